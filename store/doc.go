@@ -1,0 +1,24 @@
+// Package store is the floor that all rooms stand on: the rows, the errors and
+// the roles a database plays for Sendoff. Its two implementations are
+// store/sqlite and store/postgres; store/storetest compares both with an
+// in-memory oracle, operation by operation.
+//
+// A method is a whole business step on a slice, done in one transaction, and
+// fenced where it changes who owns a task. An answer means that the change is
+// on disk. Implementations gather concurrent calls into one transaction, so
+// callers never batch for speed.
+//
+// # One truth, three work lists
+//
+// The task row holds the state and the token. ready, timer and claim say what
+// to do next and are written together with the state: a ready task has one
+// entry in ready, a scheduled one in timer, a running one in an open claim.
+//
+// # Lock order
+//
+// Queue, key, work list entry (ready, timer), task by id, then inserts into
+// work lists. Removing a task from a work list comes before changing its row,
+// because that is the way a claim goes.
+//
+// The interfaces are not for implementation outside this module.
+package store

@@ -1,0 +1,37 @@
+package store
+
+import "errors"
+
+var (
+	// ErrNotFound says that no such task (queue, node) is stored.
+	ErrNotFound = errors.New("not found")
+
+	// ErrLeaseLost says that the caller's token is not the task's any more:
+	// somebody else owns it, or it has ended. Nothing was written.
+	ErrLeaseLost = errors.New("lease lost: the task has been given to another attempt or has ended")
+
+	// ErrFinal says that the task has ended, so the step makes no sense.
+	ErrFinal = errors.New("the task has already ended")
+
+	// ErrNotFinal says that the task has not ended yet.
+	ErrNotFinal = errors.New("the task has not ended yet")
+
+	// ErrRunning says that an attempt of the task is under way.
+	ErrRunning = errors.New("the task is running")
+
+	// ErrNodeLost says that the node's lease has run out. It must drop what it
+	// holds and register again under a new id.
+	ErrNodeLost = errors.New("the node's lease has run out")
+
+	// ErrTooManyQueues says that a namespace has as many queues as it may have.
+	ErrTooManyQueues = errors.New("too many queues: no more can be made on first use, see the queue listing")
+
+	// ErrClosed says that the store is closing and takes no more work.
+	ErrClosed = errors.New("the store is closed")
+
+	// ErrInUse says that another process has the database file open.
+	ErrInUse = errors.New("another process is using this database file")
+
+	// ErrBadValue says that one value cannot be stored; the others of the batch are not affected.
+	ErrBadValue = errors.New("a value cannot be stored")
+)

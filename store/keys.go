@@ -1,0 +1,141 @@
+package store
+
+import (
+	"maps"
+
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Taken is what stands behind a key when a new task asks for it.
+type Taken struct {
+	Entry KeyEntry
+	State task.State // of the task that has it; 0 = that task is gone
+}
+
+// holds tells whether the key still protects its task.
+func (t *Taken) holds(now int64) bool {
+	switch {
+	case t.Entry.Until > now:
+		return true
+	case t.Entry.Kind == ClientIDKey:
+		return t.State != 0
+	case t.Entry.WhileOpen:
+		return t.State != 0 && !t.State.Final()
+	}
+	return false
+}
+
+// Verdict is what the keys of a new task allow.
+type Verdict struct {
+	Inserted Inserted // Status Created: go on and store it
+	Cancel   task.ID  // a task to cancel in the same transaction; zero = none
+}
+
+// Resolve decides whether a new task may be stored, given what stands behind
+// each of its keys (nil = free). It is the one place with the rules of keys;
+// both floors and the oracle call it while they hold the keys locked.
+func Resolve(t *NewTask, taken []*Taken, now int64) Verdict {
+	v := Verdict{Inserted: Inserted{Status: Created, ID: t.ID, CreatedAt: now}}
+	for i, k := range t.Keys {
+		had := taken[i]
+		if had == nil || !had.holds(now) || had.Entry.Task == t.ID {
+			continue
+		}
+		refused := Inserted{ID: had.Entry.Task, Key: k.Kind, Status: Existing}
+		switch {
+		case k.Kind == IdempotencyKey && had.Entry.Body != k.Body:
+			refused.Status = Mismatch
+		case k.Kind == ClientIDKey:
+			refused.Status = Conflict
+		case k.Kind == UniqueKey && k.OnConflict == Reject:
+			refused.Status = Conflict
+		case k.Kind == UniqueKey && k.OnConflict == Replace:
+			if had.State == task.Ready || had.State == task.Scheduled {
+				v.Cancel = had.Entry.Task
+			}
+			continue
+		}
+		return Verdict{Inserted: refused}
+	}
+	return v
+}
+
+// KeyName is the primary key of a key.
+type KeyName struct {
+	Namespace int32
+	Kind      KeyKind
+	Hash      Hash
+}
+
+// Name returns the primary key of k.
+func (k Key) Name() KeyName { return KeyName{k.Namespace, k.Kind, k.Hash} }
+
+// Resolver resolves the keys of a batch of new tasks in order, so that a later
+// one sees what an earlier one took.
+type Resolver struct {
+	Now   int64
+	Taken map[KeyName]*Taken // what is stored; absent = free
+}
+
+// Batch returns a verdict per task. When atomic is set and one is refused, the
+// others are Skipped and the resolver is as before.
+func (r *Resolver) Batch(tasks []NewTask, atomic bool) []Verdict {
+	before := maps.Clone(r.Taken)
+	out := make([]Verdict, len(tasks))
+	for i := range tasks {
+		out[i] = r.one(&tasks[i])
+		if atomic && out[i].Inserted.Status.Refused() {
+			r.Taken = before
+			for j := range out {
+				if j != i {
+					out[j] = Verdict{Inserted: Inserted{Status: Skipped}}
+				}
+			}
+			break
+		}
+	}
+	return out
+}
+
+func (r *Resolver) one(t *NewTask) Verdict {
+	taken := make([]*Taken, len(t.Keys))
+	for i, k := range t.Keys {
+		taken[i] = r.Taken[k.Name()]
+	}
+	v := Resolve(t, taken, r.Now)
+	if v.Inserted.Status != Created {
+		return v
+	}
+	for name, had := range r.Taken {
+		if !v.Cancel.IsZero() && had.Entry.Task == v.Cancel {
+			r.Taken[name] = &Taken{Entry: had.Entry, State: task.Canceled}
+		}
+	}
+	for _, k := range t.Keys {
+		r.Taken[k.Name()] = &Taken{Entry: KeyEntryFor(k, t.ID, r.Now), State: task.Ready}
+	}
+	return v
+}
+
+// Refused tells whether a status spoils an atomic batch.
+func (s InsertStatus) Refused() bool { return s == Conflict || s == Mismatch || s == Invalid }
+
+// KeyEntryFor is the row that key k of a new task gets.
+func KeyEntryFor(k Key, id task.ID, now int64) KeyEntry {
+	e := KeyEntry{Kind: k.Kind, Namespace: k.Namespace, Hash: k.Hash, Body: k.Body, Task: id, WhileOpen: k.WhileOpen}
+	if k.TTL > 0 {
+		e.Until = now + k.TTL
+	}
+	return e
+}
+
+// Collect keeps the smallest position for each lane and priority.
+func Collect(woken []Woken, w Woken) []Woken {
+	for i := range woken {
+		if woken[i].Lane == w.Lane && woken[i].Priority == w.Priority {
+			woken[i].Position = min(woken[i].Position, w.Position)
+			return woken
+		}
+	}
+	return append(woken, w)
+}

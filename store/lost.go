@@ -1,0 +1,15 @@
+package store
+
+import "github.com/sendoff-dev/sendoff/task"
+
+// LostTransition is how the attempt of a running task ends when its node was
+// lost. Whoever applies it advances the token as well, so that a node which
+// only slept settles nothing afterwards.
+func LostTransition(row *Row) Transition {
+	t := Transition{ID: row.ID, Token: row.Token, Outcome: task.Interrupt, Error: "the node that ran it was lost"}
+	if row.Kind == task.Local {
+		t.Outcome, t.Error = task.Crash, "the process that ran it was lost"
+	}
+	t.Decision = task.DecideLost(row.Kind, task.Attempt{Failures: row.Failures, Crashes: row.Crashes, FirstStarted: row.FirstStarted})
+	return t
+}

@@ -1,0 +1,396 @@
+package store
+
+import (
+	"crypto/sha256"
+	"strings"
+
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// DefaultNamespace is the only one until accounts exist.
+const DefaultNamespace int32 = 1
+
+// Queue is a named line of tasks.
+type Queue struct {
+	ID        int32
+	Namespace int32
+	Name      string
+	Paused    bool
+	Settings  []byte
+	CreatedAt int64
+}
+
+// Lane is a queue's line for one pool: what a claim takes from.
+type Lane struct {
+	ID        int32
+	Namespace int32
+	QueueID   int32
+	Queue     string
+	Pool      string
+	Paused    bool
+}
+
+// Flag bits of a task, fixed at insert unless said otherwise.
+const (
+	FlagBody   int32 = 1 << 0 // the payload is in body, part 0
+	FlagKeys   int32 = 1 << 1 // has a client id or a unique key
+	FlagParent int32 = 1 << 2 // reserved: a settle resumes a parent
+	FlagGate   int32 = 1 << 3 // reserved: holds room under a limit
+	FlagDeps   int32 = 1 << 4 // reserved: others wait for it
+)
+
+// InlinePayload is the largest payload kept in the task row. A larger one would
+// be written again with every transition.
+const InlinePayload = 1024
+
+// NewTask is a task that was checked and is ready to be stored.
+type NewTask struct {
+	ID          task.ID
+	Lane        int32
+	Priority    int16
+	Kind        task.Kind
+	MaxAttempts int32
+	Delay       int64 // microseconds from now; 0 = none
+	RunAt       int64 // absolute, used when Delay is 0; 0 = at once
+	ExpiresAt   int64 // do not start from then on; 0 = never
+	Group       string
+	Parent      task.ID
+	Root        task.ID
+	Spec        []byte
+	Payload     []byte
+	Keys        []Key
+}
+
+// Due returns when the task is due, given the time of its insert.
+func (t *NewTask) Due(now int64) int64 {
+	if t.Delay > 0 {
+		return now + t.Delay
+	}
+	return t.RunAt
+}
+
+// Hash is the first half of a SHA-256.
+type Hash [16]byte
+
+// HashOf returns the hash of the parts, kept apart by their lengths.
+func HashOf(parts ...[]byte) Hash {
+	h := sha256.New()
+	for _, p := range parts {
+		var n [8]byte
+		for i, l := 0, len(p); i < 8; i, l = i+1, l>>8 {
+			n[i] = byte(l)
+		}
+		h.Write(n[:])
+		h.Write(p)
+	}
+	return Hash(h.Sum(nil)[:16])
+}
+
+// KeyKind says what a key protects.
+type KeyKind int16
+
+// The values are stored; never renumber them.
+const (
+	IdempotencyKey KeyKind = 1 // a submission that is sent again
+	ClientIDKey    KeyKind = 2 // an id chosen by the client
+	UniqueKey      KeyKind = 3 // a business rule
+	TombstoneKey   KeyKind = 4 // reserved: a name that may not be used again yet
+)
+
+// OnConflict says what to do when a unique key is taken.
+type OnConflict int16
+
+const (
+	Return  OnConflict = 0 // answer with the task that has it
+	Reject  OnConflict = 1 // refuse
+	Replace OnConflict = 2 // cancel the one that waits, and store this one
+)
+
+// Key is a claim to a name in its namespace.
+type Key struct {
+	Kind       KeyKind
+	Namespace  int32
+	Hash       Hash
+	Body       Hash  // IdempotencyKey: of the request, which must not differ
+	TTL        int64 // microseconds the key holds whatever happens; 0 = none
+	WhileOpen  bool  // UniqueKey: holds until the task has ended
+	OnConflict OnConflict
+}
+
+// InsertStatus says what became of a task that was to be stored.
+type InsertStatus int
+
+const (
+	Created  InsertStatus = iota + 1 // stored
+	Existing                         // a key says that it is there already: ID is that task
+	Conflict                         // refused by a client id or a unique key: ID has it
+	Mismatch                         // the idempotency key was used for another request
+	Skipped                          // not stored, because another task of the batch was refused
+	Invalid                          // the database could not store its values
+)
+
+// Inserted is the answer to one NewTask.
+type Inserted struct {
+	Status    InsertStatus
+	ID        task.ID // the task that is there now
+	Key       KeyKind // the key that decided, when not Created
+	CreatedAt int64
+}
+
+// Woken says that a lane has tasks again. Position is the smallest one among
+// those that became ready, so that claimers lower their cursors to it.
+type Woken struct {
+	Lane     int32
+	Priority int16
+	Position int64
+}
+
+// ClaimSlot asks for tasks of one lane and priority.
+type ClaimSlot struct {
+	Lane     int32
+	Priority int16
+	Cursor   int64 // inclusive
+	Limit    int
+}
+
+// ClaimRequest asks for tasks for a node.
+type ClaimRequest struct {
+	ID    task.ID // of the claim, new
+	Node  task.ID
+	Slots []ClaimSlot
+	Limit int
+	Done  []task.ID // earlier claims whose tasks are all settled
+}
+
+// ClaimBatch is what a claim brought.
+type ClaimBatch struct {
+	Now     int64 // the database's clock
+	Tasks   []Claimed
+	Expired int // tasks that ended as expired instead of being claimed
+}
+
+// Claimed is a task in the hands of a node.
+type Claimed struct {
+	ID           task.ID
+	Token        int64
+	Lane         int32
+	Priority     int16
+	Position     int64
+	Kind         task.Kind
+	Flags        int32
+	Run          int32
+	Failures     int32
+	Crashes      int32
+	MaxAttempts  int32
+	CreatedAt    int64
+	ExpiresAt    int64
+	FirstStarted int64
+	StartedAt    int64
+	LastCode     int32 // of the attempt before
+	Spec         []byte
+	Payload      []byte
+}
+
+// Transition is the end of an attempt, as it is to be written.
+type Transition struct {
+	ID       task.ID
+	Token    int64
+	Outcome  task.Class
+	Decision task.Decision
+	Code     int32
+	Error    string
+	Answer   task.Answer
+}
+
+// Number is the number of the attempt within its run, from 1.
+func (t *Transition) Number() int32 {
+	if t.Outcome == task.Failure || t.Outcome == task.Reject {
+		return t.Decision.Failures
+	}
+	return t.Decision.Failures + 1
+}
+
+// MaxError is how much of an attempt's error text is kept, in bytes.
+const MaxError = 2048
+
+// CleanText makes text storable in both dialects: valid UTF-8 without NUL, at
+// most limit bytes.
+func CleanText(s string, limit int) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+	if len(s) <= limit {
+		return s
+	}
+	return strings.ToValidUTF8(s[:limit], "")
+}
+
+// Recorded tells whether the attempt gets a row of its own: all but a success
+// that brought nothing back.
+func (t *Transition) Recorded() bool {
+	return t.Outcome != task.Success || !t.Answer.Empty()
+}
+
+// Rescued is what a rescue did.
+type Rescued struct {
+	Claims int // claims that were closed
+	Tasks  int // tasks taken back
+	Poison int // of these, ended as poison
+	Woken  []Woken
+}
+
+// Retention says how long ended tasks stay visible, in microseconds.
+type Retention struct {
+	Succeeded int64
+	Failed    int64
+	Canceled  int64
+}
+
+// Of returns the retention of a final state.
+func (r Retention) Of(s task.State) int64 {
+	switch s {
+	case task.Failed:
+		return r.Failed
+	case task.Canceled:
+		return r.Canceled
+	default:
+		return r.Succeeded
+	}
+}
+
+// Node is a running server.
+type Node struct {
+	ID         task.ID
+	Name       string
+	Version    int32
+	Roles      string
+	Pools      string
+	StartedAt  int64
+	LeaseUntil int64
+	Draining   bool
+}
+
+// Held is a task that a node believes to be running.
+type Held struct {
+	ID    task.ID
+	Token int64
+}
+
+// Row is a task as it is stored, without its payload.
+type Row struct {
+	ID           task.ID
+	Lane         int32
+	Priority     int16
+	Kind         task.Kind
+	Flags        int32
+	State        task.State
+	Reason       task.Reason
+	Token        int64
+	Run          int32
+	Failures     int32
+	Crashes      int32
+	MaxAttempts  int32
+	CreatedAt    int64
+	At           int64 // scheduled: when it is due; otherwise its last position
+	ExpiresAt    int64
+	FirstStarted int64 // of this run
+	LastStarted  int64
+	FinishedAt   int64
+	Node         task.ID // of the last attempt
+	LastOutcome  task.Class
+	LastCode     int32
+	LastError    string
+	Group        string
+	Parent       task.ID
+	Root         task.ID
+	Spec         []byte
+}
+
+// AttemptRow is the record of an attempt that ended.
+type AttemptRow struct {
+	Token      int64
+	Run        int32
+	Number     int32 // of the attempt within its run, from 1
+	Node       task.ID
+	StartedAt  int64
+	FinishedAt int64
+	Outcome    task.Class
+	Code       int32
+	Error      string
+	Answer     task.Answer
+}
+
+// Query selects tasks for a listing, newest first. Lanes, ids and a single
+// state are looked up; everything else is for the caller to filter.
+type Query struct {
+	Lanes  []int32      // nil = all
+	States []task.State // nil = all
+	Before task.ID      // ids below it; zero = no bound
+	From   task.ID      // ids from it on
+	Limit  int
+	Scan   int // rows to look at, at most; 0 = no bound
+}
+
+// LaneStats is how much waits in a lane.
+type LaneStats struct {
+	Lane        int32
+	Ready       int64
+	Scheduled   int64
+	Running     int64
+	Suspended   int64
+	Blocked     int64
+	Failed      int64
+	OldestReady int64 // smallest position in ready; 0 = none
+}
+
+// Hint tells other nodes what changed.
+type Hint struct {
+	Woken    []Woken `json:"w,omitempty"`
+	Canceled []Held  `json:"c,omitempty"` // attempts to stop; Token 0 = whatever runs
+	Catalog  bool    `json:"q,omitempty"` // queues or lanes changed
+}
+
+// Snapshot is the whole content of a store, ordered by key.
+type Snapshot struct {
+	Tasks    []Row
+	Payloads map[task.ID]string
+	Ready    []ReadyEntry
+	Timers   []TimerEntry
+	Claims   []ClaimEntry
+	Keys     []KeyEntry
+	Attempts map[task.ID][]AttemptRow
+	Dead     []TimerEntry
+	Nodes    []Node
+}
+
+// ReadyEntry is a row of ready.
+type ReadyEntry struct {
+	Lane     int32
+	Priority int16
+	Position int64
+	ID       task.ID
+}
+
+// TimerEntry is a row of timer, or of dead.
+type TimerEntry struct {
+	Lane int32
+	At   int64
+	ID   task.ID
+}
+
+// ClaimEntry is an open claim.
+type ClaimEntry struct {
+	ID    task.ID
+	Node  task.ID
+	At    int64
+	Tasks []task.ID
+}
+
+// KeyEntry is a row of key.
+type KeyEntry struct {
+	Kind      KeyKind
+	Namespace int32
+	Hash      Hash
+	Body      Hash
+	Task      task.ID
+	Until     int64
+	WhileOpen bool
+}

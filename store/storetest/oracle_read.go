@@ -1,0 +1,160 @@
+package storetest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+func (o *Oracle) Rows(_ context.Context, ids []task.ID) ([]store.Row, error) {
+	var out []store.Row
+	for _, id := range ids {
+		if row := o.tasks[id]; row != nil {
+			out = append(out, *row)
+		}
+	}
+	return out, nil
+}
+
+func (o *Oracle) Payload(_ context.Context, id task.ID) ([]byte, error) {
+	if o.tasks[id] == nil {
+		return nil, store.ErrNotFound
+	}
+	return []byte(o.payloads[id]), nil
+}
+
+func (o *Oracle) Attempts(_ context.Context, id task.ID) ([]store.AttemptRow, error) {
+	return slices.Clone(o.attempts[id]), nil
+}
+
+func (o *Oracle) FindKey(_ context.Context, ns int32, kind store.KeyKind, hash store.Hash) (task.ID, error) {
+	if e, ok := o.keys[keyName{ns, kind, hash}]; ok {
+		return e.Task, nil
+	}
+	return task.ID{}, store.ErrNotFound
+}
+
+func (o *Oracle) List(_ context.Context, q store.Query) ([]store.Row, task.ID, error) {
+	var out []store.Row
+	seen := 0
+	for _, row := range slices.Backward(o.sortedTasks()) {
+		switch {
+		case !q.Before.IsZero() && bytes.Compare(row.ID[:], q.Before[:]) >= 0,
+			bytes.Compare(row.ID[:], q.From[:]) < 0,
+			q.Lanes != nil && !slices.Contains(q.Lanes, row.Lane):
+			continue
+		}
+		seen++
+		if q.States == nil || slices.Contains(q.States, row.State) {
+			out = append(out, *row)
+		}
+		if len(out) == q.Limit || seen == q.Scan {
+			return out, row.ID, nil
+		}
+	}
+	return out, task.ID{}, nil
+}
+
+func (o *Oracle) Stats(context.Context) ([]store.LaneStats, error) {
+	stats := map[int32]*store.LaneStats{}
+	for _, row := range o.tasks {
+		s := stats[row.Lane]
+		if s == nil {
+			s = &store.LaneStats{Lane: row.Lane}
+		}
+		switch row.State {
+		case task.Ready:
+			s.Ready++
+			if s.OldestReady == 0 || row.At < s.OldestReady {
+				s.OldestReady = row.At
+			}
+		case task.Scheduled:
+			s.Scheduled++
+		case task.Running:
+			s.Running++
+		case task.Failed:
+			s.Failed++
+		default:
+			continue
+		}
+		stats[row.Lane] = s
+	}
+	var out []store.LaneStats
+	for _, s := range stats {
+		out = append(out, *s)
+	}
+	slices.SortFunc(out, func(a, b store.LaneStats) int { return cmp.Compare(a.Lane, b.Lane) })
+	return out, nil
+}
+
+func (o *Oracle) Snapshot(context.Context) (store.Snapshot, error) {
+	s := store.Snapshot{Payloads: maps.Clone(o.payloads), Attempts: map[task.ID][]store.AttemptRow{}}
+	for _, row := range o.sortedTasks() {
+		s.Tasks = append(s.Tasks, *row)
+	}
+	for id, rows := range o.attempts {
+		s.Attempts[id] = slices.Clone(rows)
+	}
+	s.Ready = sortedReady(o.ready)
+	s.Timers = sortedTimers(o.timers)
+	s.Dead = sortedTimers(o.dead)
+	s.Claims = o.sortedClaims()
+	for _, e := range o.keys {
+		s.Keys = append(s.Keys, e)
+	}
+	slices.SortFunc(s.Keys, byKey)
+	for _, n := range o.nodes {
+		s.Nodes = append(s.Nodes, n)
+	}
+	slices.SortFunc(s.Nodes, func(a, b store.Node) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	return s, nil
+}
+
+func (o *Oracle) sortedTasks() []*store.Row {
+	return slices.SortedFunc(maps.Values(o.tasks), func(a, b *store.Row) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+}
+
+func (o *Oracle) sortedClaims() []store.ClaimEntry {
+	return slices.SortedFunc(maps.Values(o.claims), func(a, b store.ClaimEntry) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+}
+
+func sortedReady(m map[task.ID]store.ReadyEntry) []store.ReadyEntry {
+	return slices.SortedFunc(maps.Values(m), func(a, b store.ReadyEntry) int {
+		return cmp.Or(cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Priority, b.Priority), byPosition(a, b))
+	})
+}
+
+func sortedTimers(m map[task.ID]store.TimerEntry) []store.TimerEntry {
+	return slices.SortedFunc(maps.Values(m), func(a, b store.TimerEntry) int {
+		return cmp.Or(cmpInt(a.At, b.At), bytes.Compare(a.ID[:], b.ID[:]))
+	})
+}
+
+func byPosition(a, b store.ReadyEntry) int {
+	return cmp.Or(cmpInt(a.Position, b.Position), bytes.Compare(a.ID[:], b.ID[:]))
+}
+
+func byKey(a, b store.KeyEntry) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), bytes.Compare(a.Hash[:], b.Hash[:]))
+}
+
+func cmpInt(a, b int64) int { return cmp.Compare(a, b) }
+
+// clone copies everything, so that an atomic batch can be undone.
+func (o *Oracle) clone() *Oracle {
+	c := *o
+	c.tasks = map[task.ID]*store.Row{}
+	for id, row := range o.tasks {
+		r := *row
+		c.tasks[id] = &r
+	}
+	c.payloads, c.keysOf, c.ready, c.timers = maps.Clone(o.payloads), maps.Clone(o.keysOf), maps.Clone(o.ready), maps.Clone(o.timers)
+	c.dead, c.claims, c.keys = maps.Clone(o.dead), maps.Clone(o.claims), maps.Clone(o.keys)
+	c.attempts, c.nodes = maps.Clone(o.attempts), maps.Clone(o.nodes)
+	return &c
+}

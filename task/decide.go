@@ -1,0 +1,139 @@
+package task
+
+import "time"
+
+// Class is what an executor says of an attempt that ended.
+type Class int16
+
+// The values are stored as the outcome of the last attempt; never renumber them.
+const (
+	NoOutcome Class = 0
+	Success   Class = 1 // the work is done
+	Failure   Class = 2 // it did not work this time: spend an attempt, try again
+	Reject    Class = 3 // it will never work: do not try again
+	Throttle  Class = 4 // come back after RetryAfter; no attempt spent
+	Interrupt Class = 5 // our side stopped before the end; no attempt spent
+	Crash     Class = 6 // the process that ran it died of it, or together with it
+	Expire    Class = 7 // its time to start had passed
+	Cancel    Class = 8 // it was told to stop, and stopped
+	Snooze    Class = 9 // the handler wants to run again after RetryAfter; no attempt spent
+)
+
+var classNames = map[Class]string{
+	NoOutcome: "", Success: "success", Failure: "failure", Reject: "reject", Throttle: "throttle",
+	Interrupt: "interrupt", Crash: "crash", Expire: "expire", Cancel: "cancel", Snooze: "snooze",
+}
+
+func (c Class) String() string { return nameOf(classNames, c, "outcome") }
+
+// Outcome is the end of one attempt, in an executor's words.
+type Outcome struct {
+	Class      Class
+	Code       int32         // HTTP status or exit code; 0 = none
+	Error      string        // what went wrong, for a person; empty on success
+	RetryAfter time.Duration // asked for by the target; 0 = use the policy
+	Answer     Answer        // what came back
+}
+
+// Answer is what the target sent back, kept as it was up to a cap.
+type Answer struct {
+	Header    []Header
+	Body      []byte
+	Truncated bool // the body was longer than what is kept
+}
+
+// Empty tells whether there is nothing in the answer worth a row of its own.
+func (a Answer) Empty() bool { return len(a.Body) == 0 && len(a.Header) == 0 && !a.Truncated }
+
+// Header is one header line; names keep the spelling they came with.
+type Header struct{ Name, Value string }
+
+// Attempt is what [Decide] needs to know about a task whose attempt ended.
+type Attempt struct {
+	Failures     int32 // attempts spent in this run before this one
+	Crashes      int32 // deaths of its process in this run before this one
+	FirstStarted int64 // start of the first attempt of this run, microseconds
+	Now          int64 // microseconds
+	Retry        RetryPolicy
+}
+
+// Decision is where a task goes after an attempt.
+type Decision struct {
+	To       State
+	Reason   Reason
+	Delay    time.Duration // for Scheduled: from now
+	Failures int32         // the new count
+	Crashes  int32         // the new count
+}
+
+// Decide turns the outcome of an attempt into the task's next state. It is the
+// only place with this rule. random, in [0, 1), spreads the backoff.
+//
+// A failure spends an attempt; a throttle, an interrupt and a snooze spend none,
+// and are bounded by the policy's MaxAge alone. A wait asked for by the target
+// replaces the policy's backoff and is cut at [MaxRetryAfter].
+func Decide(a Attempt, o Outcome, random float64) Decision {
+	d := Decision{Failures: a.Failures, Crashes: a.Crashes}
+	switch o.Class {
+	case Success:
+		d.To = Succeeded
+	case Interrupt:
+		d.To, d.Reason = Ready, Interrupted
+	case Cancel:
+		d.To, d.Reason = Canceled, Requested
+	case Expire:
+		d.To, d.Reason = Failed, Expired
+	case Reject:
+		d.To, d.Reason, d.Failures = Failed, Rejected, a.Failures+1
+	case Throttle:
+		d.later(a, Throttled, wait(a, o, a.Failures+1, random))
+	case Snooze:
+		d.later(a, Snoozed, wait(a, o, 1, random))
+	case Crash:
+		return DecideCrash(a)
+	default: // Failure, and anything an executor should not have said
+		d.Failures++
+		if d.Failures >= a.Retry.WithDefaults().MaxAttempts {
+			d.To, d.Reason = Failed, Exhausted
+			return d
+		}
+		d.later(a, Backoff, wait(a, o, d.Failures, random))
+	}
+	return d
+}
+
+// DecideCrash says what becomes of a task whose process died during an attempt:
+// it goes back to be run alone, and ends failed with reason poison once
+// [CrashBudget] is spent.
+func DecideCrash(a Attempt) Decision {
+	d := Decision{To: Ready, Reason: Interrupted, Failures: a.Failures, Crashes: a.Crashes + 1}
+	if d.Crashes >= CrashBudget {
+		d.To, d.Reason = Failed, Poison
+	}
+	return d
+}
+
+// DecideLost says what becomes of a task whose node was lost. Only a local task
+// runs inside the node and can be what killed it; all others were interrupted.
+func DecideLost(kind Kind, a Attempt) Decision {
+	if kind == Local {
+		return DecideCrash(a)
+	}
+	return Decision{To: Ready, Reason: Interrupted, Failures: a.Failures, Crashes: a.Crashes}
+}
+
+func (d *Decision) later(a Attempt, why Reason, delay time.Duration) {
+	due := time.Duration(a.Now-a.FirstStarted)*time.Microsecond + delay
+	if due > a.Retry.WithDefaults().MaxAge {
+		d.To, d.Reason = Failed, Exhausted
+		return
+	}
+	d.To, d.Reason, d.Delay = Scheduled, why, delay
+}
+
+func wait(a Attempt, o Outcome, failures int32, random float64) time.Duration {
+	if o.RetryAfter > 0 {
+		return min(o.RetryAfter, MaxRetryAfter)
+	}
+	return a.Retry.Backoff(failures, random)
+}

@@ -1,0 +1,90 @@
+package task
+
+import (
+	"encoding/hex"
+	"errors"
+	"time"
+)
+
+// ID identifies a task. It is a UUIDv7 (RFC 9562): its first 48 bits are the
+// millisecond of acceptance, so that byte order is age order. The accepting
+// node makes it before the row is written.
+type ID [16]byte
+
+// ErrBadID says that a text is no task id.
+var ErrBadID = errors.New("not a task id: want a UUID such as 019aab6e-6f3a-7c1e-8d24-5f2b7a1c9e00")
+
+// ParseID reads the 36 character form of an ID, in either letter case.
+func ParseID(s string) (ID, error) {
+	var id ID
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return id, ErrBadID
+	}
+	var digits [32]byte
+	n := copy(digits[:], s[0:8])
+	n += copy(digits[n:], s[9:13])
+	n += copy(digits[n:], s[14:18])
+	n += copy(digits[n:], s[19:23])
+	copy(digits[n:], s[24:36])
+	if _, err := hex.Decode(id[:], digits[:]); err != nil {
+		return ID{}, ErrBadID
+	}
+	return id, nil
+}
+
+// String returns the 36 character form in lower case.
+func (id ID) String() string {
+	var b [36]byte
+	hex.Encode(b[0:8], id[0:4])
+	b[8] = '-'
+	hex.Encode(b[9:13], id[4:6])
+	b[13] = '-'
+	hex.Encode(b[14:18], id[6:8])
+	b[18] = '-'
+	hex.Encode(b[19:23], id[8:10])
+	b[23] = '-'
+	hex.Encode(b[24:36], id[10:16])
+	return string(b[:])
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (id *ID) UnmarshalText(b []byte) (err error) {
+	*id, err = ParseID(string(b))
+	return err
+}
+
+// IsZero tells whether the id was never set.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// Time returns the moment the id was made, to the millisecond.
+func (id ID) Time() time.Time {
+	var ms int64
+	for _, b := range id[:6] {
+		ms = ms<<8 | int64(b)
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// FloorID returns the smallest id that could have been made at t. Listings use
+// it to turn a creation time into a bound on the primary key.
+func FloorID(t time.Time) ID {
+	var id ID
+	ms := max(t.UnixMilli(), 0)
+	for i := 5; i >= 0; i-- {
+		id[i] = byte(ms)
+		ms >>= 8
+	}
+	return id
+}
+
+// Number is a positive integer of 53 bits derived from the id, exact in every
+// JSON reader: the milliseconds since 2020 (in 39 bits) and 14 bits of its
+// random tail. Dispatchr's clients get it as "job".
+func (id ID) Number() int64 {
+	const epoch = 1577836800000 // 2020-01-01T00:00:00Z
+	ms := (id.Time().UnixMilli() - epoch) & (1<<39 - 1)
+	return ms<<14 | int64(id[14]&0x3f)<<8 | int64(id[15])
+}

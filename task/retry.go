@@ -1,0 +1,66 @@
+package task
+
+import (
+	"math"
+	"time"
+)
+
+// RetryPolicy says how often and how soon a failed task is tried again. A zero
+// field means its default; fill them with [RetryPolicy.WithDefaults].
+type RetryPolicy struct {
+	MaxAttempts int32         // attempts in one run, the first included; default 25
+	MaxAge      time.Duration // from the first attempt; later retries are not made; default 7 days
+	MinBackoff  time.Duration // wait after the first failure; default 1 s
+	MaxBackoff  time.Duration // ceiling of the wait; default 1 h
+	Factor      float64       // growth of the wait from one failure to the next, at least 1; default 2
+	Jitter      float64       // share of the wait that is random, 0 to 1, applied to both sides; default 0.2; negative = none
+}
+
+// DefaultRetry is the policy of a task that names none.
+var DefaultRetry = RetryPolicy{
+	MaxAttempts: 25, MaxAge: 7 * 24 * time.Hour,
+	MinBackoff: time.Second, MaxBackoff: time.Hour, Factor: 2, Jitter: 0.2,
+}
+
+// MaxRetryAfter is the longest wait that a target can ask for; a longer wish is
+// shortened to it.
+const MaxRetryAfter = 24 * time.Hour
+
+// WithDefaults returns p with every zero field set to the one of [DefaultRetry].
+func (p RetryPolicy) WithDefaults() RetryPolicy {
+	d := DefaultRetry
+	if p.MaxAttempts > 0 {
+		d.MaxAttempts = p.MaxAttempts
+	}
+	if p.MaxAge > 0 {
+		d.MaxAge = p.MaxAge
+	}
+	if p.MinBackoff > 0 {
+		d.MinBackoff = p.MinBackoff
+	}
+	if p.MaxBackoff > 0 {
+		d.MaxBackoff = p.MaxBackoff
+	}
+	if p.Factor >= 1 {
+		d.Factor = p.Factor
+	}
+	switch {
+	case p.Jitter > 0:
+		d.Jitter = math.Min(p.Jitter, 1)
+	case p.Jitter < 0:
+		d.Jitter = 0
+	}
+	d.MaxBackoff = max(d.MaxBackoff, d.MinBackoff)
+	return d
+}
+
+// Backoff is the wait after the given number of failures (from 1). random is a
+// number in [0, 1) that spreads the wait over ±Jitter, so that tasks which
+// failed together do not come back together.
+func (p RetryPolicy) Backoff(failures int32, random float64) time.Duration {
+	p = p.WithDefaults()
+	wait := float64(p.MinBackoff) * math.Pow(p.Factor, float64(max(failures, 1)-1))
+	wait = math.Min(wait, float64(p.MaxBackoff))
+	wait *= 1 + p.Jitter*(2*random-1)
+	return time.Duration(math.Min(wait, float64(p.MaxBackoff)))
+}

@@ -1,0 +1,102 @@
+package task
+
+import "time"
+
+// Spec is the description of a task that never changes after it was accepted:
+// what to call, how, and what to do when it fails. It is stored as one opaque
+// value (see [Spec.Encode]); the store does not look inside.
+type Spec struct {
+	Kind Kind
+	Name string // free label for people and filters
+
+	// HTTP
+	URL    string
+	Method string // "" = POST
+	Header []Header
+
+	// Function
+	Function string
+	Endpoint string
+
+	// Process: a dotted Python path or a registered command.
+	Process string
+
+	// Local: the name of a handler registered in a Go process.
+	Handler string
+
+	ContentType string        // of the payload; "" = none given
+	Timeout     time.Duration // of one attempt; 0 = [DefaultTimeout]
+	Retry       RetryPolicy
+	Labels      map[string]string
+	Group       string // whose work it is
+	ClientID    string // id chosen by the client; "" = none
+	UniqueKey   string // business key; "" = none
+	RunAt       int64  // asked for at submission, microseconds; 0 = at once
+	Profile     Profile
+}
+
+// Profile selects the headers of a push.
+type Profile int16
+
+// The values are stored; never renumber them.
+const (
+	NativeProfile    Profile = 0
+	DispatchrProfile Profile = 1 // adds X-Task-Name
+)
+
+// Limits and defaults of a task; see docs/api.md for the whole list.
+const (
+	DefaultTimeout  = 60 * time.Second
+	MinTimeout      = time.Second
+	MaxTimeout      = 24 * time.Hour
+	DefaultPriority = 5
+	DefaultQueue    = "default"
+	MaxPayload      = 1 << 20  // bytes
+	MaxAnswer       = 64 << 10 // bytes of a body that are kept
+	MaxHeaders      = 64
+	MaxHeaderBytes  = 16 << 10
+	MaxBatch        = 1000
+)
+
+// TimeoutOrDefault is the time one attempt may take.
+func (s *Spec) TimeoutOrDefault() time.Duration {
+	if s.Timeout == 0 {
+		return DefaultTimeout
+	}
+	return s.Timeout
+}
+
+// MethodOrDefault is the HTTP method of the push.
+func (s *Spec) MethodOrDefault() string {
+	if s.Method == "" {
+		return "POST"
+	}
+	return s.Method
+}
+
+// PublicID is the id a task goes by outside: the client's own, if it chose one.
+func (s *Spec) PublicID(id ID) string {
+	if s.ClientID != "" {
+		return s.ClientID
+	}
+	return id.String()
+}
+
+// Pool says which nodes can run the task: "any", "process:NAME" or
+// "local:HANDLER". It is a part of the task's lane.
+func (s *Spec) Pool() string {
+	switch s.Kind {
+	case Local:
+		return LocalPool(s.Handler)
+	case Process:
+		return "process:default"
+	default:
+		return AnyPool
+	}
+}
+
+// AnyPool is the pool of tasks that every executing node can run.
+const AnyPool = "any"
+
+// LocalPool is the pool of tasks for a Go handler of that name.
+func LocalPool(handler string) string { return "local:" + handler }
