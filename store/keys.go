@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"maps"
 
 	"github.com/sendoff-dev/sendoff/task"
@@ -75,6 +76,7 @@ func (k Key) Name() KeyName { return KeyName{k.Namespace, k.Kind, k.Hash} }
 type Resolver struct {
 	Now   int64
 	Taken map[KeyName]*Taken // what is stored; absent = free
+	There map[task.ID]bool   // ids of the batch that are stored already, by an earlier try
 }
 
 // Batch returns a verdict per task. When atomic is set and one is refused, the
@@ -98,6 +100,9 @@ func (r *Resolver) Batch(tasks []NewTask, atomic bool) []Verdict {
 }
 
 func (r *Resolver) one(t *NewTask) Verdict {
+	if r.There[t.ID] {
+		return Verdict{Inserted: Inserted{Status: Created, ID: t.ID}}
+	}
 	taken := make([]*Taken, len(t.Keys))
 	for i, k := range t.Keys {
 		taken[i] = r.Taken[k.Name()]
@@ -138,4 +143,30 @@ func Collect(woken []Woken, w Woken) []Woken {
 		}
 	}
 	return append(woken, w)
+}
+
+// EncodeKeyNames returns the stored form of the names that end with the task:
+// those of its client id and unique keys. nil when there are none.
+func EncodeKeyNames(keys []Key) []byte {
+	var b []byte
+	for _, k := range keys {
+		if k.Kind != IdempotencyKey {
+			b = binary.BigEndian.AppendUint32(b, uint32(k.Namespace))
+			b = append(b, byte(k.Kind))
+			b = append(b, k.Hash[:]...)
+		}
+	}
+	return b
+}
+
+// DecodeKeyNames reads what EncodeKeyNames wrote.
+func DecodeKeyNames(b []byte) []KeyName {
+	const size = 4 + 1 + 16
+	var names []KeyName
+	for ; len(b) >= size; b = b[size:] {
+		names = append(names, KeyName{
+			Namespace: int32(binary.BigEndian.Uint32(b)), Kind: KeyKind(b[4]), Hash: Hash(b[5:size]),
+		})
+	}
+	return names
 }

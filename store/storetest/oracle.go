@@ -122,6 +122,9 @@ func (o *Oracle) Insert(_ context.Context, tasks []store.NewTask, atomic bool) (
 		out[i] = o.insert(&tasks[i], &woken)
 		if atomic && out[i].Status.Refused() {
 			*o = *undo
+			if o.tasks[out[i].ID] == nil {
+				out[i].CreatedAt = 0 // it stood behind a task of this very batch
+			}
 			for j := range out {
 				if j != i {
 					out[j] = store.Inserted{Status: store.Skipped}

@@ -1,0 +1,277 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/sethvargo/go-retry"
+)
+
+// errUnknown says that a transaction may or may not have been committed.
+var errUnknown = errors.New("the outcome of the transaction is not known")
+
+// errUnsent says that nothing reached the database.
+var errUnsent = errors.New("the database cannot be reached")
+
+// pins keep the plans of the hot statements whatever the statistics say: a
+// queue is usually analyzed while it is empty, and a plan made for that takes a
+// thousand times longer when it is not. Sorting is ruled out with them, and jit
+// because a disabled sort that remains is costed so high that it would start.
+const pins = `select set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true),
+ set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+ set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`
+
+// barrier makes a transaction that changes nothing wait for the standby.
+const barrier = `select pg_logical_emit_message(true, 'sendoff', 'barrier')`
+
+// session is one connection in the hands of one goroutine.
+type session struct {
+	conn  *pgconn.PgConn
+	began bool // inside begin ... commit
+	again bool // an earlier try may have been committed
+}
+
+// do sends statements in one round trip. Outside begin ... commit they are one
+// transaction, committed when do returns nil.
+func (c *session) do(ctx context.Context, stmts ...*stmt) error {
+	warned := c.conn.CustomData()
+	delete(warned, syncWarning)
+	var batch pgconn.Batch
+	for _, q := range stmts {
+		batch.ExecParams(q.sql, q.values, q.oids, formats(len(q.values)), binaryFormat)
+	}
+	results := c.conn.ExecBatch(ctx, &batch)
+	var failed error
+	for i := 0; results.NextResult(); i++ {
+		rr := results.ResultReader()
+		for rr.NextRow() {
+			if i >= len(stmts) || stmts[i].each == nil {
+				continue
+			}
+			r := row{values: rr.Values()}
+			if stmts[i].each(&r); r.err != nil && failed == nil {
+				failed = fmt.Errorf("read a row of %.40q: %w", stmts[i].sql, r.err)
+			}
+		}
+		_, _ = rr.Close() // its error is that of results
+	}
+	if err := results.Close(); err != nil {
+		return c.judge(err)
+	}
+	if warned[syncWarning] != nil {
+		return fmt.Errorf("%w: the database stopped waiting for its standby", errUnknown)
+	}
+	return failed
+}
+
+func formats(n int) []int16 {
+	if n == 0 {
+		return nil
+	}
+	return binaryFormat
+}
+
+// judge tells errors after which nothing was committed from those after which
+// nobody knows.
+func (c *session) judge(err error) error {
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && rolledBack(pgErr) {
+		return err
+	}
+	if pgconn.SafeToRetry(err) {
+		return fmt.Errorf("%w: %w", errUnsent, err)
+	}
+	return fmt.Errorf("%w: %w", errUnknown, err)
+}
+
+// rolledBack tells whether an error of the server ended the transaction only,
+// not the connection or what is behind it.
+func rolledBack(err *pgconn.PgError) bool {
+	return err.SeverityUnlocalized == "ERROR" && class(err) != "08" && class(err) != "58"
+}
+
+func class(err *pgconn.PgError) string {
+	if len(err.Code) < 2 {
+		return ""
+	}
+	return err.Code[:2]
+}
+
+// isConflict tells whether a transaction lost against another and can simply
+// be repeated.
+func isConflict(err error) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pgErr.Code == "40001" || pgErr.Code == "40P01")
+}
+
+// isDataError tells whether a value is to blame.
+func isDataError(err error) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (class(pgErr) == "22" || class(pgErr) == "23")
+}
+
+// isTaken tells whether a task with one of the ids is there already.
+func isTaken(err error) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pgErr.Code == "23505" && pgErr.ConstraintName == "task_pkey"
+}
+
+// with runs fn on a connection of the pool.
+func with(ctx context.Context, pool *pgxpool.Pool, fn func(*session) error) error {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUnsent, err)
+	}
+	defer conn.Release()
+	return fn(&session{conn: conn.Conn().PgConn()})
+}
+
+// patiently calls fn until its outcome is known: again when it lost against
+// another transaction or did not reach the database, and with session.again set
+// when it may have been committed already. fn must give the same result when it
+// is repeated. Each try has its own deadline, after which its connection is
+// closed; a caller's context never ends a commit.
+func (s *Store) patiently(ctx context.Context, fn func(context.Context, *session) error) error {
+	backoff := retry.NewExponential(10 * time.Millisecond)
+	backoff = retry.WithJitterPercent(30, retry.WithCappedDuration(time.Second, backoff))
+	backoff = retry.WithMaxDuration(s.options.Patience, backoff)
+	again := false
+	return retry.Do(context.WithoutCancel(ctx), backoff, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, s.options.Deadline)
+		defer cancel()
+		err := with(ctx, s.hot, func(c *session) error {
+			c.again = again
+			return fn(ctx, c)
+		})
+		switch {
+		case errors.Is(err, errUnknown):
+			again = true
+			s.log.WarnContext(ctx, "a commit has an unknown outcome, it is sent again", "err", err)
+			return retry.RetryableError(err)
+		case errors.Is(err, errUnsent), isConflict(err):
+			return retry.RetryableError(err)
+		}
+		return err
+	})
+}
+
+// write sends statements as one transaction and repeats it when it lost against
+// another. The caller's context does not end it.
+func (s *Store) write(ctx context.Context, stmts ...*stmt) error {
+	return s.change(ctx, func(ctx context.Context, c *session) error { return c.do(ctx, stmts...) })
+}
+
+// change runs fn, which may use several round trips between c.begin and
+// c.commit, and repeats it when it lost against another transaction.
+func (s *Store) change(ctx context.Context, fn func(context.Context, *session) error) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.Deadline)
+	defer cancel()
+	for try := 1; ; try++ {
+		err := with(ctx, s.hot, func(c *session) error {
+			err := fn(ctx, c)
+			if c.began {
+				c.rollback(ctx)
+			}
+			return err
+		})
+		if try < maxTries && (isConflict(err) || errors.Is(err, errUnsent) && ctx.Err() == nil) {
+			continue
+		}
+		return err
+	}
+}
+
+// maxTries bounds repetitions that wait for nothing.
+const maxTries = 20
+
+// begin opens a transaction of several round trips.
+func (c *session) begin(ctx context.Context, stmts ...*stmt) error {
+	c.began = true
+	if c.again {
+		stmts = append([]*stmt{query(barrier)}, stmts...)
+	}
+	return c.do(ctx, append([]*stmt{query("begin isolation level read committed")}, stmts...)...)
+}
+
+// commit sends the last statements and ends the transaction.
+func (c *session) commit(ctx context.Context, stmts ...*stmt) error {
+	err := c.do(ctx, append(stmts, query("commit"))...)
+	if err == nil {
+		c.began = false
+	}
+	return err
+}
+
+// rollback gives up what was begun. A connection on which that fails is
+// dropped by the pool.
+func (c *session) rollback(ctx context.Context) {
+	if !c.conn.IsClosed() {
+		_ = c.do(ctx, query("rollback"))
+	}
+	c.began = false
+}
+
+// read sends statements on a connection for readers, as one transaction, and
+// tries again when the connection had died.
+func (s *Store) read(ctx context.Context, stmts ...*stmt) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	for try := 1; ; try++ {
+		fresh := true // no row was seen: the statements can be sent again
+		for _, q := range stmts {
+			if each := q.each; each != nil {
+				q.each = func(r *row) { fresh = false; each(r) }
+			}
+		}
+		err := with(ctx, s.reads, func(c *session) error { return c.do(ctx, stmts...) })
+		lost := errors.Is(err, errUnsent) || errors.Is(err, errUnknown)
+		if !lost || !fresh || try == 3 || ctx.Err() != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return err
+		}
+	}
+}
+
+// --- connections
+
+// syncWarning marks a connection whose last commit may not be on the standby:
+// a backend that is told to stop waiting for it commits all the same and says
+// so in a warning only.
+const syncWarning = "sync"
+
+func noticed(conn *pgconn.PgConn, n *pgconn.Notice) {
+	if n.Code == "01000" {
+		conn.CustomData()[syncWarning] = true
+	}
+}
+
+// quietConn is a connection that is closed, never cancelled: a cancel request
+// that arrives during COMMIT would end the wait for the standby, and the commit
+// would be reported as done. The driver sends it to RemoteAddr.
+type quietConn struct{ net.Conn }
+
+func (quietConn) RemoteAddr() net.Addr { return nowhere{} }
+
+func quiet(_ context.Context, _ *pgconn.Config, conn net.Conn) (net.Conn, error) {
+	return quietConn{conn}, nil
+}
+
+type nowhere struct{}
+
+func (nowhere) Network() string { return "none" }
+func (nowhere) String() string  { return "none" }

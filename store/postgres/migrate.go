@@ -1,0 +1,116 @@
+package postgres
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// versionTable holds the migrations that were applied.
+const versionTable = "sendoff.migration"
+
+// ErrSchema says that the database's tables are not those of this version of
+// the program.
+var ErrSchema = errors.New("the database's tables are not those of this version")
+
+// Migrations returns the migrations of this version, for tests and tools.
+func Migrations() fs.FS {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		panic(err) // the directory is embedded above
+	}
+	return sub
+}
+
+// Migrate brings the tables of the database at dsn to this version. It may run
+// in several processes at once: an advisory lock of the session lets one work
+// at a time, so dsn must not lead through a pooler in transaction mode.
+func Migrate(ctx context.Context, dsn string, logger *slog.Logger) error {
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return fmt.Errorf("read the database URL: %w", err)
+	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	db := stdlib.OpenDB(*config)
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(ctx, "create schema if not exists sendoff"); err != nil && !isDuplicateSchema(err) {
+		return fmt.Errorf("create the schema: %w", err)
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	options := []goose.ProviderOption{
+		goose.WithTableName(versionTable), goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true),
+	}
+	if logger != nil {
+		options = append(options, goose.WithSlog(logger))
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, Migrations(), options...)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+// isDuplicateSchema tells whether two processes made the schema at the same
+// moment, which "if not exists" does not rule out.
+func isDuplicateSchema(err error) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pgErr.Code == "42P06" || pgErr.Code == "23505")
+}
+
+// checkSchema refuses tables that this version does not know.
+func (s *Store) checkSchema(ctx context.Context) error {
+	want, err := latestMigration()
+	if err != nil {
+		return err
+	}
+	var have int64
+	read := query(`select coalesce(max(version_id), 0)::int8 from `+versionTable+` where is_applied`).
+		rows(func(r *row) { have = r.i8() })
+	err = s.read(ctx, read)
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && (pgErr.Code == "42P01" || pgErr.Code == "3F000") {
+		return fmt.Errorf("%w: there are none yet; run `sendoff migrate` first", ErrSchema)
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("read the schema's version: %w", err)
+	case have < want:
+		return fmt.Errorf("%w: they are at %d, it needs %d; run `sendoff migrate` first", ErrSchema, have, want)
+	case have > want:
+		return fmt.Errorf("%w: they are at %d, it knows up to %d; run a newer sendoff (`sendoff migrate` cannot go back)", ErrSchema, have, want)
+	}
+	return nil
+}
+
+func latestMigration() (int64, error) {
+	files, err := fs.Glob(Migrations(), "*.sql")
+	if err != nil {
+		return 0, fmt.Errorf("list migrations: %w", err)
+	}
+	var latest int64
+	for _, name := range files {
+		v, err := goose.NumericComponent(name)
+		if err != nil {
+			return 0, fmt.Errorf("migration %s: %w", name, err)
+		}
+		latest = max(latest, v)
+	}
+	return latest, nil
+}

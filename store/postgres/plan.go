@@ -1,0 +1,267 @@
+package postgres
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// insertOp is a call of Insert, or a part of one.
+type insertOp struct {
+	tasks  []store.NewTask
+	out    []store.Inserted
+	atomic bool
+	woken  *[]store.Woken
+	err    error
+}
+
+func (op *insertOp) weight() int { return len(op.tasks) }
+
+func (op *insertOp) part(from, to int) *insertOp {
+	return &insertOp{tasks: op.tasks[from:to], out: op.out[from:to], atomic: op.atomic, woken: op.woken}
+}
+
+func keyed(tasks []store.NewTask) bool {
+	return slices.ContainsFunc(tasks, func(t store.NewTask) bool { return len(t.Keys) > 0 })
+}
+
+// newRow is a task as it will be written.
+type newRow struct {
+	*store.NewTask
+	op       *insertOp
+	at       int64
+	flags    int32
+	state    task.State
+	reason   task.Reason
+	finished int64 // of one that a later task of the batch replaced
+	replaced bool
+	keys     []byte
+}
+
+// plan is what a batch of inserts will write. now stays the same when the batch
+// is sent again.
+type plan struct {
+	now     int64
+	rows    []newRow
+	ready   int // rows that got a position
+	keys    map[store.KeyName]store.KeyEntry
+	victims []victim
+
+	// What was read before, under the locks of the keys.
+	existing map[task.ID]*standing
+	resolver store.Resolver
+	made     map[task.ID]int // index in rows
+}
+
+// standing is where a stored task stands, enough to find its entry in a work
+// list.
+type standing struct {
+	created int64
+	lane    int32
+	prio    int16
+	crashes int32
+	at      int64
+	state   task.State
+}
+
+// victim is a waiting task that is to be canceled.
+type victim struct {
+	id task.ID
+	*standing
+}
+
+func (v *standing) readyPriority() int16 { return task.ReadyPriority(v.prio, v.crashes) }
+
+// add puts a task into the plan without asking whether it may be stored.
+func (p *plan) add(op *insertOp, t *store.NewTask) {
+	r := newRow{NewTask: t, op: op, state: task.Ready}
+	if due := t.Due(p.now); due > p.now {
+		r.state, r.reason, r.at = task.Scheduled, task.Delayed, due
+	} else {
+		p.ready++
+	}
+	if len(t.Payload) > store.InlinePayload {
+		r.flags |= store.FlagBody
+	}
+	for _, k := range t.Keys {
+		if k.Kind != store.IdempotencyKey {
+			r.keys = appendKeyName(r.keys, k.Name())
+		}
+	}
+	if r.keys != nil {
+		r.flags |= store.FlagKeys
+	}
+	p.rows = append(p.rows, r)
+}
+
+// place gives the ready rows their positions, in order, and tells the ops what
+// they woke.
+func (p *plan) place(s span) {
+	next := s.first
+	for i := range p.rows {
+		r := &p.rows[i]
+		if r.state != task.Ready {
+			continue
+		}
+		r.at = next
+		next++
+		*r.op.woken = store.Collect(*r.op.woken, store.Woken{Lane: r.Lane, Priority: task.ReadyPriority(r.Priority, 0), Position: r.at})
+	}
+	for i := range p.rows {
+		if r := &p.rows[i]; r.replaced {
+			r.state, r.reason, r.finished = task.Canceled, task.Replaced, p.now
+		}
+	}
+}
+
+// resolve decides about the tasks of an op, in order, and plans the ones that
+// may be stored. again says that an earlier try may have stored them.
+func (p *plan) resolve(op *insertOp, again bool) {
+	undo := *p
+	undo.rows = slices.Clone(p.rows)
+	taken := p.resolver.Taken
+	for from := 0; from < len(op.tasks); {
+		segment, index := p.segment(op, from, again)
+		from = index[len(index)-1] + 1
+		if len(segment) == 0 {
+			continue
+		}
+		verdicts := p.resolver.Batch(segment, op.atomic)
+		if bad := slices.IndexFunc(verdicts, func(v store.Verdict) bool { return v.Inserted.Status.Refused() }); op.atomic && bad >= 0 {
+			refused := p.answer(verdicts[bad].Inserted)
+			for id, row := range p.made {
+				if row >= len(undo.rows) {
+					delete(p.made, id)
+				}
+			}
+			made := p.made
+			*p = undo
+			p.made, p.resolver.Taken = made, taken
+			for i := range op.out {
+				op.out[i] = store.Inserted{Status: store.Skipped}
+			}
+			op.out[index[bad]] = refused
+			return
+		}
+		at := 0
+		for i, v := range verdicts {
+			for ; op.tasks[index[at]].ID != segment[i].ID; at++ {
+			}
+			op.out[index[at]] = p.answer(v.Inserted)
+			if v.Inserted.Status == store.Created {
+				p.create(op, &op.tasks[index[at]], v)
+			}
+		}
+	}
+}
+
+// segment answers for tasks that are stored already and collects the others
+// until an id comes twice. index holds the place of each task looked at.
+func (p *plan) segment(op *insertOp, from int, again bool) (segment []store.NewTask, index []int) {
+	seen := map[task.ID]bool{}
+	for i := from; i < len(op.tasks); i++ {
+		t := &op.tasks[i]
+		if seen[t.ID] {
+			break
+		}
+		index = append(index, i)
+		if had := p.existing[t.ID]; had != nil {
+			op.out[i] = store.Inserted{Status: store.Created, ID: t.ID, CreatedAt: had.created}
+			if again && had.state == task.Ready {
+				*op.woken = store.Collect(*op.woken, store.Woken{Lane: had.lane, Priority: had.readyPriority(), Position: had.at})
+			}
+			continue
+		}
+		if _, ok := p.made[t.ID]; ok {
+			op.out[i] = store.Inserted{Status: store.Created, ID: t.ID, CreatedAt: p.now}
+			continue
+		}
+		seen[t.ID] = true
+		segment = append(segment, *t)
+	}
+	return segment, index
+}
+
+// answer adds when the task that has a key was made.
+func (p *plan) answer(in store.Inserted) store.Inserted {
+	if _, ok := p.made[in.ID]; ok {
+		in.CreatedAt = p.now
+	} else if had := p.existing[in.ID]; had != nil {
+		in.CreatedAt = had.created
+	}
+	return in
+}
+
+func (p *plan) create(op *insertOp, t *store.NewTask, v store.Verdict) {
+	if row, ok := p.made[v.Cancel]; ok {
+		p.rows[row].replaced = true
+	} else if had := p.existing[v.Cancel]; had != nil {
+		p.victims = append(p.victims, victim{v.Cancel, had})
+	}
+	p.made[t.ID] = len(p.rows)
+	p.add(op, t)
+	for _, k := range t.Keys {
+		p.keys[k.Name()] = store.KeyEntryFor(k, t.ID, p.now)
+	}
+}
+
+// --- names of keys, as kept in the task row
+
+const keyNameSize = 4 + 2 + 16
+
+func appendKeyName(b []byte, k store.KeyName) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(k.Namespace))
+	b = binary.BigEndian.AppendUint16(b, uint16(k.Kind))
+	return append(b, k.Hash[:]...)
+}
+
+func readKeyNames(b []byte) []store.KeyName {
+	var names []store.KeyName
+	for ; len(b) >= keyNameSize; b = b[keyNameSize:] {
+		k := store.KeyName{
+			Namespace: int32(binary.BigEndian.Uint32(b)),
+			Kind:      store.KeyKind(binary.BigEndian.Uint16(b[4:])),
+		}
+		copy(k.Hash[:], b[6:])
+		names = append(names, k)
+	}
+	return names
+}
+
+// keyLocks are the advisory locks that guard the keys of tasks, in the order to
+// take them.
+func keyLocks(names []store.KeyName) []int64 {
+	locks := make([]int64, 0, len(names))
+	for _, k := range names {
+		n := int64(binary.BigEndian.Uint64(k.Hash[:8]))
+		locks = append(locks, n^int64(k.Namespace)<<32^int64(k.Kind))
+	}
+	slices.Sort(locks)
+	return slices.Compact(locks)
+}
+
+func keyNames(ops []*insertOp) []store.KeyName {
+	seen := map[store.KeyName]bool{}
+	var names []store.KeyName
+	for _, op := range ops {
+		for i := range op.tasks {
+			for _, k := range op.tasks[i].Keys {
+				if !seen[k.Name()] {
+					seen[k.Name()] = true
+					names = append(names, k.Name())
+				}
+			}
+		}
+	}
+	slices.SortFunc(names, func(a, b store.KeyName) int {
+		return cmpKey(a, b)
+	})
+	return names
+}
+
+func cmpKey(a, b store.KeyName) int {
+	return bytes.Compare(appendKeyName(nil, a), appendKeyName(nil, b))
+}

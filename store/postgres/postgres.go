@@ -1,0 +1,208 @@
+// Package postgres is the floor for many nodes: PostgreSQL 13 or newer through
+// pgx, directly or through a pooler in transaction mode.
+//
+// # How writes are batched
+//
+// A Store has one pipeline for Settle and Claim: a batch ends all attempts that
+// wait to be ended and makes all claims that wait, in one transaction and one
+// round trip. A second pipeline stores new tasks; big inserts without keys go
+// past it by COPY. One claiming connection a node is on purpose: with more, an
+// older snapshot keeps pages from being pruned and updates stop being HOT.
+//
+// # What is not used
+//
+// No named prepared statements, session settings, session locks or temporary
+// tables, because none survives a pooler in transaction mode; migrations and
+// LISTEN are the exceptions and take a direct URL (see Options.ListenDSN).
+//
+// # Unknown commits
+//
+// When a connection dies while a batch commits, nobody knows whether it did.
+// The same batch is then sent again with the same ids and tokens, which make
+// that harmless, and with a log record in front whose commit waits for the
+// standby. A claim is not sent again: its error is returned, and Rescue hands
+// the tasks back, because the node does not know the claim.
+//
+// Everything lives in the schema sendoff, so that the caller's own tables may
+// be in the same database (see SubmitTx).
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/pipeline"
+)
+
+// Options are the rarer settings of a Store. The zero value is right for
+// production.
+type Options struct {
+	Clock     func() int64  // microseconds; for tests; nil = the database's clock
+	ListenDSN string        // direct URL for LISTEN and migrations; "" = the main one
+	MaxConns  int           // connections at most, the one that listens not counted; default 16, at least 6
+	Logger    *slog.Logger  // nil = slog.Default()
+	Migrate   bool          // bring the tables to this version first
+	Deadline  time.Duration // of one try of a transaction; its connection is closed then; default 15 s
+	Patience  time.Duration // how long a batch is tried again after unknown outcomes; default 30 s
+}
+
+func (o Options) withDefaults() Options {
+	o.MaxConns = max(cmp.Or(o.MaxConns, 16), 6)
+	o.Deadline = cmp.Or(o.Deadline, 15*time.Second)
+	o.Patience = cmp.Or(o.Patience, 30*time.Second)
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+// Store is a store.Store and store.Notifier over PostgreSQL. It is safe for
+// concurrent use; whoever opened it closes it.
+type Store struct {
+	dsn     string
+	options Options
+	log     *slog.Logger
+	clock   *clock
+
+	hot   *pgxpool.Pool // everything that writes
+	reads *pgxpool.Pool
+
+	settles *pipeline.Pipeline[*hotCall]
+	inserts *pipeline.Pipeline[*insertOp]
+	copies  chan struct{} // one slot for each COPY that may run
+
+	timers floor // below which no timer was left
+
+	mu     sync.Mutex
+	closed bool
+	calls  sync.WaitGroup
+}
+
+var (
+	_ store.Store    = (*Store)(nil)
+	_ store.Notifier = (*Store)(nil)
+)
+
+// Batch bounds, in tasks. Larger ones do not get cheaper for each task.
+const (
+	hotBatch    = 1000
+	insertBatch = 1000
+	copyFrom    = 500 // from here on an insert goes by COPY
+)
+
+// Open connects to the database at dsn, a postgres:// URL or a keyword string.
+// It fails with ErrSchema when the tables are missing or of another version.
+func Open(ctx context.Context, dsn string, options Options) (*Store, error) {
+	options = options.withDefaults()
+	if options.Migrate {
+		if err := Migrate(ctx, cmp.Or(options.ListenDSN, dsn), options.Logger); err != nil {
+			return nil, err
+		}
+	}
+	hot := max(options.MaxConns/2, 4)
+	s := &Store{
+		dsn: dsn, options: options, log: options.Logger, clock: &clock{test: options.Clock},
+		copies: make(chan struct{}, 2),
+	}
+	var err error
+	if s.hot, err = newPool(ctx, dsn, hot); err != nil {
+		return nil, err
+	}
+	if s.reads, err = newPool(ctx, dsn, options.MaxConns-hot); err != nil {
+		s.hot.Close()
+		return nil, err
+	}
+	background := context.WithoutCancel(ctx) // batches belong to all their callers
+	s.settles = pipeline.New(hotBatch, (*hotCall).weight, func(calls []*hotCall) { s.handleHot(background, calls) })
+	s.inserts = pipeline.New(insertBatch, (*insertOp).weight, func(ops []*insertOp) { s.insertOps(background, ops) })
+	if err := s.start(ctx); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func newPool(ctx context.Context, dsn string, size int) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("read the database URL: %w", err)
+	}
+	config.MaxConns = int32(size)
+	config.ConnConfig.OnNotice = noticed
+	config.ConnConfig.AfterNetConnect = quiet
+	if config.ConnConfig.RuntimeParams["application_name"] == "" {
+		config.ConnConfig.RuntimeParams["application_name"] = "sendoff"
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	return pool, nil
+}
+
+func (s *Store) start(ctx context.Context) error {
+	if err := s.checkSchema(ctx); err != nil {
+		return err
+	}
+	return s.measure(ctx)
+}
+
+// measure reads the database's clock.
+func (s *Store) measure(ctx context.Context) error {
+	before := time.Now()
+	return s.read(ctx, query(`select `+databaseClock).rows(func(r *row) {
+		s.clock.measured(before, time.Now(), r.i8())
+	}))
+}
+
+// databaseClock is the time to judge leases by, microseconds.
+const databaseClock = `(extract(epoch from clock_timestamp()) * 1000000)::int8`
+
+// Ping writes nothing and tells whether the database answers.
+func (s *Store) Ping(ctx context.Context) error { return s.read(ctx, query("select 1")) }
+
+// Now is the estimate of the database's clock, microseconds UTC.
+func (s *Store) Now() int64 { return s.clock.now() }
+
+// Close lets the calls under way end and closes all connections.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if closed {
+		return nil
+	}
+	s.calls.Wait()
+	s.settles.Close()
+	s.inserts.Close()
+	s.hot.Close()
+	s.reads.Close()
+	return nil
+}
+
+// enter counts a call in, so that Close waits for it.
+func (s *Store) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return store.ErrClosed
+	}
+	s.calls.Add(1)
+	return nil
+}
+
+func closedError(err error) error {
+	if errors.Is(err, pipeline.ErrClosed) {
+		return store.ErrClosed
+	}
+	return err
+}

@@ -1,0 +1,133 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Claim implements store.Claimer.
+func (s *Store) Claim(ctx context.Context, req store.ClaimRequest) (store.ClaimBatch, error) {
+	var batch store.ClaimBatch
+	err := s.do(ctx, rankClaim, req.Limit, func(w *writer) (err error) {
+		batch, err = w.claim(&req)
+		return err
+	})
+	return batch, err
+}
+
+func (w *writer) claim(req *store.ClaimRequest) (store.ClaimBatch, error) {
+	batch := store.ClaimBatch{Now: w.now}
+	for _, id := range req.Done {
+		if err := w.exec(`delete from claim where id = ?`, id[:]); err != nil {
+			return batch, err
+		}
+	}
+	if alive, err := w.alive(req.Node); err != nil || !alive {
+		return batch, err
+	}
+	var ids []byte
+	left := req.Limit
+	for _, slot := range req.Slots {
+		slot.Limit = min(slot.Limit, left)
+		if slot.Limit <= 0 {
+			continue
+		}
+		got, err := w.claimSlot(slot, req.Node)
+		if err != nil {
+			return batch, err
+		}
+		left -= len(got)
+		for _, c := range got {
+			if c.ExpiresAt != 0 && c.ExpiresAt <= w.now {
+				batch.Expired++
+				if err := w.pushDead(c.Lane, w.now, c.ID); err != nil {
+					return batch, err
+				}
+				continue
+			}
+			batch.Tasks = append(batch.Tasks, c)
+			ids = append(ids, c.ID[:]...)
+		}
+	}
+	if len(ids) == 0 {
+		return batch, nil
+	}
+	return batch, w.exec(`insert into claim (id, node, at, ids) values (?,?,?,?)`, req.ID[:], req.Node[:], w.now, ids)
+}
+
+func (w *writer) alive(node task.ID) (bool, error) {
+	var until int64
+	err := w.one(`select lease_until from node where id = ?`, []any{node[:]}, &until)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return until > w.now, err
+}
+
+// claimSlot makes the first tasks of a line running, or failed when they have
+// expired, and takes them off the line.
+func (w *writer) claimSlot(slot store.ClaimSlot, node task.ID) ([]store.Claimed, error) {
+	const take = `update task set token = token + 1,
+			state = case when expires_at between 1 and ?6 then 7 else 2 end,
+			reason = case when expires_at between 1 and ?6 then 7 else 0 end,
+			finished_at = case when expires_at between 1 and ?6 then ?6 else 0 end,
+			node = case when expires_at between 1 and ?6 then node else ?5 end,
+			last_started = case when expires_at between 1 and ?6 then last_started else ?6 end,
+			first_started = case when first_started > 0 or expires_at between 1 and ?6 then first_started else ?6 end
+		from (select id from ready where lane = ?1 and prio = ?2 and pos >= ?3
+			and not exists (select 1 from lane l join queue q on q.id = l.queue where l.id = ?1 and q.paused)
+			order by pos, id limit ?4) as r
+		where task.id = r.id
+		returning task.id, token, lane, at, kind, flags, run, failures, crashes, max_attempts, created_at, expires_at,
+			first_started, last_code, spec, payload`
+	var got []store.Claimed
+	err := w.query(func(r *sql.Rows) error {
+		got = append(got, store.Claimed{Priority: slot.Priority, StartedAt: w.now})
+		return scanClaimed(r, &got[len(got)-1])
+	}, take, slot.Lane, slot.Priority, slot.Cursor, slot.Limit, node[:], w.now)
+	if err != nil || len(got) == 0 {
+		return nil, err
+	}
+	slices.SortFunc(got, func(a, b store.Claimed) int {
+		return cmp.Or(cmp.Compare(a.Position, b.Position), slices.Compare(a.ID[:], b.ID[:]))
+	})
+	for i := range got {
+		if got[i].Flags&store.FlagBody != 0 {
+			if err := w.one(`select bytes from body where task = ? and part = 0`, []any{got[i].ID[:]}, &got[i].Payload); err != nil {
+				return nil, err
+			}
+		}
+	}
+	last := got[len(got)-1]
+	return got, w.exec(`delete from ready where lane = ? and prio = ? and pos >= ? and (pos, id) <= (?, ?)`,
+		slot.Lane, slot.Priority, slot.Cursor, last.Position, last.ID[:])
+}
+
+func scanClaimed(r *sql.Rows, c *store.Claimed) error {
+	var id sql.RawBytes
+	err := r.Scan(&id, &c.Token, &c.Lane, &c.Position, &c.Kind, &c.Flags, &c.Run, &c.Failures, &c.Crashes, &c.MaxAttempts,
+		&c.CreatedAt, &c.ExpiresAt, &c.FirstStarted, &c.LastCode, &c.Spec, &c.Payload)
+	copy(c.ID[:], id)
+	return err
+}
+
+func (w *writer) pushDead(lane int32, at int64, id task.ID) error {
+	return w.exec(`insert into dead (lane, at, id) values (?,?,?)`, lane, at, id[:])
+}
+
+// Probe implements store.Claimer.
+func (s *Store) Probe(ctx context.Context, lane int32, priority int16, from, to int64) (int64, bool, error) {
+	var pos int64
+	err := s.read.QueryRowContext(ctx, `select pos from ready where lane = ? and prio = ? and pos >= ? and pos < ? order by pos limit 1`,
+		lane, priority, from, to).Scan(&pos)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	}
+	return pos, err == nil, translate(err)
+}

@@ -1,0 +1,194 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Insert implements store.Inserter.
+func (s *Store) Insert(ctx context.Context, tasks []store.NewTask, atomic bool) ([]store.Inserted, []store.Woken, error) {
+	var out []store.Inserted
+	var k woken
+	err := s.do(ctx, rankInsert, len(tasks), func(w *writer) (err error) {
+		k = woken{}
+		out, err = w.insert(tasks, atomic, &k)
+		return err
+	})
+	return out, k.list, err
+}
+
+func (w *writer) insert(tasks []store.NewTask, atomic bool, k *woken) ([]store.Inserted, error) {
+	verdicts, err := w.resolve(tasks, atomic)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]store.Inserted, len(tasks))
+	for i := range tasks {
+		out[i] = verdicts[i].Inserted
+		switch out[i].Status {
+		case store.Created:
+			err = w.insertOne(&tasks[i], &verdicts[i], &out[i], k)
+		case store.Existing, store.Conflict, store.Mismatch:
+			out[i].CreatedAt, err = w.createdAt(out[i].ID)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// resolve asks the keys of the tasks, if they have any.
+func (w *writer) resolve(tasks []store.NewTask, atomic bool) ([]store.Verdict, error) {
+	r := store.Resolver{Now: w.now, Taken: map[store.KeyName]*store.Taken{}, There: map[task.ID]bool{}}
+	for i := range tasks {
+		if len(tasks[i].Keys) == 0 {
+			continue // the insert itself finds out
+		}
+		at, err := w.createdAt(tasks[i].ID)
+		if err != nil {
+			return nil, err
+		}
+		r.There[tasks[i].ID] = at != 0
+		for _, key := range tasks[i].Keys {
+			if err := w.lookUp(key.Name(), r.Taken); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return r.Batch(tasks, atomic), nil
+}
+
+func (w *writer) lookUp(name store.KeyName, taken map[store.KeyName]*store.Taken) error {
+	if taken[name] != nil {
+		return nil
+	}
+	var t store.Taken
+	e := &t.Entry
+	e.Namespace, e.Kind, e.Hash = name.Namespace, name.Kind, name.Hash
+	var body, id []byte
+	err := w.one(`select k.body, k.task, k.until, k.while_open, coalesce(t.state, 0) from key k left join task t on t.id = k.task
+		where k.ns = ? and k.kind = ? and k.hash = ?`,
+		[]any{name.Namespace, int64(name.Kind), name.Hash[:]}, &body, &id, &e.Until, &e.WhileOpen, &t.State)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		copy(e.Body[:], body)
+		copy(e.Task[:], id)
+		taken[name] = &t
+	}
+	return err
+}
+
+func (w *writer) createdAt(id task.ID) (at int64, err error) {
+	err = w.one(`select created_at from task where id = ?`, []any{id[:]}, &at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return at, err
+}
+
+const insertTask = `insert into task (id, lane, created_at, at, expires_at, kind, flags, prio, state, reason,
+	max_attempts, parent, root, grp, keys, spec, payload)
+	values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) on conflict do nothing`
+
+// insertOne stores a task whose keys are free. A task that is there already, of
+// a submission repeated after an unknown outcome, is left as it is.
+func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Inserted, k *woken) error {
+	if v.Inserted.CreatedAt == 0 { // stored by an earlier try
+		var err error
+		out.CreatedAt, err = w.createdAt(t.ID)
+		return err
+	}
+	if !v.Cancel.IsZero() {
+		if _, err := w.cancel(v.Cancel, task.Replaced); err != nil {
+			return err
+		}
+	}
+	keys, err := w.insertKeys(t)
+	if err != nil {
+		return err
+	}
+	var flags int32
+	inline := t.Payload
+	if len(inline) > store.InlinePayload {
+		flags |= store.FlagBody
+		inline = nil
+	}
+	if keys != nil {
+		flags |= store.FlagKeys
+	}
+	state, reason, at := task.Scheduled, task.Delayed, t.Due(w.now)
+	if at <= w.now {
+		state, reason, at = task.Ready, task.NoReason, w.nextPosition()
+	}
+	n, err := w.changed(insertTask, t.ID[:], t.Lane, w.now, at, t.ExpiresAt, int64(t.Kind), flags, t.Priority, int64(state), int64(reason),
+		t.MaxAttempts, idOrNull(t.Parent), idOrNull(t.Root), textOrNull(t.Group), keys, t.Spec, bytesOrNull(inline))
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		out.CreatedAt, err = w.createdAt(t.ID)
+		return err
+	}
+	if flags&store.FlagBody != 0 {
+		if err := w.exec(`insert into body (task, part, bytes) values (?, 0, ?)`, t.ID[:], t.Payload); err != nil {
+			return err
+		}
+	}
+	if state == task.Ready {
+		w.last = at
+		return w.pushReady(t.Lane, t.Priority, at, t.ID, k)
+	}
+	return w.pushTimer(at, t.ID, t.Lane)
+}
+
+func (w *writer) pushReady(lane int32, prio int16, pos int64, id task.ID, k *woken) error {
+	k.add(lane, prio, pos)
+	return w.exec(`insert into ready (lane, prio, pos, id) values (?,?,?,?)`, lane, prio, pos, id[:])
+}
+
+func (w *writer) pushTimer(at int64, id task.ID, lane int32) error {
+	return w.exec(`insert into timer (at, id, lane) values (?,?,?)`, at, id[:], lane)
+}
+
+// insertKeys writes the keys of a task and returns the names of those that go
+// when the task goes.
+func (w *writer) insertKeys(t *store.NewTask) ([]byte, error) {
+	for _, key := range t.Keys {
+		e := store.KeyEntryFor(key, t.ID, w.now)
+		err := w.exec(`insert into key (ns, kind, hash, body, task, until, while_open) values (?,?,?,?,?,?,?)
+			on conflict (ns, kind, hash) do update set body = excluded.body, task = excluded.task, until = excluded.until, while_open = excluded.while_open`,
+			e.Namespace, int64(e.Kind), e.Hash[:], e.Body[:], e.Task[:], e.Until, e.WhileOpen)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return store.EncodeKeyNames(t.Keys), nil
+}
+
+func idOrNull(id task.ID) any {
+	if id.IsZero() {
+		return nil
+	}
+	return id[:]
+}
+
+func textOrNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func bytesOrNull(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}

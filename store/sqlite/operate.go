@@ -1,0 +1,175 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Cancel implements store.Operator.
+func (s *Store) Cancel(ctx context.Context, id task.ID) error {
+	return s.do(ctx, rankOther, 1, func(w *writer) error {
+		state, err := w.cancel(id, task.Requested)
+		if err == nil && state.Final() && state != task.Canceled {
+			return store.ErrFinal
+		}
+		return err
+	})
+}
+
+// cancel ends a task that has not ended and returns the state it was in.
+func (w *writer) cancel(id task.ID, why task.Reason) (task.State, error) {
+	row, err := w.row(id)
+	if err != nil || row.State.Final() {
+		return row.State, err
+	}
+	if err := w.unlist(&row); err != nil {
+		return row.State, err
+	}
+	advance := 0
+	if row.State == task.Running {
+		advance = 1
+	}
+	return row.State, w.exec(`update task set state = 8, reason = ?, finished_at = ?, token = token + ? where id = ?`,
+		int64(why), w.now, advance, id[:])
+}
+
+// unlist takes a task off the work list its state says it is on.
+func (w *writer) unlist(row *store.Row) error {
+	switch row.State {
+	case task.Ready:
+		return w.exec(`delete from ready where lane = ? and prio = ? and pos = ? and id = ?`,
+			row.Lane, task.ReadyPriority(row.Priority, row.Crashes), row.At, row.ID[:])
+	case task.Scheduled:
+		return w.exec(`delete from timer where at = ? and id = ?`, row.At, row.ID[:])
+	case task.Failed:
+		return w.exec(`delete from dead where lane = ? and at = ? and id = ?`, row.Lane, row.FinishedAt, row.ID[:])
+	}
+	return nil
+}
+
+// Retry implements store.Operator.
+func (s *Store) Retry(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	return s.wake(ctx, id, func(w *writer, row *store.Row, k *woken) error {
+		if !row.State.Final() {
+			return store.ErrNotFinal
+		}
+		if err := w.unlist(row); err != nil {
+			return err
+		}
+		pos := w.position()
+		err := w.exec(`update task set state = 1, reason = ?, at = ?, run = run + 1, failures = 0, crashes = 0,
+			expires_at = 0, first_started = 0, finished_at = 0 where id = ?`, int64(task.Retried), pos, id[:])
+		if err != nil {
+			return err
+		}
+		return w.pushReady(row.Lane, row.Priority, pos, id, k)
+	})
+}
+
+// RunNow implements store.Operator.
+func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	return s.wake(ctx, id, func(w *writer, row *store.Row, k *woken) error {
+		switch {
+		case row.State == task.Ready:
+			return nil
+		case row.State == task.Running:
+			return store.ErrRunning
+		case row.State.Final():
+			return store.ErrFinal
+		}
+		return w.promote(&dueTimer{at: row.At, id: id, lane: row.Lane, prio: task.ReadyPriority(row.Priority, row.Crashes)}, k)
+	})
+}
+
+func (s *Store) wake(ctx context.Context, id task.ID, step func(*writer, *store.Row, *woken) error) ([]store.Woken, error) {
+	var k woken
+	err := s.do(ctx, rankOther, 1, func(w *writer) error {
+		k = woken{}
+		row, err := w.row(id)
+		if err != nil {
+			return err
+		}
+		return step(w, &row, &k)
+	})
+	return k.list, err
+}
+
+// Delete implements store.Operator.
+func (s *Store) Delete(ctx context.Context, id task.ID) error {
+	return s.do(ctx, rankOther, 1, func(w *writer) error {
+		var row store.Row
+		var names []byte
+		found := false
+		err := w.query(func(r *sql.Rows) (err error) {
+			found = true
+			row, names, err = scanBrief(r)
+			return err
+		}, selectBrief+` where id = ?`, id[:])
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			return store.ErrNotFound
+		case row.State == task.Running:
+			return store.ErrRunning
+		}
+		return w.erase(&row, names)
+	})
+}
+
+// erase deletes a task and everything that belongs to it.
+func (w *writer) erase(row *store.Row, names []byte) error {
+	if err := w.unlist(row); err != nil {
+		return err
+	}
+	for _, name := range store.DecodeKeyNames(names) {
+		err := w.exec(`delete from key where ns = ? and kind = ? and hash = ? and task = ?`,
+			name.Namespace, int64(name.Kind), name.Hash[:], row.ID[:])
+		if err != nil {
+			return err
+		}
+	}
+	if row.Flags&store.FlagBody != 0 {
+		if err := w.exec(`delete from body where task = ?`, row.ID[:]); err != nil {
+			return err
+		}
+	}
+	if err := w.exec(`delete from attempt where task = ?`, row.ID[:]); err != nil {
+		return err
+	}
+	return w.exec(`delete from task where id = ?`, row.ID[:])
+}
+
+// Purge implements store.Operator.
+func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (purged int, err error) {
+	err = s.do(ctx, rankOther, limit, func(w *writer) error {
+		purged = 0
+		list := jsonList(lanes)
+		var ids []task.ID
+		for _, query := range []string{
+			`select id from ready where lane in (select value from json_each(?)) order by lane, prio, pos, id limit ?`,
+			`select id from timer where lane in (select value from json_each(?)) order by at, id limit ?`,
+		} {
+			err := w.query(func(r *sql.Rows) error {
+				id, err := scanID(r)
+				ids = append(ids, id)
+				return err
+			}, query, list, limit-len(ids))
+			if err != nil {
+				return err
+			}
+		}
+		for _, id := range ids {
+			if _, err := w.cancel(id, task.Requested); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		purged = len(ids)
+		return nil
+	})
+	return purged, err
+}

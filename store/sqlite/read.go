@@ -1,0 +1,280 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+const selectRow = `select id, lane, prio, kind, flags, state, reason, token, run, failures, crashes, max_attempts,
+	created_at, at, expires_at, first_started, last_started, finished_at, node, last_outcome, last_code, last_error,
+	coalesce(grp, ''), parent, root, spec from task `
+
+func scanRow(r *sql.Rows) (row store.Row, err error) {
+	var id, node, parent, root []byte
+	err = r.Scan(&id, &row.Lane, &row.Priority, &row.Kind, &row.Flags, &row.State, &row.Reason, &row.Token, &row.Run, &row.Failures,
+		&row.Crashes, &row.MaxAttempts, &row.CreatedAt, &row.At, &row.ExpiresAt, &row.FirstStarted, &row.LastStarted, &row.FinishedAt,
+		&node, &row.LastOutcome, &row.LastCode, &row.LastError, &row.Group, &parent, &root, &row.Spec)
+	copy(row.ID[:], id)
+	copy(row.Node[:], node)
+	copy(row.Parent[:], parent)
+	copy(row.Root[:], root)
+	return row, err
+}
+
+// selectBrief reads what erasing a task takes.
+const selectBrief = `select id, lane, prio, flags, state, crashes, at, finished_at, keys from task`
+
+func scanBrief(r *sql.Rows) (row store.Row, names []byte, err error) {
+	var id []byte
+	err = r.Scan(&id, &row.Lane, &row.Priority, &row.Flags, &row.State, &row.Crashes, &row.At, &row.FinishedAt, &names)
+	copy(row.ID[:], id)
+	return row, names, err
+}
+
+func scanID(r *sql.Rows) (id task.ID, err error) {
+	var b sql.RawBytes
+	err = r.Scan(&b)
+	copy(id[:], b)
+	return id, err
+}
+
+// row reads a task inside the transaction.
+func (w *writer) row(id task.ID) (row store.Row, err error) {
+	err = store.ErrNotFound
+	queryErr := w.query(func(r *sql.Rows) error {
+		row, err = scanRow(r)
+		return err
+	}, selectRow+`where id = ?`, id[:])
+	return row, errors.Join(queryErr, err)
+}
+
+// Rows implements store.Reader.
+func (s *Store) Rows(ctx context.Context, ids []task.ID) ([]store.Row, error) {
+	var out []store.Row
+	for _, id := range ids {
+		rows, err := readAll(ctx, s, scanRow, selectRow+`where id = ?`, id[:])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rows...)
+	}
+	return out, nil
+}
+
+// Payload implements store.Reader.
+func (s *Store) Payload(ctx context.Context, id task.ID) (payload []byte, err error) {
+	err = s.read.QueryRowContext(ctx, `select coalesce(b.bytes, t.payload) from task t left join body b on b.task = t.id and b.part = 0
+		where t.id = ?`, id[:]).Scan(&payload)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, store.ErrNotFound
+	}
+	return payload, translate(err)
+}
+
+// Attempts implements store.Reader.
+func (s *Store) Attempts(ctx context.Context, id task.ID) ([]store.AttemptRow, error) {
+	return readAll(ctx, s, scanAttempt, `select token, run, number, node, started_at, finished_at, outcome, code, error, headers, body, truncated
+		from attempt where task = ? order by token`, id[:])
+}
+
+func scanAttempt(r *sql.Rows) (a store.AttemptRow, err error) {
+	var node, header []byte
+	err = r.Scan(&a.Token, &a.Run, &a.Number, &node, &a.StartedAt, &a.FinishedAt, &a.Outcome, &a.Code, &a.Error,
+		&header, &a.Answer.Body, &a.Answer.Truncated)
+	if err != nil {
+		return a, err
+	}
+	copy(a.Node[:], node)
+	a.Answer.Header, err = task.DecodeHeaders(header)
+	return a, err
+}
+
+// FindKey implements store.Reader.
+func (s *Store) FindKey(ctx context.Context, ns int32, kind store.KeyKind, hash store.Hash) (id task.ID, err error) {
+	var b []byte
+	err = s.read.QueryRowContext(ctx, `select task from key where ns = ? and kind = ? and hash = ?`, ns, int64(kind), hash[:]).Scan(&b)
+	if errors.Is(err, sql.ErrNoRows) {
+		return id, store.ErrNotFound
+	}
+	copy(id[:], b)
+	return id, translate(err)
+}
+
+// List implements store.Reader.
+func (s *Store) List(ctx context.Context, q store.Query) ([]store.Row, task.ID, error) {
+	scan := q.Scan
+	if scan == 0 {
+		scan = -1 // no limit
+	}
+	where, args := []string{"id >= ?"}, []any{q.From[:]}
+	if !q.Before.IsZero() {
+		where, args = append(where, "id < ?"), append(args, q.Before[:])
+	}
+	if q.Lanes != nil {
+		where, args = append(where, "lane in (select value from json_each(?))"), append(args, jsonList(q.Lanes))
+	}
+	window := ` from task where ` + strings.Join(where, " and ") + ` order by id desc limit ?`
+	args = append(args, scan)
+	states, all := q.States, 0
+	if states == nil {
+		all = 1
+	}
+	rows, err := readAll(ctx, s, scanRow, selectRow+`where id in (select id`+window+`) and (? or state in (select value from json_each(?)))
+		order by id desc limit ?`, append(append([]any{}, args...), all, jsonList(states), q.Limit)...)
+	if err != nil {
+		return nil, task.ID{}, err
+	}
+	if len(rows) == q.Limit {
+		return rows, rows[len(rows)-1].ID, nil
+	}
+	next, err := s.windowEnd(ctx, window, args, scan)
+	return rows, next, err
+}
+
+// windowEnd returns the last id of a listing's window when the window was full.
+func (s *Store) windowEnd(ctx context.Context, window string, args []any, scan int) (next task.ID, err error) {
+	if scan < 0 {
+		return next, nil
+	}
+	args = append(args[:len(args)-1:len(args)-1], 1, scan-1)
+	ids, err := readAll(ctx, s, scanID, `select id`+window+` offset ?`, args...)
+	if err == nil && len(ids) == 1 {
+		next = ids[0]
+	}
+	return next, err
+}
+
+// Stats implements store.Reader.
+func (s *Store) Stats(ctx context.Context) ([]store.LaneStats, error) {
+	running, err := s.running(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return readAll(ctx, s, func(r *sql.Rows) (l store.LaneStats, err error) {
+		return l, r.Scan(&l.Lane, &l.Ready, &l.Scheduled, &l.Failed, &l.OldestReady, &l.Running)
+	}, `select * from (select l.id,
+			(select count(*) from ready where lane = l.id) as waiting,
+			(select count(*) from timer where lane = l.id) as later,
+			(select count(*) from dead where lane = l.id) as failed,
+			coalesce((select min(pos) from ready where lane = l.id), 0) as oldest,
+			coalesce((select count(*) from task where lane = l.id and state = 2 and id in (select unhex(value) from json_each(?))), 0) as busy
+		from lane l) where waiting + later + busy + failed > 0 order by 1`, running)
+}
+
+// running lists the tasks of all open claims, as a JSON list of hex ids.
+func (s *Store) running(ctx context.Context) (string, error) {
+	claims, err := readAll(ctx, s, scanClaimEntry, `select id, node, at, ids, 0 from claim`)
+	var ids []string
+	for _, c := range claims {
+		for _, id := range c.Tasks {
+			ids = append(ids, hex.EncodeToString(id[:]))
+		}
+	}
+	return jsonList(ids), err
+}
+
+func jsonList[T any](v []T) string {
+	b, _ := json.Marshal(v) // integers cannot fail
+	return string(b)
+}
+
+// Snapshot implements store.Reader.
+func (s *Store) Snapshot(ctx context.Context) (snap store.Snapshot, err error) {
+	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return snap, err
+	}
+	defer tx.Rollback()
+	snap.Payloads = map[task.ID]string{}
+	snap.Attempts = map[task.ID][]store.AttemptRow{}
+	return snap, errors.Join(
+		collect(ctx, tx, &snap.Tasks, scanRow, selectRow+`order by id`),
+		run(ctx, tx, snapPayload(&snap), `select t.id, coalesce(b.bytes, t.payload, '') from task t left join body b on b.task = t.id and b.part = 0`),
+		collect(ctx, tx, &snap.Ready, scanReady, `select lane, prio, pos, id from ready order by lane, prio, pos, id`),
+		collect(ctx, tx, &snap.Timers, scanTimer, `select lane, at, id from timer order by at, id`),
+		collect(ctx, tx, &snap.Dead, scanTimer, `select lane, at, id from dead order by at, id`),
+		collect(ctx, tx, &snap.Claims, scanClaimEntry, `select id, node, at, ids, 0 from claim order by id`),
+		collect(ctx, tx, &snap.Keys, scanKey, `select ns, kind, hash, body, task, until, while_open from key order by ns, kind, hash`),
+		collect(ctx, tx, &snap.Nodes, scanNode, selectNode+`order by id`),
+		run(ctx, tx, snapAttempt(&snap), `select task, token, run, number, node, started_at, finished_at, outcome, code, error, headers, body, truncated
+			from attempt order by task, token`),
+	)
+}
+
+func run(ctx context.Context, tx *sql.Tx, scan func(*sql.Rows) error, query string) error {
+	rows, err := tx.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	return each(rows, scan)
+}
+
+func collect[T any](ctx context.Context, tx *sql.Tx, out *[]T, scan func(*sql.Rows) (T, error), query string) error {
+	return run(ctx, tx, func(r *sql.Rows) error {
+		v, err := scan(r)
+		*out = append(*out, v)
+		return err
+	}, query)
+}
+
+func snapPayload(snap *store.Snapshot) func(*sql.Rows) error {
+	return func(r *sql.Rows) error {
+		var id, payload []byte
+		err := r.Scan(&id, &payload)
+		if err == nil {
+			snap.Payloads[task.ID(id)] = string(payload)
+		}
+		return err
+	}
+}
+
+func snapAttempt(snap *store.Snapshot) func(*sql.Rows) error {
+	return func(r *sql.Rows) error {
+		var id, node, header []byte
+		var a store.AttemptRow
+		err := r.Scan(&id, &a.Token, &a.Run, &a.Number, &node, &a.StartedAt, &a.FinishedAt, &a.Outcome, &a.Code, &a.Error,
+			&header, &a.Answer.Body, &a.Answer.Truncated)
+		if err != nil {
+			return err
+		}
+		copy(a.Node[:], node)
+		a.Answer.Header, err = task.DecodeHeaders(header)
+		snap.Attempts[task.ID(id)] = append(snap.Attempts[task.ID(id)], a)
+		return err
+	}
+}
+
+func scanReady(r *sql.Rows) (e store.ReadyEntry, err error) {
+	var id []byte
+	err = r.Scan(&e.Lane, &e.Priority, &e.Position, &id)
+	copy(e.ID[:], id)
+	return e, err
+}
+
+func scanTimer(r *sql.Rows) (e store.TimerEntry, err error) {
+	var id []byte
+	err = r.Scan(&e.Lane, &e.At, &id)
+	copy(e.ID[:], id)
+	return e, err
+}
+
+func scanClaimEntry(r *sql.Rows) (store.ClaimEntry, error) {
+	c, _, err := scanClaim(r)
+	return c, err
+}
+
+func scanKey(r *sql.Rows) (e store.KeyEntry, err error) {
+	var hash, body, id []byte
+	err = r.Scan(&e.Namespace, &e.Kind, &hash, &body, &id, &e.Until, &e.WhileOpen)
+	copy(e.Hash[:], hash)
+	copy(e.Body[:], body)
+	copy(e.Task[:], id)
+	return e, err
+}

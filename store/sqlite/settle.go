@@ -1,0 +1,115 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Settle implements store.Settler.
+func (s *Store) Settle(ctx context.Context, ts []store.Transition) ([]error, []store.Woken, error) {
+	errs := make([]error, len(ts))
+	var k woken
+	err := s.do(ctx, rankSettle, len(ts), func(w *writer) (err error) {
+		k = woken{}
+		for i := range ts {
+			if errs[i], err = w.settle(&ts[i], &k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return errs, k.list, err
+}
+
+// settle applies a transition. refused is ErrLeaseLost or nil.
+func (w *writer) settle(t *store.Transition, k *woken) (refused, err error) {
+	d := t.Decision
+	if d.To == task.Succeeded && !t.Recorded() {
+		n, err := w.changed(`update task set state = 6, reason = ?, finished_at = ?, failures = ?, crashes = ?,
+			last_outcome = 1, last_code = ?, last_error = '' where id = ? and token = ? and state = 2`,
+			int64(d.Reason), w.now, d.Failures, d.Crashes, t.Code, t.ID[:], t.Token)
+		if err == nil && n == 0 {
+			return w.settledAlready(t)
+		}
+		return nil, err
+	}
+	return w.settleSlowly(t, k)
+}
+
+// settleSlowly writes what the hot path leaves out: the attempt, the answer, the
+// next place to wait.
+func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error) {
+	var row struct {
+		lane      int32
+		prio      int16
+		run       int32
+		at        int64
+		started   int64
+		node      []byte
+		delayedAt int64
+	}
+	err = w.one(`select lane, prio, run, at, last_started, node from task where id = ? and token = ? and state = 2`,
+		[]any{t.ID[:], t.Token}, &row.lane, &row.prio, &row.run, &row.at, &row.started, &row.node)
+	if errors.Is(err, sql.ErrNoRows) {
+		return w.settledAlready(t)
+	}
+	if err != nil {
+		return nil, err
+	}
+	text := store.CleanText(t.Error, store.MaxError)
+	if t.Recorded() {
+		err := w.exec(`insert into attempt (task, token, run, number, node, started_at, finished_at, outcome, code, error, headers, body, truncated)
+			values (?,?,?,?,?,?,?,?,?,?,?,?,?)`, t.ID[:], t.Token, row.run, t.Number(), row.node, row.started, w.now,
+			int64(t.Outcome), t.Code, text, bytesOrNull(task.EncodeHeaders(t.Answer.Header)), bytesOrNull(t.Answer.Body), t.Answer.Truncated)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, w.move(t, text, row.lane, row.prio, row.at, k)
+}
+
+// move writes the decision and puts the task where it waits next.
+func (w *writer) move(t *store.Transition, text string, lane int32, prio int16, at int64, k *woken) error {
+	d := t.Decision
+	var finished int64
+	switch {
+	case d.To == task.Scheduled:
+		at = w.now + d.Delay.Microseconds()
+	case d.To.Final():
+		finished = w.now
+	}
+	err := w.exec(`update task set state = ?, reason = ?, at = ?, finished_at = ?, failures = ?, crashes = ?,
+		last_outcome = ?, last_code = ?, last_error = ? where id = ?`,
+		int64(d.To), int64(d.Reason), at, finished, d.Failures, d.Crashes, int64(t.Outcome), t.Code, text, t.ID[:])
+	if err != nil {
+		return err
+	}
+	switch d.To {
+	case task.Ready:
+		return w.pushReady(lane, task.ReadyPriority(prio, d.Crashes), at, t.ID, k)
+	case task.Scheduled:
+		return w.pushTimer(at, t.ID, lane)
+	case task.Failed:
+		return w.pushDead(lane, w.now, t.ID)
+	}
+	return nil
+}
+
+// settledAlready tells a repeated settle from a late one.
+func (w *writer) settledAlready(t *store.Transition) (refused, err error) {
+	var state task.State
+	var token int64
+	var outcome task.Class
+	err = w.one(`select state, token, last_outcome from task where id = ?`, []any{t.ID[:]}, &state, &token, &outcome)
+	if errors.Is(err, sql.ErrNoRows) {
+		return store.ErrLeaseLost, nil
+	}
+	if err == nil && (token != t.Token || state == task.Running || outcome != t.Outcome) {
+		return store.ErrLeaseLost, nil
+	}
+	return nil, err
+}

@@ -1,0 +1,30 @@
+package sqlite_test
+
+import (
+	"context"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/sqlite"
+	"github.com/sendoff-dev/sendoff/store/storetest"
+)
+
+func TestSQLiteBehavesLikeTheOracle(t *testing.T) {
+	dir, n := t.TempDir(), 0
+	var open *sqlite.Store
+	t.Cleanup(func() { open.Close() })
+	storetest.Run(t, func(clock func() int64) store.Store {
+		if open != nil {
+			require.NoError(t, open.Close())
+		}
+		n++
+		var err error
+		open, err = sqlite.Open(context.Background(), filepath.Join(dir, strconv.Itoa(n)+".db"), sqlite.Options{Clock: clock})
+		require.NoError(t, err)
+		return open
+	})
+}

@@ -1,0 +1,201 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+type dueTimer struct {
+	at   int64
+	id   task.ID
+	lane int32
+	prio int16 // under which it waits in ready
+}
+
+// PromoteDue implements store.Sweeper.
+func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next int64, list []store.Woken, err error) {
+	if next, err = s.nextTimer(ctx); err != nil || next == 0 || next > s.clock() {
+		return 0, next, nil, err
+	}
+	var k woken
+	err = s.do(ctx, rankOther, limit, func(w *writer) error {
+		k, promoted = woken{}, 0
+		due, err := w.due(limit)
+		if err != nil {
+			return err
+		}
+		for _, d := range due {
+			if err := w.promote(&d, &k); err != nil {
+				return err
+			}
+		}
+		promoted = len(due)
+		return w.one(`select coalesce(min(at), 0) from timer`, nil, &next)
+	})
+	return promoted, next, k.list, err
+}
+
+func (s *Store) nextTimer(ctx context.Context) (next int64, err error) {
+	err = s.read.QueryRowContext(ctx, `select coalesce(min(at), 0) from timer`).Scan(&next)
+	return next, translate(err)
+}
+
+func (w *writer) due(limit int) ([]dueTimer, error) {
+	var due []dueTimer
+	err := w.query(func(r *sql.Rows) error {
+		var d dueTimer
+		var id []byte
+		var crashes int32
+		if err := r.Scan(&d.at, &id, &d.lane, &d.prio, &crashes); err != nil {
+			return err
+		}
+		copy(d.id[:], id)
+		d.prio = task.ReadyPriority(d.prio, crashes)
+		due = append(due, d)
+		return nil
+	}, `select r.at, r.id, r.lane, t.prio, t.crashes from timer r join task t on t.id = r.id where r.at <= ? order by r.at, r.id limit ?`, w.now, limit)
+	return due, err
+}
+
+func (w *writer) promote(d *dueTimer, k *woken) error {
+	pos := w.position()
+	if err := w.exec(`delete from timer where at = ? and id = ?`, d.at, d.id[:]); err != nil {
+		return err
+	}
+	if err := w.exec(`update task set state = 1, reason = 0, at = ? where id = ?`, pos, d.id[:]); err != nil {
+		return err
+	}
+	return w.pushReady(d.lane, d.prio, pos, d.id, k)
+}
+
+// Rescue implements store.Sweeper.
+func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit int) (store.Rescued, error) {
+	var out store.Rescued
+	if claims, err := s.orphans(ctx, self, known); err != nil || claims == 0 {
+		return out, err
+	}
+	err := s.do(ctx, rankOther, limit, func(w *writer) error {
+		out = store.Rescued{}
+		claims, err := w.orphans(self, known, limit)
+		if err != nil {
+			return err
+		}
+		for _, c := range claims {
+			if err := w.rescueClaim(c, &out); err != nil {
+				return err
+			}
+		}
+		return w.exec(`delete from node where lease_until <= ?1 and not exists (select 1 from claim where claim.node = node.id)`, w.now)
+	})
+	return out, err
+}
+
+const orphanClaims = ` from claim c left join node n on n.id = c.node and n.lease_until > ?1
+	where n.id is null or c.node = ?2 and c.at <= ?1 - 1000000`
+
+// orphans counts the claims a rescue would look at, and dead nodes, without
+// waiting for the writer.
+func (s *Store) orphans(ctx context.Context, self task.ID, known []task.ID) (n int, err error) {
+	err = s.read.QueryRowContext(ctx, `select (select count(*)`+orphanClaims+`) + (select count(*) from node where lease_until <= ?1)`,
+		s.clock(), self[:]).Scan(&n)
+	return n, translate(err)
+}
+
+func (w *writer) orphans(self task.ID, known []task.ID, limit int) ([]store.ClaimEntry, error) {
+	var out []store.ClaimEntry
+	err := w.query(func(r *sql.Rows) error {
+		c, alive, err := scanClaim(r)
+		if err == nil && len(out) < limit && (!alive || !slices.Contains(known, c.ID)) {
+			out = append(out, c)
+		}
+		return err
+	}, `select c.id, c.node, c.at, c.ids, n.id is not null`+orphanClaims+` order by c.id`, w.now, self[:])
+	return out, err
+}
+
+func scanClaim(r *sql.Rows) (c store.ClaimEntry, alive bool, err error) {
+	var id, node, ids []byte
+	if err = r.Scan(&id, &node, &c.At, &ids, &alive); err != nil {
+		return c, alive, err
+	}
+	copy(c.ID[:], id)
+	copy(c.Node[:], node)
+	for ; len(ids) >= 16; ids = ids[16:] {
+		c.Tasks = append(c.Tasks, task.ID(ids[:16]))
+	}
+	return c, alive, nil
+}
+
+func (w *writer) rescueClaim(c store.ClaimEntry, out *store.Rescued) error {
+	out.Claims++
+	for _, id := range c.Tasks {
+		row, err := w.row(id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if row.State != task.Running || row.Node != c.Node {
+			continue
+		}
+		if err := w.rescueTask(&row, out); err != nil {
+			return err
+		}
+	}
+	return w.exec(`delete from claim where id = ?`, c.ID[:])
+}
+
+func (w *writer) rescueTask(row *store.Row, out *store.Rescued) error {
+	t := store.LostTransition(row)
+	k := woken{list: out.Woken}
+	if _, err := w.settleSlowly(&t, &k); err != nil {
+		return err
+	}
+	out.Woken = k.list
+	out.Tasks++
+	if t.Decision.Reason == task.Poison {
+		out.Poison++
+	}
+	return w.exec(`update task set token = token + 1 where id = ?`, row.ID[:])
+}
+
+// Retain implements store.Sweeper.
+func (s *Store) Retain(ctx context.Context, r store.Retention, cursor task.ID, limit int) (next task.ID, deleted int, err error) {
+	err = s.do(ctx, rankOther, limit, func(w *writer) (err error) {
+		deleted = 0
+		var old []store.Row
+		var keys [][]byte
+		seen := 0
+		next = task.ID{}
+		err = w.query(func(rows *sql.Rows) error {
+			row, names, err := scanBrief(rows)
+			seen++
+			next = row.ID
+			if row.State.Final() && row.FinishedAt <= w.now-r.Of(row.State) {
+				old, keys = append(old, row), append(keys, names)
+			}
+			return err
+		}, selectBrief+` where id > ? order by id limit ?`, cursor[:], limit)
+		if err != nil {
+			return err
+		}
+		if seen < limit {
+			next = task.ID{}
+		}
+		for i := range old {
+			if err := w.erase(&old[i], keys[i]); err != nil {
+				return err
+			}
+		}
+		deleted = len(old)
+		return w.exec(`delete from key where (ns, kind, hash) in (select ns, kind, hash from key
+			where until > 0 and until <= ? and not while_open and kind <> ? order by until, hash limit ?)`, w.now, int64(store.ClientIDKey), limit)
+	})
+	return next, deleted, err
+}

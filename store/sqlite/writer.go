@@ -1,0 +1,178 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/sendoff-dev/sendoff/store"
+)
+
+// op is one step that waits for the writer. run may be called twice: when a
+// batch fails, it is rolled back and its steps are done one by one.
+type op struct {
+	rank   int // settles before claims before inserts before the rest
+	weight int
+	alone  bool // makes its own transaction
+	run    func(w *writer) error
+	err    error
+}
+
+const (
+	rankSettle = iota
+	rankClaim
+	rankInsert
+	rankOther
+	rankAlone
+)
+
+// writer owns the writing connection. Only the pipeline's goroutine uses it.
+type writer struct {
+	conn  *sql.Conn
+	clock func() int64
+	stmts map[string]*sql.Stmt
+	now   int64 // of the transaction
+	last  int64 // position given out last
+}
+
+// Statements of the writer run without a deadline: a commit is never cut off.
+var background = context.Background()
+
+func newWriter(conn *sql.Conn, clock func() int64) (*writer, error) {
+	w := &writer{conn: conn, clock: clock, stmts: map[string]*sql.Stmt{}}
+	err := conn.QueryRowContext(background, "select coalesce(max(pos), 0) from ready").Scan(&w.last)
+	return w, err
+}
+
+func (w *writer) close() error {
+	for _, s := range w.stmts {
+		s.Close()
+	}
+	return w.conn.Close()
+}
+
+// commit carries out a batch in one transaction.
+func (w *writer) commit(batch []*op) {
+	slices.SortStableFunc(batch, func(a, b *op) int { return a.rank - b.rank })
+	for len(batch) > 0 && batch[len(batch)-1].alone {
+		o := batch[len(batch)-1]
+		batch = batch[:len(batch)-1]
+		defer func() { o.err = o.run(w) }()
+	}
+	w.together(batch)
+}
+
+func (w *writer) together(batch []*op) {
+	err := w.transact(func() error {
+		for _, o := range batch {
+			if err := o.run(w); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil || len(batch) == 1 {
+		for _, o := range batch {
+			o.err = err
+		}
+		return
+	}
+	for _, o := range batch {
+		o.err = w.transact(func() error { return o.run(w) })
+	}
+}
+
+func (w *writer) transact(fn func() error) error {
+	w.now = w.clock()
+	if err := w.exec("begin immediate"); err != nil {
+		return err
+	}
+	err := fn()
+	if err == nil {
+		err = w.exec("commit")
+	}
+	if err != nil {
+		_ = w.exec("rollback") // fails when SQLite has rolled back already
+	}
+	return err
+}
+
+// nextPosition is the position to give out next: the time, strictly rising.
+func (w *writer) nextPosition() int64 { return max(w.now, w.last+1) }
+
+// position gives out the next position.
+func (w *writer) position() int64 {
+	w.last = w.nextPosition()
+	return w.last
+}
+
+func (w *writer) stmt(query string) (*sql.Stmt, error) {
+	if s := w.stmts[query]; s != nil {
+		return s, nil
+	}
+	s, err := w.conn.PrepareContext(background, query)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %q: %w", query, err)
+	}
+	w.stmts[query] = s
+	return s, nil
+}
+
+func (w *writer) exec(query string, args ...any) error {
+	_, err := w.changed(query, args...)
+	return err
+}
+
+// changed runs a statement and returns how many rows it changed.
+func (w *writer) changed(query string, args ...any) (int64, error) {
+	s, err := w.stmt(query)
+	if err != nil {
+		return 0, err
+	}
+	res, err := s.ExecContext(background, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// query calls scan for each row of the answer.
+func (w *writer) query(scan func(*sql.Rows) error, query string, args ...any) error {
+	s, err := w.stmt(query)
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(background, args...)
+	if err != nil {
+		return err
+	}
+	return each(rows, scan)
+}
+
+func each(rows *sql.Rows, scan func(*sql.Rows) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// do puts a step into the next transaction and waits for its commit.
+func (s *Store) do(ctx context.Context, rank, weight int, run func(w *writer) error) error {
+	o := &op{rank: rank, weight: weight, run: run}
+	if err := s.pipe.Do(ctx, o); err != nil {
+		return translate(err)
+	}
+	return translate(o.err)
+}
+
+// woken collects what a step made ready; it is empty again when a step is run
+// a second time.
+type woken struct{ list []store.Woken }
+
+func (k *woken) add(lane int32, prio int16, pos int64) {
+	k.list = store.Collect(k.list, store.Woken{Lane: lane, Priority: prio, Position: pos})
+}

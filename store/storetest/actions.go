@@ -1,0 +1,467 @@
+package storetest
+
+import (
+	"bytes"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+func timeOf(us int64) time.Time { return time.UnixMicro(us) }
+
+func mapKeys[K comparable, V any](m map[K]V) iter.Seq[K] { return maps.Keys(m) }
+
+const second = 1_000_000
+
+func (m *machine) ensureLane(queue, pool string) {
+	got, err := m.real.EnsureLane(ctx, store.DefaultNamespace, queue, pool, 2)
+	want, wantErr := m.oracle.EnsureLane(ctx, store.DefaultNamespace, queue, pool, 2)
+	m.same("lane error", errName(err), errName(wantErr))
+	m.saw("lane:" + errName(err))
+	if err != nil {
+		return
+	}
+	m.same("lane", got, want)
+	if !slices.ContainsFunc(m.lanes, func(l store.Lane) bool { return l.ID == got.ID }) {
+		m.lanes = append(m.lanes, got)
+	}
+}
+
+func (m *machine) register() {
+	n := store.Node{ID: m.newID(), Name: "n", Version: 1, Roles: "all", Pools: "any"}
+	require.NoError(m.rt, m.real.Register(ctx, n, 10*second))
+	_ = m.oracle.Register(ctx, n, 10*second)
+	m.nodes = append(m.nodes, n.ID)
+}
+
+func (m *machine) advance(t *rapid.T) {
+	m.now += rapid.SampledFrom([]int64{1, 1000, second, 3 * second, 11 * second, 3600 * second}).Draw(t, "microseconds")
+}
+
+func (m *machine) draft(t *rapid.T) store.NewTask {
+	lane := rapid.SampledFrom(m.lanes).Draw(t, "lane")
+	n := store.NewTask{
+		ID: m.newID(), Lane: lane.ID, Kind: task.HTTP, MaxAttempts: 3,
+		Priority: rapid.SampledFrom([]int16{0, 5, 5, 9}).Draw(t, "priority"),
+		Spec:     []byte("spec\x00\xff"), Group: rapid.SampledFrom([]string{"", "g"}).Draw(t, "group"),
+	}
+	if lane.Pool != task.AnyPool {
+		n.Kind = task.Local
+	}
+	switch rapid.IntRange(0, 5).Draw(t, "when") {
+	case 0:
+		n.Delay = rapid.Int64Range(1, 20*second).Draw(t, "delay")
+	case 1:
+		n.RunAt = m.now + rapid.Int64Range(-second, 20*second).Draw(t, "run at")
+	case 2:
+		n.ExpiresAt = m.now + rapid.Int64Range(1, 5*second).Draw(t, "expires")
+	}
+	n.Payload = bytes.Repeat([]byte{0, 0xff, 'x'}, rapid.SampledFrom([]int{0, 1, 300, 400}).Draw(t, "payload"))
+	return n
+}
+
+func (m *machine) insert(t *rapid.T) {
+	group := make([]store.NewTask, rapid.IntRange(1, 4).Draw(t, "tasks"))
+	for i := range group {
+		group[i] = m.draft(t)
+	}
+	m.submit(group, rapid.Bool().Draw(t, "atomic"))
+}
+
+func (m *machine) insertKeyed(t *rapid.T) {
+	group := make([]store.NewTask, rapid.IntRange(1, 3).Draw(t, "tasks"))
+	for i := range group {
+		group[i] = m.draft(t)
+		for range rapid.IntRange(1, 2).Draw(t, "keys") {
+			k := m.key(t)
+			if !slices.ContainsFunc(group[i].Keys, func(o store.Key) bool { return o.Name() == k.Name() }) {
+				group[i].Keys = append(group[i].Keys, k)
+			}
+		}
+	}
+	m.submit(group, rapid.Bool().Draw(t, "atomic"))
+}
+
+func (m *machine) key(t *rapid.T) store.Key {
+	k := store.Key{
+		Kind:      rapid.SampledFrom([]store.KeyKind{store.IdempotencyKey, store.ClientIDKey, store.UniqueKey}).Draw(t, "kind"),
+		Namespace: store.DefaultNamespace, Hash: m.hash(t),
+	}
+	switch k.Kind {
+	case store.IdempotencyKey:
+		k.Body = store.HashOf([]byte(rapid.SampledFrom([]string{"x", "y"}).Draw(t, "body")))
+		k.TTL = 3600 * second
+	case store.UniqueKey:
+		k.OnConflict = rapid.SampledFrom([]store.OnConflict{store.Return, store.Reject, store.Replace, store.Replace}).Draw(t, "on conflict")
+		k.WhileOpen = rapid.Bool().Draw(t, "while open")
+		k.TTL = rapid.SampledFrom([]int64{0, 2 * second}).Draw(t, "window")
+	}
+	return k
+}
+
+func (m *machine) hash(t *rapid.T) store.Hash {
+	return store.HashOf([]byte(rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "key")))
+}
+
+func (m *machine) insertAgain(t *rapid.T) {
+	if len(m.groups) == 0 {
+		t.Skip("nothing to repeat")
+	}
+	last := m.groups[len(m.groups)-1]
+	m.saw("insert:again")
+	m.submit(last, false)
+}
+
+var statusNames = map[store.InsertStatus]string{
+	store.Created: "created", store.Existing: "existing", store.Conflict: "conflict", store.Mismatch: "mismatch", store.Skipped: "skipped",
+}
+
+func (m *machine) submit(group []store.NewTask, atomic bool) {
+	got, gotWoken, err := m.real.Insert(ctx, group, atomic)
+	require.NoError(m.rt, err)
+	want, wantWoken, _ := m.oracle.Insert(ctx, group, atomic)
+	m.same("insert", got, want)
+	m.same("woken by insert", sortWoken(gotWoken), sortWoken(wantWoken))
+	all := true
+	for i, r := range got {
+		m.saw("insert:" + statusNames[r.Status])
+		m.ids = append(m.ids, group[i].ID)
+		all = all && r.Status == store.Created
+	}
+	if all {
+		m.groups = append(m.groups, group)
+	}
+}
+
+func (m *machine) claim(t *rapid.T) {
+	req := store.ClaimRequest{ID: m.newID(), Node: rapid.SampledFrom(m.nodes).Draw(t, "node"), Limit: rapid.IntRange(1, 6).Draw(t, "limit")}
+	for _, lane := range m.lanes {
+		for _, prio := range []int16{0, 5, 9, task.SuspectPriority} {
+			if rapid.Bool().Draw(t, "slot") {
+				req.Slots = append(req.Slots, store.ClaimSlot{
+					Lane: lane.ID, Priority: prio, Limit: rapid.IntRange(1, 4).Draw(t, "slot limit"),
+					Cursor: rapid.SampledFrom([]int64{0, 0, m.now - second}).Draw(t, "cursor"),
+				})
+			}
+		}
+	}
+	m.claimAs(t, req)
+}
+
+func (m *machine) claimAs(t *rapid.T, req store.ClaimRequest) {
+	got, err := m.real.Claim(ctx, req)
+	require.NoError(t, err)
+	want, _ := m.oracle.Claim(ctx, req)
+	m.same("claim", got, want)
+	m.held = append(m.held, got.Tasks...)
+	m.sawClaim(req, got)
+}
+
+func (m *machine) sawClaim(req store.ClaimRequest, got store.ClaimBatch) {
+	switch {
+	case !m.oracle.alive(req.Node):
+		m.saw("claim:dead-node")
+	case len(got.Tasks) == 0:
+		m.saw("claim:none")
+	default:
+		m.saw("claim:tasks")
+		m.claims = append(m.claims, req.ID)
+	}
+	if got.Expired > 0 {
+		m.saw("claim:expired")
+	}
+}
+
+func (m *machine) settle(t *rapid.T) {
+	if len(m.held) == 0 {
+		t.Skip("nothing held")
+	}
+	var ts []store.Transition
+	for range rapid.IntRange(1, 4).Draw(t, "settles") {
+		if len(m.held) == 0 {
+			break
+		}
+		i := rapid.IntRange(0, len(m.held)-1).Draw(t, "task")
+		c := m.held[i]
+		m.held = slices.Delete(m.held, i, i+1)
+		ts = append(ts, m.transition(t, c))
+	}
+	m.settleAll(ts)
+	m.sent = append(m.sent, ts...)
+}
+
+func (m *machine) transition(t *rapid.T, c store.Claimed) store.Transition {
+	o := task.Outcome{Class: rapid.SampledFrom([]task.Class{
+		task.Success, task.Success, task.Failure, task.Reject, task.Throttle, task.Interrupt, task.Crash, task.Cancel, task.Snooze,
+	}).Draw(t, "outcome")}
+	if o.Class != task.Success {
+		o.Error = rapid.SampledFrom([]string{"boom", "bad\x00\xffbytes", string(bytes.Repeat([]byte("é"), 2000))}).Draw(t, "error")
+		o.Code = 503
+	}
+	if rapid.Bool().Draw(t, "answer") {
+		o.Answer = task.Answer{Body: []byte("body\x00"), Header: []task.Header{{Name: "X-A", Value: "1"}}, Truncated: true}
+	}
+	d := task.Decide(task.Attempt{
+		Failures: c.Failures, Crashes: c.Crashes, FirstStarted: c.FirstStarted, Now: m.now, Retry: task.RetryPolicy{MaxAttempts: c.MaxAttempts},
+	}, o, 0.5)
+	return store.Transition{ID: c.ID, Token: c.Token, Outcome: o.Class, Decision: d, Code: o.Code, Error: o.Error, Answer: o.Answer}
+}
+
+func (m *machine) settleAll(ts []store.Transition) {
+	got, gotWoken, err := m.real.Settle(ctx, ts)
+	require.NoError(m.rt, err)
+	want, wantWoken, _ := m.oracle.Settle(ctx, ts)
+	for i := range ts {
+		m.same("settle", errName(got[i]), errName(want[i]))
+		m.saw("settle:" + errName(got[i]))
+	}
+	m.same("woken by settle", sortWoken(gotWoken), sortWoken(wantWoken))
+}
+
+func (m *machine) settleAgain(t *rapid.T) {
+	if len(m.sent) == 0 {
+		t.Skip("nothing settled")
+	}
+	again := rapid.SampledFrom(m.sent).Draw(t, "settle")
+	if rapid.Bool().Draw(t, "other outcome") {
+		again.Outcome, again.Decision.To = task.Reject, task.Failed
+	}
+	m.saw("settle:again")
+	m.settleAll([]store.Transition{again})
+}
+
+func (m *machine) promote(t *rapid.T) {
+	limit := rapid.IntRange(1, 4).Draw(t, "limit")
+	n, next, woken, err := m.real.PromoteDue(ctx, limit)
+	require.NoError(t, err)
+	wantN, wantNext, wantWoken, _ := m.oracle.PromoteDue(ctx, limit)
+	m.same("promoted", []int64{int64(n), next}, []int64{int64(wantN), wantNext})
+	m.same("woken by promote", sortWoken(woken), sortWoken(wantWoken))
+	if n > 0 {
+		m.saw("promote:some")
+	} else {
+		m.saw("promote:none")
+	}
+}
+
+// loseNodes lets one node after the other die with the same local tasks.
+func (m *machine) loseNodes(t *rapid.T) {
+	lane := m.lanes[slices.IndexFunc(m.lanes, func(l store.Lane) bool { return l.Pool != task.AnyPool })]
+	for range rapid.IntRange(1, 3).Draw(t, "nodes") {
+		m.register()
+		req := store.ClaimRequest{ID: m.newID(), Node: m.nodes[len(m.nodes)-1], Limit: 3, Slots: []store.ClaimSlot{
+			{Lane: lane.ID, Priority: task.SuspectPriority, Limit: 1}, {Lane: lane.ID, Priority: 5, Limit: 1},
+		}}
+		m.claimAs(t, req)
+		m.now += 11 * second
+		m.rescueAs(t, m.nodes[0], nil, 3)
+	}
+}
+
+func (m *machine) rescue(t *rapid.T) {
+	self := rapid.SampledFrom(m.nodes).Draw(t, "self")
+	var known []task.ID
+	for _, id := range m.claims {
+		if rapid.Bool().Draw(t, "known") {
+			known = append(known, id)
+		}
+	}
+	m.rescueAs(t, self, known, rapid.IntRange(1, 3).Draw(t, "limit"))
+}
+
+func (m *machine) rescueAs(t *rapid.T, self task.ID, known []task.ID, limit int) {
+	got, err := m.real.Rescue(ctx, self, known, limit)
+	require.NoError(t, err)
+	want, _ := m.oracle.Rescue(ctx, self, known, limit)
+	got.Woken, want.Woken = sortWoken(got.Woken), sortWoken(want.Woken)
+	m.same("rescue", got, want)
+	if got.Tasks > 0 {
+		m.saw("rescue:tasks")
+	} else {
+		m.saw("rescue:none")
+	}
+	if got.Poison > 0 {
+		m.saw("rescue:poison")
+	}
+}
+
+func (m *machine) retain(t *rapid.T) {
+	r := store.Retention{Succeeded: second, Canceled: 2 * second, Failed: 5 * second}
+	cursor := task.ID{}
+	if len(m.ids) > 0 && rapid.Bool().Draw(t, "from cursor") {
+		cursor = rapid.SampledFrom(m.ids).Draw(t, "cursor")
+	}
+	limit := rapid.IntRange(1, 5).Draw(t, "limit")
+	next, n, err := m.real.Retain(ctx, r, cursor, limit)
+	require.NoError(t, err)
+	wantNext, wantN, _ := m.oracle.Retain(ctx, r, cursor, limit)
+	m.same("retain", n, wantN)
+	m.same("retain cursor", next, wantNext)
+	if n > 0 {
+		m.saw("retain:deleted")
+	}
+}
+
+func (m *machine) members(t *rapid.T) {
+	node := rapid.SampledFrom(m.nodes).Draw(t, "node")
+	switch rapid.IntRange(0, 5).Draw(t, "step") {
+	case 0:
+		m.register()
+	case 1:
+		require.NoError(t, m.real.Leave(ctx, node))
+		_ = m.oracle.Leave(ctx, node)
+		m.saw("leave:ok")
+	default:
+		err := m.real.Heartbeat(ctx, node, 10*second, true)
+		m.same("heartbeat", errName(err), errName(m.oracle.Heartbeat(ctx, node, 10*second, true)))
+		m.saw("heartbeat:" + map[bool]string{true: "ok", false: "lost"}[err == nil])
+	}
+	got, err := m.real.Nodes(ctx)
+	require.NoError(t, err)
+	want, _ := m.oracle.Nodes(ctx)
+	m.same("nodes", got, want)
+}
+
+func (m *machine) anyID(t *rapid.T) task.ID {
+	if len(m.ids) == 0 || rapid.IntRange(0, 20).Draw(t, "unknown") == 0 {
+		return m.newID()
+	}
+	return rapid.SampledFrom(m.ids).Draw(t, "id")
+}
+
+func (m *machine) operate(t *rapid.T) {
+	id := m.anyID(t)
+	var err, wantErr error
+	var woken, wantWoken []store.Woken
+	name := rapid.SampledFrom([]string{"cancel", "retry", "run", "delete"}).Draw(t, "verb")
+	switch name {
+	case "cancel":
+		err, wantErr = m.real.Cancel(ctx, id), m.oracle.Cancel(ctx, id)
+	case "retry":
+		woken, err = m.real.Retry(ctx, id)
+		wantWoken, wantErr = m.oracle.Retry(ctx, id)
+	case "run":
+		woken, err = m.real.RunNow(ctx, id)
+		wantWoken, wantErr = m.oracle.RunNow(ctx, id)
+	case "delete":
+		err, wantErr = m.real.Delete(ctx, id), m.oracle.Delete(ctx, id)
+	}
+	m.same(name, errName(err), errName(wantErr))
+	m.same("woken by "+name, sortWoken(woken), sortWoken(wantWoken))
+	m.saw(name + ":" + errName(err))
+}
+
+func (m *machine) purge(t *rapid.T) {
+	lanes := []int32{rapid.SampledFrom(m.lanes).Draw(t, "lane").ID}
+	limit := rapid.IntRange(1, 3).Draw(t, "limit")
+	n, err := m.real.Purge(ctx, lanes, limit)
+	require.NoError(t, err)
+	want, _ := m.oracle.Purge(ctx, lanes, limit)
+	m.same("purge", n, want)
+	if n > 0 {
+		m.saw("purge:some")
+	}
+}
+
+func (m *machine) pause(t *rapid.T) {
+	queue := rapid.SampledFrom([]int32{1, 2, 99}).Draw(t, "queue")
+	paused := rapid.Bool().Draw(t, "paused")
+	woken, err := m.real.SetPaused(ctx, queue, paused)
+	want, wantErr := m.oracle.SetPaused(ctx, queue, paused)
+	m.same("pause", errName(err), errName(wantErr))
+	m.same("woken by resume", sortWoken(woken), sortWoken(want))
+	verb := map[bool]string{true: "pause:", false: "resume:"}[paused]
+	m.saw(verb + errName(err))
+}
+
+func (m *machine) read(t *rapid.T) {
+	id := m.anyID(t)
+	got, err := m.real.Attempts(ctx, id)
+	require.NoError(t, err)
+	want, _ := m.oracle.Attempts(ctx, id)
+	m.same("attempts", got, want)
+	if len(got) > 0 {
+		m.saw("attempts:some")
+	}
+	payload, err := m.real.Payload(ctx, id)
+	wantPayload, wantErr := m.oracle.Payload(ctx, id)
+	m.same("payload", errName(err), errName(wantErr))
+	m.same("payload", payload, wantPayload)
+	m.saw("payload:" + errName(err))
+
+	kind, hash := rapid.SampledFrom([]store.KeyKind{store.IdempotencyKey, store.UniqueKey}).Draw(t, "kind"), m.hash(t)
+	owner, err := m.real.FindKey(ctx, store.DefaultNamespace, kind, hash)
+	wantOwner, wantErr := m.oracle.FindKey(ctx, store.DefaultNamespace, kind, hash)
+	m.same("key", errName(err), errName(wantErr))
+	m.same("key", owner, wantOwner)
+	m.saw("key:" + map[bool]string{true: "found", false: "not-found"}[err == nil])
+
+	stats, err := m.real.Stats(ctx)
+	require.NoError(t, err)
+	wantStats, _ := m.oracle.Stats(ctx)
+	m.same("stats", stats, wantStats)
+	if len(stats) > 0 {
+		m.saw("stats:some")
+	}
+	m.readLine(t)
+}
+
+func (m *machine) readLine(t *rapid.T) {
+	lane := rapid.SampledFrom(m.lanes).Draw(t, "lane").ID
+	pos, found, err := m.real.Probe(ctx, lane, 5, 0, m.now)
+	require.NoError(t, err)
+	wantPos, wantFound, _ := m.oracle.Probe(ctx, lane, 5, 0, m.now)
+	m.same("probe", found, wantFound)
+	if found {
+		m.same("probe", pos, wantPos)
+	}
+	m.saw("probe:" + map[bool]string{true: "found", false: "none"}[found])
+
+	var held []store.Held
+	for _, c := range m.held {
+		held = append(held, store.Held{ID: c.ID, Token: c.Token})
+	}
+	lost, err := m.real.Lost(ctx, held)
+	require.NoError(t, err)
+	wantLost, _ := m.oracle.Lost(ctx, held)
+	byID := func(a, b task.ID) int { return bytes.Compare(a[:], b[:]) }
+	slices.SortFunc(lost, byID)
+	slices.SortFunc(wantLost, byID)
+	m.same("lost", lost, wantLost)
+	if len(lost) > 0 {
+		m.saw("lost:some")
+	}
+}
+
+func (m *machine) list(t *rapid.T) {
+	q := store.Query{Limit: rapid.IntRange(1, 5).Draw(t, "limit"), Scan: rapid.SampledFrom([]int{0, 2, 10}).Draw(t, "scan")}
+	if rapid.Bool().Draw(t, "by lane") {
+		q.Lanes = []int32{rapid.SampledFrom(m.lanes).Draw(t, "lane").ID}
+	}
+	if rapid.Bool().Draw(t, "by state") {
+		q.States = rapid.SliceOfNDistinct(rapid.SampledFrom(task.States), 1, 3, rapid.ID).Draw(t, "states")
+	}
+	if rapid.Bool().Draw(t, "before") {
+		q.Before = m.anyID(t)
+	}
+	for range 20 {
+		got, next, err := m.real.List(ctx, q)
+		require.NoError(t, err)
+		want, wantNext, _ := m.oracle.List(ctx, q)
+		m.same("list", got, want)
+		m.same("list cursor", next, wantNext)
+		if len(got) > 0 {
+			m.saw("list:some")
+		}
+		if q.Before = next; next.IsZero() {
+			break
+		}
+	}
+}

@@ -1,0 +1,204 @@
+// Package storetest is the conformance suite of the stores. [Run] applies the
+// same random operations to a store and to the [Oracle] and compares every
+// answer, and after every step everything that is stored.
+package storetest
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Run checks a store against the oracle. open returns an empty store that uses
+// the clock (microseconds); it is called once for each random sequence and
+// closes the store by t.Cleanup or on its next call.
+func Run(t *testing.T, open func(clock func() int64) store.Store) {
+	seen := map[string]int{}
+	for round := 0; ; round++ {
+		rapid.Check(t, func(rt *rapid.T) {
+			m := newMachine(rt, open, seen)
+			rt.Repeat(m.actions())
+		})
+		missing := unseen(seen)
+		if len(missing) == 0 || t.Failed() {
+			break
+		}
+		if round == 20 {
+			t.Fatalf("never seen in %d rounds: %v", round, missing)
+		}
+	}
+	for _, what := range slices.Sorted(mapKeys(seen)) {
+		t.Logf("%6d %s", seen[what], what)
+	}
+}
+
+// wanted is every operation with every answer it can give.
+var wanted = strings.Fields(`
+	insert:created insert:existing insert:conflict insert:mismatch insert:skipped insert:again
+	claim:tasks claim:none claim:expired claim:dead-node
+	settle:ok settle:again settle:lost
+	promote:some promote:none rescue:tasks rescue:none rescue:poison retain:deleted
+	heartbeat:ok heartbeat:lost leave:ok
+	cancel:ok cancel:not-found cancel:final retry:ok retry:not-found retry:not-final
+	run:ok run:not-found run:running run:final delete:ok delete:not-found delete:running
+	purge:some pause:ok pause:not-found resume:ok lane:ok lane:too-many
+	list:some probe:found probe:none lost:some attempts:some payload:ok payload:not-found key:found key:not-found stats:some`)
+
+func unseen(seen map[string]int) []string {
+	var missing []string
+	for _, w := range wanted {
+		if seen[w] == 0 {
+			missing = append(missing, w)
+		}
+	}
+	return missing
+}
+
+// machine drives both stores.
+type machine struct {
+	rt     *rapid.T
+	real   store.Store
+	oracle *Oracle
+	seen   map[string]int
+	now    int64
+	serial uint64
+	ids    []task.ID // ever submitted
+	lanes  []store.Lane
+	nodes  []task.ID
+	held   []store.Claimed
+	claims []task.ID
+	sent   []store.Transition
+	groups [][]store.NewTask
+}
+
+var ctx = context.Background()
+
+func newMachine(rt *rapid.T, open func(clock func() int64) store.Store, seen map[string]int) *machine {
+	m := &machine{rt: rt, seen: seen, now: 1_800_000_000_000_000}
+	clock := func() int64 { return m.now }
+	m.real, m.oracle = open(clock), NewOracle(clock)
+	for _, queue := range []string{"a", "b"} {
+		m.ensureLane(queue, task.AnyPool)
+	}
+	m.ensureLane("a", task.LocalPool("h"))
+	m.register()
+	return m
+}
+
+func (m *machine) actions() map[string]func(*rapid.T) {
+	acts := map[string]func(*rapid.T){
+		"insert": m.insert, "insert2": m.insert, "insertKeyed": m.insertKeyed, "insertAgain": m.insertAgain,
+		"claim": m.claim, "claim2": m.claim, "settle": m.settle, "settle2": m.settle, "settleAgain": m.settleAgain,
+		"promote": m.promote, "rescue": m.rescue, "loseNodes": m.loseNodes, "retain": m.retain, "advance": m.advance,
+		"members": m.members, "operate": m.operate, "operate2": m.operate, "purge": m.purge, "pause": m.pause,
+		"lane": func(t *rapid.T) { m.ensureLane(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "queue"), task.AnyPool) },
+		"read": m.read, "list": m.list,
+	}
+	acts[""] = func(*rapid.T) { m.compareAll() }
+	return acts
+}
+
+func (m *machine) saw(what string) { m.seen[what]++ }
+
+func (m *machine) same(what string, got, want any) {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		m.rt.Fatalf("%s differs from the oracle (-want +got):\n%s", what, diff)
+	}
+}
+
+func (m *machine) compareAll() {
+	got, err := m.real.Snapshot(ctx)
+	require.NoError(m.rt, err)
+	want, _ := m.oracle.Snapshot(ctx)
+	m.same("the stored state", got, want)
+	if err := Consistent(got); err != nil {
+		m.rt.Fatalf("inconsistent: %v", err)
+	}
+}
+
+// Consistent checks that every unfinished task is in exactly one work list, and
+// that the lists hold nothing else.
+func Consistent(s store.Snapshot) error {
+	places := map[task.ID][]string{}
+	for _, e := range s.Ready {
+		places[e.ID] = append(places[e.ID], "ready")
+	}
+	for _, e := range s.Timers {
+		places[e.ID] = append(places[e.ID], "scheduled")
+	}
+	for _, e := range s.Dead {
+		places[e.ID] = append(places[e.ID], "failed")
+	}
+	rows := map[task.ID]store.Row{}
+	for _, row := range s.Tasks {
+		rows[row.ID] = row
+	}
+	for _, c := range s.Claims {
+		for _, id := range c.Tasks {
+			if row := rows[id]; row.State == task.Running && row.Node == c.Node && !slices.Contains(places[id], "running") {
+				places[id] = append(places[id], "running")
+			}
+		}
+	}
+	for _, row := range s.Tasks {
+		at := places[row.ID]
+		delete(places, row.ID)
+		switch row.State {
+		case task.Succeeded, task.Canceled:
+			if len(at) != 0 {
+				return fmt.Errorf("task %s is %s and listed in %v", row.ID, row.State, at)
+			}
+		default:
+			if len(at) != 1 || at[0] != row.State.String() {
+				return fmt.Errorf("task %s is %s and listed in %v", row.ID, row.State, at)
+			}
+		}
+	}
+	for id, at := range places {
+		return fmt.Errorf("%v lists %s, which is not stored", at, id)
+	}
+	return nil
+}
+
+func errName(err error) string {
+	for name, e := range map[string]error{
+		"not-found": store.ErrNotFound, "lost": store.ErrLeaseLost, "final": store.ErrFinal, "not-final": store.ErrNotFinal,
+		"running": store.ErrRunning, "dead": store.ErrNodeLost, "too-many": store.ErrTooManyQueues,
+	} {
+		if errors.Is(err, e) {
+			return name
+		}
+	}
+	if err != nil {
+		return "unexpected: " + err.Error()
+	}
+	return "ok"
+}
+
+func (m *machine) newID() task.ID {
+	m.serial++
+	id := task.FloorID(timeOf(m.now))
+	id[6], id[8] = 0x70, 0x80
+	binary.BigEndian.PutUint32(id[12:], uint32(m.serial))
+	return id
+}
+
+func sortWoken(w []store.Woken) []store.Woken {
+	w = slices.Clone(w)
+	slices.SortFunc(w, func(a, b store.Woken) int {
+		return cmpInt(int64(a.Lane)*100+int64(a.Priority), int64(b.Lane)*100+int64(b.Priority))
+	})
+	return w
+}
