@@ -116,6 +116,9 @@ func TestCheck(t *testing.T) {
 		"noted after the sender's death": {newRun(-1).delivery(1, 0, 1, 200).delivery(2, 9, 10, 200).with(func(h *auditor.History) {
 			h.Faults[0].PID = 4
 		}), counts{duplicates: 1}},
+		"noted after the next delivery": {newRun(1).delivery(2, 1.5, 2, 200).delivery(1, 1.6, 1.7, 200).with(func(h *auditor.History) {
+			h.Faults[0].PID, h.Log[2].PID, h.Log[3].PID = 5, 5, 5
+		}), counts{duplicates: 1}},
 		"another process killed": {newRun(1.1).delivery(1, 0, 1, 200).delivery(2, 9, 10, 200).with(func(h *auditor.History) {
 			h.Faults[0].PID = 5
 		}), counts{duplicates: 1, unexplained: 1}},
@@ -123,7 +126,7 @@ func TestCheck(t *testing.T) {
 		"overlap without a fault":    {newRun().delivery(1, 0, 5, 500).delivery(2, 2, 3, 200), counts{duplicates: 1, unexplained: 1}},
 		"same token again":           {newRun(1.1).delivery(1, 0, 1, 200).delivery(1, 9, 10, 200), counts{duplicates: 1, fence: 1}},
 		"token went back":            {newRun().delivery(2, 0, 1, 500).delivery(1, 9, 10, 200), counts{fence: 1}},
-		"overlapping, out of order":  {newRun(0.1).delivery(2, 0, 5, 200).delivery(1, 1, 2, 200), counts{duplicates: 1}},
+		"overlapping, out of order":  {newRun(-0.1).delivery(2, 0, 5, 200).delivery(1, 0.1, 2, 200), counts{duplicates: 1}},
 		"retry with the token again": {newRun().delivery(1, 0, 1, 500).delivery(1, 2, 3, 200), counts{fence: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -150,6 +150,9 @@ func (r *Report) repeats(h History, ds []*Delivery) {
 			continue // a retry
 		}
 		r.Duplicates++
+		if after.Token < before.Token {
+			before, after = after, before // noted late, see couldHit
+		}
 		if !explained(h, before, after) {
 			r.Unexplained = append(r.Unexplained, fmt.Sprintf("duplicate: %s was answered %d at %s and delivered again at %s without a fault between",
 				after.Task, before.Status, clock(before.Answered), clock(after.At)))
