@@ -136,7 +136,7 @@ func (s *standin) submit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusCreated)
-	json.NewEncoder(w).Encode(standinTask{ID: id, State: "ready"})
+	json.NewEncoder(w).Encode(map[string]string{"id": id, "state": "ready", "name": in.Name})
 	select {
 	case s.wake <- struct{}{}:
 	default:
