@@ -48,6 +48,12 @@ func (m *rackedMachine) powerCut(s *server) {
 	m.disk.Cut(loss, loss != powerfs.DropAll)
 	s.kill()
 	m.t.Logf("power cut: %v", loss)
+	m.remount()
+}
+
+// remount empties the kernel's cache of the files.
+func (m *rackedMachine) remount() {
+	m.t.Helper()
 	require.NoError(m.t, m.mount.Unmount())
 	var err error
 	m.mount, err = m.disk.Mount(m.dir)

@@ -37,14 +37,7 @@ func TestTracedFindsPlantedBugs(t *testing.T) {
 
 func traced(t *testing.T, p program, n int, judge func(verdicts)) {
 	t.Helper()
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Skip("strace is not installed (apt-get install strace)")
-	}
-	if out, err := exec.Command(strace, "-o", os.DevNull, "true").CombinedOutput(); err != nil {
-		t.Skipf("strace is not permitted here: %v: %s", err, out)
-	}
-	dir := t.TempDir()
+	strace, dir := needStrace(t), t.TempDir()
 	s := newServer(t, p, filepath.Join(dir, "sendoff.db"))
 	trace := filepath.Join(dir, "trace")
 	s.run(underStrace(strace, trace, "trace=fsync,fdatasync,write,writev,pwrite64,sendto,sendmsg", s))
@@ -55,10 +48,22 @@ func traced(t *testing.T, p program, n int, judge func(verdicts)) {
 		require.NoError(t, err)
 	}
 	time.Sleep(100 * time.Millisecond) // a late commit shall be seen as late, not as missing
-	s.endTraced(trace)
+	s.endTraced()
 	v := judgeTrace(t, trace, n)
 	t.Logf("%d submissions traced: %d answered after the sync, %d not; the first: %s", n, n-len(v.wrong), len(v.wrong), v.example)
 	judge(v)
+}
+
+func needStrace(t *testing.T) string {
+	t.Helper()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("strace is not installed (apt-get install strace)")
+	}
+	if out, err := exec.Command(strace, "-o", os.DevNull, "true").CombinedOutput(); err != nil {
+		t.Skipf("strace is not permitted here: %v: %s", err, out)
+	}
+	return strace
 }
 
 func marker(i int) string { return fmt.Sprintf("marker-%06d", i) }
@@ -70,8 +75,9 @@ func underStrace(strace, trace, expr string, s *server) *exec.Cmd {
 	return p.command(args...)
 }
 
-// endTraced ends the traced process; strace follows it when the trace is whole.
-func (s *server) endTraced(trace string) {
+// endTraced ends the traced process, if it did not end by itself; strace follows
+// it when the trace is whole.
+func (s *server) endTraced() {
 	s.t.Helper()
 	children, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", s.pid()))
 	require.NoError(s.t, err)
