@@ -1,0 +1,41 @@
+# Sendoff: build, try, test.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+# Directories of this repository that are Go modules of their own.
+MODULES := $(patsubst %/go.mod,%,$(wildcard bench/go.mod examples/*/go.mod))
+
+.PHONY: build demo test test-short test-deps check chaos bench lint clean
+
+build: ## bin/sendoff, static
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sendoff ./cmd/sendoff
+
+demo: build ## see a task accepted, delivered, retried and finished
+	bin/sendoff demo --once
+
+test: test-deps check ## everything that must hold, about ten minutes from nothing
+	scripts/test -race
+	@for m in $(MODULES); do echo "== $$m"; (cd $$m && go vet ./... && go test ./...) || exit 1; done
+
+test-short: check ## what a desk needs between two edits
+	go test -short ./...
+
+test-deps: ## PostgreSQL, PgBouncer and strace, installed when they are missing
+	scripts/setup-test-deps
+
+check: ## format and vet
+	@bad=$$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l); \
+		if [ -n "$$bad" ]; then echo "not formatted (gofmt -w):"; echo "$$bad"; exit 1; fi
+	go vet ./...
+
+chaos: test-deps ## the long forms: 10,000 tasks, 20 kills, 50 power cuts a mode
+	SENDOFF_HEAVY=1 go test -count=1 -timeout 2h -v ./chaos/...
+
+bench: build ## side by side with others, see bench/
+	cd bench && go run . -sendoff ../bin/sendoff
+
+lint: ## golangci-lint with .golangci.yml
+	golangci-lint run
+
+clean:
+	rm -rf bin

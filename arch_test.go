@@ -1,0 +1,236 @@
+package sendoff_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/sendoff-dev/sendoff"
+
+// rule bans imports. Paths are below the module: "internal/exec" is a package,
+// "internal/exec/..." a package and all below it, "." the root package, "!std"
+// all that is not the standard library. Test files are free.
+type rule struct {
+	who    []string
+	except []string // of who
+	never  []string
+	but    []string // of never
+	linked bool     // also through other packages
+	why    string
+}
+
+var floors = []string{"store/sqlite/...", "store/postgres/..."}
+
+var rooms = []string{
+	"internal/accept/...", "internal/claim/...", "internal/exec/...", "internal/settle/...",
+	"internal/schedule/...", "internal/node/...", "internal/operate/...", "internal/catalog/...",
+}
+
+var executors = []string{"internal/exec/push/...", "internal/exec/function/...", "internal/exec/process/..."}
+
+// The architecture, as imports that must not be.
+func rules() []rule {
+	rs := []rule{
+		{
+			who: []string{"task/..."}, never: []string{"!std"},
+			why: "the nouns and the rules are the innermost part: anyone can read and test them with Go alone",
+		},
+		{
+			who: []string{"jobgraph/..."}, never: []string{"!std"}, but: []string{"task/..."},
+			why: "job graphs run in any program, without a server and its dependencies",
+		},
+		{
+			who: []string{"..."}, never: floors, linked: false,
+			except: []string{"cmd/...", "engine/...", "store/...", "examples/...", "bench/...", "chaos/...", "internal/testkit/..."},
+			why:    "which database it is, is decided where programs are wired; everything else sees the roles in store",
+		},
+		{
+			who: []string{"engine"}, never: floors, linked: true,
+			why: "who embeds the engine over one database must not link the driver of the other",
+		},
+		{
+			who: floors, never: []string{"internal/...", "engine/...", "cmd/..."}, but: []string{"internal/telemetry/..."},
+			why: "a floor carries the rooms and does not know them",
+		},
+		{
+			who: []string{"internal/server/..."}, never: slices.Concat(rooms, floors),
+			why: "a door sees the engine through the small interface that it declares",
+		},
+		{
+			who: rooms, never: []string{"internal/server/...", "engine/...", "cmd/...", "."},
+			why: "a room knows neither who calls it nor who wires it",
+		},
+		{
+			who: []string{"."}, never: []string{"store/...", "engine/...", "internal/server/..."}, linked: true,
+			why: "the SDK is linked into users' programs: no server, no database",
+		},
+		{
+			who:    []string{"..."},
+			except: []string{"chaos/...", "bench/...", "internal/testkit/...", "store/storetest/..."},
+			never:  []string{"github.com/stretchr/testify/...", "internal/testkit/...", "store/storetest/...", "chaos/..."}, linked: true,
+			why: "test code does not ship",
+		},
+	}
+	for _, room := range rooms {
+		rs = append(rs, rule{
+			who: []string{room}, never: rooms, but: []string{room},
+			why: "rooms never import each other: what one needs of another is given to it as a function",
+		})
+	}
+	for _, executor := range executors {
+		rs = append(rs, rule{
+			who: []string{executor}, never: executors, but: []string{executor},
+			why: "executors are exchangeable: what two of them need belongs to internal/exec",
+		})
+	}
+	return rs
+}
+
+// pkg is what `go list -json` says of a package.
+type pkg struct {
+	ImportPath string
+	Name       string
+	Doc        string
+	GoFiles    []string
+	Imports    []string
+	Deps       []string
+}
+
+func TestArchitecture(t *testing.T) {
+	for _, broken := range violations(listPackages(t)) {
+		t.Error(broken)
+	}
+}
+
+func listPackages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-e", "-json=ImportPath,Name,Doc,GoFiles,Imports,Deps", "./...")
+	var problems strings.Builder
+	cmd.Stderr = &problems
+	out, err := cmd.Output()
+	require.NoError(t, err, problems.String())
+	var pkgs []pkg
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return pkgs
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		pkgs = append(pkgs, p)
+	}
+}
+
+func violations(pkgs []pkg) []string {
+	var broken []string
+	for _, p := range pkgs {
+		broken = append(broken, p.naming()...)
+		for _, r := range rules() {
+			broken = append(broken, r.violations(p)...)
+		}
+	}
+	return broken
+}
+
+func (p pkg) naming() []string {
+	var broken []string
+	if slices.Contains([]string{"util", "utils", "common", "base", "types", "models", "helpers", "misc"}, path.Base(p.ImportPath)) {
+		broken = append(broken, p.ImportPath+": this name says nothing about what is inside")
+	}
+	if len(p.GoFiles) > 0 && p.Doc == "" {
+		broken = append(broken, p.ImportPath+": no package comment: what is it for, what must it not know?")
+	}
+	return broken
+}
+
+func (r rule) violations(p pkg) []string {
+	if !matchAny(r.who, p.ImportPath) || matchAny(r.except, p.ImportPath) {
+		return nil
+	}
+	imports, how := p.Imports, " imports "
+	if r.linked {
+		imports, how = p.Deps, " links "
+	}
+	var broken []string
+	for _, i := range imports {
+		if i != p.ImportPath && matchAny(r.never, i) && !matchAny(r.but, i) {
+			broken = append(broken, short(p.ImportPath)+how+short(i)+": "+r.why)
+		}
+	}
+	return broken
+}
+
+func matchAny(patterns []string, importPath string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return match(pattern, importPath) })
+}
+
+func match(pattern, importPath string) bool {
+	p := short(importPath)
+	switch below, deep := strings.CutSuffix(pattern, "/..."); {
+	case pattern == "!std":
+		first, _, _ := strings.Cut(importPath, "/")
+		return strings.Contains(first, ".")
+	case pattern == "...":
+		return true
+	case deep:
+		return p == below || strings.HasPrefix(p, below+"/")
+	}
+	return p == pattern
+}
+
+// short is a path below the module, or the whole path of other packages.
+func short(importPath string) string {
+	if importPath == module {
+		return "."
+	}
+	return strings.TrimPrefix(importPath, module+"/")
+}
+
+// TestArchitectureFindsViolations is the control: planted imports are found.
+func TestArchitectureFindsViolations(t *testing.T) {
+	for name, tt := range map[string]struct {
+		who, imports string
+		fine         bool
+	}{
+		"task and a library":            {who: "task", imports: "github.com/google/uuid"},
+		"task and the store":            {who: "task", imports: module + "/store"},
+		"task and std":                  {who: "task", imports: "encoding/json", fine: true},
+		"jobgraph and task":             {who: "jobgraph", imports: module + "/task", fine: true},
+		"jobgraph and yaml":             {who: "jobgraph", imports: "go.yaml.in/yaml/v3"},
+		"room and room":                 {who: "internal/settle", imports: module + "/internal/accept"},
+		"room and its parts":            {who: "internal/exec/push", imports: module + "/internal/exec", fine: true},
+		"executor and executor":         {who: "internal/exec/push", imports: module + "/internal/exec/process"},
+		"room and store":                {who: "internal/claim", imports: module + "/store", fine: true},
+		"room and floor":                {who: "internal/claim", imports: module + "/store/sqlite"},
+		"room and door":                 {who: "internal/claim", imports: module + "/internal/server/api"},
+		"door and room":                 {who: "internal/server/api", imports: module + "/internal/operate"},
+		"door and floor":                {who: "internal/server/api", imports: module + "/store/postgres"},
+		"command and floor":             {who: "cmd/sendoff", imports: module + "/store/postgres", fine: true},
+		"engine and floor":              {who: "engine", imports: module + "/store/postgres"},
+		"engine helper and floor":       {who: "engine/sqlitengine", imports: module + "/store/sqlite", fine: true},
+		"SDK and store":                 {who: ".", imports: module + "/store"},
+		"SDK and task":                  {who: ".", imports: module + "/task", fine: true},
+		"floor and room":                {who: "store/sqlite", imports: module + "/internal/claim"},
+		"production and testify":        {who: "cmd/sendoff", imports: "github.com/stretchr/testify/require"},
+		"conformance suite and testify": {who: "store/storetest", imports: "github.com/stretchr/testify/require", fine: true},
+		"nameless package":              {who: "internal/util", imports: "fmt"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := pkg{
+				ImportPath: path.Join(module, tt.who), Doc: "Package x is y.", GoFiles: []string{"x.go"},
+				Imports: []string{tt.imports}, Deps: []string{tt.imports},
+			}
+			require.Equal(t, tt.fine, len(violations([]pkg{p})) == 0)
+		})
+	}
+	undocumented := pkg{ImportPath: module + "/internal/claim", GoFiles: []string{"x.go"}}
+	require.Len(t, violations([]pkg{undocumented}), 1)
+}
