@@ -53,7 +53,7 @@ func (c *session) do(ctx context.Context, stmts ...*stmt) error {
 			if i >= len(stmts) || stmts[i].each == nil {
 				continue
 			}
-			r := row{values: rr.Values()}
+			r := wireRow{values: rr.Values()}
 			if stmts[i].each(&r); r.err != nil && failed == nil {
 				failed = fmt.Errorf("read a row of %.40q: %w", stmts[i].sql, r.err)
 			}
@@ -147,6 +147,9 @@ func (s *Store) patiently(ctx context.Context, fn func(context.Context, *session
 			c.again = again
 			return fn(ctx, c)
 		})
+		if end, ok := errors.AsType[*settled](err); ok {
+			return end.err
+		}
 		switch {
 		case errors.Is(err, errUnknown):
 			again = true
@@ -158,6 +161,11 @@ func (s *Store) patiently(ctx context.Context, fn func(context.Context, *session
 		return err
 	})
 }
+
+// settled wraps an error that patiently must not try to get around.
+type settled struct{ err error }
+
+func (s *settled) Error() string { return s.err.Error() }
 
 // write sends statements as one transaction and repeats it when it lost against
 // another. The caller's context does not end it.
@@ -233,7 +241,7 @@ func (s *Store) read(ctx context.Context, stmts ...*stmt) error {
 		fresh := true // no row was seen: the statements can be sent again
 		for _, q := range stmts {
 			if each := q.each; each != nil {
-				q.each = func(r *row) { fresh = false; each(r) }
+				q.each = func(r *wireRow) { fresh = false; each(r) }
 			}
 		}
 		err := with(ctx, s.reads, func(c *session) error { return c.do(ctx, stmts...) })

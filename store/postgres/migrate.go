@@ -82,8 +82,8 @@ func (s *Store) checkSchema(ctx context.Context) error {
 		return err
 	}
 	var have int64
-	read := query(`select coalesce(max(version_id), 0)::int8 from `+versionTable+` where is_applied`).
-		rows(func(r *row) { have = r.i8() })
+	read := query(`select coalesce(max(version_id), 0)::int8 from ` + versionTable + ` where is_applied`).
+		rows(func(r *wireRow) { have = r.i8() })
 	err = s.read(ctx, read)
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && (pgErr.Code == "42P01" || pgErr.Code == "3F000") {
 		return fmt.Errorf("%w: there are none yet; run `sendoff migrate` first", ErrSchema)

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"bytes"
 	"encoding/binary"
 	"slices"
 
@@ -86,12 +85,7 @@ func (p *plan) add(op *insertOp, t *store.NewTask) {
 	if len(t.Payload) > store.InlinePayload {
 		r.flags |= store.FlagBody
 	}
-	for _, k := range t.Keys {
-		if k.Kind != store.IdempotencyKey {
-			r.keys = appendKeyName(r.keys, k.Name())
-		}
-	}
-	if r.keys != nil {
+	if r.keys = store.EncodeKeyNames(t.Keys); r.keys != nil {
 		r.flags |= store.FlagKeys
 	}
 	p.rows = append(p.rows, r)
@@ -120,69 +114,57 @@ func (p *plan) place(s span) {
 // resolve decides about the tasks of an op, in order, and plans the ones that
 // may be stored. again says that an earlier try may have stored them.
 func (p *plan) resolve(op *insertOp, again bool) {
-	undo := *p
-	undo.rows = slices.Clone(p.rows)
-	taken := p.resolver.Taken
-	for from := 0; from < len(op.tasks); {
-		segment, index := p.segment(op, from, again)
-		from = index[len(index)-1] + 1
-		if len(segment) == 0 {
-			continue
-		}
+	for next := 0; next < len(op.tasks); {
+		var segment []store.NewTask
+		var places []int
+		segment, places, next = p.segment(op, next, again)
 		verdicts := p.resolver.Batch(segment, op.atomic)
-		if bad := slices.IndexFunc(verdicts, func(v store.Verdict) bool { return v.Inserted.Status.Refused() }); op.atomic && bad >= 0 {
-			refused := p.answer(verdicts[bad].Inserted)
-			for id, row := range p.made {
-				if row >= len(undo.rows) {
-					delete(p.made, id)
-				}
-			}
-			made := p.made
-			*p = undo
-			p.made, p.resolver.Taken = made, taken
+		if bad := slices.IndexFunc(verdicts, refused); op.atomic && bad >= 0 {
 			for i := range op.out {
 				op.out[i] = store.Inserted{Status: store.Skipped}
 			}
-			op.out[index[bad]] = refused
+			op.out[places[bad]] = p.answer(verdicts[bad].Inserted)
 			return
 		}
-		at := 0
 		for i, v := range verdicts {
-			for ; op.tasks[index[at]].ID != segment[i].ID; at++ {
-			}
-			op.out[index[at]] = p.answer(v.Inserted)
+			op.out[places[i]] = p.answer(v.Inserted)
 			if v.Inserted.Status == store.Created {
-				p.create(op, &op.tasks[index[at]], v)
+				p.create(op, &op.tasks[places[i]], v)
 			}
 		}
 	}
 }
 
-// segment answers for tasks that are stored already and collects the others
-// until an id comes twice. index holds the place of each task looked at.
-func (p *plan) segment(op *insertOp, from int, again bool) (segment []store.NewTask, index []int) {
+func refused(v store.Verdict) bool { return v.Inserted.Status.Refused() }
+
+// segment answers for the tasks from next on that are stored already, and
+// collects the others with their places. It ends where an id comes back that
+// may yet be refused; in an atomic op that would refuse everything.
+func (p *plan) segment(op *insertOp, next int, again bool) ([]store.NewTask, []int, int) {
+	var segment []store.NewTask
+	var places []int
 	seen := map[task.ID]bool{}
-	for i := from; i < len(op.tasks); i++ {
+	for i := next; i < len(op.tasks); i++ {
 		t := &op.tasks[i]
-		if seen[t.ID] {
-			break
-		}
-		index = append(index, i)
-		if had := p.existing[t.ID]; had != nil {
+		had := p.existing[t.ID]
+		_, made := p.made[t.ID]
+		switch {
+		case had != nil:
 			op.out[i] = store.Inserted{Status: store.Created, ID: t.ID, CreatedAt: had.created}
 			if again && had.state == task.Ready {
 				*op.woken = store.Collect(*op.woken, store.Woken{Lane: had.lane, Priority: had.readyPriority(), Position: had.at})
 			}
-			continue
-		}
-		if _, ok := p.made[t.ID]; ok {
+		case made, seen[t.ID] && op.atomic:
 			op.out[i] = store.Inserted{Status: store.Created, ID: t.ID, CreatedAt: p.now}
-			continue
+		case seen[t.ID]:
+			return segment, places, i
+		default:
+			seen[t.ID] = true
+			segment = append(segment, *t)
+			places = append(places, i)
 		}
-		seen[t.ID] = true
-		segment = append(segment, *t)
 	}
-	return segment, index
+	return segment, places, len(op.tasks)
 }
 
 // answer adds when the task that has a key was made.
@@ -208,28 +190,7 @@ func (p *plan) create(op *insertOp, t *store.NewTask, v store.Verdict) {
 	}
 }
 
-// --- names of keys, as kept in the task row
-
-const keyNameSize = 4 + 2 + 16
-
-func appendKeyName(b []byte, k store.KeyName) []byte {
-	b = binary.BigEndian.AppendUint32(b, uint32(k.Namespace))
-	b = binary.BigEndian.AppendUint16(b, uint16(k.Kind))
-	return append(b, k.Hash[:]...)
-}
-
-func readKeyNames(b []byte) []store.KeyName {
-	var names []store.KeyName
-	for ; len(b) >= keyNameSize; b = b[keyNameSize:] {
-		k := store.KeyName{
-			Namespace: int32(binary.BigEndian.Uint32(b)),
-			Kind:      store.KeyKind(binary.BigEndian.Uint16(b[4:])),
-		}
-		copy(k.Hash[:], b[6:])
-		names = append(names, k)
-	}
-	return names
-}
+// --- keys
 
 // keyLocks are the advisory locks that guard the keys of tasks, in the order to
 // take them.
@@ -256,12 +217,5 @@ func keyNames(ops []*insertOp) []store.KeyName {
 			}
 		}
 	}
-	slices.SortFunc(names, func(a, b store.KeyName) int {
-		return cmpKey(a, b)
-	})
 	return names
-}
-
-func cmpKey(a, b store.KeyName) int {
-	return bytes.Compare(appendKeyName(nil, a), appendKeyName(nil, b))
 }

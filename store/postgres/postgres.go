@@ -158,7 +158,7 @@ func (s *Store) start(ctx context.Context) error {
 // measure reads the database's clock.
 func (s *Store) measure(ctx context.Context) error {
 	before := time.Now()
-	return s.read(ctx, query(`select `+databaseClock).rows(func(r *row) {
+	return s.read(ctx, query(`select `+databaseClock).rows(func(r *wireRow) {
 		s.clock.measured(before, time.Now(), r.i8())
 	}))
 }

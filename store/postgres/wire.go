@@ -34,14 +34,14 @@ type stmt struct {
 	sql    string
 	values [][]byte
 	oids   []uint32
-	each   func(*row)
+	each   func(*wireRow)
 }
 
 var binaryFormat = []int16{1}
 
 func query(sql string) *stmt { return &stmt{sql: sql} }
 
-func (q *stmt) rows(each func(*row)) *stmt {
+func (q *stmt) rows(each func(*wireRow)) *stmt {
 	q.each = each
 	return q
 }
@@ -52,11 +52,17 @@ func (q *stmt) add(oid uint32, v []byte) *stmt {
 	return q
 }
 
-func (q *stmt) i8(v int64) *stmt { return q.add(oidInt8, binary.BigEndian.AppendUint64(nil, uint64(v))) }
+func (q *stmt) i8(v int64) *stmt {
+	return q.add(oidInt8, binary.BigEndian.AppendUint64(nil, uint64(v)))
+}
 
-func (q *stmt) i4(v int32) *stmt { return q.add(oidInt4, binary.BigEndian.AppendUint32(nil, uint32(v))) }
+func (q *stmt) i4(v int32) *stmt {
+	return q.add(oidInt4, binary.BigEndian.AppendUint32(nil, uint32(v)))
+}
 
-func (q *stmt) i2(v int16) *stmt { return q.add(oidInt2, binary.BigEndian.AppendUint16(nil, uint16(v))) }
+func (q *stmt) i2(v int16) *stmt {
+	return q.add(oidInt2, binary.BigEndian.AppendUint16(nil, uint16(v)))
+}
 
 func (q *stmt) id(v task.ID) *stmt { return q.add(oidUUID, append([]byte(nil), v[:]...)) }
 
@@ -180,15 +186,15 @@ func putText(b []byte, v string) []byte {
 	return append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...)
 }
 
-// row reads the columns of a result in order. The first column that does not
+// wireRow reads the columns of a result in order. The first column that does not
 // have the width asked for spoils the row: that is a bug in a statement.
-type row struct {
+type wireRow struct {
 	values [][]byte
 	next   int
 	err    error
 }
 
-func (r *row) column(width int) []byte {
+func (r *wireRow) column(width int) []byte {
 	if r.next >= len(r.values) {
 		r.err = fmt.Errorf("column %d: the result has %d", r.next, len(r.values))
 		return nil
@@ -202,46 +208,46 @@ func (r *row) column(width int) []byte {
 	return v
 }
 
-func (r *row) i8() int64 {
+func (r *wireRow) i8() int64 {
 	if v := r.column(8); v != nil {
 		return int64(binary.BigEndian.Uint64(v))
 	}
 	return 0
 }
 
-func (r *row) i4() int32 {
+func (r *wireRow) i4() int32 {
 	if v := r.column(4); v != nil {
 		return int32(binary.BigEndian.Uint32(v))
 	}
 	return 0
 }
 
-func (r *row) i2() int16 {
+func (r *wireRow) i2() int16 {
 	if v := r.column(2); v != nil {
 		return int16(binary.BigEndian.Uint16(v))
 	}
 	return 0
 }
 
-func (r *row) bool() bool {
+func (r *wireRow) bool() bool {
 	v := r.column(1)
 	return v != nil && v[0] != 0
 }
 
-func (r *row) id() (id task.ID) {
+func (r *wireRow) id() (id task.ID) {
 	copy(id[:], r.column(16))
 	return id
 }
 
-func (r *row) hash() (h store.Hash) {
+func (r *wireRow) hash() (h store.Hash) {
 	copy(h[:], r.column(0))
 	return h
 }
 
-func (r *row) text() string { return string(r.column(0)) }
+func (r *wireRow) text() string { return string(r.column(0)) }
 
 // bytes returns a copy; nil for null.
-func (r *row) bytes() []byte {
+func (r *wireRow) bytes() []byte {
 	if v := r.column(0); v != nil {
 		return append([]byte{}, v...)
 	}
@@ -249,7 +255,7 @@ func (r *row) bytes() []byte {
 }
 
 // ids reads an array of uuid without nulls.
-func (r *row) ids() []task.ID {
+func (r *wireRow) ids() []task.ID {
 	v := r.column(0)
 	if len(v) < 20 {
 		return nil

@@ -1,0 +1,105 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sendoff-dev/sendoff/store"
+)
+
+const laneColumns = ` a.id, q.ns, q.id, q.name, a.pool, q.paused from sendoff.lane a join sendoff.queue q on q.id = a.queue `
+
+func readLane(r *wireRow) store.Lane {
+	return store.Lane{ID: r.i4(), Namespace: r.i4(), QueueID: r.i4(), Queue: r.text(), Pool: r.text(), Paused: r.bool()}
+}
+
+// EnsureLane finds or makes a lane; see store.Catalog.
+func (s *Store) EnsureLane(ctx context.Context, namespace int32, queue, pool string, maxQueues int) (store.Lane, error) {
+	var lane store.Lane
+	find := query(`select` + laneColumns + `where q.ns = $1 and q.name = $2 and a.pool = $3`).
+		i4(namespace).text(queue).text(pool).rows(func(r *wireRow) { lane = readLane(r) })
+	if err := s.read(ctx, find); err != nil || lane.ID != 0 {
+		return lane, translate(err)
+	}
+	err := s.change(ctx, func(ctx context.Context, c *session) error {
+		lane = store.Lane{}
+		var queueID, queues int32
+		err := c.begin(ctx, query(`select pg_advisory_xact_lock($1)`).i8(lockCatalog),
+			query(`select count(*)::int4, coalesce(max(id) filter (where name = $2), 0) from sendoff.queue where ns = $1`).
+				i4(namespace).text(queue).rows(func(r *wireRow) { queues, queueID = r.i4(), r.i4() }))
+		if err != nil {
+			return err
+		}
+		var stmts []*stmt
+		if queueID == 0 {
+			if int(queues) >= maxQueues {
+				return store.ErrTooManyQueues
+			}
+			stmts = append(stmts, query(`
+insert into sendoff.queue (id, ns, name, created_at) select coalesce(max(id), 0) + 1, $1, $2, $3 from sendoff.queue`).
+				i4(namespace).text(queue).i8(s.clock.now()))
+		}
+		stmts = append(stmts, query(`
+insert into sendoff.lane (id, queue, pool)
+select (select coalesce(max(id), 0) + 1 from sendoff.lane), q.id, $3 from sendoff.queue q where q.ns = $1 and q.name = $2
+on conflict (queue, pool) do nothing`).i4(namespace).text(queue).text(pool), find)
+		return c.commit(ctx, stmts...)
+	})
+	if err != nil {
+		return store.Lane{}, fmt.Errorf("make queue %q: %w", queue, translate(err))
+	}
+	return lane, nil
+}
+
+// Lanes lists all lanes; see store.Catalog.
+func (s *Store) Lanes(ctx context.Context) ([]store.Lane, error) {
+	var lanes []store.Lane
+	err := s.read(ctx, query(`select`+laneColumns+`order by a.id`).rows(func(r *wireRow) { lanes = append(lanes, readLane(r)) }))
+	if err != nil {
+		return nil, fmt.Errorf("list lanes: %w", err)
+	}
+	return lanes, nil
+}
+
+// Queues lists all queues; see store.Catalog.
+func (s *Store) Queues(ctx context.Context) ([]store.Queue, error) {
+	var queues []store.Queue
+	err := s.read(ctx, query(`select id, ns, name, paused, settings, created_at from sendoff.queue order by name collate "C", id`).
+		rows(func(r *wireRow) {
+			queues = append(queues, store.Queue{
+				ID: r.i4(), Namespace: r.i4(), Name: r.text(), Paused: r.bool(), Settings: r.bytes(), CreatedAt: r.i8(),
+			})
+		}))
+	if err != nil {
+		return nil, fmt.Errorf("list queues: %w", err)
+	}
+	return queues, nil
+}
+
+// SetPaused pauses or resumes a queue; see store.Catalog. A claim looks at the
+// flag after it took the shared lock, so when the lock was free of claims once
+// after the flag was committed, no claim is left that has not seen it.
+func (s *Store) SetPaused(ctx context.Context, queue int32, paused bool) ([]store.Woken, error) {
+	found := false
+	err := s.write(ctx, query(`update sendoff.queue set paused = $2 where id = $1 returning true`).i4(queue).bool(paused).
+		rows(func(r *wireRow) { found = r.bool() }))
+	if err == nil && !found {
+		return nil, store.ErrNotFound
+	}
+	var woken []store.Woken
+	switch {
+	case err != nil:
+	case paused:
+		err = s.write(ctx, query(`select pg_advisory_xact_lock($1)`).i8(lockClaims))
+	default:
+		err = s.read(ctx, query(pins), query(`
+select a.id, p.prio::int2, x.pos from sendoff.lane a cross join generate_series(0, 10) as p(prio)
+cross join lateral (select pos from sendoff.ready r where r.lane = a.id and r.prio = p.prio::int2 order by pos limit 1) x
+where a.queue = $1`).i4(queue).
+			rows(func(r *wireRow) { woken = append(woken, store.Woken{Lane: r.i4(), Priority: r.i2(), Position: r.i8()}) }))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pause or resume a queue: %w", err)
+	}
+	return woken, nil
+}

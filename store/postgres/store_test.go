@@ -1,0 +1,60 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/sendoff-dev/sendoff/internal/testkit"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/postgres"
+	"github.com/sendoff-dev/sendoff/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// opener returns stores over one database that is emptied before each use:
+// storetest asks for hundreds.
+func opener(t *testing.T, direct, dsn string) func(clock func() int64) store.Store {
+	t.Helper()
+	exec(t, direct, `do $$ begin execute format('alter database %I set synchronous_commit = off', current_database()); end $$`)
+	var last store.Store
+	t.Cleanup(func() {
+		if last != nil {
+			require.NoError(t, last.Close())
+		}
+	})
+	return func(clock func() int64) store.Store {
+		if last != nil {
+			require.NoError(t, last.Close())
+		}
+		empty(t, direct)
+		s, err := postgres.Open(t.Context(), dsn, postgres.Options{Clock: clock, MaxConns: 6})
+		require.NoError(t, err)
+		last = s
+		return s
+	}
+}
+
+func TestStoreBehavesLikeOracle(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.Postgres(t)
+	storetest.Run(t, opener(t, dsn, dsn))
+}
+
+func TestStoreBehavesLikeOracleBehindPgBouncer(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.Postgres(t)
+	storetest.Run(t, opener(t, dsn, testkit.PgBouncer(t, dsn)))
+}
+
+// empty leaves the tables as they were made. Nothing is expected to survive a
+// crash of the machine in these tests, so commits do not wait for the disk.
+func empty(t *testing.T, dsn string) {
+	t.Helper()
+	exec(t, dsn, `
+delete from sendoff.queue; delete from sendoff.lane; delete from sendoff.node; delete from sendoff.task;
+delete from sendoff.ready; delete from sendoff.timer; delete from sendoff.claim; delete from sendoff.dead;
+delete from sendoff.attempt; delete from sendoff.body; delete from sendoff.key`)
+}

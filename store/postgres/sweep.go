@@ -1,0 +1,278 @@
+package postgres
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// floor is the time below which a sweep left no timer. Reading from there on
+// skips the index entries of timers that are gone but not vacuumed yet; a full
+// pass now and then finds the timer of a transaction that committed late.
+type floor struct {
+	mu   sync.Mutex
+	at   int64
+	full time.Time // of the last full pass
+}
+
+const (
+	floorMargin   = 60 * 1_000_000 // microseconds
+	floorFullPass = 30 * time.Second
+)
+
+func (f *floor) from() (at int64, full bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if time.Since(f.full) > floorFullPass {
+		return 0, true
+	}
+	return f.at, false
+}
+
+func (f *floor) swept(now int64, full bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.at = max(f.at, now-floorMargin)
+	if full {
+		f.full = time.Now()
+	}
+}
+
+// PromoteDue makes due tasks ready; see store.Sweeper.
+func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next int64, woken []store.Woken, err error) {
+	from, full := s.timers.from()
+	var now int64
+	var due int
+	err = s.change(ctx, func(ctx context.Context, c *session) error {
+		promoted, next, woken, now = 0, 0, nil, s.clock.now()
+		var timers []store.TimerEntry
+		take := query(`
+with l as materialized (select ctid from sendoff.timer where at >= $1 and at <= $2 order by at, id limit $3 for update skip locked)
+delete from sendoff.timer t using l where t.ctid = l.ctid returning t.at, t.id`).
+			i8(from).i8(now).i8(int64(limit)).
+			rows(func(r *wireRow) { timers = append(timers, store.TimerEntry{At: r.i8(), ID: r.id()}) })
+		rest := query(`select at from sendoff.timer where at >= $1 order by at, id limit 1`).i8(from).
+			rows(func(r *wireRow) { next = r.i8() })
+		if err := c.begin(ctx, query(pins), take, rest); err != nil {
+			return err
+		}
+		if due = len(timers); due == 0 {
+			return nil
+		}
+		slices.SortFunc(timers, func(a, b store.TimerEntry) int {
+			return cmp.Or(cmp.Compare(a.At, b.At), bytes.Compare(a.ID[:], b.ID[:]))
+		})
+		span := s.clock.take(due)
+		q := makeReady(ids(timers), span, task.Scheduled, func(w store.Woken) {
+			promoted++
+			woken = store.Collect(woken, w)
+		})
+		return c.commit(ctx, q)
+	})
+	if err != nil {
+		return 0, 0, nil, fmt.Errorf("promote due tasks: %w", err)
+	}
+	if due < limit {
+		s.timers.swept(now, full)
+	}
+	return promoted, next, woken, nil
+}
+
+func ids(timers []store.TimerEntry) []task.ID {
+	out := make([]task.ID, len(timers))
+	for i := range timers {
+		out[i] = timers[i].ID
+	}
+	return out
+}
+
+// makeReady makes tasks in state from ready, at the positions of the span.
+func makeReady(ids []task.ID, span span, from task.State, each func(store.Woken)) *stmt {
+	return query(`
+with u as (
+ update sendoff.task t set state = 1, reason = 0, at = s.pos
+ from unnest($1, $2) as s(id, pos) where t.id = s.id and t.state = $3
+ returning t.id, t.lane, case when t.crashes > 0 then 10::int2 else t.prio end as prio, t.at),
+r as (insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u)
+select lane, prio, at from u`).
+		idList(ids).i8s(len(ids), func(i int) int64 { return span.first + int64(i) }).i2(int16(from)).
+		rows(func(r *wireRow) { each(store.Woken{Lane: r.i4(), Priority: r.i2(), Position: r.i8()}) })
+}
+
+// Rescue takes back the tasks of lost claims; see store.Sweeper.
+func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit int) (store.Rescued, error) {
+	var result store.Rescued
+	err := s.change(ctx, func(ctx context.Context, c *session) error {
+		result = store.Rescued{}
+		now := s.clock.now()
+		claims, err := s.lostClaims(ctx, c, self, known, limit, now)
+		if err != nil {
+			return err
+		}
+		endings, err := lostAttempts(ctx, c, claims)
+		if err != nil {
+			return err
+		}
+		var closed []task.ID
+		for _, claim := range claims {
+			closed = append(closed, claim.ID)
+		}
+		result.Claims = len(claims)
+		stmts := []*stmt{query(`delete from sendoff.claim where id = any($1)`).idList(closed),
+			query(`delete from sendoff.node n where n.lease_until <= coalesce($1, ` + databaseClock + `)
+ and not exists (select from sendoff.claim c where c.node = n.id)`).null8(s.clock.lease())}
+		if len(endings) > 0 {
+			stmts = append([]*stmt{settleFull(endings, now, 1, func(r *wireRow, e *ending) {
+				result.Tasks++
+				if e.Decision.Reason == task.Poison {
+					result.Poison++
+				}
+				w := store.Woken{Lane: r.i4(), Priority: r.i2(), Position: r.i8()}
+				if task.State(r.i2()) == task.Ready {
+					result.Woken = store.Collect(result.Woken, w)
+				}
+			})}, stmts...)
+		}
+		return c.commit(ctx, stmts...)
+	})
+	if err != nil {
+		return store.Rescued{}, fmt.Errorf("rescue lost claims: %w", err)
+	}
+	return result, nil
+}
+
+// lostClaims begins the transaction and locks claims that nobody looks after.
+// One that another node is rescuing at this moment is passed over.
+func (s *Store) lostClaims(ctx context.Context, c *session, self task.ID, known []task.ID, limit int, now int64) ([]store.ClaimEntry, error) {
+	var claims []store.ClaimEntry
+	err := c.begin(ctx, query(`
+select c.id, c.node, c.ids from sendoff.claim c
+where not exists (select from sendoff.node n where n.id = c.node and n.lease_until > coalesce($1, `+databaseClock+`))
+ or c.node = $2 and c.at <= $3 and c.id <> all($4)
+order by c.id limit $5 for update of c skip locked`).
+		null8(s.clock.lease()).id(self).i8(now-forgottenAfter).idList(known).i8(int64(limit)).
+		rows(func(r *wireRow) { claims = append(claims, store.ClaimEntry{ID: r.id(), Node: r.id(), Tasks: r.ids()}) }))
+	return claims, err
+}
+
+// forgottenAfter is how old a claim of our own must be before it counts as
+// unknown to us: the answer to it may still be on its way.
+const forgottenAfter = 1_000_000
+
+// lostAttempts locks the tasks of claims that are still running under them, and
+// decides what becomes of each.
+func lostAttempts(ctx context.Context, c *session, claims []store.ClaimEntry) ([]*ending, error) {
+	nodes := map[task.ID][]task.ID{} // of each task, the nodes that lost a claim of it
+	var all []task.ID
+	for _, claim := range claims {
+		for _, id := range claim.Tasks {
+			if nodes[id] == nil {
+				all = append(all, id)
+			}
+			nodes[id] = append(nodes[id], claim.Node)
+		}
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	var endings []*ending
+	err := c.do(ctx, query(pins), query(`
+select id, token, kind, failures, crashes, first_started, node from sendoff.task
+where id = any($1) and state = 2 order by id for update`).idList(all).
+		rows(func(r *wireRow) {
+			found := &store.Row{ID: r.id(), Token: r.i8(), Kind: task.Kind(r.i2()), Failures: r.i4(), Crashes: r.i4(), FirstStarted: r.i8(), Node: r.id()}
+			if slices.Contains(nodes[found.ID], found.Node) {
+				t := store.LostTransition(found)
+				endings = append(endings, &ending{Transition: &t})
+			}
+		}))
+	return endings, err
+}
+
+// Retain deletes ended tasks; see store.Sweeper.
+func (s *Store) Retain(ctx context.Context, keep store.Retention, cursor task.ID, limit int) (next task.ID, deleted int, err error) {
+	err = s.change(ctx, func(ctx context.Context, c *session) error {
+		next, deleted = task.ID{}, 0
+		now := s.clock.now()
+		var ended []task.ID
+		seen := 0
+		page := query(`select id, state, finished_at from sendoff.task where id > $1 order by id limit $2`).
+			id(cursor).i8(int64(limit)).
+			rows(func(r *wireRow) {
+				next = r.id()
+				seen++
+				if state := task.State(r.i2()); state.Final() && r.i8() <= now-keep.Of(state) {
+					ended = append(ended, next)
+				}
+			})
+		keys := query(`
+delete from sendoff.key where ctid = any(array(
+ select ctid from sendoff.key where until > 0 and until <= $1 and not while_open and kind <> 2
+ order by until, hash limit $2 for update skip locked))`).i8(now).i8(int64(limit))
+		if err := c.begin(ctx, query(pins), page, keys); err != nil {
+			return err
+		}
+		if seen < limit {
+			next = task.ID{}
+		}
+		if len(ended) > 0 {
+			var err error
+			deleted, err = erase(ctx, c, ended, `and t.state in (6, 7, 8) and t.finished_at <= $2 - case t.state when 6 then $3 when 7 then $4 else $5 end`,
+				now, keep.Succeeded, keep.Failed, keep.Canceled)
+			if err != nil {
+				return err
+			}
+		}
+		return c.commit(ctx)
+	})
+	if err != nil {
+		return task.ID{}, 0, fmt.Errorf("delete ended tasks: %w", err)
+	}
+	return next, deleted, nil
+}
+
+// erase deletes tasks and everything that is theirs, but for entries in ready
+// and timer. The guard is a condition on t with parameters from $2 on.
+func erase(ctx context.Context, c *session, ids []task.ID, guard string, values ...int64) (int, error) {
+	gone := 0
+	var names []store.KeyName
+	var owners []task.ID
+	q := query(`
+with t as (delete from sendoff.task t where t.id = any($1) ` + guard + ` returning t.id, t.lane, t.state, t.finished_at, t.flags, t.keys),
+a as (delete from sendoff.attempt a using t where a.task = t.id),
+b as (delete from sendoff.body b using t where b.task = t.id and t.flags & 1 <> 0),
+d as (delete from sendoff.dead d using t where t.state = 7 and d.lane = t.lane and d.at = t.finished_at and d.id = t.id)
+select id, keys from t`).idList(ids)
+	for _, v := range values {
+		q.i8(v)
+	}
+	q.rows(func(r *wireRow) {
+		gone++
+		id := r.id()
+		for _, name := range store.DecodeKeyNames(r.bytes()) {
+			names = append(names, name)
+			owners = append(owners, id)
+		}
+	})
+	if err := c.do(ctx, q); err != nil {
+		return 0, err
+	}
+	if len(names) == 0 {
+		return gone, nil
+	}
+	n := len(names)
+	return gone, c.do(ctx, query(`
+delete from sendoff.key k using unnest($1, $2, $3, $4) as n(ns, kind, hash, task)
+where k.ns = n.ns and k.kind = n.kind and k.hash = n.hash and k.task = n.task`).
+		i4s(n, func(i int) int32 { return names[i].Namespace }).
+		i2s(n, func(i int) int16 { return int16(names[i].Kind) }).
+		blobs(n, func(i int) []byte { return names[i].Hash[:] }).
+		ids(n, func(i int) task.ID { return owners[i] }))
+}
