@@ -1,0 +1,50 @@
+// Package exec is where a leased task becomes an outcome. Each way to carry a
+// task out is a package of its own below this one - push for HTTP, function,
+// process - and none of them knows another; this package holds only what they
+// and their caller agree on.
+//
+// A task comes from internal/claim with its token, and its outcome goes to
+// internal/settle. Executors know neither the store nor what an outcome leads to:
+// that is the business of task.Decide.
+package exec
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Executor carries out one attempt of a task. Execute blocks until it has ended,
+// never longer than the task's timeout by much, never panics, and is safe for
+// concurrent use. spec is the decoded form of t.Spec.
+//
+// When ctx is cancelled the attempt ends early, and the cause says how: after
+// [ErrStopping] the outcome is task.Interrupt, after [ErrLeaseLost] and
+// [ErrCanceled] it is task.Cancel. An attempt that had already ended keeps its
+// own outcome.
+type Executor interface {
+	Execute(ctx context.Context, t *store.Claimed, spec *task.Spec) task.Outcome
+}
+
+// The causes with which running attempts are cancelled (context.WithCancelCause).
+var (
+	ErrStopping  = errors.New("the node is stopping")
+	ErrLeaseLost = errors.New("the node's lease was lost")
+	ErrCanceled  = errors.New("the task was canceled")
+)
+
+// Stopped turns the cancelling of an attempt into its outcome. ok is false while
+// ctx is not done.
+func Stopped(ctx context.Context) (o task.Outcome, ok bool) {
+	if ctx.Err() == nil {
+		return task.Outcome{}, false
+	}
+	cause := context.Cause(ctx)
+	class := task.Interrupt
+	if errors.Is(cause, ErrLeaseLost) || errors.Is(cause, ErrCanceled) {
+		class = task.Cancel
+	}
+	return task.Outcome{Class: class, Error: cause.Error()}, true
+}

@@ -1,0 +1,33 @@
+package exec_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/internal/exec"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+func TestTheCauseOfACancelSaysHowTheAttemptEnds(t *testing.T) {
+	_, ok := exec.Stopped(t.Context())
+	require.False(t, ok, "not cancelled")
+	for cause, want := range map[error]task.Class{
+		exec.ErrStopping:  task.Interrupt,
+		exec.ErrLeaseLost: task.Cancel,
+		exec.ErrCanceled:  task.Cancel,
+		fmt.Errorf("console: %w", exec.ErrCanceled): task.Cancel,
+		errors.New("whatever"):                      task.Interrupt,
+		nil:                                         task.Interrupt,
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(cause)
+		o, ok := exec.Stopped(ctx)
+		require.True(t, ok)
+		require.Equal(t, want, o.Class, "%v", cause)
+		require.NotEmpty(t, o.Error)
+	}
+}

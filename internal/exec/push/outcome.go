@@ -1,0 +1,94 @@
+package push
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// outcome reads the status line and the headers of an answer.
+func (p *Pusher) outcome(what string, r *http.Response) task.Outcome {
+	o := task.Outcome{Code: int32(r.StatusCode), Class: byStatus(r)}
+	if o.Class != task.Success {
+		o.RetryAfter = retryAfter(r.Header, p.config.Now())
+		if o.RetryAfter > 0 && (r.StatusCode == http.StatusTooManyRequests || r.StatusCode == http.StatusServiceUnavailable) {
+			o.Class = task.Throttle
+		}
+	}
+	wish := strings.ToLower(strings.TrimSpace(r.Header.Get("Sendoff-Retry")))
+	switch {
+	case wish == "no" && o.Class != task.Success:
+		o.Class = task.Reject
+	case wish == "yes" && o.Class != task.Throttle:
+		o.Class = task.Failure
+		o.RetryAfter = retryAfter(r.Header, p.config.Now())
+	}
+	if o.Class != task.Success {
+		o.Error = what + ": " + statusText(r.StatusCode)
+	}
+	return o
+}
+
+func byStatus(r *http.Response) task.Class {
+	switch status := r.StatusCode; {
+	case status >= 200 && status < 300:
+		return task.Success
+	case status == 489 && strings.EqualFold(r.Header.Get("Upstash-NonRetryable-Error"), "true"):
+		return task.Reject
+	}
+	switch r.StatusCode {
+	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusGone,
+		http.StatusLengthRequired, http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong,
+		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusRequestHeaderFieldsTooLarge,
+		http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+		return task.Reject
+	}
+	return task.Failure
+}
+
+func statusText(status int) string {
+	text := strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
+	switch {
+	case status >= 200 && status < 300:
+		return text + ", asked to be tried again"
+	case status >= 300 && status < 400:
+		return text + ", redirects are not followed"
+	}
+	return text
+}
+
+// retryAfter is the wait that an answer asks for (RFC 9110, section 10.2.3), 0
+// when it asks for none that makes sense. A date is read against the clock of
+// the one who wrote it. Of two fields the longer wait counts.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	var wait time.Duration
+	for _, text := range h["Retry-After"] {
+		wait = max(wait, oneRetryAfter(strings.TrimSpace(text), h, now))
+	}
+	return wait
+}
+
+func oneRetryAfter(text string, h http.Header, now time.Time) time.Duration {
+	if text == "" {
+		return 0
+	}
+	if strings.Trim(text, "0123456789") == "" {
+		seconds, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || seconds > int64(math.MaxInt64/time.Second) {
+			return math.MaxInt64 // longer than can be said; task.Decide cuts it
+		}
+		return time.Duration(seconds) * time.Second
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	if theirs, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = theirs
+	}
+	return max(at.Sub(now), 0)
+}

@@ -1,0 +1,145 @@
+// Package push carries a task out by sending it to a URL.
+//
+// One attempt is one HTTP request with the payload as its body, headers that say
+// which task and attempt it is, and a signature. The answer's status is the
+// outcome (see [Pusher.Execute]). Redirects are answers like any other, bodies
+// are kept as they come up to a cap, and an endpoint that is slow, endless or
+// hostile costs no more than the task's timeout and a bounded amount of memory.
+//
+// A request is never sent twice within an attempt: after a byte of it was written
+// a lost connection is a failed attempt, for nobody can tell whether the app has
+// seen it.
+package push
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/internal/egress"
+	"github.com/sendoff-dev/sendoff/internal/exec"
+	"github.com/sendoff-dev/sendoff/internal/httpsig"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Config says how pushes are made. The zero value sends them unsigned.
+type Config struct {
+	// Keys sign the pushes; nil = pushes are not signed.
+	Keys *httpsig.Keys
+
+	// OmitSignature leaves pushes unsigned although there are keys.
+	OmitSignature bool
+
+	// UserAgent is sent with each push; default "sendoff".
+	UserAgent string
+
+	// MaxAnswer is how many bytes of an answer's body are kept; default
+	// task.MaxAnswer.
+	MaxAnswer int
+
+	// Queue names the queue of a lane for Sendoff-Queue; nil or "" = the header
+	// is left out. It must be safe for concurrent use.
+	Queue func(lane int32) string
+
+	// Now is the clock; default time.Now.
+	Now func() time.Time
+}
+
+// Pusher sends tasks to URLs. It is safe for concurrent use.
+type Pusher struct {
+	dialer    *egress.Dialer
+	transport *http.Transport
+	config    Config
+}
+
+var _ exec.Executor = (*Pusher)(nil)
+
+// New returns a pusher with a connection pool of its own over the dialer.
+func New(d *egress.Dialer, c Config) *Pusher {
+	c.UserAgent = cmp.Or(c.UserAgent, "sendoff")
+	c.MaxAnswer = cmp.Or(c.MaxAnswer, task.MaxAnswer)
+	if c.OmitSignature {
+		c.Keys = nil
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Queue == nil {
+		c.Queue = func(int32) string { return "" }
+	}
+	return &Pusher{dialer: d, transport: d.Transport(), config: c}
+}
+
+// Close closes the idle connections. Pushes under way go on.
+func (p *Pusher) Close() { p.transport.CloseIdleConnections() }
+
+// Execute sends the task once and turns the answer into an outcome:
+//
+//	2xx                                                success
+//	400 405 406 410 411 413 414 415 422 431 501 505    reject: it will never work
+//	429 503 with a Retry-After that lies ahead         throttle: no attempt spent
+//	all others, no answer, no connection, timeout      failure: try again
+//
+// The answer's header "Sendoff-Retry: no" makes any failed answer a reject and
+// "Sendoff-Retry: yes" any answer one to be tried again, whatever its status.
+// 489 with "Upstash-NonRetryable-Error: true" is a reject. Retry-After, in
+// seconds or as a date, is honoured on every failed answer. An address that the
+// egress guard refuses is a failure whose text names the flag to open it; a task
+// that cannot be made a request at all is a reject.
+func (p *Pusher) Execute(ctx context.Context, t *store.Claimed, spec *task.Spec) task.Outcome {
+	u, err := url.Parse(spec.URL)
+	if err != nil {
+		return task.Outcome{Class: task.Reject, Error: "the URL cannot be read"} // its text may hold a password
+	}
+	what := describe(spec, u)
+	if err := p.dialer.CheckURL(u); err != nil {
+		return task.Outcome{Class: unsendable(err), Error: what + ": " + err.Error()}
+	}
+	timeout := spec.TimeoutOrDefault()
+	attempt, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	request, err := p.request(attempt, t, spec, u)
+	if err != nil {
+		return task.Outcome{Class: task.Reject, Error: what + ": " + err.Error()}
+	}
+	response, err := p.transport.RoundTrip(request)
+	if err != nil {
+		return p.noAnswer(ctx, attempt, what, "no answer", timeout, err)
+	}
+	defer response.Body.Close()
+	o := p.outcome(what, response)
+	answer, err := p.answer(response)
+	o.Answer = answer
+	if err != nil && o.Class == task.Success {
+		// A 2xx whose body breaks off comes from an app that died while it answered.
+		broken := p.noAnswer(ctx, attempt, what, "the answer did not end", timeout, err)
+		broken.Code, broken.Answer = o.Code, answer
+		return broken
+	}
+	return o
+}
+
+// noAnswer tells why no whole answer came: we stopped, time was up, or the
+// connection failed.
+func (p *Pusher) noAnswer(ctx, attempt context.Context, what, missing string, timeout time.Duration, err error) task.Outcome {
+	if o, ok := exec.Stopped(ctx); ok {
+		o.Error = what + ": " + o.Error
+		return o
+	}
+	o := task.Outcome{Class: task.Failure}
+	if attempt.Err() != nil {
+		o.Error = fmt.Sprintf("%s: %s within %s", what, missing, timeout)
+		return o
+	}
+	o.Error = what + ": " + reason(err)
+	return o
+}
+
+// describe names the request without credentials: the query often holds some.
+func describe(spec *task.Spec, u *url.URL) string {
+	return spec.MethodOrDefault() + " " + u.Scheme + "://" + u.Host + u.EscapedPath()
+}
