@@ -80,11 +80,19 @@ func FloorID(t time.Time) ID {
 	return id
 }
 
+const numberEpoch = 1577836800000 // 2020-01-01T00:00:00Z, in milliseconds
+
 // Number is a positive integer of 53 bits derived from the id, exact in every
 // JSON reader: the milliseconds since 2020 (in 39 bits) and 14 bits of its
 // random tail. Dispatchr's clients get it as "job".
 func (id ID) Number() int64 {
-	const epoch = 1577836800000 // 2020-01-01T00:00:00Z
-	ms := (id.Time().UnixMilli() - epoch) & (1<<39 - 1)
+	ms := (id.Time().UnixMilli() - numberEpoch) & (1<<39 - 1)
 	return ms<<14 | int64(id[14]&0x3f)<<8 | int64(id[15])
+}
+
+// NumberRange returns the bounds [from, before) of the ids that can have a
+// number.
+func NumberRange(number int64) (from, before ID) {
+	at := time.UnixMilli(number>>14 + numberEpoch)
+	return FloorID(at), FloorID(at.Add(time.Millisecond))
 }

@@ -27,7 +27,8 @@ const batchWeight = 4000
 
 // Options of a store. The zero value is ready for use.
 type Options struct {
-	Clock func() int64 // microseconds UTC; nil = the clock of this machine
+	Clock    func() int64                       // microseconds UTC; nil = the clock of this machine
+	OnCommit func(rows int, took time.Duration) // after each write transaction; nil = none
 }
 
 // Store is a store.Store on a SQLite file. Safe for concurrent use.
@@ -50,14 +51,14 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if s.clock == nil {
 		s.clock = func() int64 { return time.Now().UnixMicro() }
 	}
-	if err := s.open(ctx, path); err != nil {
+	if err := s.open(ctx, path, opts); err != nil {
 		s.release()
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	return s, nil
 }
 
-func (s *Store) open(ctx context.Context, path string) (err error) {
+func (s *Store) open(ctx context.Context, path string, opts Options) (err error) {
 	if s.lock, err = lockFile(path + ".lock"); err != nil {
 		return err
 	}
@@ -79,7 +80,11 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.w, err = newWriter(conn, s.clock); err != nil {
+	if s.w, err = newWriter(conn, s.clock, opts.OnCommit); err != nil {
+		return err
+	}
+	// The lock is ours, so whoever registered before is gone.
+	if _, err := conn.ExecContext(ctx, "delete from node"); err != nil {
 		return err
 	}
 	s.pipe = pipeline.New(batchWeight, func(o *op) int { return o.weight }, s.w.commit)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sendoff-dev/sendoff/store"
 )
@@ -29,18 +30,22 @@ const (
 
 // writer owns the writing connection. Only the pipeline's goroutine uses it.
 type writer struct {
-	conn  *sql.Conn
-	clock func() int64
-	stmts map[string]*sql.Stmt
-	now   int64 // of the transaction
-	last  int64 // position given out last
+	conn     *sql.Conn
+	clock    func() int64
+	onCommit func(rows int, took time.Duration)
+	stmts    map[string]*sql.Stmt
+	now      int64 // of the transaction
+	last     int64 // position given out last
 }
 
 // Statements of the writer run without a deadline: a commit is never cut off.
 var background = context.Background()
 
-func newWriter(conn *sql.Conn, clock func() int64) (*writer, error) {
-	w := &writer{conn: conn, clock: clock, stmts: map[string]*sql.Stmt{}}
+func newWriter(conn *sql.Conn, clock func() int64, onCommit func(int, time.Duration)) (*writer, error) {
+	if onCommit == nil {
+		onCommit = func(int, time.Duration) {}
+	}
+	w := &writer{conn: conn, clock: clock, onCommit: onCommit, stmts: map[string]*sql.Stmt{}}
 	err := conn.QueryRowContext(background, "select coalesce(max(pos), 0) from ready").Scan(&w.last)
 	return w, err
 }
@@ -63,7 +68,17 @@ func (w *writer) commit(batch []*op) {
 	w.together(batch)
 }
 
+// together shares one transaction among the steps. When one of them fails, all
+// are rolled back and done one by one, so that it fails alone.
 func (w *writer) together(batch []*op) {
+	if len(batch) == 0 {
+		return
+	}
+	started, rows := time.Now(), 0
+	for _, o := range batch {
+		rows += o.weight
+	}
+	defer func() { w.onCommit(rows, time.Since(started)) }()
 	err := w.transact(func() error {
 		for _, o := range batch {
 			if err := o.run(w); err != nil {

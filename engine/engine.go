@@ -1,0 +1,413 @@
+// Package engine embeds Sendoff in a Go program: everything that the sendoff
+// binary does, over a store of your choice, in your process.
+//
+//	db, err := sqlite.Open(ctx, "sendoff.db", sqlite.Options{})
+//	e, err := engine.New(db, engine.Config{})
+//	engine.Handle(e, "welcome", func(ctx context.Context, args Welcome) error { ... })
+//	go e.Run(ctx)
+//	e.Submit(ctx, engine.Submission{Spec: task.Spec{Handler: "welcome"}, Payload: payload})
+//
+// It wires the rooms together - accept, claim, exec, settle, schedule, node,
+// operate - and holds no rule of its own. It knows no database driver: the
+// helpers that submit inside your own transaction are in store/postgres and
+// store/sqlite.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sendoff-dev/sendoff/internal/accept"
+	"github.com/sendoff-dev/sendoff/internal/catalog"
+	"github.com/sendoff-dev/sendoff/internal/claim"
+	"github.com/sendoff-dev/sendoff/internal/egress"
+	"github.com/sendoff-dev/sendoff/internal/exec"
+	"github.com/sendoff-dev/sendoff/internal/exec/local"
+	"github.com/sendoff-dev/sendoff/internal/exec/push"
+	"github.com/sendoff-dev/sendoff/internal/httpsig"
+	"github.com/sendoff-dev/sendoff/internal/node"
+	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/internal/schedule"
+	"github.com/sendoff-dev/sendoff/internal/settle"
+	"github.com/sendoff-dev/sendoff/internal/telemetry"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Role is a part of the work that an engine takes on.
+type Role string
+
+// An engine without the role accept refuses submissions; one without execute
+// runs nothing; one without schedule leaves timers and rescue to others.
+const (
+	Accept   Role = "accept"
+	Execute  Role = "execute"
+	Schedule Role = "schedule"
+)
+
+// AllRoles is what an engine does unless told otherwise.
+var AllRoles = []Role{Accept, Execute, Schedule}
+
+// Config of an Engine. The zero value is ready for use.
+type Config struct {
+	Name  string // of this node, for people; default host:pid
+	Roles []Role // default AllRoles
+
+	PushSlots  int // pushes under way at a time; default 256
+	LocalSlots int // handler calls under way at a time; default 100
+
+	Grace     time.Duration   // for attempts under way when Run's context ends; default 25 s
+	Lease     time.Duration   // after which a silent node is lost; default 10 s
+	Heartbeat time.Duration   // default 3 s
+	Poll      time.Duration   // how often to look for tasks without being woken; default 1 s
+	Retention store.Retention // microseconds; default 24 h, failed tasks 14 days
+
+	KeysFile      string   // of the keys that sign pushes, made when missing; "" = pushes are not signed
+	AllowEgress   []string // CIDRs and hosts that may be called although they are private
+	AllowLoopback bool     // targets on this machine may be called
+
+	Version string
+	Metrics *Metrics // instruments to fill; default new ones
+	Log     *slog.Logger
+}
+
+// Metrics counts what an engine does. Give the same to a store's OnCommit.
+type Metrics = telemetry.Metrics
+
+// NewMetrics returns instruments with a Prometheus registry of their own.
+func NewMetrics() *Metrics { return telemetry.New() }
+
+// Submission is a request to run a task.
+type Submission = accept.Submission
+
+// Unique is a business rule: one task for a key at a time.
+type Unique = accept.Unique
+
+// Result is what became of a submission.
+type Result = accept.Result
+
+// Operator looks at tasks and queues and steers them.
+type Operator = operate.Operator
+
+// ErrBusy says that too many submissions wait for their commit; try again.
+var ErrBusy = accept.ErrBusy
+
+func (c Config) withDefaults() Config {
+	if c.Name == "" {
+		host, _ := os.Hostname()
+		c.Name = fmt.Sprintf("%s:%d", host, os.Getpid())
+	}
+	if c.Roles == nil {
+		c.Roles = AllRoles
+	}
+	if c.PushSlots == 0 {
+		c.PushSlots = 256
+	}
+	if c.LocalSlots == 0 {
+		c.LocalSlots = 100
+	}
+	if c.Grace == 0 {
+		c.Grace = 25 * time.Second
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		c.Metrics = telemetry.New()
+	}
+	return c
+}
+
+// Engine is a running or ready-to-run Sendoff. Safe for concurrent use.
+type Engine struct {
+	cfg       Config
+	store     store.Store
+	shared    bool // other processes may use the store
+	catalog   *catalog.Catalog
+	acceptor  *accept.Acceptor
+	handlers  *local.Handlers
+	pusher    *push.Pusher
+	keys      *httpsig.Keys
+	settler   *settle.Settler
+	scheduler *schedule.Scheduler
+	member    *node.Member
+	operator  *operate.Operator
+	loops     []*claim.Loop
+
+	ready   atomic.Bool
+	hurry   chan struct{} // closed by Hurry
+	hurried sync.Once
+	life    context.Context // of settles: ends when nothing more can be written
+	end     context.CancelFunc
+}
+
+// New wires an engine over a store. It starts nothing; Submit works at once. The
+// store stays the caller's, who closes it after Run has returned.
+func New(s store.Store, cfg Config) (*Engine, error) {
+	e := &Engine{cfg: cfg.withDefaults(), store: s, handlers: local.New(), hurry: make(chan struct{})}
+	e.life, e.end = context.WithCancel(context.Background())
+	_, e.shared = s.(store.Notifier)
+	if err := e.wirePush(); err != nil {
+		return nil, err
+	}
+	e.catalog = catalog.New(s)
+	e.wireRooms()
+	e.loops = []*claim.Loop{
+		e.loop("push", e.cfg.PushSlots, func(pool string) bool { return pool == task.AnyPool }),
+		e.loop("local", e.cfg.LocalSlots, e.servesLocal),
+	}
+	cache := &operate.StatsCache{Operator: e.operator}
+	e.cfg.Metrics.Watch(func() []telemetry.Depth { return depths(cache.Get()) })
+	return e, nil
+}
+
+func (e *Engine) wirePush() error {
+	dialer, err := egress.New(egress.Config{Allow: e.cfg.AllowEgress, AllowLoopback: e.cfg.AllowLoopback})
+	if err != nil {
+		return err
+	}
+	if e.cfg.KeysFile != "" {
+		if e.keys, err = httpsig.LoadKeys(e.cfg.KeysFile); err != nil {
+			return fmt.Errorf("signing keys: %w", err)
+		}
+	}
+	e.pusher = push.New(dialer, push.Config{
+		Keys: e.keys, UserAgent: strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
+		Queue: func(lane int32) string { return e.catalog.QueueName(lane) },
+	})
+	e.acceptor = accept.New(accept.Config{
+		Store: e.store, CheckURL: dialer.CheckURL, Accepted: e.cfg.Metrics.Accepted,
+		Lane: func(ctx context.Context, queue, pool string) (store.Lane, error) {
+			return e.catalog.Lane(ctx, queue, pool)
+		},
+		Wake: e.wake, Due: func(at int64) { e.scheduler.Due(at) },
+	})
+	return nil
+}
+
+func (e *Engine) wireRooms() {
+	cfg, m := e.cfg, e.cfg.Metrics
+	e.operator = operate.New(operate.Config{
+		Store: e.store, Catalog: e.catalog, Wake: e.wake, ClientKey: accept.ClientIDHash,
+		Stopped: func(id task.ID) { e.stop(id); e.member.Tell(store.Hint{Canceled: []store.Held{{ID: id}}}) },
+		Changed: func() { e.member.Tell(store.Hint{Catalog: true}) },
+	})
+	e.settler = settle.New(settle.Config{
+		Store: e.store, Wake: e.wake, Due: func(at int64) { e.scheduler.Due(at) }, Ended: e.operator.Ended,
+		Settled: m.Settled, Stale: m.Stale, Log: cfg.Log,
+	})
+	e.scheduler = schedule.New(schedule.Config{
+		Store: e.store, Wake: e.wake, Self: func() task.ID { id, _ := e.member.ID(); return id }, Known: e.claims,
+		Retention: cfg.Retention, Promoted: m.Promoted, Rescued: m.Rescued, Log: cfg.Log,
+	})
+	member := node.Config{
+		Store: e.store, Name: cfg.Name, Roles: join(cfg.Roles), Lease: cfg.Lease, Beat: cfg.Heartbeat, Log: cfg.Log,
+		Lost: e.lost, Held: e.held, Stop: e.stop, Hint: e.hint, Margin: m.LeaseMargin,
+	}
+	if e.shared {
+		member.Notify = e.store.(store.Notifier)
+	} else {
+		member.Lease = 100 * 365 * 24 * time.Hour // nobody else could take over: a pause is no loss
+	}
+	e.member = node.New(member)
+}
+
+func (e *Engine) loop(name string, slots int, serves func(pool string) bool) *claim.Loop {
+	var executor exec.Executor = e.pusher
+	if name == "local" {
+		executor = e.handlers
+	}
+	return claim.New(claim.Config{
+		Name: name, Slots: slots, Poll: e.cfg.Poll, Store: e.store, Log: e.cfg.Log, Claimed: e.cfg.Metrics.Claimed(name),
+		Node:    func() (task.ID, bool) { return e.member.ID() },
+		Lanes:   func() []store.Lane { return e.catalog.Lanes(func(l store.Lane) bool { return serves(l.Pool) }) },
+		Execute: func(ctx context.Context, c *store.Claimed) { e.execute(ctx, executor, c) },
+	})
+}
+
+// servesLocal tells whether a handler of this process can run tasks of a pool.
+func (e *Engine) servesLocal(pool string) bool {
+	name, ok := strings.CutPrefix(pool, task.LocalPool(""))
+	return ok && slices.Contains(e.handlers.Names(), name)
+}
+
+// execute carries out one attempt and settles it.
+func (e *Engine) execute(ctx context.Context, x exec.Executor, c *store.Claimed) {
+	e.cfg.Metrics.Waited(time.Duration(max(c.StartedAt-c.Position, 0)) * time.Microsecond)
+	started := time.Now()
+	spec, err := task.DecodeSpec(c.Spec)
+	if err != nil {
+		e.settler.Settle(e.life, c, nil, task.Outcome{Class: task.Reject, Error: err.Error()}, 0)
+		return
+	}
+	o := x.Execute(ctx, c, spec)
+	switch cause := context.Cause(ctx); {
+	case o.Class == task.Cancel && errors.Is(cause, exec.ErrCanceled):
+		return // it is somebody else's to write, and written already
+	case o.Class == task.Cancel && errors.Is(cause, exec.ErrLeaseLost):
+		o.Class = task.Interrupt // handed back, unless it has been taken back
+	}
+	e.settler.Settle(e.life, c, spec, o, time.Since(started))
+}
+
+// Run does the engine's work until ctx ends, and then stops cleanly: it claims
+// no more, gives attempts under way Config.Grace to end, hands the others back
+// without spending an attempt, and gives its lease up. nil after a clean stop.
+func (e *Engine) Run(ctx context.Context) error {
+	if err := e.start(ctx); err != nil {
+		return err
+	}
+	defer e.end()
+	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRest()
+	work, stopWork := errgroup.WithContext(ctx)
+	background, _ := errgroup.WithContext(rest)
+	if e.has(Execute) {
+		for _, l := range e.loops {
+			work.Go(func() error { return l.Run(stopWork) })
+		}
+	}
+	background.Go(func() error { return e.member.Run(rest) })
+	background.Go(func() error { return e.catalog.Run(rest) })
+	if e.has(Schedule) {
+		background.Go(func() error { return e.scheduler.Run(rest) })
+	}
+	e.ready.Store(true)
+	<-ctx.Done()
+	e.ready.Store(false)
+	e.member.Drain()
+	err := work.Wait()
+	e.drain()
+	stopRest()
+	return errors.Join(err, background.Wait(), e.leave())
+}
+
+func (e *Engine) start(ctx context.Context) error {
+	if err := e.catalog.Refresh(ctx); err != nil {
+		return err
+	}
+	return e.member.Join(ctx)
+}
+
+// drain waits for attempts under way, for the grace or until Hurry.
+func (e *Engine) drain() {
+	grace, cancel := context.WithTimeout(context.Background(), e.cfg.Grace)
+	defer cancel()
+	go func() {
+		select {
+		case <-e.hurry:
+			cancel()
+		case <-grace.Done():
+		}
+	}()
+	var loops sync.WaitGroup
+	for _, l := range e.loops {
+		loops.Go(func() { l.Drain(grace, exec.ErrStopping) })
+	}
+	loops.Wait()
+}
+
+func (e *Engine) leave() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	return e.member.Leave(ctx)
+}
+
+// Hurry ends the grace of a stop that is under way: attempts are interrupted and
+// handed back at once.
+func (e *Engine) Hurry() { e.hurried.Do(func() { close(e.hurry) }) }
+
+// Ready tells whether the engine takes part in the work: started, not stopping,
+// and its database answers.
+func (e *Engine) Ready(ctx context.Context) error {
+	if !e.ready.Load() {
+		return errors.New("not started, or stopping")
+	}
+	if _, trusted := e.member.ID(); !trusted {
+		return errors.New("the lease of this node is not renewed")
+	}
+	return e.store.Ping(ctx)
+}
+
+func (e *Engine) has(r Role) bool { return slices.Contains(e.cfg.Roles, r) }
+
+// wake tells everyone who can run tasks that some are ready.
+func (e *Engine) wake(woken []store.Woken) {
+	if len(woken) == 0 {
+		return
+	}
+	for _, l := range e.loops {
+		l.Wake(woken)
+	}
+	e.member.Tell(store.Hint{Woken: woken})
+}
+
+// hint is what another node tells.
+func (e *Engine) hint(h store.Hint) {
+	if h.Catalog {
+		e.catalog.Stale()
+	}
+	for _, l := range e.loops {
+		l.Wake(h.Woken)
+	}
+	for _, c := range h.Canceled {
+		e.stop(c.ID)
+	}
+}
+
+func (e *Engine) stop(id task.ID) {
+	for _, l := range e.loops {
+		l.Stop(id, exec.ErrCanceled)
+	}
+}
+
+func (e *Engine) lost() {
+	e.cfg.Metrics.LeaseLost()
+	for _, l := range e.loops {
+		l.Drop(exec.ErrLeaseLost)
+	}
+}
+
+func (e *Engine) held(age time.Duration) (held []store.Held) {
+	for _, l := range e.loops {
+		held = append(held, l.Held(age)...)
+	}
+	return held
+}
+
+func (e *Engine) claims() (ids []task.ID) {
+	for _, l := range e.loops {
+		ids = append(ids, l.Claims()...)
+	}
+	return ids
+}
+
+func join(roles []Role) string {
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = string(r)
+	}
+	return strings.Join(names, ",")
+}
+
+func depths(stats []operate.QueueStats) []telemetry.Depth {
+	var out []telemetry.Depth
+	for _, s := range stats {
+		out = append(out,
+			telemetry.Depth{Queue: s.Queue, State: "ready", Tasks: s.Ready, Oldest: s.OldestReady},
+			telemetry.Depth{Queue: s.Queue, State: "scheduled", Tasks: s.Scheduled},
+			telemetry.Depth{Queue: s.Queue, State: "running", Tasks: s.Running},
+			telemetry.Depth{Queue: s.Queue, State: "failed", Tasks: s.Failed})
+	}
+	return out
+}

@@ -1,0 +1,173 @@
+// Package accept is the first room of a task's journey: submit to persisted.
+//
+// A door hands in a [Submission]; Prepare checks it, fills the defaults in and
+// turns it into a row; Accept stores the rows and wakes whoever can run them.
+// The answer goes out after the commit, so an accepted task is on disk.
+//
+// Prepare writes nothing but a queue's first use, and other rooms get it as a
+// function: settle and schedule make tasks inside their own transactions.
+package accept
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// ErrBusy says that more submissions wait for their commit than memory is set
+// aside for. The client should come back after a second.
+var ErrBusy = errors.New("too many submissions are waiting to be written: try again in a second")
+
+// Submission is a request to run a task, as a door understood it.
+type Submission struct {
+	Queue     string // "" = default
+	Spec      task.Spec
+	Payload   []byte
+	Delay     time.Duration
+	RunAt     time.Time // zero = at once
+	ExpiresAt time.Time // zero = never
+	Priority  *int      // nil = 5
+	Unique    *Unique
+
+	IdempotencyKey string
+	Fingerprint    store.Hash // of the request that carries the key
+}
+
+// Unique is a business rule: one task for a key at a time.
+type Unique struct {
+	Key        string
+	Window     time.Duration    // holds for so long from acceptance; 0 = no window
+	WhileOpen  bool             // holds until the task has ended; the rule when there is no window
+	OnConflict store.OnConflict // default Return
+}
+
+// Result is what became of a submission.
+type Result struct {
+	Status    store.InsertStatus
+	ID        task.ID
+	Key       store.KeyKind // that decided, when not Created
+	CreatedAt int64
+	Task      store.NewTask // as prepared; empty when Err is set
+	Err       error         // task.Invalid: refused before it came to the store
+}
+
+// Config of an Acceptor.
+type Config struct {
+	Store interface {
+		store.Inserter
+		Now() int64
+	}
+	Lane     func(ctx context.Context, queue, pool string) (store.Lane, error)
+	Wake     func([]store.Woken)  // tasks became ready
+	Due      func(at int64)       // a task will be due, microseconds
+	CheckURL func(*url.URL) error // refuses targets that may not be called; nil = none
+	Accepted func(n int)          // for counting; nil = none
+	MaxBytes int64                // of submissions that wait for their commit; default 64 MiB
+}
+
+// Acceptor is safe for concurrent use.
+type Acceptor struct {
+	cfg     Config
+	waiting atomic.Int64 // bytes
+}
+
+// New returns an Acceptor.
+func New(cfg Config) *Acceptor {
+	if cfg.MaxBytes == 0 {
+		cfg.MaxBytes = 64 << 20
+	}
+	return &Acceptor{cfg: cfg}
+}
+
+// Accept checks and stores submissions and returns one result each, in order,
+// after the commit. When atomic is set, either all are accepted or none, and a
+// faulty one fails the whole call with task.Invalid. Errors: ErrBusy,
+// task.Invalid, store.ErrTooManyQueues, or of the database.
+func (a *Acceptor) Accept(ctx context.Context, subs []Submission, atomic bool) ([]Result, error) {
+	results, tasks, err := a.prepareAll(ctx, subs, atomic)
+	if err != nil || len(tasks) == 0 {
+		return results, err
+	}
+	size := sizeOf(tasks)
+	if a.waiting.Add(size) > a.cfg.MaxBytes {
+		a.waiting.Add(-size)
+		return nil, ErrBusy
+	}
+	defer a.waiting.Add(-size)
+	inserted, woken, err := a.cfg.Store.Insert(ctx, tasks, atomic)
+	if err != nil {
+		return nil, err
+	}
+	a.announce(tasks, inserted, woken)
+	next := 0
+	for i := range results {
+		if results[i].Err == nil {
+			in := inserted[next]
+			results[i].Status, results[i].ID, results[i].Key, results[i].CreatedAt = in.Status, in.ID, in.Key, in.CreatedAt
+			next++
+		}
+	}
+	return results, nil
+}
+
+func (a *Acceptor) prepareAll(ctx context.Context, subs []Submission, atomic bool) ([]Result, []store.NewTask, error) {
+	results := make([]Result, len(subs))
+	tasks := make([]store.NewTask, 0, len(subs))
+	var faults task.Invalid
+	for i := range subs {
+		t, err := a.Prepare(ctx, &subs[i])
+		invalid, isInvalid := errors.AsType[task.Invalid](err)
+		switch {
+		case err == nil:
+			results[i].Task = t
+			tasks = append(tasks, t)
+		case !isInvalid:
+			return nil, nil, err
+		case atomic:
+			faults = append(faults, prefixed(invalid, i, len(subs))...)
+		default:
+			results[i].Err = invalid
+		}
+	}
+	return results, tasks, faults.Err()
+}
+
+func (a *Acceptor) announce(tasks []store.NewTask, inserted []store.Inserted, woken []store.Woken) {
+	created := 0
+	now := a.cfg.Store.Now()
+	for i, in := range inserted {
+		if in.Status != store.Created {
+			continue
+		}
+		created++
+		if due := tasks[i].Due(now); due > now {
+			a.cfg.Due(due)
+		}
+	}
+	if len(woken) > 0 {
+		a.cfg.Wake(woken)
+	}
+	if a.cfg.Accepted != nil && created > 0 {
+		a.cfg.Accepted(created)
+	}
+}
+
+// NewID makes the id of a task.
+func NewID() task.ID { return task.ID(uuid.Must(uuid.NewV7())) }
+
+func init() { uuid.EnableRandPool() }
+
+func sizeOf(tasks []store.NewTask) int64 {
+	var n int64
+	for i := range tasks {
+		n += int64(len(tasks[i].Payload) + len(tasks[i].Spec) + 256)
+	}
+	return n
+}

@@ -1,0 +1,298 @@
+package accept
+
+import (
+	"context"
+	"fmt"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// idempotencyTTL is how long a retried request gets the same answer.
+const idempotencyTTL = 24 * time.Hour
+
+// Prepare checks a submission and turns it into a row with a new id. The error
+// is task.Invalid with every fault found, or one of the catalog.
+func (a *Acceptor) Prepare(ctx context.Context, s *Submission) (store.NewTask, error) {
+	var bad task.Invalid
+	if s.Queue == "" {
+		s.Queue = task.DefaultQueue
+	}
+	checkName(&bad, "queue", s.Queue, 100)
+	if strings.ContainsAny(s.Queue, "/ ") {
+		bad.Add("queue", "must contain neither slashes nor blanks: %q", s.Queue)
+	}
+	a.checkTarget(&bad, &s.Spec)
+	checkHeaders(&bad, s.Spec.Header)
+	checkTimes(&bad, s, a.cfg.Store.Now())
+	checkRetry(&bad, &s.Spec)
+	checkLabels(&bad, &s.Spec)
+	checkKeys(&bad, s)
+	priority := task.DefaultPriority
+	if s.Priority != nil {
+		priority = *s.Priority
+	}
+	if priority < 0 || priority > task.MaxPriority {
+		bad.Add("priority", "is %d: want 0 (first) to %d", priority, task.MaxPriority)
+	}
+	if len(s.Payload) > task.MaxPayload {
+		bad.Add("payload", "has %d bytes: at most %d are allowed", len(s.Payload), task.MaxPayload)
+	}
+	if err := bad.Err(); err != nil {
+		return store.NewTask{}, err
+	}
+	lane, err := a.cfg.Lane(ctx, s.Queue, s.Spec.Pool())
+	if err != nil {
+		return store.NewTask{}, fmt.Errorf("queue %q: %w", s.Queue, err)
+	}
+	return build(s, lane.ID, int16(priority)), nil
+}
+
+func build(s *Submission, lane int32, priority int16) store.NewTask {
+	t := store.NewTask{
+		ID: NewID(), Lane: lane, Priority: priority, Kind: s.Spec.Kind, Group: s.Spec.Group, Payload: s.Payload,
+		MaxAttempts: s.Spec.Retry.WithDefaults().MaxAttempts, Delay: s.Delay.Microseconds(), Keys: keysOf(s),
+	}
+	if !s.RunAt.IsZero() {
+		t.RunAt = s.RunAt.UnixMicro()
+		s.Spec.RunAt = t.RunAt
+	}
+	if !s.ExpiresAt.IsZero() {
+		t.ExpiresAt = s.ExpiresAt.UnixMicro()
+	}
+	t.Spec = s.Spec.Encode()
+	return t
+}
+
+func keysOf(s *Submission) []store.Key {
+	var keys []store.Key
+	const ns = store.DefaultNamespace
+	if s.IdempotencyKey != "" {
+		keys = append(keys, store.Key{Kind: store.IdempotencyKey, Namespace: ns, Hash: store.HashOf([]byte(s.IdempotencyKey)),
+			Body: s.Fingerprint, TTL: idempotencyTTL.Microseconds()})
+	}
+	if s.Spec.ClientID != "" {
+		keys = append(keys, store.Key{Kind: store.ClientIDKey, Namespace: ns, Hash: ClientIDHash(s.Spec.ClientID)})
+	}
+	if u := s.Unique; u != nil {
+		keys = append(keys, store.Key{Kind: store.UniqueKey, Namespace: ns, Hash: store.HashOf([]byte(s.Queue), []byte(u.Key)),
+			TTL: u.Window.Microseconds(), WhileOpen: u.WhileOpen || u.Window == 0, OnConflict: u.OnConflict})
+	}
+	return keys
+}
+
+// ClientIDHash is the key of an id chosen by a client.
+func ClientIDHash(id string) store.Hash { return store.HashOf([]byte(id)) }
+
+func (a *Acceptor) checkTarget(bad *task.Invalid, s *task.Spec) {
+	var given []string
+	for _, f := range []struct{ name, value string }{
+		{"url", s.URL}, {"function", s.Function}, {"process", s.Process}, {"handler", s.Handler},
+	} {
+		if f.value != "" {
+			given = append(given, f.name)
+		}
+	}
+	if len(given) != 1 {
+		bad.Add("url", "exactly one target is needed: url, function, process or handler; given: %s", orNone(given))
+		return
+	}
+	switch given[0] {
+	case "url":
+		s.Kind = task.HTTP
+		a.checkURL(bad, s)
+	case "handler":
+		s.Kind = task.Local
+		checkName(bad, "handler", s.Handler, 100)
+	default:
+		bad.Add(given[0], "tasks of this kind cannot be carried out by this version: use url or handler")
+	}
+	if s.Kind != task.HTTP && (s.Method != "" || len(s.Header) > 0) {
+		bad.Add("method", "method and headers belong to tasks with a url")
+	}
+	checkText(bad, "name", s.Name, 200)
+	checkText(bad, "group", s.Group, 200)
+	checkText(bad, "content_type", s.ContentType, 200)
+}
+
+func (a *Acceptor) checkURL(bad *task.Invalid, s *task.Spec) {
+	u, err := url.Parse(s.URL)
+	switch {
+	case err != nil:
+		bad.Add("url", "is not a URL: want something like http://host/path")
+		return
+	case u.Scheme != "http" && u.Scheme != "https":
+		bad.Add("url", "has scheme %q: want http or https", u.Scheme)
+		return
+	case u.Hostname() == "":
+		bad.Add("url", "names no host: want something like http://host/path")
+		return
+	case len(s.URL) > 4096:
+		bad.Add("url", "has %d bytes: at most 4096 are allowed", len(s.URL))
+		return
+	}
+	if strings.ContainsFunc(s.URL, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		bad.Add("url", "contains control characters")
+		return
+	}
+	if a.cfg.CheckURL != nil {
+		if err := a.cfg.CheckURL(u); err != nil {
+			bad.Add("url", "%s", err)
+		}
+	}
+	if s.Method == "" || s.Method == "POST" {
+		s.Method = ""
+		return
+	}
+	if s.Method != strings.ToUpper(s.Method) || !httpguts.ValidHeaderFieldName(s.Method) || s.Method == "CONNECT" || s.Method == "TRACE" {
+		bad.Add("method", "is %q: want an HTTP method in capitals, such as POST, PUT, GET or DELETE", s.Method)
+	}
+}
+
+// reserved are headers that we set, or that belong to the connection.
+var reserved = map[string]bool{
+	"Connection": true, "Content-Digest": true, "Content-Length": true, "Host": true, "Idempotency-Key": true, "Keep-Alive": true,
+	"Proxy-Authenticate": true, "Proxy-Authorization": true, "Proxy-Connection": true, "Signature": true, "Signature-Input": true,
+	"Te": true, "Traceparent": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
+}
+
+func checkHeaders(bad *task.Invalid, headers []task.Header) {
+	size := 0
+	if len(headers) > task.MaxHeaders {
+		bad.Add("headers", "has %d entries: at most %d are allowed", len(headers), task.MaxHeaders)
+	}
+	for _, h := range headers {
+		size += len(h.Name) + len(h.Value)
+		field := "headers." + h.Name
+		canonical := textproto.CanonicalMIMEHeaderKey(h.Name)
+		switch {
+		case !httpguts.ValidHeaderFieldName(h.Name):
+			bad.Add("headers", "%q is not a header name", h.Name)
+		case reserved[canonical] || strings.HasPrefix(canonical, "Sendoff-") || strings.HasPrefix(canonical, "Webhook-"):
+			bad.Add(field, "is set by Sendoff or by the connection and cannot be given")
+		case !httpguts.ValidHeaderFieldValue(h.Value):
+			bad.Add(field, "has a value with control characters, such as a line break")
+		}
+	}
+	if size > task.MaxHeaderBytes {
+		bad.Add("headers", "have %d bytes: at most %d are allowed", size, task.MaxHeaderBytes)
+	}
+}
+
+func checkTimes(bad *task.Invalid, s *Submission, now int64) {
+	const horizon = 100 * 365 * 24 * time.Hour
+	switch {
+	case s.Delay < 0:
+		bad.Add("delay", "is negative: want a duration such as \"90s\" or \"1h30m\"")
+	case s.Delay > horizon:
+		bad.Add("delay", "is longer than a hundred years")
+	case s.Delay > 0 && !s.RunAt.IsZero():
+		bad.Add("run_at", "give either delay or run_at, not both")
+	case s.RunAt.Year() > 9999 || !s.RunAt.IsZero() && s.RunAt.Year() < 1970:
+		bad.Add("run_at", "is out of range: want a time between 1970 and 9999")
+	}
+	if s.ExpiresAt.IsZero() {
+		return
+	}
+	due := max(now+s.Delay.Microseconds(), now)
+	if !s.RunAt.IsZero() {
+		due = max(due, s.RunAt.UnixMicro())
+	}
+	if s.ExpiresAt.Year() > 9999 || s.ExpiresAt.UnixMicro() <= due {
+		bad.Add("expires_at", "must lie after the time at which the task is due to start")
+	}
+}
+
+func checkRetry(bad *task.Invalid, s *task.Spec) {
+	if s.Timeout != 0 && (s.Timeout < task.MinTimeout || s.Timeout > task.MaxTimeout) {
+		bad.Add("timeout", "is %s: want %s to %s", s.Timeout, task.MinTimeout, task.MaxTimeout)
+	}
+	r := s.Retry
+	switch {
+	case r.MaxAttempts < 0 || r.MaxAttempts > 10000:
+		bad.Add("retry.max_attempts", "is %d: want 1 to 10000", r.MaxAttempts)
+	case r.MaxAge < 0:
+		bad.Add("retry.max_age", "is negative")
+	case r.MinBackoff < 0 || r.MaxBackoff < 0:
+		bad.Add("retry.min_backoff", "min_backoff and max_backoff must not be negative")
+	case r.MaxBackoff != 0 && r.MinBackoff > r.MaxBackoff:
+		bad.Add("retry.min_backoff", "is %s, more than max_backoff (%s)", r.MinBackoff, r.MaxBackoff)
+	case r.Factor != 0 && (r.Factor < 1 || r.Factor > 100):
+		bad.Add("retry.factor", "is %v: want 1 to 100", r.Factor)
+	case r.Jitter > 1:
+		bad.Add("retry.jitter", "is %v: want 0 to 1", r.Jitter)
+	}
+}
+
+func checkLabels(bad *task.Invalid, s *task.Spec) {
+	if len(s.Labels) > 32 {
+		bad.Add("labels", "has %d entries: at most 32 are allowed", len(s.Labels))
+	}
+	for k, v := range s.Labels {
+		checkName(bad, "labels", k, 100)
+		checkText(bad, "labels."+k, v, 500)
+	}
+}
+
+func checkKeys(bad *task.Invalid, s *Submission) {
+	checkText(bad, "Idempotency-Key", s.IdempotencyKey, 255)
+	checkText(bad, "id", s.Spec.ClientID, 200)
+	if strings.ContainsAny(s.Spec.ClientID, "/?#% ") {
+		bad.Add("id", "must be usable in a path: no blanks and none of / ? # %%")
+	}
+	u := s.Unique
+	if u == nil {
+		return
+	}
+	if u.Key == "" {
+		bad.Add("unique.key", "is missing")
+	}
+	checkText(bad, "unique.key", u.Key, 500)
+	if u.Window < 0 {
+		bad.Add("unique.window", "is negative")
+	}
+	s.Spec.UniqueKey = u.Key
+}
+
+func checkName(bad *task.Invalid, field, value string, limit int) {
+	if value == "" {
+		bad.Add(field, "is empty")
+	}
+	checkText(bad, field, value, limit)
+}
+
+func checkText(bad *task.Invalid, field, value string, limit int) {
+	switch {
+	case len(value) > limit:
+		bad.Add(field, "has %d bytes: at most %d are allowed", len(value), limit)
+	case !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
+		bad.Add(field, "must be text without control characters")
+	}
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, " and ")
+}
+
+// prefixed names the task of a batch in the fields of its faults.
+func prefixed(bad task.Invalid, i, n int) task.Invalid {
+	if n == 1 {
+		return bad
+	}
+	out := make(task.Invalid, len(bad))
+	for j, f := range bad {
+		out[j] = task.FieldError{Field: fmt.Sprintf("tasks[%d].%s", i, f.Field), Message: f.Message}
+	}
+	return out
+}

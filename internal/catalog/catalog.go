@@ -1,0 +1,179 @@
+// Package catalog knows the queues and lanes by name and by id. It is a
+// read-mostly copy of a few small tables, shared by all rooms: names come in
+// from the doors, ids go down to the store and come back with every task.
+//
+// The copy is refreshed on a hint from another node and at least every second;
+// what one node makes is in its own copy at once.
+package catalog
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/store"
+)
+
+// MaxQueues is how many queues are made on first use in a namespace.
+const MaxQueues = 1000
+
+// Catalog is safe for concurrent use.
+type Catalog struct {
+	store store.Catalog
+
+	mu     sync.RWMutex
+	byName map[laneName]store.Lane
+	byID   map[int32]store.Lane
+	queues map[string]store.Queue
+
+	stale chan struct{}
+}
+
+type laneName struct{ queue, pool string }
+
+// New returns a catalog that knows nothing yet; call Refresh once before use.
+func New(s store.Catalog) *Catalog {
+	return &Catalog{store: s, byName: map[laneName]store.Lane{}, byID: map[int32]store.Lane{}, queues: map[string]store.Queue{},
+		stale: make(chan struct{}, 1)}
+}
+
+// Refresh reads everything anew.
+func (c *Catalog) Refresh(ctx context.Context) error {
+	lanes, err := c.store.Lanes(ctx)
+	if err != nil {
+		return err
+	}
+	queues, err := c.store.Queues(ctx)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.byName)
+	clear(c.byID)
+	clear(c.queues)
+	for _, l := range lanes {
+		c.put(l)
+	}
+	for _, q := range queues {
+		c.queues[q.Name] = q
+	}
+	return nil
+}
+
+func (c *Catalog) put(l store.Lane) {
+	c.byName[laneName{l.Queue, l.Pool}] = l
+	c.byID[l.ID] = l
+}
+
+// Stale asks for a refresh soon.
+func (c *Catalog) Stale() {
+	select {
+	case c.stale <- struct{}{}:
+	default:
+	}
+}
+
+// Run keeps the copy fresh until ctx ends.
+func (c *Catalog) Run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.stale:
+		case <-time.After(time.Second + rand.N(200*time.Millisecond)):
+		}
+		_ = c.Refresh(ctx) // an old copy serves until the database answers again
+	}
+}
+
+// Lane returns the lane of a queue and pool, which is made when it is new.
+// Errors: store.ErrTooManyQueues, or of the database.
+func (c *Catalog) Lane(ctx context.Context, queue, pool string) (store.Lane, error) {
+	c.mu.RLock()
+	l, ok := c.byName[laneName{queue, pool}]
+	c.mu.RUnlock()
+	if ok {
+		return l, nil
+	}
+	l, err := c.store.EnsureLane(ctx, store.DefaultNamespace, queue, pool, MaxQueues)
+	if err != nil {
+		return l, err
+	}
+	c.mu.Lock()
+	c.put(l)
+	if _, known := c.queues[queue]; !known {
+		c.queues[queue] = store.Queue{ID: l.QueueID, Namespace: l.Namespace, Name: queue, Paused: l.Paused}
+	}
+	c.mu.Unlock()
+	c.Stale()
+	return l, nil
+}
+
+// ByID returns a lane; an unknown one has empty names.
+func (c *Catalog) ByID(id int32) store.Lane {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.byID[id]
+}
+
+// QueueName returns the name of a lane's queue.
+func (c *Catalog) QueueName(lane int32) string { return c.ByID(lane).Queue }
+
+// Queue returns a queue by name.
+func (c *Catalog) Queue(name string) (store.Queue, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	q, ok := c.queues[name]
+	return q, ok
+}
+
+// Queues lists the queues by name.
+func (c *Catalog) Queues() []store.Queue {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	out := make([]store.Queue, 0, len(c.queues))
+	for _, q := range c.queues {
+		out = append(out, q)
+	}
+	slices.SortFunc(out, func(a, b store.Queue) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return out
+}
+
+// Lanes lists the lanes for which match is true, by id.
+func (c *Catalog) Lanes(match func(store.Lane) bool) []store.Lane {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var out []store.Lane
+	for _, l := range c.byID {
+		if match(l) {
+			out = append(out, l)
+		}
+	}
+	slices.SortFunc(out, func(a, b store.Lane) int { return int(a.ID - b.ID) })
+	return out
+}
+
+// SetPaused notes a pause in this copy before the next refresh does.
+func (c *Catalog) SetPaused(queue string, paused bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if q, ok := c.queues[queue]; ok {
+		q.Paused = paused
+		c.queues[queue] = q
+	}
+	for id, l := range c.byID {
+		if l.Queue == queue {
+			l.Paused = paused
+			c.byID[id] = l
+			c.byName[laneName{l.Queue, l.Pool}] = l
+		}
+	}
+}

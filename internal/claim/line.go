@@ -1,0 +1,153 @@
+package claim
+
+import (
+	"slices"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// line is what a loop remembers about one lane and priority.
+type line struct {
+	lane     int32
+	priority int16
+	cursor   int64 // inclusive: nothing is believed to wait below it
+	waiting  bool  // something may wait at or above the cursor
+
+	probeAt    int64 // where the rolling probe goes on, below the cursor
+	probeWidth int64
+}
+
+type lineKey struct {
+	lane     int32
+	priority int16
+}
+
+// lines are all lines of a loop, by priority and then by lane.
+type lines struct {
+	byKey map[lineKey]*line
+	order []*line
+	turn  int // rotates lanes of equal priority
+}
+
+func newLines() *lines { return &lines{byKey: map[lineKey]*line{}} }
+
+func (ls *lines) get(k lineKey) *line {
+	l := ls.byKey[k]
+	if l == nil {
+		l = &line{lane: k.lane, priority: k.priority, probeWidth: 1 << 60}
+		ls.byKey[k] = l
+		ls.order = append(ls.order, l)
+		slices.SortFunc(ls.order, func(a, b *line) int {
+			if a.priority != b.priority {
+				return int(a.priority) - int(b.priority)
+			}
+			return int(a.lane) - int(b.lane)
+		})
+	}
+	return l
+}
+
+// addLane makes the lines of a lane known, as ones that may have tasks.
+func (ls *lines) addLane(lane int32) {
+	for p := int16(0); p <= task.SuspectPriority; p++ {
+		ls.get(lineKey{lane, p})
+	}
+}
+
+// lower notes that tasks wait from a position on.
+func (ls *lines) lower(w store.Woken) {
+	l := ls.get(lineKey{w.Lane, w.Priority})
+	l.cursor = min(l.cursor, w.Position)
+	l.waiting = true
+}
+
+func (ls *lines) allWaiting() {
+	for _, l := range ls.order {
+		l.waiting = true
+	}
+}
+
+// suspectWaiting tells whether a task that must run alone may wait.
+func (ls *lines) suspectWaiting() bool {
+	return slices.ContainsFunc(ls.order, func(l *line) bool { return l.waiting && l.priority == task.SuspectPriority })
+}
+
+// request asks for up to free tasks. Priorities are strict, but for a twentieth
+// that the lowest waiting one gets first; lanes of one priority share alike and
+// take turns. last tells, for small requests, that it is the lowest one's turn.
+func (ls *lines) request(free int, lowestFirst bool) []store.ClaimSlot {
+	var slots []store.ClaimSlot
+	var lowest *line
+	for start := 0; start < len(ls.order); {
+		end := start
+		var group []*line
+		for ; end < len(ls.order) && ls.order[end].priority == ls.order[start].priority; end++ {
+			if ls.order[end].waiting && ls.order[end].priority != task.SuspectPriority {
+				group = append(group, ls.order[end])
+			}
+		}
+		start = end
+		if len(group) == 0 {
+			continue
+		}
+		ls.turn++
+		share := (free + len(group) - 1) / len(group)
+		for i := range group {
+			l := group[(i+ls.turn)%len(group)]
+			slots = append(slots, l.slot(share))
+			lowest = l
+		}
+	}
+	share := free / 20
+	if lowestFirst {
+		share = max(share, 1)
+	}
+	if share > 0 && lowest != nil && lowest.priority > slots[0].Priority {
+		slots = slices.Insert(slots, 0, lowest.slot(share))
+	}
+	return slots
+}
+
+// requestSuspect asks for one task that must run alone.
+func (ls *lines) requestSuspect() []store.ClaimSlot {
+	for _, l := range ls.order {
+		if l.waiting && l.priority == task.SuspectPriority {
+			return []store.ClaimSlot{l.slot(1)}
+		}
+	}
+	return nil
+}
+
+func (l *line) slot(limit int) store.ClaimSlot {
+	return store.ClaimSlot{Lane: l.lane, Priority: l.priority, Cursor: l.cursor, Limit: limit}
+}
+
+// claimed moves the cursors up after a claim: to the last task taken, and when a
+// line gave less than it was asked for, it is empty until somebody wakes it.
+func (ls *lines) claimed(slots []store.ClaimSlot, batch *store.ClaimBatch, limit int) {
+	type taken struct {
+		n    int
+		last int64
+	}
+	got := map[lineKey]taken{}
+	for i := range batch.Tasks {
+		c := &batch.Tasks[i]
+		k := lineKey{c.Lane, c.Priority}
+		got[k] = taken{got[k].n + 1, max(got[k].last, c.Position)}
+	}
+	full := len(batch.Tasks)+batch.Expired >= limit
+	asked := map[lineKey]int{}
+	for _, s := range slots {
+		asked[lineKey{s.Lane, s.Priority}] += s.Limit
+	}
+	for k, want := range asked {
+		l, t := ls.byKey[k], got[k]
+		if t.n > 0 {
+			l.cursor = max(l.cursor, t.last)
+		}
+		if t.n < want && batch.Expired == 0 && !full {
+			l.waiting = false
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package claim
+
+import (
+	"context"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/store"
+)
+
+// What can lie below a cursor: a task whose insert committed late, one that
+// another node had locked and gave back, one whose wake was lost. A wake finds
+// nearly all of them at once; the probe finds the rest.
+
+const (
+	probeBudget = 2 * time.Millisecond   // one window should not take longer
+	probePause  = 100 * time.Millisecond // between windows: 2 % of the time
+	probeRest   = 5 * time.Second        // between passes
+	recent      = int64(5 * time.Second / time.Microsecond)
+)
+
+// probeRecent looks at the last seconds below every cursor that has moved.
+func (l *Loop) probeRecent(ctx context.Context) {
+	for _, ln := range l.lines.order {
+		if ln.cursor > 0 {
+			l.probeWindow(ctx, ln, ln.cursor-recent, ln.cursor)
+		}
+	}
+}
+
+// probe looks at one window of the positions below one cursor and returns when
+// to go on: soon while a pass over all lines lasts, after a rest when it is over.
+// A window that takes too long is halved, a quick one doubled.
+func (l *Loop) probe(ctx context.Context) time.Duration {
+	ln := l.nextToProbe()
+	if ln == nil {
+		l.probing = 0
+		return probeRest
+	}
+	to := ln.cursor
+	if ln.probeWidth < to-ln.probeAt {
+		to = ln.probeAt + ln.probeWidth
+	}
+	started := time.Now()
+	l.probeWindow(ctx, ln, ln.probeAt, to)
+	switch took := time.Since(started); {
+	case took > probeBudget:
+		ln.probeWidth = max((to-ln.probeAt)/2, 1000)
+	case took < probeBudget/4 && ln.probeWidth < 1<<60:
+		ln.probeWidth *= 2
+	}
+	if ln.probeAt = to; to >= ln.cursor {
+		ln.probeAt = 0
+		l.probing++
+	}
+	return probePause
+}
+
+// nextToProbe returns the line the pass has come to; nil at the end of the pass.
+func (l *Loop) nextToProbe() *line {
+	for ; l.probing < len(l.lines.order); l.probing++ {
+		if ln := l.lines.order[l.probing]; ln.cursor > 0 {
+			return ln
+		}
+	}
+	return nil
+}
+
+func (l *Loop) probeWindow(ctx context.Context, ln *line, from, to int64) {
+	pos, found, err := l.cfg.Store.Probe(ctx, ln.lane, ln.priority, from, to)
+	if err == nil && found {
+		l.lines.lower(store.Woken{Lane: ln.lane, Priority: ln.priority, Position: pos})
+	}
+}

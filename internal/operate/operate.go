@@ -1,0 +1,390 @@
+// Package operate is what a person does, or a program on a person's behalf:
+// look at tasks, wait for them, cancel, retry, run now, delete; pause, resume,
+// purge and measure queues; see the nodes.
+package operate
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Store is what operating needs of a database.
+type Store interface {
+	store.Reader
+	store.Operator
+	store.Catalog
+	store.Members
+	Now() int64
+}
+
+// Catalog is what operating needs to know of names.
+type Catalog interface {
+	ByID(lane int32) store.Lane
+	Lanes(match func(store.Lane) bool) []store.Lane
+	Queue(name string) (store.Queue, bool)
+	Queues() []store.Queue
+	SetPaused(queue string, paused bool)
+	Refresh(ctx context.Context) error
+}
+
+// Config of an Operator. All but ClientKey are required.
+type Config struct {
+	Store     Store
+	Catalog   Catalog
+	Wake      func([]store.Woken)
+	Stopped   func(task.ID)              // a task was canceled: stop its attempt, here or elsewhere
+	Changed   func()                     // queues changed: tell the other nodes
+	ClientKey func(id string) store.Hash // the key of an id chosen by a client
+	InFlight  func() int                 // attempts under way on this node
+}
+
+// Operator is safe for concurrent use.
+type Operator struct {
+	cfg  Config
+	ends *ends
+}
+
+// New returns an Operator.
+func New(cfg Config) *Operator { return &Operator{cfg: cfg, ends: newEnds()} }
+
+// Task is a task as it is shown.
+type Task struct {
+	store.Row
+	Spec  *task.Spec
+	Queue string
+}
+
+// PublicID is the id the task goes by outside.
+func (t *Task) PublicID() string { return t.Spec.PublicID(t.ID) }
+
+// Attempts is how many attempts of this run were spent or are under way.
+func (t *Task) Attempts() int32 {
+	if t.State == task.Running || t.State == task.Succeeded {
+		return t.Failures + 1
+	}
+	return t.Failures
+}
+
+func (o *Operator) view(row store.Row) Task {
+	spec, err := task.DecodeSpec(row.Spec)
+	if err != nil {
+		spec = &task.Spec{Kind: row.Kind}
+	}
+	return Task{Row: row, Spec: spec, Queue: o.cfg.Catalog.ByID(row.Lane).Queue}
+}
+
+// Resolve finds a task by its id, by the id a client chose, or by the number
+// that Dispatchr's clients get. store.ErrNotFound.
+func (o *Operator) Resolve(ctx context.Context, id string) (task.ID, error) {
+	if parsed, err := task.ParseID(id); err == nil {
+		if rows, err := o.cfg.Store.Rows(ctx, []task.ID{parsed}); err != nil || len(rows) == 1 {
+			return parsed, err
+		}
+	}
+	found, err := o.cfg.Store.FindKey(ctx, store.DefaultNamespace, store.ClientIDKey, o.cfg.ClientKey(id))
+	if !errors.Is(err, store.ErrNotFound) {
+		return found, err
+	}
+	if n, err := strconv.ParseInt(id, 10, 64); err == nil && n > 0 {
+		return o.byNumber(ctx, n)
+	}
+	return found, err
+}
+
+func (o *Operator) byNumber(ctx context.Context, n int64) (task.ID, error) {
+	from, to := task.NumberRange(n)
+	rows, _, err := o.cfg.Store.List(ctx, store.Query{From: from, Before: to, Limit: 10000})
+	if err != nil {
+		return task.ID{}, err
+	}
+	for _, row := range rows {
+		if row.ID.Number() == n {
+			return row.ID, nil
+		}
+	}
+	return task.ID{}, store.ErrNotFound
+}
+
+// Get returns a task. store.ErrNotFound.
+func (o *Operator) Get(ctx context.Context, id string) (Task, error) {
+	found, err := o.Resolve(ctx, id)
+	if err != nil {
+		return Task{}, err
+	}
+	return o.get(ctx, found)
+}
+
+func (o *Operator) get(ctx context.Context, id task.ID) (Task, error) {
+	rows, err := o.cfg.Store.Rows(ctx, []task.ID{id})
+	if err != nil {
+		return Task{}, err
+	}
+	if len(rows) == 0 {
+		return Task{}, store.ErrNotFound
+	}
+	return o.view(rows[0]), nil
+}
+
+// Wait returns a task when it has ended, or as it is after the given time.
+func (o *Operator) Wait(ctx context.Context, id string, atMost time.Duration) (Task, error) {
+	found, err := o.Resolve(ctx, id)
+	if err != nil {
+		return Task{}, err
+	}
+	ended, stop := o.ends.watch(found)
+	defer stop()
+	deadline := time.After(atMost)
+	for {
+		t, err := o.get(ctx, found)
+		if err != nil || t.State.Final() {
+			return t, err
+		}
+		select {
+		case <-ended:
+		case <-deadline:
+			return t, nil
+		case <-ctx.Done():
+			return t, ctx.Err()
+		case <-time.After(500 * time.Millisecond): // it may end on another node
+		}
+	}
+}
+
+// Ended tells those who wait for a task.
+func (o *Operator) Ended(id task.ID) { o.ends.tell(id) }
+
+// Payload returns what the task was submitted with.
+func (o *Operator) Payload(ctx context.Context, id task.ID) ([]byte, error) {
+	return o.cfg.Store.Payload(ctx, id)
+}
+
+// Attempts returns a task and its attempts, oldest first. The one under way, and
+// a success that brought nothing back, are read from the task itself.
+func (o *Operator) Attempts(ctx context.Context, id string) (Task, []store.AttemptRow, error) {
+	t, err := o.Get(ctx, id)
+	if err != nil {
+		return t, nil, err
+	}
+	rows, err := o.cfg.Store.Attempts(ctx, t.ID)
+	if err != nil {
+		return t, nil, err
+	}
+	recorded := slices.ContainsFunc(rows, func(a store.AttemptRow) bool { return a.Token == t.Token })
+	if !recorded && (t.State == task.Running || t.State == task.Succeeded) {
+		rows = append(rows, store.AttemptRow{Token: t.Token, Run: t.Run, Number: t.Failures + 1, Node: t.Node, StartedAt: t.LastStarted,
+			FinishedAt: t.FinishedAt, Outcome: lastOutcome(&t), Code: lastCode(&t)})
+	}
+	return t, rows, nil
+}
+
+func lastOutcome(t *Task) task.Class {
+	if t.State == task.Succeeded {
+		return task.Success
+	}
+	return task.NoOutcome
+}
+
+func lastCode(t *Task) int32 {
+	if t.State == task.Succeeded {
+		return t.LastCode
+	}
+	return 0
+}
+
+// Cancel ends a task and stops its attempt. store.ErrNotFound, store.ErrFinal.
+func (o *Operator) Cancel(ctx context.Context, id string) (Task, error) {
+	return o.step(ctx, id, func(id task.ID) error {
+		if err := o.cfg.Store.Cancel(ctx, id); err != nil {
+			return err
+		}
+		o.cfg.Stopped(id)
+		o.Ended(id)
+		return nil
+	})
+}
+
+// Retry starts a new run of an ended task. store.ErrNotFound, store.ErrNotFinal.
+func (o *Operator) Retry(ctx context.Context, id string) (Task, error) {
+	return o.step(ctx, id, func(id task.ID) error {
+		woken, err := o.cfg.Store.Retry(ctx, id)
+		o.wake(woken)
+		return err
+	})
+}
+
+// RunNow makes a scheduled task ready. store.ErrNotFound, ErrRunning, ErrFinal.
+func (o *Operator) RunNow(ctx context.Context, id string) (Task, error) {
+	return o.step(ctx, id, func(id task.ID) error {
+		woken, err := o.cfg.Store.RunNow(ctx, id)
+		o.wake(woken)
+		return err
+	})
+}
+
+// Delete erases a task. store.ErrNotFound, store.ErrRunning.
+func (o *Operator) Delete(ctx context.Context, id string) error {
+	found, err := o.Resolve(ctx, id)
+	if err != nil {
+		return err
+	}
+	return o.cfg.Store.Delete(ctx, found)
+}
+
+func (o *Operator) step(ctx context.Context, id string, do func(task.ID) error) (Task, error) {
+	found, err := o.Resolve(ctx, id)
+	if err != nil {
+		return Task{}, err
+	}
+	if err := do(found); err != nil {
+		return Task{}, err
+	}
+	return o.get(ctx, found)
+}
+
+func (o *Operator) wake(woken []store.Woken) {
+	if len(woken) > 0 {
+		o.cfg.Wake(woken)
+	}
+}
+
+// Filter selects tasks for a listing. Queue, creation time and id are looked
+// up; the rest is filtered while at most scanLimit tasks are looked at.
+type Filter struct {
+	States                        []task.State
+	Queue                         string
+	Name                          string
+	Labels                        map[string]string
+	TargetHost                    string
+	CreatedAfter, CreatedBefore   time.Time
+	FinishedAfter, FinishedBefore time.Time
+	Limit                         int    // 1 to 500; default 50
+	Cursor                        string // of the page before
+}
+
+// Page is a part of a listing, newest first. Next is empty at the end. Partial
+// tells that the page is not full because scanLimit was reached: go on at Next.
+type Page struct {
+	Items   []Task
+	Next    string
+	Partial bool
+}
+
+const (
+	scanLimit = 10_000
+	maxPage   = 500
+)
+
+// ErrBadCursor says that a cursor is not from a listing of ours.
+var ErrBadCursor = errors.New("is not a cursor of this listing: pass next_cursor of the page before")
+
+// List returns a page of tasks. ErrBadCursor; an unknown queue has no tasks.
+func (o *Operator) List(ctx context.Context, f Filter) (Page, error) {
+	q, err := o.query(&f)
+	if err != nil || q.Lanes != nil && len(q.Lanes) == 0 {
+		return Page{}, err
+	}
+	var page Page
+	for looked := 0; ; {
+		rows, next, err := o.cfg.Store.List(ctx, q)
+		if err != nil {
+			return Page{}, err
+		}
+		looked += max(len(rows), q.Limit)
+		for _, row := range rows {
+			t := o.view(row)
+			if !f.matches(&t) {
+				continue
+			}
+			page.Items = append(page.Items, t)
+			if len(page.Items) == f.Limit {
+				page.Next = cursorOf(row.ID)
+				return page, nil
+			}
+		}
+		if next.IsZero() {
+			return page, nil
+		}
+		q.Before = next
+		if looked >= scanLimit || len(rows) < q.Limit {
+			page.Next, page.Partial = cursorOf(next), true
+			return page, nil
+		}
+	}
+}
+
+func (o *Operator) query(f *Filter) (store.Query, error) {
+	if f.Limit <= 0 {
+		f.Limit = 50
+	}
+	f.Limit = min(f.Limit, maxPage)
+	q := store.Query{States: f.States, Limit: f.Limit, Scan: scanLimit}
+	if f.filtersRows() {
+		q.Limit = maxPage
+	}
+	if f.Queue != "" {
+		q.Lanes = []int32{}
+		for _, l := range o.cfg.Catalog.Lanes(func(l store.Lane) bool { return l.Queue == f.Queue }) {
+			q.Lanes = append(q.Lanes, l.ID)
+		}
+	}
+	if !f.CreatedAfter.IsZero() {
+		q.From = task.FloorID(f.CreatedAfter)
+	}
+	if !f.CreatedBefore.IsZero() {
+		q.Before = task.FloorID(f.CreatedBefore)
+	}
+	if f.Cursor != "" {
+		b, err := base64.RawURLEncoding.DecodeString(f.Cursor)
+		if err != nil || len(b) != len(q.Before) {
+			return q, ErrBadCursor
+		}
+		q.Before = task.ID(b)
+	}
+	return q, nil
+}
+
+func cursorOf(id task.ID) string { return base64.RawURLEncoding.EncodeToString(id[:]) }
+
+func (f *Filter) filtersRows() bool {
+	return f.Name != "" || f.TargetHost != "" || len(f.Labels) > 0 || !f.FinishedAfter.IsZero() || !f.FinishedBefore.IsZero()
+}
+
+func (f *Filter) matches(t *Task) bool {
+	switch {
+	case f.Name != "" && f.Name != t.Spec.Name,
+		f.TargetHost != "" && !strings.EqualFold(f.TargetHost, hostOf(t.Spec.URL)),
+		!f.FinishedAfter.IsZero() && t.FinishedAt < f.FinishedAfter.UnixMicro(),
+		!f.FinishedBefore.IsZero() && (t.FinishedAt == 0 || t.FinishedAt >= f.FinishedBefore.UnixMicro()):
+		return false
+	}
+	for k, v := range f.Labels {
+		if had, ok := t.Spec.Labels[k]; !ok || had != v {
+			return false
+		}
+	}
+	return true
+}
+
+// hostOf returns host or host:port, as it stands in the URL.
+func hostOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// Nodes lists the nodes that are alive.
+func (o *Operator) Nodes(ctx context.Context) ([]store.Node, error) { return o.cfg.Store.Nodes(ctx) }
+
+func unknownQueue(name string) error { return fmt.Errorf("queue %q: %w", name, store.ErrNotFound) }

@@ -1,0 +1,172 @@
+// Package schedule is everything that time does: tasks become due, claims of
+// lost nodes are rescued, ended tasks reach the end of their retention.
+package schedule
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Config of a Scheduler. Store, Wake, Self and Known are required.
+type Config struct {
+	Store interface {
+		store.Sweeper
+		Now() int64
+	}
+	Wake      func([]store.Woken)
+	Self      func() task.ID   // this node
+	Known     func() []task.ID // the claims in this node's hands
+	Sweep     time.Duration    // between looks for lost claims and missed timers; default 1 s
+	Retention store.Retention  // default 24 h, failed 14 days
+	Promoted  func(n int)
+	Rescued   func(n int)
+	Log       *slog.Logger
+}
+
+// batch is how many tasks one transaction promotes, rescues or looks at.
+const batch = 1000
+
+// Scheduler does its work in Run.
+type Scheduler struct {
+	cfg Config
+	due chan int64 // capacity 1: the nearest new timer
+}
+
+// DefaultRetention is how long ended tasks stay visible, in microseconds.
+var DefaultRetention = store.Retention{
+	Succeeded: (24 * time.Hour).Microseconds(), Canceled: (24 * time.Hour).Microseconds(), Failed: (14 * 24 * time.Hour).Microseconds(),
+}
+
+// New returns a Scheduler.
+func New(cfg Config) *Scheduler {
+	if cfg.Sweep == 0 {
+		cfg.Sweep = time.Second
+	}
+	if cfg.Retention == (store.Retention{}) {
+		cfg.Retention = DefaultRetention
+	}
+	return &Scheduler{cfg: cfg, due: make(chan int64, 1)}
+}
+
+// Due tells that a task will be due at a time, microseconds, so that it is not
+// found only by the next sweep.
+func (s *Scheduler) Due(at int64) {
+	for {
+		select {
+		case s.due <- at:
+			return
+		case earlier := <-s.due:
+			at = min(at, earlier)
+		}
+	}
+}
+
+// Run works until ctx ends.
+func (s *Scheduler) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.promote(ctx) })
+	g.Go(func() error { return s.rescue(ctx) })
+	g.Go(func() error { return s.retain(ctx) })
+	return g.Wait()
+}
+
+// promote sleeps until the nearest timer is due, at most one sweep long.
+func (s *Scheduler) promote(ctx context.Context) error {
+	next := int64(0) // look at once
+	for {
+		wait := min(time.Duration(next-s.cfg.Store.Now())*time.Microsecond, s.jittered())
+		select {
+		case <-ctx.Done():
+			return nil
+		case at := <-s.due:
+			if at < next {
+				next = at
+			}
+			continue
+		case <-time.After(wait):
+		}
+		next = s.promoteDue(ctx)
+	}
+}
+
+// promoteDue makes what is due ready and returns when to look again.
+func (s *Scheduler) promoteDue(ctx context.Context) int64 {
+	far := s.cfg.Store.Now() + time.Hour.Microseconds()
+	n, next, woken, err := s.cfg.Store.PromoteDue(ctx, batch)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.cfg.Log.Warn("promoting due tasks failed", "err", err)
+		}
+		return far
+	}
+	if n > 0 {
+		s.cfg.Promoted(n)
+		s.cfg.Wake(woken)
+	}
+	if next == 0 {
+		return far
+	}
+	return next
+}
+
+func (s *Scheduler) rescue(ctx context.Context) error {
+	return s.every(ctx, s.jittered, func() bool {
+		r, err := s.cfg.Store.Rescue(ctx, s.cfg.Self(), s.cfg.Known(), 100)
+		if err != nil {
+			if ctx.Err() == nil {
+				s.cfg.Log.Warn("rescue failed", "err", err)
+			}
+			return false
+		}
+		if r.Tasks > 0 {
+			s.cfg.Rescued(r.Tasks)
+			s.cfg.Log.Info("rescued tasks of lost claims", "tasks", r.Tasks, "claims", r.Claims, "poison", r.Poison)
+		}
+		s.cfg.Wake(r.Woken)
+		return r.Claims == 100
+	})
+}
+
+// retain walks over all tasks, a page at a time, a pass a minute.
+func (s *Scheduler) retain(ctx context.Context) error {
+	var cursor task.ID
+	pace := func() time.Duration {
+		if cursor.IsZero() {
+			return time.Minute + rand.N(10*time.Second)
+		}
+		return 50 * time.Millisecond
+	}
+	return s.every(ctx, pace, func() bool {
+		next, deleted, err := s.cfg.Store.Retain(ctx, s.cfg.Retention, cursor, batch)
+		if err != nil {
+			if ctx.Err() == nil {
+				s.cfg.Log.Warn("retention failed", "err", err)
+			}
+			return false
+		}
+		cursor = next
+		return deleted == batch
+	})
+}
+
+// every calls step after each wait, and again at once while it says so.
+func (s *Scheduler) every(ctx context.Context, wait func() time.Duration, step func() bool) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait()):
+		}
+		for ctx.Err() == nil && step() {
+		}
+	}
+}
+
+func (s *Scheduler) jittered() time.Duration { return s.cfg.Sweep*3/4 + rand.N(s.cfg.Sweep/2) }

@@ -1,0 +1,91 @@
+// Package settle is the fourth room: outcome to transition, applied. It asks
+// task.Decide what an outcome means and has the store write it, fenced by the
+// token of the attempt.
+package settle
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Config of a Settler. Store and Wake are required.
+type Config struct {
+	Store interface {
+		store.Settler
+		Now() int64
+	}
+	Wake    func([]store.Woken)
+	Due     func(at int64)   // a task will be due, microseconds
+	Ended   func(id task.ID) // a task has reached a final state
+	Settled func(o task.Class, to task.State, took time.Duration)
+	Stale   func()
+	Log     *slog.Logger
+}
+
+// Settler is safe for concurrent use.
+type Settler struct{ cfg Config }
+
+// New returns a Settler.
+func New(cfg Config) *Settler { return &Settler{cfg} }
+
+// Settle writes the end of an attempt. It blocks until that is on disk, and
+// tries again while the database does not answer, until ctx ends; then the
+// rescue takes the task back. A settle that came too late is counted and
+// dropped: the task belongs to another attempt.
+func (s *Settler) Settle(ctx context.Context, c *store.Claimed, spec *task.Spec, o task.Outcome, took time.Duration) {
+	t := s.transition(c, spec, o)
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		errs, woken, err := s.cfg.Store.Settle(ctx, []store.Transition{t})
+		if err == nil {
+			s.settled(&t, errs[0], woken, took)
+			return
+		}
+		s.cfg.Log.Warn("settle failed, trying again", "task_id", c.ID, "err", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait/2 + rand.N(wait/2)):
+		}
+	}
+}
+
+func (s *Settler) transition(c *store.Claimed, spec *task.Spec, o task.Outcome) store.Transition {
+	attempt := task.Attempt{Failures: c.Failures, Crashes: c.Crashes, FirstStarted: c.FirstStarted, Now: s.cfg.Store.Now()}
+	if spec != nil {
+		attempt.Retry = spec.Retry
+	}
+	attempt.Retry.MaxAttempts = c.MaxAttempts
+	return store.Transition{
+		ID: c.ID, Token: c.Token, Outcome: o.Class, Code: o.Code, Error: o.Error, Answer: o.Answer,
+		Decision: task.Decide(attempt, o, rand.Float64()),
+	}
+}
+
+func (s *Settler) settled(t *store.Transition, err error, woken []store.Woken, took time.Duration) {
+	if err != nil {
+		if errors.Is(err, store.ErrLeaseLost) {
+			s.cfg.Stale()
+		}
+		s.cfg.Log.Info("settle refused", "task_id", t.ID, "token", t.Token, "outcome", t.Outcome.String(), "err", err)
+		return
+	}
+	s.cfg.Settled(t.Outcome, t.Decision.To, took)
+	if len(woken) > 0 {
+		s.cfg.Wake(woken)
+	}
+	switch {
+	case t.Decision.To == task.Scheduled:
+		s.cfg.Due(s.cfg.Store.Now() + t.Decision.Delay.Microseconds())
+	case t.Decision.To.Final():
+		s.cfg.Ended(t.ID)
+	}
+	if t.Decision.To == task.Failed {
+		s.cfg.Log.Info("task failed", "task_id", t.ID, "reason", t.Decision.Reason.String(), "code", t.Code, "err", t.Error)
+	}
+}
