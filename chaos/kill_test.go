@@ -22,7 +22,6 @@ import (
 type ordeal struct {
 	program program
 	db      string
-	args    []string
 	tasks   int
 	faults  int
 	// fault breaks the server and leaves it dead. The default is kill -9.
@@ -38,7 +37,7 @@ func (o ordeal) run(t *testing.T) (auditor.Report, *server) {
 	t.Logf("seed %d: %d tasks, %d faults", seed, o.tasks, o.faults)
 	rng := rand.New(rand.NewPCG(seed, 0))
 
-	j, s := startJudge(t), newServer(t, o.program, o.db, o.args...)
+	j, s := startJudge(t), newServer(t, o.program, o.db)
 	s.start()
 	p := o.produce(t, j, s)
 	var faults []auditor.Fault
@@ -120,6 +119,9 @@ func (o ordeal) produce(t *testing.T, j *judge, servers ...*server) *producers {
 				script, more := o.script(i)
 				sub := j.task(fmt.Sprintf("k%06d", i), script, more)
 				id, err := submit(ctx, sub, servers[i%len(servers):]...)
+				if err == nil && i%25 == 0 { // its answer got lost, as far as this client knows
+					id, err = submit(ctx, sub, servers[i%len(servers):]...)
+				}
 				if !p.note(sub.key, id, err) {
 					return
 				}
@@ -168,7 +170,7 @@ func TestKill(t *testing.T) {
 	})
 	t.Run("postgres", func(t *testing.T) {
 		o := o
-		o.db, o.args = postgres(t), []string{"--migrate"}
+		o.db = postgres(t)
 		report, _ := o.run(t)
 		t.Log(report)
 		require.True(t, report.OK(), report.String())
@@ -184,7 +186,7 @@ func TestKillFindsPlantedBugs(t *testing.T) {
 			o := ordeal{
 				program: self("standin", "STANDIN_BUG="+bug),
 				db:      filepath.Join(t.TempDir(), "standin.db"),
-				tasks:   600, faults: 5,
+				tasks:   400, faults: 3,
 			}
 			r, _ := o.run(t)
 			t.Log(r)

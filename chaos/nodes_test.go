@@ -38,7 +38,7 @@ func startCluster(t *testing.T, n int) *cluster {
 	p, db := sendoff(t), postgres(t)
 	c := &cluster{t: t, judge: startJudge(t), acked: map[string]string{}}
 	for range n {
-		s := newServer(t, p, db, "--migrate")
+		s := newServer(t, p, db)
 		s.start()
 		c.nodes = append(c.nodes, s)
 	}

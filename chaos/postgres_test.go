@@ -2,10 +2,14 @@
 
 package chaos_test
 
-import "testing"
+import (
+	"testing"
 
-func postgres(t testing.TB) string {
+	"github.com/sendoff-dev/sendoff/internal/testkit"
+)
+
+// postgres returns the URL of a migrated database.
+func postgres(t *testing.T) string {
 	t.Helper()
-	t.Skip("no PostgreSQL test kit yet")
-	return ""
+	return testkit.Postgres(t)
 }

@@ -35,10 +35,10 @@ type server struct {
 	ended   chan error
 }
 
-func newServer(t *testing.T, p program, db string, args ...string) *server {
+func newServer(t *testing.T, p program, db string) *server {
 	t.Helper()
 	s := &server{t: t, program: p, addr: freeAddr(t)}
-	s.args = append([]string{"serve", "--db", db, "--listen", s.addr}, args...)
+	s.args = []string{"serve", "--db", db, "--listen", s.addr}
 	log, err := os.Create(filepath.Join(t.TempDir(), "server.log"))
 	require.NoError(t, err)
 	s.log = log

@@ -119,6 +119,12 @@ func TestCheck(t *testing.T) {
 		"noted after the next delivery": {newRun(1).delivery(2, 1.5, 2, 200).delivery(1, 1.6, 1.7, 200).with(func(h *auditor.History) {
 			h.Faults[0].PID, h.Log[2].PID, h.Log[3].PID = 5, 5, 5
 		}), counts{duplicates: 1}},
+		"noted after the next answer": {newRun(1).delivery(2, 1.5, 1.6, 200).delivery(1, 1.7, 1.8, 200).with(func(h *auditor.History) {
+			h.Faults[0].PID, h.Log[2].PID, h.Log[3].PID = 5, 0, 0
+		}), counts{duplicates: 1}},
+		"old token from a living process": {newRun(1).delivery(2, 1.5, 1.6, 200).delivery(1, 1.7, 1.8, 200).with(func(h *auditor.History) {
+			h.Faults[0].PID = 5
+		}), counts{duplicates: 1, unexplained: 1, fence: 1}},
 		"another process killed": {newRun(1.1).delivery(1, 0, 1, 200).delivery(2, 9, 10, 200).with(func(h *auditor.History) {
 			h.Faults[0].PID = 5
 		}), counts{duplicates: 1, unexplained: 1}},

@@ -25,10 +25,10 @@ type History struct {
 	Slack time.Duration
 }
 
-// Fault is a kill, a stop or a power cut.
+// Fault is the end of a process: by a kill, a power cut or a drain.
 type Fault struct {
 	At  time.Time
-	PID int // the process that was hit; 0 when it is not known
+	PID int // the process that ended; 0 when it is not known
 }
 
 // Report is the verdict. Each entry is a sentence that names the task.
@@ -143,7 +143,7 @@ func (r *Report) repeats(h History, ds []*Delivery) {
 	for i := 1; i < len(ds); i++ {
 		before, after := ds[i-1], ds[i]
 		overlap := before.Answered.IsZero() || after.At.Before(before.Answered)
-		if after.Token == before.Token || (after.Token < before.Token && !overlap) {
+		if after.Token == before.Token || (after.Token < before.Token && !overlap && !h.posthumous(after)) {
 			r.Fence = append(r.Fence, fmt.Sprintf("fence: %s was delivered with token %d after token %d", after.Task, after.Token, before.Token))
 		}
 		if before.refused() && !overlap {
@@ -169,6 +169,14 @@ func explained(h History, before, after *Delivery) bool {
 	}
 	return slices.ContainsFunc(h.Faults, func(f Fault) bool {
 		return f.couldHit(before) && f.At.Before(until)
+	})
+}
+
+// posthumous tells whether a delivery was noted after its sender's death: its
+// place in the log does not tell when it was sent.
+func (h History) posthumous(d *Delivery) bool {
+	return slices.ContainsFunc(h.Faults, func(f Fault) bool {
+		return f.PID != 0 && (d.PID == 0 || d.PID == f.PID) && f.couldHit(d) && f.At.Before(d.At.Add(time.Second))
 	})
 }
 

@@ -153,26 +153,3 @@ func TestCutFailsWhatIsOpen(t *testing.T) {
 	require.Contains(t, string(out), "input/output error")
 	require.NoError(t, m.Unmount())
 }
-
-func TestCutKeepsAPart(t *testing.T) {
-	seen := map[string]bool{}
-	for seed := range uint64(24) {
-		for _, loss := range []powerfs.Loss{powerfs.KeepPrefix, powerfs.KeepSubset} {
-			dir, disk := t.TempDir(), powerfs.NewDisk(seed)
-			m := mount(t, disk, dir)
-			run(t, dir, "write a 0", "sync a", "append a 1", "append a 2")
-			disk.Cut(loss, false)
-			require.NoError(t, m.Unmount())
-			m = mount(t, disk, dir)
-			seen[fmt.Sprint(loss, ": ", strings.ReplaceAll(run(t, dir, "read a"), "\x00", "_"))] = true
-			require.NoError(t, m.Unmount())
-		}
-	}
-	for _, want := range []string{
-		"keep a prefix: a=0", "keep a prefix: a=01", "keep a prefix: a=012",
-		"keep a subset: a=0", "keep a subset: a=01", "keep a subset: a=0_2", "keep a subset: a=012",
-	} {
-		require.True(t, seen[want], "%q was never seen in %v", want, seen)
-	}
-	require.False(t, seen["keep a prefix: a=0_2"])
-}
