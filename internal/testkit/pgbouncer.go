@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -32,9 +33,13 @@ func PgBouncer(t testing.TB, dsn string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	password, _ := target.User.Password()
+	login := "user=" + target.User.Username()
+	if password, ok := target.User.Password(); ok {
+		login += " password='" + password + "'"
+	}
+	database := strings.TrimPrefix(target.Path, "/")
 	config := fmt.Sprintf(`[databases]
-* = host=%s port=%s user=%s password='%s'
+%s = host=%s port=%s dbname=%s %s
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = %d
@@ -47,7 +52,7 @@ ignore_startup_parameters = extra_float_digits
 log_connections = 0
 log_disconnections = 0
 log_stats = 0
-`, target.Hostname(), target.Port(), target.User.Username(), password, port)
+`, database, target.Hostname(), target.Port(), database, login, port)
 
 	dir, err := os.MkdirTemp("", "sendoff-pgbouncer-") // t.TempDir cannot be entered by another user
 	if err != nil {

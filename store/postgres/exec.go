@@ -39,6 +39,9 @@ type session struct {
 // do sends statements in one round trip. Outside begin ... commit they are one
 // transaction, committed when do returns nil.
 func (c *session) do(ctx context.Context, stmts ...*stmt) error {
+	if err := c.unsent(ctx); err != nil {
+		return err
+	}
 	warned := c.conn.CustomData()
 	delete(warned, syncWarning)
 	var batch pgconn.Batch
@@ -69,6 +72,17 @@ func (c *session) do(ctx context.Context, stmts ...*stmt) error {
 	return failed
 }
 
+// unsent is an error when nothing can be sent.
+func (c *session) unsent(ctx context.Context) error {
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", errUnsent, ctx.Err())
+	case c.conn.IsClosed():
+		return fmt.Errorf("%w: the connection is closed", errUnsent)
+	}
+	return nil
+}
+
 func formats(n int) []int16 {
 	if n == 0 {
 		return nil
@@ -77,13 +91,11 @@ func formats(n int) []int16 {
 }
 
 // judge tells errors after which nothing was committed from those after which
-// nobody knows.
+// nobody knows. The driver's SafeToRetry is of no use here: when a connection
+// dies under a batch it reports "conn closed", as if nothing had been sent.
 func (c *session) judge(err error) error {
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && rolledBack(pgErr) {
 		return err
-	}
-	if pgconn.SafeToRetry(err) {
-		return fmt.Errorf("%w: %w", errUnsent, err)
 	}
 	return fmt.Errorf("%w: %w", errUnknown, err)
 }

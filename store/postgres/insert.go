@@ -21,8 +21,7 @@ func (s *Store) Insert(ctx context.Context, tasks []store.NewTask, atomic bool) 
 	if len(tasks) == 0 {
 		return nil, nil, nil
 	}
-	var woken []store.Woken
-	op := &insertOp{tasks: tasks, out: make([]store.Inserted, len(tasks)), atomic: atomic, woken: &woken}
+	op := &insertOp{tasks: tasks, out: make([]store.Inserted, len(tasks)), atomic: atomic}
 	if len(tasks) >= copyFrom && !keyed(tasks) {
 		if err := s.insertLarge(ctx, op); err != nil {
 			return nil, nil, err
@@ -33,7 +32,7 @@ func (s *Store) Insert(ctx context.Context, tasks []store.NewTask, atomic bool) 
 	if op.err != nil {
 		return nil, nil, fmt.Errorf("insert tasks: %w", op.err)
 	}
-	return op.out, woken, nil
+	return op.out, op.woken, nil
 }
 
 // insertLarge gives an insert that is a batch by itself a connection of its own.
@@ -52,6 +51,11 @@ func (s *Store) insertLarge(ctx context.Context, op *insertOp) error {
 // is to blame for a failure it is found by halving, so that it fails alone.
 func (s *Store) insertOps(ctx context.Context, ops []*insertOp) {
 	err := s.insertBatch(ctx, ops)
+	if err != nil {
+		for _, op := range ops {
+			op.woken = nil
+		}
+	}
 	switch {
 	case err == nil:
 	case !isDataError(err):
@@ -70,6 +74,9 @@ func (s *Store) insertOps(ctx context.Context, ops []*insertOp) {
 		for _, part := range []*insertOp{ops[0].part(0, half), ops[0].part(half, len(ops[0].tasks))} {
 			s.insertOps(ctx, []*insertOp{part})
 			ops[0].err = errors.Join(ops[0].err, part.err)
+			for _, w := range part.woken {
+				ops[0].woken = store.Collect(ops[0].woken, w)
+			}
 		}
 	}
 }
@@ -128,7 +135,7 @@ func (s *Store) insertBatch(ctx context.Context, ops []*insertOp) error {
 func (s *Store) insertPlain(ctx context.Context, c *session, ops []*insertOp, now int64, tasks int) error {
 	p := &plan{now: now, rows: make([]newRow, 0, tasks)}
 	for _, op := range ops {
-		*op.woken = (*op.woken)[:0]
+		op.woken = nil
 		for i := range op.tasks {
 			p.add(op, &op.tasks[i])
 			op.out[i] = store.Inserted{Status: store.Created, ID: op.tasks[i].ID, CreatedAt: now}
@@ -151,7 +158,7 @@ func (s *Store) insertPlain(ctx context.Context, c *session, ops []*insertOp, no
 func (s *Store) insertCareful(ctx context.Context, c *session, ops []*insertOp, now int64) error {
 	if !c.again { // otherwise what the first try woke is woken still
 		for _, op := range ops {
-			*op.woken = (*op.woken)[:0]
+			op.woken = nil
 		}
 	}
 	p := newPlan(now)
@@ -187,8 +194,7 @@ func SubmitTx(ctx context.Context, tx pgx.Tx, s *Store, tasks []store.NewTask, a
 	if len(tasks) == 0 {
 		return nil, nil, nil
 	}
-	var woken []store.Woken
-	op := &insertOp{tasks: tasks, out: make([]store.Inserted, len(tasks)), atomic: atomic, woken: &woken}
+	op := &insertOp{tasks: tasks, out: make([]store.Inserted, len(tasks)), atomic: atomic}
 	c := &session{conn: tx.Conn().PgConn()}
 	p := newPlan(s.clock.now())
 	if err := c.do(ctx, p.look([]*insertOp{op})...); err != nil {
@@ -199,7 +205,7 @@ func SubmitTx(ctx context.Context, tx pgx.Tx, s *Store, tasks []store.NewTask, a
 	if err := c.do(ctx, p.writes()...); err != nil {
 		return nil, nil, fmt.Errorf("submit tasks: %w", err)
 	}
-	return op.out, woken, nil
+	return op.out, op.woken, nil
 }
 
 func newPlan(now int64) *plan {
@@ -487,6 +493,9 @@ func copyRows(n, columns, size int, fill func(b []byte, i int) []byte) []byte {
 }
 
 func (c *session) copy(ctx context.Context, sql string, data []byte) error {
+	if err := c.unsent(ctx); err != nil {
+		return err
+	}
 	if _, err := c.conn.CopyFrom(ctx, bytes.NewReader(data), sql); err != nil {
 		return c.judge(err)
 	}

@@ -13,14 +13,14 @@ type insertOp struct {
 	tasks  []store.NewTask
 	out    []store.Inserted
 	atomic bool
-	woken  *[]store.Woken
+	woken  []store.Woken
 	err    error
 }
 
 func (op *insertOp) weight() int { return len(op.tasks) }
 
 func (op *insertOp) part(from, to int) *insertOp {
-	return &insertOp{tasks: op.tasks[from:to], out: op.out[from:to], atomic: op.atomic, woken: op.woken}
+	return &insertOp{tasks: op.tasks[from:to], out: op.out[from:to], atomic: op.atomic}
 }
 
 func keyed(tasks []store.NewTask) bool {
@@ -102,7 +102,7 @@ func (p *plan) place(s span) {
 		}
 		r.at = next
 		next++
-		*r.op.woken = store.Collect(*r.op.woken, store.Woken{Lane: r.Lane, Priority: task.ReadyPriority(r.Priority, 0), Position: r.at})
+		r.op.woken = store.Collect(r.op.woken, store.Woken{Lane: r.Lane, Priority: task.ReadyPriority(r.Priority, 0), Position: r.at})
 	}
 	for i := range p.rows {
 		if r := &p.rows[i]; r.replaced {
@@ -152,7 +152,7 @@ func (p *plan) segment(op *insertOp, next int, again bool) ([]store.NewTask, []i
 		case had != nil:
 			op.out[i] = store.Inserted{Status: store.Created, ID: t.ID, CreatedAt: had.created}
 			if again && had.state == task.Ready {
-				*op.woken = store.Collect(*op.woken, store.Woken{Lane: had.lane, Priority: had.readyPriority(), Position: had.at})
+				op.woken = store.Collect(op.woken, store.Woken{Lane: had.lane, Priority: had.readyPriority(), Position: had.at})
 			}
 		case made, seen[t.ID] && op.atomic:
 			op.out[i] = store.Inserted{Status: store.Created, ID: t.ID, CreatedAt: p.now}

@@ -53,10 +53,7 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next i
 	err = s.change(ctx, func(ctx context.Context, c *session) error {
 		promoted, next, woken, now = 0, 0, nil, s.clock.now()
 		var timers []store.TimerEntry
-		take := query(`
-with l as materialized (select ctid from sendoff.timer where at >= $1 and at <= $2 order by at, id limit $3 for update skip locked)
-delete from sendoff.timer t using l where t.ctid = l.ctid returning t.at, t.id`).
-			i8(from).i8(now).i8(int64(limit)).
+		take := query(dueSQL).i8(from).i8(now).i8(int64(limit)).
 			rows(func(r *wireRow) { timers = append(timers, store.TimerEntry{At: r.i8(), ID: r.id()}) })
 		rest := query(`select at from sendoff.timer where at >= $1 order by at, id limit 1`).i8(from).
 			rows(func(r *wireRow) { next = r.i8() })
@@ -84,6 +81,10 @@ delete from sendoff.timer t using l where t.ctid = l.ctid returning t.at, t.id`)
 	}
 	return promoted, next, woken, nil
 }
+
+const dueSQL = `
+with l as materialized (select ctid from sendoff.timer where at >= $1 and at <= $2 order by at, id limit $3 for update skip locked)
+delete from sendoff.timer t using l where t.ctid = l.ctid returning t.at, t.id`
 
 func ids(timers []store.TimerEntry) []task.ID {
 	out := make([]task.ID, len(timers))
