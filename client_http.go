@@ -1,0 +1,143 @@
+package sendoff
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// request is one call of the API.
+type request struct {
+	method string
+	path   string
+	query  url.Values
+	body   any           // as JSON; nil = none
+	key    string        // Idempotency-Key; "" = none
+	again  bool          // may be repeated although it is a POST
+	wait   time.Duration // that the server takes on purpose
+}
+
+// The bounds of one call.
+const (
+	tryTimeout    = 30 * time.Second // besides request.wait
+	maxRetryAfter = 30 * time.Second // a longer wish is left to the caller
+	maxReply      = 64 << 20         // bytes
+)
+
+var errNotSendoff = errors.New("the answer is not that of a Sendoff server")
+
+// do sends a request, again while that is safe, and decodes the answer into out.
+func (c *Client) do(ctx context.Context, r request, out any) (int, http.Header, error) {
+	var body []byte
+	if r.body != nil {
+		var err error
+		if body, err = json.Marshal(r.body); err != nil {
+			return 0, nil, fmt.Errorf("encode the request: %w", err)
+		}
+	}
+	for try := 0; ; try++ {
+		status, header, err := c.try(ctx, r, body, out)
+		wait, worth := r.retryable(err, try)
+		if err == nil || !worth || try >= c.retries || ctx.Err() != nil {
+			return status, header, err
+		}
+		if sleep(ctx, wait) != nil {
+			return status, header, err
+		}
+	}
+}
+
+// retryable tells whether a request that ended with err may be sent again, and
+// after how long.
+func (r *request) retryable(err error, try int) (time.Duration, bool) {
+	backoff := min(50*time.Millisecond<<try, time.Second)
+	backoff = backoff/2 + rand.N(backoff)
+	safe := r.again || r.method != http.MethodPost
+	if p, ok := errors.AsType[*Problem](err); ok {
+		busy := p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable
+		return max(p.RetryAfter, backoff), safe && busy && p.RetryAfter > 0 && p.RetryAfter <= maxRetryAfter
+	}
+	return backoff, !errors.Is(err, errNotSendoff) && (safe || neverSent(err))
+}
+
+// neverSent tells whether there was no connection to send the request on.
+func neverSent(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
+func (c *Client) try(ctx context.Context, r request, body []byte, out any) (int, http.Header, error) {
+	limited, cancel := context.WithTimeout(ctx, tryTimeout+r.wait)
+	defer cancel()
+	req, err := c.request(limited, r, body)
+	if err != nil {
+		return 0, nil, err
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return 0, nil, ctx.Err()
+		}
+		return 0, nil, err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxReply))
+	if err != nil {
+		return res.StatusCode, res.Header, fmt.Errorf("read the answer of %s: %w", c.base, err)
+	}
+	if res.StatusCode >= 300 {
+		return res.StatusCode, res.Header, problemOf(res, answer)
+	}
+	if out == nil || len(answer) == 0 {
+		return res.StatusCode, res.Header, nil
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return res.StatusCode, res.Header, fmt.Errorf("%w: %s: %w", errNotSendoff, c.base, err)
+	}
+	return res.StatusCode, res.Header, nil
+}
+
+func (c *Client) request(ctx context.Context, r request, body []byte) (*http.Request, error) {
+	target := c.base + r.path
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("User-Agent", c.agent)
+	req.Header.Set("Accept", "application/json, application/problem+json")
+	if r.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.key != "" {
+		req.Header.Set("Idempotency-Key", r.key)
+	}
+	if c.key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.key)
+	}
+	return req, nil
+}
+
+// retryAfter reads the header, in seconds or as a date; 0 = none.
+func retryAfter(h http.Header) time.Duration {
+	text := strings.TrimSpace(h.Get("Retry-After"))
+	if s, err := strconv.ParseInt(text, 10, 32); err == nil {
+		return max(time.Duration(s)*time.Second, time.Millisecond)
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(time.Until(at), time.Millisecond)
+	}
+	return 0
+}

@@ -1,0 +1,265 @@
+package sendoff_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff"
+)
+
+// clientOf returns a client of a server that answers with handle.
+func clientOf(t *testing.T, handle http.HandlerFunc, opts ...sendoff.ClientOption) *sendoff.Client {
+	t.Helper()
+	s := httptest.NewServer(handle)
+	t.Cleanup(s.Close)
+	c, err := sendoff.NewClient(s.URL, opts...)
+	require.NoError(t, err)
+	return c
+}
+
+func answer(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	io.WriteString(w, body)
+}
+
+func TestTheClientTakesItsServerFromTheEnvironment(t *testing.T) {
+	t.Setenv("SENDOFF_URL", "")
+	c, err := sendoff.NewClient("")
+	require.NoError(t, err)
+	require.Equal(t, sendoff.DefaultURL, c.URL())
+	t.Setenv("SENDOFF_URL", "https://tasks.example.com/sendoff/")
+	c, err = sendoff.NewClient("")
+	require.NoError(t, err)
+	require.Equal(t, "https://tasks.example.com/sendoff", c.URL())
+	for _, bad := range []string{"localhost:4450", "ftp://x", "http://", "http://u:p@x", "http://x?y=1"} {
+		_, err = sendoff.NewClient(bad)
+		require.ErrorContains(t, err, "server URL", bad)
+		require.NotContains(t, err.Error(), "u:p")
+	}
+}
+
+func TestATaskIsSubmittedInTheShapeOfTheAPI(t *testing.T) {
+	t.Setenv("SENDOFF_API_KEY", "secret")
+	var got map[string]any
+	var header http.Header
+	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
+		header = r.Header
+		require.Equal(t, "POST /v1/tasks", r.Method+" "+r.URL.Path)
+		require.NoError(t, json.NewDecoder(r.Body).Decode(&got))
+		answer(w, 201, `{"id":"7","state":"scheduled","timeout":"1m30s","retry":{"max_attempts":3,"min_backoff":"100ms","jitter":0},"created_at":"2026-11-22T10:00:00Z"}`)
+	})
+	none := 0.0
+	task, err := c.Submit(t.Context(), sendoff.NewTask{
+		URL: "http://x/", Payload: map[string]int{"n": 1}, Delay: 90 * time.Second, Priority: sendoff.Priority(0),
+		Timeout: time.Minute, ExpiresAt: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), Labels: map[string]string{"a": "b"},
+		Retry:  &sendoff.Retry{MaxAttempts: 3, MinBackoff: 100 * time.Millisecond, Jitter: &none},
+		Unique: &sendoff.Unique{Key: "k", Window: time.Hour, OnConflict: sendoff.OnConflictReject},
+	})
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{
+		"url": "http://x/", "payload": map[string]any{"n": 1.0}, "delay": "1m30s", "priority": 0.0, "timeout": "1m0s",
+		"expires_at": "2030-01-02T03:04:05Z", "labels": map[string]any{"a": "b"},
+		"retry":  map[string]any{"max_attempts": 3.0, "min_backoff": "100ms", "jitter": 0.0},
+		"unique": map[string]any{"key": "k", "window": "1h0m0s", "on_conflict": "reject"},
+	}, got)
+	require.Equal(t, "Bearer secret", header.Get("Authorization"))
+	require.NotEmpty(t, header.Get("Idempotency-Key"))
+	require.Equal(t, 90*time.Second, task.Timeout)
+	require.Equal(t, 100*time.Millisecond, task.Retry.MinBackoff)
+	require.False(t, task.Existing || task.Replayed || task.Final())
+
+	again, err := json.Marshal(task)
+	require.NoError(t, err)
+	require.Contains(t, string(again), `"timeout":"1m30s"`)
+	require.NotContains(t, string(again), "finished_at")
+}
+
+func TestASubmissionIsRepeatedWithItsKeyUntilItIsAnswered(t *testing.T) {
+	var tries atomic.Int64
+	keys := make(chan string, 10)
+	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
+		keys <- r.Header.Get("Idempotency-Key")
+		switch tries.Add(1) {
+		case 1:
+			panic(http.ErrAbortHandler) // the answer is lost
+		case 2:
+			w.Header().Set("Retry-After", "0")
+			answer(w, 503, `{"title":"busy"}`)
+		default:
+			w.Header().Set("Idempotent-Replayed", "true")
+			answer(w, 200, `{"id":"7","state":"ready"}`)
+		}
+	})
+	task, err := c.Submit(t.Context(), sendoff.NewTask{URL: "http://x/"})
+	require.NoError(t, err)
+	require.True(t, task.Replayed)
+	require.False(t, task.Existing)
+	first := <-keys
+	require.Equal(t, first, <-keys)
+	require.Equal(t, first, <-keys)
+}
+
+func TestWhatMayNotBeRepeatedIsSentOnce(t *testing.T) {
+	for name, tt := range map[string]struct {
+		call  func(context.Context, *sendoff.Client) error
+		tries int64
+	}{
+		"batch": {func(ctx context.Context, c *sendoff.Client) error {
+			_, err := c.SubmitBatch(ctx, nil, true)
+			return err
+		}, 1},
+		"cancel": {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Cancel(ctx, "x"); return err }, 1},
+		"get":    {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Get(ctx, "x"); return err }, 3},
+		"pause":  {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Pause(ctx, "x"); return err }, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var tries atomic.Int64
+			c := clientOf(t, func(http.ResponseWriter, *http.Request) {
+				tries.Add(1)
+				panic(http.ErrAbortHandler)
+			}, sendoff.WithRetries(2), sendoff.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}))
+			require.Error(t, tt.call(t.Context(), c))
+			require.Equal(t, tt.tries, tries.Load())
+		})
+	}
+}
+
+func TestARefusalIsAProblemThatNamesTheField(t *testing.T) {
+	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
+		answer(w, 422, `{"title":"Unprocessable","status":422,"code":"invalid","errors":[{"field":"url","message":"is missing"}]}`)
+	})
+	_, err := c.Submit(t.Context(), sendoff.NewTask{})
+	var p *sendoff.Problem
+	require.ErrorAs(t, err, &p)
+	require.Equal(t, "invalid", p.Code)
+	require.Equal(t, []sendoff.ProblemField{{Field: "url", Message: "is missing"}}, p.Fields)
+	require.Equal(t, "url: is missing (422)", err.Error())
+
+	c = clientOf(t, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "bad gateway", 502) })
+	_, err = c.Get(t.Context(), "x")
+	require.ErrorAs(t, err, &p)
+	require.Equal(t, "bad gateway (502)", err.Error())
+
+	c = clientOf(t, func(w http.ResponseWriter, r *http.Request) { answer(w, 404, `{"detail":"no such task"}`) })
+	_, err = c.Get(t.Context(), "a/b")
+	require.True(t, sendoff.IsNotFound(err))
+	require.False(t, sendoff.IsConflict(err))
+
+	c = clientOf(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>") })
+	_, err = c.Queues(t.Context())
+	require.ErrorContains(t, err, "not that of a Sendoff server")
+}
+
+func TestAListingGoesOnThroughPartialPages(t *testing.T) {
+	var seen []string
+	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
+		seen = append(seen, r.URL.Query().Encode())
+		switch r.URL.Query().Get("cursor") {
+		case "":
+			answer(w, 200, `{"items":[{"id":"1"},{"id":"2"}],"next_cursor":"a"}`)
+		case "a":
+			answer(w, 200, `{"items":[],"next_cursor":"b","partial":true}`)
+		default:
+			answer(w, 200, `{"items":[{"id":"3"},{"id":"4"}]}`)
+		}
+	})
+	list := func(f sendoff.Filter) (ids []string) {
+		for task, err := range c.List(t.Context(), f) {
+			require.NoError(t, err)
+			ids = append(ids, task.ID)
+		}
+		return ids
+	}
+	filter := sendoff.Filter{States: []string{"ready", "failed"}, Queue: "q", Labels: map[string]string{"k": "v"}, CreatedAfter: time.Unix(0, 0)}
+	require.Equal(t, []string{"1", "2", "3", "4"}, list(filter))
+	require.Equal(t, "created_after=1970-01-01T00%3A00%3A00Z&label.k=v&queue=q&state=ready&state=failed", seen[0])
+	require.Equal(t, []string{"1", "2", "3"}, list(sendoff.Filter{Limit: 3}))
+	require.Equal(t, "cursor=b&limit=1", seen[len(seen)-1])
+}
+
+func TestAListingEndsWithItsFirstError(t *testing.T) {
+	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) { answer(w, 400, `{"detail":"no"}`) })
+	n := 0
+	for task, err := range c.List(t.Context(), sendoff.Filter{}) {
+		require.Nil(t, task)
+		require.ErrorContains(t, err, "no (400)")
+		n++
+	}
+	require.Equal(t, 1, n)
+}
+
+func TestWaitAsksUntilTheTaskHasEnded(t *testing.T) {
+	var asked atomic.Int64
+	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
+		require.NotEmpty(t, r.URL.Query().Get("wait"))
+		if asked.Add(1) < 3 {
+			answer(w, 200, `{"id":"1","state":"running"}`)
+			return
+		}
+		answer(w, 200, `{"id":"1","state":"failed","reason":"rejected"}`)
+	})
+	task, err := c.Wait(t.Context(), "1")
+	require.NoError(t, err)
+	require.Equal(t, "failed rejected", task.State+" "+task.Reason)
+
+	asked.Store(-1000)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	task, err = c.Wait(ctx, "1")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Equal(t, "running", task.State)
+}
+
+func TestWithoutAServerTheErrorIsThatOfTheConnection(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	l.Close()
+	c, err := sendoff.NewClient("http://"+l.Addr().String(), sendoff.WithRetries(1))
+	require.NoError(t, err)
+	_, err = c.Nodes(t.Context())
+	require.ErrorContains(t, err, "connection refused")
+}
+
+func TestAttemptsAndQueuesAreRead(t *testing.T) {
+	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
+		switch strings.TrimPrefix(r.URL.EscapedPath(), "/v1/") {
+		case "tasks/a%2Fb/attempts":
+			answer(w, 200, `{"items":[{"number":1,"token":9,"outcome":"failure","status":500,"duration":"12ms","body":"oh","headers":{"X":"y"}}]}`)
+		case "queues/q/stats":
+			answer(w, 200, `{"queue":"q","ready":3,"oldest_ready":"1.2s"}`)
+		case "queues/q/purge":
+			answer(w, 200, `{"purged":3}`)
+		case "nodes":
+			answer(w, 200, `{"items":[{"id":"n","roles":["accept"],"draining":true}]}`)
+		default:
+			t.Errorf("%s %s", r.Method, r.URL)
+		}
+	})
+	attempts, err := c.Attempts(t.Context(), "a/b")
+	require.NoError(t, err)
+	require.Equal(t, sendoff.Attempt{Number: 1, Token: 9, Outcome: "failure", Status: 500, Duration: 12 * time.Millisecond, Body: "oh",
+		Headers: map[string]string{"X": "y"}}, attempts[0])
+	stats, err := c.Stats(t.Context(), "q")
+	require.NoError(t, err)
+	require.Equal(t, 1200*time.Millisecond, stats.OldestReady)
+	text, err := json.Marshal(stats)
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"oldest_ready":"1.2s"`)
+	n, err := c.Purge(t.Context(), "q")
+	require.NoError(t, err)
+	require.Equal(t, 3, n)
+	nodes, err := c.Nodes(t.Context())
+	require.NoError(t, err)
+	require.True(t, nodes[0].Draining)
+}
