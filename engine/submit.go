@@ -26,7 +26,8 @@ func (e *Engine) Submit(ctx context.Context, s Submission) (Result, error) {
 }
 
 // SubmitMany accepts up to task.MaxBatch tasks in one transaction and returns a
-// result for each. When atomic is set, either all are accepted or none.
+// result for each, in order. It fills the defaults into subs. When atomic is set,
+// either all are accepted or none.
 func (e *Engine) SubmitMany(ctx context.Context, subs []Submission, atomic bool) ([]Result, error) {
 	if !e.has(Accept) {
 		return nil, ErrNoAccept

@@ -53,18 +53,20 @@ func (a *Acceptor) Prepare(ctx context.Context, s *Submission) (store.NewTask, e
 	if err != nil {
 		return store.NewTask{}, fmt.Errorf("queue %q: %w", s.Queue, err)
 	}
-	return build(s, lane.ID, int16(priority)), nil
+	return build(s, lane.ID, int16(priority), a.cfg.Store.Now()), nil
 }
 
-func build(s *Submission, lane int32, priority int16) store.NewTask {
+func build(s *Submission, lane int32, priority int16, now int64) store.NewTask {
 	t := store.NewTask{
 		ID: NewID(), Lane: lane, Priority: priority, Kind: s.Spec.Kind, Group: s.Spec.Group, Payload: s.Payload,
-		MaxAttempts: s.Spec.Retry.WithDefaults().MaxAttempts, Delay: s.Delay.Microseconds(), Keys: keysOf(s),
+		MaxAttempts: s.Spec.Retry.WithDefaults().MaxAttempts, Keys: keysOf(s),
 	}
 	if !s.RunAt.IsZero() {
 		t.RunAt = s.RunAt.UnixMicro()
-		s.Spec.RunAt = t.RunAt
+	} else if s.Delay > 0 {
+		t.RunAt = now + s.Delay.Microseconds()
 	}
+	s.Spec.RunAt = t.RunAt
 	if !s.ExpiresAt.IsZero() {
 		t.ExpiresAt = s.ExpiresAt.UnixMicro()
 	}

@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/sendoff-dev/sendoff/internal/httpsig"
+	"github.com/sendoff-dev/sendoff/internal/server/api"
+	"github.com/sendoff-dev/sendoff/internal/server/dispatchr"
+	"github.com/sendoff-dev/sendoff/internal/server/guard"
+)
+
+// HandlerConfig says who may use the doors of an engine.
+type HandlerConfig struct {
+	APIKeys []string // that open them (Authorization: Bearer KEY); none = everybody who reaches the handler
+	Local   bool     // requests must ask for a loopback host name, or one of Hosts: set it when listening on loopback only
+	Hosts   []string // allowed besides loopback names when Local is set
+}
+
+// Handler returns the doors: the HTTP API under /v1, Dispatchr's POST /task and
+// GET /ping, /livez, /readyz, /metrics, /openapi.json and the public keys under
+// /.well-known/sendoff-keys. Mount it at the root of a server, or of a host.
+func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
+	mux := http.NewServeMux()
+	api.Mount(mux, api.Config{Submit: e, Tasks: e.operator, Steer: e.operator, Queues: e.operator, Version: e.cfg.Version})
+	dispatchr.Mount(mux, e)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(e.cfg.Metrics.Registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { status(w, nil) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+		defer cancel()
+		status(w, e.Ready(ctx))
+	})
+	mux.HandleFunc("GET "+httpsig.KeysPath, func(w http.ResponseWriter, _ *http.Request) {
+		if e.keys == nil {
+			api.WriteProblem(w, api.NewProblem(http.StatusNotFound, "not_found", "pushes of this server are not signed"))
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(e.keys.PublicJWKS())
+	})
+	mux.HandleFunc("/", api.NotFound(mux))
+	return guard.Wrap(mux, guard.Config{
+		Keys: cfg.APIKeys, Local: cfg.Local, Hosts: cfg.Hosts,
+		Open: []string{"/livez", "/readyz", "/ping", httpsig.KeysPath},
+	})
+}
+
+// status answers a health check.
+func status(w http.ResponseWriter, err error) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte("not ready: " + err.Error() + "\n"))
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}

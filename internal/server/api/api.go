@@ -1,0 +1,178 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/sendoff-dev/sendoff/internal/accept"
+	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Submitter takes tasks in.
+type Submitter interface {
+	SubmitMany(ctx context.Context, subs []accept.Submission, atomic bool) ([]accept.Result, error)
+}
+
+// Viewer looks at tasks.
+type Viewer interface {
+	Get(ctx context.Context, id string) (operate.Task, error)
+	Wait(ctx context.Context, id string, atMost time.Duration) (operate.Task, error)
+	List(ctx context.Context, f operate.Filter) (operate.Page, error)
+	Attempts(ctx context.Context, id string) (operate.Task, []store.AttemptRow, error)
+	Payload(ctx context.Context, id task.ID) ([]byte, error)
+	Nodes(ctx context.Context) ([]store.Node, error)
+}
+
+// Steerer changes what becomes of tasks.
+type Steerer interface {
+	Cancel(ctx context.Context, id string) (operate.Task, error)
+	Retry(ctx context.Context, id string) (operate.Task, error)
+	RunNow(ctx context.Context, id string) (operate.Task, error)
+	Delete(ctx context.Context, id string) error
+}
+
+// Queues looks at queues and steers them.
+type Queues interface {
+	Queues(ctx context.Context) ([]operate.Queue, error)
+	Queue(ctx context.Context, name string) (operate.Queue, error)
+	SetPaused(ctx context.Context, name string, paused bool) (operate.Queue, error)
+	Purge(ctx context.Context, name string) (int, error)
+	Stats(ctx context.Context, name string) (operate.QueueStats, error)
+}
+
+// Config of the door. All are required.
+type Config struct {
+	Submit  Submitter
+	Tasks   Viewer
+	Steer   Steerer
+	Queues  Queues
+	Version string
+}
+
+// Mount adds the routes to a mux and returns the OpenAPI description of them.
+func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
+	hc := huma.DefaultConfig("Sendoff", cfg.Version)
+	hc.CreateHooks, hc.DocsPath, hc.SchemasPath = nil, "", ""
+	hc.Transformers = []huma.Transformer{fromHuma}
+	hc.RejectUnknownQueryParameters = false // label.K is any name; checked by the listing itself
+	hc.Info.Description = "Hand it a task: it is on disk before you get the answer, and then it is carried out."
+	api := humago.New(mux, hc)
+
+	c := &creator{submit: cfg.Submit, tasks: cfg.Tasks}
+	mux.HandleFunc("POST /v1/tasks", c.create)
+	mux.HandleFunc("POST /v1/tasks/batch", c.batch)
+	describeCreate(api.OpenAPI())
+	mountTasks(api, cfg)
+	mountQueues(api, cfg)
+	return api.OpenAPI()
+}
+
+type taskReply struct{ Body Task }
+
+type idInput struct {
+	ID string `path:"id" doc:"Id of the task, an id chosen by the client, or its job number."`
+}
+
+func mountTasks(api huma.API, cfg Config) {
+	get(api, "/v1/tasks", "list-tasks", "List tasks, newest first", func(ctx context.Context, in *listInput) (*listReply, error) {
+		return list(ctx, cfg.Tasks, in)
+	})
+	get(api, "/v1/tasks/{id}", "get-task", "Get a task, and wait for its end if you like", func(ctx context.Context, in *getInput) (*taskReply, error) {
+		return getTask(ctx, cfg.Tasks, in)
+	})
+	get(api, "/v1/tasks/{id}/attempts", "list-attempts", "List the attempts of a task, oldest first", func(ctx context.Context, in *idInput) (*attemptsReply, error) {
+		_, rows, err := cfg.Tasks.Attempts(ctx, in.ID)
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		out := &attemptsReply{}
+		out.Body.Items = make([]Attempt, len(rows))
+		for i := range rows {
+			out.Body.Items[i] = attemptView(&rows[i])
+		}
+		return out, nil
+	})
+	steer(api, "cancel", "Cancel a task: it ends at once, an attempt under way is told to stop", cfg.Steer.Cancel)
+	steer(api, "retry", "Start a new run of an ended task", cfg.Steer.Retry)
+	steer(api, "run", "Run a scheduled task now", cfg.Steer.RunNow)
+	huma.Register(api, operation(http.MethodDelete, "/v1/tasks/{id}", "delete-task", "Erase a task that is not running", http.StatusNoContent),
+		func(ctx context.Context, in *idInput) (*struct{}, error) {
+			if err := cfg.Steer.Delete(ctx, in.ID); err != nil {
+				return nil, problemOf(err)
+			}
+			return nil, nil
+		})
+}
+
+func steer(api huma.API, verb, summary string, do func(context.Context, string) (operate.Task, error)) {
+	huma.Register(api, operation(http.MethodPost, "/v1/tasks/{id}/"+verb, verb+"-task", summary, http.StatusOK),
+		func(ctx context.Context, in *idInput) (*taskReply, error) {
+			t, err := do(ctx, in.ID)
+			if err != nil {
+				return nil, problemOf(err)
+			}
+			return &taskReply{viewOf(&t)}, nil
+		})
+}
+
+func get[I, O any](api huma.API, path, id, summary string, handler func(context.Context, *I) (*O, error)) {
+	huma.Register(api, operation(http.MethodGet, path, id, summary, http.StatusOK), handler)
+}
+
+func operation(method, path, id, summary string, status int) huma.Operation {
+	return huma.Operation{Method: method, Path: path, OperationID: id, Summary: summary, DefaultStatus: status,
+		Tags: []string{strings.Split(path, "/")[2]}, MaxBodyBytes: 64 << 10}
+}
+
+type getInput struct {
+	ID   string `path:"id" doc:"Id of the task, an id chosen by the client, or its job number."`
+	Wait string `query:"wait" doc:"Answer when the task has ended, or after this time: a duration up to 60s." example:"30s"`
+}
+
+// maxWait is the longest that an answer is held back.
+const maxWait = time.Minute
+
+func getTask(ctx context.Context, tasks Viewer, in *getInput) (*taskReply, error) {
+	var t operate.Task
+	var err error
+	if in.Wait == "" {
+		t, err = tasks.Get(ctx, in.ID)
+	} else {
+		d, parseErr := time.ParseDuration(in.Wait)
+		if parseErr != nil || d < 0 {
+			return nil, invalidProblem(task.Invalid{{Field: "wait", Message: `want a duration such as "30s"`}})
+		}
+		t, err = tasks.Wait(ctx, in.ID, min(d, maxWait))
+	}
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	payload, err := tasks.Payload(ctx, t.ID)
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	reply := &taskReply{viewOf(&t)}
+	reply.Body.withPayload(t.Spec, payload)
+	return reply, nil
+}
+
+type attemptsReply struct {
+	Body struct {
+		Items []Attempt `json:"items"`
+	}
+}
+
+// describeCreate adds the handlers written by hand to the OpenAPI document.
+func describeCreate(doc *huma.OpenAPI) {
+	one := operation(http.MethodPost, "/v1/tasks", "create-task", "Submit a task: it is on disk when the answer comes", http.StatusCreated)
+	describe[CreateRequest, Task](doc, &one, "200", "201", "409", "413", "422", "503")
+	many := operation(http.MethodPost, "/v1/tasks/batch", "create-tasks", "Submit up to 1,000 tasks in one transaction", http.StatusCreated)
+	describe[BatchRequest, BatchReply](doc, &many, "200", "201", "413", "422", "503")
+}

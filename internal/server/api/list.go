@@ -1,0 +1,87 @@
+package api
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+type listInput struct {
+	State          []string  `query:"state,explode" doc:"Any of these; repeat it for several."`
+	Queue          string    `query:"queue"`
+	Name           string    `query:"name"`
+	TargetHost     string    `query:"target_host" doc:"Host of the url, with its port when it has one."`
+	CreatedAfter   time.Time `query:"created_after"`
+	CreatedBefore  time.Time `query:"created_before"`
+	FinishedAfter  time.Time `query:"finished_after"`
+	FinishedBefore time.Time `query:"finished_before"`
+	Limit          int       `query:"limit" minimum:"1" maximum:"500" default:"50"`
+	Cursor         string    `query:"cursor" doc:"next_cursor of the page before."`
+	query          url.Values
+}
+
+// Resolve implements huma.Resolver: it keeps the query for label.K=V.
+func (in *listInput) Resolve(ctx huma.Context) []error {
+	u := ctx.URL()
+	in.query = u.Query()
+	return nil
+}
+
+type listReply struct {
+	Body struct {
+		Items      []Task `json:"items"`
+		NextCursor string `json:"next_cursor,omitempty"`
+		Partial    bool   `json:"partial,omitempty" doc:"The page is not full because 10,000 tasks were looked at: go on at next_cursor."`
+	}
+}
+
+var listParams = []string{"state", "queue", "name", "target_host", "created_after", "created_before", "finished_after", "finished_before", "limit", "cursor"}
+
+// list answers a listing. State, queue and creation time are looked up in the
+// database; the other filters are applied to at most 10,000 tasks a page.
+func list(ctx context.Context, tasks Viewer, in *listInput) (*listReply, error) {
+	f := operate.Filter{
+		Queue: in.Queue, Name: in.Name, TargetHost: in.TargetHost, CreatedAfter: in.CreatedAfter, CreatedBefore: in.CreatedBefore,
+		FinishedAfter: in.FinishedAfter, FinishedBefore: in.FinishedBefore, Limit: in.Limit, Cursor: in.Cursor, Labels: map[string]string{},
+	}
+	var bad task.Invalid
+	for _, name := range in.State {
+		s, err := task.ParseState(name)
+		if err != nil {
+			bad.Add("state", "%s", err)
+		}
+		f.States = append(f.States, s)
+	}
+	for name, values := range in.query {
+		if label, ok := strings.CutPrefix(name, "label."); ok {
+			f.Labels[label] = values[0]
+		} else if !slices.Contains(listParams, name) {
+			bad.Add(name, "is not a filter: want label.KEY or one of %s", strings.Join(listParams, ", "))
+		}
+	}
+	if err := bad.Err(); err != nil {
+		return nil, problemOf(err)
+	}
+	page, err := tasks.List(ctx, f)
+	if err != nil {
+		p := problemOf(err)
+		if p.Code == "invalid_request" {
+			p.Errors = []FieldError{{"cursor", p.Detail}}
+		}
+		return nil, p
+	}
+	reply := &listReply{}
+	reply.Body.NextCursor, reply.Body.Partial = page.Next, page.Partial
+	reply.Body.Items = make([]Task, len(page.Items))
+	for i := range page.Items {
+		reply.Body.Items[i] = viewOf(&page.Items[i])
+	}
+	return reply, nil
+}

@@ -1,0 +1,27 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+)
+
+// NotFound answers what no route of the mux does: 405 when another method would
+// do, otherwise 404.
+func NotFound(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+			other := r.Clone(r.Context())
+			other.Method = method
+			if _, pattern := mux.Handler(other); pattern != "/" && method != r.Method {
+				allowed = append(allowed, method)
+			}
+		}
+		if len(allowed) == 0 {
+			WriteProblem(w, NewProblem(http.StatusNotFound, "not_found", "there is no "+r.URL.Path+": see /openapi.json"))
+			return
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		WriteProblem(w, NewProblem(http.StatusMethodNotAllowed, "method_not_allowed", r.Method+" is not possible here: want "+strings.Join(allowed, " or ")))
+	}
+}

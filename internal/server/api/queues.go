@@ -1,0 +1,113 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sendoff-dev/sendoff/internal/operate"
+)
+
+type queueInput struct {
+	Name string `path:"name"`
+}
+
+type queueReply struct{ Body Queue }
+
+type queuesReply struct {
+	Body struct {
+		Items []Queue `json:"items"`
+	}
+}
+
+type statsReply struct{ Body QueueStats }
+
+type purgeReply struct {
+	Body struct {
+		Purged int `json:"purged" doc:"Tasks that were canceled."`
+	}
+}
+
+type nodesReply struct {
+	Body struct {
+		Items []Node `json:"items"`
+	}
+}
+
+func queueView(q operate.Queue) Queue { return Queue{q.Name, q.Paused, timeText(q.CreatedAt)} }
+
+func mountQueues(api huma.API, cfg Config) {
+	get(api, "/v1/queues", "list-queues", "List queues by name", func(ctx context.Context, _ *struct{}) (*queuesReply, error) {
+		queues, err := cfg.Queues.Queues(ctx)
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		out := &queuesReply{}
+		out.Body.Items = make([]Queue, len(queues))
+		for i, q := range queues {
+			out.Body.Items[i] = queueView(q)
+		}
+		return out, nil
+	})
+	get(api, "/v1/queues/{name}", "get-queue", "Get a queue", func(ctx context.Context, in *queueInput) (*queueReply, error) {
+		q, err := cfg.Queues.Queue(ctx, in.Name)
+		return queueAnswer(q, err)
+	})
+	get(api, "/v1/queues/{name}/stats", "get-queue-stats", "Get the depth of a queue by state", func(ctx context.Context, in *queueInput) (*statsReply, error) {
+		s, err := cfg.Queues.Stats(ctx, in.Name)
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		return &statsReply{statsView(s)}, nil
+	})
+	setPaused(api, cfg, "pause", "Pause a queue: nothing is started from it, attempts under way go on", true)
+	setPaused(api, cfg, "resume", "Resume a queue", false)
+	huma.Register(api, operation(http.MethodPost, "/v1/queues/{name}/purge", "purge-queue", "Cancel everything that waits in a queue", http.StatusOK),
+		func(ctx context.Context, in *queueInput) (*purgeReply, error) {
+			n, err := cfg.Queues.Purge(ctx, in.Name)
+			if err != nil {
+				return nil, problemOf(err)
+			}
+			out := &purgeReply{}
+			out.Body.Purged = n
+			return out, nil
+		})
+	get(api, "/v1/nodes", "list-nodes", "List the nodes that are alive", func(ctx context.Context, _ *struct{}) (*nodesReply, error) {
+		return nodes(ctx, cfg)
+	})
+}
+
+func setPaused(api huma.API, cfg Config, verb, summary string, paused bool) {
+	huma.Register(api, operation(http.MethodPost, "/v1/queues/{name}/"+verb, verb+"-queue", summary, http.StatusOK),
+		func(ctx context.Context, in *queueInput) (*queueReply, error) {
+			q, err := cfg.Queues.SetPaused(ctx, in.Name, paused)
+			return queueAnswer(q, err)
+		})
+}
+
+func queueAnswer(q operate.Queue, err error) (*queueReply, error) {
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	return &queueReply{queueView(q)}, nil
+}
+
+func nodes(ctx context.Context, cfg Config) (*nodesReply, error) {
+	all, err := cfg.Tasks.Nodes(ctx)
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	out := &nodesReply{}
+	out.Body.Items = make([]Node, len(all))
+	for i, n := range all {
+		v := Node{ID: n.ID.String(), Name: n.Name, Roles: strings.Split(n.Roles, ","), Version: n.Version, StartedAt: timeText(n.StartedAt), Draining: n.Draining}
+		if time.UnixMicro(n.LeaseUntil).Before(time.Now().AddDate(1, 0, 0)) {
+			v.LeaseUntil = timeText(n.LeaseUntil)
+		}
+		out.Body.Items[i] = v
+	}
+	return out, nil
+}

@@ -1,0 +1,206 @@
+package api
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Task is a task in an answer. Fields without a value are left out.
+type Task struct {
+	ID            string            `json:"id"`
+	Job           int64             `json:"job" doc:"The id as a number; /v1/tasks/{id} takes it as well."`
+	State         string            `json:"state" enum:"scheduled,ready,running,suspended,blocked,succeeded,failed,canceled"`
+	Reason        string            `json:"reason,omitempty" doc:"Why it is in this state: backoff, throttled, rejected, exhausted, expired, ..."`
+	Kind          string            `json:"kind" enum:"http,function,process,local,job"`
+	Queue         string            `json:"queue"`
+	Name          string            `json:"name,omitempty"`
+	URL           string            `json:"url,omitempty"`
+	Method        string            `json:"method,omitempty"`
+	Handler       string            `json:"handler,omitempty"`
+	Priority      int16             `json:"priority" doc:"0 (first) to 9."`
+	Group         string            `json:"group,omitempty"`
+	Run           int32             `json:"run" doc:"1, and one more after each manual retry."`
+	Attempts      int32             `json:"attempts" doc:"Attempts of this run that were spent or are under way."`
+	MaxAttempts   int32             `json:"max_attempts"`
+	Timeout       string            `json:"timeout"`
+	Retry         Retry             `json:"retry"`
+	CreatedAt     string            `json:"created_at"`
+	RunAt         string            `json:"run_at,omitempty" doc:"When its first attempt was due, if it was submitted with a delay or a time."`
+	NextAt        string            `json:"next_at,omitempty" doc:"Of a scheduled task: when it is due."`
+	ExpiresAt     string            `json:"expires_at,omitempty"`
+	StartedAt     string            `json:"started_at,omitempty" doc:"Start of the last attempt."`
+	FinishedAt    string            `json:"finished_at,omitempty"`
+	Labels        map[string]string `json:"labels,omitempty"`
+	LastStatus    int32             `json:"last_status,omitempty" doc:"HTTP status of the last attempt's answer."`
+	LastError     string            `json:"last_error,omitempty"`
+	ContentType   string            `json:"content_type,omitempty"`
+	UniqueKey     string            `json:"unique_key,omitempty"`
+	Headers       map[string]string `json:"headers,omitempty" doc:"As submitted; shown for a single task."`
+	Payload       json.RawMessage   `json:"payload,omitempty" doc:"As submitted; shown for a single task."`
+	PayloadBase64 string            `json:"payload_base64,omitempty" doc:"In place of payload, when it is no text."`
+}
+
+// Retry is a retry policy in an answer, defaults filled in.
+type Retry struct {
+	MaxAttempts int32   `json:"max_attempts"`
+	MaxAge      string  `json:"max_age"`
+	MinBackoff  string  `json:"min_backoff"`
+	MaxBackoff  string  `json:"max_backoff"`
+	Factor      float64 `json:"factor"`
+	Jitter      float64 `json:"jitter"`
+}
+
+func timeText(us int64) string {
+	if us == 0 {
+		return ""
+	}
+	return time.UnixMicro(us).UTC().Format("2006-01-02T15:04:05.000000Z")
+}
+
+func retryView(r task.RetryPolicy, attempts int32) Retry {
+	r = r.WithDefaults()
+	return Retry{MaxAttempts: attempts, MaxAge: r.MaxAge.String(), MinBackoff: r.MinBackoff.String(), MaxBackoff: r.MaxBackoff.String(),
+		Factor: r.Factor, Jitter: r.Jitter}
+}
+
+// described holds what never changes about a task.
+func described(id task.ID, spec *task.Spec, queue string, maxAttempts int32) Task {
+	t := Task{
+		ID: spec.PublicID(id), Job: id.Number(), Kind: spec.Kind.String(), Queue: queue, Name: spec.Name, URL: spec.URL, Handler: spec.Handler,
+		Group: spec.Group, MaxAttempts: maxAttempts, Timeout: spec.TimeoutOrDefault().String(), Retry: retryView(spec.Retry, maxAttempts),
+		RunAt: timeText(spec.RunAt), Labels: spec.Labels, ContentType: spec.ContentType, UniqueKey: spec.UniqueKey,
+	}
+	if spec.Kind == task.HTTP {
+		t.Method = spec.MethodOrDefault()
+	}
+	return t
+}
+
+// viewOf shows a task as it is.
+func viewOf(t *operate.Task) Task {
+	v := described(t.ID, t.Spec, t.Queue, t.MaxAttempts)
+	v.State, v.Reason, v.Priority, v.Run, v.Attempts = t.State.String(), t.Reason.String(), t.Priority, t.Run, t.Attempts()
+	v.CreatedAt, v.ExpiresAt = timeText(t.CreatedAt), timeText(t.ExpiresAt)
+	v.StartedAt, v.FinishedAt = timeText(t.LastStarted), timeText(t.FinishedAt)
+	v.LastStatus, v.LastError = t.LastCode, t.LastError
+	if t.State == task.Scheduled {
+		v.NextAt = timeText(t.At)
+	}
+	return v
+}
+
+// createdView shows a task as it was when it was accepted: the answer to its
+// submission, however often that is repeated.
+func createdView(id task.ID, spec *task.Spec, queue string, priority int16, maxAttempts int32, createdAt, expiresAt int64) Task {
+	v := described(id, spec, queue, maxAttempts)
+	v.Priority, v.Run, v.CreatedAt, v.ExpiresAt = priority, 1, timeText(createdAt), timeText(expiresAt)
+	v.State = task.Ready.String()
+	if spec.RunAt > createdAt {
+		v.State, v.Reason, v.NextAt = task.Scheduled.String(), task.Delayed.String(), v.RunAt
+	}
+	return v
+}
+
+// withPayload adds what only the view of a single task shows.
+func (t *Task) withPayload(spec *task.Spec, payload []byte) {
+	for _, h := range spec.Header {
+		if t.Headers == nil {
+			t.Headers = map[string]string{}
+		}
+		t.Headers[h.Name] = h.Value
+	}
+	switch {
+	case len(payload) == 0:
+	case json.Valid(payload):
+		t.Payload = payload
+	case utf8.Valid(payload):
+		t.Payload, _ = json.Marshal(string(payload)) // text cannot fail
+	default:
+		t.PayloadBase64 = base64.StdEncoding.EncodeToString(payload)
+	}
+}
+
+// Attempt is an attempt in an answer.
+type Attempt struct {
+	Number     int32             `json:"number" doc:"Within its run, from 1."`
+	Run        int32             `json:"run"`
+	Token      int64             `json:"token"`
+	Node       string            `json:"node,omitempty"`
+	StartedAt  string            `json:"started_at"`
+	FinishedAt string            `json:"finished_at,omitempty"`
+	Duration   string            `json:"duration,omitempty"`
+	Outcome    string            `json:"outcome" enum:"running,success,failure,reject,throttle,interrupt,crash,cancel,snooze,expire"`
+	Status     int32             `json:"status,omitempty" doc:"HTTP status of the answer."`
+	Error      string            `json:"error,omitempty"`
+	Headers    map[string]string `json:"headers,omitempty" doc:"Of the answer."`
+	Body       string            `json:"body,omitempty" doc:"Of the answer, up to 64 KiB."`
+	BodyBase64 string            `json:"body_base64,omitempty" doc:"In place of body, when it is no text."`
+	Truncated  bool              `json:"truncated,omitempty" doc:"The body was longer than what is kept."`
+}
+
+func attemptView(a *store.AttemptRow) Attempt {
+	v := Attempt{Number: a.Number, Run: a.Run, Token: a.Token, StartedAt: timeText(a.StartedAt), FinishedAt: timeText(a.FinishedAt),
+		Outcome: a.Outcome.String(), Status: a.Code, Error: a.Error, Truncated: a.Answer.Truncated}
+	if !a.Node.IsZero() {
+		v.Node = a.Node.String()
+	}
+	if a.Outcome == task.NoOutcome {
+		v.Outcome = task.Running.String()
+	} else {
+		v.Duration = (time.Duration(a.FinishedAt-a.StartedAt) * time.Microsecond).String()
+	}
+	for _, h := range a.Answer.Header {
+		if v.Headers == nil {
+			v.Headers = map[string]string{}
+		}
+		v.Headers[h.Name] = h.Value
+	}
+	if utf8.Valid(a.Answer.Body) {
+		v.Body = string(a.Answer.Body)
+	} else {
+		v.BodyBase64 = base64.StdEncoding.EncodeToString(a.Answer.Body)
+	}
+	return v
+}
+
+// Queue is a queue in an answer.
+type Queue struct {
+	Name      string `json:"name"`
+	Paused    bool   `json:"paused"`
+	CreatedAt string `json:"created_at,omitempty"`
+}
+
+// QueueStats is the depth of a queue in an answer.
+type QueueStats struct {
+	Queue       string `json:"queue"`
+	Paused      bool   `json:"paused"`
+	Ready       int64  `json:"ready"`
+	Scheduled   int64  `json:"scheduled"`
+	Running     int64  `json:"running" doc:"In flight, on all nodes."`
+	Suspended   int64  `json:"suspended"`
+	Blocked     int64  `json:"blocked"`
+	Failed      int64  `json:"failed"`
+	OldestReady string `json:"oldest_ready" doc:"How long the oldest ready task has waited."`
+}
+
+func statsView(s operate.QueueStats) QueueStats {
+	return QueueStats{Queue: s.Queue, Paused: s.Paused, Ready: s.Ready, Scheduled: s.Scheduled, Running: s.Running, Suspended: s.Suspended,
+		Blocked: s.Blocked, Failed: s.Failed, OldestReady: s.OldestReady.String()}
+}
+
+// Node is a node in an answer.
+type Node struct {
+	ID         string   `json:"id"`
+	Name       string   `json:"name"`
+	Roles      []string `json:"roles"`
+	Version    int32    `json:"version" doc:"Of what it writes to the database."`
+	StartedAt  string   `json:"started_at"`
+	LeaseUntil string   `json:"lease_until,omitempty" doc:"Absent where no other node could take over."`
+	Draining   bool     `json:"draining"`
+}

@@ -1,0 +1,88 @@
+// Package dispatchr is the door for clients of Dispatchr: POST /task and
+// GET /ping, with its shapes. The task is pushed as Dispatchr does - POST, the
+// arguments alone as a JSON body, its name in X-Task-Name - and carries our
+// headers besides; what the answer means is our table.
+package dispatchr
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/sendoff-dev/sendoff/internal/accept"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Submitter takes tasks in.
+type Submitter interface {
+	SubmitMany(ctx context.Context, subs []accept.Submission, atomic bool) ([]accept.Result, error)
+}
+
+const maxBody = 2 << 20
+
+// Mount adds the routes to a mux.
+func Mount(mux *http.ServeMux, submit Submitter) {
+	mux.HandleFunc("GET /ping", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, map[string]any{"message": "pong"})
+	})
+	mux.HandleFunc("POST /task", func(w http.ResponseWriter, r *http.Request) { add(w, r, submit) })
+}
+
+type request struct {
+	Target   string          `json:"target"`
+	TaskName string          `json:"taskName"`
+	TaskArgs json.RawMessage `json:"taskArgs"`
+}
+
+// add accepts a task. The content type is not looked at: curl --data sends JSON
+// as a form.
+func add(w http.ResponseWriter, r *http.Request, submit Submitter) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		answer(w, http.StatusRequestEntityTooLarge, map[string]any{"error": "the body is longer than 2 MiB, or broke off"})
+		return
+	}
+	var req request
+	if err := json.Unmarshal(body, &req); err != nil {
+		answer(w, http.StatusBadRequest, map[string]any{"error": `want JSON such as {"target":"http://host/path","taskName":"name","taskArgs":{}}: ` + err.Error()})
+		return
+	}
+	if req.TaskArgs == nil {
+		req.TaskArgs = json.RawMessage("null")
+	}
+	results, err := submit.SubmitMany(r.Context(), []accept.Submission{{
+		Spec:    task.Spec{URL: req.Target, Name: req.TaskName, ContentType: "application/json", Profile: task.DispatchrProfile},
+		Payload: req.TaskArgs,
+	}}, true)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	answer(w, http.StatusOK, map[string]any{"message": "task added", "job": results[0].ID.Number()})
+}
+
+// theirs names our fields as Dispatchr does.
+var theirs = map[string]string{"url": "target", "name": "taskName", "payload": "taskArgs"}
+
+func refuse(w http.ResponseWriter, err error) {
+	invalid, ok := errors.AsType[task.Invalid](err)
+	if !ok {
+		w.Header().Set("Retry-After", "1")
+		answer(w, http.StatusServiceUnavailable, map[string]any{"error": "the task was not stored: try again"})
+		return
+	}
+	for i, f := range invalid {
+		if name, ok := theirs[f.Field]; ok {
+			invalid[i].Field = name
+		}
+	}
+	answer(w, http.StatusBadRequest, map[string]any{"error": invalid.Error()})
+}
+
+func answer(w http.ResponseWriter, status int, v map[string]any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+}
