@@ -1,0 +1,139 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/internal/testkit"
+	"github.com/sendoff-dev/sendoff/store/postgres"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// nodes starts engines over one PostgreSQL database, stopped at the end.
+func nodes(t *testing.T, n int, register func(node int, e *engine.Engine)) []*engine.Engine {
+	dsn := testkit.Postgres(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	t.Cleanup(func() { cancel(); running.Wait() })
+	out := make([]*engine.Engine, n)
+	for i := range out {
+		db, err := postgres.Open(ctx, dsn, postgres.Options{})
+		require.NoError(t, err)
+		out[i], err = engine.New(db, engine.Config{Name: fmt.Sprintf("node-%d", i), Grace: 2 * time.Second})
+		require.NoError(t, err)
+		register(i, out[i])
+		running.Go(func() {
+			if err := out[i].Run(ctx); err != nil {
+				t.Error(err)
+			}
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		for out[i].Ready(ctx) != nil {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	return out
+}
+
+func TestSeveralNodesShareTheWorkAndDoItOnce(t *testing.T) {
+	const n = 2000
+	var calls [3]atomic.Int64
+	var seen sync.Map
+	es := nodes(t, 3, func(node int, e *engine.Engine) {
+		e.HandleFunc("h", func(_ context.Context, c *engine.Call) error {
+			if _, twice := seen.LoadOrStore(c.ID, true); twice {
+				t.Errorf("task %s ran twice", c.ID)
+			}
+			calls[node].Add(1)
+			time.Sleep(2 * time.Millisecond)
+			return nil
+		})
+	})
+	for i := range n / 100 {
+		subs := make([]engine.Submission, 100)
+		for j := range subs {
+			subs[j].Spec.Handler = "h"
+		}
+		_, err := es[i%3].SubmitMany(context.Background(), subs, true)
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return calls[0].Load()+calls[1].Load()+calls[2].Load() == n }, 30*time.Second, 10*time.Millisecond)
+	for i := range calls {
+		require.Positive(t, calls[i].Load(), "node %d did nothing", i)
+	}
+}
+
+func TestATaskStartsOnAnotherNodeAtOnce(t *testing.T) {
+	started := make(chan time.Time, 1)
+	es := nodes(t, 2, func(node int, e *engine.Engine) {
+		if node == 1 {
+			e.HandleFunc("there", func(context.Context, *engine.Call) error { started <- time.Now(); return nil })
+		}
+	})
+	submit := func() time.Duration {
+		at := time.Now()
+		_, err := es[0].Submit(context.Background(), engine.Submission{Spec: task.Spec{Handler: "there"}})
+		require.NoError(t, err)
+		return (<-started).Sub(at)
+	}
+	submit() // the other node learns of the lane
+	for range 5 {
+		require.Less(t, submit(), 500*time.Millisecond, "the wake did not arrive, or its position was lost")
+	}
+}
+
+func TestACancelReachesTheNodeThatRunsTheTask(t *testing.T) {
+	running, stopped := make(chan struct{}), make(chan error, 1)
+	es := nodes(t, 2, func(node int, e *engine.Engine) {
+		if node == 1 {
+			e.HandleFunc("long", func(ctx context.Context, _ *engine.Call) error {
+				close(running)
+				<-ctx.Done()
+				stopped <- context.Cause(ctx)
+				return ctx.Err()
+			})
+		}
+	})
+	r, err := es[0].Submit(context.Background(), engine.Submission{Spec: task.Spec{Handler: "long"}})
+	require.NoError(t, err)
+	<-running
+	got, err := es[0].Tasks().Cancel(context.Background(), r.ID.String())
+	require.NoError(t, err)
+	require.Equal(t, task.Canceled, got.State)
+	select {
+	case cause := <-stopped:
+		require.ErrorContains(t, cause, "canceled")
+	case <-time.After(5 * time.Second):
+		t.Fatal("the attempt was not told to stop")
+	}
+}
+
+func TestAPausedQueueRestsOnAllNodes(t *testing.T) {
+	var calls atomic.Int64
+	es := nodes(t, 2, func(_ int, e *engine.Engine) {
+		e.HandleFunc("h", func(context.Context, *engine.Call) error { calls.Add(1); return nil })
+	})
+	submit := func() {
+		_, err := es[0].Submit(context.Background(), engine.Submission{Queue: "q", Spec: task.Spec{Handler: "h"}})
+		require.NoError(t, err)
+	}
+	submit()
+	require.Eventually(t, func() bool { return calls.Load() == 1 }, 5*time.Second, 5*time.Millisecond)
+	_, err := es[1].Queues().SetPaused(context.Background(), "q", true)
+	require.NoError(t, err)
+	submit()
+	time.Sleep(1500 * time.Millisecond)
+	require.EqualValues(t, 1, calls.Load())
+	_, err = es[1].Queues().SetPaused(context.Background(), "q", false)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return calls.Load() == 2 }, 5*time.Second, 5*time.Millisecond)
+}

@@ -1,0 +1,104 @@
+package sqlite_test
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/sqlite"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+func openBench(b *testing.B) (*sqlite.Store, int32, task.ID) {
+	s, err := sqlite.Open(context.Background(), filepath.Join(b.TempDir(), "bench.db"), sqlite.Options{})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, s.Close()) })
+	lane, err := s.EnsureLane(context.Background(), store.DefaultNamespace, "default", task.AnyPool, 10)
+	require.NoError(b, err)
+	node := task.ID(uuid.Must(uuid.NewV7()))
+	require.NoError(b, s.Register(context.Background(), store.Node{ID: node}, 1e12))
+	return s, lane.ID, node
+}
+
+func draft(lane int32) store.NewTask {
+	return store.NewTask{
+		ID: task.ID(uuid.Must(uuid.NewV7())), Lane: lane, Priority: 5, Kind: task.HTTP, MaxAttempts: 25,
+		Spec:    (&task.Spec{Kind: task.HTTP, URL: "http://127.0.0.1:8000/hook", ContentType: "application/json"}).Encode(),
+		Payload: make([]byte, 200),
+	}
+}
+
+func fill(b *testing.B, s *sqlite.Store, lane int32, n int) {
+	for n > 0 {
+		tasks := make([]store.NewTask, min(n, 1000))
+		for i := range tasks {
+			tasks[i] = draft(lane)
+		}
+		_, _, err := s.Insert(context.Background(), tasks, false)
+		require.NoError(b, err)
+		n -= len(tasks)
+	}
+}
+
+// BenchmarkInsert stores tasks of 200 bytes, 1,000 to a transaction.
+func BenchmarkInsert(b *testing.B) {
+	s, lane, _ := openBench(b)
+	b.ResetTimer()
+	fill(b, s, lane, b.N)
+}
+
+// BenchmarkSubmit stores tasks one by one from 64 callers.
+func BenchmarkSubmit(b *testing.B) {
+	s, lane, _ := openBench(b)
+	var callers sync.WaitGroup
+	work := make(chan struct{}, b.N)
+	for range b.N {
+		work <- struct{}{}
+	}
+	close(work)
+	b.ResetTimer()
+	for range 64 {
+		callers.Go(func() {
+			for range work {
+				_, _, err := s.Insert(context.Background(), []store.NewTask{draft(lane)}, false)
+				require.NoError(b, err)
+			}
+		})
+	}
+	callers.Wait()
+}
+
+// BenchmarkClaimSettle works a backlog off, 500 tasks to a claim, the settles of
+// one claim together with the next one.
+func BenchmarkClaimSettle(b *testing.B) {
+	s, lane, node := openBench(b)
+	fill(b, s, lane, b.N)
+	b.ResetTimer()
+	var settles sync.WaitGroup
+	defer settles.Wait()
+	var done []task.ID
+	cursor := int64(0)
+	for left := b.N; left > 0; {
+		id := task.ID(uuid.Must(uuid.NewV7()))
+		batch, err := s.Claim(context.Background(), store.ClaimRequest{ID: id, Node: node, Limit: 500, Done: done,
+			Slots: []store.ClaimSlot{{Lane: lane, Priority: 5, Cursor: cursor, Limit: 500}}})
+		require.NoError(b, err)
+		settles.Wait()
+		ts := make([]store.Transition, len(batch.Tasks))
+		for i, c := range batch.Tasks {
+			ts[i] = store.Transition{ID: c.ID, Token: c.Token, Outcome: task.Success, Code: 200, Decision: task.Decision{To: task.Succeeded}}
+			cursor = c.Position
+		}
+		left -= len(ts)
+		settles.Go(func() {
+			_, _, err := s.Settle(context.Background(), ts)
+			require.NoError(b, err)
+		})
+		done = []task.ID{id}
+	}
+}
