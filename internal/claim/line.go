@@ -48,9 +48,9 @@ func (ls *lines) get(k lineKey) *line {
 	return l
 }
 
-// addLane makes the lines of a lane known, as ones that may have tasks.
+// addLane makes the lines of a lane known.
 func (ls *lines) addLane(lane int32) {
-	for p := int16(0); p <= task.SuspectPriority; p++ {
+	for p := int16(0); p <= task.MaxPriority; p++ {
 		ls.get(lineKey{lane, p})
 	}
 }
@@ -62,9 +62,11 @@ func (ls *lines) lower(w store.Woken) {
 	l.waiting = true
 }
 
+// allWaiting makes every line a candidate. Suspects are not: asking for one
+// means letting everything else end first, so a look has to find one before.
 func (ls *lines) allWaiting() {
 	for _, l := range ls.order {
-		l.waiting = true
+		l.waiting = l.waiting || l.priority != task.SuspectPriority
 	}
 }
 

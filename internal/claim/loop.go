@@ -11,6 +11,7 @@ package claim
 import (
 	"context"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -129,6 +130,9 @@ func (l *Loop) Run(ctx context.Context) error {
 func (l *Loop) look(ctx context.Context) {
 	for _, lane := range l.cfg.Lanes() {
 		l.lines.addLane(lane.ID)
+		if lane.Pool != task.AnyPool {
+			l.probeWindow(ctx, l.lines.get(lineKey{lane.ID, task.SuspectPriority}), 0, math.MaxInt64)
+		}
 	}
 	l.lines.allWaiting()
 	l.probeRecent(ctx)
@@ -166,24 +170,36 @@ func (l *Loop) claim(ctx context.Context) bool {
 }
 
 // request chooses what to ask for. A suspect is asked for only when nothing else
-// runs here; when one has waited for a second, the others wait for it.
+// runs here.
 func (l *Loop) request(free int) (slots []store.ClaimSlot, limit int) {
-	free = min(free, batchLimit)
-	if !l.lines.suspectWaiting() {
+	if l.lines.suspectWaiting() && l.inFlight() == 0 {
 		l.since = time.Time{}
-	} else {
-		if l.since.IsZero() {
-			l.since = time.Now()
-		}
-		if l.inFlight() == 0 {
-			return l.lines.requestSuspect(), 1
-		}
-		if time.Since(l.since) > time.Second {
-			return nil, 0
-		}
+		return l.lines.requestSuspect(), 1
+	}
+	if l.makingRoom() {
+		return nil, 0
 	}
 	l.turns++
+	free = min(free, batchLimit)
 	return l.lines.request(free, l.turns%20 == 0), free
+}
+
+// makingRoom tells whether to claim nothing, so that a suspect which has waited
+// for a second gets the node for itself: for ten seconds of every minute, since
+// other attempts may take long.
+func (l *Loop) makingRoom() bool {
+	if !l.lines.suspectWaiting() {
+		l.since = time.Time{}
+		return false
+	}
+	if l.since.IsZero() {
+		l.since = time.Now()
+	}
+	waited := time.Since(l.since)
+	if waited > time.Minute {
+		l.since = time.Now()
+	}
+	return waited > time.Second && waited < 11*time.Second
 }
 
 func (l *Loop) takeWakes() (free int) {

@@ -580,3 +580,20 @@ func (o *Oracle) Purge(_ context.Context, lanes []int32, limit int) (int, error)
 	}
 	return purged, nil
 }
+
+// Place stores a task as ready at a position of the caller's choice, as a commit
+// that arrives late does.
+func (o *Oracle) Place(t store.NewTask, position int64) {
+	var woken []store.Woken
+	row := &store.Row{ID: t.ID, Lane: t.Lane, Priority: t.Priority, Kind: t.Kind, Run: 1, MaxAttempts: t.MaxAttempts, CreatedAt: position}
+	o.tasks[t.ID] = row
+	o.makeReady(row, position, task.NoReason, &woken)
+}
+
+// Suspect stores a task as ready that has crashed once.
+func (o *Oracle) Suspect(t store.NewTask) {
+	var woken []store.Woken
+	row := &store.Row{ID: t.ID, Lane: t.Lane, Priority: t.Priority, Kind: t.Kind, Run: 1, MaxAttempts: t.MaxAttempts, CreatedAt: o.Clock(), Crashes: 1}
+	o.tasks[t.ID] = row
+	o.makeReady(row, o.position(), task.Interrupted, &woken)
+}

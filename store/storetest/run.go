@@ -103,7 +103,9 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"claim": m.claim, "claim2": m.claim, "settle": m.settle, "settle2": m.settle, "settleAgain": m.settleAgain,
 		"promote": m.promote, "rescue": m.rescue, "loseNodes": m.loseNodes, "retain": m.retain, "advance": m.advance,
 		"members": m.members, "operate": m.operate, "operate2": m.operate, "purge": m.purge, "pause": m.pause,
-		"lane": func(t *rapid.T) { m.ensureLane(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "queue"), task.AnyPool) },
+		"lane": func(t *rapid.T) {
+			m.ensureLane(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "queue"), task.AnyPool)
+		},
 		"read": m.read, "list": m.list,
 	}
 	acts[""] = func(*rapid.T) { m.compareAll() }

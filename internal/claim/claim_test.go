@@ -1,0 +1,231 @@
+package claim
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/storetest"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// floor is the oracle with a lock, as a store that several goroutines use.
+type floor struct {
+	*storetest.Oracle
+	mu     sync.Mutex
+	claims int
+}
+
+func (f *floor) Claim(ctx context.Context, req store.ClaimRequest) (store.ClaimBatch, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.claims++
+	return f.Oracle.Claim(ctx, req)
+}
+
+func (f *floor) Probe(ctx context.Context, lane int32, prio int16, from, to int64) (int64, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.Oracle.Probe(ctx, lane, prio, from, to)
+}
+
+func (f *floor) insert(tasks ...store.NewTask) []store.Woken {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, woken, _ := f.Insert(context.Background(), tasks, false)
+	return woken
+}
+
+type rig struct {
+	*floor
+	*Loop
+	lane store.Lane
+	node task.ID
+	ran  chan task.ID
+	n    byte
+}
+
+// newRig runs a loop with some slots in a bubble; each attempt takes a while.
+func newRig(t *testing.T, slots int, takes time.Duration) (r *rig, stop func()) {
+	f := &floor{Oracle: storetest.NewOracle(func() int64 { return time.Now().UnixMicro() })}
+	r = &rig{floor: f, node: task.ID{1}, ran: make(chan task.ID, 1000)}
+	lane, err := f.EnsureLane(t.Context(), 1, "q", task.LocalPool("h"), 10)
+	require.NoError(t, err)
+	require.NoError(t, f.Register(t.Context(), store.Node{ID: r.node}, 1e15))
+	r.lane = lane
+	r.Loop = New(Config{
+		Name: "test", Slots: slots, Store: f, Lanes: func() []store.Lane { return []store.Lane{r.lane} },
+		Node: func() (task.ID, bool) { return r.node, true },
+		Execute: func(ctx context.Context, c *store.Claimed) {
+			r.ran <- c.ID
+			select {
+			case <-ctx.Done():
+			case <-time.After(takes):
+			}
+		},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan struct{})
+	go func() { defer close(over); _ = r.Run(ctx) }()
+	return r, func() { cancel(); <-over; r.Drain(context.Background(), nil) }
+}
+
+func (r *rig) draft(prio int16) store.NewTask {
+	r.n++
+	return store.NewTask{ID: task.ID{2, r.n}, Lane: r.lane.ID, Priority: prio, Kind: task.HTTP, MaxAttempts: 1}
+}
+
+func TestAWokenTaskStartsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t, 10, time.Second)
+		defer stop()
+		synctest.Wait()
+		at := time.Now()
+		r.Wake(r.insert(r.draft(5)))
+		<-r.ran
+		require.Zero(t, time.Since(at))
+	})
+}
+
+func TestATaskNobodyWasToldOfIsFoundByThePoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t, 10, time.Second)
+		defer stop()
+		synctest.Wait()
+		at := time.Now()
+		r.insert(r.draft(5))
+		<-r.ran
+		require.LessOrEqual(t, time.Since(at), 1500*time.Millisecond)
+	})
+}
+
+func TestATaskFarBelowTheCursorIsFoundByTheProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t, 10, time.Second)
+		defer stop()
+		late := r.draft(5)
+		time.Sleep(time.Hour)
+		r.Wake(r.insert(r.draft(5))) // the cursor is at now
+		<-r.ran
+		time.Sleep(time.Hour)
+		r.insertAt(late, 1_000_000)
+		at := time.Now()
+		<-r.ran
+		require.LessOrEqual(t, time.Since(at), 2*probeRest)
+	})
+}
+
+// insertAt stores a task with a position of its own.
+func (r *rig) insertAt(n store.NewTask, pos int64) {
+	r.floor.mu.Lock()
+	defer r.floor.mu.Unlock()
+	r.Place(n, pos)
+}
+
+func TestNoMoreTasksRunThanThereAreSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t, 3, time.Second)
+		defer stop()
+		for range 10 {
+			r.Wake(r.insert(r.draft(5)))
+		}
+		for range 3 {
+			<-r.ran
+		}
+		synctest.Wait()
+		require.Equal(t, 3, r.InFlight())
+		require.Empty(t, r.ran)
+		at := time.Now()
+		for range 7 {
+			<-r.ran
+		}
+		require.Equal(t, 3*time.Second, time.Since(at))
+	})
+}
+
+func TestASuspectRunsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t, 10, 3*time.Second)
+		defer stop()
+		r.Wake(r.insert(r.draft(5), r.draft(5)))
+		<-r.ran
+		<-r.ran
+		suspect := r.draft(5)
+		r.insertSuspect(suspect)
+		for id := (task.ID{}); id != suspect.ID; {
+			select {
+			case id = <-r.ran:
+			case <-time.After(300 * time.Millisecond):
+				r.Wake(r.insert(r.draft(5)))
+			}
+		}
+		synctest.Wait()
+		require.Equal(t, 1, r.InFlight(), "something runs beside the suspect")
+		<-r.ran
+	})
+}
+
+func (r *rig) insertSuspect(n store.NewTask) {
+	r.floor.mu.Lock()
+	defer r.floor.mu.Unlock()
+	r.Suspect(n)
+}
+
+func TestIdleLoopsAskLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t, 10, time.Millisecond)
+		defer stop()
+		r.Wake(r.insert(r.draft(5)))
+		<-r.ran
+		time.Sleep(time.Minute)
+		r.floor.mu.Lock()
+		before := r.claims
+		r.floor.mu.Unlock()
+		time.Sleep(time.Minute)
+		r.floor.mu.Lock()
+		defer r.floor.mu.Unlock()
+		require.LessOrEqual(t, r.claims-before, 75)
+	})
+}
+
+func TestLinesShareBetweenLanesAndKeepPriorities(t *testing.T) {
+	ls := newLines()
+	for lane := int32(1); lane <= 3; lane++ {
+		for _, prio := range []int16{0, 9} {
+			ls.lower(store.Woken{Lane: lane, Priority: prio, Position: 1})
+		}
+	}
+	slots := ls.request(90, false)
+	require.Equal(t, int16(9), slots[0].Priority, "the share of the lowest one comes first")
+	require.Equal(t, 4, slots[0].Limit)
+	require.Equal(t, []int16{0, 0, 0, 9, 9, 9}, prioritiesOf(slots[1:]))
+	require.Equal(t, 30, slots[1].Limit)
+	require.NotEqual(t, slots[1].Lane, ls.request(90, false)[1].Lane, "lanes take turns")
+}
+
+func prioritiesOf(slots []store.ClaimSlot) (out []int16) {
+	for _, s := range slots {
+		out = append(out, s.Priority)
+	}
+	return out
+}
+
+func TestAWakeDuringAClaimIsNotLost(t *testing.T) {
+	ls := newLines()
+	ls.lower(store.Woken{Lane: 1, Priority: 5, Position: 100})
+	slots := ls.request(10, false)
+	batch := store.ClaimBatch{Tasks: []store.Claimed{{Lane: 1, Priority: 5, Position: 200}}}
+	ls.claimed(slots, &batch, 10)
+	ls.lower(store.Woken{Lane: 1, Priority: 5, Position: 150}) // arrived meanwhile, merged after
+	again := ls.request(10, false)
+	require.True(t, slices.ContainsFunc(again, func(s store.ClaimSlot) bool { return s.Cursor == 150 }))
+}

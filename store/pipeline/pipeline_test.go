@@ -1,0 +1,98 @@
+package pipeline_test
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/sendoff-dev/sendoff/store/pipeline"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func one(int) int { return 1 }
+
+func TestAnIdlePipelineStartsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pipeline.New(10, one, func([]int) {})
+		started := time.Now()
+		require.NoError(t, p.Do(t.Context(), 1))
+		require.Zero(t, time.Since(started))
+		p.Close()
+	})
+}
+
+func TestCallersThatArriveDuringABatchShareTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sizes []int
+		p := pipeline.New(8, one, func(batch []int) {
+			sizes = append(sizes, len(batch))
+			time.Sleep(time.Second)
+		})
+		var callers sync.WaitGroup
+		callers.Go(func() { require.NoError(t, p.Do(t.Context(), 0)) })
+		synctest.Wait()
+		for range 20 {
+			callers.Go(func() { require.NoError(t, p.Do(t.Context(), 1)) })
+		}
+		callers.Wait()
+		p.Close()
+		require.Equal(t, []int{1, 8, 8, 4}, sizes)
+	})
+}
+
+func TestAnItemHeavierThanTheLimitGoesAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var batches [][]int
+		p := pipeline.New(10, func(w int) int { return w }, func(batch []int) {
+			batches = append(batches, batch)
+			time.Sleep(time.Second)
+		})
+		var callers sync.WaitGroup
+		for _, w := range []int{1, 100, 3, 4, 5} {
+			callers.Go(func() { _ = p.Do(t.Context(), w) })
+			synctest.Wait()
+		}
+		callers.Wait()
+		p.Close()
+		require.Equal(t, [][]int{{1}, {100}, {3, 4}, {5}}, batches)
+	})
+}
+
+func TestACallerThatGivesUpIsHandledAllTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var handled atomic.Int64
+		p := pipeline.New(10, one, func(batch []int) {
+			time.Sleep(time.Second)
+			handled.Add(int64(len(batch)))
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, p.Do(ctx, 1), context.DeadlineExceeded)
+		p.Close()
+		require.EqualValues(t, 1, handled.Load())
+	})
+}
+
+func TestCloseHandlesWhatWaitsAndRefusesTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var handled atomic.Int64
+		p := pipeline.New(2, one, func(batch []int) {
+			time.Sleep(time.Second)
+			handled.Add(int64(len(batch)))
+		})
+		for range 5 {
+			go func() { _ = p.Do(context.Background(), 1) }()
+		}
+		synctest.Wait()
+		p.Close()
+		require.EqualValues(t, 5, handled.Load())
+		require.ErrorIs(t, p.Do(t.Context(), 1), pipeline.ErrClosed)
+	})
+}
