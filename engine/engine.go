@@ -270,11 +270,13 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer e.end()
 	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRest()
-	work, stopWork := errgroup.WithContext(ctx)
+	claims, stopClaims := context.WithCancel(ctx)
+	defer stopClaims()
+	var work errgroup.Group
 	background, _ := errgroup.WithContext(rest)
 	if e.has(Execute) {
 		for _, l := range e.loops {
-			work.Go(func() error { return l.Run(stopWork) })
+			work.Go(func() error { return l.Run(claims) })
 		}
 	}
 	background.Go(func() error { return e.member.Run(rest) })
@@ -283,14 +285,35 @@ func (e *Engine) Run(ctx context.Context) error {
 		background.Go(func() error { return e.scheduler.Run(rest) })
 	}
 	e.ready.Store(true)
-	<-ctx.Done()
+	err := e.untilStop(ctx)
+	stopClaims()
 	e.ready.Store(false)
 	e.member.Drain()
-	err := work.Wait()
+	err = errors.Join(err, work.Wait())
 	e.drain()
 	stopRest()
 	return errors.Join(err, background.Wait(), e.leave())
 }
+
+// untilStop returns when ctx ends, or with an error when the store can never
+// write again: then only a restart helps, which recovers from what is on disk.
+func (e *Engine) untilStop(ctx context.Context) error {
+	var broken <-chan struct{}
+	if s, ok := e.store.(interface{ Broken() <-chan struct{} }); ok {
+		broken = s.Broken()
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-broken:
+		e.Hurry()
+		return ErrStoreBroken
+	}
+}
+
+// ErrStoreBroken is why Run returns by itself: a write or sync of the database
+// file failed, and nothing is acknowledged any more. Restart the program.
+var ErrStoreBroken = errors.New("the database file can no longer be written: check the disk and restart")
 
 func (e *Engine) start(ctx context.Context) error {
 	if err := e.catalog.Refresh(ctx); err != nil {
@@ -299,15 +322,28 @@ func (e *Engine) start(ctx context.Context) error {
 	return e.member.Join(ctx)
 }
 
-// drain waits for attempts under way, for the grace or until Hurry.
+// lastWrites is how long the attempts that were cut off have to be handed back.
+const lastWrites = 5 * time.Second
+
+// drain waits for attempts under way, for the grace or until Hurry. What cannot
+// be written after that, because the database is gone, is left to the rescue.
 func (e *Engine) drain() {
 	grace, cancel := context.WithTimeout(context.Background(), e.cfg.Grace)
 	defer cancel()
+	over := make(chan struct{})
+	defer close(over)
 	go func() {
 		select {
 		case <-e.hurry:
 			cancel()
 		case <-grace.Done():
+		case <-over:
+			return
+		}
+		select {
+		case <-time.After(lastWrites):
+			e.end()
+		case <-over:
 		}
 	}()
 	var loops sync.WaitGroup

@@ -164,6 +164,16 @@ func (s *Store) release() error {
 	return errors.Join(errs...)
 }
 
+// Broken is closed when a write or sync of the file has failed. From then on
+// every change is refused; only a restart helps.
+func (s *Store) Broken() <-chan struct{} { return s.w.broken }
+
+// isIOError tells whether SQLite could not write, sync or trust the file.
+func isIOError(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && (e.Code()&0xff == 10 || e.Code()&0xff == 11) // SQLITE_IOERR, SQLITE_CORRUPT
+}
+
 // translate turns errors of the driver into errors of package store.
 func translate(err error) error {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {

@@ -36,6 +36,8 @@ type writer struct {
 	stmts    map[string]*sql.Stmt
 	now      int64 // of the transaction
 	last     int64 // position given out last
+	failure  error // a write or sync failed: nothing more is written
+	broken   chan struct{}
 }
 
 // Statements of the writer run without a deadline: a commit is never cut off.
@@ -45,7 +47,7 @@ func newWriter(conn *sql.Conn, clock func() int64, onCommit func(int, time.Durat
 	if onCommit == nil {
 		onCommit = func(int, time.Duration) {}
 	}
-	w := &writer{conn: conn, clock: clock, onCommit: onCommit, stmts: map[string]*sql.Stmt{}}
+	w := &writer{conn: conn, clock: clock, onCommit: onCommit, stmts: map[string]*sql.Stmt{}, broken: make(chan struct{})}
 	err := conn.QueryRowContext(background, "select coalesce(max(pos), 0) from ready").Scan(&w.last)
 	return w, err
 }
@@ -98,7 +100,13 @@ func (w *writer) together(batch []*op) {
 	}
 }
 
+// transact does fn in a transaction. After a failed write or sync nobody knows
+// what is on disk, and asking again may get a yes that means nothing (fsync
+// clears the error it reports), so the writer refuses everything from then on.
 func (w *writer) transact(fn func() error) error {
+	if w.failure != nil {
+		return w.failure
+	}
 	w.now = w.clock()
 	if err := w.exec("begin immediate"); err != nil {
 		return err
@@ -109,6 +117,10 @@ func (w *writer) transact(fn func() error) error {
 	}
 	if err != nil {
 		_ = w.exec("rollback") // fails when SQLite has rolled back already
+	}
+	if isIOError(err) {
+		w.failure = fmt.Errorf("the database file can no longer be written: %w", err)
+		close(w.broken)
 	}
 	return err
 }
