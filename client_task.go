@@ -138,11 +138,13 @@ type Task struct {
 	Run         int               `json:"run,omitempty"` // raised by each manual retry
 	Job         int64             `json:"job,omitempty"` // the number that Dispatchr's clients get
 
+	UniqueKey   string `json:"unique_key,omitempty"`
+	ContentType string `json:"content_type,omitempty"`
+
 	// Only in the answers of Get and Wait.
-	ContentType string            `json:"content_type,omitempty"`
-	Headers     map[string]string `json:"headers,omitempty"`
-	Payload     json.RawMessage   `json:"payload,omitempty"`        // JSON as it was submitted; a text as a JSON string
-	PayloadRaw  []byte            `json:"payload_base64,omitempty"` // in place of Payload when it is no text
+	Headers    map[string]string `json:"headers,omitempty"`
+	Payload    json.RawMessage   `json:"payload,omitempty"`        // JSON as it was submitted; a text as a JSON string
+	PayloadRaw []byte            `json:"payload_base64,omitempty"` // in place of Payload when it is no text
 
 	Existing bool `json:"-"` // Submit: the task was there already and holds the unique key
 	Replayed bool `json:"-"` // Submit: the task was made by an earlier request with the same Idempotency-Key

@@ -90,10 +90,10 @@ func (s *QueueStats) UnmarshalJSON(b []byte) error {
 type Node struct {
 	ID         string    `json:"id"`
 	Name       string    `json:"name"`
-	Roles      []string  `json:"roles"` // accept, execute, schedule
-	Version    string    `json:"version,omitempty"`
+	Roles      []string  `json:"roles"`             // accept, execute, schedule
+	Version    int       `json:"version,omitempty"` // of what it writes to the database
 	StartedAt  time.Time `json:"started_at,omitzero"`
-	LeaseUntil time.Time `json:"lease_until,omitzero"` // counts as lost from then on
+	LeaseUntil time.Time `json:"lease_until,omitzero"` // counts as lost from then on; zero where no other node could take over
 	Draining   bool      `json:"draining"`             // is stopping
 }
 

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is the grammar: each field is a command, in a file of its name.
+type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Run the server."`
+	Enqueue enqueueCmd `cmd:"" help:"Submit a task."`
+	Tasks   tasksCmd   `cmd:"" help:"List tasks, look at them, steer them."`
+	Queues  queuesCmd  `cmd:"" help:"List queues, pause, resume and purge them."`
+	Nodes   nodesCmd   `cmd:"" help:"List the servers that share the database."`
+	Migrate migrateCmd `cmd:"" help:"Bring a PostgreSQL database to this version's tables."`
+	Config  configCmd  `cmd:"" help:"Print the effective configuration of serve and where it comes from."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+	Demo    demoCmd    `cmd:"" help:"See tasks accepted, delivered, retried and finished, in about ten seconds."`
+}
+
+const description = `Durable tasks over HTTP: on disk before the answer, pushed to your app until they succeed.
+
+  sendoff serve                                          # in one terminal
+  sendoff enqueue http://127.0.0.1:9000/hook --payload '{"hello":"world"}' --wait
+  sendoff tasks list --state failed
+
+Clients find the server by SENDOFF_URL (default http://127.0.0.1:4450) and SENDOFF_API_KEY.
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 the task that was waited for did not succeed.`
+
+// The exit codes that are promised.
+const (
+	exitOK     = 0
+	exitError  = 1
+	exitUsage  = 2
+	exitFailed = 3 // the task that was waited for did not succeed
+)
+
+// exit is how a command ends with another code than 1.
+type exit struct {
+	code int
+	err  error // nil = say nothing
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+func usage(format string, args ...any) error {
+	return &exit{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// helped is how kong's wish to end after --help comes back to execute.
+type helped int
+
+func execute(ctx context.Context, args []string, t *terminal) (err error) {
+	var grammar cli
+	sources := &resolver{}
+	parser, err := kong.New(&grammar, kong.Name("sendoff"), kong.Description(description), kong.Writers(t.stdout, t.stderr),
+		kong.Exit(func(code int) { panic(helped(code)) }), kong.Resolvers(sources),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 120}),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(t, sources))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if code, ok := recover().(helped); ok {
+			err = &exit{code: int(code)}
+		}
+	}()
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return usageError(err)
+	}
+	if !strings.HasPrefix(parsed.Command(), "serve") { // which counts the signals itself
+		interrupted, stop := signal.NotifyContext(ctx, os.Interrupt)
+		defer stop()
+		parsed.BindTo(interrupted, (*context.Context)(nil))
+	}
+	return parsed.Run()
+}
+
+// usageError says which help explains what went wrong.
+func usageError(err error) error {
+	command := "sendoff"
+	if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context != nil {
+		if n := p.Context.Selected(); n != nil {
+			command = "sendoff " + n.Path()
+			command = strings.TrimPrefix(command, "sendoff sendoff ")
+			if !strings.HasPrefix(command, "sendoff") {
+				command = "sendoff " + command
+			}
+		}
+	}
+	return usage("%w\nsee: %s --help", err, command)
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/sendoff-dev/sendoff"
+)
+
+type enqueueCmd struct {
+	remote
+
+	Target  string `arg:"" optional:"" name:"url" help:"URL to push the task to."`
+	Handler string `placeholder:"NAME" help:"Go handler to call instead, in a program that embeds the engine."`
+
+	Payload     string   `short:"p" placeholder:"JSON|@FILE|-" help:"What to send: JSON as it stands, the content of a file, or stdin."`
+	ContentType string   `placeholder:"TYPE" help:"Of the payload; default application/json."`
+	Header      []string `short:"H" sep:"none" placeholder:"K:V" help:"Header of the push."`
+	Method      string   `short:"X" placeholder:"METHOD" help:"Default POST."`
+
+	Queue    string            `short:"q" placeholder:"NAME" help:"Default \"default\"."`
+	Name     string            `placeholder:"NAME" help:"For people and filters."`
+	Label    map[string]string `mapsep:"none" placeholder:"K=V" help:"For filters."`
+	Group    string            `placeholder:"NAME" help:"Whose work it is."`
+	Priority *int              `placeholder:"0-9" help:"0 is the first to run; default 5."`
+
+	Delay       time.Duration `placeholder:"90s" help:"Start after this time."`
+	RunAt       time.Time     `placeholder:"TIME" help:"Start at this time (RFC 3339)."`
+	ExpiresAt   time.Time     `placeholder:"TIME" help:"Do not start from this time on (RFC 3339)."`
+	MaxAttempts int           `placeholder:"N" help:"Default 25."`
+	MinBackoff  time.Duration `placeholder:"1s" help:"Wait after the first failure; it doubles from there."`
+	Timeout     time.Duration `placeholder:"60s" help:"Of one attempt, 1s to 24h."`
+
+	ID             string  `name:"id" placeholder:"ID" help:"Id of your choice; a taken one is an error."`
+	UniqueKey      string  `placeholder:"KEY" help:"While a task with this key is open in the queue, return that one instead."`
+	IdempotencyKey string  `placeholder:"KEY" help:"Names this submission: repeated within 24 h it makes no second task."`
+	Wait           waiting `help:"Wait until the task has ended: forever, or as long as --wait=30s says. Exit code 3 when it did not succeed."`
+}
+
+// waiting is a flag with or without a value.
+type waiting struct {
+	set    bool
+	atMost time.Duration // 0 = forever
+}
+
+// IsBool lets the flag stand alone.
+func (waiting) IsBool() bool { return true }
+
+// Decode implements kong.MapperValue.
+func (w *waiting) Decode(ctx *kong.DecodeContext) error {
+	w.set = true
+	if ctx.Scan.Peek().Type != kong.FlagValueToken {
+		return nil
+	}
+	var text string
+	if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
+		return err
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return fmt.Errorf("--wait=%s: want a duration such as 30s", text)
+	}
+	w.atMost = d
+	return nil
+}
+
+// Run submits the task and waits for its end if that is wished.
+func (c *enqueueCmd) Run(ctx context.Context, t *terminal) error {
+	spec, err := c.task(os.Stdin)
+	if err != nil {
+		return err
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	task, err := client.Submit(ctx, spec)
+	if err != nil {
+		return err
+	}
+	if !c.Wait.set {
+		return c.show(t, task)
+	}
+	if task, err = c.await(ctx, t, client, task); err != nil {
+		return err
+	}
+	if err := c.show(t, task); err != nil {
+		return err
+	}
+	if task.State != "succeeded" {
+		return &exit{code: exitFailed}
+	}
+	return nil
+}
+
+func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
+	var none sendoff.NewTask
+	switch {
+	case c.Target == "" && c.Handler == "":
+		return none, usage("what is the task? give a URL, or --handler NAME\nsee: sendoff enqueue --help")
+	case c.Target != "" && c.Handler != "":
+		return none, usage("give a URL or --handler, not both")
+	case c.Delay < 0:
+		return none, usage("--delay %s: want a positive duration such as 90s", c.Delay)
+	}
+	headers := map[string]string{}
+	for _, h := range c.Header {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok {
+			return none, usage("--header %q: want NAME: VALUE", h)
+		}
+		headers[strings.TrimSpace(name)] = strings.TrimSpace(value)
+	}
+	task := sendoff.NewTask{
+		URL: c.Target, Handler: c.Handler, ID: c.ID, Queue: c.Queue, Name: c.Name, Method: c.Method, Headers: headers, ContentType: c.ContentType,
+		Delay: c.Delay, RunAt: c.RunAt, ExpiresAt: c.ExpiresAt, Priority: c.Priority, Group: c.Group, Timeout: c.Timeout, Labels: c.Label,
+		IdempotencyKey: c.IdempotencyKey,
+	}
+	if c.MaxAttempts != 0 || c.MinBackoff != 0 {
+		task.Retry = &sendoff.Retry{MaxAttempts: c.MaxAttempts, MinBackoff: c.MinBackoff}
+	}
+	if c.UniqueKey != "" {
+		task.Unique = &sendoff.Unique{Key: c.UniqueKey}
+	}
+	return task, c.fill(&task, stdin)
+}
+
+// fill sets the payload. Without a content type it has to be JSON, so that a
+// shell's lost quotes are noticed here and not by the app.
+func (c *enqueueCmd) fill(task *sendoff.NewTask, stdin io.Reader) error {
+	payload := []byte(c.Payload)
+	var err error
+	if name, ok := strings.CutPrefix(c.Payload, "@"); ok {
+		payload, err = os.ReadFile(name)
+	} else if c.Payload == "-" {
+		payload, err = io.ReadAll(stdin)
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("--payload: %w", err)
+	case len(payload) == 0:
+		return nil
+	case json.Valid(payload):
+		task.Payload = json.RawMessage(payload)
+	case c.ContentType == "":
+		return usage("--payload is not JSON: quote it, as in --payload '{\"hello\":\"world\"}', or say what it is with --content-type")
+	default:
+		task.Body = payload
+	}
+	return nil
+}
+
+func (c *enqueueCmd) await(ctx context.Context, t *terminal, client *sendoff.Client, task *sendoff.Task) (*sendoff.Task, error) {
+	if t.live && !c.JSON {
+		t.printf("%s  waiting for its end...\n", task.ID)
+	}
+	if c.Wait.atMost > 0 {
+		limited, cancel := context.WithTimeout(ctx, c.Wait.atMost)
+		defer cancel()
+		ctx = limited
+	}
+	last, err := client.Wait(ctx, task.ID)
+	if errors.Is(err, context.DeadlineExceeded) {
+		state := task.State
+		if last != nil {
+			state = last.State
+		}
+		return nil, fmt.Errorf("task %s is still %s after %s; it goes on: sendoff tasks get %s", task.ID, state, c.Wait.atMost, task.ID)
+	}
+	return last, err
+}
+
+func (c *enqueueCmd) show(t *terminal, task *sendoff.Task) error {
+	if c.JSON {
+		return t.json(task)
+	}
+	note := ""
+	switch {
+	case task.Existing:
+		note = "  (it was there already: its unique key is held)"
+	case task.Replayed:
+		note = "  (accepted by an earlier submission with this key)"
+	}
+	t.printf("%s  %s%s\n", task.ID, t.paint(task.State, stateText(task)), note)
+	if task.Final() && task.LastError != "" {
+		t.printf("  %s\n", clean(task.LastError))
+	}
+	return nil
+}

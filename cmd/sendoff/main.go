@@ -1,0 +1,29 @@
+// Command sendoff is a durable task dispatcher: hand it a task, and it is on
+// disk before you get the answer; then it is pushed to your HTTP app until it
+// succeeds or its attempts are used up.
+//
+// "sendoff serve" is the server; it keeps its tasks in a SQLite file or in
+// PostgreSQL. "sendoff demo" shows the whole thing in ten seconds. The other
+// commands are clients: they talk to the server that --url or SENDOFF_URL names.
+//
+// The package wires: it reads flags, environment and file, opens the store that
+// was asked for, and hands both to package engine. It holds no rule about tasks.
+// Each command is a file of its name.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+)
+
+// version is set when a release is built.
+var version = "dev"
+
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the whole program, for tests as well. It returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	t := newTerminal(stdout, stderr)
+	return t.report(execute(ctx, args, t))
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/sendoff-dev/sendoff"
+)
+
+type queuesCmd struct {
+	List   queuesListCmd   `cmd:"" help:"List queues."`
+	Get    queuesGetCmd    `cmd:"" help:"Show queues."`
+	Pause  queuesPauseCmd  `cmd:"" help:"Start nothing from queues; what is under way goes on."`
+	Resume queuesResumeCmd `cmd:"" help:"End a pause."`
+	Purge  queuesPurgeCmd  `cmd:"" help:"Cancel everything that waits in queues."`
+	Stats  queuesStatsCmd  `cmd:"" help:"Show how much waits, by state."`
+}
+
+type someQueues struct {
+	remote
+	Names []string `arg:"" name:"queue" help:"Names of queues."`
+}
+
+type queuesListCmd struct{ remote }
+
+// Run lists queues.
+func (c *queuesListCmd) Run(ctx context.Context, t *terminal) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	queues, err := client.Queues(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return t.json(listOf(queues))
+	}
+	printQueues(t, queues)
+	return nil
+}
+
+type (
+	queuesGetCmd    struct{ someQueues }
+	queuesPauseCmd  struct{ someQueues }
+	queuesResumeCmd struct{ someQueues }
+)
+
+// Run shows queues.
+func (c *queuesGetCmd) Run(ctx context.Context, t *terminal) error {
+	return c.each(ctx, t, (*sendoff.Client).Queue)
+}
+
+// Run pauses queues.
+func (c *queuesPauseCmd) Run(ctx context.Context, t *terminal) error {
+	return c.each(ctx, t, (*sendoff.Client).Pause)
+}
+
+// Run resumes queues.
+func (c *queuesResumeCmd) Run(ctx context.Context, t *terminal) error {
+	return c.each(ctx, t, (*sendoff.Client).Resume)
+}
+
+func (c *someQueues) each(ctx context.Context, t *terminal, do func(*sendoff.Client, context.Context, string) (*sendoff.Queue, error)) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	done, err := eachOf(c.Names, func(name string) (sendoff.Queue, error) {
+		q, err := do(client, ctx, name)
+		if err != nil {
+			return sendoff.Queue{}, err
+		}
+		return *q, nil
+	})
+	switch {
+	case c.JSON && len(c.Names) == 1 && err == nil:
+		return t.json(done[0])
+	case c.JSON:
+		return cmpErr(t.json(listOf(done)), err)
+	case len(done) > 0:
+		printQueues(t, done)
+	}
+	return err
+}
+
+func printQueues(t *terminal, queues []sendoff.Queue) {
+	rows := make([][]string, len(queues))
+	for i, q := range queues {
+		state := "open"
+		if q.Paused {
+			state = "paused"
+		}
+		rows[i] = []string{q.Name, state, clock(q.CreatedAt)}
+	}
+	t.table([]string{"QUEUE", "STATE", "CREATED"}, rows)
+}
+
+type queuesPurgeCmd struct {
+	someQueues
+	Yes bool `help:"Really do it."`
+}
+
+// purged is what --json prints.
+type purged struct {
+	Queue  string `json:"queue"`
+	Purged int    `json:"purged"`
+}
+
+// Run purges queues.
+func (c *queuesPurgeCmd) Run(ctx context.Context, t *terminal) error {
+	if !c.Yes {
+		return usage("purge cancels everything that waits in the queue, which cannot be undone in one step: say --yes")
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	done, err := eachOf(c.Names, func(name string) (purged, error) {
+		n, err := client.Purge(ctx, name)
+		return purged{name, n}, err
+	})
+	if c.JSON {
+		return cmpErr(t.json(listOf(done)), err)
+	}
+	for _, p := range done {
+		t.printf("%s  %d tasks canceled\n", p.Queue, p.Purged)
+	}
+	return err
+}
+
+type queuesStatsCmd struct {
+	remote
+	Names []string `arg:"" optional:"" name:"queue" help:"Names of queues; all without one."`
+}
+
+// Run shows depths.
+func (c *queuesStatsCmd) Run(ctx context.Context, t *terminal) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	if len(c.Names) == 0 {
+		queues, err := client.Queues(ctx)
+		if err != nil {
+			return err
+		}
+		for _, q := range queues {
+			c.Names = append(c.Names, q.Name)
+		}
+	}
+	stats, err := eachOf(c.Names, func(name string) (*sendoff.QueueStats, error) { return client.Stats(ctx, name) })
+	if c.JSON {
+		return cmpErr(t.json(listOf(stats)), err)
+	}
+	if len(stats) > 0 || err == nil {
+		printStats(t, stats)
+	}
+	return err
+}
+
+func printStats(t *terminal, stats []*sendoff.QueueStats) {
+	rows := make([][]string, len(stats))
+	for i, s := range stats {
+		oldest := "-"
+		if s.OldestReady > 0 {
+			oldest = short(s.OldestReady)
+		}
+		rows[i] = []string{s.Queue}
+		for _, n := range []int64{s.Scheduled, s.Ready, s.Running, s.Suspended, s.Blocked, s.Failed} {
+			rows[i] = append(rows[i], strconv.FormatInt(n, 10))
+		}
+		rows[i] = append(rows[i], oldest)
+		if s.Paused {
+			rows[i][0] += " (paused)"
+		}
+	}
+	t.table([]string{"QUEUE", "SCHEDULED", "READY", "RUNNING", "SUSPENDED", "BLOCKED", "FAILED", "OLDEST READY"}, rows)
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/sendoff-dev/sendoff"
+)
+
+// remote are the flags of every client command.
+type remote struct {
+	URL    string `name:"url" env:"SENDOFF_URL" placeholder:"URL" help:"The server; default http://127.0.0.1:4450."`
+	APIKey string `name:"api-key" env:"SENDOFF_API_KEY" placeholder:"KEY" help:"API key, when the server wants one."`
+	JSON   bool   `name:"json" help:"Print JSON."`
+}
+
+func (r *remote) client() (*sendoff.Client, error) {
+	return newClient(r.URL, r.APIKey)
+}
+
+func newClient(url, key string) (*sendoff.Client, error) {
+	c, err := sendoff.NewClient(url, sendoff.WithAPIKey(key), sendoff.WithUserAgent("sendoff-cli/"+version), sendoff.WithRetries(2))
+	if err != nil {
+		return nil, &exit{exitUsage, err}
+	}
+	return c, nil
+}
+
+// eachOf does the same with several ids and goes on after a failure. It returns
+// what it did and the errors, with the ids they belong to when there are several.
+func eachOf[T any](ids []string, do func(id string) (T, error)) ([]T, error) {
+	var done []T
+	var errs []error
+	for _, id := range ids {
+		v, err := do(id)
+		switch {
+		case err == nil:
+			done = append(done, v)
+		case len(ids) == 1:
+			return nil, err
+		default:
+			errs = append(errs, errors.New(id+": "+explain(err)))
+		}
+	}
+	return done, errors.Join(errs...)
+}
+
+// list is how every listing is printed as JSON: as the API does.
+type list[T any] struct {
+	Items []T `json:"items"`
+}
+
+func listOf[T any](items []T) list[T] {
+	if items == nil {
+		items = []T{}
+	}
+	return list[T]{items}
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/postgres"
+	"github.com/sendoff-dev/sendoff/store/sqlite"
+)
+
+// server is an engine over its store, and the listener in front.
+type server struct {
+	log      *slog.Logger
+	grace    time.Duration
+	store    store.Store
+	engine   *engine.Engine
+	listener net.Listener
+	http     *http.Server
+	cut      context.CancelFunc // ends requests under way
+}
+
+// open opens the database, wires the engine and binds the address. Nothing runs
+// yet; close releases it all.
+func open(ctx context.Context, s *settings, log *slog.Logger) (*server, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	addr, local, err := s.addr()
+	if err != nil {
+		return nil, err
+	}
+	metrics := engine.NewMetrics()
+	db, err := openStore(ctx, s, metrics, log)
+	if err != nil {
+		return nil, openError(err)
+	}
+	v := &server{log: log, grace: s.Grace, store: db}
+	if v.engine, err = engine.New(db, s.engineConfig(local, metrics, log)); err != nil {
+		v.close()
+		return nil, err
+	}
+	if v.listener, err = net.ListenTCP("tcp", addr); err != nil {
+		v.close()
+		return nil, listenError(s.Listen, err)
+	}
+	v.wire(engine.HandlerConfig{APIKeys: s.APIKeys, Hosts: s.AllowHost, Local: local})
+	return v, nil
+}
+
+func openStore(ctx context.Context, s *settings, m *engine.Metrics, log *slog.Logger) (store.Store, error) {
+	if s.postgres() {
+		return postgres.Open(ctx, s.DB, postgres.Options{ListenDSN: s.ListenDSN, Migrate: s.Migrate, Logger: log})
+	}
+	return sqlite.Open(ctx, s.DB, sqlite.Options{OnCommit: m.Commit})
+}
+
+func listenError(addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("--listen %s is in use by another program: stop that, or choose another port", addr)
+	}
+	return fmt.Errorf("--listen %s: %w", addr, err)
+}
+
+func (s *server) wire(cfg engine.HandlerConfig) {
+	var base context.Context
+	base, s.cut = context.WithCancel(context.Background())
+	s.http = &http.Server{
+		Handler:           hasteBodies(s.engine.Handler(cfg)),
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		// Neither ReadTimeout nor WriteTimeout: ?wait= holds an answer back on purpose.
+	}
+}
+
+// hasteBodies gives a body a minute to arrive: a client that sends a byte now
+// and then must not hold a connection for ever.
+func hasteBodies(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Minute))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *server) url() string {
+	addr := s.listener.Addr().(*net.TCPAddr)
+	if addr.IP.IsUnspecified() {
+		host, _ := os.Hostname()
+		return fmt.Sprintf("http://%s:%d", host, addr.Port)
+	}
+	return "http://" + addr.String()
+}
+
+// run serves until a signal, and then stops. nil after a clean stop.
+func (s *server) run(signals <-chan os.Signal) error {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	worked, served := make(chan error, 1), make(chan error, 1)
+	go func() { worked <- s.engine.Run(ctx) }()
+	go func() { served <- s.http.Serve(s.listener) }()
+	s.log.Info("serving", slog.String("address", s.url()), slog.String("version", version))
+	select {
+	case sig := <-signals:
+		s.log.Info("stopping: finishing what is under way", slog.String("signal", sig.String()), slog.Duration("grace", s.grace))
+		stop()
+		return s.stop(signals, worked)
+	case err := <-worked:
+		_ = s.http.Close()
+		return fmt.Errorf("the engine ended: %w", err)
+	case err := <-served:
+		stop()
+		return errors.Join(fmt.Errorf("serve HTTP: %w", err), <-worked)
+	}
+}
+
+// stop waits for the engine, which has been told to stop, and for requests under
+// way. A second signal makes both fast, a third one gives up.
+func (s *server) stop(signals <-chan os.Signal, worked <-chan error) error {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		s.closeHTTP(min(s.grace, 5*time.Second))
+	}()
+	hurried := false
+	var err error
+	for worked != nil || closed != nil {
+		select {
+		case err = <-worked:
+			worked = nil
+		case <-closed:
+			closed = nil
+		case <-signals:
+			if hurried {
+				return errors.New("stopped by a third signal: tasks under way are handed over when their lease has run out")
+			}
+			hurried = true
+			s.log.Warn("second signal: handing back what is under way")
+			s.cut()
+			s.engine.Hurry()
+		}
+	}
+	s.log.Info("stopped")
+	return err
+}
+
+// closeHTTP takes no new connections, gives requests under way some time, and
+// then ends them: whoever waits for a task asks again elsewhere.
+func (s *server) closeHTTP(atMost time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), atMost)
+	defer cancel()
+	if s.http.Shutdown(ctx) == nil {
+		return
+	}
+	s.cut()
+	last, cancelLast := context.WithTimeout(context.Background(), time.Second)
+	defer cancelLast()
+	if s.http.Shutdown(last) != nil {
+		_ = s.http.Close()
+	}
+}
+
+func (s *server) close() {
+	if s.cut != nil {
+		s.cut()
+	}
+	if s.listener != nil {
+		_ = s.listener.Close()
+	}
+	if err := s.store.Close(); err != nil {
+		s.log.Error("close the database", slog.Any("err", err))
+	}
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"go.yaml.in/yaml/v3"
+)
+
+// resolver gives flags their values: what the command line says wins over the
+// environment, that over the file of --config, that over the default. It
+// remembers where a value came from.
+type resolver struct {
+	loaded bool
+	path   string
+	file   map[string]string // by flag name
+	from   map[string]string
+}
+
+var _ kong.Resolver = (*resolver)(nil)
+
+// Validate implements kong.Resolver.
+func (r *resolver) Validate(*kong.Application) error { return nil }
+
+// Resolve implements kong.Resolver. It is asked for flags that are not on the
+// command line.
+func (r *resolver) Resolve(ctx *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
+	if err := r.load(ctx, parent); err != nil {
+		return nil, err
+	}
+	for _, name := range flag.Envs {
+		if value, ok := os.LookupEnv(name); ok {
+			r.from[flag.Name] = "env " + name
+			return value, nil
+		}
+	}
+	if value, ok := r.file[flag.Name]; ok {
+		r.from[flag.Name] = "file " + r.path
+		return value, nil
+	}
+	return nil, nil
+}
+
+// load reads the file when the command has --config.
+func (r *resolver) load(ctx *kong.Context, parent *kong.Path) error {
+	i := slices.IndexFunc(parent.Flags, func(f *kong.Flag) bool { return f.Name == "config" })
+	if r.from == nil {
+		r.from = map[string]string{}
+	}
+	if r.loaded || i < 0 {
+		return nil
+	}
+	r.loaded = true
+	given, _ := ctx.FlagValue(parent.Flags[i]).(string)
+	if r.path = cmp.Or(given, os.Getenv("SENDOFF_CONFIG")); r.path == "" {
+		return nil
+	}
+	var known []string
+	for _, f := range parent.Flags {
+		if len(f.Envs) > 0 && f.Name != "config" {
+			known = append(known, f.Name)
+		}
+	}
+	var err error
+	r.file, err = readSettings(r.path, known)
+	return err
+}
+
+// readSettings reads a YAML file of flag names, with - or _, and values.
+func readSettings(path string, known []string) (map[string]string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var raw map[string]any
+	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&raw); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	out := map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(raw)) {
+		name := strings.ReplaceAll(key, "_", "-")
+		if !slices.Contains(known, name) {
+			slices.Sort(known)
+			return nil, fmt.Errorf("%s: unknown setting %q: want one of %s", path, key, strings.ReplaceAll(strings.Join(known, ", "), "-", "_"))
+		}
+		value, err := settingText(raw[key])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", path, key, err)
+		}
+		out[name] = value
+	}
+	return out, nil
+}
+
+func settingText(v any) (string, error) {
+	switch v := v.(type) {
+	case []any:
+		parts := make([]string, len(v))
+		for i, item := range v {
+			text, err := settingText(item)
+			if err != nil {
+				return "", err
+			}
+			parts[i] = text
+		}
+		return strings.Join(parts, ","), nil
+	case map[string]any, map[any]any:
+		return "", errors.New("want a value or a list of values")
+	case nil:
+		return "", errors.New("has no value")
+	default:
+		return fmt.Sprint(v), nil
+	}
+}
+
+// source says where a flag's value came from.
+func (r *resolver) source(ctx *kong.Context, flag *kong.Flag) string {
+	if from, ok := r.from[flag.Name]; ok {
+		return from
+	}
+	for _, p := range ctx.Path {
+		if p.Flag == flag && !p.Resolved {
+			return "flag"
+		}
+	}
+	return "default"
+}

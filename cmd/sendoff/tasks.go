@@ -1,0 +1,83 @@
+package main
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/sendoff-dev/sendoff"
+)
+
+type tasksCmd struct {
+	List     tasksListCmd     `cmd:"" help:"List tasks, newest first."`
+	Get      tasksGetCmd      `cmd:"" help:"Show tasks with their payloads and attempts."`
+	Attempts tasksAttemptsCmd `cmd:"" help:"List the attempts of tasks."`
+	Cancel   tasksCancelCmd   `cmd:"" help:"End tasks; attempts under way are stopped."`
+	Retry    tasksRetryCmd    `cmd:"" help:"Start ended tasks anew."`
+	Run      tasksRunCmd      `cmd:"" help:"Run scheduled tasks now."`
+	Delete   tasksDeleteCmd   `cmd:"" help:"Erase tasks that are not running."`
+}
+
+// someTasks are the arguments of commands that take ids.
+type someTasks struct {
+	remote
+	IDs []string `arg:"" name:"id" help:"Ids of tasks."`
+}
+
+// printTasks prints tasks as one table.
+func printTasks(t *terminal, tasks []*sendoff.Task) {
+	rows := make([][]string, len(tasks))
+	for i, task := range tasks {
+		target := task.URL
+		if target == "" {
+			target = "handler " + task.Handler
+		}
+		rows[i] = []string{
+			task.ID, task.State, task.Reason, task.Queue, oneLine(task.Name, 24),
+			strconv.Itoa(task.Attempts) + "/" + strconv.Itoa(task.MaxAttempts), ago(task.CreatedAt), oneLine(target, 50),
+		}
+	}
+	t.table([]string{"ID", "STATE", "REASON", "QUEUE", "NAME", "ATTEMPTS", "AGE", "TARGET"}, rows)
+}
+
+// stateText is a state with its reason.
+func stateText(task *sendoff.Task) string {
+	if task.Reason == "" {
+		return task.State
+	}
+	return task.State + " (" + task.Reason + ")"
+}
+
+// ago is how long ago a time was, or how far ahead it is, short.
+func ago(at time.Time) string {
+	if at.IsZero() {
+		return "-"
+	}
+	d := time.Since(at)
+	if d < 0 {
+		return "in " + short(-d)
+	}
+	return short(d)
+}
+
+func short(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + "ms"
+	case d < 10*time.Second:
+		return d.Round(100 * time.Millisecond).String()
+	case d < time.Hour:
+		return d.Round(time.Second).String()
+	case d < 48*time.Hour:
+		return d.Round(time.Minute).String()[:len(d.Round(time.Minute).String())-2]
+	default:
+		return strconv.Itoa(int(d.Hours()/24)) + "d"
+	}
+}
+
+// clock is a time for people, in their zone, to the millisecond.
+func clock(at time.Time) string {
+	if at.IsZero() {
+		return "-"
+	}
+	return at.Local().Format("2006-01-02 15:04:05.000")
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+
+	"github.com/sendoff-dev/sendoff"
+)
+
+type (
+	tasksCancelCmd struct{ someTasks }
+	tasksRetryCmd  struct{ someTasks }
+	tasksRunCmd    struct{ someTasks }
+	tasksDeleteCmd struct{ someTasks }
+)
+
+// Run cancels tasks.
+func (c *tasksCancelCmd) Run(ctx context.Context, t *terminal) error {
+	return c.act(ctx, t, (*sendoff.Client).Cancel)
+}
+
+// Run starts ended tasks anew.
+func (c *tasksRetryCmd) Run(ctx context.Context, t *terminal) error {
+	return c.act(ctx, t, (*sendoff.Client).Retry)
+}
+
+// Run runs scheduled tasks now.
+func (c *tasksRunCmd) Run(ctx context.Context, t *terminal) error {
+	return c.act(ctx, t, (*sendoff.Client).Run)
+}
+
+// act does one thing to each task and prints what became of them.
+func (c *someTasks) act(ctx context.Context, t *terminal, do func(*sendoff.Client, context.Context, string) (*sendoff.Task, error)) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	done, err := eachOf(c.IDs, func(id string) (*sendoff.Task, error) { return do(client, ctx, id) })
+	switch {
+	case c.JSON && len(c.IDs) == 1 && err == nil:
+		return t.json(done[0])
+	case c.JSON:
+		return cmpErr(t.json(listOf(done)), err)
+	}
+	for _, task := range done {
+		t.printf("%s  %s\n", task.ID, t.paint(task.State, stateText(task)))
+	}
+	return err
+}
+
+// Run erases tasks.
+func (c *tasksDeleteCmd) Run(ctx context.Context, t *terminal) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	done, err := eachOf(c.IDs, func(id string) (string, error) { return id, client.Delete(ctx, id) })
+	if c.JSON {
+		return cmpErr(t.json(struct {
+			Deleted []string `json:"deleted"`
+		}{append([]string{}, done...)}), err)
+	}
+	for _, id := range done {
+		t.printf("%s  deleted\n", id)
+	}
+	return err
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"strconv"
+
+	"github.com/sendoff-dev/sendoff"
+)
+
+type tasksAttemptsCmd struct{ someTasks }
+
+// attemptsOf is what --json prints for each task when several are asked for.
+type attemptsOf struct {
+	Task  string            `json:"task"`
+	Items []sendoff.Attempt `json:"items"`
+}
+
+// Run lists attempts.
+func (c *tasksAttemptsCmd) Run(ctx context.Context, t *terminal) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	found, err := eachOf(c.IDs, func(id string) (attemptsOf, error) {
+		attempts, err := client.Attempts(ctx, id)
+		return attemptsOf{id, attempts}, err
+	})
+	switch {
+	case c.JSON && len(c.IDs) == 1 && err == nil:
+		return t.json(listOf(found[0].Items))
+	case c.JSON:
+		return cmpErr(t.json(listOf(found)), err)
+	}
+	for i, f := range found {
+		if len(c.IDs) > 1 {
+			if i > 0 {
+				t.printf("\n")
+			}
+			t.printf("%s\n", f.Task)
+		}
+		printAttempts(t, f.Items)
+	}
+	return err
+}
+
+func printAttempts(t *terminal, attempts []sendoff.Attempt) {
+	rows := make([][]string, len(attempts))
+	for i, a := range attempts {
+		status, took := "-", "-"
+		if a.Status != 0 {
+			status = strconv.Itoa(a.Status)
+		}
+		if a.Outcome != "running" {
+			took = short(a.Duration)
+		}
+		rows[i] = []string{
+			strconv.Itoa(a.Run), strconv.Itoa(a.Number), a.Outcome, status, clock(a.StartedAt), took,
+			oneLine(cmp.Or(a.Error, a.Body), 70),
+		}
+	}
+	t.table([]string{"RUN", "ATTEMPT", "OUTCOME", "STATUS", "STARTED", "TOOK", "ERROR OR ANSWER"}, rows)
+}

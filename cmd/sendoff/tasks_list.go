@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sendoff-dev/sendoff"
+)
+
+type tasksListCmd struct {
+	remote
+	State          []string          `placeholder:"STATE" enum:"scheduled,ready,running,suspended,blocked,succeeded,failed,canceled" help:"One or more of ${enum}."`
+	Queue          string            `short:"q" placeholder:"NAME"`
+	Name           string            `placeholder:"NAME"`
+	Label          map[string]string `mapsep:"none" placeholder:"K=V" help:"All of them."`
+	TargetHost     string            `placeholder:"HOST" help:"Host, or host:port, of the URL."`
+	CreatedAfter   moment            `placeholder:"TIME|AGO" help:"RFC 3339, or a duration before now such as 1h."`
+	CreatedBefore  moment            `placeholder:"TIME|AGO"`
+	FinishedAfter  moment            `placeholder:"TIME|AGO"`
+	FinishedBefore moment            `placeholder:"TIME|AGO"`
+	Limit          int               `short:"n" default:"50" placeholder:"N" help:"At most so many; 0 = all."`
+}
+
+// moment is a time, or a duration before now.
+type moment struct{ time.Time }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *moment) UnmarshalText(b []byte) error {
+	if d, err := time.ParseDuration(string(b)); err == nil {
+		m.Time = time.Now().Add(-max(d, -d))
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339Nano, string(b))
+	if err != nil {
+		return fmt.Errorf("%q: want a time such as 2026-01-31T12:00:00Z, or a duration before now such as 1h30m", b)
+	}
+	m.Time = at
+	return nil
+}
+
+// Run lists tasks.
+func (c *tasksListCmd) Run(ctx context.Context, t *terminal) error {
+	if c.Limit < 0 {
+		return usage("--limit %d: want 0 or more", c.Limit)
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	var found []*sendoff.Task
+	for task, err := range client.List(ctx, c.filter()) {
+		if err != nil {
+			return err
+		}
+		found = append(found, task)
+	}
+	if c.JSON {
+		return t.json(listOf(found))
+	}
+	printTasks(t, found)
+	if c.Limit > 0 && len(found) == c.Limit && t.live {
+		t.printf("(the newest %d; more with --limit)\n", c.Limit)
+	}
+	return nil
+}
+
+func (c *tasksListCmd) filter() sendoff.Filter {
+	return sendoff.Filter{
+		States: c.State, Queue: c.Queue, Name: c.Name, Labels: c.Label, TargetHost: c.TargetHost, Limit: c.Limit,
+		CreatedAfter: c.CreatedAfter.Time, CreatedBefore: c.CreatedBefore.Time,
+		FinishedAfter: c.FinishedAfter.Time, FinishedBefore: c.FinishedBefore.Time,
+	}
+}
