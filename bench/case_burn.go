@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+
+	"github.com/sendoff-dev/sendoff/engine"
+)
+
+// Burn-down: a backlog of tasks that do nothing is worked off in process, until
+// the last one is settled.
+func burnCases() []benchCase {
+	return floors("burn", func(group string) []benchCase {
+		river := benchCase{Group: group, Who: "river", N: 4_000, Short: 2_000, do: riverBurn}
+		if onPostgres(group) {
+			river.N, river.Short = 100_000, 20_000
+		}
+		return []benchCase{{Group: group, Who: "sendoff", N: 100_000, Short: 20_000, do: burn}, river}
+	})
+}
+
+func burn(ctx context.Context, r *run) error {
+	_, err := r.burnDown(ctx, func() (func(), error) { return func() {}, nil })
+	return err
+}
+
+// burnDown works off a backlog; meanwhile something else goes on.
+func (r *run) burnDown(ctx context.Context, meanwhile func() (stop func(), err error)) (*counted, error) {
+	s, err := r.floor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = s.Close() }()
+	c, wrapped := count(s, r.N)
+	e, err := engine.New(wrapped, engine.Config{LocalSlots: manySlots})
+	if err != nil {
+		return nil, err
+	}
+	e.HandleFunc(handlerName, func(context.Context, *engine.Call) error { return nil })
+	if err := r.watchWAL(ctx); err != nil {
+		return nil, err
+	}
+	if err := fill(ctx, e, r.N, localSpec()); err != nil {
+		return nil, err
+	}
+	end, err := meanwhile()
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	return c, r.workOffBy(ctx, e, c)
+}
+
+// workOffBy measures an engine from its start to the last settled task.
+func (r *run) workOffBy(ctx context.Context, e *engine.Engine, c *counted) error {
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	c.marks[0] = r.began
+	stop := running(ctx, e)
+	if err := c.inFull(ctx); err != nil {
+		return err
+	}
+	if err := r.end(ctx, r.N); err != nil {
+		return err
+	}
+	return stop()
+}
