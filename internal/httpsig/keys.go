@@ -65,8 +65,11 @@ func LoadKeys(path string) (*Keys, error) {
 	}
 	defer os.Remove(temp)
 	// A link never replaces a file, so the one who comes second takes the first one's.
+	// Where there are no links, a rename has to do.
 	if err := os.Link(temp, path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("create key file: %w", err)
+		if err := os.Rename(temp, path); err != nil {
+			return nil, fmt.Errorf("create key file: %w", err)
+		}
 	}
 	return ReadKeys(path)
 }
