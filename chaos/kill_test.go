@@ -61,8 +61,7 @@ func (o ordeal) run(t *testing.T) (auditor.Report, *server) {
 		time.Sleep(time.Duration(rng.IntN(500)) * time.Millisecond)
 		strike()
 	}
-	s.drain(3 * time.Minute)
-	final := s.final()
+	final := s.drain(3 * time.Minute)
 	s.signal(15)
 	require.Equal(t, 0, s.end(40*time.Second), "exit code after SIGTERM")
 	return auditor.Check(auditor.History{

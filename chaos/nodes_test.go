@@ -124,12 +124,12 @@ func (c *cluster) secondStarts(ids []string, pid int, at time.Time, within time.
 
 func (c *cluster) check(alive *server, faults ...auditor.Fault) auditor.Report {
 	c.t.Helper()
-	alive.drain(2 * time.Minute)
+	final := alive.drain(2 * time.Minute)
 	r := auditor.Check(auditor.History{
 		Acknowledged: c.acked,
 		Log:          c.judge.events(c.t),
 		Faults:       faults,
-		Final:        alive.final(),
+		Final:        final,
 		Slack:        noticed,
 	})
 	c.t.Log(r)

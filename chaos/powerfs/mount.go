@@ -72,6 +72,7 @@ type dirNode struct {
 var (
 	_ fs.NodeOnAdder   = (*dirNode)(nil)
 	_ fs.NodeCreater   = (*dirNode)(nil)
+	_ fs.NodeLinker    = (*dirNode)(nil)
 	_ fs.NodeUnlinker  = (*dirNode)(nil)
 	_ fs.NodeRenamer   = (*dirNode)(nil)
 	_ fs.NodeFsyncer   = (*dirNode)(nil)
@@ -102,6 +103,18 @@ func (n *dirNode) Create(ctx context.Context, name string, _, mode uint32, out *
 		return nil, nil, 0, errno
 	}
 	return n.inode(ctx, f), nil, fuse.FOPEN_KEEP_CACHE, 0
+}
+
+func (n *dirNode) Link(_ context.Context, target fs.InodeEmbedder, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	f, ok := target.(*fileNode)
+	if !ok {
+		return nil, syscall.EPERM
+	}
+	errno := n.disk.do(n.epoch, func() {
+		n.disk.names[name] = f.file
+		f.file.attr(&out.Attr)
+	})
+	return f.EmbeddedInode(), errno
 }
 
 func (n *dirNode) Unlink(_ context.Context, name string) syscall.Errno {

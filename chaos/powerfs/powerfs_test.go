@@ -56,6 +56,8 @@ func do(dir string, f []string) error {
 		return syncFile(dir)
 	case "mv":
 		return os.Rename(path(1), path(2))
+	case "ln":
+		return os.Link(path(1), path(2))
 	case "rm":
 		return os.Remove(path(1))
 	case "read":
@@ -122,6 +124,9 @@ func TestCut(t *testing.T) {
 		},
 		"never synced file is gone": {
 			loseNames: true, steps: []string{"write a one"}, read: "read a", want: "a=(none)",
+		},
+		"a second name": {
+			loseNames: true, steps: []string{"write a one", "ln a b", "rm a", "sync b"}, read: "read b", want: "b=one",
 		},
 		"rename over a file": {
 			loseNames: true, steps: []string{"write a old", "sync a", "write b new", "sync b", "mv b a", "syncdir"},
