@@ -1,0 +1,214 @@
+package docs_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/postgres"
+	"github.com/sendoff-dev/sendoff/store/sqlite"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// The code of the pages, compiled. TestGoCodeInThePagesIsCompiled finds it here.
+
+func submit(ctx context.Context) error {
+	client, err := sendoff.NewClient("") // SENDOFF_URL, or http://127.0.0.1:4450
+	if err != nil {
+		return err
+	}
+	t, err := client.Submit(ctx, sendoff.NewTask{
+		URL:     "http://127.0.0.1:9000/hook",
+		Payload: map[string]string{"hello": "world"},
+		Retry:   &sendoff.Retry{MaxAttempts: 5},
+	})
+	if err != nil {
+		return err // a *sendoff.Problem when the server refused it
+	}
+	t, err = client.Wait(ctx, t.ID)
+	if err != nil {
+		return err
+	}
+	fmt.Println(t.State, t.Attempts)
+	return nil
+}
+
+func receive() {
+	hook := func(w http.ResponseWriter, r *http.Request) {
+		fmt.Println("task", r.Header.Get("Sendoff-Task-Id"), "attempt", r.Header.Get("Sendoff-Attempt"))
+	}
+
+	v := &sendoff.Verifier{KeysURL: "http://127.0.0.1:4450"}
+	http.Handle("POST /hook", v.Middleware(http.HandlerFunc(hook)))
+	log.Fatal(http.ListenAndServe("127.0.0.1:9000", nil))
+}
+
+func receiveWebhook() *sendoff.Verifier {
+	v := &sendoff.Verifier{WebhookSecrets: []string{os.Getenv("SENDOFF_WEBHOOK_SECRET")}}
+	return v
+}
+
+func once(db *sql.DB) http.HandlerFunc {
+	charge := func(w http.ResponseWriter, r *http.Request) {
+		tx, err := db.BeginTx(r.Context(), nil)
+		if err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		defer tx.Rollback()
+		res, err := tx.ExecContext(r.Context(),
+			`insert into done (task_id) values ($1) on conflict do nothing`, r.Header.Get("Idempotency-Key"))
+		if err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		if n, _ := res.RowsAffected(); n == 0 {
+			return // done by an earlier attempt: 200
+		}
+		if _, err := tx.ExecContext(r.Context(), `update account set balance = balance - 10 where id = 7`); err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		if tx.Commit() != nil {
+			w.WriteHeader(http.StatusServiceUnavailable) // tried again; a commit that did happen is found above
+		}
+	}
+	return charge
+}
+
+func fence(ctx context.Context, db *sql.DB, r *http.Request) (bool, error) {
+	token, err := strconv.ParseInt(r.Header.Get("Sendoff-Token"), 10, 64)
+	if err != nil {
+		return false, err
+	}
+	res, err := db.ExecContext(ctx, `insert into fence (task_id, token) values ($1, $2)
+		on conflict (task_id) do update set token = excluded.token where excluded.token > fence.token`,
+		r.Header.Get("Sendoff-Task-Id"), token)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n == 1, err // false: a later attempt was here, do nothing
+}
+
+type Welcome struct {
+	Email string `json:"email"`
+}
+
+func embed() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+
+	db, err := sqlite.Open(ctx, "app.db", sqlite.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	e, err := engine.New(db, engine.Config{AllowLoopback: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	engine.Handle(e, "welcome", func(ctx context.Context, w Welcome) error {
+		log.Println("welcome", w.Email)
+		return nil
+	})
+
+	if _, err := e.Submit(ctx, engine.Submission{
+		Spec:    task.Spec{Handler: "welcome"},
+		Payload: []byte(`{"email":"ada@example.com"}`),
+	}); err != nil {
+		log.Fatal(err)
+	}
+	if err := e.Run(ctx); err != nil { // until ctx ends, then a clean stop
+		log.Fatal(err)
+	}
+}
+
+func mount(e *engine.Engine, index http.Handler) {
+	mux := http.NewServeMux()
+	mux.Handle("/", index)
+	doors := e.Handler(engine.HandlerConfig{APIKeys: []string{os.Getenv("SENDOFF_API_KEY")}})
+	for _, path := range []string{"/v1/", "/metrics", "/livez", "/readyz", "/openapi.json", "/.well-known/sendoff-keys"} {
+		mux.Handle(path, doors)
+	}
+	log.Fatal(http.ListenAndServe("127.0.0.1:8080", mux))
+}
+
+func ends(e *engine.Engine, call func(context.Context) (busy time.Duration, gone bool, err error)) {
+	e.HandleFunc("call", func(ctx context.Context, c *engine.Call) error {
+		log.Println("attempt", c.Attempt, "of", c.MaxAttempts, "token", c.Token)
+		busy, gone, err := call(ctx) // ctx ends with the timeout, a cancel or a stop
+		switch {
+		case gone:
+			return sendoff.Permanent(err) // failed, reason rejected
+		case busy > 0 && err != nil:
+			return sendoff.RetryAfter(err, busy) // spends an attempt, waits that long
+		case busy > 0:
+			return sendoff.Snooze(busy) // spends none
+		}
+		return err // nil: succeeded; other: retried after the backoff
+	})
+}
+
+func submitTx(ctx context.Context, e *engine.Engine, db *postgres.Store, pool *pgxpool.Pool) error {
+	t, err := e.Prepare(ctx, engine.Submission{
+		Spec:    task.Spec{URL: "http://127.0.0.1:9000/ship"},
+		Payload: []byte(`{"order":42}`),
+	})
+	if err != nil {
+		return err
+	}
+	tx, err := pool.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback(ctx)
+	if _, err := tx.Exec(ctx, `insert into orders (id) values (42)`); err != nil {
+		return err
+	}
+	inserted, woken, err := postgres.SubmitTx(ctx, tx, db, []store.NewTask{t}, true)
+	if err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return err
+	}
+	e.Woken(woken)
+	log.Println("task", inserted[0].ID)
+	return nil
+}
+
+func submitTurn(ctx context.Context, e *engine.Engine, db *sqlite.Store) error {
+	t, err := e.Prepare(ctx, engine.Submission{
+		Spec:    task.Spec{Handler: "welcome"},
+		Payload: []byte(`{"email":"ada@example.com"}`),
+	})
+	if err != nil {
+		return err
+	}
+	woken, err := db.Tx(ctx, func(turn *sqlite.Turn) error {
+		if _, err := turn.ExecContext(ctx, `insert into customer (email) values ('ada@example.com')`); err != nil {
+			return err
+		}
+		_, err := turn.Insert([]store.NewTask{t}, true)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	e.Woken(woken)
+	return nil
+}
+
+var _ = []any{submit, receive, receiveWebhook, once, fence, embed, mount, ends, submitTx, submitTurn}
