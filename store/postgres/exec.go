@@ -192,19 +192,21 @@ func (s *Store) change(ctx context.Context, fn func(context.Context, *session) e
 		return err
 	}
 	defer s.calls.Done()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
+	waiting, stop := context.WithTimeout(ctx, s.options.Deadline)
+	defer stop()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.Deadline)
 	defer cancel()
 	for try := 1; ; try++ {
-		err := with(ctx, s.hot, func(c *session) error {
+		err := with(waiting, s.hot, func(c *session) error {
 			err := fn(ctx, c)
 			if c.began {
 				c.rollback(ctx)
 			}
 			return err
 		})
+		if err != nil && waiting.Err() != nil && errors.Is(err, errUnsent) {
+			return err
+		}
 		if try < maxTries && (isConflict(err) || errors.Is(err, errUnsent) && ctx.Err() == nil) {
 			continue
 		}
@@ -286,6 +288,8 @@ func noticed(conn *pgconn.PgConn, n *pgconn.Notice) {
 type quietConn struct{ net.Conn }
 
 func (quietConn) RemoteAddr() net.Addr { return nowhere{} }
+
+type wrapConn = func(context.Context, *pgconn.Config, net.Conn) (net.Conn, error)
 
 func quiet(_ context.Context, _ *pgconn.Config, conn net.Conn) (net.Conn, error) {
 	return quietConn{conn}, nil

@@ -198,12 +198,12 @@ func SubmitTx(ctx context.Context, tx pgx.Tx, s *Store, tasks []store.NewTask, a
 	c := &session{conn: tx.Conn().PgConn()}
 	p := newPlan(s.clock.now())
 	if err := c.do(ctx, p.look([]*insertOp{op})...); err != nil {
-		return nil, nil, fmt.Errorf("submit tasks: %w", err)
+		return nil, nil, fmt.Errorf("submit tasks: %w", translate(err))
 	}
 	p.resolve(op, false)
 	p.place(s.clock.take(p.ready))
 	if err := c.do(ctx, p.writes()...); err != nil {
-		return nil, nil, fmt.Errorf("submit tasks: %w", err)
+		return nil, nil, fmt.Errorf("submit tasks: %w", translate(err))
 	}
 	return op.out, op.woken, nil
 }

@@ -113,10 +113,10 @@ func Open(ctx context.Context, dsn string, options Options) (*Store, error) {
 		copies: make(chan struct{}, 2),
 	}
 	var err error
-	if s.hot, err = newPool(ctx, dsn, hot); err != nil {
+	if s.hot, err = newPool(ctx, dsn, hot, quiet); err != nil {
 		return nil, err
 	}
-	if s.reads, err = newPool(ctx, dsn, options.MaxConns-hot); err != nil {
+	if s.reads, err = newPool(ctx, dsn, options.MaxConns-hot, nil); err != nil {
 		s.hot.Close()
 		return nil, err
 	}
@@ -130,14 +130,14 @@ func Open(ctx context.Context, dsn string, options Options) (*Store, error) {
 	return s, nil
 }
 
-func newPool(ctx context.Context, dsn string, size int) (*pgxpool.Pool, error) {
+func newPool(ctx context.Context, dsn string, size int, wrap wrapConn) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("read the database URL: %w", err)
 	}
 	config.MaxConns = int32(size)
 	config.ConnConfig.OnNotice = noticed
-	config.ConnConfig.AfterNetConnect = quiet
+	config.ConnConfig.AfterNetConnect = wrap
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = "sendoff"
 	}

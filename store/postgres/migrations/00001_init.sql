@@ -103,6 +103,7 @@ create table sendoff.claim (
     ids  uuid[] not null
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
         autovacuum_vacuum_cost_delay = 0);
+alter table sendoff.claim alter column ids set storage external; -- ids do not compress
 
 create table sendoff.dead (
     at   int8 not null,
