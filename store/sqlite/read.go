@@ -107,12 +107,10 @@ func (s *Store) FindKey(ctx context.Context, ns int32, kind store.KeyKind, hash 
 	return id, translate(err)
 }
 
-// List implements store.Reader.
+// List implements store.Reader. Tasks of a single state that is on a work list
+// are looked up there while the list is short; otherwise a window of the tasks
+// is scanned.
 func (s *Store) List(ctx context.Context, q store.Query) ([]store.Row, task.ID, error) {
-	scan := q.Scan
-	if scan == 0 {
-		scan = -1 // no limit
-	}
 	where, args := []string{"id >= ?"}, []any{q.From[:]}
 	if !q.Before.IsZero() {
 		where, args = append(where, "id < ?"), append(args, q.Before[:])
@@ -120,7 +118,37 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]store.Row, task.ID, 
 	if q.Lanes != nil {
 		where, args = append(where, "lane in (select value from json_each(?))"), append(args, jsonList(q.Lanes))
 	}
-	window := ` from task where ` + strings.Join(where, " and ") + ` order by id desc limit ?`
+	bounds := ` where ` + strings.Join(where, " and ")
+	if table, err := s.shortList(ctx, q); err != nil || table != "" {
+		rows, err2 := readAll(ctx, s, scanRow, selectRow+`where id in (select id from `+table+bounds+`) order by id desc limit ?`,
+			append(args, q.Limit)...)
+		return rows, pageEnd(rows, q.Limit), errors.Join(err, err2)
+	}
+	return s.scan(ctx, q, ` from task`+bounds+` order by id desc limit ?`, args)
+}
+
+// shortList returns the work list that holds exactly the tasks of a query, when
+// it is short; "" otherwise.
+func (s *Store) shortList(ctx context.Context, q store.Query) (string, error) {
+	const short = 10_000
+	tables := map[task.State]string{task.Ready: "ready", task.Scheduled: "timer", task.Failed: "dead"}
+	if len(q.States) != 1 || tables[q.States[0]] == "" {
+		return "", nil
+	}
+	table := tables[q.States[0]]
+	var n int
+	err := s.read.QueryRowContext(ctx, `select count(*) from (select 1 from `+table+` limit ?)`, short+1).Scan(&n)
+	if err != nil || n > short {
+		return "", translate(err)
+	}
+	return table, nil
+}
+
+func (s *Store) scan(ctx context.Context, q store.Query, window string, args []any) ([]store.Row, task.ID, error) {
+	scan := q.Scan
+	if scan == 0 {
+		scan = -1 // no limit
+	}
 	args = append(args, scan)
 	states, all := q.States, 0
 	if states == nil {
@@ -131,11 +159,19 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]store.Row, task.ID, 
 	if err != nil {
 		return nil, task.ID{}, err
 	}
-	if len(rows) == q.Limit {
-		return rows, rows[len(rows)-1].ID, nil
+	if next := pageEnd(rows, q.Limit); !next.IsZero() {
+		return rows, next, nil
 	}
 	next, err := s.windowEnd(ctx, window, args, scan)
 	return rows, next, err
+}
+
+// pageEnd is where to go on after a full page.
+func pageEnd(rows []store.Row, limit int) (next task.ID) {
+	if len(rows) == limit {
+		next = rows[len(rows)-1].ID
+	}
+	return next
 }
 
 // windowEnd returns the last id of a listing's window when the window was full.
