@@ -161,4 +161,3 @@ func anchors(text string) (out []string) {
 	}
 	return out
 }
-
