@@ -209,23 +209,27 @@ func (c *Client) Attempts(ctx context.Context, id string) ([]Attempt, error) {
 	return out.Items, err
 }
 
-// Cancel ends a task and stops its attempt. A task that has ended stays as it is
-// and the error is a *Problem with status 409.
+// Cancel ends a task and stops its attempt. It may be repeated; a task that has
+// ended otherwise stays as it is, see [IsConflict].
 func (c *Client) Cancel(ctx context.Context, id string) (*Task, error) {
-	return c.act(ctx, id, "cancel")
+	return c.act(ctx, id, "cancel", true)
 }
 
-// Retry starts a new run of a task that has ended.
-func (c *Client) Retry(ctx context.Context, id string) (*Task, error) { return c.act(ctx, id, "retry") }
+// Retry starts a new run of a task that has ended; see [IsConflict]. It is not
+// repeated when its answer is lost: that would say 409 for what the first did.
+func (c *Client) Retry(ctx context.Context, id string) (*Task, error) {
+	return c.act(ctx, id, "retry", false)
+}
 
-// Run makes a scheduled task run now.
-func (c *Client) Run(ctx context.Context, id string) (*Task, error) { return c.act(ctx, id, "run") }
+// Run makes a scheduled task run now; see [IsConflict]. Like Retry it is not
+// repeated.
+func (c *Client) Run(ctx context.Context, id string) (*Task, error) {
+	return c.act(ctx, id, "run", false)
+}
 
-// act is not repeated after a lost answer: the second one would say 409 for what
-// the first has done.
-func (c *Client) act(ctx context.Context, id, verb string) (*Task, error) {
+func (c *Client) act(ctx context.Context, id, verb string, again bool) (*Task, error) {
 	var out Task
-	if _, _, err := c.do(ctx, request{method: http.MethodPost, path: taskPath(id, "/"+verb)}, &out); err != nil {
+	if _, _, err := c.do(ctx, request{method: http.MethodPost, path: taskPath(id, "/"+verb), again: again}, &out); err != nil {
 		return nil, err
 	}
 	return &out, nil

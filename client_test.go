@@ -119,7 +119,8 @@ func TestWhatMayNotBeRepeatedIsSentOnce(t *testing.T) {
 			_, err := c.SubmitBatch(ctx, nil, true)
 			return err
 		}, 1},
-		"cancel": {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Cancel(ctx, "x"); return err }, 1},
+		"retry":  {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Retry(ctx, "x"); return err }, 1},
+		"cancel": {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Cancel(ctx, "x"); return err }, 3},
 		"get":    {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Get(ctx, "x"); return err }, 3},
 		"pause":  {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Pause(ctx, "x"); return err }, 3},
 	} {

@@ -82,6 +82,9 @@ func execute(ctx context.Context, args []string, t *terminal) (err error) {
 		args = []string{"--help"}
 	}
 	parsed, err := parser.Parse(args)
+	if sources.err != nil {
+		return &exit{exitUsage, sources.err}
+	}
 	if err != nil {
 		return usageError(err)
 	}

@@ -114,7 +114,7 @@ func (s *server) run(signals <-chan os.Signal) error {
 	s.log.Info("serving", slog.String("address", s.url()), slog.String("version", version))
 	select {
 	case sig := <-signals:
-		s.log.Info("stopping: finishing what is under way", slog.String("signal", sig.String()), slog.Duration("grace", s.grace))
+		s.log.Info("stopping: finishing what is under way", slog.String("signal", sig.String()), slog.String("grace", s.grace.String()))
 		stop()
 		return s.stop(signals, worked)
 	case err := <-worked:

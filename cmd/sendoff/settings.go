@@ -23,6 +23,7 @@ type resolver struct {
 	path   string
 	file   map[string]string // by flag name
 	from   map[string]string
+	err    error // of the file: returned by Resolve it would be blamed on a flag
 }
 
 var _ kong.Resolver = (*resolver)(nil)
@@ -33,9 +34,7 @@ func (r *resolver) Validate(*kong.Application) error { return nil }
 // Resolve implements kong.Resolver. It is asked for flags that are not on the
 // command line.
 func (r *resolver) Resolve(ctx *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
-	if err := r.load(ctx, parent); err != nil {
-		return nil, err
-	}
+	r.load(ctx, parent)
 	for _, name := range flag.Envs {
 		if value, ok := os.LookupEnv(name); ok {
 			r.from[flag.Name] = "env " + name
@@ -50,18 +49,18 @@ func (r *resolver) Resolve(ctx *kong.Context, parent *kong.Path, flag *kong.Flag
 }
 
 // load reads the file when the command has --config.
-func (r *resolver) load(ctx *kong.Context, parent *kong.Path) error {
+func (r *resolver) load(ctx *kong.Context, parent *kong.Path) {
 	i := slices.IndexFunc(parent.Flags, func(f *kong.Flag) bool { return f.Name == "config" })
 	if r.from == nil {
 		r.from = map[string]string{}
 	}
 	if r.loaded || i < 0 {
-		return nil
+		return
 	}
 	r.loaded = true
 	given, _ := ctx.FlagValue(parent.Flags[i]).(string)
 	if r.path = cmp.Or(given, os.Getenv("SENDOFF_CONFIG")); r.path == "" {
-		return nil
+		return
 	}
 	var known []string
 	for _, f := range parent.Flags {
@@ -69,16 +68,14 @@ func (r *resolver) load(ctx *kong.Context, parent *kong.Path) error {
 			known = append(known, f.Name)
 		}
 	}
-	var err error
-	r.file, err = readSettings(r.path, known)
-	return err
+	r.file, r.err = readSettings(r.path, known)
 }
 
 // readSettings reads a YAML file of flag names, with - or _, and values.
 func readSettings(path string, known []string) (map[string]string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--config: %w", err)
 	}
 	var raw map[string]any
 	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&raw); err != nil && !errors.Is(err, io.EOF) {

@@ -1,0 +1,158 @@
+package sendoff_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/store/sqlite"
+)
+
+// realServer runs an engine behind its doors, for the client with that key.
+func realServer(t *testing.T, key string) *sendoff.Client {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "sendoff.db"), sqlite.Options{})
+	require.NoError(t, err)
+	e, err := engine.New(db, engine.Config{AllowLoopback: true})
+	require.NoError(t, err)
+	e.HandleFunc("echo", func(context.Context, *engine.Call) error { return nil })
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(ctx) }()
+	door := httptest.NewServer(e.Handler(engine.HandlerConfig{APIKeys: []string{key}}))
+	t.Cleanup(func() {
+		door.Close()
+		stop()
+		require.NoError(t, <-ended)
+		require.NoError(t, db.Close())
+	})
+	c, err := sendoff.NewClient(door.URL, sendoff.WithAPIKey(key))
+	require.NoError(t, err)
+	return c
+}
+
+func TestTheClientAndTheEngineAgree(t *testing.T) {
+	c, ctx := realServer(t, "key"), t.Context()
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/wrong" {
+			http.Error(w, "never", http.StatusUnprocessableEntity)
+		}
+	}))
+	defer app.Close()
+
+	none := 0.0
+	sent := sendoff.NewTask{
+		URL: app.URL + "/wrong", ID: "mine", Queue: "q", Name: "n", Method: "PUT", Headers: map[string]string{"X-A": "b"},
+		Payload: map[string]int{"n": 1}, Priority: sendoff.Priority(0), Group: "g", Timeout: 90 * time.Second, Labels: map[string]string{"l": "v"},
+		Retry:  &sendoff.Retry{MaxAttempts: 3, MaxAge: time.Hour, MinBackoff: 100 * time.Millisecond, MaxBackoff: time.Minute, Factor: 3, Jitter: &none},
+		Unique: &sendoff.Unique{Key: "u", Window: time.Hour},
+	}
+	task, err := c.Submit(ctx, sent)
+	require.NoError(t, err)
+	require.False(t, task.Existing || task.Replayed)
+	_, err = c.Wait(ctx, "mine")
+	require.NoError(t, err)
+	task, err = c.Get(ctx, "mine")
+	require.NoError(t, err)
+	require.Equal(t, "failed rejected", task.State+" "+task.Reason)
+	require.JSONEq(t, `{"n":1}`, string(task.Payload))
+	require.Equal(t, sent.Headers, task.Headers)
+	require.Equal(t, []any{"PUT", "q", "n", "g", 0, sent.Timeout, sent.Labels, 422, "u"},
+		[]any{task.Method, task.Queue, task.Name, task.Group, task.Priority, task.Timeout, task.Labels, task.LastStatus, task.UniqueKey})
+	require.Equal(t, sent.Retry, task.Retry)
+	require.WithinDuration(t, time.Now(), task.CreatedAt, time.Minute)
+
+	attempts, err := c.Attempts(ctx, "mine")
+	require.NoError(t, err)
+	require.Len(t, attempts, 1)
+	require.Equal(t, []any{"reject", 422, "never\n"}, []any{attempts[0].Outcome, attempts[0].Status, attempts[0].Body})
+	require.Positive(t, attempts[0].Duration)
+
+	// Each key on its own, and what it says.
+	again := sendoff.NewTask{URL: app.URL, Queue: "q", Unique: &sendoff.Unique{Key: "u"}}
+	task, err = c.Submit(ctx, again)
+	require.NoError(t, err)
+	require.True(t, task.Existing)
+	require.Equal(t, "mine", task.ID)
+	again.Unique.OnConflict = sendoff.OnConflictReject
+	_, err = c.Submit(ctx, again)
+	require.True(t, sendoff.IsConflict(err), "%v", err)
+	_, err = c.Submit(ctx, sendoff.NewTask{URL: app.URL, ID: "mine"})
+	require.True(t, sendoff.IsConflict(err), "%v", err)
+	once := sendoff.NewTask{Handler: "echo", IdempotencyKey: "once"}
+	first, err := c.Submit(ctx, once)
+	require.NoError(t, err)
+	second, err := c.Submit(ctx, once)
+	require.NoError(t, err)
+	require.True(t, second.Replayed)
+	require.Equal(t, first.ID, second.ID)
+
+	items, err := c.SubmitBatch(ctx, []sendoff.NewTask{{Handler: "echo", Delay: time.Hour}, {URL: "ftp://x"}}, false)
+	require.NoError(t, err)
+	require.Equal(t, "created", items[0].Status)
+	require.Equal(t, "scheduled", items[0].Task.State)
+	require.Equal(t, "invalid", items[1].Status)
+	require.Equal(t, "url", items[1].Error.Fields[0].Field)
+
+	_, err = c.Run(ctx, items[0].Task.ID)
+	require.NoError(t, err)
+	task, err = c.Wait(ctx, items[0].Task.ID)
+	require.NoError(t, err)
+	require.Equal(t, "succeeded", task.State)
+	_, err = c.Retry(ctx, task.ID)
+	require.NoError(t, err)
+	_, err = c.Wait(ctx, task.ID)
+	require.NoError(t, err)
+	_, err = c.Cancel(ctx, task.ID)
+	require.True(t, sendoff.IsConflict(err), "%v", err)
+	require.NoError(t, c.Delete(ctx, task.ID))
+	_, err = c.Get(ctx, task.ID)
+	require.True(t, sendoff.IsNotFound(err), "%v", err)
+
+	var listed []string
+	for task, err := range c.List(ctx, sendoff.Filter{Queue: "q", States: []string{"failed"}, Labels: sent.Labels, CreatedAfter: time.Now().Add(-time.Hour)}) {
+		require.NoError(t, err)
+		listed = append(listed, task.ID)
+	}
+	require.Equal(t, []string{"mine"}, listed)
+}
+
+func TestQueuesAreSteeredThroughTheClient(t *testing.T) {
+	c, ctx := realServer(t, "key"), t.Context()
+	_, err := c.Submit(ctx, sendoff.NewTask{Handler: "echo", Queue: "q", Delay: time.Hour})
+	require.NoError(t, err)
+	queue, err := c.Pause(ctx, "q")
+	require.NoError(t, err)
+	require.True(t, queue.Paused)
+	_, err = c.Submit(ctx, sendoff.NewTask{Handler: "echo", Queue: "q"})
+	require.NoError(t, err)
+	stats, err := c.Stats(ctx, "q")
+	require.NoError(t, err)
+	require.Equal(t, []int64{1, 1}, []int64{stats.Ready, stats.Scheduled})
+	n, err := c.Purge(ctx, "q")
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+	queue, err = c.Resume(ctx, "q")
+	require.NoError(t, err)
+	require.False(t, queue.Paused)
+	queues, err := c.Queues(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "q", queues[0].Name)
+	_, err = c.Queue(ctx, "other")
+	require.True(t, sendoff.IsNotFound(err))
+	nodes, err := c.Nodes(ctx)
+	require.NoError(t, err)
+	require.Equal(t, []string{"accept", "execute", "schedule"}, nodes[0].Roles)
+
+	stranger, err := sendoff.NewClient(c.URL(), sendoff.WithAPIKey("wrong"))
+	require.NoError(t, err)
+	_, err = stranger.Queues(ctx)
+	require.ErrorContains(t, err, "(401)")
+}

@@ -1,0 +1,102 @@
+//go:build testscript
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The scripts in testdata run the real program as processes of its own.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"sendoff": main,
+		"app":     func() { fmt.Fprintln(os.Stderr, runApp(os.Args[1])); os.Exit(1) },
+	})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"address":   cmdAddress,
+			"reachable": cmdReachable,
+			"terminate": cmdTerminate,
+		},
+	})
+}
+
+// cmdAddress sets variables to free addresses on this machine.
+func cmdAddress(ts *testscript.TestScript, _ bool, names []string) {
+	for _, name := range names {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		ts.Setenv(name, l.Addr().String())
+		ts.Check(l.Close())
+	}
+}
+
+// cmdTerminate sends SIGTERM, which kill does not know, to the background
+// commands with that first argument.
+func cmdTerminate(ts *testscript.TestScript, _ bool, args []string) {
+	for _, cmd := range ts.BackgroundCmds() {
+		if len(cmd.Args) > 1 && cmd.Args[1] == args[0] {
+			_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		}
+	}
+}
+
+// cmdReachable waits until a URL answers with 200, or with "!" until nobody
+// listens there any more.
+func cmdReachable(ts *testscript.TestScript, neg bool, args []string) {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		res, err := http.Get(args[0])
+		if err == nil {
+			_ = res.Body.Close()
+		}
+		if !neg && err == nil && res.StatusCode == http.StatusOK || neg && err != nil {
+			return
+		}
+	}
+	ts.Fatalf("after 20 s, reachable %s is not %v", args[0], !neg)
+}
+
+// runApp is an app whose answers the path spells, one for each call of a task:
+// /500,500,200. A slow one waits for a second first.
+func runApp(addr string) error {
+	var mu sync.Mutex
+	calls := map[string]int{}
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return err
+	}
+	return errors.Join(http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.Header.Get("Sendoff-Task-Id")
+		mu.Lock()
+		call := calls[id]
+		calls[id]++
+		mu.Unlock()
+		answers := strings.Split(strings.Trim(r.URL.Path, "/"), ",")
+		var status int
+		if _, err := fmt.Sscan(answers[min(call, len(answers)-1)], &status); err != nil {
+			status = http.StatusOK
+		}
+		if r.URL.RawQuery == "slow" {
+			time.Sleep(time.Second)
+		}
+		w.WriteHeader(status)
+		fmt.Fprintf(w, "call %d", call+1)
+	})))
+}
