@@ -89,7 +89,7 @@ func (r *Retry) UnmarshalJSON(b []byte) error {
 const (
 	OnConflictReturn  = "return"  // answer with the task that holds it; the default
 	OnConflictReject  = "reject"  // answer 409
-	OnConflictReplace = "replace" // cancel the holder, which must not run, and take the key
+	OnConflictReplace = "replace" // cancel the holder, if it still waits, and take the key
 )
 
 // Unique allows one task for a key, within a queue, at a time.

@@ -161,6 +161,11 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e.catalog = catalog.New(s)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := e.catalog.Refresh(ctx); err != nil {
+		return nil, fmt.Errorf("read the queues: %w", err)
+	}
 	e.wireRooms()
 	e.loops = []*claim.Loop{
 		e.loop("push", e.cfg.PushSlots, func(pool string) bool { return pool == task.AnyPool }),
@@ -316,9 +321,6 @@ func (e *Engine) untilStop(ctx context.Context) error {
 var ErrStoreBroken = errors.New("the database file can no longer be written: check the disk and restart")
 
 func (e *Engine) start(ctx context.Context) error {
-	if err := e.catalog.Refresh(ctx); err != nil {
-		return err
-	}
 	return e.member.Join(ctx)
 }
 

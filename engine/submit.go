@@ -3,16 +3,16 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
+	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/exec/local"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
 // ErrNoAccept says that this engine runs without the role accept.
-var ErrNoAccept = errors.New("this node does not accept tasks: it runs without the role accept")
+var ErrNoAccept = accept.ErrNoAccept
 
 // Submit accepts a task: it is on disk when Submit returns. The error is
 // task.Invalid for a faulty submission, ErrBusy, or one of the database. See

@@ -2,6 +2,10 @@ package store
 
 import "github.com/sendoff-dev/sendoff/task"
 
+// CanceledError is the error of an attempt that was under way when its task was
+// canceled.
+const CanceledError = "the task was canceled while it ran"
+
 // LostTransition is how the attempt of a running task ends when its node was
 // lost. Whoever applies it advances the token as well, so that a node which
 // only slept settles nothing afterwards.

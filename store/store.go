@@ -60,7 +60,8 @@ type Inserter interface {
 
 // Claimer hands tasks to a node.
 type Claimer interface {
-	// Claim takes ready tasks for a node: for each slot in order the ones with
+	// Claim takes ready tasks for a node: for each slot (no two of the same lane
+	// and priority but the share of the lowest one) in order the ones with
 	// the smallest positions from the slot's cursor on, at most the slot's limit
 	// and req.Limit in all. Each gets a new token and is running from then on.
 	// Tasks of paused queues are left; expired ones end as failed and are not
@@ -149,8 +150,9 @@ type Reader interface {
 
 // Operator does what a person asks for, one task at a time.
 type Operator interface {
-	// Cancel ends a task at once. The token of a running one is advanced, so
-	// that its attempt can settle nothing. Canceling a canceled task is nil.
+	// Cancel ends a task at once. The attempt of a running one is recorded as
+	// canceled, and the token advanced, so that it can settle nothing any more.
+	// Canceling a canceled task is nil.
 	// ErrNotFound, ErrFinal.
 	Cancel(ctx context.Context, id task.ID) error
 
@@ -162,8 +164,8 @@ type Operator interface {
 	// ErrNotFound, ErrRunning, ErrFinal.
 	RunNow(ctx context.Context, id task.ID) ([]Woken, error)
 
-	// Delete erases a task that is not running, with its attempts, payload and
-	// keys. ErrNotFound, ErrRunning.
+	// Delete erases a task that is not running, with its attempts, its payload
+	// and those of its keys whose time is over. ErrNotFound, ErrRunning.
 	Delete(ctx context.Context, id task.ID) error
 
 	// Purge cancels up to limit tasks of the lanes that wait in ready or timer

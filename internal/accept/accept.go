@@ -25,6 +25,9 @@ import (
 // aside for. The client should come back after a second.
 var ErrBusy = errors.New("too many submissions are waiting to be written: try again in a second")
 
+// ErrNoAccept says that this node takes no tasks in.
+var ErrNoAccept = errors.New("this node does not accept tasks: it runs without the role accept, ask another one")
+
 // Submission is a request to run a task, as a door understood it.
 type Submission struct {
 	Queue     string // "" = default

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,6 +49,7 @@ type Loop struct {
 	woken  map[lineKey]int64
 	open   map[task.ID]int // claims in our hands: tasks not settled yet
 	done   []task.ID       // claims whose tasks are all settled
+	asked  []task.ID       // the claim that is being made, and the done ones that go with it
 	flying map[task.ID]*flight
 	alone  bool // a suspect runs: claim nothing beside it
 
@@ -149,7 +151,8 @@ func (l *Loop) claim(ctx context.Context) bool {
 	if len(slots) == 0 && !l.claimsToClose() {
 		return false
 	}
-	req := store.ClaimRequest{ID: task.ID(uuid.Must(uuid.NewV7())), Node: node, Slots: slots, Limit: free, Done: l.takeDone()}
+	req := store.ClaimRequest{ID: task.ID(uuid.Must(uuid.NewV7())), Node: node, Slots: slots, Limit: free}
+	req.Done = l.takeDone(req.ID)
 	batch, err := l.cfg.Store.Claim(context.WithoutCancel(ctx), req)
 	if err != nil {
 		// What was claimed, if anything, is in no hands: the rescue returns it.
@@ -228,11 +231,15 @@ func (l *Loop) serves(lane int32) bool {
 	return false
 }
 
-func (l *Loop) takeDone() []task.ID {
+// takeDone returns the claims to close with the next one. Until that has been
+// made, all of them count as being in our hands: a rescue that took a done claim
+// for a forgotten one would take back tasks that run again under a newer claim.
+func (l *Loop) takeDone(next task.ID) []task.ID {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	done := l.done
 	l.done = nil
+	l.asked = append([]task.ID{next}, done...)
 	return done
 }
 
@@ -246,14 +253,17 @@ func (l *Loop) giveBackDone(done []task.ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.done = append(l.done, done...)
+	l.asked = nil
 }
 
 // start runs the tasks of a claim.
 func (l *Loop) start(claim task.ID, tasks []store.Claimed) {
+	l.mu.Lock()
+	l.asked = nil
 	if len(tasks) == 0 {
+		l.mu.Unlock()
 		return
 	}
-	l.mu.Lock()
 	l.open[claim] = len(tasks)
 	l.alone = tasks[0].Priority == task.SuspectPriority
 	now := time.Now()
@@ -301,7 +311,7 @@ func (l *Loop) InFlight() int { return l.inFlight() }
 func (l *Loop) Claims() []task.ID {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ids := append([]task.ID(nil), l.done...)
+	ids := slices.Concat(l.done, l.asked)
 	for id := range l.open {
 		ids = append(ids, id)
 	}
@@ -360,9 +370,10 @@ func (l *Loop) Drain(ctx context.Context, cause error) {
 // them again; when it fails, the rescue does it.
 func (l *Loop) closeClaims() {
 	node, _ := l.cfg.Node()
-	if done := l.takeDone(); len(done) > 0 {
+	id := task.ID(uuid.Must(uuid.NewV7()))
+	if done := l.takeDone(id); len(done) > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
-		_, _ = l.cfg.Store.Claim(ctx, store.ClaimRequest{ID: task.ID(uuid.Must(uuid.NewV7())), Node: node, Done: done})
+		_, _ = l.cfg.Store.Claim(ctx, store.ClaimRequest{ID: id, Node: node, Done: done})
 	}
 }

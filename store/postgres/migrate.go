@@ -93,7 +93,7 @@ func (s *Store) checkSchema(ctx context.Context) error {
 		return fmt.Errorf("read the schema's version: %w", err)
 	case have < want:
 		return fmt.Errorf("%w: they are at %d, it needs %d; run `sendoff migrate` first", ErrSchema, have, want)
-	case have > want:
+	case have > want+1: // the tables of the next release are usable by this one
 		return fmt.Errorf("%w: they are at %d, it knows up to %d; run a newer sendoff (`sendoff migrate` cannot go back)", ErrSchema, have, want)
 	}
 	return nil

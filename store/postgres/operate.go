@@ -73,9 +73,16 @@ func (s *Store) Cancel(ctx context.Context, id task.ID) error {
 			return store.ErrFinal
 		case row.State != task.Ready && row.State != task.Scheduled:
 			q = query(`
-update sendoff.task set state = 8, reason = $5, finished_at = $4, token = token + case state when 2 then 1 else 0 end
-where id = $1 and state = $2 and token = $3 returning true`).
+with u as (
+ update sendoff.task set state = 8, reason = $5, finished_at = $4, token = token + case $2 when 2 then 1 else 0 end,
+  last_outcome = case $2 when 2 then $6 else last_outcome end, last_code = case $2 when 2 then 0 else last_code end,
+  last_error = case $2 when 2 then $7 else last_error end
+ where id = $1 and state = $2 and token = $3 returning id, run, failures, node, last_started),
+a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, node, error)
+ select id, $3, last_started, $4, run, failures + 1, 0, $6, false, node, $7 from u where $2 = 2)
+select true from u`).
 				id(id).i2(int16(row.State)).i8(row.Token).i8(s.clock.now()).i2(int16(task.Requested)).
+				i2(int16(task.Cancel)).text(store.CanceledError).
 				rows(func(*wireRow) { changed = true })
 		}
 		return raced(s.write(ctx, query(pins), q), &changed)
@@ -170,7 +177,7 @@ func (s *Store) Delete(ctx context.Context, id task.ID) error {
 			if !listed {
 				return errRace
 			}
-			gone, err := erase(ctx, c, []task.ID{id}, `and t.state = $2 and t.run = $3`, int64(row.State), int64(row.Run))
+			gone, err := erase(ctx, c, s.clock.now(), []task.ID{id}, `and t.state = $2 and t.run = $3`, int64(row.State), int64(row.Run))
 			if err == nil && gone == 0 {
 				return errRace
 			}

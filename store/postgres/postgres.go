@@ -52,6 +52,8 @@ type Options struct {
 	Migrate   bool          // bring the tables to this version first
 	Deadline  time.Duration // of one try of a transaction; its connection is closed then; default 15 s
 	Patience  time.Duration // how long a batch is tried again after unknown outcomes; default 30 s
+
+	OnCommit func(rows int, took time.Duration) // after each batch of the pipelines; nil = none
 }
 
 func (o Options) withDefaults() Options {
@@ -93,7 +95,7 @@ var (
 
 // Batch bounds, in tasks. Larger ones do not get cheaper for each task.
 const (
-	hotBatch    = 1000
+	hotBatch    = 2500 // a claim counts as what it may bring, and shares its commit with settles
 	insertBatch = 1000
 	copyFrom    = 500 // from here on an insert goes by COPY
 )
@@ -121,13 +123,29 @@ func Open(ctx context.Context, dsn string, options Options) (*Store, error) {
 		return nil, err
 	}
 	background := context.WithoutCancel(ctx) // batches belong to all their callers
-	s.settles = pipeline.New(hotBatch, (*hotCall).weight, func(calls []*hotCall) { s.handleHot(background, calls) })
-	s.inserts = pipeline.New(insertBatch, (*insertOp).weight, func(ops []*insertOp) { s.insertOps(background, ops) })
+	s.settles = pipeline.New(hotBatch, (*hotCall).weight, observed(s, (*hotCall).weight, func(calls []*hotCall) { s.handleHot(background, calls) }))
+	s.inserts = pipeline.New(insertBatch, (*insertOp).weight, observed(s, (*insertOp).weight, func(ops []*insertOp) { s.insertOps(background, ops) }))
 	if err := s.start(ctx); err != nil {
 		_ = s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// observed tells Options.OnCommit of every batch.
+func observed[T any](s *Store, weight func(T) int, handle func([]T)) func([]T) {
+	if s.options.OnCommit == nil {
+		return handle
+	}
+	return func(batch []T) {
+		rows := 0
+		for _, item := range batch {
+			rows += weight(item)
+		}
+		started := time.Now()
+		handle(batch)
+		s.options.OnCommit(rows, time.Since(started))
+	}
 }
 
 func newPool(ctx context.Context, dsn string, size int, wrap wrapConn) (*pgxpool.Pool, error) {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -112,6 +113,54 @@ const probeSQL = `select pos from sendoff.ready where lane = $1 and prio = $2 an
 // List pages through tasks; see store.Reader. A page without lanes walks the
 // primary key; one with lanes walks the index on (lane, id) of each and merges.
 func (s *Store) List(ctx context.Context, q store.Query) ([]store.Row, task.ID, error) {
+	if table, err := s.shortList(ctx, q.States); err != nil || table != "" {
+		rows, next, err2 := s.listFrom(ctx, table, q)
+		return rows, next, errors.Join(err, err2)
+	}
+	return s.scan(ctx, q)
+}
+
+// shortList returns the work list that holds exactly the tasks in one of states,
+// when it is short; "" otherwise.
+func (s *Store) shortList(ctx context.Context, states []task.State) (string, error) {
+	const short = 10_000
+	tables := map[task.State]string{task.Ready: "ready", task.Scheduled: "timer", task.Failed: "dead"}
+	if len(states) != 1 || tables[states[0]] == "" {
+		return "", nil
+	}
+	table, n := tables[states[0]], int64(0)
+	err := s.read(ctx, query(`select count(*) from (select from sendoff.`+table+` limit $1) l`).i8(short+1).rows(func(r *wireRow) { n = r.i8() }))
+	if err != nil || n > short {
+		return "", err
+	}
+	return table, nil
+}
+
+// listFrom reads a page of the tasks on a short work list.
+func (s *Store) listFrom(ctx context.Context, table string, q store.Query) (rows []store.Row, next task.ID, err error) {
+	if table == "" {
+		return nil, next, nil
+	}
+	before := q.Before
+	if before.IsZero() {
+		before = maxID
+	}
+	page := query(`select` + rowColumns + `from sendoff.task t where t.id = any(array(
+ select l.id from sendoff.` + table + ` l where l.id < $1 and l.id >= $2 and ($4::int4[] is null or l.lane = any($4)) order by l.id desc limit $3)) order by t.id desc`).
+		id(before).id(q.From).i8(int64(q.Limit))
+	if q.Lanes == nil {
+		page.add(oidInt4Array, nil)
+	} else {
+		page.i4s(len(q.Lanes), func(i int) int32 { return q.Lanes[i] })
+	}
+	err = s.read(ctx, query(noJIT), page.rows(func(r *wireRow) { rows = append(rows, readRow(r)) }))
+	if len(rows) > 0 && len(rows) == q.Limit {
+		next = rows[len(rows)-1].ID
+	}
+	return rows, next, err
+}
+
+func (s *Store) scan(ctx context.Context, q store.Query) ([]store.Row, task.ID, error) {
 	scan := int64(q.Scan)
 	if scan == 0 {
 		scan = 1 << 62

@@ -215,7 +215,8 @@ func (s *Store) Retain(ctx context.Context, keep store.Retention, cursor task.ID
 			})
 		keys := query(`
 delete from sendoff.key where ctid = any(array(
- select ctid from sendoff.key where until > 0 and until <= $1 and not while_open and kind <> 2
+ select ctid from sendoff.key k where until > 0 and until <= $1
+  and (not while_open or not exists (select from sendoff.task t where t.id = k.task))
  order by until, hash limit $2 for update skip locked))`).i8(now).i8(int64(limit))
 		if err := c.begin(ctx, query(pins), page, keys); err != nil {
 			return err
@@ -225,7 +226,7 @@ delete from sendoff.key where ctid = any(array(
 		}
 		if len(ended) > 0 {
 			var err error
-			deleted, err = erase(ctx, c, ended, `and t.state in (6, 7, 8) and t.finished_at <= $2 - case t.state when 6 then $3 when 7 then $4 else $5 end`,
+			deleted, err = erase(ctx, c, now, ended, `and t.state in (6, 7, 8) and t.finished_at <= $2 - case t.state when 6 then $3 when 7 then $4 else $5 end`,
 				now, keep.Succeeded, keep.Failed, keep.Canceled)
 			if err != nil {
 				return err
@@ -241,7 +242,7 @@ delete from sendoff.key where ctid = any(array(
 
 // erase deletes tasks and everything that is theirs, but for entries in ready
 // and timer. The guard is a condition on t with parameters from $2 on.
-func erase(ctx context.Context, c *session, ids []task.ID, guard string, values ...int64) (int, error) {
+func erase(ctx context.Context, c *session, now int64, ids []task.ID, guard string, values ...int64) (int, error) {
 	gone := 0
 	var names []store.KeyName
 	var owners []task.ID
@@ -271,9 +272,9 @@ select id, keys from t`).idList(ids)
 	n := len(names)
 	return gone, c.do(ctx, query(`
 delete from sendoff.key k using unnest($1, $2, $3, $4) as n(ns, kind, hash, task)
-where k.ns = n.ns and k.kind = n.kind and k.hash = n.hash and k.task = n.task`).
+where k.ns = n.ns and k.kind = n.kind and k.hash = n.hash and k.task = n.task and k.until <= $5`).
 		i4s(n, func(i int) int32 { return names[i].Namespace }).
 		i2s(n, func(i int) int16 { return int16(names[i].Kind) }).
 		blobs(n, func(i int) []byte { return names[i].Hash[:] }).
-		ids(n, func(i int) task.ID { return owners[i] }))
+		ids(n, func(i int) task.ID { return owners[i] }).i8(now))
 }

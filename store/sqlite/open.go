@@ -59,7 +59,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context, path string, opts Options) (err error) {
-	if s.lock, err = lockFile(path + ".lock"); err != nil {
+	if s.lock, err = waitForLock(ctx, path+".lock"); err != nil {
 		return err
 	}
 	if err := createPrivate(path); err != nil {
@@ -89,6 +89,16 @@ func (s *Store) open(ctx context.Context, path string, opts Options) (err error)
 	}
 	s.pipe = pipeline.New(batchWeight, func(o *op) int { return o.weight }, s.w.commit)
 	return nil
+}
+
+// waitForLock takes the lock, and gives a process that is just being killed two
+// seconds to let go of it.
+func waitForLock(ctx context.Context, path string) (f *os.File, err error) {
+	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if f, err = lockFile(path); !errors.Is(err, store.ErrInUse) || time.Now().After(deadline) || ctx.Err() != nil {
+			return f, err
+		}
+	}
 }
 
 // dsn names the file and the settings of every connection to it.

@@ -29,12 +29,23 @@ func (w *writer) cancel(id task.ID, why task.Reason) (task.State, error) {
 	if err := w.unlist(&row); err != nil {
 		return row.State, err
 	}
-	advance := 0
 	if row.State == task.Running {
-		advance = 1
+		return row.State, w.cancelRunning(&row, why)
 	}
-	return row.State, w.exec(`update task set state = 8, reason = ?, finished_at = ?, token = token + ? where id = ?`,
-		int64(why), w.now, advance, id[:])
+	return row.State, w.exec(`update task set state = 8, reason = ?, finished_at = ? where id = ?`, int64(why), w.now, id[:])
+}
+
+// cancelRunning ends a task together with its attempt, which can settle nothing
+// any more.
+func (w *writer) cancelRunning(row *store.Row, why task.Reason) error {
+	t := store.Transition{
+		ID: row.ID, Token: row.Token, Outcome: task.Cancel, Error: store.CanceledError,
+		Decision: task.Decision{To: task.Canceled, Reason: why, Failures: row.Failures, Crashes: row.Crashes},
+	}
+	if _, err := w.settleSlowly(&t, &woken{}); err != nil {
+		return err
+	}
+	return w.exec(`update task set token = token + 1 where id = ?`, row.ID[:])
 }
 
 // unlist takes a task off the work list its state says it is on.
@@ -127,8 +138,8 @@ func (w *writer) erase(row *store.Row, names []byte) error {
 		return err
 	}
 	for _, name := range store.DecodeKeyNames(names) {
-		err := w.exec(`delete from key where ns = ? and kind = ? and hash = ? and task = ?`,
-			name.Namespace, int64(name.Kind), name.Hash[:], row.ID[:])
+		err := w.exec(`delete from key where ns = ? and kind = ? and hash = ? and task = ? and until <= ?`,
+			name.Namespace, int64(name.Kind), name.Hash[:], row.ID[:], w.now)
 		if err != nil {
 			return err
 		}

@@ -195,7 +195,8 @@ func (s *Store) Retain(ctx context.Context, r store.Retention, cursor task.ID, l
 		}
 		deleted = len(old)
 		return w.exec(`delete from key where (ns, kind, hash) in (select ns, kind, hash from key
-			where until > 0 and until <= ? and not while_open and kind <> ? order by until, hash limit ?)`, w.now, int64(store.ClientIDKey), limit)
+			where until > 0 and until <= ? and (not while_open or not exists (select 1 from task where task.id = key.task))
+			order by until, hash limit ?)`, w.now, limit)
 	})
 	return next, deleted, err
 }

@@ -61,7 +61,13 @@ func (o *Oracle) position() int64 {
 func (o *Oracle) EnsureLane(_ context.Context, ns int32, queue, pool string, maxQueues int) (store.Lane, error) {
 	qi := slices.IndexFunc(o.queues, func(q store.Queue) bool { return q.Namespace == ns && q.Name == queue })
 	if qi < 0 {
-		if len(o.queues) >= maxQueues {
+		mine := 0
+		for _, q := range o.queues {
+			if q.Namespace == ns {
+				mine++
+			}
+		}
+		if mine >= maxQueues {
 			return store.Lane{}, store.ErrTooManyQueues
 		}
 		o.queues = append(o.queues, store.Queue{ID: int32(len(o.queues) + 1), Namespace: ns, Name: queue, CreatedAt: o.Clock()})
@@ -421,7 +427,7 @@ func (o *Oracle) Retain(_ context.Context, r store.Retention, cursor task.ID, li
 func (o *Oracle) expiredKeys(limit int) []store.KeyEntry {
 	var out []store.KeyEntry
 	for _, e := range o.keys {
-		if e.Until > 0 && e.Until <= o.Clock() && !e.WhileOpen && e.Kind != store.ClientIDKey {
+		if e.Until > 0 && e.Until <= o.Clock() && (!e.WhileOpen || o.tasks[e.Task] == nil) {
 			out = append(out, e)
 		}
 	}
@@ -437,7 +443,7 @@ func (o *Oracle) expiredKeys(limit int) []store.KeyEntry {
 func (o *Oracle) erase(row *store.Row) {
 	for _, e := range o.keysOf[row.ID] {
 		name := keyName{e.Namespace, e.Kind, e.Hash}
-		if o.keys[name].Task == row.ID {
+		if o.keys[name].Task == row.ID && o.keys[name].Until <= o.Clock() {
 			delete(o.keys, name)
 		}
 	}
@@ -513,6 +519,8 @@ func (o *Oracle) Cancel(_ context.Context, id task.ID) error {
 
 func (o *Oracle) cancel(row *store.Row, why task.Reason) {
 	if row.State == task.Running {
+		o.record(row, &store.Transition{Outcome: task.Cancel, Error: store.CanceledError, Decision: task.Decision{Failures: row.Failures}})
+		row.LastOutcome, row.LastCode, row.LastError = task.Cancel, 0, store.CanceledError
 		row.Token++
 	}
 	o.finish(row, task.Canceled, why)

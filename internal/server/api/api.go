@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -71,6 +72,7 @@ func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
 	describeCreate(api.OpenAPI())
 	mountTasks(api, cfg)
 	mountQueues(api, cfg)
+	describeProblems(api.OpenAPI())
 	return api.OpenAPI()
 }
 
@@ -146,8 +148,11 @@ func getTask(ctx context.Context, tasks Viewer, in *getInput) (*taskReply, error
 		t, err = tasks.Get(ctx, in.ID)
 	} else {
 		d, parseErr := time.ParseDuration(in.Wait)
+		if seconds, err := strconv.ParseFloat(in.Wait, 64); err == nil && seconds < 1e6 {
+			d, parseErr = time.Duration(seconds*float64(time.Second)), nil
+		}
 		if parseErr != nil || d < 0 {
-			return nil, invalidProblem(task.Invalid{{Field: "wait", Message: `want a duration such as "30s"`}})
+			return nil, invalidProblem(task.Invalid{{Field: "wait", Message: `want a duration such as "30s", or seconds`}})
 		}
 		t, err = tasks.Wait(ctx, in.ID, min(d, maxWait))
 	}
@@ -172,7 +177,7 @@ type attemptsReply struct {
 // describeCreate adds the handlers written by hand to the OpenAPI document.
 func describeCreate(doc *huma.OpenAPI) {
 	one := operation(http.MethodPost, "/v1/tasks", "create-task", "Submit a task: it is on disk when the answer comes", http.StatusCreated)
-	describe[CreateRequest, Task](doc, &one, "200", "201", "409", "413", "422", "503")
+	describe[CreateRequest, Task](doc, &one, "200", "201", "400", "401", "403", "409", "413", "415", "422", "503")
 	many := operation(http.MethodPost, "/v1/tasks/batch", "create-tasks", "Submit up to 1,000 tasks in one transaction", http.StatusCreated)
-	describe[BatchRequest, BatchReply](doc, &many, "200", "201", "413", "422", "503")
+	describe[BatchRequest, BatchReply](doc, &many, "200", "201", "400", "401", "403", "409", "413", "415", "422", "503")
 }

@@ -236,14 +236,23 @@ func (c *creator) batch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(reply.status())
+	_ = json.NewEncoder(w).Encode(reply) // the client may be gone
+}
+
+// status is 201 when something was stored, 409 when an atomic batch was refused,
+// and 200 when everything was there already or refused by itself.
+func (b *BatchReply) status() int {
 	status := http.StatusOK
-	for _, item := range reply.Items {
-		if item.Status == "created" {
-			status = http.StatusCreated
+	for _, item := range b.Items {
+		switch item.Status {
+		case "created":
+			return http.StatusCreated
+		case "skipped":
+			status = http.StatusConflict
 		}
 	}
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(reply) // the client may be gone
+	return status
 }
 
 func (c *creator) submitBatch(r *http.Request, req *BatchRequest, body []byte) (*BatchReply, *Problem) {

@@ -6,6 +6,30 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
+// describeProblems says of every operation how it answers errors, and adds what
+// huma cannot know of the listing.
+func describeProblems(doc *huma.OpenAPI) {
+	problem := doc.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")
+	for _, path := range doc.Paths {
+		for _, op := range []*huma.Operation{path.Get, path.Post, path.Delete} {
+			if op == nil {
+				continue
+			}
+			for status, answer := range op.Responses {
+				if status == "default" || status >= "400" {
+					answer.Content = map[string]*huma.MediaType{problemType: {Schema: problem}}
+				}
+			}
+		}
+	}
+	delete(doc.Components.Schemas.Map(), "ErrorModel")
+	delete(doc.Components.Schemas.Map(), "ErrorDetail")
+	list := doc.Paths["/v1/tasks"].Get
+	list.Parameters = append(list.Parameters, &huma.Param{
+		Name: "label.KEY", In: "query", Schema: &huma.Schema{Type: "string"}, Description: "The label KEY has this value; repeatable with other keys.",
+	})
+}
+
 // describe adds an operation that is not registered with huma to the document.
 func describe[Request, Reply any](doc *huma.OpenAPI, op *huma.Operation, statuses ...string) {
 	schemas := doc.Components.Schemas

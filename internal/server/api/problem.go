@@ -72,6 +72,7 @@ var table = []struct {
 	{store.ErrRunning, 409, "state_conflict", 0},
 	{store.ErrTooManyQueues, 422, "too_many_queues", 0},
 	{accept.ErrBusy, 503, "busy", 1},
+	{accept.ErrNoAccept, 503, "not_here", 0},
 	{operate.ErrBadCursor, 422, "invalid_request", 0},
 	{context.DeadlineExceeded, 503, "unavailable", 1},
 	{context.Canceled, 499, "client_gone", 0},
