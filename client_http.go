@@ -34,6 +34,10 @@ const (
 	maxReply      = 64 << 20         // bytes
 )
 
+// statusStopping is what a server answers to whoever waits for a task while it
+// stops: another one, or the same after its restart, knows more.
+const statusStopping = 499
+
 var errNotSendoff = errors.New("the answer is not that of a Sendoff server")
 
 // do sends a request, again while that is safe, and decodes the answer into out.
@@ -64,6 +68,9 @@ func (r *request) retryable(err error, try int) (time.Duration, bool) {
 	backoff = backoff/2 + rand.N(backoff)
 	safe := r.again || r.method != http.MethodPost
 	if p, ok := errors.AsType[*Problem](err); ok {
+		if p.Status == statusStopping {
+			return backoff, safe
+		}
 		busy := p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable
 		return max(p.RetryAfter, backoff), safe && busy && p.RetryAfter > 0 && p.RetryAfter <= maxRetryAfter
 	}

@@ -204,7 +204,11 @@ func TestWaitAsksUntilTheTaskHasEnded(t *testing.T) {
 	var asked atomic.Int64
 	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 		require.NotEmpty(t, r.URL.Query().Get("wait"))
-		if asked.Add(1) < 3 {
+		switch n := asked.Add(1); {
+		case n == 1:
+			answer(w, 499, `{"detail":"the server stops"}`)
+			return
+		case n < 3:
 			answer(w, 200, `{"id":"1","state":"running"}`)
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 )
@@ -89,7 +90,7 @@ func execute(ctx context.Context, args []string, t *terminal) (err error) {
 		return usageError(err)
 	}
 	if !strings.HasPrefix(parsed.Command(), "serve") { // which counts the signals itself
-		interrupted, stop := signal.NotifyContext(ctx, os.Interrupt)
+		interrupted, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		parsed.BindTo(interrupted, (*context.Context)(nil))
 	}

@@ -3,11 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/sendoff-dev/sendoff/store/postgres"
 )
@@ -20,39 +20,46 @@ type migrateCmd struct {
 
 // migration is what --json prints.
 type migration struct {
-	Applied []int64 `json:"applied"` // versions, by this run
-	Version int64   `json:"version"` // of the database now
+	Migrated bool  `json:"migrated"` // false: there was nothing to do
+	Version  int64 `json:"version"`  // of the database now
 }
 
 // Run migrates. It may run beside servers and beside itself.
 func (c *migrateCmd) Run(ctx context.Context, t *terminal) error {
-	s := settings{DB: c.DB}
-	if !s.postgres() {
+	if s := (settings{DB: c.DB}); !s.postgres() {
 		return usage("--db %s: migrate is for postgres:// databases; a SQLite file is brought up to date by sendoff serve itself", redacted(c.DB))
 	}
-	seen := &versions{}
-	if err := postgres.Migrate(ctx, cmp.Or(c.ListenDSN, c.DB), slog.New(seen)); err != nil {
+	dsn, m := cmp.Or(c.ListenDSN, c.DB), migration{Version: newest()}
+	switch err := fits(ctx, dsn); {
+	case errors.Is(err, postgres.ErrSchema):
+		if err := postgres.Migrate(ctx, dsn, nil); err != nil {
+			return err
+		}
+		if err := fits(ctx, dsn); err != nil {
+			return err // it is newer than this program
+		}
+		m.Migrated = true
+	case err != nil:
 		return err
 	}
-	// Opening it checks that this version understands what is there.
-	db, err := postgres.Open(ctx, cmp.Or(c.ListenDSN, c.DB), postgres.Options{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = db.Close() }()
-	m := migration{append([]int64{}, seen.applied...), newest()}
 	if c.JSON {
 		return t.json(m)
 	}
-	if len(m.Applied) == 0 {
+	if m.Migrated {
+		t.printf("%s was migrated to version %d\n", redacted(c.DB), m.Version)
+	} else {
 		t.printf("%s is at version %d already: nothing to do\n", redacted(c.DB), m.Version)
-		return nil
 	}
-	for _, v := range m.Applied {
-		t.printf("applied %d\n", v)
-	}
-	t.printf("%s is at version %d\n", redacted(c.DB), m.Version)
 	return nil
+}
+
+// fits tells whether the database's tables are those of this version.
+func fits(ctx context.Context, dsn string) error {
+	db, err := postgres.Open(ctx, dsn, postgres.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	return db.Close()
 }
 
 // newest is the last version that this program knows.
@@ -64,29 +71,4 @@ func newest() (last int64) {
 		last = max(last, v)
 	}
 	return last
-}
-
-// versions is a log handler that keeps the versions which a migration reports.
-type versions struct {
-	mu      sync.Mutex
-	applied []int64
-}
-
-func (v *versions) Enabled(context.Context, slog.Level) bool { return true }
-func (v *versions) WithAttrs([]slog.Attr) slog.Handler       { return v }
-func (v *versions) WithGroup(string) slog.Handler            { return v }
-
-// Handle implements slog.Handler.
-func (v *versions) Handle(_ context.Context, r slog.Record) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	source := false
-	r.Attrs(func(a slog.Attr) bool { source = source || a.Key == "source"; return true })
-	r.Attrs(func(a slog.Attr) bool {
-		if source && a.Key == "version" && a.Value.Kind() == slog.KindInt64 {
-			v.applied = append(v.applied, a.Value.Int64())
-		}
-		return true
-	})
-	return nil
 }

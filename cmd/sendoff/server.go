@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -52,13 +54,17 @@ func open(ctx context.Context, s *settings, log *slog.Logger) (*server, error) {
 		v.close()
 		return nil, listenError(s.Listen, err)
 	}
-	v.wire(engine.HandlerConfig{APIKeys: s.APIKeys, Hosts: s.AllowHost, Local: local})
+	hosts := make([]string, len(s.AllowHost))
+	for i, h := range s.AllowHost {
+		hosts[i] = strings.ToLower(h)
+	}
+	v.wire(engine.HandlerConfig{APIKeys: s.APIKeys, Hosts: hosts, Local: local})
 	return v, nil
 }
 
 func openStore(ctx context.Context, s *settings, m *engine.Metrics, log *slog.Logger) (store.Store, error) {
 	if s.postgres() {
-		return postgres.Open(ctx, s.DB, postgres.Options{ListenDSN: s.ListenDSN, Migrate: s.Migrate, Logger: log})
+		return postgres.Open(ctx, s.DB, postgres.Options{ListenDSN: s.ListenDSN, Migrate: s.Migrate, Logger: log, OnCommit: m.Commit})
 	}
 	return sqlite.Open(ctx, s.DB, sqlite.Options{OnCommit: m.Commit})
 }
@@ -119,7 +125,7 @@ func (s *server) run(signals <-chan os.Signal) error {
 		return s.stop(signals, worked)
 	case err := <-worked:
 		_ = s.http.Close()
-		return fmt.Errorf("the engine ended: %w", err)
+		return fmt.Errorf("the engine ended by itself: %w", cmp.Or(err, errors.New("it gave no reason")))
 	case err := <-served:
 		stop()
 		return errors.Join(fmt.Errorf("serve HTTP: %w", err), <-worked)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -61,6 +62,9 @@ func (t *terminal) report(err error) int {
 
 // explain adds the fix where the error itself cannot know it.
 func explain(err error) string {
+	if errors.Is(err, context.Canceled) {
+		return "interrupted"
+	}
 	if p, ok := errors.AsType[*sendoff.Problem](err); ok {
 		if p.Status == 401 {
 			return err.Error() + "\nset SENDOFF_API_KEY, or give --api-key"
