@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/sendoff-dev/sendoff/engine"
 )
@@ -58,7 +59,7 @@ func (r *run) workOffBy(ctx context.Context, e *engine.Engine, c *counted) error
 	c.marks[0] = r.began
 	stop := running(ctx, e)
 	if err := c.inFull(ctx); err != nil {
-		return err
+		return fmt.Errorf("%w; %d in flight", err, e.InFlight())
 	}
 	if err := r.end(ctx, r.N); err != nil {
 		return err

@@ -13,9 +13,13 @@
 // the database server and of the helpers it started, and for PostgreSQL the bytes
 // of write-ahead log. The tables show medians and ranges over the rounds.
 //
+// ceiling is what the processors could do if nothing waited; it is computed from
+// the processor times, and travels better than the rate. The SQLite floor has one
+// writer, so there it is an upper bound only.
+//
 // foreign is how many processor cores other programs used meanwhile. With more
 // than a few tenths the rates are too low, and only ratios and processor times
-// are worth something.
+// are worth something; -quiet waits for a better moment.
 //
 // PostgreSQL and Redis are started by the program and end with it; a case whose
 // server is not installed is left out, and said so.

@@ -88,20 +88,25 @@ func (c *counted) tenths() (first, last float64) {
 	return of(0, 1), of(9, 10)
 }
 
-// inFull waits until all tasks are settled.
+// inFull waits until all tasks are settled, or none has been for a while.
 func (c *counted) inFull(ctx context.Context) error {
 	const patience = 20 * time.Second
-	for before := int64(-1); ; before = c.settled.Load() {
-		if before == c.settled.Load() {
-			return fmt.Errorf("only %d of %d tasks were settled, and none for %s", before, c.want, patience)
-		}
+	look := time.NewTicker(patience)
+	defer look.Stop()
+	for before := int64(0); ; {
 		select {
 		case <-c.done:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(patience):
+		case <-look.C:
 		}
+		now := c.settled.Load()
+		if now == before {
+			lanes, _ := c.Stats(ctx)
+			return fmt.Errorf("only %d of %d tasks were settled, and none for %s; the lanes: %+v", now, c.want, patience, lanes)
+		}
+		before = now
 	}
 }
 
