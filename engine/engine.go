@@ -15,7 +15,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -24,8 +23,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/catalog"
@@ -245,139 +242,6 @@ func (e *Engine) servesLocal(pool string) bool {
 	name, ok := strings.CutPrefix(pool, task.LocalPool(""))
 	return ok && slices.Contains(e.handlers.Names(), name)
 }
-
-// execute carries out one attempt and settles it.
-func (e *Engine) execute(ctx context.Context, x exec.Executor, c *store.Claimed) {
-	e.cfg.Metrics.Waited(time.Duration(max(c.StartedAt-c.Position, 0)) * time.Microsecond)
-	started := time.Now()
-	spec, err := task.DecodeSpec(c.Spec)
-	if err != nil {
-		e.settler.Settle(e.life, c, nil, task.Outcome{Class: task.Reject, Error: err.Error()}, 0)
-		return
-	}
-	o := x.Execute(ctx, c, spec)
-	switch cause := context.Cause(ctx); {
-	case o.Class == task.Cancel && errors.Is(cause, exec.ErrCanceled):
-		return // it is somebody else's to write, and written already
-	case o.Class == task.Cancel && errors.Is(cause, exec.ErrLeaseLost):
-		o.Class = task.Interrupt // handed back, unless it has been taken back
-	}
-	e.settler.Settle(e.life, c, spec, o, time.Since(started))
-}
-
-// Run does the engine's work until ctx ends, and then stops cleanly: it claims
-// no more, gives attempts under way Config.Grace to end, hands the others back
-// without spending an attempt, and gives its lease up. nil after a clean stop.
-func (e *Engine) Run(ctx context.Context) error {
-	if err := e.start(ctx); err != nil {
-		return err
-	}
-	defer e.end()
-	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopRest()
-	claims, stopClaims := context.WithCancel(ctx)
-	defer stopClaims()
-	var work errgroup.Group
-	background, _ := errgroup.WithContext(rest)
-	if e.has(Execute) {
-		for _, l := range e.loops {
-			work.Go(func() error { return l.Run(claims) })
-		}
-	}
-	background.Go(func() error { return e.member.Run(rest) })
-	background.Go(func() error { return e.catalog.Run(rest) })
-	if e.has(Schedule) {
-		background.Go(func() error { return e.scheduler.Run(rest) })
-	}
-	e.ready.Store(true)
-	err := e.untilStop(ctx)
-	stopClaims()
-	e.ready.Store(false)
-	e.member.Drain()
-	err = errors.Join(err, work.Wait())
-	e.drain()
-	stopRest()
-	return errors.Join(err, background.Wait(), e.leave())
-}
-
-// untilStop returns when ctx ends, or with an error when the store can never
-// write again: then only a restart helps, which recovers from what is on disk.
-func (e *Engine) untilStop(ctx context.Context) error {
-	var broken <-chan struct{}
-	if s, ok := e.store.(interface{ Broken() <-chan struct{} }); ok {
-		broken = s.Broken()
-	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-broken:
-		e.Hurry()
-		return ErrStoreBroken
-	}
-}
-
-// ErrStoreBroken is why Run returns by itself: a write or sync of the database
-// file failed, and nothing is acknowledged any more. Restart the program.
-var ErrStoreBroken = errors.New("the database file can no longer be written: check the disk and restart")
-
-func (e *Engine) start(ctx context.Context) error {
-	return e.member.Join(ctx)
-}
-
-// lastWrites is how long the attempts that were cut off have to be handed back.
-const lastWrites = 5 * time.Second
-
-// drain waits for attempts under way, for the grace or until Hurry. What cannot
-// be written after that, because the database is gone, is left to the rescue.
-func (e *Engine) drain() {
-	grace, cancel := context.WithTimeout(context.Background(), e.cfg.Grace)
-	defer cancel()
-	over := make(chan struct{})
-	defer close(over)
-	go func() {
-		select {
-		case <-e.hurry:
-			cancel()
-		case <-grace.Done():
-		case <-over:
-			return
-		}
-		select {
-		case <-time.After(lastWrites):
-			e.end()
-		case <-over:
-		}
-	}()
-	var loops sync.WaitGroup
-	for _, l := range e.loops {
-		loops.Go(func() { l.Drain(grace, exec.ErrStopping) })
-	}
-	loops.Wait()
-}
-
-func (e *Engine) leave() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-	defer cancel()
-	return e.member.Leave(ctx)
-}
-
-// Hurry ends the grace of a stop that is under way: attempts are interrupted and
-// handed back at once.
-func (e *Engine) Hurry() { e.hurried.Do(func() { close(e.hurry) }) }
-
-// Ready tells whether the engine takes part in the work: started, not stopping,
-// and its database answers.
-func (e *Engine) Ready(ctx context.Context) error {
-	if !e.ready.Load() {
-		return errors.New("not started, or stopping")
-	}
-	if _, trusted := e.member.ID(); !trusted {
-		return errors.New("the lease of this node is not renewed")
-	}
-	return e.store.Ping(ctx)
-}
-
-func (e *Engine) has(r Role) bool { return slices.Contains(e.cfg.Roles, r) }
 
 // wake tells everyone who can run tasks that some are ready.
 func (e *Engine) wake(woken []store.Woken) {

@@ -5,13 +5,10 @@ package operate
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sendoff-dev/sendoff/store"
@@ -255,133 +252,6 @@ func (o *Operator) wake(woken []store.Woken) {
 	if len(woken) > 0 {
 		o.cfg.Wake(woken)
 	}
-}
-
-// Filter selects tasks for a listing. Queue, creation time and id are looked
-// up; the rest is filtered while at most scanLimit tasks are looked at.
-type Filter struct {
-	States                        []task.State
-	Queue                         string
-	Name                          string
-	Labels                        map[string]string
-	TargetHost                    string
-	CreatedAfter, CreatedBefore   time.Time
-	FinishedAfter, FinishedBefore time.Time
-	Limit                         int    // 1 to 500; default 50
-	Cursor                        string // of the page before
-}
-
-// Page is a part of a listing, newest first. Next is empty at the end. Partial
-// tells that the page is not full because scanLimit was reached: go on at Next.
-type Page struct {
-	Items   []Task
-	Next    string
-	Partial bool
-}
-
-const (
-	scanLimit = 10_000
-	maxPage   = 500
-)
-
-// ErrBadCursor says that a cursor is not from a listing of ours.
-var ErrBadCursor = errors.New("is not a cursor of this listing: pass next_cursor of the page before")
-
-// List returns a page of tasks. ErrBadCursor; an unknown queue has no tasks.
-func (o *Operator) List(ctx context.Context, f Filter) (Page, error) {
-	q, err := o.query(&f)
-	if err != nil || q.Lanes != nil && len(q.Lanes) == 0 {
-		return Page{}, err
-	}
-	var page Page
-	for looked := 0; ; {
-		rows, next, err := o.cfg.Store.List(ctx, q)
-		if err != nil {
-			return Page{}, err
-		}
-		looked += max(len(rows), q.Limit)
-		for _, row := range rows {
-			t := o.view(row)
-			if !f.matches(&t) {
-				continue
-			}
-			page.Items = append(page.Items, t)
-			if len(page.Items) == f.Limit {
-				page.Next = cursorOf(row.ID)
-				return page, nil
-			}
-		}
-		if next.IsZero() {
-			return page, nil
-		}
-		q.Before = next
-		if looked >= scanLimit || len(rows) < q.Limit {
-			page.Next, page.Partial = cursorOf(next), true
-			return page, nil
-		}
-	}
-}
-
-func (o *Operator) query(f *Filter) (store.Query, error) {
-	if f.Limit <= 0 {
-		f.Limit = 50
-	}
-	f.Limit = min(f.Limit, maxPage)
-	q := store.Query{States: f.States, Limit: f.Limit, Scan: scanLimit}
-	if f.filtersRows() {
-		q.Limit = maxPage
-	}
-	if f.Queue != "" {
-		q.Lanes = []int32{}
-		for _, l := range o.cfg.Catalog.Lanes(func(l store.Lane) bool { return l.Queue == f.Queue }) {
-			q.Lanes = append(q.Lanes, l.ID)
-		}
-	}
-	if !f.CreatedAfter.IsZero() {
-		q.From = task.FloorID(f.CreatedAfter)
-	}
-	if !f.CreatedBefore.IsZero() {
-		q.Before = task.FloorID(f.CreatedBefore)
-	}
-	if f.Cursor != "" {
-		b, err := base64.RawURLEncoding.DecodeString(f.Cursor)
-		if err != nil || len(b) != len(q.Before) {
-			return q, ErrBadCursor
-		}
-		q.Before = task.ID(b)
-	}
-	return q, nil
-}
-
-func cursorOf(id task.ID) string { return base64.RawURLEncoding.EncodeToString(id[:]) }
-
-func (f *Filter) filtersRows() bool {
-	return f.Name != "" || f.TargetHost != "" || len(f.Labels) > 0 || !f.FinishedAfter.IsZero() || !f.FinishedBefore.IsZero()
-}
-
-func (f *Filter) matches(t *Task) bool {
-	switch {
-	case f.Name != "" && f.Name != t.Spec.Name,
-		f.TargetHost != "" && !strings.EqualFold(f.TargetHost, hostOf(t.Spec.URL)),
-		!f.FinishedAfter.IsZero() && t.FinishedAt < f.FinishedAfter.UnixMicro(),
-		!f.FinishedBefore.IsZero() && (t.FinishedAt == 0 || t.FinishedAt >= f.FinishedBefore.UnixMicro()):
-		return false
-	}
-	for k, v := range f.Labels {
-		if had, ok := t.Spec.Labels[k]; !ok || had != v {
-			return false
-		}
-	}
-	return true
-}
-
-// hostOf returns host or host:port, as it stands in the URL.
-func hostOf(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return ""
-	}
-	return u.Host
 }
 
 // Nodes lists the nodes that are alive.
