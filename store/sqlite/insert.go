@@ -142,10 +142,21 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 		}
 	}
 	if state == task.Ready {
-		w.last = at
-		return w.pushReady(t.Lane, t.Priority, at, t.ID, k)
+		w.last, w.unlisted = at, true
+		k.add(t.Lane, t.Priority, at)
+		return nil
 	}
 	return w.pushTimer(at, t.ID, t.Lane)
+}
+
+// listNew puts the ready tasks that this transaction has inserted into ready,
+// all with one statement. Row numbers rise, so the new rows are the last ones.
+func (w *writer) listNew() error {
+	if !w.unlisted {
+		return nil
+	}
+	w.unlisted = false
+	return w.exec(`insert into ready (lane, prio, pos, id) select lane, prio, at, id from task where rowid > ? and state = 1`, w.newest)
 }
 
 func (w *writer) pushReady(lane int32, prio int16, pos int64, id task.ID, k *woken) error {

@@ -32,7 +32,14 @@ func (s *Store) Tx(ctx context.Context, fn func(*Turn) error) ([]store.Woken, er
 
 // Insert stores tasks in the transaction; see store.Inserter.
 func (t *Turn) Insert(tasks []store.NewTask, atomic bool) ([]store.Inserted, error) {
-	return t.w.insert(tasks, atomic, &t.woken)
+	if err := t.w.mark(); err != nil {
+		return nil, err
+	}
+	out, err := t.w.insert(tasks, atomic, &t.woken)
+	if err != nil {
+		return nil, err
+	}
+	return out, t.w.listNew()
 }
 
 func (w *writer) lend(ctx context.Context, turn *Turn, fn func(*Turn) error) error {

@@ -36,6 +36,8 @@ type writer struct {
 	stmts    map[string]*sql.Stmt
 	now      int64 // of the transaction
 	last     int64 // position given out last
+	newest   int64 // row number of the newest task when the transaction began
+	unlisted bool  // it has inserted tasks that are ready and not in ready yet
 	failure  error // a write or sync failed: nothing more is written
 	broken   chan struct{}
 }
@@ -81,14 +83,7 @@ func (w *writer) together(batch []*op) {
 		rows += o.weight
 	}
 	defer func() { w.onCommit(rows, time.Since(started)) }()
-	err := w.transact(func() error {
-		for _, o := range batch {
-			if err := o.run(w); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err := w.transact(func() error { return w.runAll(batch) })
 	if err == nil || len(batch) == 1 {
 		for _, o := range batch {
 			o.err = err
@@ -96,8 +91,22 @@ func (w *writer) together(batch []*op) {
 		return
 	}
 	for _, o := range batch {
-		o.err = w.transact(func() error { return o.run(w) })
+		o.err = w.transact(func() error { return w.runAll([]*op{o}) })
 	}
+}
+
+func (w *writer) runAll(batch []*op) error {
+	for _, o := range batch {
+		if o.rank > rankInsert {
+			if err := w.listNew(); err != nil {
+				return err
+			}
+		}
+		if err := o.run(w); err != nil {
+			return err
+		}
+	}
+	return w.listNew()
 }
 
 // transact does fn in a transaction. After a failed write or sync nobody knows
@@ -111,7 +120,10 @@ func (w *writer) transact(fn func() error) error {
 	if err := w.exec("begin immediate"); err != nil {
 		return err
 	}
-	err := fn()
+	err := w.mark()
+	if err == nil {
+		err = fn()
+	}
 	if err == nil {
 		err = w.exec("commit")
 	}
@@ -123,6 +135,12 @@ func (w *writer) transact(fn func() error) error {
 		close(w.broken)
 	}
 	return err
+}
+
+// mark notes which tasks are there before the transaction inserts some.
+func (w *writer) mark() error {
+	w.unlisted = false
+	return w.one(`select coalesce(max(rowid), 0) from task`, nil, &w.newest)
 }
 
 // nextPosition is the position to give out next: the time, strictly rising.
