@@ -58,6 +58,7 @@ type Loop struct {
 	runs    context.Context // of the attempts
 	cancel  context.CancelCauseFunc
 	turns   int       // claims made
+	tidy    bool      // a look has come by: done claims are closed now
 	since   time.Time // since when a suspect waits
 	probing int       // index of the line that the pass of the probe has come to
 }
@@ -137,6 +138,7 @@ func (l *Loop) look(ctx context.Context) {
 		}
 	}
 	l.lines.allWaiting()
+	l.tidy = true
 	l.probeRecent(ctx)
 }
 
@@ -151,6 +153,7 @@ func (l *Loop) claim(ctx context.Context) bool {
 	if len(slots) == 0 && !l.claimsToClose() {
 		return false
 	}
+	l.tidy = false
 	req := store.ClaimRequest{ID: task.ID(uuid.Must(uuid.NewV7())), Node: node, Slots: slots, Limit: free}
 	req.Done = l.takeDone(req.ID)
 	batch, err := l.cfg.Store.Claim(context.WithoutCancel(ctx), req)
@@ -243,10 +246,12 @@ func (l *Loop) takeDone(next task.ID) []task.ID {
 	return done
 }
 
+// claimsToClose tells whether to make a claim of nothing, only to close those
+// that are done. Usually the next claim does it, for no commit of its own.
 func (l *Loop) claimsToClose() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.done) > 0
+	return l.tidy && len(l.done) > 0
 }
 
 func (l *Loop) giveBackDone(done []task.ID) {
