@@ -27,6 +27,9 @@ func openDoor(t *testing.T, cfg engine.Config, hc engine.HandlerConfig) *door {
 	cfg.AllowLoopback = true
 	b := open(t, cfg)
 	b.run(t)
+	for b.Ready(context.Background()) != nil {
+		time.Sleep(time.Millisecond)
+	}
 	srv := httptest.NewServer(b.Handler(hc))
 	t.Cleanup(func() {
 		srv.Close()

@@ -38,6 +38,9 @@ func (e *Engine) execute(ctx context.Context, x exec.Executor, c *store.Claimed)
 // without spending an attempt, and gives its lease up. nil after a clean stop.
 func (e *Engine) Run(ctx context.Context) error {
 	if err := e.start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop before it had begun
+		}
 		return err
 	}
 	defer e.end()

@@ -343,6 +343,7 @@ type LaneStats struct {
 
 // Hint tells other nodes what changed.
 type Hint struct {
+	From     task.ID `json:"f"` // the node that tells it
 	Woken    []Woken `json:"w,omitempty"`
 	Canceled []Held  `json:"c,omitempty"` // attempts to stop; Token 0 = whatever runs
 	Catalog  bool    `json:"q,omitempty"` // queues or lanes changed

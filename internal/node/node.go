@@ -109,7 +109,7 @@ func (m *Member) Run(ctx context.Context) error {
 	g.Go(func() error { return m.beat(ctx) })
 	if m.cfg.Notify != nil {
 		g.Go(func() error { return m.tell(ctx) })
-		g.Go(func() error { return m.cfg.Notify.Listen(ctx, m.cfg.Hint) })
+		g.Go(func() error { return m.cfg.Notify.Listen(ctx, m.hear) })
 	}
 	return g.Wait()
 }
@@ -190,6 +190,14 @@ func (m *Member) Tell(h store.Hint) {
 	}
 }
 
+// hear passes on what other nodes tell. Our own hints come back to us as well,
+// when we have long acted on them.
+func (m *Member) hear(h store.Hint) {
+	if h.From != *m.id.Load() {
+		m.cfg.Hint(h)
+	}
+}
+
 // tell sends what has gathered, at most once every 20 ms: a NOTIFY takes a lock
 // of the whole database cluster at its commit.
 func (m *Member) tell(ctx context.Context) error {
@@ -201,6 +209,7 @@ func (m *Member) tell(ctx context.Context) error {
 		}
 		m.mu.Lock()
 		h := m.hint
+		h.From = *m.id.Load()
 		m.hint = store.Hint{}
 		m.mu.Unlock()
 		if err := m.cfg.Notify.Notify(ctx, h); err != nil && ctx.Err() == nil {
