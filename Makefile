@@ -31,8 +31,8 @@ check: ## format and vet
 chaos: test-deps ## the long forms: 10,000 tasks, 20 kills, 50 power cuts a mode
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 2h -v ./chaos/...
 
-bench: build ## side by side with others, see bench/
-	cd bench && go run . -sendoff ../bin/sendoff
+bench: ## side by side with others, see bench/
+	cd bench && go run .
 
 lint: ## golangci-lint with .golangci.yml
 	golangci-lint run

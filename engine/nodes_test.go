@@ -137,3 +137,42 @@ func TestAPausedQueueRestsOnAllNodes(t *testing.T) {
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return calls.Load() == 2 }, 5*time.Second, 5*time.Millisecond)
 }
+
+func TestPrioritiesHoldOverPostgreSQL(t *testing.T) {
+	const n = 400
+	order := make(chan int, 2*n)
+	start := make(chan struct{})
+	es := nodes(t, 1, func(_ int, e *engine.Engine) {
+		e.HandleFunc("h", func(_ context.Context, c *engine.Call) error {
+			<-start
+			order <- int(c.Labels["p"][0] - '0')
+			return nil
+		})
+	})
+	_, err := es[0].Submit(context.Background(), engine.Submission{Spec: task.Spec{Handler: "h", Labels: map[string]string{"p": "0"}}})
+	require.NoError(t, err)
+	_, err = es[0].Queues().SetPaused(context.Background(), task.DefaultQueue, true)
+	require.NoError(t, err)
+	for _, p := range []int{9, 0} {
+		subs := make([]engine.Submission, n)
+		for i := range subs {
+			subs[i] = engine.Submission{Priority: &p, Spec: task.Spec{Handler: "h", Labels: map[string]string{"p": fmt.Sprint(p)}}}
+		}
+		_, err := es[0].SubmitMany(context.Background(), subs, true)
+		require.NoError(t, err)
+	}
+	_, err = es[0].Queues().SetPaused(context.Background(), task.DefaultQueue, false)
+	require.NoError(t, err)
+	close(start)
+	low := 0
+	for range n {
+		if <-order == 9 {
+			low++
+		}
+	}
+	require.Positive(t, low, "the lowest priority starves")
+	require.Less(t, low, n/5, "the highest priority does not come first")
+	for range n {
+		<-order
+	}
+}

@@ -61,7 +61,7 @@ type Inserter interface {
 // Claimer hands tasks to a node.
 type Claimer interface {
 	// Claim takes ready tasks for a node: for each slot (no two of the same lane
-	// and priority but the share of the lowest one) in order the ones with
+	// and priority) in order the ones with
 	// the smallest positions from the slot's cursor on, at most the slot's limit
 	// and req.Limit in all. Each gets a new token and is running from then on.
 	// Tasks of paused queues are left; expired ones end as failed and are not

@@ -207,7 +207,7 @@ func TestLinesShareBetweenLanesAndKeepPriorities(t *testing.T) {
 	slots := ls.request(90, false)
 	require.Equal(t, int16(9), slots[0].Priority, "the share of the lowest one comes first")
 	require.Equal(t, 4, slots[0].Limit)
-	require.Equal(t, []int16{0, 0, 0, 9, 9, 9}, prioritiesOf(slots[1:]))
+	require.Equal(t, []int16{0, 0, 0, 9, 9}, prioritiesOf(slots[1:]))
 	require.Equal(t, 30, slots[1].Limit)
 	require.NotEqual(t, slots[1].Lane, ls.request(90, false)[1].Lane, "lanes take turns")
 }

@@ -106,7 +106,8 @@ func (ls *lines) request(free int, lowestFirst bool) []store.ClaimSlot {
 		share = max(share, 1)
 	}
 	if share > 0 && lowest != nil && lowest.priority > slots[0].Priority {
-		slots = slices.Insert(slots, 0, lowest.slot(share))
+		// In place of its own slot, the last one: a line is asked once in a claim.
+		slots = slices.Insert(slots[:len(slots)-1], 0, lowest.slot(share))
 	}
 	return slots
 }
@@ -125,31 +126,24 @@ func (l *line) slot(limit int) store.ClaimSlot {
 	return store.ClaimSlot{Lane: l.lane, Priority: l.priority, Cursor: l.cursor, Limit: limit}
 }
 
-// claimed moves the cursors up after a claim: to the last task taken, and when a
-// line gave less than it was asked for, it is empty until somebody wakes it.
+// claimed moves the cursors up after a claim: to the last task taken. A line that
+// was asked while there was room, and gave less than it was asked for, is empty
+// until somebody wakes it.
 func (ls *lines) claimed(slots []store.ClaimSlot, batch *store.ClaimBatch, limit int) {
-	type taken struct {
-		n    int
-		last int64
-	}
-	got := map[lineKey]taken{}
+	got := map[lineKey]int{}
 	for i := range batch.Tasks {
 		c := &batch.Tasks[i]
 		k := lineKey{c.Lane, c.Priority}
-		got[k] = taken{got[k].n + 1, max(got[k].last, c.Position)}
+		got[k]++
+		l := ls.byKey[k]
+		l.cursor = max(l.cursor, c.Position)
 	}
-	full := len(batch.Tasks)+batch.Expired >= limit
-	asked := map[lineKey]int{}
 	for _, s := range slots {
-		asked[lineKey{s.Lane, s.Priority}] += s.Limit
-	}
-	for k, want := range asked {
-		l, t := ls.byKey[k], got[k]
-		if t.n > 0 {
-			l.cursor = max(l.cursor, t.last)
-		}
-		if t.n < want && batch.Expired == 0 && !full {
-			l.waiting = false
+		k := lineKey{s.Lane, s.Priority}
+		want := min(s.Limit, limit)
+		limit -= got[k]
+		if got[k] < want && batch.Expired == 0 {
+			ls.byKey[k].waiting = false
 		}
 	}
 }

@@ -73,8 +73,8 @@ func (w *writer) alive(node task.ID) (bool, error) {
 // claimSlot makes the first tasks of a line running, or failed when they have
 // expired, and takes them off the line.
 func (w *writer) claimSlot(slot store.ClaimSlot, node task.ID) ([]store.Claimed, error) {
-	// A bare parameter as the limit would have SQLite plan the statement anew each
-	// time it is bound; as a part of an expression it does not.
+	// Bare parameters here would have SQLite plan the statement anew each time they
+	// are bound; with a plus in front they are expressions, and it does not.
 	const take = `update task set token = token + 1,
 			state = case when expires_at between 1 and ?6 then 7 else 2 end,
 			reason = case when expires_at between 1 and ?6 then 7 else 0 end,
@@ -82,9 +82,9 @@ func (w *writer) claimSlot(slot store.ClaimSlot, node task.ID) ([]store.Claimed,
 			node = case when expires_at between 1 and ?6 then node else ?5 end,
 			last_started = case when expires_at between 1 and ?6 then last_started else ?6 end,
 			first_started = case when first_started > 0 or expires_at between 1 and ?6 then first_started else ?6 end
-		from (select id from ready where lane = ?1 and prio = ?2 and pos >= ?3
-			and not exists (select 1 from lane l join queue q on q.id = l.queue where l.id = ?1 and q.paused)
-			order by pos, id limit ?4 + 0) as r
+		from (select id from ready where lane = +?1 and prio = +?2 and pos >= +?3
+			and not exists (select 1 from lane l join queue q on q.id = l.queue where l.id = +?1 and q.paused)
+			order by pos, id limit +?4) as r
 		where task.id = r.id
 		returning task.id, token, lane, at, kind, flags, run, failures, crashes, max_attempts, created_at, expires_at,
 			first_started, last_code, spec, payload`

@@ -58,7 +58,7 @@ func (w *writer) due(limit int) ([]dueTimer, error) {
 		d.prio = task.ReadyPriority(d.prio, crashes)
 		due = append(due, d)
 		return nil
-	}, `select r.at, r.id, r.lane, t.prio, t.crashes from timer r join task t on t.id = r.id where r.at <= ? order by r.at, r.id limit ? + 0`, w.now, limit)
+	}, `select r.at, r.id, r.lane, t.prio, t.crashes from timer r join task t on t.id = r.id where r.at <= ? order by r.at, r.id limit +?`, w.now, limit)
 	return due, err
 }
 
@@ -181,7 +181,7 @@ func (s *Store) Retain(ctx context.Context, r store.Retention, cursor task.ID, l
 				old, keys = append(old, row), append(keys, names)
 			}
 			return err
-		}, selectBrief+` where id > ? order by id limit ? + 0`, cursor[:], limit)
+		}, selectBrief+` where id > ? order by id limit +?`, cursor[:], limit)
 		if err != nil {
 			return err
 		}
