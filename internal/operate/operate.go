@@ -34,7 +34,7 @@ type Catalog interface {
 	Refresh(ctx context.Context) error
 }
 
-// Config of an Operator. All but ClientKey are required.
+// Config of an Operator. All are required.
 type Config struct {
 	Store     Store
 	Catalog   Catalog
@@ -42,7 +42,6 @@ type Config struct {
 	Stopped   func(task.ID)              // a task was canceled: stop its attempt, here or elsewhere
 	Changed   func()                     // queues changed: tell the other nodes
 	ClientKey func(id string) store.Hash // the key of an id chosen by a client
-	InFlight  func() int                 // attempts under way on this node
 }
 
 // Operator is safe for concurrent use.

@@ -340,7 +340,7 @@ func (s *Store) explain(ctx context.Context, endings []*ending, again bool) {
 // claimStmt is nil when there is nothing to ask for.
 func (s *Store) claimStmt(call *hotCall, now int64) *stmt {
 	req := call.claim
-	slots := mergeSlots(req.Slots)
+	slots := req.Slots
 	if len(slots) == 0 || req.Limit <= 0 {
 		return nil
 	}
@@ -361,21 +361,6 @@ func (s *Store) claimStmt(call *hotCall, now int64) *stmt {
 			}
 			call.got = append(call.got, placed{slot, readClaimed(r, now)})
 		})
-}
-
-// mergeSlots makes one slot of two that ask for the same line.
-func mergeSlots(slots []store.ClaimSlot) []store.ClaimSlot {
-	merged := make([]store.ClaimSlot, 0, len(slots))
-	for _, slot := range slots {
-		i := slices.IndexFunc(merged, func(m store.ClaimSlot) bool { return m.Lane == slot.Lane && m.Priority == slot.Priority })
-		if i < 0 {
-			merged = append(merged, slot)
-			continue
-		}
-		merged[i].Limit += slot.Limit
-		merged[i].Cursor = min(merged[i].Cursor, slot.Cursor)
-	}
-	return merged
 }
 
 // claimSQL takes work list entries by their physical place, which one ordered

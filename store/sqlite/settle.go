@@ -44,13 +44,12 @@ func (w *writer) settle(t *store.Transition, k *woken) (refused, err error) {
 // next place to wait.
 func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error) {
 	var row struct {
-		lane      int32
-		prio      int16
-		run       int32
-		at        int64
-		started   int64
-		node      []byte
-		delayedAt int64
+		lane    int32
+		prio    int16
+		run     int32
+		at      int64
+		started int64
+		node    []byte
 	}
 	err = w.one(`select lane, prio, run, at, last_started, node from task where id = ? and token = ? and state = 2`,
 		[]any{t.ID[:], t.Token}, &row.lane, &row.prio, &row.run, &row.at, &row.started, &row.node)
