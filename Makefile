@@ -5,7 +5,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # Directories of this repository that are Go modules of their own.
 MODULES := $(patsubst %/go.mod,%,$(wildcard bench/go.mod examples/*/go.mod))
 
-.PHONY: build demo test test-short test-deps check chaos bench lint clean
+.PHONY: build demo test test-short test-deps check chaos bench lint proto clean
 
 build: ## bin/sendoff, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sendoff ./cmd/sendoff
@@ -36,6 +36,9 @@ bench: ## side by side with others, see bench/
 
 lint: ## golangci-lint with .golangci.yml
 	golangci-lint run
+
+proto: ## gen/ from proto/; needs buf, protoc-gen-go and protoc-gen-connect-go
+	cd proto && buf generate
 
 clean:
 	rm -rf bin
