@@ -19,6 +19,9 @@ var (
 	// ErrRunning says that an attempt of the task is under way.
 	ErrRunning = errors.New("the task is running")
 
+	// ErrNotFunction says that the step makes sense for functions only.
+	ErrNotFunction = errors.New("the task is not a function")
+
 	// ErrNodeLost says that the node's lease has run out. It must drop what it
 	// holds and register again under a new id.
 	ErrNodeLost = errors.New("the node's lease has run out")

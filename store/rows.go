@@ -34,7 +34,7 @@ type Lane struct {
 const (
 	FlagBody   int32 = 1 << 0 // the payload is in body, part 0
 	FlagKeys   int32 = 1 << 1 // has a client id or a unique key
-	FlagParent int32 = 1 << 2 // reserved: a settle resumes a parent
+	FlagParent int32 = 1 << 2 // its end is told to its parent
 	FlagGate   int32 = 1 << 3 // reserved: holds room under a limit
 	FlagDeps   int32 = 1 << 4 // reserved: others wait for it
 )
@@ -55,7 +55,10 @@ type NewTask struct {
 	ExpiresAt   int64 // do not start from then on; 0 = never
 	Group       string
 	Parent      task.ID
-	Root        task.ID
+	Root        task.ID // first task of the tree; zero when it is this one
+	Correlation uint64  // of the call, as the parent chose it
+	Epoch       int32   // of the parent when it made the call
+	Deliver     bool    // the end is told to the parent (FlagParent)
 	Spec        []byte
 	Payload     []byte
 	Keys        []Key
@@ -187,6 +190,8 @@ type Claimed struct {
 	FirstStarted int64
 	StartedAt    int64
 	LastCode     int32 // of the attempt before
+	Parent       task.ID
+	Root         task.ID
 	Spec         []byte
 	Payload      []byte
 }
@@ -200,7 +205,88 @@ type Transition struct {
 	Code     int32
 	Error    string
 	Answer   task.Answer
+	Effects  *Effects // nil = the task concerns no other one
 }
+
+// Effects is what a settle writes beside the task itself, in the same
+// transaction, and only when the fence held. A final transition of a task with
+// FlagParent delivers its end to the parent (see Message), with the answer's
+// body; one of a function ends its wait, and its state goes.
+type Effects struct {
+	Parent task.ID // of a task with FlagParent, for a final transition: whom its end is told
+	State  []byte  // kept until the next settle of the function; nil = none
+	Append *task.Segment
+	Calls  []NewTask // of the task's current epoch
+	Open   int64     // calls whose results have not been used up, those of Calls included
+	Seen   int64     // messages up to this one are used up
+	Need   int32     // for Suspended: messages beyond Seen that end it; when they are there already the task is ready at once
+	Tell   []Message // to the task itself: kind PollError
+
+	Restart bool // state, journal and messages go, and a new epoch begins: results of earlier calls are dropped
+	Next    *Next
+}
+
+// Next replaces what a function is to do.
+type Next struct {
+	Spec    []byte
+	Payload []byte
+}
+
+// MessageKind says what a message to a function is.
+type MessageKind int16
+
+// The values are stored; never renumber them.
+const (
+	Result    MessageKind = 1 // a call has ended
+	Signal    MessageKind = 2 // somebody sent it
+	PollError MessageKind = 3 // its calls could not be made
+)
+
+// Message is something that a function is told when it is resumed.
+type Message struct {
+	Seq         int64 // rises from 1 in the order of arrival
+	Kind        MessageKind
+	From        task.ID // Result: the call
+	Correlation uint64  // Result
+	State       task.State
+	Reason      task.Reason
+	Name        string // Signal
+	Error       string // Result of a task that failed, PollError
+	Body        []byte // Result: the answer's body; Signal: its value
+}
+
+// Resumption is what a function has to know to go on.
+type Resumption struct {
+	Epoch    int32
+	Open     int64
+	Writer   int64 // token of the attempt that left the state; 0 = none did
+	State    []byte
+	Journal  int64 // bytes
+	Messages []Message
+	More     bool // messages that were left out
+}
+
+// Checkpoint adds to the journal of a running function.
+type Checkpoint struct {
+	ID    task.ID
+	Token int64
+	task.Segment
+}
+
+// Wait is what is known of the messages to a function, from its first poll,
+// signal or restart on.
+type Wait struct {
+	Task   task.ID
+	Epoch  int32
+	Total  int64 // messages that ever came
+	Seen   int64 // messages used up
+	Open   int64
+	Need   int32 // while suspended: messages beyond Seen that end it; WaitOver = the task has ended
+	Writer int64 // token of the attempt that suspended it last
+}
+
+// WaitOver is the Need of a task that has ended: what comes then is dropped.
+const WaitOver int32 = -1
 
 // Number is the number of the attempt within its run, from 1.
 func (t *Transition) Number() int32 {
@@ -301,6 +387,8 @@ type Row struct {
 	Group        string
 	Parent       task.ID
 	Root         task.ID
+	Correlation  uint64
+	Epoch        int32 // of the parent when it called
 	Spec         []byte
 }
 
@@ -360,6 +448,10 @@ type Snapshot struct {
 	Attempts map[task.ID][]AttemptRow
 	Dead     []TimerEntry
 	Nodes    []Node
+	Waits    []Wait
+	Messages map[task.ID][]Message
+	Journals map[task.ID][]task.Segment
+	States   map[task.ID]string
 }
 
 // ReadyEntry is a row of ready.
@@ -370,7 +462,8 @@ type ReadyEntry struct {
 	ID       task.ID
 }
 
-// TimerEntry is a row of timer, or of dead.
+// TimerEntry is a row of timer, or of dead. A timer is kept for every task that
+// is scheduled, suspended or blocked.
 type TimerEntry struct {
 	Lane int32
 	At   int64

@@ -18,6 +18,7 @@ type Store interface {
 	Members
 	Reader
 	Operator
+	Functions
 
 	// Ping writes nothing and tells whether the database answers.
 	Ping(ctx context.Context) error
@@ -65,7 +66,8 @@ type Claimer interface {
 	// the smallest positions from the slot's cursor on, at most the slot's limit
 	// and req.Limit in all. Each gets a new token and is running from then on.
 	// Tasks of paused queues are left; expired ones end as failed and are not
-	// returned; a node without a live lease gets nothing.
+	// returned, but for functions, whose end is for the executor to word; a node
+	// without a live lease gets nothing.
 	Claim(ctx context.Context, req ClaimRequest) (ClaimBatch, error)
 
 	// Probe returns the smallest position in [from, to) of a lane's priority.
@@ -156,11 +158,13 @@ type Operator interface {
 	// ErrNotFound, ErrFinal.
 	Cancel(ctx context.Context, id task.ID) error
 
-	// Retry starts a new run of an ended task: counters at zero, no expiry.
+	// Retry starts a new run of an ended task: counters at zero, no expiry. A
+	// function begins again from its input. Its parent is not told again.
 	// ErrNotFound, ErrNotFinal.
 	Retry(ctx context.Context, id task.ID) ([]Woken, error)
 
-	// RunNow makes a scheduled task ready; nil when it is ready already.
+	// RunNow makes a task ready that is scheduled, suspended or blocked; nil when
+	// it is ready already.
 	// ErrNotFound, ErrRunning, ErrFinal.
 	RunNow(ctx context.Context, id task.ID) ([]Woken, error)
 
@@ -171,6 +175,37 @@ type Operator interface {
 	// Purge cancels up to limit tasks of the lanes that wait in ready or timer
 	// and returns how many it were.
 	Purge(ctx context.Context, lanes []int32, limit int) (int, error)
+}
+
+// Functions keeps what durable functions need beside their tasks: state, journal
+// and the messages that wait for them.
+type Functions interface {
+	// Resume returns what the function of a task has to know to go on: its state
+	// and its messages, oldest first, at most limit of them, and after the first
+	// not beyond maxBytes of bodies. A task that never waited has the zero value.
+	Resume(ctx context.Context, id task.ID, limit, maxBytes int) (Resumption, error)
+
+	// Journal returns the segments of a journal in order.
+	Journal(ctx context.Context, id task.ID) ([]task.Segment, error)
+
+	// Append adds to the journals of running functions, fenced by their tokens,
+	// and returns one error each: nil, ErrLeaseLost, or ErrBadValue when another
+	// segment has the offset. The same checkpoint sent again is nil.
+	Append(ctx context.Context, checkpoints []Checkpoint) ([]error, error)
+
+	// Signal gives a message to a function that has not ended. ErrNotFound,
+	// ErrFinal, and ErrNotFunction for a task of another kind.
+	Signal(ctx context.Context, id task.ID, name string, body []byte) ([]Woken, error)
+
+	// Restart begins a function again from its input, whatever its state: a new
+	// run and a new epoch, counters at zero. The attempt of a running one can
+	// settle nothing any more. ErrNotFound, ErrNotFunction.
+	Restart(ctx context.Context, id task.ID) ([]Woken, error)
+
+	// Tree returns the tasks of a tree in the order of their ids, which is about
+	// that of their creation, at most limit of them, beginning after an id; root
+	// is the id of its first task, which is among them.
+	Tree(ctx context.Context, root, after task.ID, limit int) ([]Row, error)
 }
 
 // Notifier is implemented by stores that several processes share: it carries

@@ -8,20 +8,24 @@ type Class int16
 // The values are stored as the outcome of the last attempt; never renumber them.
 const (
 	NoOutcome Class = 0
-	Success   Class = 1 // the work is done
-	Failure   Class = 2 // it did not work this time: spend an attempt, try again
-	Reject    Class = 3 // it will never work: do not try again
-	Throttle  Class = 4 // come back after RetryAfter; no attempt spent
-	Interrupt Class = 5 // our side stopped before the end; no attempt spent
-	Crash     Class = 6 // the process that ran it died of it, or together with it
-	Expire    Class = 7 // its time to start had passed
-	Cancel    Class = 8 // it was told to stop, and stopped
-	Snooze    Class = 9 // the handler wants to run again after RetryAfter; no attempt spent
+	Success   Class = 1  // the work is done
+	Failure   Class = 2  // it did not work this time: spend an attempt, try again
+	Reject    Class = 3  // it will never work: do not try again
+	Throttle  Class = 4  // come back after RetryAfter; no attempt spent
+	Interrupt Class = 5  // our side stopped before the end; no attempt spent
+	Crash     Class = 6  // the process that ran it died of it, or together with it
+	Expire    Class = 7  // its time to start had passed
+	Cancel    Class = 8  // it was told to stop, and stopped
+	Snooze    Class = 9  // the handler wants to run again after RetryAfter; no attempt spent
+	Suspend   Class = 10 // a function waits: for calls, a time, a signal
+	Continue  Class = 11 // a function goes on with another function or input
+	Block     Class = 12 // a function's code does not fit what was recorded: somebody has to act
 )
 
 var classNames = map[Class]string{
 	NoOutcome: "", Success: "success", Failure: "failure", Reject: "reject", Throttle: "throttle",
 	Interrupt: "interrupt", Crash: "crash", Expire: "expire", Cancel: "cancel", Snooze: "snooze",
+	Suspend: "suspend", Continue: "continue", Block: "block",
 }
 
 func (c Class) String() string { return nameOf(classNames, c, "outcome") }
@@ -33,6 +37,7 @@ type Outcome struct {
 	Error      string        // what went wrong, for a person; empty on success
 	RetryAfter time.Duration // asked for by the target; 0 = use the policy
 	Answer     Answer        // what came back
+	Progress   *Progress     // of a function; nil = none
 }
 
 // Answer is what the target sent back, kept as it was up to a cap.
@@ -61,7 +66,7 @@ type Attempt struct {
 type Decision struct {
 	To       State
 	Reason   Reason
-	Delay    time.Duration // for Scheduled: from now
+	Delay    time.Duration // for Scheduled, Suspended and Blocked: from now
 	Failures int32         // the new count
 	Crashes  int32         // the new count
 }
@@ -91,6 +96,15 @@ func Decide(a Attempt, o Outcome, random float64) Decision {
 		d.later(a, Snoozed, wait(a, o, 1, random))
 	case Crash:
 		return DecideCrash(a)
+	case Suspend:
+		d = Decision{To: Suspended}
+		if o.Progress != nil {
+			d.Delay = o.Progress.MaxWait
+		}
+	case Continue:
+		d = Decision{To: Ready, Reason: Continued}
+	case Block:
+		d.To, d.Reason, d.Delay = Blocked, Mismatch, blockedFor
 	default: // Failure, and anything an executor should not have said
 		d.Failures++
 		if d.Failures >= a.Retry.WithDefaults().MaxAttempts {
@@ -101,6 +115,10 @@ func Decide(a Attempt, o Outcome, random float64) Decision {
 	}
 	return d
 }
+
+// blockedFor is how often the endpoint of a blocked function is asked whether its
+// code fits now.
+const blockedFor = 5 * time.Minute
 
 // DecideCrash says what becomes of a task whose process died during an attempt:
 // it goes back to be run alone, and ends failed with reason poison once

@@ -38,6 +38,7 @@ const (
 	tagUniqueKey
 	tagRunAt
 	tagProfile
+	tagVersion
 )
 
 var errBadSpec = errors.New("damaged task description")
@@ -102,6 +103,7 @@ func (s *Spec) Encode() []byte {
 	w.str(tagUniqueKey, s.UniqueKey)
 	w.num(tagRunAt, s.RunAt)
 	w.num(tagProfile, int64(s.Profile))
+	w.str(tagVersion, s.Version)
 	return w.b
 }
 
@@ -167,6 +169,8 @@ func (s *Spec) textField(tag byte) *string {
 		return &s.ClientID
 	case tagUniqueKey:
 		return &s.UniqueKey
+	case tagVersion:
+		return &s.Version
 	}
 	return nil
 }

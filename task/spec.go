@@ -16,7 +16,8 @@ type Spec struct {
 
 	// Function
 	Function string
-	Endpoint string
+	Endpoint string // where it is served: an http, https or bridge URL
+	Version  string // of the function, as its caller asked for; "" = any
 
 	// Process: a dotted Python path or a registered command.
 	Process string
@@ -60,10 +61,13 @@ const (
 
 // TimeoutOrDefault is the time one attempt may take.
 func (s *Spec) TimeoutOrDefault() time.Duration {
-	if s.Timeout == 0 {
-		return DefaultTimeout
+	switch {
+	case s.Timeout != 0:
+		return s.Timeout
+	case s.Kind == Function:
+		return DefaultFunctionTimeout
 	}
-	return s.Timeout
+	return DefaultTimeout
 }
 
 // MethodOrDefault is the HTTP method of the push.
@@ -90,6 +94,8 @@ func (s *Spec) Pool() string {
 		return LocalPool(s.Handler)
 	case Process:
 		return "process:default"
+	case Function:
+		return FunctionPool
 	default:
 		return AnyPool
 	}
@@ -97,6 +103,9 @@ func (s *Spec) Pool() string {
 
 // AnyPool is the pool of tasks that every executing node can run.
 const AnyPool = "any"
+
+// FunctionPool is the pool of durable functions.
+const FunctionPool = "function"
 
 // LocalPool is the pool of tasks for a Go handler of that name.
 func LocalPool(handler string) string { return "local:" + handler }

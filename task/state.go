@@ -84,13 +84,16 @@ const (
 	Replaced         Reason = 13 // canceled: a later task took its unique key
 	Retried          Reason = 14 // ready: a manual retry started a new run
 	Snoozed          Reason = 15 // scheduled: the handler asked to run later
+	Mismatch         Reason = 16 // blocked: the code does not fit what the function has recorded
+	Continued        Reason = 17 // ready: a function goes on as another one, or with another input
+	Restarted        Reason = 18 // ready: begun again from its input
 )
 
 var reasonNames = map[Reason]string{
 	NoReason: "", Delayed: "delayed", Backoff: "backoff", Throttled: "throttled", Interrupted: "interrupted",
 	Rejected: "rejected", Exhausted: "exhausted", Expired: "expired", Poison: "poison", Error: "error",
 	DependencyFailed: "dependency_failed", Skipped: "skipped", Requested: "requested", Replaced: "replaced",
-	Retried: "retried", Snoozed: "snoozed",
+	Retried: "retried", Snoozed: "snoozed", Mismatch: "mismatch", Continued: "continued", Restarted: "restarted",
 }
 
 func (r Reason) String() string { return nameOf(reasonNames, r, "reason") }
