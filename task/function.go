@@ -44,6 +44,11 @@ type Progress struct {
 	MaxWait time.Duration // resume after this time at the latest; 0 = when it expires
 	Signals bool          // it may be resumed by a signal alone
 
+	PollError string // none of the calls can be made, and this is why: the function is resumed with it
+
+	Cancel     []uint64 // calls to cancel, by correlation
+	CancelOpen bool     // when it has ended, cancel the calls that are still open
+
 	Next    *Call // go on with this function and input in place of the old ones
 	Restart bool  // forget everything but the input: the state is of no use any more
 }
