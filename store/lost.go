@@ -6,6 +6,10 @@ import "github.com/sendoff-dev/sendoff/task"
 // canceled.
 const CanceledError = "the task was canceled while it ran"
 
+// RestartedError is the error of an attempt that was under way when its
+// function was restarted.
+const RestartedError = "the function was restarted while it ran"
+
 // LostTransition is how the attempt of a running task ends when its node was
 // lost. Whoever applies it advances the token as well, so that a node which
 // only slept settles nothing afterwards.

@@ -156,7 +156,7 @@ type Operator interface {
 	// canceled, and the token advanced, so that it can settle nothing any more.
 	// Canceling a canceled task is nil.
 	// ErrNotFound, ErrFinal.
-	Cancel(ctx context.Context, id task.ID) error
+	Cancel(ctx context.Context, id task.ID) ([]Woken, error)
 
 	// Retry starts a new run of an ended task: counters at zero, no expiry. A
 	// function begins again from its input. Its parent is not told again.
@@ -169,12 +169,13 @@ type Operator interface {
 	RunNow(ctx context.Context, id task.ID) ([]Woken, error)
 
 	// Delete erases a task that is not running, with its attempts, its payload
-	// and those of its keys whose time is over. ErrNotFound, ErrRunning.
-	Delete(ctx context.Context, id task.ID) error
+	// and those of its keys whose time is over. The parent of one that has not
+	// ended is told that it was canceled. ErrNotFound, ErrRunning.
+	Delete(ctx context.Context, id task.ID) ([]Woken, error)
 
 	// Purge cancels up to limit tasks of the lanes that wait in ready or timer
 	// and returns how many it were.
-	Purge(ctx context.Context, lanes []int32, limit int) (int, error)
+	Purge(ctx context.Context, lanes []int32, limit int) (int, []Woken, error)
 }
 
 // Functions keeps what durable functions need beside their tasks: state, journal

@@ -200,9 +200,11 @@ func lastCode(t *Task) int32 {
 // Cancel ends a task and stops its attempt. store.ErrNotFound, store.ErrFinal.
 func (o *Operator) Cancel(ctx context.Context, id string) (Task, error) {
 	return o.step(ctx, id, func(id task.ID) error {
-		if err := o.cfg.Store.Cancel(ctx, id); err != nil {
+		woken, err := o.cfg.Store.Cancel(ctx, id)
+		if err != nil {
 			return err
 		}
+		o.wake(woken)
 		o.cfg.Stopped(id)
 		o.Ended(id)
 		return nil
@@ -233,7 +235,9 @@ func (o *Operator) Delete(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return o.cfg.Store.Delete(ctx, found)
+	woken, err := o.cfg.Store.Delete(ctx, found)
+	o.wake(woken)
+	return err
 }
 
 func (o *Operator) step(ctx context.Context, id string, do func(task.ID) error) (Task, error) {

@@ -89,7 +89,8 @@ func (o *Operator) Purge(ctx context.Context, name string) (int, error) {
 	}
 	const batch = 1000
 	for total := 0; ; {
-		n, err := o.cfg.Store.Purge(ctx, lanes, batch)
+		n, woken, err := o.cfg.Store.Purge(ctx, lanes, batch)
+		o.wake(woken)
 		if total += n; err != nil || n < batch {
 			return total, err
 		}

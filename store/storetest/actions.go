@@ -52,8 +52,11 @@ func (m *machine) draft(t *rapid.T) store.NewTask {
 		Priority: rapid.SampledFrom([]int16{0, 5, 5, 9}).Draw(t, "priority"),
 		Spec:     []byte("spec\x00\xff"), Group: rapid.SampledFrom([]string{"", "g"}).Draw(t, "group"),
 	}
-	if lane.Pool != task.AnyPool {
+	switch {
+	case lane.Pool != task.AnyPool:
 		n.Kind = task.Local
+	case rapid.Bool().Draw(t, "function"):
+		n.Kind = task.Function
 	}
 	switch rapid.IntRange(0, 5).Draw(t, "when") {
 	case 0:
@@ -198,6 +201,14 @@ func (m *machine) settle(t *rapid.T) {
 }
 
 func (m *machine) transition(t *rapid.T, c store.Claimed) store.Transition {
+	tr := m.ending(t, c)
+	if c.Kind == task.Function {
+		m.effects(t, &c, &tr)
+	}
+	return tr
+}
+
+func (m *machine) ending(t *rapid.T, c store.Claimed) store.Transition {
 	o := task.Outcome{Class: rapid.SampledFrom([]task.Class{
 		task.Success, task.Success, task.Failure, task.Reject, task.Throttle, task.Interrupt, task.Crash, task.Cancel, task.Snooze,
 	}).Draw(t, "outcome")}
@@ -340,10 +351,11 @@ func (m *machine) operate(t *rapid.T) {
 	id := m.anyID(t)
 	var err, wantErr error
 	var woken, wantWoken []store.Woken
-	name := rapid.SampledFrom([]string{"cancel", "retry", "run", "delete"}).Draw(t, "verb")
+	name := rapid.SampledFrom([]string{"cancel", "retry", "run", "delete", "restart", "signal", "signal"}).Draw(t, "verb")
 	switch name {
 	case "cancel":
-		err, wantErr = m.real.Cancel(ctx, id), m.oracle.Cancel(ctx, id)
+		woken, err = m.real.Cancel(ctx, id)
+		wantWoken, wantErr = m.oracle.Cancel(ctx, id)
 	case "retry":
 		woken, err = m.real.Retry(ctx, id)
 		wantWoken, wantErr = m.oracle.Retry(ctx, id)
@@ -351,7 +363,14 @@ func (m *machine) operate(t *rapid.T) {
 		woken, err = m.real.RunNow(ctx, id)
 		wantWoken, wantErr = m.oracle.RunNow(ctx, id)
 	case "delete":
-		err, wantErr = m.real.Delete(ctx, id), m.oracle.Delete(ctx, id)
+		woken, err = m.real.Delete(ctx, id)
+		wantWoken, wantErr = m.oracle.Delete(ctx, id)
+	case "restart":
+		woken, err = m.real.Restart(ctx, id)
+		wantWoken, wantErr = m.oracle.Restart(ctx, id)
+	case "signal":
+		woken, err = m.real.Signal(ctx, id, "name", []byte("value\x00"))
+		wantWoken, wantErr = m.oracle.Signal(ctx, id, "name", []byte("value\x00"))
 	}
 	m.same(name, errName(err), errName(wantErr))
 	m.same("woken by "+name, sortWoken(woken), sortWoken(wantWoken))
@@ -361,10 +380,11 @@ func (m *machine) operate(t *rapid.T) {
 func (m *machine) purge(t *rapid.T) {
 	lanes := []int32{rapid.SampledFrom(m.lanes).Draw(t, "lane").ID}
 	limit := rapid.IntRange(1, 3).Draw(t, "limit")
-	n, err := m.real.Purge(ctx, lanes, limit)
+	n, woken, err := m.real.Purge(ctx, lanes, limit)
 	require.NoError(t, err)
-	want, _ := m.oracle.Purge(ctx, lanes, limit)
+	want, wantWoken, _ := m.oracle.Purge(ctx, lanes, limit)
 	m.same("purge", n, want)
+	m.same("woken by purge", sortWoken(woken), sortWoken(wantWoken))
 	if n > 0 {
 		m.saw("purge:some")
 	}
@@ -411,6 +431,7 @@ func (m *machine) read(t *rapid.T) {
 		m.saw("stats:some")
 	}
 	m.readLine(t)
+	m.readFunction(t)
 }
 
 func (m *machine) readLine(t *rapid.T) {

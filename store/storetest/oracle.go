@@ -26,6 +26,7 @@ type Oracle struct {
 	keys     map[keyName]store.KeyEntry
 	attempts map[task.ID][]store.AttemptRow
 	nodes    map[task.ID]store.Node
+	functions
 }
 
 type keyName struct {
@@ -41,7 +42,7 @@ func NewOracle(clock func() int64) *Oracle {
 		keysOf: map[task.ID][]store.KeyEntry{}, ready: map[task.ID]store.ReadyEntry{},
 		timers: map[task.ID]store.TimerEntry{}, dead: map[task.ID]store.TimerEntry{},
 		claims: map[task.ID]store.ClaimEntry{}, keys: map[keyName]store.KeyEntry{},
-		attempts: map[task.ID][]store.AttemptRow{}, nodes: map[task.ID]store.Node{},
+		attempts: map[task.ID][]store.AttemptRow{}, nodes: map[task.ID]store.Node{}, functions: newFunctions(),
 	}
 }
 
@@ -164,7 +165,7 @@ func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
 		return v.Inserted
 	}
 	if !v.Cancel.IsZero() {
-		o.cancel(o.tasks[v.Cancel], task.Replaced)
+		o.cancel(o.tasks[v.Cancel], task.Replaced, woken)
 	}
 	for _, k := range t.Keys {
 		e := store.KeyEntryFor(k, t.ID, now)
@@ -175,7 +176,11 @@ func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
 	}
 	row := &store.Row{
 		ID: t.ID, Lane: t.Lane, Priority: t.Priority, Kind: t.Kind, Run: 1, MaxAttempts: t.MaxAttempts,
-		CreatedAt: now, ExpiresAt: t.ExpiresAt, Group: t.Group, Parent: t.Parent, Root: t.Root, Spec: t.Spec,
+		CreatedAt: now, ExpiresAt: t.ExpiresAt, Group: t.Group, Parent: t.Parent, Root: t.Root,
+		Correlation: t.Correlation, Epoch: t.Epoch, Spec: t.Spec,
+	}
+	if t.Deliver {
+		row.Flags |= store.FlagParent
 	}
 	if len(t.Payload) > store.InlinePayload {
 		row.Flags |= store.FlagBody
@@ -191,6 +196,12 @@ func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
 		o.makeReady(row, o.position(), task.NoReason, woken)
 	}
 	return v.Inserted
+}
+
+// later has a task wait for a time, in a state that may end before.
+func (o *Oracle) later(row *store.Row, state task.State, d task.Decision) {
+	o.schedule(row, o.Clock()+d.Delay.Microseconds(), d.Reason)
+	row.State = state
 }
 
 func (o *Oracle) schedule(row *store.Row, at int64, why task.Reason) {
@@ -244,7 +255,7 @@ func (o *Oracle) Claim(_ context.Context, req store.ClaimRequest) (store.ClaimBa
 			row := o.tasks[e.ID]
 			delete(o.ready, e.ID)
 			row.Token++
-			if row.ExpiresAt != 0 && row.ExpiresAt <= now {
+			if row.ExpiresAt != 0 && row.ExpiresAt <= now && row.Kind != task.Function {
 				o.finish(row, task.Failed, task.Expired)
 				batch.Expired++
 				continue
@@ -269,6 +280,7 @@ func (o *Oracle) claimed(row *store.Row, e store.ReadyEntry, node task.ID) store
 	c.ID, c.Token, c.Lane, c.Priority, c.Position = row.ID, row.Token, row.Lane, e.Priority, e.Position
 	c.Kind, c.Flags, c.Run, c.Failures, c.Crashes = row.Kind, row.Flags, row.Run, row.Failures, row.Crashes
 	c.MaxAttempts, c.CreatedAt, c.ExpiresAt = row.MaxAttempts, row.CreatedAt, row.ExpiresAt
+	c.Parent, c.Root = row.Parent, row.Root
 	c.FirstStarted, c.StartedAt, c.Spec, c.Payload = row.FirstStarted, now, row.Spec, []byte(o.payloads[row.ID])
 	return c
 }
@@ -313,9 +325,22 @@ func (o *Oracle) settle(t *store.Transition, woken *[]store.Woken) error {
 		}
 		return store.ErrLeaseLost
 	}
+	e := t.Effects
+	if e != nil && e.Append != nil {
+		if !o.appendable(row.ID, e.Append) {
+			return store.ErrBadValue
+		}
+		o.append(row.ID, t.Token, *e.Append)
+	}
 	o.record(row, t)
 	row.LastOutcome, row.LastCode, row.LastError = t.Outcome, t.Code, store.CleanText(t.Error, store.MaxError)
-	o.move(row, t.Decision, woken)
+	if e != nil && e.Restart {
+		o.reset(row.ID)
+	}
+	if e != nil && e.Next != nil {
+		o.replace(row, e.Next)
+	}
+	o.move(row, t, woken)
 	return nil
 }
 
@@ -329,15 +354,19 @@ func (o *Oracle) record(row *store.Row, t *store.Transition) {
 	})
 }
 
-func (o *Oracle) move(row *store.Row, d task.Decision, woken *[]store.Woken) {
+func (o *Oracle) move(row *store.Row, t *store.Transition, woken *[]store.Woken) {
+	d := t.Decision
 	row.Failures, row.Crashes = d.Failures, d.Crashes
 	switch d.To {
 	case task.Ready:
 		o.makeReady(row, row.At, d.Reason, woken)
-	case task.Scheduled:
-		o.schedule(row, o.Clock()+d.Delay.Microseconds(), d.Reason)
+	case task.Scheduled, task.Blocked:
+		o.later(row, d.To, d)
+	case task.Suspended:
+		o.suspend(row, t, woken)
 	default:
 		o.finish(row, d.To, d.Reason)
+		o.ended(row, store.CleanText(t.Error, store.MaxError), t.Answer.Body, woken)
 	}
 }
 
@@ -390,7 +419,7 @@ func (o *Oracle) rescue(row *store.Row, c store.ClaimEntry, r *store.Rescued) {
 	o.record(row, &t)
 	row.LastOutcome, row.LastCode, row.LastError = t.Outcome, 0, t.Error
 	row.Token++
-	o.move(row, t.Decision, &r.Woken)
+	o.move(row, &t, &r.Woken)
 	r.Tasks++
 	if t.Decision.Reason == task.Poison {
 		r.Poison++
@@ -454,6 +483,10 @@ func (o *Oracle) erase(row *store.Row) {
 	delete(o.attempts, row.ID)
 	delete(o.payloads, row.ID)
 	delete(o.tasks, row.ID)
+	delete(o.waits, row.ID)
+	delete(o.messages, row.ID)
+	delete(o.journals, row.ID)
+	delete(o.states, row.ID)
 }
 
 // --- members
@@ -503,27 +536,30 @@ func (o *Oracle) Lost(_ context.Context, held []store.Held) ([]task.ID, error) {
 
 // --- operator
 
-func (o *Oracle) Cancel(_ context.Context, id task.ID) error {
+func (o *Oracle) Cancel(_ context.Context, id task.ID) (woken []store.Woken, err error) {
 	row := o.tasks[id]
 	switch {
 	case row == nil:
-		return store.ErrNotFound
+		return nil, store.ErrNotFound
 	case row.State == task.Canceled:
-		return nil
+		return nil, nil
 	case row.State.Final():
-		return store.ErrFinal
+		return nil, store.ErrFinal
 	}
-	o.cancel(row, task.Requested)
-	return nil
+	o.cancel(row, task.Requested, &woken)
+	return woken, nil
 }
 
-func (o *Oracle) cancel(row *store.Row, why task.Reason) {
+func (o *Oracle) cancel(row *store.Row, why task.Reason, woken *[]store.Woken) {
+	text := ""
 	if row.State == task.Running {
+		text = store.CanceledError
 		o.record(row, &store.Transition{Outcome: task.Cancel, Error: store.CanceledError, Decision: task.Decision{Failures: row.Failures}})
 		row.LastOutcome, row.LastCode, row.LastError = task.Cancel, 0, store.CanceledError
 		row.Token++
 	}
 	o.finish(row, task.Canceled, why)
+	o.ended(row, text, nil, woken)
 }
 
 func (o *Oracle) Retry(_ context.Context, id task.ID) ([]store.Woken, error) {
@@ -537,6 +573,8 @@ func (o *Oracle) Retry(_ context.Context, id task.ID) ([]store.Woken, error) {
 	delete(o.dead, id)
 	row.Run++
 	row.Failures, row.Crashes, row.ExpiresAt, row.FirstStarted, row.FinishedAt = 0, 0, 0, 0, 0
+	row.Flags &^= store.FlagParent
+	o.reset(id)
 	var woken []store.Woken
 	o.makeReady(row, o.position(), task.Retried, &woken)
 	return woken, nil
@@ -560,33 +598,35 @@ func (o *Oracle) RunNow(_ context.Context, id task.ID) ([]store.Woken, error) {
 	return woken, nil
 }
 
-func (o *Oracle) Delete(_ context.Context, id task.ID) error {
+func (o *Oracle) Delete(_ context.Context, id task.ID) (woken []store.Woken, err error) {
 	row := o.tasks[id]
 	switch {
 	case row == nil:
-		return store.ErrNotFound
+		return nil, store.ErrNotFound
 	case row.State == task.Running:
-		return store.ErrRunning
+		return nil, store.ErrRunning
+	}
+	if !row.State.Final() && row.Flags&store.FlagParent != 0 {
+		o.tell(row, task.Canceled, task.Requested, "", nil, &woken)
 	}
 	o.erase(row)
-	return nil
+	return woken, nil
 }
 
-func (o *Oracle) Purge(_ context.Context, lanes []int32, limit int) (int, error) {
-	purged := 0
+func (o *Oracle) Purge(_ context.Context, lanes []int32, limit int) (purged int, woken []store.Woken, err error) {
 	for _, e := range sortedReady(o.ready) {
 		if purged < limit && slices.Contains(lanes, e.Lane) {
-			o.cancel(o.tasks[e.ID], task.Requested)
+			o.cancel(o.tasks[e.ID], task.Requested, &woken)
 			purged++
 		}
 	}
 	for _, e := range sortedTimers(o.timers) {
 		if purged < limit && slices.Contains(lanes, e.Lane) {
-			o.cancel(o.tasks[e.ID], task.Requested)
+			o.cancel(o.tasks[e.ID], task.Requested, &woken)
 			purged++
 		}
 	}
-	return purged, nil
+	return purged, woken, nil
 }
 
 // Place stores a task as ready at a position of the caller's choice, as a commit

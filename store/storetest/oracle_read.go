@@ -79,6 +79,10 @@ func (o *Oracle) Stats(context.Context) ([]store.LaneStats, error) {
 			s.Running++
 		case task.Failed:
 			s.Failed++
+		case task.Suspended:
+			s.Suspended++
+		case task.Blocked:
+			s.Blocked++
 		default:
 			continue
 		}
@@ -110,6 +114,20 @@ func (o *Oracle) Snapshot(context.Context) (store.Snapshot, error) {
 	slices.SortFunc(s.Keys, byKey)
 	for _, n := range o.nodes {
 		s.Nodes = append(s.Nodes, n)
+	}
+	s.States = maps.Clone(o.states)
+	s.Messages, s.Journals = map[task.ID][]store.Message{}, map[task.ID][]task.Segment{}
+	for _, w := range o.waits {
+		s.Waits = append(s.Waits, w)
+	}
+	slices.SortFunc(s.Waits, func(a, b store.Wait) int { return bytes.Compare(a.Task[:], b.Task[:]) })
+	for id, ms := range o.messages {
+		if len(ms) > 0 {
+			s.Messages[id] = slices.Clone(ms)
+		}
+	}
+	for id := range o.journals {
+		s.Journals[id], _ = o.Journal(ctx, id)
 	}
 	slices.SortFunc(s.Nodes, func(a, b store.Node) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	return s, nil
@@ -156,5 +174,7 @@ func (o *Oracle) clone() *Oracle {
 	c.payloads, c.keysOf, c.ready, c.timers = maps.Clone(o.payloads), maps.Clone(o.keysOf), maps.Clone(o.ready), maps.Clone(o.timers)
 	c.dead, c.claims, c.keys = maps.Clone(o.dead), maps.Clone(o.claims), maps.Clone(o.keys)
 	c.attempts, c.nodes = maps.Clone(o.attempts), maps.Clone(o.nodes)
+	c.waits, c.messages = maps.Clone(o.waits), maps.Clone(o.messages)
+	c.journals, c.states = maps.Clone(o.journals), maps.Clone(o.states)
 	return &c
 }

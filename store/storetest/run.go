@@ -55,6 +55,9 @@ var wanted = strings.Fields(`
 	cancel:ok cancel:not-found cancel:final retry:ok retry:not-found retry:not-final
 	run:ok run:not-found run:running run:final delete:ok delete:not-found delete:running
 	purge:some pause:ok pause:not-found resume:ok lane:ok lane:too-many
+	settle:bad-value function:suspended function:delivered function:resumed function:restarted function:continued function:blocked
+	restart:ok restart:not-found restart:not-function signal:ok signal:not-found signal:final signal:not-function
+	append:ok append:lost append:bad-value tree:some
 	list:some probe:found probe:none lost:some attempts:some payload:ok payload:not-found key:found key:not-found stats:some`)
 
 func unseen(seen map[string]int) []string {
@@ -107,7 +110,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"lane": func(t *rapid.T) {
 			m.ensureLane(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "queue"), task.AnyPool)
 		},
-		"read": m.read, "list": m.list,
+		"read": m.read, "list": m.list, "checkpoint": m.checkpoint, "family": m.family,
 	}
 	acts[""] = func(*rapid.T) { m.compareAll() }
 	return acts
@@ -139,7 +142,7 @@ func Consistent(s store.Snapshot) error {
 		places[e.ID] = append(places[e.ID], "ready")
 	}
 	for _, e := range s.Timers {
-		places[e.ID] = append(places[e.ID], "scheduled")
+		places[e.ID] = append(places[e.ID], "timer")
 	}
 	for _, e := range s.Dead {
 		places[e.ID] = append(places[e.ID], "failed")
@@ -164,7 +167,7 @@ func Consistent(s store.Snapshot) error {
 				return fmt.Errorf("task %s is %s and listed in %v", row.ID, row.State, at)
 			}
 		default:
-			if len(at) != 1 || at[0] != row.State.String() {
+			if len(at) != 1 || at[0] != listOf(row.State) {
 				return fmt.Errorf("task %s is %s and listed in %v", row.ID, row.State, at)
 			}
 		}
@@ -172,11 +175,26 @@ func Consistent(s store.Snapshot) error {
 	for id, at := range places {
 		return fmt.Errorf("%v lists %s, which is not stored", at, id)
 	}
+	for _, w := range s.Waits {
+		if rows[w.Task].State == task.Suspended && w.Total-w.Seen >= int64(w.Need) {
+			return fmt.Errorf("function %s is suspended although %d messages wait for it and %d would do", w.Task, w.Total-w.Seen, w.Need)
+		}
+	}
 	return nil
+}
+
+// listOf is the work list of a state that is on one.
+func listOf(s task.State) string {
+	switch s {
+	case task.Scheduled, task.Suspended, task.Blocked:
+		return "timer"
+	}
+	return s.String()
 }
 
 func errName(err error) string {
 	for name, e := range map[string]error{
+		"not-function": store.ErrNotFunction, "bad-value": store.ErrBadValue,
 		"not-found": store.ErrNotFound, "lost": store.ErrLeaseLost, "final": store.ErrFinal, "not-final": store.ErrNotFinal,
 		"running": store.ErrRunning, "dead": store.ErrNodeLost, "too-many": store.ErrTooManyQueues,
 	} {

@@ -1,0 +1,184 @@
+package storetest
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// effects makes the end of a function's run one of those that only functions
+// have, and adds what the end of a call has to tell.
+func (m *machine) effects(t *rapid.T, c *store.Claimed, tr *store.Transition) {
+	e := &store.Effects{}
+	if c.Flags&store.FlagParent != 0 {
+		e.Parent = c.Parent
+	}
+	tr.Effects = e
+	if rapid.IntRange(0, 3).Draw(t, "journal") == 0 {
+		e.Append = m.segment(t)
+	}
+	switch rapid.IntRange(0, 7).Draw(t, "function") {
+	case 0, 1, 2, 3:
+		m.suspend(t, c, tr)
+	case 4:
+		e.Restart = !tr.Decision.To.Final()
+		m.saw("function:restarted")
+	case 5:
+		tr.Outcome, tr.Decision = task.Continue, task.Decision{To: task.Ready, Reason: task.Continued}
+		e.Restart, e.Next = true, &store.Next{Spec: []byte("next"), Payload: bytes.Repeat([]byte("y"), rapid.SampledFrom([]int{0, 5, 2000}).Draw(t, "next"))}
+		m.saw("function:continued")
+	case 6:
+		tr.Outcome, tr.Error = task.Block, "the code has changed"
+		tr.Decision = task.Decision{To: task.Blocked, Reason: task.Mismatch, Delay: 5 * time.Second, Failures: c.Failures}
+		m.saw("function:blocked")
+	}
+}
+
+func (m *machine) segment(t *rapid.T) *task.Segment {
+	return &task.Segment{
+		Offset: rapid.SampledFrom([]int64{0, 3, 6}).Draw(t, "offset"),
+		Bytes:  []byte(rapid.SampledFrom([]string{"abc", "xyz"}).Draw(t, "segment")),
+	}
+}
+
+func (m *machine) suspend(t *rapid.T, c *store.Claimed, tr *store.Transition) {
+	r, _ := m.oracle.Resume(ctx, c.ID, 1000, 1<<20)
+	e := tr.Effects
+	e.Open = r.Open
+	take := rapid.IntRange(0, len(r.Messages)).Draw(t, "messages used")
+	e.Seen = m.oracle.waits[c.ID].Seen
+	for _, msg := range r.Messages[:take] {
+		e.Seen = msg.Seq
+		if msg.Kind == store.Result {
+			e.Open--
+		}
+		m.saw("function:delivered")
+	}
+	if rapid.Bool().Draw(t, "state") {
+		e.State = []byte(rapid.SampledFrom([]string{"", "state\x00\xff"}).Draw(t, "bytes"))
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "calls") {
+		e.Calls = append(e.Calls, m.call(t, c))
+		e.Open++
+	}
+	if rapid.IntRange(0, 9).Draw(t, "tell") == 0 {
+		e.Tell = []store.Message{{Kind: store.PollError, Error: "no such endpoint"}}
+	}
+	e.Need = task.Need(rapid.Int32Range(0, 3).Draw(t, "min"), rapid.Int32Range(0, 2).Draw(t, "max"), e.Open)
+	tr.Outcome, tr.Error = task.Suspend, ""
+	tr.Decision = task.Decision{To: task.Suspended, Delay: rapid.SampledFrom([]time.Duration{time.Second, time.Hour}).Draw(t, "max wait")}
+	m.saw("function:suspended")
+}
+
+func (m *machine) call(t *rapid.T, c *store.Claimed) store.NewTask {
+	call := m.draft(t)
+	call.Kind, call.Deliver, call.Parent, call.Root = task.Function, rapid.IntRange(0, 5).Draw(t, "detached") > 0, c.ID, c.Root
+	if call.Root.IsZero() {
+		call.Root = c.ID
+	}
+	call.Correlation = rapid.Uint64().Draw(t, "correlation")
+	call.Lane, call.ExpiresAt = m.lanes[0].ID, 0
+	m.ids = append(m.ids, call.ID)
+	return call
+}
+
+// family suspends a function with calls and has some of them end, so that its
+// resumption is seen often.
+func (m *machine) family(t *rapid.T) {
+	parents := m.suspended()
+	if len(parents) == 0 {
+		t.Skip("nothing suspended")
+	}
+	parent := rapid.SampledFrom(parents).Draw(t, "parent")
+	m.claimAs(t, store.ClaimRequest{ID: m.newID(), Node: m.alive(), Limit: 6, Slots: []store.ClaimSlot{
+		{Lane: m.lanes[0].ID, Priority: 0, Limit: 3}, {Lane: m.lanes[0].ID, Priority: 5, Limit: 3},
+	}})
+	var ts []store.Transition
+	m.held = slices.DeleteFunc(m.held, func(c store.Claimed) bool {
+		if c.Parent != parent || len(ts) == 3 {
+			return false
+		}
+		tr := store.Transition{ID: c.ID, Token: c.Token, Outcome: task.Success, Decision: task.Decision{To: task.Succeeded}}
+		tr.Answer.Body = []byte("result\x00")
+		tr.Effects = &store.Effects{}
+		if c.Flags&store.FlagParent != 0 {
+			tr.Effects.Parent = c.Parent
+		}
+		ts = append(ts, tr)
+		return true
+	})
+	before := m.oracle.tasks[parent].State
+	m.settleAll(ts)
+	m.sent = append(m.sent, ts...)
+	if row := m.oracle.tasks[parent]; before == task.Suspended && row.State == task.Ready {
+		m.saw("function:resumed")
+	}
+}
+
+func (m *machine) suspended() []task.ID {
+	var out []task.ID
+	for _, row := range m.oracle.sortedTasks() {
+		if row.State == task.Suspended {
+			out = append(out, row.ID)
+		}
+	}
+	return out
+}
+
+// alive is a node with a live lease.
+func (m *machine) alive() task.ID {
+	for _, n := range m.nodes {
+		if m.oracle.alive(n) {
+			return n
+		}
+	}
+	m.register()
+	return m.nodes[len(m.nodes)-1]
+}
+
+func (m *machine) checkpoint(t *rapid.T) {
+	if len(m.held) == 0 {
+		t.Skip("nothing held")
+	}
+	var cs []store.Checkpoint
+	for range rapid.IntRange(1, 3).Draw(t, "checkpoints") {
+		c := rapid.SampledFrom(m.held).Draw(t, "task")
+		cs = append(cs, store.Checkpoint{ID: c.ID, Token: c.Token, Segment: *m.segment(t)})
+	}
+	got, err := m.real.Append(ctx, cs)
+	require.NoError(t, err)
+	want, _ := m.oracle.Append(ctx, cs)
+	for i := range cs {
+		m.same("append", errName(got[i]), errName(want[i]))
+		m.saw("append:" + errName(got[i]))
+	}
+}
+
+func (m *machine) readFunction(t *rapid.T) {
+	id := m.anyID(t)
+	limit, size := rapid.IntRange(1, 4).Draw(t, "messages"), rapid.SampledFrom([]int{0, 10, 1 << 20}).Draw(t, "bytes")
+	got, err := m.real.Resume(ctx, id, limit, size)
+	require.NoError(t, err)
+	want, _ := m.oracle.Resume(ctx, id, limit, size)
+	m.same("resumption", got, want)
+
+	journal, err := m.real.Journal(ctx, id)
+	require.NoError(t, err)
+	wantJournal, _ := m.oracle.Journal(ctx, id)
+	m.same("journal", journal, wantJournal)
+
+	after := rapid.SampledFrom([]task.ID{{}, m.anyID(t)}).Draw(t, "after")
+	tree, err := m.real.Tree(ctx, id, after, limit)
+	require.NoError(t, err)
+	wantTree, _ := m.oracle.Tree(ctx, id, after, limit)
+	m.same("tree", tree, wantTree)
+	if len(tree) > 1 {
+		m.saw("tree:some")
+	}
+}

@@ -1,0 +1,216 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// functions is what the oracle keeps of durable functions.
+type functions struct {
+	waits    map[task.ID]store.Wait
+	messages map[task.ID][]store.Message
+	journals map[task.ID][]segment
+	states   map[task.ID]string
+}
+
+type segment struct {
+	task.Segment
+	token int64
+}
+
+func newFunctions() functions {
+	return functions{
+		waits: map[task.ID]store.Wait{}, messages: map[task.ID][]store.Message{},
+		journals: map[task.ID][]segment{}, states: map[task.ID]string{},
+	}
+}
+
+// appendable tells whether a segment can be added to a journal.
+func (f *functions) appendable(id task.ID, s *task.Segment) bool {
+	return !slices.ContainsFunc(f.journals[id], func(o segment) bool { return o.Offset == s.Offset })
+}
+
+func (f *functions) append(id task.ID, token int64, s task.Segment) {
+	f.journals[id] = append(f.journals[id], segment{s, token})
+	slices.SortFunc(f.journals[id], func(a, b segment) int { return cmpInt(a.Offset, b.Offset) })
+}
+
+// suspend has a function wait, or go on at once when enough has come already.
+// Its calls are made first.
+func (o *Oracle) suspend(row *store.Row, t *store.Transition, woken *[]store.Woken) {
+	e := t.Effects
+	if e == nil {
+		e = &store.Effects{}
+	}
+	w := o.waits[row.ID]
+	w.Task, w.Seen, w.Open, w.Need, w.Writer = row.ID, e.Seen, e.Open, e.Need, t.Token
+	o.states[row.ID] = string(e.State)
+	if e.State == nil {
+		delete(o.states, row.ID)
+	}
+	o.messages[row.ID] = slices.DeleteFunc(slices.Clone(o.messages[row.ID]), func(m store.Message) bool { return m.Seq <= e.Seen })
+	for _, m := range e.Tell {
+		w.Total++
+		m.Seq = w.Total
+		o.messages[row.ID] = append(o.messages[row.ID], m)
+	}
+	o.waits[row.ID] = w
+	for i := range e.Calls {
+		call := e.Calls[i]
+		call.Epoch, call.Keys = w.Epoch, nil
+		o.insert(&call, woken)
+	}
+	if w.Total-w.Seen >= int64(w.Need) {
+		o.makeReady(row, o.position(), task.NoReason, woken)
+		return
+	}
+	o.later(row, task.Suspended, t.Decision)
+}
+
+// ended tells the parent, and lets go of what only a living function needs.
+func (o *Oracle) ended(row *store.Row, errorText string, body []byte, woken *[]store.Woken) {
+	if w, ok := o.waits[row.ID]; ok {
+		w.Need = store.WaitOver
+		o.waits[row.ID] = w
+	}
+	delete(o.messages, row.ID)
+	delete(o.states, row.ID)
+	if row.Flags&store.FlagParent != 0 {
+		o.tell(row, row.State, row.Reason, errorText, body, woken)
+	}
+}
+
+// tell gives the end of a call to its parent.
+func (o *Oracle) tell(row *store.Row, state task.State, why task.Reason, errorText string, body []byte, woken *[]store.Woken) {
+	w, ok := o.waits[row.Parent]
+	if !ok || w.Need == store.WaitOver || w.Epoch != row.Epoch {
+		return
+	}
+	o.deliver(row.Parent, store.Message{
+		Kind: store.Result, From: row.ID, Correlation: row.Correlation, State: state, Reason: why, Error: errorText, Body: body,
+	}, woken)
+}
+
+func (o *Oracle) deliver(to task.ID, m store.Message, woken *[]store.Woken) {
+	w := o.waits[to]
+	w.Task = to
+	w.Total++
+	m.Seq = w.Total
+	o.waits[to] = w
+	o.messages[to] = append(slices.Clone(o.messages[to]), m)
+	if row := o.tasks[to]; row.State == task.Suspended && w.Total-w.Seen >= int64(w.Need) {
+		delete(o.timers, to)
+		o.makeReady(row, o.position(), task.NoReason, woken)
+	}
+}
+
+// reset forgets everything but the input; what earlier calls bring is dropped
+// from now on.
+func (o *Oracle) reset(id task.ID) {
+	delete(o.messages, id)
+	delete(o.states, id)
+	delete(o.journals, id)
+	if w, ok := o.waits[id]; ok {
+		o.waits[id] = store.Wait{Task: id, Epoch: w.Epoch + 1, Total: w.Total, Seen: w.Total}
+	}
+}
+
+func (o *Oracle) replace(row *store.Row, n *store.Next) {
+	row.Spec = n.Spec
+	o.payloads[row.ID] = string(n.Payload)
+	row.Flags &^= store.FlagBody
+	if len(n.Payload) > store.InlinePayload {
+		row.Flags |= store.FlagBody
+	}
+}
+
+func (o *Oracle) Resume(_ context.Context, id task.ID, limit, maxBytes int) (store.Resumption, error) {
+	w := o.waits[id]
+	r := store.Resumption{Epoch: w.Epoch, Open: w.Open, Writer: w.Writer}
+	if s, ok := o.states[id]; ok {
+		r.State = []byte(s)
+	}
+	for _, s := range o.journals[id] {
+		r.Journal += int64(len(s.Bytes))
+	}
+	r.Messages, r.More = store.Page(o.messages[id], limit, maxBytes)
+	return r, nil
+}
+
+func (o *Oracle) Journal(_ context.Context, id task.ID) ([]task.Segment, error) {
+	var out []task.Segment
+	for _, s := range o.journals[id] {
+		out = append(out, s.Segment)
+	}
+	return out, nil
+}
+
+func (o *Oracle) Append(_ context.Context, cs []store.Checkpoint) ([]error, error) {
+	errs := make([]error, len(cs))
+	for i, c := range cs {
+		row := o.tasks[c.ID]
+		at := slices.IndexFunc(o.journals[c.ID], func(s segment) bool { return s.Offset == c.Offset })
+		switch {
+		case row == nil || row.State != task.Running || row.Token != c.Token:
+			errs[i] = store.ErrLeaseLost
+		case at < 0:
+			o.append(c.ID, c.Token, c.Segment)
+		case o.journals[c.ID][at].token != c.Token || !bytes.Equal(o.journals[c.ID][at].Bytes, c.Bytes):
+			errs[i] = store.ErrBadValue
+		}
+	}
+	return errs, nil
+}
+
+func (o *Oracle) Signal(_ context.Context, id task.ID, name string, body []byte) ([]store.Woken, error) {
+	row := o.tasks[id]
+	switch {
+	case row == nil:
+		return nil, store.ErrNotFound
+	case row.Kind != task.Function:
+		return nil, store.ErrNotFunction
+	case row.State.Final():
+		return nil, store.ErrFinal
+	}
+	var woken []store.Woken
+	o.deliver(id, store.Message{Kind: store.Signal, Name: name, Body: body}, &woken)
+	return woken, nil
+}
+
+func (o *Oracle) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	row := o.tasks[id]
+	switch {
+	case row == nil:
+		return nil, store.ErrNotFound
+	case row.Kind != task.Function:
+		return nil, store.ErrNotFunction
+	case row.State.Final():
+		return o.Retry(ctx, id)
+	case row.State == task.Running:
+		o.record(row, &store.Transition{Outcome: task.Interrupt, Error: store.RestartedError, Decision: task.Decision{Failures: row.Failures}})
+		row.LastOutcome, row.LastCode, row.LastError = task.Interrupt, 0, store.RestartedError
+		row.Token++
+	}
+	delete(o.ready, id)
+	delete(o.timers, id)
+	o.reset(id)
+	row.Run++
+	row.Failures, row.Crashes, row.FirstStarted = 0, 0, 0
+	var woken []store.Woken
+	o.makeReady(row, o.position(), task.Restarted, &woken)
+	return woken, nil
+}
+
+func (o *Oracle) Tree(_ context.Context, root, after task.ID, limit int) ([]store.Row, error) {
+	var out []store.Row
+	for _, row := range o.sortedTasks() {
+		if (row.ID == root || row.Root == root) && bytes.Compare(row.ID[:], after[:]) > 0 && len(out) < limit {
+			out = append(out, *row)
+		}
+	}
+	return out, nil
+}
