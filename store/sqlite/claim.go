@@ -44,7 +44,7 @@ func (w *writer) claim(req *store.ClaimRequest) (store.ClaimBatch, error) {
 		}
 		left -= len(got)
 		for _, c := range got {
-			if c.ExpiresAt != 0 && c.ExpiresAt <= w.now {
+			if c.ExpiresAt != 0 && c.ExpiresAt <= w.now && c.Kind != task.Function {
 				batch.Expired++
 				if err := w.pushDead(c.Lane, w.now, c.ID); err != nil {
 					return batch, err
@@ -76,18 +76,18 @@ func (w *writer) claimSlot(slot store.ClaimSlot, node task.ID) ([]store.Claimed,
 	// Bare parameters here would have SQLite plan the statement anew each time they
 	// are bound; with a plus in front they are expressions, and it does not.
 	const take = `update task set token = token + 1,
-			state = case when expires_at between 1 and ?6 then 7 else 2 end,
-			reason = case when expires_at between 1 and ?6 then 7 else 0 end,
-			finished_at = case when expires_at between 1 and ?6 then ?6 else 0 end,
-			node = case when expires_at between 1 and ?6 then node else ?5 end,
-			last_started = case when expires_at between 1 and ?6 then last_started else ?6 end,
-			first_started = case when first_started > 0 or expires_at between 1 and ?6 then first_started else ?6 end
+			state = case when kind <> 2 and expires_at between 1 and ?6 then 7 else 2 end,
+			reason = case when kind <> 2 and expires_at between 1 and ?6 then 7 else 0 end,
+			finished_at = case when kind <> 2 and expires_at between 1 and ?6 then ?6 else 0 end,
+			node = case when kind <> 2 and expires_at between 1 and ?6 then node else ?5 end,
+			last_started = case when kind <> 2 and expires_at between 1 and ?6 then last_started else ?6 end,
+			first_started = case when first_started > 0 or kind <> 2 and expires_at between 1 and ?6 then first_started else ?6 end
 		from (select id from ready where lane = +?1 and prio = +?2 and pos >= +?3
 			and not exists (select 1 from lane l join queue q on q.id = l.queue where l.id = +?1 and q.paused)
 			order by pos, id limit +?4) as r
 		where task.id = r.id
 		returning task.id, token, lane, at, kind, flags, run, failures, crashes, max_attempts, created_at, expires_at,
-			first_started, last_code, spec, payload`
+			first_started, last_code, parent, root, spec, payload`
 	var got []store.Claimed
 	err := w.query(func(r *sql.Rows) error {
 		got = append(got, store.Claimed{Priority: slot.Priority, StartedAt: w.now})
@@ -112,10 +112,12 @@ func (w *writer) claimSlot(slot store.ClaimSlot, node task.ID) ([]store.Claimed,
 }
 
 func scanClaimed(r *sql.Rows, c *store.Claimed) error {
-	var id sql.RawBytes
+	var id, parent, root sql.RawBytes
 	err := r.Scan(&id, &c.Token, &c.Lane, &c.Position, &c.Kind, &c.Flags, &c.Run, &c.Failures, &c.Crashes, &c.MaxAttempts,
-		&c.CreatedAt, &c.ExpiresAt, &c.FirstStarted, &c.LastCode, &c.Spec, &c.Payload)
+		&c.CreatedAt, &c.ExpiresAt, &c.FirstStarted, &c.LastCode, &parent, &root, &c.Spec, &c.Payload)
 	copy(c.ID[:], id)
+	copy(c.Parent[:], parent)
+	copy(c.Root[:], root)
 	return err
 }
 

@@ -94,8 +94,8 @@ func (w *writer) createdAt(id task.ID) (at int64, err error) {
 }
 
 const insertTask = `insert into task (id, lane, created_at, at, expires_at, kind, flags, prio, state, reason,
-	max_attempts, parent, root, grp, keys, spec, payload)
-	values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) on conflict do nothing`
+	max_attempts, parent, root, correlation, epoch, grp, keys, spec, payload)
+	values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) on conflict do nothing`
 
 // insertOne stores a task whose keys are free. A task that is there already, of
 // a submission repeated after an unknown outcome, is left as it is.
@@ -106,7 +106,7 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 		return err
 	}
 	if !v.Cancel.IsZero() {
-		if _, err := w.cancel(v.Cancel, task.Replaced); err != nil {
+		if _, err := w.cancel(v.Cancel, task.Replaced, k); err != nil {
 			return err
 		}
 	}
@@ -123,12 +123,15 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 	if keys != nil {
 		flags |= store.FlagKeys
 	}
+	if t.Deliver {
+		flags |= store.FlagParent
+	}
 	state, reason, at := task.Scheduled, task.Delayed, t.Due(w.now)
 	if at <= w.now {
 		state, reason, at = task.Ready, task.NoReason, w.nextPosition()
 	}
 	n, err := w.changed(insertTask, t.ID[:], t.Lane, w.now, at, t.ExpiresAt, int64(t.Kind), flags, t.Priority, int64(state), int64(reason),
-		t.MaxAttempts, idOrNull(t.Parent), idOrNull(t.Root), textOrNull(t.Group), keys, t.Spec, bytesOrNull(inline))
+		t.MaxAttempts, idOrNull(t.Parent), idOrNull(t.Root), numberOrNull(int64(t.Correlation)), numberOrNull(int64(t.Epoch)), textOrNull(t.Group), keys, t.Spec, bytesOrNull(inline))
 	if err != nil {
 		return err
 	}
@@ -146,7 +149,7 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 		k.add(t.Lane, t.Priority, at)
 		return nil
 	}
-	return w.pushTimer(at, t.ID, t.Lane)
+	return w.pushTimer(at, t.ID, t.Lane, state)
 }
 
 // listNew puts the ready tasks that this transaction has inserted into ready,
@@ -164,8 +167,9 @@ func (w *writer) pushReady(lane int32, prio int16, pos int64, id task.ID, k *wok
 	return w.exec(`insert into ready (lane, prio, pos, id) values (?,?,?,?)`, lane, prio, pos, id[:])
 }
 
-func (w *writer) pushTimer(at int64, id task.ID, lane int32) error {
-	return w.exec(`insert into timer (at, id, lane) values (?,?,?)`, at, id[:], lane)
+// pushTimer lists a task that waits for a time, in the state that it has.
+func (w *writer) pushTimer(at int64, id task.ID, lane int32, state task.State) error {
+	return w.exec(`insert into timer (at, id, lane, kind) values (?,?,?,?)`, at, id[:], lane, int64(state))
 }
 
 // insertKeys writes the keys of a task and returns the names of those that go
@@ -188,6 +192,13 @@ func idOrNull(id task.ID) any {
 		return nil
 	}
 	return id[:]
+}
+
+func numberOrNull(n int64) any {
+	if n == 0 {
+		return nil
+	}
+	return n
 }
 
 func textOrNull(s string) any {

@@ -10,9 +10,9 @@ import (
 )
 
 // Cancel implements store.Operator.
-func (s *Store) Cancel(ctx context.Context, id task.ID) error {
-	return s.do(ctx, rankOther, 1, func(w *writer) error {
-		state, err := w.cancel(id, task.Requested)
+func (s *Store) Cancel(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	return s.step(ctx, func(w *writer, k *woken) error {
+		state, err := w.cancel(id, task.Requested, k)
 		if err == nil && state.Final() && state != task.Canceled {
 			return store.ErrFinal
 		}
@@ -21,7 +21,7 @@ func (s *Store) Cancel(ctx context.Context, id task.ID) error {
 }
 
 // cancel ends a task that has not ended and returns the state it was in.
-func (w *writer) cancel(id task.ID, why task.Reason) (task.State, error) {
+func (w *writer) cancel(id task.ID, why task.Reason, k *woken) (task.State, error) {
 	row, err := w.row(id)
 	if err != nil || row.State.Final() {
 		return row.State, err
@@ -30,19 +30,27 @@ func (w *writer) cancel(id task.ID, why task.Reason) (task.State, error) {
 		return row.State, err
 	}
 	if row.State == task.Running {
-		return row.State, w.cancelRunning(&row, why)
+		return row.State, w.cancelRunning(&row, why, k)
 	}
-	return row.State, w.exec(`update task set state = 8, reason = ?, finished_at = ? where id = ?`, int64(why), w.now, id[:])
+	err = w.exec(`update task set state = 8, reason = ?, finished_at = ? where id = ?`, int64(why), w.now, id[:])
+	if err != nil {
+		return row.State, err
+	}
+	return row.State, w.ended(id, familyOf(&row), task.Canceled, why, "", nil, k)
+}
+
+func familyOf(row *store.Row) *family {
+	return &family{kind: row.Kind, flags: row.Flags, parent: row.Parent[:], epoch: row.Epoch, correlation: int64(row.Correlation)}
 }
 
 // cancelRunning ends a task together with its attempt, which can settle nothing
 // any more.
-func (w *writer) cancelRunning(row *store.Row, why task.Reason) error {
+func (w *writer) cancelRunning(row *store.Row, why task.Reason, k *woken) error {
 	t := store.Transition{
 		ID: row.ID, Token: row.Token, Outcome: task.Cancel, Error: store.CanceledError,
 		Decision: task.Decision{To: task.Canceled, Reason: why, Failures: row.Failures, Crashes: row.Crashes},
 	}
-	if _, err := w.settleSlowly(&t, &woken{}); err != nil {
+	if _, err := w.settleSlowly(&t, k); err != nil {
 		return err
 	}
 	return w.exec(`update task set token = token + 1 where id = ?`, row.ID[:])
@@ -54,7 +62,7 @@ func (w *writer) unlist(row *store.Row) error {
 	case task.Ready:
 		return w.exec(`delete from ready where lane = ? and prio = ? and pos = ? and id = ?`,
 			row.Lane, task.ReadyPriority(row.Priority, row.Crashes), row.At, row.ID[:])
-	case task.Scheduled:
+	case task.Scheduled, task.Suspended, task.Blocked:
 		return w.exec(`delete from timer where at = ? and id = ?`, row.At, row.ID[:])
 	case task.Failed:
 		return w.exec(`delete from dead where lane = ? and at = ? and id = ?`, row.Lane, row.FinishedAt, row.ID[:])
@@ -68,17 +76,26 @@ func (s *Store) Retry(ctx context.Context, id task.ID) ([]store.Woken, error) {
 		if !row.State.Final() {
 			return store.ErrNotFinal
 		}
-		if err := w.unlist(row); err != nil {
-			return err
-		}
-		pos := w.position()
-		err := w.exec(`update task set state = 1, reason = ?, at = ?, run = run + 1, failures = 0, crashes = 0,
-			expires_at = 0, first_started = 0, finished_at = 0 where id = ?`, int64(task.Retried), pos, id[:])
-		if err != nil {
-			return err
-		}
-		return w.pushReady(row.Lane, row.Priority, pos, id, k)
+		return w.retry(row, k)
 	})
+}
+
+func (w *writer) retry(row *store.Row, k *woken) error {
+	if err := w.unlist(row); err != nil {
+		return err
+	}
+	if row.Kind == task.Function {
+		if err := w.reset(row.ID); err != nil {
+			return err
+		}
+	}
+	pos := w.position()
+	err := w.exec(`update task set state = 1, reason = ?, at = ?, run = run + 1, failures = 0, crashes = 0,
+		expires_at = 0, first_started = 0, finished_at = 0, flags = flags & ~? where id = ?`, int64(task.Retried), pos, store.FlagParent, row.ID[:])
+	if err != nil {
+		return err
+	}
+	return w.pushReady(row.Lane, row.Priority, pos, row.ID, k)
 }
 
 // RunNow implements store.Operator.
@@ -97,21 +114,28 @@ func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 }
 
 func (s *Store) wake(ctx context.Context, id task.ID, step func(*writer, *store.Row, *woken) error) ([]store.Woken, error) {
-	var k woken
-	err := s.do(ctx, rankOther, 1, func(w *writer) error {
-		k = woken{}
+	return s.step(ctx, func(w *writer, k *woken) error {
 		row, err := w.row(id)
 		if err != nil {
 			return err
 		}
-		return step(w, &row, &k)
+		return step(w, &row, k)
+	})
+}
+
+// step does what an operator asks for and returns what that woke.
+func (s *Store) step(ctx context.Context, step func(*writer, *woken) error) ([]store.Woken, error) {
+	var k woken
+	err := s.do(ctx, rankOther, 1, func(w *writer) error {
+		k = woken{}
+		return step(w, &k)
 	})
 	return k.list, err
 }
 
 // Delete implements store.Operator.
-func (s *Store) Delete(ctx context.Context, id task.ID) error {
-	return s.do(ctx, rankOther, 1, func(w *writer) error {
+func (s *Store) Delete(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	return s.step(ctx, func(w *writer, k *woken) error {
 		var row store.Row
 		var names []byte
 		found := false
@@ -127,6 +151,10 @@ func (s *Store) Delete(ctx context.Context, id task.ID) error {
 			return store.ErrNotFound
 		case row.State == task.Running:
 			return store.ErrRunning
+		case !row.State.Final() && row.Flags&store.FlagParent != 0:
+			if err := w.tell(id, familyOf(&row), task.Canceled, task.Requested, "", nil, k); err != nil {
+				return err
+			}
 		}
 		return w.erase(&row, names)
 	})
@@ -149,16 +177,31 @@ func (w *writer) erase(row *store.Row, names []byte) error {
 			return err
 		}
 	}
+	if row.Kind == task.Function {
+		if err := w.eraseFunction(row.ID); err != nil {
+			return err
+		}
+	}
 	if err := w.exec(`delete from attempt where task = ?`, row.ID[:]); err != nil {
 		return err
 	}
 	return w.exec(`delete from task where id = ?`, row.ID[:])
 }
 
+func (w *writer) eraseFunction(id task.ID) error {
+	return errors.Join(
+		w.exec(`delete from wait where task = ?`, id[:]),
+		w.exec(`delete from inbox where task = ?`, id[:]),
+		w.exec(`delete from journal where task = ?`, id[:]),
+		w.exec(`delete from body where task = ?`, id[:]),
+	)
+}
+
 // Purge implements store.Operator.
-func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (purged int, err error) {
+func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (purged int, list []store.Woken, err error) {
+	var k woken
 	err = s.do(ctx, rankOther, limit, func(w *writer) error {
-		purged = 0
+		purged, k = 0, woken{}
 		list := jsonList(lanes)
 		var ids []task.ID
 		for _, query := range []string{
@@ -175,12 +218,12 @@ func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (purged int
 			}
 		}
 		for _, id := range ids {
-			if _, err := w.cancel(id, task.Requested); err != nil && !errors.Is(err, store.ErrNotFound) {
+			if _, err := w.cancel(id, task.Requested, &k); err != nil && !errors.Is(err, store.ErrNotFound) {
 				return err
 			}
 		}
 		purged = len(ids)
 		return nil
 	})
-	return purged, err
+	return purged, k.list, err
 }

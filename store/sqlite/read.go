@@ -14,13 +14,16 @@ import (
 
 const selectRow = `select id, lane, prio, kind, flags, state, reason, token, run, failures, crashes, max_attempts,
 	created_at, at, expires_at, first_started, last_started, finished_at, node, last_outcome, last_code, last_error,
-	coalesce(grp, ''), parent, root, spec from task `
+	coalesce(grp, ''), parent, root, coalesce(correlation, 0), coalesce(epoch, 0), spec from task `
 
 func scanRow(r *sql.Rows) (row store.Row, err error) {
 	var id, node, parent, root []byte
+	var correlation int64
 	err = r.Scan(&id, &row.Lane, &row.Priority, &row.Kind, &row.Flags, &row.State, &row.Reason, &row.Token, &row.Run, &row.Failures,
 		&row.Crashes, &row.MaxAttempts, &row.CreatedAt, &row.At, &row.ExpiresAt, &row.FirstStarted, &row.LastStarted, &row.FinishedAt,
-		&node, &row.LastOutcome, &row.LastCode, &row.LastError, &row.Group, &parent, &root, &row.Spec)
+		&node, &row.LastOutcome, &row.LastCode, &row.LastError, &row.Group, &parent, &root,
+		&correlation, &row.Epoch, &row.Spec)
+	row.Correlation = uint64(correlation)
 	copy(row.ID[:], id)
 	copy(row.Node[:], node)
 	copy(row.Parent[:], parent)
@@ -29,12 +32,16 @@ func scanRow(r *sql.Rows) (row store.Row, err error) {
 }
 
 // selectBrief reads what erasing a task takes.
-const selectBrief = `select id, lane, prio, flags, state, crashes, at, finished_at, keys from task`
+const selectBrief = `select id, lane, prio, kind, flags, state, crashes, at, finished_at, parent, coalesce(correlation, 0), coalesce(epoch, 0), keys from task`
 
 func scanBrief(r *sql.Rows) (row store.Row, names []byte, err error) {
-	var id []byte
-	err = r.Scan(&id, &row.Lane, &row.Priority, &row.Flags, &row.State, &row.Crashes, &row.At, &row.FinishedAt, &names)
+	var id, parent []byte
+	var correlation int64
+	err = r.Scan(&id, &row.Lane, &row.Priority, &row.Kind, &row.Flags, &row.State, &row.Crashes, &row.At, &row.FinishedAt,
+		&parent, &correlation, &row.Epoch, &names)
 	copy(row.ID[:], id)
+	copy(row.Parent[:], parent)
+	row.Correlation = uint64(correlation)
 	return row, names, err
 }
 
@@ -131,7 +138,10 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]store.Row, task.ID, 
 // it is short; "" otherwise.
 func (s *Store) shortList(ctx context.Context, q store.Query) (string, error) {
 	const short = 10_000
-	tables := map[task.State]string{task.Ready: "ready", task.Scheduled: "timer", task.Failed: "dead"}
+	tables := map[task.State]string{
+		task.Ready: "ready", task.Failed: "dead", task.Scheduled: "(select * from timer where kind not in (4, 5))",
+		task.Suspended: "(select * from timer where kind = 4)", task.Blocked: "(select * from timer where kind = 5)",
+	}
 	if len(q.States) != 1 || tables[q.States[0]] == "" {
 		return "", nil
 	}
@@ -194,14 +204,16 @@ func (s *Store) Stats(ctx context.Context) ([]store.LaneStats, error) {
 		return nil, err
 	}
 	return readAll(ctx, s, func(r *sql.Rows) (l store.LaneStats, err error) {
-		return l, r.Scan(&l.Lane, &l.Ready, &l.Scheduled, &l.Failed, &l.OldestReady, &l.Running)
+		return l, r.Scan(&l.Lane, &l.Ready, &l.Scheduled, &l.Suspended, &l.Blocked, &l.Failed, &l.OldestReady, &l.Running)
 	}, `select * from (select l.id,
 			(select count(*) from ready where lane = l.id) as waiting,
-			(select count(*) from timer where lane = l.id) as later,
+			(select count(*) from timer where lane = l.id and kind not in (4, 5)) as later,
+			(select count(*) from timer where lane = l.id and kind = 4) as suspended,
+			(select count(*) from timer where lane = l.id and kind = 5) as blocked,
 			(select count(*) from dead where lane = l.id) as failed,
 			coalesce((select min(pos) from ready where lane = l.id), 0) as oldest,
 			coalesce((select count(*) from task where lane = l.id and state = 2 and id in (select unhex(value) from json_each(?))), 0) as busy
-		from lane l) where waiting + later + busy + failed > 0 order by 1`, running)
+		from lane l) where waiting + later + suspended + blocked + busy + failed > 0 order by 1`, running)
 }
 
 // running lists the tasks of all open claims, as a JSON list of hex ids.
@@ -231,6 +243,7 @@ func (s *Store) Snapshot(ctx context.Context) (snap store.Snapshot, err error) {
 	snap.Payloads = map[task.ID]string{}
 	snap.Attempts = map[task.ID][]store.AttemptRow{}
 	return snap, errors.Join(
+		snapFunctions(ctx, tx, &snap),
 		collect(ctx, tx, &snap.Tasks, scanRow, selectRow+`order by id`),
 		run(ctx, tx, snapPayload(&snap), `select t.id, coalesce(b.bytes, t.payload, '') from task t left join body b on b.task = t.id and b.part = 0`),
 		collect(ctx, tx, &snap.Ready, scanReady, `select lane, prio, pos, id from ready order by lane, prio, pos, id`),
@@ -244,8 +257,8 @@ func (s *Store) Snapshot(ctx context.Context) (snap store.Snapshot, err error) {
 	)
 }
 
-func run(ctx context.Context, tx *sql.Tx, scan func(*sql.Rows) error, query string) error {
-	rows, err := tx.QueryContext(ctx, query)
+func run(ctx context.Context, tx *sql.Tx, scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func (s *Store) Settle(ctx context.Context, ts []store.Transition) ([]error, []s
 // settle applies a transition. refused is ErrLeaseLost or nil.
 func (w *writer) settle(t *store.Transition, k *woken) (refused, err error) {
 	d := t.Decision
-	if d.To == task.Succeeded && !t.Recorded() {
+	if d.To == task.Succeeded && t.Effects == nil && !t.Recorded() {
 		n, err := w.changed(`update task set state = 6, reason = ?, finished_at = ?, failures = ?, crashes = ?,
 			last_outcome = 1, last_code = ?, last_error = '' where id = ? and token = ? and state = 2`,
 			int64(d.Reason), w.now, d.Failures, d.Crashes, t.Code, t.ID[:], t.Token)
@@ -43,21 +43,20 @@ func (w *writer) settle(t *store.Transition, k *woken) (refused, err error) {
 // settleSlowly writes what the hot path leaves out: the attempt, the answer, the
 // next place to wait.
 func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error) {
-	var row struct {
-		lane    int32
-		prio    int16
-		run     int32
-		at      int64
-		started int64
-		node    []byte
-	}
-	err = w.one(`select lane, prio, run, at, last_started, node from task where id = ? and token = ? and state = 2`,
-		[]any{t.ID[:], t.Token}, &row.lane, &row.prio, &row.run, &row.at, &row.started, &row.node)
+	var row settled
+	err = w.one(`select lane, prio, run, at, last_started, node, kind, flags, parent, coalesce(epoch, 0), coalesce(correlation, 0)
+		from task where id = ? and token = ? and state = 2`, []any{t.ID[:], t.Token}, &row.lane, &row.prio, &row.run, &row.at, &row.started,
+		&row.node, &row.kind, &row.flags, &row.parent, &row.epoch, &row.correlation)
 	if errors.Is(err, sql.ErrNoRows) {
 		return w.settledAlready(t)
 	}
 	if err != nil {
 		return nil, err
+	}
+	if e := t.Effects; e != nil && e.Append != nil {
+		if added, err := w.appendJournal(t.ID, t.Token, e.Append); err != nil || !added {
+			return store.ErrBadValue, err
+		}
 	}
 	text := store.CleanText(t.Error, store.MaxError)
 	if t.Recorded() {
@@ -68,34 +67,68 @@ func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error
 			return nil, err
 		}
 	}
-	return nil, w.move(t, text, row.lane, row.prio, row.at, k)
+	if e := t.Effects; e != nil && e.Restart {
+		if err := w.reset(t.ID); err != nil {
+			return nil, err
+		}
+	}
+	if e := t.Effects; e != nil && e.Next != nil {
+		if err := w.replace(t.ID, e.Next); err != nil {
+			return nil, err
+		}
+	}
+	if t.Decision.To == task.Suspended {
+		return nil, w.suspend(t, &row, text, k)
+	}
+	return nil, w.move(t, text, &row, k)
+}
+
+// settled is what settling has to know of a task.
+type settled struct {
+	lane    int32
+	prio    int16
+	run     int32
+	at      int64
+	started int64
+	node    []byte
+	family
 }
 
 // move writes the decision and puts the task where it waits next.
-func (w *writer) move(t *store.Transition, text string, lane int32, prio int16, at int64, k *woken) error {
+func (w *writer) move(t *store.Transition, text string, row *settled, k *woken) error {
 	d := t.Decision
+	at := row.at
 	var finished int64
 	switch {
-	case d.To == task.Scheduled:
+	case d.To == task.Scheduled || d.To == task.Blocked:
 		at = w.now + d.Delay.Microseconds()
 	case d.To.Final():
 		finished = w.now
 	}
-	err := w.exec(`update task set state = ?, reason = ?, at = ?, finished_at = ?, failures = ?, crashes = ?,
-		last_outcome = ?, last_code = ?, last_error = ? where id = ?`,
-		int64(d.To), int64(d.Reason), at, finished, d.Failures, d.Crashes, int64(t.Outcome), t.Code, text, t.ID[:])
-	if err != nil {
+	if err := w.setState(t, text, at, finished); err != nil {
 		return err
 	}
 	switch d.To {
 	case task.Ready:
-		return w.pushReady(lane, task.ReadyPriority(prio, d.Crashes), at, t.ID, k)
-	case task.Scheduled:
-		return w.pushTimer(at, t.ID, lane)
+		return w.pushReady(row.lane, task.ReadyPriority(row.prio, d.Crashes), at, t.ID, k)
+	case task.Scheduled, task.Blocked:
+		return w.pushTimer(at, t.ID, row.lane, d.To)
 	case task.Failed:
-		return w.pushDead(lane, w.now, t.ID)
+		if err := w.pushDead(row.lane, w.now, t.ID); err != nil {
+			return err
+		}
+	}
+	if d.To.Final() {
+		return w.ended(t.ID, &row.family, d.To, d.Reason, text, t.Answer.Body, k)
 	}
 	return nil
+}
+
+func (w *writer) setState(t *store.Transition, text string, at, finished int64) error {
+	d := t.Decision
+	return w.exec(`update task set state = ?, reason = ?, at = ?, finished_at = ?, failures = ?, crashes = ?,
+		last_outcome = ?, last_code = ?, last_error = ? where id = ?`,
+		int64(d.To), int64(d.Reason), at, finished, d.Failures, d.Crashes, int64(t.Outcome), t.Code, text, t.ID[:])
 }
 
 // settledAlready tells a repeated settle from a late one.

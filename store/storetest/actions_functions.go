@@ -162,6 +162,9 @@ func (m *machine) checkpoint(t *rapid.T) {
 
 func (m *machine) readFunction(t *rapid.T) {
 	id := m.anyID(t)
+	if waiting := m.suspended(); len(waiting) > 0 {
+		id = rapid.SampledFrom(waiting).Draw(t, "waiting")
+	}
 	limit, size := rapid.IntRange(1, 4).Draw(t, "messages"), rapid.SampledFrom([]int{0, 10, 1 << 20}).Draw(t, "bytes")
 	got, err := m.real.Resume(ctx, id, limit, size)
 	require.NoError(t, err)

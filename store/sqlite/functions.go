@@ -1,0 +1,328 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Part of body that holds the state of a function.
+const statePart = 1
+
+// wait reads what is known of the messages to a function; nil when it never
+// waited.
+func (w *writer) wait(id task.ID) (*store.Wait, error) {
+	var v *store.Wait
+	err := w.query(func(r *sql.Rows) error {
+		found, err := scanWait(r)
+		v = &found
+		return err
+	}, selectWait+`where task = ?`, id[:])
+	return v, err
+}
+
+const selectWait = `select task, epoch, total, seen, open, need, writer from wait `
+
+func scanWait(r *sql.Rows) (v store.Wait, err error) {
+	var id sql.RawBytes
+	err = r.Scan(&id, &v.Epoch, &v.Total, &v.Seen, &v.Open, &v.Need, &v.Writer)
+	copy(v.Task[:], id)
+	return v, err
+}
+
+func (w *writer) putWait(v *store.Wait) error {
+	return w.exec(`insert into wait (task, epoch, total, seen, open, need, writer) values (?,?,?,?,?,?,?)
+		on conflict (task) do update set epoch = excluded.epoch, total = excluded.total, seen = excluded.seen,
+		open = excluded.open, need = excluded.need, writer = excluded.writer`,
+		v.Task[:], v.Epoch, v.Total, v.Seen, v.Open, v.Need, v.Writer)
+}
+
+// suspend has a function wait, or go on at once when enough has come already.
+// Its calls are made first.
+func (w *writer) suspend(t *store.Transition, row *settled, text string, k *woken) error {
+	e := t.Effects
+	if e == nil {
+		e = &store.Effects{}
+	}
+	v, err := w.wait(t.ID)
+	if err != nil {
+		return err
+	}
+	fresh := v == nil
+	if fresh {
+		v = &store.Wait{Task: t.ID}
+	}
+	if err := w.putState(t.ID, e.State, fresh); err != nil {
+		return err
+	}
+	if e.Seen > v.Seen {
+		if err := w.exec(`delete from inbox where task = ? and seq <= ?`, t.ID[:], e.Seen); err != nil {
+			return err
+		}
+	}
+	v.Seen, v.Open, v.Need, v.Writer = e.Seen, e.Open, e.Need, t.Token
+	for i := range e.Tell {
+		v.Total++
+		if err := w.putMessage(t.ID, v.Total, &e.Tell[i]); err != nil {
+			return err
+		}
+	}
+	if err := w.putWait(v); err != nil {
+		return err
+	}
+	for i := range e.Calls {
+		if err := w.makeCall(&e.Calls[i], v.Epoch, k); err != nil {
+			return err
+		}
+	}
+	if v.Total-v.Seen < int64(v.Need) {
+		at := w.now + t.Decision.Delay.Microseconds()
+		if err := w.setState(t, text, at, 0); err != nil {
+			return err
+		}
+		return w.pushTimer(at, t.ID, row.lane, task.Suspended)
+	}
+	at := w.position()
+	ready := *t
+	ready.Decision.To, ready.Decision.Reason = task.Ready, task.NoReason
+	if err := w.setState(&ready, text, at, 0); err != nil {
+		return err
+	}
+	return w.pushReady(row.lane, task.ReadyPriority(row.prio, t.Decision.Crashes), at, t.ID, k)
+}
+
+func (w *writer) makeCall(call *store.NewTask, epoch int32, k *woken) error {
+	c := *call
+	c.Epoch, c.Keys = epoch, nil
+	verdict := store.Verdict{Inserted: store.Inserted{Status: store.Created, ID: c.ID, CreatedAt: w.now}}
+	return w.insertOne(&c, &verdict, &store.Inserted{}, k)
+}
+
+func (w *writer) putState(id task.ID, state []byte, fresh bool) error {
+	if state == nil {
+		if fresh {
+			return nil
+		}
+		return w.exec(`delete from body where task = ? and part = 1`, id[:])
+	}
+	return w.exec(`insert into body (task, part, bytes) values (?, 1, ?) on conflict (task, part) do update set bytes = excluded.bytes`,
+		id[:], notNull(state))
+}
+
+// notNull keeps an empty value from being stored as null.
+func notNull(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+func (w *writer) putMessage(to task.ID, seq int64, m *store.Message) error {
+	return w.exec(`insert into inbox (task, seq, kind, sender, correlation, state, reason, name, error, body) values (?,?,?,?,?,?,?,?,?,?)`,
+		to[:], seq, int64(m.Kind), idOrNull(m.From), int64(m.Correlation), int64(m.State), int64(m.Reason), m.Name, m.Error, bytesOrNull(m.Body))
+}
+
+// family is what ties a task to its parent.
+type family struct {
+	kind        task.Kind
+	flags       int32
+	parent      []byte
+	epoch       int32
+	correlation int64
+}
+
+// ended tells the parent, and lets go of what only a living function needs.
+func (w *writer) ended(id task.ID, f *family, state task.State, why task.Reason, text string, body []byte, k *woken) error {
+	if f.kind == task.Function {
+		n, err := w.changed(`update wait set need = -1 where task = ?`, id[:])
+		if err == nil && n > 0 {
+			err = errors.Join(w.exec(`delete from inbox where task = ?`, id[:]), w.exec(`delete from body where task = ? and part = 1`, id[:]))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if f.flags&store.FlagParent == 0 {
+		return nil
+	}
+	return w.tell(id, f, state, why, text, body, k)
+}
+
+// tell gives the end of a call to its parent.
+func (w *writer) tell(id task.ID, f *family, state task.State, why task.Reason, text string, body []byte, k *woken) error {
+	var parent task.ID
+	copy(parent[:], f.parent)
+	v, err := w.wait(parent)
+	if err != nil || v == nil || v.Need == store.WaitOver || v.Epoch != f.epoch {
+		return err
+	}
+	return w.deliver(v, &store.Message{
+		Kind: store.Result, From: id, Correlation: uint64(f.correlation), State: state, Reason: why, Error: text, Body: body,
+	}, k)
+}
+
+// deliver puts a message into the inbox of a function and resumes it when that
+// is what it has been waiting for.
+func (w *writer) deliver(v *store.Wait, m *store.Message, k *woken) error {
+	v.Total++
+	if err := w.putMessage(v.Task, v.Total, m); err != nil {
+		return err
+	}
+	if err := w.exec(`update wait set total = ? where task = ?`, v.Total, v.Task[:]); err != nil {
+		return err
+	}
+	if v.Total-v.Seen < int64(v.Need) {
+		return nil
+	}
+	d := dueTimer{id: v.Task}
+	var crashes int32
+	err := w.one(`select at, lane, prio, crashes from task where id = ? and state = 4`, []any{v.Task[:]}, &d.at, &d.lane, &d.prio, &crashes)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // it is not waiting: it finds the message when it polls again
+	}
+	if err != nil {
+		return err
+	}
+	d.prio = task.ReadyPriority(d.prio, crashes)
+	return w.promote(&d, k)
+}
+
+// reset forgets everything but the input of a function; what its earlier calls
+// bring is dropped from now on.
+func (w *writer) reset(id task.ID) error {
+	return errors.Join(
+		w.exec(`delete from inbox where task = ?`, id[:]),
+		w.exec(`delete from body where task = ? and part = 1`, id[:]),
+		w.exec(`delete from journal where task = ?`, id[:]),
+		w.exec(`update wait set epoch = epoch + 1, seen = total, open = 0, need = 0, writer = 0 where task = ?`, id[:]),
+	)
+}
+
+// replace gives a function something else to do.
+func (w *writer) replace(id task.ID, n *store.Next) error {
+	inline, flag := n.Payload, int32(0)
+	if err := w.exec(`delete from body where task = ? and part = 0`, id[:]); err != nil {
+		return err
+	}
+	if len(n.Payload) > store.InlinePayload {
+		inline, flag = nil, store.FlagBody
+		if err := w.exec(`insert into body (task, part, bytes) values (?, 0, ?)`, id[:], n.Payload); err != nil {
+			return err
+		}
+	}
+	return w.exec(`update task set spec = ?, payload = ?, flags = flags & ~? | ? where id = ?`,
+		n.Spec, bytesOrNull(inline), store.FlagBody, flag, id[:])
+}
+
+// appendJournal adds a segment; false when another one is in its place.
+func (w *writer) appendJournal(id task.ID, token int64, s *task.Segment) (bool, error) {
+	n, err := w.changed(`insert into journal (task, at, token, bytes) values (?,?,?,?) on conflict do nothing`,
+		id[:], s.Offset, token, notNull(s.Bytes))
+	return n > 0, err
+}
+
+// Append implements store.Functions.
+func (s *Store) Append(ctx context.Context, cs []store.Checkpoint) ([]error, error) {
+	errs := make([]error, len(cs))
+	err := s.do(ctx, rankSettle, len(cs), func(w *writer) (err error) {
+		for i := range cs {
+			if errs[i], err = w.checkpoint(&cs[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return errs, err
+}
+
+func (w *writer) checkpoint(c *store.Checkpoint) (refused, err error) {
+	n, err := w.changed(`insert into journal (task, at, token, bytes) select id, ?, token, ? from task
+		where id = ? and token = ? and state = 2 and kind = 2 on conflict do nothing`, c.Offset, notNull(c.Bytes), c.ID[:], c.Token)
+	if err != nil || n > 0 {
+		return nil, err
+	}
+	var running bool
+	var token sql.NullInt64
+	var there []byte
+	err = w.one(`select t.state = 2 and t.kind = 2 and t.token = ?, j.token, j.bytes from task t left join journal j on j.task = t.id and j.at = ?
+		where t.id = ?`, []any{c.Token, c.Offset, c.ID[:]}, &running, &token, &there)
+	switch {
+	case errors.Is(err, sql.ErrNoRows) || err == nil && !running:
+		return store.ErrLeaseLost, nil
+	case err != nil:
+		return nil, err
+	case token.Int64 != c.Token || !bytes.Equal(there, c.Bytes):
+		return store.ErrBadValue, nil
+	}
+	return nil, nil
+}
+
+// Signal implements store.Functions.
+func (s *Store) Signal(ctx context.Context, id task.ID, name string, body []byte) ([]store.Woken, error) {
+	return s.wake(ctx, id, func(w *writer, row *store.Row, k *woken) error {
+		switch {
+		case row.Kind != task.Function:
+			return store.ErrNotFunction
+		case row.State.Final():
+			return store.ErrFinal
+		}
+		v, err := w.wait(id)
+		if err != nil {
+			return err
+		}
+		if v == nil {
+			v = &store.Wait{Task: id}
+			if err := w.putWait(v); err != nil {
+				return err
+			}
+		}
+		return w.deliver(v, &store.Message{Kind: store.Signal, Name: name, Body: body}, k)
+	})
+}
+
+// Restart implements store.Functions.
+func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	return s.wake(ctx, id, func(w *writer, row *store.Row, k *woken) error {
+		switch {
+		case row.Kind != task.Function:
+			return store.ErrNotFunction
+		case row.State.Final():
+			return w.retry(row, k)
+		case row.State == task.Running:
+			if err := w.interruptRunning(row); err != nil {
+				return err
+			}
+			row.State = task.Ready
+		}
+		if err := w.unlist(row); err != nil {
+			return err
+		}
+		if err := w.reset(id); err != nil {
+			return err
+		}
+		pos := w.position()
+		err := w.exec(`update task set state = 1, reason = ?, at = ?, run = run + 1, failures = 0, crashes = 0, first_started = 0 where id = ?`,
+			int64(task.Restarted), pos, id[:])
+		if err != nil {
+			return err
+		}
+		return w.pushReady(row.Lane, row.Priority, pos, id, k)
+	})
+}
+
+// interruptRunning ends the attempt of a function that is restarted; it can
+// settle nothing any more.
+func (w *writer) interruptRunning(row *store.Row) error {
+	t := store.Transition{
+		ID: row.ID, Token: row.Token, Outcome: task.Interrupt, Error: store.RestartedError,
+		Decision: task.Decision{To: task.Ready, Reason: task.Restarted, Failures: row.Failures, Crashes: row.Crashes},
+	}
+	if _, err := w.settleSlowly(&t, &woken{}); err != nil {
+		return err
+	}
+	return w.exec(`update task set token = token + 1 where id = ?`, row.ID[:])
+}
