@@ -37,7 +37,7 @@ type Progress struct {
 	State   []byte // given back when the function is resumed; kept with the outcome Suspend only
 	Append  *Segment
 	Calls   []Call
-	Open    int64         // calls made by earlier runs whose results have not been delivered yet
+	Open    int64         // calls that are waited for: those of Calls but the detached ones, and of earlier polls those whose results were not delivered up to Seen
 	Seen    int64         // messages up to this one were delivered with this run
 	Min     int32         // of the poll: resume when so many results are there
 	Max     int32         // of the poll: deliver at most so many; 0 = any

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -25,6 +26,15 @@ var DefaultRetry = RetryPolicy{
 // MaxRetryAfter is the longest wait that a target can ask for; a longer wish is
 // shortened to it.
 const MaxRetryAfter = 24 * time.Hour
+
+// Or returns p with every zero field set to the one of d.
+func (p RetryPolicy) Or(d RetryPolicy) RetryPolicy {
+	return RetryPolicy{
+		MaxAttempts: cmp.Or(p.MaxAttempts, d.MaxAttempts), MaxAge: cmp.Or(p.MaxAge, d.MaxAge),
+		MinBackoff: cmp.Or(p.MinBackoff, d.MinBackoff), MaxBackoff: cmp.Or(p.MaxBackoff, d.MaxBackoff),
+		Factor: cmp.Or(p.Factor, d.Factor), Jitter: cmp.Or(p.Jitter, d.Jitter),
+	}
+}
 
 // WithDefaults returns p with every zero field set to the one of [DefaultRetry].
 func (p RetryPolicy) WithDefaults() RetryPolicy {

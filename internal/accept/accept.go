@@ -39,8 +39,18 @@ type Submission struct {
 	Priority  *int      // nil = 5
 	Unique    *Unique
 
+	Call *Caller // the function that makes the call; nil = it comes from outside
+
 	IdempotencyKey string
 	Fingerprint    store.Hash // of the request that carries the key
+}
+
+// Caller is the function on whose behalf a task is run.
+type Caller struct {
+	Parent      task.ID
+	Root        task.ID // zero when the caller is the root
+	Correlation uint64
+	Deliver     bool // it waits for the result
 }
 
 // Unique is a business rule: one task for a key at a time.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/textproto"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -43,8 +45,8 @@ func (a *Acceptor) Prepare(ctx context.Context, s *Submission) (store.NewTask, e
 	if priority < 0 || priority > task.MaxPriority {
 		bad.Add("priority", "is %d: want 0 (first) to %d", priority, task.MaxPriority)
 	}
-	if len(s.Payload) > task.MaxPayload {
-		bad.Add("payload", "has %d bytes: at most %d are allowed", len(s.Payload), task.MaxPayload)
+	if most := maxPayload(s.Spec.Kind); len(s.Payload) > most {
+		bad.Add("payload", "has %d bytes: at most %d are allowed", len(s.Payload), most)
 	}
 	if err := bad.Err(); err != nil {
 		return store.NewTask{}, err
@@ -54,6 +56,15 @@ func (a *Acceptor) Prepare(ctx context.Context, s *Submission) (store.NewTask, e
 		return store.NewTask{}, fmt.Errorf("queue %q: %w", s.Queue, err)
 	}
 	return build(s, lane.ID, int16(priority), a.cfg.Store.Now()), nil
+}
+
+// maxPayload is how many bytes of payload a kind can take. A function's input
+// travels in a request of at most task.MaxState.
+func maxPayload(k task.Kind) int {
+	if k == task.Function {
+		return task.MaxState - 64<<10
+	}
+	return task.MaxPayload
 }
 
 func build(s *Submission, lane int32, priority int16, now int64) store.NewTask {
@@ -67,8 +78,17 @@ func build(s *Submission, lane int32, priority int16, now int64) store.NewTask {
 		t.RunAt = now + s.Delay.Microseconds()
 	}
 	s.Spec.RunAt = t.RunAt
-	if !s.ExpiresAt.IsZero() {
+	switch {
+	case !s.ExpiresAt.IsZero():
 		t.ExpiresAt = s.ExpiresAt.UnixMicro()
+	case s.Spec.Kind == task.Function:
+		t.ExpiresAt = max(t.RunAt, now) + task.DefaultExpiration.Microseconds()
+	}
+	if c := s.Call; c != nil {
+		t.Parent, t.Root, t.Correlation, t.Deliver = c.Parent, c.Root, c.Correlation, c.Deliver
+		if t.Root.IsZero() {
+			t.Root = c.Parent
+		}
 	}
 	t.Spec = s.Spec.Encode()
 	return t
@@ -114,8 +134,14 @@ func (a *Acceptor) checkTarget(bad *task.Invalid, s *task.Spec) {
 	case "handler":
 		s.Kind = task.Local
 		checkName(bad, "handler", s.Handler, 100)
+	case "function":
+		s.Kind = task.Function
+		a.checkFunction(bad, s)
 	default:
-		bad.Add(given[0], "tasks of this kind cannot be carried out by this version: use url or handler")
+		bad.Add(given[0], "tasks of this kind cannot be carried out by this version: use url, function or handler")
+	}
+	if s.Kind != task.Function && s.Endpoint != "" {
+		bad.Add("endpoint", "belongs to tasks with a function")
 	}
 	if s.Kind != task.HTTP && (s.Method != "" || len(s.Header) > 0) {
 		bad.Add("method", "method and headers belong to tasks with a url")
@@ -126,29 +152,8 @@ func (a *Acceptor) checkTarget(bad *task.Invalid, s *task.Spec) {
 }
 
 func (a *Acceptor) checkURL(bad *task.Invalid, s *task.Spec) {
-	u, err := url.Parse(s.URL)
-	switch {
-	case err != nil:
-		bad.Add("url", "is not a URL: want something like http://host/path")
+	if !a.checkAddress(bad, "url", s.URL, "http", "https") {
 		return
-	case u.Scheme != "http" && u.Scheme != "https":
-		bad.Add("url", "has scheme %q: want http or https", u.Scheme)
-		return
-	case u.Hostname() == "":
-		bad.Add("url", "names no host: want something like http://host/path")
-		return
-	case len(s.URL) > 4096:
-		bad.Add("url", "has %d bytes: at most 4096 are allowed", len(s.URL))
-		return
-	}
-	if strings.ContainsFunc(s.URL, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		bad.Add("url", "contains control characters")
-		return
-	}
-	if a.cfg.CheckURL != nil {
-		if err := a.cfg.CheckURL(u); err != nil {
-			bad.Add("url", "%s", err)
-		}
 	}
 	if s.Method == "" || s.Method == "POST" {
 		s.Method = ""
@@ -157,6 +162,52 @@ func (a *Acceptor) checkURL(bad *task.Invalid, s *task.Spec) {
 	if s.Method != strings.ToUpper(s.Method) || !httpguts.ValidHeaderFieldName(s.Method) || s.Method == "CONNECT" || s.Method == "TRACE" {
 		bad.Add("method", "is %q: want an HTTP method in capitals, such as POST, PUT, GET or DELETE", s.Method)
 	}
+}
+
+// checkAddress tells whether text is a URL that may be called.
+func (a *Acceptor) checkAddress(bad *task.Invalid, field, text string, schemes ...string) bool {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		bad.Add(field, "is not a URL: want something like http://host/path")
+	case !slices.Contains(schemes, u.Scheme):
+		bad.Add(field, "has scheme %q: want %s", u.Scheme, strings.Join(schemes, " or "))
+	case u.Hostname() == "":
+		bad.Add(field, "names no host: want something like http://host/path")
+	case len(text) > 4096:
+		bad.Add(field, "has %d bytes: at most 4096 are allowed", len(text))
+	case strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		bad.Add(field, "contains control characters")
+	case a.cfg.CheckURL != nil && strings.HasPrefix(u.Scheme, "http"):
+		if err := a.cfg.CheckURL(u); err != nil {
+			bad.Add(field, "%s", err)
+			return false
+		}
+		return true
+	default:
+		return true
+	}
+	return false
+}
+
+// functionName is what the protocol of Dispatch allows.
+var functionName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_<>.]*$`)
+
+// checkFunction checks the target of a function, and gives it the policy of
+// functions where it brings none: its expiry bounds it, not a number of attempts.
+func (a *Acceptor) checkFunction(bad *task.Invalid, s *task.Spec) {
+	if len(s.Function) > 500 || !functionName.MatchString(s.Function) {
+		bad.Add("function", "is %.80q: want a name of letters, digits and _ . < >, beginning with a letter or _", s.Function)
+	}
+	switch {
+	case s.Endpoint == "":
+		bad.Add("endpoint", "is missing: give the URL of the app that serves the function, such as http://127.0.0.1:8000")
+	case strings.HasPrefix(s.Endpoint, "arn:aws:lambda"):
+		bad.Add("endpoint", "AWS Lambda endpoints are not supported: serve the function over http or https")
+	default:
+		a.checkAddress(bad, "endpoint", s.Endpoint, "http", "https", "bridge", "embedded")
+	}
+	s.Retry = s.Retry.Or(task.FunctionRetry)
 }
 
 // reserved are headers that we set, or that belong to the connection.
@@ -219,7 +270,7 @@ func checkRetry(bad *task.Invalid, s *task.Spec) {
 	}
 	r := s.Retry
 	switch {
-	case r.MaxAttempts < 0 || r.MaxAttempts > 10000:
+	case r.MaxAttempts < 0 || r.MaxAttempts > 10000 && s.Kind != task.Function:
 		bad.Add("retry.max_attempts", "is %d: want 1 to 10000", r.MaxAttempts)
 	case r.MaxAge < 0:
 		bad.Add("retry.max_age", "is negative")

@@ -21,8 +21,10 @@ type Config struct {
 		Now() int64
 	}
 	Wake    func([]store.Woken)
-	Due     func(at int64)   // a task will be due, microseconds
-	Ended   func(id task.ID) // a task has reached a final state
+	Call    func(ctx context.Context, caller *store.Claimed, call *task.Call) (store.NewTask, error) // a call of a function, as a row
+	Cancel  func(caller *store.Claimed, correlations []uint64, all bool)                             // calls of a function that nobody waits for any more
+	Due     func(at int64)                                                                           // a task will be due, microseconds
+	Ended   func(id task.ID)                                                                         // a task has reached a final state
 	Settled func(o task.Class, to task.State, took time.Duration)
 	Stale   func()
 	Log     *slog.Logger
@@ -39,32 +41,58 @@ func New(cfg Config) *Settler { return &Settler{cfg} }
 // rescue takes the task back. A settle that came too late is counted and
 // dropped: the task belongs to another attempt.
 func (s *Settler) Settle(ctx context.Context, c *store.Claimed, spec *task.Spec, o task.Outcome, took time.Duration) {
-	t := s.transition(c, spec, o)
+	t, err := s.transition(ctx, c, spec, o)
+	for wait := 50 * time.Millisecond; err != nil; wait = min(2*wait, 2*time.Second) {
+		s.cfg.Log.Warn("preparing a settle failed, trying again", "task_id", c.ID, "err", err)
+		if !pause(ctx, wait) {
+			return
+		}
+		t, err = s.transition(ctx, c, spec, o)
+	}
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		errs, woken, err := s.cfg.Store.Settle(ctx, []store.Transition{t})
 		if err == nil {
+			if errors.Is(errs[0], store.ErrBadValue) && o.Progress != nil {
+				o = unstorable(o)
+				if t, err = s.transition(ctx, c, spec, o); err == nil {
+					continue
+				}
+			}
 			s.settled(&t, errs[0], woken, took)
+			s.cancelCalls(c, &t, &o, errs[0])
 			return
 		}
 		s.cfg.Log.Warn("settle failed, trying again", "task_id", c.ID, "err", err)
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, wait) {
 			return
-		case <-time.After(wait/2 + rand.N(wait/2)):
 		}
 	}
 }
 
-func (s *Settler) transition(c *store.Claimed, spec *task.Spec, o task.Outcome) store.Transition {
+// pause waits for about d and tells whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d/2 + rand.N(d/2)):
+		return true
+	}
+}
+
+func (s *Settler) transition(ctx context.Context, c *store.Claimed, spec *task.Spec, o task.Outcome) (store.Transition, error) {
 	attempt := task.Attempt{Failures: c.Failures, Crashes: c.Crashes, FirstStarted: c.FirstStarted, Now: s.cfg.Store.Now()}
 	if spec != nil {
 		attempt.Retry = spec.Retry
 	}
 	attempt.Retry.MaxAttempts = c.MaxAttempts
-	return store.Transition{
+	t := store.Transition{
 		ID: c.ID, Token: c.Token, Outcome: o.Class, Code: o.Code, Error: o.Error, Answer: o.Answer,
 		Decision: task.Decide(attempt, o, rand.Float64()),
 	}
+	if c.Kind == task.Function {
+		return t, s.functionEffects(ctx, c, &t, &o)
+	}
+	return t, nil
 }
 
 func (s *Settler) settled(t *store.Transition, err error, woken []store.Woken, took time.Duration) {
@@ -80,7 +108,7 @@ func (s *Settler) settled(t *store.Transition, err error, woken []store.Woken, t
 		s.cfg.Wake(woken)
 	}
 	switch {
-	case t.Decision.To == task.Scheduled:
+	case t.Decision.To == task.Scheduled, t.Decision.To == task.Suspended, t.Decision.To == task.Blocked:
 		s.cfg.Due(s.cfg.Store.Now() + t.Decision.Delay.Microseconds())
 	case t.Decision.To.Final():
 		s.cfg.Ended(t.ID)

@@ -1,0 +1,36 @@
+package accept
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// PrepareCall turns a call of a running function into a row. Queue, priority
+// and group are the caller's where the call names none, and a call that is
+// waited for does not outlive its caller. The error is task.Invalid, or one of
+// the catalog.
+func (a *Acceptor) PrepareCall(ctx context.Context, caller *store.Claimed, queue string, call *task.Call) (store.NewTask, error) {
+	now := a.cfg.Store.Now()
+	priority := int(min(caller.Priority, task.MaxPriority))
+	s := Submission{
+		Queue: cmp.Or(call.Queue, queue), Spec: call.Spec, Payload: call.Payload, Delay: call.Delay, Priority: call.Priority,
+		ExpiresAt: time.UnixMicro(expiry(caller, call, now)),
+		Call:      &Caller{Parent: caller.ID, Root: caller.Root, Correlation: call.Correlation, Deliver: !call.Detached},
+	}
+	if s.Priority == nil {
+		s.Priority = &priority
+	}
+	return a.Prepare(ctx, &s)
+}
+
+func expiry(caller *store.Claimed, call *task.Call, now int64) int64 {
+	at := now + call.Delay.Microseconds() + cmp.Or(call.Expiration, task.DefaultExpiration).Microseconds()
+	if caller.ExpiresAt > now && !call.Detached {
+		at = min(at, caller.ExpiresAt)
+	}
+	return max(at, now+call.Delay.Microseconds()+1000)
+}
