@@ -251,6 +251,11 @@ func (s *Store) read(ctx context.Context, stmts ...*stmt) error {
 		return err
 	}
 	defer s.calls.Done()
+	return s.fetch(ctx, stmts...)
+}
+
+// fetch is read for a call that was counted in already.
+func (s *Store) fetch(ctx context.Context, stmts ...*stmt) error {
 	for try := 1; ; try++ {
 		fresh := true // no row was seen: the statements can be sent again
 		for _, q := range stmts {

@@ -29,7 +29,13 @@ func (c *hotCall) weight() int {
 	if c.claim != nil {
 		return c.claim.Limit
 	}
-	return len(c.transitions)
+	n := len(c.transitions)
+	for i := range c.transitions {
+		if e := c.transitions[i].Effects; e != nil {
+			n += len(e.Calls)
+		}
+	}
+	return n
 }
 
 // Settle ends attempts; see store.Settler.
@@ -70,6 +76,7 @@ type ending struct {
 	*store.Transition
 	call  *hotCall
 	index int
+	order int // in the batch
 	done  bool
 }
 
@@ -84,21 +91,37 @@ func (s *Store) handleHot(ctx context.Context, calls []*hotCall) {
 			claims = append(claims, call)
 		}
 		for i := range call.transitions {
-			endings = append(endings, &ending{Transition: &call.transitions[i], call: call, index: i})
+			endings = append(endings, newEnding(&call.transitions[i], call, i, len(endings)))
 		}
 	}
 	for first := true; first || len(endings) > 0; first = false {
 		var repeated []*ending
-		endings, repeated = distinct(endings)
+		if related(endings) {
+			endings, repeated = apart(endings)
+			slices.SortFunc(endings, byTask)
+		} else {
+			endings, repeated = distinct(endings)
+		}
 		s.hotBatch(ctx, endings, claims)
 		endings, claims = repeated, nil
 	}
 }
 
+func newEnding(t *store.Transition, call *hotCall, index, order int) *ending {
+	if t.Decision.To == task.Suspended && t.Effects == nil {
+		with := *t
+		with.Effects = &store.Effects{}
+		t = &with
+	}
+	return &ending{Transition: t, call: call, index: index, order: order}
+}
+
+func byTask(a, b *ending) int { return bytes.Compare(a.ID[:], b.ID[:]) }
+
 // distinct orders a batch by id, which is the order of locks, and puts aside
 // the second transition of a task.
 func distinct(all []*ending) (first, repeated []*ending) {
-	slices.SortStableFunc(all, func(a, b *ending) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	slices.SortStableFunc(all, byTask)
 	first = all[:0:len(all)]
 	for i, e := range all {
 		if i > 0 && len(first) > 0 && first[len(first)-1].ID == e.ID {
@@ -149,18 +172,23 @@ func (s *Store) hotTry(ctx context.Context, endings []*ending, claims []*hotCall
 	for _, call := range claims {
 		done = append(done, call.claim.Done...)
 	}
-	var plain, full []*ending
+	var plain, full, linked []*ending
 	for _, e := range endings {
-		if isPlain(e.Transition) {
+		switch {
+		case e.Effects != nil:
+			linked = append(linked, e)
+		case isPlain(e.Transition):
 			plain = append(plain, e)
-		} else {
+		default:
 			full = append(full, e)
 		}
 	}
 	err = s.patiently(ctx, func(ctx context.Context, c *session) error {
 		stmts := []*stmt{query(pins)}
 		if again = c.again; again {
-			stmts = append(stmts, query(barrier))
+			if len(linked) == 0 { // otherwise begin does it
+				stmts = append(stmts, query(barrier))
+			}
 			for _, call := range claims {
 				call.err = fmt.Errorf("%w; its tasks come back by themselves", errUnknown)
 			}
@@ -175,11 +203,22 @@ func (s *Store) hotTry(ctx context.Context, endings []*ending, claims []*hotCall
 		if len(plain) > 0 {
 			stmts = append(stmts, settlePlain(plain, now))
 		}
+		each := func(r *wireRow, e *ending) {
+			e.done = true
+			e.call.wake(r)
+		}
 		if len(full) > 0 {
-			stmts = append(stmts, settleFull(full, now, 0, func(r *wireRow, e *ending) {
-				e.done = true
-				e.call.wake(r)
-			}))
+			stmts = append(stmts, settleFull(full, now, 0, each))
+		}
+		if len(linked) > 0 {
+			f := newFamily(s.clock, now)
+			lock, look := f.round(linked)
+			stmts = slices.Concat(stmts[:1], lock, stmts[1:], []*stmt{settleLinked(linked, now, each), look})
+			if err := c.begin(ctx, stmts...); err != nil {
+				return c.giveUp(ctx, err)
+			}
+			f.inOrder(linked)
+			stmts = f.statements()
 		}
 		if len(claims) > 0 {
 			// Before the claims, in a statement of its own: their snapshots are then
@@ -192,7 +231,12 @@ func (s *Store) hotTry(ctx context.Context, endings []*ending, claims []*hotCall
 				stmts = append(stmts, q)
 			}
 		}
-		err := c.do(ctx, stmts...)
+		var err error
+		if c.began {
+			err = c.giveUp(ctx, c.commit(ctx, stmts...))
+		} else {
+			err = c.do(ctx, stmts...)
+		}
 		if errors.Is(err, errUnknown) && len(endings) == 0 {
 			return &settled{err} // nothing in it may be sent again
 		}
@@ -214,7 +258,7 @@ func (c *hotCall) wake(r *wireRow) {
 // isPlain tells whether a transition only ends its task: a success that left
 // nothing behind.
 func isPlain(t *store.Transition) bool {
-	return !t.Recorded() && t.Decision.To == task.Succeeded && t.Decision.Reason == task.NoReason && t.Error == ""
+	return t.Effects == nil && !t.Recorded() && t.Decision.To == task.Succeeded && t.Decision.Reason == task.NoReason && t.Error == ""
 }
 
 func settlePlain(endings []*ending, now int64) *stmt {
@@ -237,25 +281,52 @@ returning s.n`).
 // settleFull writes transitions of every sort; bump advances the tokens. each
 // gets lane, priority, position and state of a row that was changed.
 func settleFull(endings []*ending, now, bump int64, each func(*wireRow, *ending)) *stmt {
-	n := len(endings)
-	return query(`
+	return bindEndings(settleFullSQL, endings, now, bump, each)
+}
+
+// settleLinked writes transitions with effects: what changes the task itself,
+// but for its waiting as a suspended one. It leaves those alone whose segment is
+// in the journal's way.
+func settleLinked(endings []*ending, now int64, each func(*wireRow, *ending)) *stmt {
+	return bindEndings(settleLinkedSQL, endings, now, 0, each).
+		i8s(len(endings), func(i int) int64 {
+			if a := endings[i].Effects.Append; a != nil {
+				return a.Offset
+			}
+			return -1
+		})
+}
+
+var (
+	settleFullSQL   = settleSQL("", "", "")
+	settleLinkedSQL = settleSQL(", $18", ", off", `
+  and (s.off < 0 or (select true from sendoff.journal j where j.task = s.id and j."offset" = s.off) is null)`)
+)
+
+func settleSQL(param, column, guard string) string {
+	return `
 with s as materialized (
- select * from unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) with ordinality
-  as s(id, token, outcome, state, reason, due, code, failures, crashes, error, recorded, number, headers, body, truncated, n)),
+ select * from unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17` + param + `) with ordinality
+  as s(id, token, outcome, state, reason, due, code, failures, crashes, error, recorded, number, headers, body, truncated` + column + `, n)),
 u as (
  update sendoff.task t set state = s.state, reason = s.reason, token = t.token + $2,
-  at = case when s.state = 3 then s.due else t.at end,
-  finished_at = case when s.state in (1, 3) then t.finished_at else $1 end,
+  at = case when s.state in (3, 4, 5) then s.due else t.at end,
+  finished_at = case when s.state < 6 then t.finished_at else $1 end,
   failures = s.failures, crashes = s.crashes, last_outcome = s.outcome, last_code = s.code, last_error = s.error
- from s where t.id = s.id and t.token = s.token and t.state = 2
+ from s where t.id = s.id and t.token = s.token and t.state = 2` + guard + `
  returning s.n, t.id, t.lane, case when t.crashes > 0 then 10::int2 else t.prio end as prio, t.at, t.state, s.token, t.run, t.node, t.last_started,
   s.recorded, s.number, s.code, s.outcome, s.truncated, s.error, s.headers, s.body),
 r as (insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u where state = 1),
-m as (insert into sendoff.timer (at, lane, id) select at, lane, id from u where state = 3),
+m as (insert into sendoff.timer (at, lane, kind, id) select at, lane, state, id from u where state in (3, 5)),
 d as (insert into sendoff.dead (at, lane, id) select $1, lane, id from u where state = 7),
 a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, node, error, headers, body)
  select id, token, last_started, $1, run, number, code, outcome, truncated, node, error, headers, body from u where recorded)
-select n, lane, prio, at, state from u`).
+select n, lane, prio, at, state from u`
+}
+
+func bindEndings(sql string, endings []*ending, now, bump int64, each func(*wireRow, *ending)) *stmt {
+	n := len(endings)
+	return query(sql).
 		i8(now).i8(bump).
 		ids(n, func(i int) task.ID { return endings[i].ID }).
 		i8s(n, func(i int) int64 { return endings[i].Token }).
@@ -292,10 +363,16 @@ func notEmpty(b []byte) []byte {
 // explain tells transitions that changed nothing apart: already applied, or of
 // an attempt that lost its lease.
 func (s *Store) explain(ctx context.Context, endings []*ending, again bool) {
-	var missing []task.ID
+	var missing, related []task.ID
 	for _, e := range endings {
 		if !e.done {
 			missing = append(missing, e.ID)
+		}
+		if again && !e.done && e.Effects != nil {
+			related = append(related, e.parent())
+			for i := range e.Effects.Calls {
+				related = append(related, e.Effects.Calls[i].ID)
+			}
 		}
 	}
 	if len(missing) == 0 {
@@ -309,7 +386,7 @@ func (s *Store) explain(ctx context.Context, endings []*ending, again bool) {
 	}
 	found := map[task.ID]verdict{}
 	err := s.patiently(ctx, func(ctx context.Context, c *session) error {
-		return c.do(ctx, query(`select id, token, state, last_outcome, lane, prio, crashes, at from sendoff.task where id = any($1)`).idList(missing).
+		return c.do(ctx, query(`select id, token, state, last_outcome, lane, prio, crashes, at from sendoff.task where id = any($1)`).idList(sortedIDs(append(missing, related...))).
 			rows(func(r *wireRow) {
 				id := r.id()
 				v := verdict{token: r.i8(), state: task.State(r.i2()), outcome: task.Class(r.i2())}
@@ -329,8 +406,15 @@ func (s *Store) explain(ctx context.Context, endings []*ending, again bool) {
 			if again && v.state == task.Ready { // what the first commit woke
 				e.call.woken = store.Collect(e.call.woken, v.woken)
 			}
+		case ok && v.token == e.Token && v.state == task.Running && e.Effects != nil && e.Effects.Append != nil:
+			e.fail(store.ErrBadValue)
 		default:
 			e.fail(store.ErrLeaseLost)
+		}
+	}
+	for _, id := range related {
+		if v, ok := found[id]; ok && v.state == task.Ready && len(endings) > 0 {
+			endings[0].call.woken = store.Collect(endings[0].call.woken, v.woken)
 		}
 	}
 }
@@ -378,19 +462,19 @@ with l as materialized (
  limit $9),
 c as (delete from sendoff.ready r using l where r.ctid = l.ctid returning r.id, r.pos, r.prio, l.n),
 u as (update sendoff.task t set token = t.token + 1,
-  state = case when t.expires_at between 1 and $3 then 7 else 2 end,
-  reason = case when t.expires_at between 1 and $3 then 7 else 0 end,
-  finished_at = case when t.expires_at between 1 and $3 then $3 else t.finished_at end,
-  node = case when t.expires_at between 1 and $3 then t.node else $2 end,
-  last_started = case when t.expires_at between 1 and $3 then t.last_started else $3 end,
-  first_started = case when t.first_started = 0 and not t.expires_at between 1 and $3 then $3 else t.first_started end
+  state = case when t.expires_at between 1 and $3 and t.kind <> 2 then 7 else 2 end,
+  reason = case when t.expires_at between 1 and $3 and t.kind <> 2 then 7 else 0 end,
+  finished_at = case when t.expires_at between 1 and $3 and t.kind <> 2 then $3 else t.finished_at end,
+  node = case when t.expires_at between 1 and $3 and t.kind <> 2 then t.node else $2 end,
+  last_started = case when t.expires_at between 1 and $3 and t.kind <> 2 then t.last_started else $3 end,
+  first_started = case when t.first_started = 0 and not (t.expires_at between 1 and $3 and t.kind <> 2) then $3 else t.first_started end
  from c where t.id = c.id and t.state = 1
  returning c.n, c.pos, c.prio, t.state, t.id, t.token, t.lane, t.kind, t.flags, t.run, t.failures, t.crashes, t.max_attempts,
-  t.created_at, t.expires_at, t.first_started, t.last_code, t.spec, t.payload),
+  t.created_at, t.expires_at, t.first_started, t.last_code, t.parent, t.root, t.spec, t.payload),
 d as (insert into sendoff.dead (at, lane, id) select $3, lane, id from u where state = 7),
 k as (insert into sendoff.claim (id, node, at, ids)
  select $1, $2, $3, array_agg(id order by n, pos, id) from u where state = 2 having count(*) > 0)
-select n, state, id, token, lane, prio, pos, kind, flags, run, failures, crashes, max_attempts, created_at, expires_at, first_started, last_code, spec,
+select n, state, id, token, lane, prio, pos, kind, flags, run, failures, crashes, max_attempts, created_at, expires_at, first_started, last_code, parent, root, spec,
  case when flags & 1 = 0 then payload else (select b.bytes from sendoff.body b where b.task = u.id and b.part = 0) end
 from u`
 
@@ -398,7 +482,7 @@ func readClaimed(r *wireRow, now int64) store.Claimed {
 	return store.Claimed{
 		ID: r.id(), Token: r.i8(), Lane: r.i4(), Priority: r.i2(), Position: r.i8(), Kind: task.Kind(r.i2()), Flags: r.i4(),
 		Run: r.i4(), Failures: r.i4(), Crashes: r.i4(), MaxAttempts: r.i4(), CreatedAt: r.i8(), ExpiresAt: r.i8(),
-		FirstStarted: r.i8(), LastCode: r.i4(), Spec: r.bytes(), Payload: present(r.bytes()), StartedAt: now,
+		FirstStarted: r.i8(), LastCode: r.i4(), Parent: r.id(), Root: r.id(), Spec: r.bytes(), Payload: present(r.bytes()), StartedAt: now,
 	}
 }
 

@@ -309,12 +309,12 @@ on conflict (ns, kind, hash) do update set body = excluded.body, task = excluded
 }
 
 const newTasks = `
- (id, created_at, expires_at, at, lane, flags, max_attempts, prio, kind, state, reason, finished_at, parent, root, grp, keys, spec, payload)
- select id, $1, coalesce(expires_at, 0), at, lane, flags, max_attempts, prio, kind, state, reason, coalesce(finished_at, 0), parent, root, grp, keys, spec, payload
+ (id, created_at, expires_at, at, lane, flags, max_attempts, prio, kind, state, reason, finished_at, parent, root, grp, keys, spec, payload, correlation, epoch)
+ select id, $1, coalesce(expires_at, 0), at, lane, flags, max_attempts, prio, kind, state, reason, coalesce(finished_at, 0), parent, root, grp, keys, spec, payload, correlation, epoch
  from `
 
-const newTasksFrom = `unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
- as s(id, expires_at, at, lane, flags, max_attempts, prio, kind, state, reason, finished_at, parent, root, grp, keys, spec, payload)`
+const newTasksFrom = `unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+ as s(id, expires_at, at, lane, flags, max_attempts, prio, kind, state, reason, finished_at, parent, root, grp, keys, spec, payload, correlation, epoch)`
 
 // statements write the rows of the plan. Unless some of them may be stored
 // already, they are told apart here and not by the database.
@@ -325,7 +325,7 @@ with s as materialized (select * from ` + newTasksFrom + `),
 i as (insert into sendoff.task` + newTasks + `s on conflict (id) do nothing returning id),
 r as (insert into sendoff.ready (pos, lane, prio, id) select s.at, s.lane, s.prio, s.id from s join i using (id) where s.state = 1),
 m as (insert into sendoff.timer (at, lane, id) select s.at, s.lane, s.id from s join i using (id) where s.state = 3)
-insert into sendoff.body (task, part, bytes) select b.id, 0, b.bytes from unnest($19, $20) as b(id, bytes) join i using (id)`)
+insert into sendoff.body (task, part, bytes) select b.id, 0, b.bytes from unnest($21, $22) as b(id, bytes) join i using (id)`)
 		return []*stmt{p.bindBodies(p.bindRows(q))}
 	}
 	stmts := []*stmt{p.bindRows(query(`insert into sendoff.task` + newTasks + newTasksFrom))}
@@ -405,7 +405,9 @@ func (p *plan) bindRows(q *stmt) *stmt {
 		blobs(used(func(r *newRow) bool { return r.Group != "" }), func(i int) []byte { return group(rows[i].Group) }).
 		blobs(used(func(r *newRow) bool { return r.keys != nil }), func(i int) []byte { return rows[i].keys }).
 		blobs(n, func(i int) []byte { return present(rows[i].Spec) }).
-		blobs(n, func(i int) []byte { return rows[i].inline() })
+		blobs(n, func(i int) []byte { return rows[i].inline() }).
+		i8s(used(func(r *newRow) bool { return r.Correlation != 0 }), func(i int) int64 { return int64(rows[i].Correlation) }).
+		i4s(used(func(r *newRow) bool { return r.Epoch != 0 }), func(i int) int32 { return rows[i].Epoch })
 }
 
 func group(s string) []byte {
@@ -438,7 +440,7 @@ func (p *plan) copy(ctx context.Context, c *session) error {
 	if err := c.begin(ctx); err != nil {
 		return c.giveUp(ctx, err)
 	}
-	err := c.copy(ctx, `copy sendoff.task (id, created_at, expires_at, at, lane, flags, max_attempts, prio, kind, state, reason, parent, root, grp, spec, payload) from stdin binary`,
+	err := c.copy(ctx, `copy sendoff.task (id, created_at, expires_at, at, lane, flags, max_attempts, prio, kind, state, reason, parent, root, grp, spec, payload, correlation, epoch) from stdin binary`,
 		p.copyTasks())
 	if ready := p.in(task.Ready); err == nil && len(ready) > 0 {
 		err = c.copy(ctx, `copy sendoff.ready (pos, lane, prio, id) from stdin binary`, copyRows(len(ready), 4, 62, func(b []byte, i int) []byte {
@@ -468,7 +470,7 @@ func (p *plan) copyTasks() []byte {
 	for i := range min(len(p.rows), 10) {
 		size = max(size, 160+len(p.rows[i].Spec)+len(p.rows[i].Payload))
 	}
-	return copyRows(len(p.rows), 16, min(size, 2048), func(b []byte, i int) []byte {
+	return copyRows(len(p.rows), 18, min(size, 2048), func(b []byte, i int) []byte {
 		r := &p.rows[i]
 		b = putID(b, r.ID)
 		b = put8(put8(put8(b, p.now), r.ExpiresAt), r.at)
@@ -476,7 +478,11 @@ func (p *plan) copyTasks() []byte {
 		b = put2(put2(put2(put2(b, r.Priority), int16(r.Kind)), int16(r.state)), int16(r.reason))
 		b = putID(putID(b, r.Parent), r.Root)
 		b = putText(b, r.Group)
-		return putBytes(putBytes(b, present(r.Spec)), r.inline())
+		b = putBytes(putBytes(b, present(r.Spec)), r.inline())
+		if r.Correlation == 0 && r.Epoch == 0 {
+			return putNull(putNull(b))
+		}
+		return put4(put8(b, int64(r.Correlation)), r.Epoch)
 	})
 }
 

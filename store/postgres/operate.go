@@ -17,9 +17,9 @@ func cancelWaiting(victims []victim, now int64, why task.Reason, each func(task.
 	q := query(`
 with v as materialized (select * from unnest($1, $2, $3, $4, $5) as v(id, lane, prio, at, state)),
 r as (delete from sendoff.ready r using v where v.state = 1 and r.lane = v.lane and r.prio = v.prio and r.pos = v.at and r.id = v.id returning r.id),
-m as (delete from sendoff.timer m using v where v.state = 3 and m.at = v.at and m.id = v.id returning m.id)
+m as (delete from sendoff.timer m using v where v.state in (3, 4, 5) and m.at = v.at and m.id = v.id returning m.id, v.state)
 update sendoff.task t set state = 8, reason = $7, finished_at = $6
-from (select id, 1 as state from r union all select id, 3 from m) w
+from (select id, 1::int2 as state from r union all select id, state from m) w
 where t.id = w.id and t.state = w.state returning t.id`).
 		ids(n, func(i int) task.ID { return victims[i].id }).
 		i4s(n, func(i int) int32 { return victims[i].lane }).
@@ -62,16 +62,17 @@ func standingOf(row *store.Row) victim {
 }
 
 // Cancel ends a task; see store.Operator.
-func (s *Store) Cancel(ctx context.Context, id task.ID) error {
-	return s.operate(ctx, "cancel", id, func(ctx context.Context, row *store.Row) error {
-		changed := false
+func (s *Store) Cancel(ctx context.Context, id task.ID) (woken []store.Woken, err error) {
+	err = s.operate(ctx, "cancel", id, func(ctx context.Context, row *store.Row) error {
+		changed, text := false, ""
 		q := cancelWaiting([]victim{standingOf(row)}, s.clock.now(), task.Requested, func(task.ID) { changed = true })
 		switch {
 		case row.State == task.Canceled:
 			return nil
 		case row.State.Final():
 			return store.ErrFinal
-		case row.State != task.Ready && row.State != task.Scheduled:
+		case row.State == task.Running:
+			text = store.CanceledError
 			q = query(`
 with u as (
  update sendoff.task set state = 8, reason = $5, finished_at = $4, token = token + case $2 when 2 then 1 else 0 end,
@@ -85,8 +86,21 @@ select true from u`).
 				i2(int16(task.Cancel)).text(store.CanceledError).
 				rows(func(*wireRow) { changed = true })
 		}
-		return raced(s.write(ctx, query(pins), q), &changed)
+		if !hasFamily(row) {
+			return raced(s.write(ctx, query(pins), q), &changed)
+		}
+		return s.alone(ctx, []task.ID{id, row.Parent}, func() []*stmt { changed = false; return []*stmt{q} }, func(f *family) error {
+			woken = nil
+			f.ended(f.members[id], task.Canceled, task.Requested, text, nil, &woken)
+			return raced(nil, &changed)
+		})
 	})
+	return woken, err
+}
+
+// hasFamily tells whether the end of a task concerns more than the task.
+func hasFamily(row *store.Row) bool {
+	return row.Kind == task.Function || row.Flags&store.FlagParent != 0
 }
 
 func raced(err error, changed *bool) error {
@@ -105,15 +119,24 @@ func (s *Store) Retry(ctx context.Context, id task.ID) ([]store.Woken, error) {
 		}
 		changed := false
 		span := s.clock.take(1)
-		err := raced(s.write(ctx, query(pins), query(`
+		q := query(`
 with u as (
- update sendoff.task set state = 1, reason = $6, at = $5, run = run + 1, failures = 0, crashes = 0, expires_at = 0, first_started = 0, finished_at = 0
+ update sendoff.task set state = 1, reason = $6, at = $5, flags = flags & ~4, run = run + 1, failures = 0, crashes = 0, expires_at = 0, first_started = 0, finished_at = 0
  where id = $1 and state = $2 and run = $3 and finished_at = $4 returning id, lane, prio),
 d as (delete from sendoff.dead d using u where $2 = 7 and d.lane = u.lane and d.at = $4 and d.id = u.id),
 r as (insert into sendoff.ready (pos, lane, prio, id) select $5, lane, prio, id from u)
 select from u`).
 			id(id).i2(int16(row.State)).i4(row.Run).i8(row.FinishedAt).i8(span.first).i2(int16(task.Retried)).
-			rows(func(*wireRow) { changed = true })), &changed)
+			rows(func(*wireRow) { changed = true })
+		var err error
+		if row.Kind != task.Function {
+			err = raced(s.write(ctx, query(pins), q), &changed)
+		} else {
+			err = s.alone(ctx, []task.ID{id}, func() []*stmt { changed = false; return []*stmt{q} }, func(f *family) error {
+				f.reset(f.members[id])
+				return raced(nil, &changed)
+			})
+		}
 		if err != nil {
 			s.clock.untake(span)
 			return err
@@ -124,7 +147,7 @@ select from u`).
 	return woken, err
 }
 
-// RunNow makes a scheduled task ready; see store.Operator.
+// RunNow makes a task ready that has a timer; see store.Operator.
 func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	var woken []store.Woken
 	err := s.operate(ctx, "run now", id, func(ctx context.Context, row *store.Row) error {
@@ -139,10 +162,10 @@ func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 		changed := false
 		span := s.clock.take(1)
 		err := raced(s.write(ctx, query(pins), query(`
-with m as (delete from sendoff.timer where $2 = 3 and at = $3 and id = $1 returning id),
+with m as (delete from sendoff.timer where at = $3 and id = $1 returning id),
 u as (
  update sendoff.task set state = 1, reason = 0, at = $4
- where id = $1 and state = $2 and at = $3 and ($2 <> 3 or exists (select from m)) returning id, lane, prio, crashes),
+ where id = $1 and state = $2 and at = $3 and exists (select from m) returning id, lane, prio, crashes),
 r as (insert into sendoff.ready (pos, lane, prio, id) select $4, lane, case when crashes > 0 then 10::int2 else prio end, id from u)
 select from u`).
 			id(id).i2(int16(row.State)).i8(row.At).i8(span.first).
@@ -158,24 +181,36 @@ select from u`).
 }
 
 // Delete erases a task; see store.Operator.
-func (s *Store) Delete(ctx context.Context, id task.ID) error {
-	return s.operate(ctx, "delete", id, func(ctx context.Context, row *store.Row) error {
+func (s *Store) Delete(ctx context.Context, id task.ID) (woken []store.Woken, err error) {
+	err = s.operate(ctx, "delete", id, func(ctx context.Context, row *store.Row) error {
 		if row.State == task.Running {
 			return store.ErrRunning
 		}
 		return s.change(ctx, func(ctx context.Context, c *session) error {
-			listed := row.State != task.Ready && row.State != task.Scheduled
+			woken = nil
+			listed := row.State.Final()
 			found := func(*wireRow) { listed = true }
-			err := c.begin(ctx, query(pins),
+			f := newFamily(s.clock, s.clock.now())
+			stmts := []*stmt{query(pins)}
+			if hasFamily(row) {
+				stmts = append(stmts, f.lock(nil, []task.ID{id, row.Parent})...)
+			}
+			stmts = append(stmts,
 				query(`delete from sendoff.ready where $1 = 1 and lane = $2 and prio = $3 and pos = $4 and id = $5 returning true`).
 					i2(int16(row.State)).i4(row.Lane).i2(task.ReadyPriority(row.Priority, row.Crashes)).i8(row.At).id(id).rows(found),
-				query(`delete from sendoff.timer where $1 = 3 and at = $2 and id = $3 returning true`).
+				query(`delete from sendoff.timer where $1 in (3, 4, 5) and at = $2 and id = $3 returning true`).
 					i2(int16(row.State)).i8(row.At).id(id).rows(found))
-			if err != nil {
+			if hasFamily(row) {
+				stmts = append(stmts, f.look([]task.ID{id, row.Parent}))
+			}
+			if err := c.begin(ctx, stmts...); err != nil {
 				return err
 			}
 			if !listed {
 				return errRace
+			}
+			if !row.State.Final() && row.Flags&store.FlagParent != 0 {
+				f.tell(f.members[id], task.Canceled, task.Requested, "", nil, &woken)
 			}
 			gone, err := erase(ctx, c, s.clock.now(), []task.ID{id}, `and t.state = $2 and t.run = $3`, int64(row.State), int64(row.Run))
 			if err == nil && gone == 0 {
@@ -184,40 +219,90 @@ func (s *Store) Delete(ctx context.Context, id task.ID) error {
 			if err != nil {
 				return err
 			}
-			return c.commit(ctx)
+			return c.commit(ctx, f.statements()...)
 		})
 	})
+	return woken, err
 }
 
-// Purge cancels waiting tasks of lanes; see store.Operator.
-func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (int, error) {
+// Purge cancels waiting tasks of lanes; see store.Operator. Those in ready and
+// those with timers are two transactions, because the end of one of the former
+// can make one of the latter ready.
+func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (int, []store.Woken, error) {
 	lanes = slices.Compact(slices.Sorted(slices.Values(lanes)))
 	purged := 0
-	err := s.change(ctx, func(ctx context.Context, c *session) error {
-		purged = 0
-		now := s.clock.now()
-		bind := func(q *stmt) *stmt {
-			return q.i4s(len(lanes), func(i int) int32 { return lanes[i] }).i8(int64(limit - purged)).i8(now).i2(int16(task.Requested))
+	var woken []store.Woken
+	for _, source := range []string{purgeReadySQL, purgeTimersSQL} {
+		n, w, err := s.purge(ctx, source, lanes, limit-purged)
+		for try := 1; errors.Is(err, errRace) && try < maxTries; try++ { // claims were faster with all of them
+			n, w, err = s.purge(ctx, source, lanes, limit-purged)
 		}
-		err := c.begin(ctx, query(pins), bind(query(`
-with l as materialized (
- select x.ctid from unnest($1) as a(lane)
- cross join lateral (select ctid from sendoff.ready r where r.lane = a.lane order by r.lane, r.prio, r.pos limit $2 for update skip locked) x limit $2),
-r as (delete from sendoff.ready r using l where r.ctid = l.ctid returning r.id)
-update sendoff.task t set state = 8, reason = $4, finished_at = $3 from r where t.id = r.id and t.state = 1 returning true`)).
-			rows(func(*wireRow) { purged++ }))
+		purged += n
+		for _, w := range w {
+			woken = store.Collect(woken, w)
+		}
 		if err != nil {
+			return purged, woken, fmt.Errorf("purge: %w", err)
+		}
+	}
+	return purged, woken, nil
+}
+
+// The first tasks in line, with what is to be locked for them.
+const (
+	purgeReadySQL = `
+select t.id, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent from unnest($1) as a(lane)
+cross join lateral (select r.id, r.lane, r.prio, r.pos from sendoff.ready r where r.lane = a.lane order by r.lane, r.prio, r.pos limit $2) r
+join sendoff.task t on t.id = r.id and t.state = 1 and t.at = r.pos
+limit $2`
+	purgeTimersSQL = `
+select t.id, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent
+from (select m.id, m.at from sendoff.timer m where m.lane = any($1) order by m.at, m.id limit $2) m
+join sendoff.task t on t.id = m.id and t.state in (3, 4, 5) and t.at = m.at`
+)
+
+func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit int) (purged int, woken []store.Woken, err error) {
+	if limit <= 0 {
+		return 0, nil, nil
+	}
+	err = s.change(ctx, func(ctx context.Context, c *session) error {
+		purged, woken = 0, nil
+		var victims []victim
+		var related []task.ID
+		look := query(source).i4s(len(lanes), func(i int) int32 { return lanes[i] }).i8(int64(limit)).rows(func(r *wireRow) {
+			v := victim{r.id(), &standing{lane: r.i4(), prio: r.i2(), crashes: r.i4(), at: r.i8(), state: task.State(r.i2())}}
+			row := store.Row{ID: v.id, Kind: task.Kind(r.i2()), Flags: r.i4(), Parent: r.id()}
+			if hasFamily(&row) {
+				related = append(related, row.ID, row.Parent)
+			}
+			victims = append(victims, v)
+		})
+		if err := c.begin(ctx, query(pins), look); err != nil || len(victims) == 0 {
 			return err
 		}
-		return c.commit(ctx, bind(query(`
-with l as materialized (
- select ctid from sendoff.timer m where m.lane = any($1) order by m.at, m.id limit $2 for update skip locked),
-m as (delete from sendoff.timer m using l where m.ctid = l.ctid returning m.id)
-update sendoff.task t set state = 8, reason = $4, finished_at = $3 from m where t.id = m.id and t.state = 3 returning true`)).
-			rows(func(*wireRow) { purged++ }))
+		f := newFamily(s.clock, s.clock.now())
+		gone := map[task.ID]bool{}
+		stmts := f.lock(nil, related)
+		if len(related) > 0 {
+			stmts = append(stmts, f.look(related)) // as they were: one of them may be the parent of another
+		}
+		stmts = append(stmts, cancelWaiting(victims, f.now, task.Requested, func(id task.ID) { gone[id] = true }))
+		if err := c.do(ctx, stmts...); err != nil {
+			return err
+		}
+		purged = len(gone)
+		for _, v := range victims {
+			if m := f.members[v.id]; gone[v.id] && m != nil {
+				f.ended(m, task.Canceled, task.Requested, "", nil, &woken)
+			}
+		}
+		if purged == 0 {
+			return errRace
+		}
+		return c.commit(ctx, f.statements()...)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("purge: %w", err)
+		return 0, nil, err
 	}
-	return purged, nil
+	return purged, woken, nil
 }

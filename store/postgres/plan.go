@@ -85,6 +85,9 @@ func (p *plan) add(op *insertOp, t *store.NewTask) {
 	if len(t.Payload) > store.InlinePayload {
 		r.flags |= store.FlagBody
 	}
+	if t.Deliver {
+		r.flags |= store.FlagParent
+	}
 	if r.keys = store.EncodeKeyNames(t.Keys); r.keys != nil {
 		r.flags |= store.FlagKeys
 	}

@@ -79,6 +79,8 @@ type Store struct {
 
 	settles *pipeline.Pipeline[*hotCall]
 	inserts *pipeline.Pipeline[*insertOp]
+	appends *pipeline.Pipeline[*appendCall]
+	resumes *pipeline.Pipeline[*resumeCall]
 	copies  chan struct{} // one slot for each COPY that may run
 
 	timers floor // below which no timer was left
@@ -97,6 +99,7 @@ var (
 const (
 	hotBatch    = 2500 // a claim counts as what it may bring, and shares its commit with settles
 	insertBatch = 1000
+	resumeBatch = 100 // functions: each may bring megabytes
 	copyFrom    = 500 // from here on an insert goes by COPY
 )
 
@@ -125,6 +128,8 @@ func Open(ctx context.Context, dsn string, options Options) (*Store, error) {
 	background := context.WithoutCancel(ctx) // batches belong to all their callers
 	s.settles = pipeline.New(hotBatch, (*hotCall).weight, observed(s, (*hotCall).weight, func(calls []*hotCall) { s.handleHot(background, calls) }))
 	s.inserts = pipeline.New(insertBatch, (*insertOp).weight, observed(s, (*insertOp).weight, func(ops []*insertOp) { s.insertOps(background, ops) }))
+	s.appends = pipeline.New(insertBatch, (*appendCall).weight, observed(s, (*appendCall).weight, func(calls []*appendCall) { s.handleAppends(background, calls) }))
+	s.resumes = pipeline.New(resumeBatch, func(*resumeCall) int { return 1 }, func(calls []*resumeCall) { s.handleResumes(background, calls) })
 	if err := s.start(ctx); err != nil {
 		_ = s.Close()
 		return nil, err
@@ -202,6 +207,8 @@ func (s *Store) Close() error {
 	s.calls.Wait()
 	s.settles.Close()
 	s.inserts.Close()
+	s.appends.Close()
+	s.resumes.Close()
 	s.hot.Close()
 	s.reads.Close()
 	return nil

@@ -13,7 +13,7 @@ import (
 
 const rowColumns = ` t.id, t.lane, t.prio, t.kind, t.flags, t.state, t.reason, t.token, t.run, t.failures, t.crashes, t.max_attempts,
  t.created_at, t.at, t.expires_at, t.first_started, t.last_started, t.finished_at, t.node, t.last_outcome, t.last_code, t.last_error,
- t.grp, t.parent, t.root, t.spec `
+ t.grp, t.parent, t.root, t.correlation, t.epoch, t.spec `
 
 func readRow(r *wireRow) store.Row {
 	return store.Row{
@@ -21,7 +21,7 @@ func readRow(r *wireRow) store.Row {
 		Token: r.i8(), Run: r.i4(), Failures: r.i4(), Crashes: r.i4(), MaxAttempts: r.i4(),
 		CreatedAt: r.i8(), At: r.i8(), ExpiresAt: r.i8(), FirstStarted: r.i8(), LastStarted: r.i8(), FinishedAt: r.i8(),
 		Node: r.id(), LastOutcome: task.Class(r.i2()), LastCode: r.i4(), LastError: r.text(),
-		Group: r.text(), Parent: r.id(), Root: r.id(), Spec: r.bytes(),
+		Group: r.text(), Parent: r.id(), Root: r.id(), Correlation: uint64(r.i8()), Epoch: r.i4(), Spec: r.bytes(),
 	}
 }
 
@@ -124,16 +124,23 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]store.Row, task.ID, 
 // when it is short; "" otherwise.
 func (s *Store) shortList(ctx context.Context, states []task.State) (string, error) {
 	const short = 10_000
-	tables := map[task.State]string{task.Ready: "ready", task.Scheduled: "timer", task.Failed: "dead"}
-	if len(states) != 1 || tables[states[0]] == "" {
+	if len(states) != 1 || shortLists[states[0]] == "" {
 		return "", nil
 	}
-	table, n := tables[states[0]], int64(0)
-	err := s.read(ctx, query(`select count(*) from (select from sendoff.`+table+` limit $1) l`).i8(short+1).rows(func(r *wireRow) { n = r.i8() }))
+	table, n := shortLists[states[0]], int64(0)
+	err := s.read(ctx, query(`select count(*) from (select from `+table+` t limit $1) l`).i8(short+1).rows(func(r *wireRow) { n = r.i8() }))
 	if err != nil || n > short {
 		return "", err
 	}
 	return table, nil
+}
+
+// shortLists are the work lists of states.
+var shortLists = map[task.State]string{
+	task.Ready: "sendoff.ready", task.Failed: "sendoff.dead",
+	task.Scheduled: "(select * from sendoff.timer where kind not in (4, 5))",
+	task.Suspended: "(select * from sendoff.timer where kind = 4)",
+	task.Blocked:   "(select * from sendoff.timer where kind = 5)",
 }
 
 // listFrom reads a page of the tasks on a short work list.
@@ -146,7 +153,7 @@ func (s *Store) listFrom(ctx context.Context, table string, q store.Query) (rows
 		before = maxID
 	}
 	page := query(`select` + rowColumns + `from sendoff.task t where t.id = any(array(
- select l.id from sendoff.` + table + ` l where l.id < $1 and l.id >= $2 and ($4::int4[] is null or l.lane = any($4)) order by l.id desc limit $3)) order by t.id desc`).
+ select l.id from ` + table + ` l where l.id < $1 and l.id >= $2 and ($4::int4[] is null or l.lane = any($4)) order by l.id desc limit $3)) order by t.id desc`).
 		id(before).id(q.From).i8(int64(q.Limit))
 	if q.Lanes == nil {
 		page.add(oidInt4Array, nil)
@@ -238,7 +245,12 @@ func (s *Store) Stats(ctx context.Context) ([]store.LaneStats, error) {
 			l := of(r.i4())
 			l.Ready, l.OldestReady = r.i8(), r.i8()
 		}),
-		query(`select lane, count(*) from sendoff.timer group by lane`).rows(func(r *wireRow) { of(r.i4()).Scheduled = r.i8() }),
+		query(`
+select lane, count(*) filter (where kind not in (4, 5)), count(*) filter (where kind = 4), count(*) filter (where kind = 5)
+from sendoff.timer group by lane`).rows(func(r *wireRow) {
+			l := of(r.i4())
+			l.Scheduled, l.Suspended, l.Blocked = r.i8(), r.i8(), r.i8()
+		}),
 		query(`select lane, count(*) from sendoff.dead group by lane`).rows(func(r *wireRow) { of(r.i4()).Failed = r.i8() }),
 		query(`select lane, count(*) from sendoff.task where state = 2
  and id in (select unnest(ids) from sendoff.claim) group by lane`).rows(func(r *wireRow) { of(r.i4()).Running = r.i8() }))
@@ -255,7 +267,10 @@ func (s *Store) Stats(ctx context.Context) ([]store.LaneStats, error) {
 
 // Snapshot returns everything as of one moment; see store.Reader.
 func (s *Store) Snapshot(ctx context.Context) (store.Snapshot, error) {
-	snap := store.Snapshot{Payloads: map[task.ID]string{}, Attempts: map[task.ID][]store.AttemptRow{}}
+	snap := store.Snapshot{
+		Payloads: map[task.ID]string{}, Attempts: map[task.ID][]store.AttemptRow{}, Messages: map[task.ID][]store.Message{},
+		Journals: map[task.ID][]task.Segment{}, States: map[task.ID]string{},
+	}
 	timers := func(list *[]store.TimerEntry) func(*wireRow) {
 		return func(r *wireRow) { *list = append(*list, store.TimerEntry{Lane: r.i4(), At: r.i8(), ID: r.id()}) }
 	}
@@ -281,6 +296,23 @@ func (s *Store) Snapshot(ctx context.Context) (store.Snapshot, error) {
 			snap.Attempts[id] = append(snap.Attempts[id], a)
 		}),
 		query(`select`+nodeColumns+`from sendoff.node order by id`).rows(func(r *wireRow) { snap.Nodes = append(snap.Nodes, readNode(r)) }),
+		query(`select task, epoch, total, seen, open, need, writer from sendoff.wait order by task`).rows(func(r *wireRow) {
+			snap.Waits = append(snap.Waits, store.Wait{
+				Task: r.id(), Epoch: r.i4(), Total: r.i8(), Seen: r.i8(), Open: r.i8(), Need: r.i4(), Writer: r.i8(),
+			})
+		}),
+		query(`select task,`+messageColumns+`from sendoff.inbox order by task, seq`).rows(func(r *wireRow) {
+			id := r.id()
+			snap.Messages[id] = append(snap.Messages[id], readMessage(r))
+		}),
+		query(`select task, "offset", bytes from sendoff.journal order by task, "offset"`).rows(func(r *wireRow) {
+			id := r.id()
+			snap.Journals[id] = append(snap.Journals[id], task.Segment{Offset: r.i8(), Bytes: r.bytes()})
+		}),
+		query(`select task, bytes from sendoff.body where part = 1`).rows(func(r *wireRow) {
+			id := r.id()
+			snap.States[id] = string(r.bytes())
+		}),
 		query(`commit`))
 	if err != nil {
 		return store.Snapshot{}, fmt.Errorf("read everything: %w", err)

@@ -67,7 +67,7 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next i
 			return cmp.Or(cmp.Compare(a.At, b.At), bytes.Compare(a.ID[:], b.ID[:]))
 		})
 		span := s.clock.take(due)
-		q := makeReady(ids(timers), span, task.Scheduled, func(w store.Woken) {
+		q := makeReady(ids(timers), span, func(w store.Woken) {
 			promoted++
 			woken = store.Collect(woken, w)
 		})
@@ -94,16 +94,17 @@ func ids(timers []store.TimerEntry) []task.ID {
 	return out
 }
 
-// makeReady makes tasks in state from ready, at the positions of the span.
-func makeReady(ids []task.ID, span span, from task.State, each func(store.Woken)) *stmt {
+// makeReady makes tasks ready whose timers were taken, at the positions of the
+// span.
+func makeReady(ids []task.ID, span span, each func(store.Woken)) *stmt {
 	return query(`
 with u as (
  update sendoff.task t set state = 1, reason = 0, at = s.pos
- from unnest($1, $2) as s(id, pos) where t.id = s.id and t.state = $3
+ from unnest($1, $2) as s(id, pos) where t.id = s.id and t.state in (3, 4, 5)
  returning t.id, t.lane, case when t.crashes > 0 then 10::int2 else t.prio end as prio, t.at),
 r as (insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u)
 select lane, prio, at from u`).
-		idList(ids).i8s(len(ids), func(i int) int64 { return span.first + int64(i) }).i2(int16(from)).
+		idList(ids).i8s(len(ids), func(i int) int64 { return span.first + int64(i) }).
 		rows(func(r *wireRow) { each(store.Woken{Lane: r.i4(), Priority: r.i2(), Position: r.i8()}) })
 }
 
@@ -129,8 +130,10 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 		stmts := []*stmt{query(`delete from sendoff.claim where id = any($1)`).idList(closed),
 			query(`delete from sendoff.node n where n.lease_until <= coalesce($1, ` + databaseClock + `)
  and not exists (select from sendoff.claim c where c.node = n.id)`).null8(s.clock.lease())}
+		f := newFamily(s.clock, now)
 		if len(endings) > 0 {
-			stmts = append([]*stmt{settleFull(endings, now, 1, func(r *wireRow, e *ending) {
+			settle := settleFull(endings, now, 1, func(r *wireRow, e *ending) {
+				e.done = true
 				result.Tasks++
 				if e.Decision.Reason == task.Poison {
 					result.Poison++
@@ -139,7 +142,23 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 				if task.State(r.i2()) == task.Ready {
 					result.Woken = store.Collect(result.Woken, w)
 				}
-			})}, stmts...)
+			})
+			told := slices.DeleteFunc(slices.Clone(endings), func(e *ending) bool { return e.parent().IsZero() })
+			if len(told) > 0 {
+				_, look := f.round(told)
+				if err := c.do(ctx, settle, look); err != nil {
+					return err
+				}
+				f.inOrder(told)
+				for _, e := range told {
+					for _, w := range e.call.woken {
+						result.Woken = store.Collect(result.Woken, w)
+					}
+				}
+				stmts = append(f.statements(), stmts...)
+			} else {
+				stmts = append([]*stmt{settle}, stmts...)
+			}
 		}
 		return c.commit(ctx, stmts...)
 	})
@@ -168,7 +187,8 @@ order by c.id limit $5 for update of c skip locked`).
 const forgottenAfter = 1_000_000
 
 // lostAttempts locks the tasks of claims that are still running under them, and
-// decides what becomes of each.
+// decides what becomes of each. The only ones that can end here are local, and
+// what their parents wait with is locked before them.
 func lostAttempts(ctx context.Context, c *session, claims []store.ClaimEntry) ([]*ending, error) {
 	nodes := map[task.ID][]task.ID{} // of each task, the nodes that lost a claim of it
 	var all []task.ID
@@ -185,13 +205,18 @@ func lostAttempts(ctx context.Context, c *session, claims []store.ClaimEntry) ([
 	}
 	var endings []*ending
 	err := c.do(ctx, query(pins), query(`
-select id, token, kind, failures, crashes, first_started, node from sendoff.task
+select from sendoff.task t join sendoff.wait w on w.task = t.parent
+where t.id = any($1) and t.state = 2 and t.kind = 4 and t.flags & 4 <> 0 for update of w`).idList(all), query(`
+select id, token, kind, failures, crashes, first_started, node, flags, parent from sendoff.task
 where id = any($1) and state = 2 order by id for update`).idList(all).
 		rows(func(r *wireRow) {
-			found := &store.Row{ID: r.id(), Token: r.i8(), Kind: task.Kind(r.i2()), Failures: r.i4(), Crashes: r.i4(), FirstStarted: r.i8(), Node: r.id()}
+			found := &store.Row{ID: r.id(), Token: r.i8(), Kind: task.Kind(r.i2()), Failures: r.i4(), Crashes: r.i4(), FirstStarted: r.i8(), Node: r.id(), Flags: r.i4(), Parent: r.id()}
 			if slices.Contains(nodes[found.ID], found.Node) {
 				t := store.LostTransition(found)
-				endings = append(endings, &ending{Transition: &t})
+				if found.Flags&store.FlagParent != 0 && t.Decision.To.Final() {
+					t.Effects = &store.Effects{Parent: found.Parent}
+				}
+				endings = append(endings, newEnding(&t, &hotCall{}, 0, len(endings)))
 			}
 		}))
 	return endings, err
@@ -247,9 +272,12 @@ func erase(ctx context.Context, c *session, now int64, ids []task.ID, guard stri
 	var names []store.KeyName
 	var owners []task.ID
 	q := query(`
-with t as (delete from sendoff.task t where t.id = any($1) ` + guard + ` returning t.id, t.lane, t.state, t.finished_at, t.flags, t.keys),
+with t as (delete from sendoff.task t where t.id = any($1) ` + guard + ` returning t.id, t.lane, t.kind, t.state, t.finished_at, t.flags, t.keys),
 a as (delete from sendoff.attempt a using t where a.task = t.id),
-b as (delete from sendoff.body b using t where b.task = t.id and t.flags & 1 <> 0),
+b as (delete from sendoff.body b using t where b.task = t.id and (t.flags & 1 <> 0 or t.kind = 2)),
+w as (delete from sendoff.wait w using t where t.kind = 2 and w.task = t.id),
+i as (delete from sendoff.inbox i using t where t.kind = 2 and i.task = t.id),
+j as (delete from sendoff.journal j using t where t.kind = 2 and j.task = t.id),
 d as (delete from sendoff.dead d using t where t.state = 7 and d.lane = t.lane and d.at = t.finished_at and d.id = t.id)
 select id, keys from t`).idList(ids)
 	for _, v := range values {

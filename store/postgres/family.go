@@ -1,0 +1,491 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// family works out what the steps of functions mean for themselves, for their
+// parents and for their calls. A transaction that needs it goes in two round
+// trips: the first locks wait rows (lock), changes tasks, and reads what is
+// there (look); then the methods that follow the words of the contract are
+// called in the order of the steps; the second round trip is statements.
+//
+// Nobody becomes suspended, is told something, or ends as a function without
+// holding the wait row, so that what look read stays true; a suspended function
+// may still be made ready by others, who then took its timer.
+type family struct {
+	clock   *clock
+	now     int64
+	members map[task.ID]*member
+	order   []*member        // of members, by first use
+	made    map[task.ID]bool // wait rows that lock made
+
+	calls  plan // children to be stored
+	nexts  []*ending
+	added  []*ending // with a segment for the journal
+	timers []*member // suspended from now on
+}
+
+// member is a task of a family as it is found, and what is to be written.
+type member struct {
+	id    task.ID
+	there bool
+	standing
+	flags       int32
+	kind        task.Kind
+	parent      task.ID
+	correlation uint64
+	epoch       int32 // of the parent
+
+	has  bool // a wait row
+	wait store.Wait
+
+	touched  bool  // the wait row is to be written
+	drop     int64 // messages up to this one are to be deleted
+	news     []store.Message
+	keeps    bool // state is to be written, or deleted when it is nil
+	state    []byte
+	journal  bool  // to be deleted
+	wake     int64 // position of a suspended one that is to be ready; 0 = none
+	promptly int64 // position of one that ends its run suspended, but need not wait
+	gone     bool  // ended by this very transaction: it is not woken any more
+}
+
+func newFamily(c *clock, now int64) *family {
+	return &family{clock: c, now: now, members: map[task.ID]*member{}, made: map[task.ID]bool{}, calls: plan{now: now}}
+}
+
+// lock makes the wait rows that are missing among make, and locks them and
+// those of others.
+func (f *family) lock(make, others []task.ID) []*stmt {
+	var stmts []*stmt
+	if len(make) > 0 {
+		make = sortedIDs(make)
+		stmts = append(stmts, query(`
+insert into sendoff.wait (task) select id from unnest($1) as s(id) on conflict do nothing returning task`).idList(make).
+			rows(func(r *wireRow) { f.made[r.id()] = true }))
+	}
+	if all := sortedIDs(slices.Concat(make, others)); len(all) > 0 {
+		stmts = append(stmts, query(lockWaitsSQL).idList(all))
+	}
+	return stmts
+}
+
+const lockWaitsSQL = `select from sendoff.wait where task = any($1) order by task for update`
+
+func sortedIDs(ids []task.ID) []task.ID {
+	ids = slices.Clone(ids)
+	slices.SortFunc(ids, func(a, b task.ID) int { return bytes.Compare(a[:], b[:]) })
+	ids = slices.Compact(ids)
+	if len(ids) > 0 && ids[0].IsZero() {
+		ids = ids[1:]
+	}
+	return ids
+}
+
+const lookSQL = `
+select s.id, t.id is not null, t.state, t.lane, t.prio, t.crashes, t.at, t.flags, t.kind, t.parent, t.correlation, t.epoch,
+ w.task is not null, w.epoch, w.total, w.seen, w.open, w.need, w.writer
+from unnest($1) as s(id) left join sendoff.task t on t.id = s.id left join sendoff.wait w on w.task = s.id`
+
+// look reads tasks and their wait rows.
+func (f *family) look(ids []task.ID) *stmt {
+	clear(f.members)
+	return query(lookSQL).idList(sortedIDs(ids)).rows(func(r *wireRow) {
+		m := &member{id: r.id(), there: r.bool()}
+		m.standing.state = task.State(r.i2())
+		m.lane, m.prio, m.crashes, m.at = r.i4(), r.i2(), r.i4(), r.i8()
+		m.flags, m.kind, m.parent, m.correlation, m.epoch = r.i4(), task.Kind(r.i2()), r.id(), uint64(r.i8()), r.i4()
+		m.has = r.bool()
+		m.wait = store.Wait{Task: m.id, Epoch: r.i4(), Total: r.i8(), Seen: r.i8(), Open: r.i8(), Need: r.i4(), Writer: r.i8()}
+		f.members[m.id] = m
+	})
+}
+
+func (f *family) use(m *member) {
+	if !m.touched {
+		m.touched = true
+		f.order = append(f.order, m)
+	}
+}
+
+func (f *family) position() int64 { return f.clock.take(1).first }
+
+// woken says that a task became ready.
+func (m *member) woken(position int64) store.Woken {
+	return store.Woken{Lane: m.lane, Priority: m.readyPriority(), Position: position}
+}
+
+// --- the words of the contract
+
+// settled goes on with the end of an attempt after its task was changed.
+func (f *family) settled(e *ending) {
+	m, fx := f.members[e.ID], e.Effects
+	if fx.Append != nil && !fx.Restart {
+		f.added = append(f.added, e)
+	}
+	if fx.Restart {
+		f.reset(m)
+	}
+	if fx.Next != nil {
+		f.nexts = append(f.nexts, e)
+	}
+	switch {
+	case e.Decision.To == task.Suspended:
+		f.suspended(m, e)
+	case e.Decision.To.Final():
+		f.ended(m, e.Decision.To, e.Decision.Reason, store.CleanText(e.Error, store.MaxError), e.Answer.Body, &e.call.woken)
+	}
+}
+
+func (f *family) suspended(m *member, e *ending) {
+	fx, w := e.Effects, &m.wait
+	if fx.Seen > w.Seen && w.Total > w.Seen {
+		m.drop = max(m.drop, fx.Seen)
+	}
+	w.Seen, w.Open, w.Need, w.Writer = fx.Seen, fx.Open, fx.Need, e.Token
+	f.use(m)
+	m.keeps, m.state = m.keeps || fx.State != nil || !f.made[m.id], fx.State
+	for _, msg := range fx.Tell {
+		m.add(msg)
+	}
+	for i := range fx.Calls {
+		call := fx.Calls[i]
+		call.Epoch, call.Keys = w.Epoch, nil
+		f.calls.add(nil, &call)
+		if r := &f.calls.rows[len(f.calls.rows)-1]; r.state == task.Ready {
+			r.at = f.position()
+			e.call.woken = store.Collect(e.call.woken, store.Woken{Lane: r.Lane, Priority: task.ReadyPriority(r.Priority, 0), Position: r.at})
+		}
+	}
+	if w.Total-w.Seen >= int64(w.Need) {
+		m.promptly = f.position()
+		e.call.woken = store.Collect(e.call.woken, m.woken(m.promptly))
+		return
+	}
+	f.timers = append(f.timers, m)
+}
+
+// ended tells the parent, and lets go of what only a living function needs.
+func (f *family) ended(m *member, to task.State, why task.Reason, errorText string, body []byte, woken *[]store.Woken) {
+	m.gone = true
+	if m.has {
+		m.wait.Need = store.WaitOver
+		m.forget()
+		f.use(m)
+	}
+	if m.flags&store.FlagParent != 0 {
+		f.tell(m, to, why, errorText, body, woken)
+	}
+}
+
+// tell gives the end of a call to its parent.
+func (f *family) tell(m *member, to task.State, why task.Reason, errorText string, body []byte, woken *[]store.Woken) {
+	p := f.members[m.parent]
+	if p == nil || !p.has || p.wait.Need == store.WaitOver || p.wait.Epoch != m.epoch {
+		return
+	}
+	f.deliver(p, store.Message{
+		Kind: store.Result, From: m.id, Correlation: m.correlation, State: to, Reason: why, Error: errorText, Body: body,
+	}, woken)
+}
+
+func (f *family) deliver(p *member, msg store.Message, woken *[]store.Woken) {
+	p.add(msg)
+	f.use(p)
+	if p.standing.state != task.Suspended || p.wake != 0 || p.wait.Total-p.wait.Seen < int64(p.wait.Need) {
+		return
+	}
+	p.wake = f.position()
+	*woken = store.Collect(*woken, p.woken(p.wake))
+}
+
+// reset forgets everything but the input.
+func (f *family) reset(m *member) {
+	m.journal = true
+	if m.has {
+		m.wait = store.Wait{Task: m.id, Epoch: m.wait.Epoch + 1, Total: m.wait.Total, Seen: m.wait.Total}
+		m.forget()
+	}
+	f.use(m)
+}
+
+// forget drops messages and state.
+func (m *member) forget() {
+	m.drop, m.news, m.keeps, m.state = math.MaxInt64, nil, true, nil
+}
+
+func (m *member) add(msg store.Message) {
+	m.wait.Total++
+	msg.Seq = m.wait.Total
+	m.news = append(m.news, msg)
+}
+
+// --- statements
+
+// statements write what was worked out.
+func (f *family) statements() []*stmt {
+	var waits, drops, keeps, forgets, resets, wakes, prompt []*member
+	type letter struct {
+		to task.ID
+		store.Message
+	}
+	var letters []letter
+	for _, m := range f.order {
+		if m.has {
+			waits = append(waits, m)
+		}
+		if m.drop > 0 {
+			drops = append(drops, m)
+		}
+		switch {
+		case m.keeps && m.state != nil:
+			keeps = append(keeps, m)
+		case m.keeps:
+			forgets = append(forgets, m)
+		}
+		if m.journal {
+			resets = append(resets, m)
+		}
+		if m.wake != 0 && !m.gone {
+			wakes = append(wakes, m)
+		}
+		if m.promptly != 0 {
+			prompt = append(prompt, m)
+		}
+		for _, msg := range m.news {
+			letters = append(letters, letter{m.id, msg})
+		}
+	}
+	byID := func(a, b *member) int { return bytes.Compare(a.id[:], b.id[:]) }
+	for _, list := range [][]*member{waits, wakes, prompt} {
+		slices.SortFunc(list, byID)
+	}
+	idOf := func(ms []*member) func(int) task.ID { return func(i int) task.ID { return ms[i].id } }
+	var stmts []*stmt
+	if n := len(drops); n > 0 {
+		stmts = append(stmts, query(dropMessagesSQL).ids(n, idOf(drops)).i8s(n, func(i int) int64 { return drops[i].drop }))
+	}
+	if n := len(letters); n > 0 {
+		stmts = append(stmts, query(addMessagesSQL).
+			ids(n, func(i int) task.ID { return letters[i].to }).
+			i8s(n, func(i int) int64 { return letters[i].Seq }).
+			i8s(n, func(i int) int64 { return int64(letters[i].Correlation) }).
+			i2s(n, func(i int) int16 { return int16(letters[i].Kind) }).
+			i2s(n, func(i int) int16 { return int16(letters[i].State) }).
+			i2s(n, func(i int) int16 { return int16(letters[i].Reason) }).
+			ids(n, func(i int) task.ID { return letters[i].From }).
+			blobs(n, func(i int) []byte { return notEmpty([]byte(letters[i].Name)) }).
+			blobs(n, func(i int) []byte { return notEmpty([]byte(letters[i].Error)) }).
+			blobs(n, func(i int) []byte { return notEmpty(letters[i].Body) }))
+	}
+	if n := len(waits); n > 0 {
+		w := func(i int) *store.Wait { return &waits[i].wait }
+		stmts = append(stmts, query(writeWaitsSQL).ids(n, idOf(waits)).
+			i4s(n, func(i int) int32 { return w(i).Epoch }).i8s(n, func(i int) int64 { return w(i).Total }).
+			i8s(n, func(i int) int64 { return w(i).Seen }).i8s(n, func(i int) int64 { return w(i).Open }).
+			i4s(n, func(i int) int32 { return w(i).Need }).i8s(n, func(i int) int64 { return w(i).Writer }))
+	}
+	if idle := f.idle(); len(idle) > 0 {
+		stmts = append(stmts, query(`delete from sendoff.wait where task = any($1)`).idList(idle))
+	}
+	if n := len(keeps); n > 0 {
+		stmts = append(stmts, query(keepStatesSQL).ids(n, idOf(keeps)).blobs(n, func(i int) []byte { return keeps[i].state }))
+	}
+	if n := len(forgets); n > 0 {
+		stmts = append(stmts, query(forgetStatesSQL).ids(n, idOf(forgets)))
+	}
+	if n := len(resets); n > 0 {
+		stmts = append(stmts, query(`delete from sendoff.journal where task = any($1)`).ids(n, idOf(resets)))
+	}
+	if n := len(f.added); n > 0 {
+		stmts = append(stmts, query(`insert into sendoff.journal (task, "offset", token, bytes) select * from unnest($1, $2, $3, $4)`).
+			ids(n, func(i int) task.ID { return f.added[i].ID }).
+			i8s(n, func(i int) int64 { return f.added[i].Effects.Append.Offset }).
+			i8s(n, func(i int) int64 { return f.added[i].Token }).
+			blobs(n, func(i int) []byte { return present(f.added[i].Effects.Append.Bytes) }))
+	}
+	if len(f.calls.rows) > 0 {
+		stmts = append(stmts, f.calls.statements(true)...)
+	}
+	if n := len(f.nexts); n > 0 {
+		stmts = append(stmts, f.replace())
+	}
+	if n := len(f.timers); n > 0 {
+		stmts = append(stmts, query(`insert into sendoff.timer (at, lane, kind, id) select at, lane, 4, id from unnest($1, $2, $3) as s(at, lane, id)`).
+			i8s(n, func(i int) int64 { return f.timers[i].at }).i4s(n, func(i int) int32 { return f.timers[i].lane }).ids(n, idOf(f.timers)))
+	}
+	if n := len(prompt); n > 0 {
+		stmts = append(stmts, query(promptSQL).ids(n, idOf(prompt)).i8s(n, func(i int) int64 { return prompt[i].promptly }))
+	}
+	if n := len(wakes); n > 0 {
+		stmts = append(stmts, query(wakeSQL).ids(n, idOf(wakes)).
+			i8s(n, func(i int) int64 { return wakes[i].at }).i8s(n, func(i int) int64 { return wakes[i].wake }))
+	}
+	return stmts
+}
+
+// idle returns the wait rows that were made for nothing.
+func (f *family) idle() []task.ID {
+	var idle []task.ID
+	for id := range f.made {
+		if m := f.members[id]; m == nil || !m.touched {
+			idle = append(idle, id)
+		}
+	}
+	return idle
+}
+
+// replace gives functions another input.
+func (f *family) replace() *stmt {
+	n := len(f.nexts)
+	next := func(i int) *newRow {
+		r := &newRow{NewTask: &store.NewTask{Payload: f.nexts[i].Effects.Next.Payload}}
+		if len(r.Payload) > store.InlinePayload {
+			r.flags = store.FlagBody
+		}
+		return r
+	}
+	return query(replaceSQL).ids(n, func(i int) task.ID { return f.nexts[i].ID }).
+		blobs(n, func(i int) []byte { return present(f.nexts[i].Effects.Next.Spec) }).
+		blobs(n, func(i int) []byte { return next(i).inline() }).
+		blobs(n, func(i int) []byte {
+			if r := next(i); r.flags != 0 {
+				return r.Payload
+			}
+			return nil
+		})
+}
+
+const (
+	dropMessagesSQL = `
+delete from sendoff.inbox i using unnest($1, $2) as s(id, upto) where i.task = s.id and i.seq <= s.upto`
+
+	addMessagesSQL = `
+insert into sendoff.inbox (task, seq, correlation, kind, state, reason, "from", name, error, body)
+select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+
+	writeWaitsSQL = `
+update sendoff.wait w set epoch = s.epoch, total = s.total, seen = s.seen, open = s.open, need = s.need, writer = s.writer
+from unnest($1, $2, $3, $4, $5, $6, $7) as s(id, epoch, total, seen, open, need, writer) where w.task = s.id`
+
+	keepStatesSQL = `
+insert into sendoff.body (task, part, bytes) select id, 1, bytes from unnest($1, $2) as s(id, bytes)
+on conflict (task, part) do update set bytes = excluded.bytes`
+
+	forgetStatesSQL = `delete from sendoff.body b using unnest($1) as s(id) where b.task = s.id and b.part = 1`
+
+	// promptSQL makes tasks ready that this transaction suspended.
+	promptSQL = `
+with u as (
+ update sendoff.task t set state = 1, reason = 0, at = s.pos from unnest($1, $2) as s(id, pos) where t.id = s.id and t.state = 4
+ returning t.id, t.lane, case when t.crashes > 0 then 10::int2 else t.prio end as prio, t.at)
+insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u`
+
+	// wakeSQL makes suspended tasks ready. Whoever takes the timer does it.
+	wakeSQL = `
+with m as (
+ delete from sendoff.timer m using unnest($1, $2, $3) as s(id, at, pos) where m.at = s.at and m.id = s.id returning m.id, s.pos),
+u as (
+ update sendoff.task t set state = 1, reason = 0, at = m.pos from m where t.id = m.id and t.state = 4
+ returning t.id, t.lane, case when t.crashes > 0 then 10::int2 else t.prio end as prio, t.at)
+insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u`
+
+	replaceSQL = `
+with n as materialized (select * from unnest($1, $2, $3, $4) as n(id, spec, payload, body)),
+u as (
+ update sendoff.task t set spec = n.spec, payload = n.payload, flags = case when n.body is null then t.flags & ~1 else t.flags | 1 end
+ from n where t.id = n.id),
+d as (delete from sendoff.body b using n where b.task = n.id and b.part = 0 and n.body is null)
+insert into sendoff.body (task, part, bytes) select id, 0, body from n where body is not null
+on conflict (task, part) do update set bytes = excluded.bytes`
+)
+
+// --- settles of families
+
+// related tells whether any of the endings has effects.
+func related(endings []*ending) bool {
+	return slices.ContainsFunc(endings, func(e *ending) bool { return e.Effects != nil })
+}
+
+// apart puts aside the endings that have to see what another one of the batch
+// does: those of the same task, of a parent that is told, and of a call whose
+// parent is in the batch itself. Calls of one parent stay together. What is put
+// aside keeps its order, because it counts as a part of the batch here.
+func apart(all []*ending) (first, later []*ending) {
+	slices.SortStableFunc(all, func(a, b *ending) int { return a.order - b.order })
+	own, told := make(map[task.ID]bool, len(all)), map[task.ID]bool{}
+	for _, e := range all {
+		parent := e.parent()
+		if own[e.ID] || told[e.ID] || own[parent] {
+			later = append(later, e)
+		} else {
+			first = append(first, e)
+		}
+		own[e.ID] = true
+		if !parent.IsZero() {
+			told[parent] = true
+		}
+	}
+	return first, later
+}
+
+// parent is whom the end is told; zero for nobody.
+func (e *ending) parent() task.ID {
+	if e.Effects == nil || !e.Decision.To.Final() {
+		return task.ID{}
+	}
+	return e.Effects.Parent
+}
+
+// round is a first round trip for endings that have effects: what to lock
+// first, and what to look at last.
+func (f *family) round(endings []*ending) (lock []*stmt, look *stmt) {
+	var waiting, others, all []task.ID
+	for _, e := range endings {
+		switch {
+		case e.Decision.To == task.Suspended:
+			waiting = append(waiting, e.ID)
+		case e.Decision.To.Final():
+			others = append(others, e.ID, e.parent())
+		case e.Effects.Restart:
+			others = append(others, e.ID)
+		}
+		all = append(all, e.ID, e.parent())
+	}
+	return f.lock(waiting, others), f.look(all)
+}
+
+// inOrder calls settled for the endings that were written.
+func (f *family) inOrder(endings []*ending) {
+	endings = slices.Clone(endings)
+	slices.SortStableFunc(endings, func(a, b *ending) int { return a.order - b.order })
+	for _, e := range endings {
+		if e.done {
+			f.settled(e)
+		}
+	}
+}
+
+// alone changes one task, or a few, whose end concerns others: it locks the
+// wait rows, sends what changes the tasks, calls work and writes what that
+// worked out.
+func (s *Store) alone(ctx context.Context, ids []task.ID, change func() []*stmt, work func(*family) error) error {
+	return s.change(ctx, func(ctx context.Context, c *session) error {
+		f := newFamily(s.clock, s.clock.now())
+		stmts := slices.Concat([]*stmt{query(pins)}, f.lock(nil, ids), change(), []*stmt{f.look(ids)})
+		if err := c.begin(ctx, stmts...); err != nil {
+			return err
+		}
+		if err := work(f); err != nil {
+			return err
+		}
+		return c.commit(ctx, f.statements()...)
+	})
+}
