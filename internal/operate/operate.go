@@ -21,6 +21,7 @@ type Store interface {
 	store.Operator
 	store.Catalog
 	store.Members
+	store.Functions
 	Now() int64
 }
 
@@ -164,6 +165,16 @@ func (o *Operator) Payload(ctx context.Context, id task.ID) ([]byte, error) {
 	return o.cfg.Store.Payload(ctx, id)
 }
 
+// Result returns what the last attempt of a task brought back; nil when it was
+// nothing.
+func (o *Operator) Result(ctx context.Context, id task.ID) ([]byte, error) {
+	rows, err := o.cfg.Store.Attempts(ctx, id)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	return rows[len(rows)-1].Answer.Body, nil
+}
+
 // Attempts returns a task and its attempts, oldest first. The one under way, and
 // a success that brought nothing back, are read from the task itself.
 func (o *Operator) Attempts(ctx context.Context, id string) (Task, []store.AttemptRow, error) {
@@ -197,17 +208,14 @@ func lastCode(t *Task) int32 {
 	return 0
 }
 
-// Cancel ends a task and stops its attempt. store.ErrNotFound, store.ErrFinal.
+// Cancel ends a task and stops its attempt; with a function go the calls that
+// were made for it. store.ErrNotFound, store.ErrFinal.
 func (o *Operator) Cancel(ctx context.Context, id string) (Task, error) {
 	return o.step(ctx, id, func(id task.ID) error {
-		woken, err := o.cfg.Store.Cancel(ctx, id)
-		if err != nil {
+		if err := o.cancel(ctx, id); err != nil {
 			return err
 		}
-		o.wake(woken)
-		o.cfg.Stopped(id)
-		o.Ended(id)
-		return nil
+		return o.CancelCalls(ctx, id, nil, true)
 	})
 }
 

@@ -28,6 +28,7 @@ type Viewer interface {
 	List(ctx context.Context, f operate.Filter) (operate.Page, error)
 	Attempts(ctx context.Context, id string) (operate.Task, []store.AttemptRow, error)
 	Payload(ctx context.Context, id task.ID) ([]byte, error)
+	Result(ctx context.Context, id task.ID) ([]byte, error)
 	Nodes(ctx context.Context) ([]store.Node, error)
 }
 
@@ -50,11 +51,12 @@ type Queues interface {
 
 // Config of the door. All are required.
 type Config struct {
-	Submit  Submitter
-	Tasks   Viewer
-	Steer   Steerer
-	Queues  Queues
-	Version string
+	Submit    Submitter
+	Tasks     Viewer
+	Steer     Steerer
+	Queues    Queues
+	Functions Functions
+	Version   string
 }
 
 // Mount adds the routes to a mux and returns the OpenAPI description of them.
@@ -72,6 +74,7 @@ func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
 	describeCreate(api.OpenAPI())
 	mountTasks(api, cfg)
 	mountQueues(api, cfg)
+	mountFunctions(api, cfg)
 	describeProblems(api.OpenAPI())
 	return api.OpenAPI()
 }
@@ -90,14 +93,14 @@ func mountTasks(api huma.API, cfg Config) {
 		return getTask(ctx, cfg.Tasks, in)
 	})
 	get(api, "/v1/tasks/{id}/attempts", "list-attempts", "List the attempts of a task, oldest first", func(ctx context.Context, in *idInput) (*attemptsReply, error) {
-		_, rows, err := cfg.Tasks.Attempts(ctx, in.ID)
+		t, rows, err := cfg.Tasks.Attempts(ctx, in.ID)
 		if err != nil {
 			return nil, problemOf(err)
 		}
 		out := &attemptsReply{}
 		out.Body.Items = make([]Attempt, len(rows))
 		for i := range rows {
-			out.Body.Items[i] = attemptView(&rows[i])
+			out.Body.Items[i] = attemptView(&rows[i], t.Kind)
 		}
 		return out, nil
 	})
@@ -165,6 +168,13 @@ func getTask(ctx context.Context, tasks Viewer, in *getInput) (*taskReply, error
 	}
 	reply := &taskReply{viewOf(&t)}
 	reply.Body.withPayload(t.Spec, payload)
+	if t.Kind == task.Function && t.State.Final() {
+		body, err := tasks.Result(ctx, t.ID)
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		reply.Body.withResult(body)
+	}
 	return reply, nil
 }
 

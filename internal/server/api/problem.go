@@ -68,6 +68,7 @@ var table = []struct {
 }{
 	{store.ErrNotFound, 404, "not_found", 0},
 	{store.ErrFinal, 409, "state_conflict", 0},
+	{store.ErrNotFunction, 409, "state_conflict", 0},
 	{store.ErrNotFinal, 409, "state_conflict", 0},
 	{store.ErrRunning, 409, "state_conflict", 0},
 	{store.ErrTooManyQueues, 422, "too_many_queues", 0},

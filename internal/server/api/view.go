@@ -23,16 +23,20 @@ type Task struct {
 	URL           string            `json:"url,omitempty"`
 	Method        string            `json:"method,omitempty"`
 	Handler       string            `json:"handler,omitempty"`
+	Function      string            `json:"function,omitempty"`
+	Endpoint      string            `json:"endpoint,omitempty" doc:"Of a function: the app that serves it."`
+	ParentID      string            `json:"parent_id,omitempty" doc:"Of a call: the function that made it."`
+	RootID        string            `json:"root_id,omitempty" doc:"Of a call: the first function of its tree."`
 	Priority      int16             `json:"priority" doc:"0 (first) to 9."`
 	Group         string            `json:"group,omitempty"`
 	Run           int32             `json:"run" doc:"1, and one more after each manual retry."`
 	Attempts      int32             `json:"attempts" doc:"Attempts of this run that were spent or are under way."`
-	MaxAttempts   int32             `json:"max_attempts"`
+	MaxAttempts   int32             `json:"max_attempts" doc:"0 = as many as it takes until it expires, which is the rule for functions."`
 	Timeout       string            `json:"timeout"`
 	Retry         Retry             `json:"retry"`
 	CreatedAt     string            `json:"created_at"`
 	RunAt         string            `json:"run_at,omitempty" doc:"When its first attempt was due, if it was submitted with a delay or a time."`
-	NextAt        string            `json:"next_at,omitempty" doc:"Of a scheduled task: when it is due."`
+	NextAt        string            `json:"next_at,omitempty" doc:"Of a scheduled task: when it is due. Of a suspended or blocked function: when it is looked at again at the latest."`
 	ExpiresAt     string            `json:"expires_at,omitempty"`
 	StartedAt     string            `json:"started_at,omitempty" doc:"Start of the last attempt."`
 	FinishedAt    string            `json:"finished_at,omitempty"`
@@ -44,6 +48,8 @@ type Task struct {
 	Headers       map[string]string `json:"headers,omitempty" doc:"As submitted; shown for a single task."`
 	Payload       json.RawMessage   `json:"payload,omitempty" doc:"As submitted; shown for a single task."`
 	PayloadBase64 string            `json:"payload_base64,omitempty" doc:"In place of payload, when it is no text."`
+	Result        json.RawMessage   `json:"result,omitempty" doc:"What a function returned; shown for a single task."`
+	Error         *FunctionError    `json:"error,omitempty" doc:"What a function failed with; shown for a single task."`
 }
 
 // Retry is a retry policy in an answer, defaults filled in.
@@ -76,8 +82,14 @@ func described(id task.ID, spec *task.Spec, queue string, maxAttempts int32) Tas
 		Group: spec.Group, MaxAttempts: maxAttempts, Timeout: spec.TimeoutOrDefault().String(), Retry: retryView(spec.Retry, maxAttempts),
 		RunAt: timeText(spec.RunAt), Labels: spec.Labels, ContentType: spec.ContentType, UniqueKey: spec.UniqueKey,
 	}
-	if spec.Kind == task.HTTP {
+	switch spec.Kind {
+	case task.HTTP:
 		t.Method = spec.MethodOrDefault()
+	case task.Function:
+		t.Function, t.Endpoint = spec.Function, spec.Endpoint
+	}
+	if maxAttempts >= task.Unlimited {
+		t.MaxAttempts, t.Retry.MaxAttempts = 0, 0
 	}
 	return t
 }
@@ -89,8 +101,12 @@ func viewOf(t *operate.Task) Task {
 	v.CreatedAt, v.ExpiresAt = timeText(t.CreatedAt), timeText(t.ExpiresAt)
 	v.StartedAt, v.FinishedAt = timeText(t.LastStarted), timeText(t.FinishedAt)
 	v.LastStatus, v.LastError = t.LastCode, t.LastError
-	if t.State == task.Scheduled {
+	switch t.State {
+	case task.Scheduled, task.Suspended, task.Blocked:
 		v.NextAt = timeText(t.At)
+	}
+	if !t.Parent.IsZero() {
+		v.ParentID, v.RootID = t.Parent.String(), t.Root.String()
 	}
 	return v
 }
@@ -116,6 +132,8 @@ func (t *Task) withPayload(spec *task.Spec, payload []byte) {
 		t.Headers[h.Name] = h.Value
 	}
 	switch {
+	case spec.Kind == task.Function:
+		t.functionPayload(spec, payload)
 	case len(payload) == 0:
 	case json.Valid(payload):
 		t.Payload = payload
@@ -135,16 +153,18 @@ type Attempt struct {
 	StartedAt  string            `json:"started_at"`
 	FinishedAt string            `json:"finished_at,omitempty"`
 	Duration   string            `json:"duration,omitempty"`
-	Outcome    string            `json:"outcome" enum:"running,success,failure,reject,throttle,interrupt,crash,cancel,snooze,expire"`
+	Outcome    string            `json:"outcome" enum:"running,success,failure,reject,throttle,interrupt,crash,cancel,snooze,expire,suspend,continue,block"`
 	Status     int32             `json:"status,omitempty" doc:"HTTP status of the answer."`
 	Error      string            `json:"error,omitempty"`
 	Headers    map[string]string `json:"headers,omitempty" doc:"Of the answer."`
 	Body       string            `json:"body,omitempty" doc:"Of the answer, up to 64 KiB."`
 	BodyBase64 string            `json:"body_base64,omitempty" doc:"In place of body, when it is no text."`
 	Truncated  bool              `json:"truncated,omitempty" doc:"The body was longer than what is kept."`
+	Result     json.RawMessage   `json:"result,omitempty" doc:"What the run of a function returned."`
+	Failure    *FunctionError    `json:"failure,omitempty" doc:"What the run of a function failed with."`
 }
 
-func attemptView(a *store.AttemptRow) Attempt {
+func attemptView(a *store.AttemptRow, kind task.Kind) Attempt {
 	v := Attempt{Number: a.Number, Run: a.Run, Token: a.Token, StartedAt: timeText(a.StartedAt), FinishedAt: timeText(a.FinishedAt),
 		Outcome: a.Outcome.String(), Status: a.Code, Error: a.Error, Truncated: a.Answer.Truncated}
 	if !a.Node.IsZero() {
@@ -160,6 +180,10 @@ func attemptView(a *store.AttemptRow) Attempt {
 			v.Headers = map[string]string{}
 		}
 		v.Headers[h.Name] = h.Value
+	}
+	if kind == task.Function {
+		v.withResult(a.Answer.Body)
+		return v
 	}
 	if utf8.Valid(a.Answer.Body) {
 		v.Body = string(a.Answer.Body)

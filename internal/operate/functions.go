@@ -1,0 +1,183 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// MaxTree is how many tasks of a tree are looked at.
+const MaxTree = 100_000
+
+// Tree is a task with the calls that were made for it.
+type Tree struct {
+	Tasks     []Task // the task itself first, then by creation
+	Truncated bool   // the tree has more than MaxTree tasks
+}
+
+// Tree returns a task and all calls below it. store.ErrNotFound.
+func (o *Operator) Tree(ctx context.Context, id string) (Tree, error) {
+	top, err := o.Get(ctx, id)
+	if err != nil {
+		return Tree{}, err
+	}
+	rows, truncated, err := o.below(ctx, &top.Row)
+	tree := Tree{Tasks: []Task{top}, Truncated: truncated}
+	for _, row := range rows {
+		tree.Tasks = append(tree.Tasks, o.view(row))
+	}
+	return tree, err
+}
+
+// below lists the calls that were made for a task, by creation: a call is younger
+// than its caller, so one pass finds them all.
+func (o *Operator) below(ctx context.Context, top *store.Row) (rows []store.Row, truncated bool, err error) {
+	root := top.Root
+	if root.IsZero() {
+		root = top.ID
+	}
+	family := map[task.ID]bool{top.ID: true}
+	const page = 1000
+	after := task.ID{}
+	for seen := 0; ; seen += page {
+		all, err := o.cfg.Store.Tree(ctx, root, after, page)
+		if err != nil || seen >= MaxTree {
+			return rows, err == nil, err
+		}
+		for _, row := range all {
+			if family[row.Parent] && row.ID != top.ID {
+				family[row.ID] = true
+				rows = append(rows, row)
+			}
+		}
+		if len(all) < page {
+			return rows, false, nil
+		}
+		after = all[page-1].ID
+	}
+}
+
+// Restart begins a function again from its input, whatever its state, and
+// cancels the calls that were made for it. store.ErrNotFound,
+// store.ErrNotFunction.
+func (o *Operator) Restart(ctx context.Context, id string) (Task, error) {
+	return o.step(ctx, id, func(id task.ID) error {
+		woken, err := o.cfg.Store.Restart(ctx, id)
+		if err != nil {
+			return err
+		}
+		o.cfg.Stopped(id)
+		o.wake(woken)
+		return o.CancelStale(ctx, id)
+	})
+}
+
+// Signal gives a message to a function that has not ended. store.ErrNotFound,
+// store.ErrFinal, store.ErrNotFunction.
+func (o *Operator) Signal(ctx context.Context, id, name string, value []byte) error {
+	found, err := o.Resolve(ctx, id)
+	if err != nil {
+		return err
+	}
+	woken, err := o.cfg.Store.Signal(ctx, found, name, value)
+	o.wake(woken)
+	return err
+}
+
+// CancelCalls cancels calls of a function with all that was called for them:
+// those with the given correlations, or all.
+func (o *Operator) CancelCalls(ctx context.Context, parent task.ID, correlations []uint64, all bool) error {
+	wanted := map[uint64]bool{}
+	for _, c := range correlations {
+		wanted[c] = true
+	}
+	return o.cancelBelow(ctx, parent, func(row *store.Row) bool {
+		return row.Parent != parent || row.Flags&store.FlagParent != 0 && (all || wanted[row.Correlation])
+	})
+}
+
+// CancelStale cancels the calls that a function made before it was restarted.
+func (o *Operator) CancelStale(ctx context.Context, parent task.ID) error {
+	r, err := o.cfg.Store.Resume(ctx, parent, 1, 0)
+	if err != nil {
+		return err
+	}
+	return o.cancelBelow(ctx, parent, func(row *store.Row) bool {
+		return row.Parent != parent || row.Flags&store.FlagParent != 0 && row.Epoch < r.Epoch
+	})
+}
+
+// cancelBelow cancels the calls below a task that match, callers before their
+// calls, and those below a call that does not match are left alone. A call that
+// is just being made is found in another pass.
+func (o *Operator) cancelBelow(ctx context.Context, top task.ID, match func(*store.Row) bool) error {
+	for range 5 {
+		rows, err := o.cfg.Store.Rows(ctx, []task.ID{top})
+		if err != nil || len(rows) == 0 || rows[0].Kind != task.Function {
+			return err
+		}
+		calls, _, err := o.below(ctx, &rows[0])
+		if err != nil {
+			return err
+		}
+		open := unfinished(calls, top, match)
+		if len(open) == 0 {
+			return nil
+		}
+		if err := o.cancelAll(ctx, open); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func unfinished(calls []store.Row, top task.ID, match func(*store.Row) bool) (open []task.ID) {
+	family := map[task.ID]bool{top: true}
+	for i := range calls {
+		row := &calls[i]
+		detached := row.Flags&store.FlagParent == 0 && !row.State.Final()
+		if !family[row.Parent] || detached || !match(row) {
+			continue
+		}
+		family[row.ID] = true
+		if !row.State.Final() {
+			open = append(open, row.ID)
+		}
+	}
+	return open
+}
+
+func (o *Operator) cancelAll(ctx context.Context, ids []task.ID) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(64)
+	for _, id := range ids {
+		g.Go(func() error {
+			err := o.cancel(ctx, id)
+			if errors.Is(err, store.ErrFinal) || errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("cancel %s: %w", id, err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// cancel ends one task.
+func (o *Operator) cancel(ctx context.Context, id task.ID) error {
+	woken, err := o.cfg.Store.Cancel(ctx, id)
+	if err != nil {
+		return err
+	}
+	o.wake(woken)
+	o.cfg.Stopped(id)
+	o.Ended(id)
+	return nil
+}

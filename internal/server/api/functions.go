@@ -1,0 +1,136 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
+	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/internal/protocol"
+	"github.com/sendoff-dev/sendoff/internal/value"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Functions looks at durable functions and steers them.
+type Functions interface {
+	Tree(ctx context.Context, id string) (operate.Tree, error)
+	Restart(ctx context.Context, id string) (operate.Task, error)
+	Signal(ctx context.Context, id, name string, value []byte) error
+	Endpoints() []Endpoint
+}
+
+// Endpoint is an app that serves functions, as this node knows it.
+type Endpoint struct {
+	Endpoint    string `json:"endpoint"`
+	Limit       int    `json:"limit" doc:"Runs at a time that are tried now; it grows with success and halves with failure."`
+	InFlight    int    `json:"in_flight"`
+	Waiting     int    `json:"waiting" doc:"Runs that wait for the limit."`
+	PausedUntil string `json:"paused_until,omitempty" doc:"The endpoint did not let runs in, and is left alone until then."`
+	Succeeded   int64  `json:"succeeded"`
+	Failed      int64  `json:"failed"`
+	LastError   string `json:"last_error,omitempty"`
+	SDK         string `json:"sdk,omitempty"`
+}
+
+// FunctionError is what a function failed with.
+type FunctionError struct {
+	Type      string `json:"type,omitempty"`
+	Message   string `json:"message"`
+	Traceback string `json:"traceback,omitempty"`
+}
+
+type treeReply struct {
+	Body struct {
+		Items     []Task `json:"items" doc:"The task first, then the calls below it by creation; parent_id tells where each belongs."`
+		Truncated bool   `json:"truncated,omitempty"`
+	}
+}
+
+type endpointsReply struct {
+	Body struct {
+		Items []Endpoint `json:"items"`
+	}
+}
+
+type signalInput struct {
+	ID   string `path:"id" doc:"Id of the task."`
+	Name string `path:"name" doc:"Name of the signal." maxLength:"200"`
+	Body any    `doc:"The value: any JSON."`
+}
+
+func mountFunctions(api huma.API, cfg Config) {
+	get(api, "/v1/tasks/{id}/tree", "get-tree", "Get a function with all calls made for it", func(ctx context.Context, in *idInput) (*treeReply, error) {
+		tree, err := cfg.Functions.Tree(ctx, in.ID)
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		out := &treeReply{}
+		out.Body.Truncated = tree.Truncated
+		out.Body.Items = make([]Task, len(tree.Tasks))
+		for i := range tree.Tasks {
+			out.Body.Items[i] = viewOf(&tree.Tasks[i])
+		}
+		return out, nil
+	})
+	steer(api, "restart", "Begin a function again from its input, whatever its state; the calls made for it are canceled", cfg.Functions.Restart)
+	huma.Register(api, operation(http.MethodPost, "/v1/tasks/{id}/signals/{name}", "send-signal", "Send a signal to a function that has not ended", http.StatusNoContent),
+		func(ctx context.Context, in *signalInput) (*struct{}, error) {
+			text, err := json.Marshal(in.Body)
+			if err != nil {
+				return nil, problemOf(err)
+			}
+			value, err := anypb.New(&sendoffv1.JSON{Json: text})
+			if err != nil {
+				return nil, problemOf(err)
+			}
+			if err := cfg.Functions.Signal(ctx, in.ID, in.Name, protocol.Payload(value)); err != nil {
+				return nil, problemOf(err)
+			}
+			return nil, nil
+		})
+	get(api, "/v1/endpoints", "list-endpoints", "List the endpoints of functions that this node has called", func(context.Context, *struct{}) (*endpointsReply, error) {
+		out := &endpointsReply{}
+		out.Body.Items = cfg.Functions.Endpoints()
+		return out, nil
+	})
+}
+
+// resultView shows what a function ended with.
+func resultView(body []byte) (json.RawMessage, *FunctionError) {
+	r := &sdkv1.CallResult{}
+	if len(body) == 0 || proto.Unmarshal(body, r) != nil {
+		return nil, nil
+	}
+	e := r.GetError()
+	if e == nil {
+		return value.Any(r.GetOutput()), nil
+	}
+	return value.Any(r.GetOutput()), &FunctionError{Type: e.GetType(), Message: e.GetMessage(), Traceback: text(e.GetTraceback())}
+}
+
+func (t *Task) withResult(body []byte) { t.Result, t.Error = resultView(body) }
+
+func (a *Attempt) withResult(body []byte) { a.Result, a.Failure = resultView(body) }
+
+func text(b []byte) string {
+	if !utf8.Valid(b) {
+		return ""
+	}
+	return string(b)
+}
+
+// functionPayload shows the input of a function as JSON, whatever it came as.
+func (t *Task) functionPayload(spec *task.Spec, payload []byte) {
+	if spec.ContentType == "application/json" && json.Valid(payload) {
+		t.Payload = payload
+		return
+	}
+	t.Payload = value.JSON(payload)
+}
