@@ -1,0 +1,303 @@
+package durable
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"hash/fnv"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+)
+
+// errEvicted ends the contexts of a run that leaves memory.
+var errEvicted = errors.New("sendoff: the function was suspended and left memory")
+
+// command records what a branch asks for, or finds it in the journal. It does
+// not return when the code does not fit the journal.
+func (b *Branch) command(e entry) entry {
+	r := b.run
+	b.count++
+	e.kind, e.branch, e.count = entryCommand, b.id, max(e.count, 1)
+	if r.replay.active() {
+		recorded, problem := r.replay.match(b, &e)
+		if problem != nil {
+			r.fail(problem)
+			b.abandon()
+		}
+		return *recorded
+	}
+	if e.site == "" {
+		e.site = r.host.site()
+	}
+	e.ordinal = r.ordinals
+	r.ordinals += e.count
+	if e.op == OpGo {
+		r.branches++
+		e.child = r.branches
+	}
+	r.log.add(&e)
+	r.traceEntry(&e)
+	return e
+}
+
+// Call asks for calls of one function, and returns a future for each. A
+// detached one has ended at once: nobody waits for it.
+func Call(ctx context.Context, calls []*sdkv1.Call, detached bool) []*Future {
+	_, b := scopeOf(ctx)
+	r := b.run
+	if len(calls) == 0 {
+		return nil
+	}
+	digest := fnv.New64a()
+	for _, c := range calls {
+		_, _ = digest.Write([]byte(c.GetInput().GetTypeUrl()))
+		_, _ = digest.Write(c.GetInput().GetValue())
+		_, _ = digest.Write([]byte{0})
+	}
+	e := b.command(entry{op: OpCall, name: calls[0].GetFunction(), digest: digest.Sum64(), count: uint64(len(calls))})
+	block := make([]Future, len(calls))
+	out := make([]*Future, len(calls))
+	path := b.path(b.count)
+	for i, c := range calls {
+		f := &block[i]
+		*f = Future{run: r, kind: kindCall, ordinal: e.ordinal + uint64(i), path: path, call: c}
+		c.CorrelationId = r.correlation(f.ordinal)
+		out[i] = f
+		r.unsent = append(r.unsent, f)
+		if f.detached = detached; detached {
+			f.done = true
+			continue
+		}
+		r.calls[f.ordinal] = f
+	}
+	return out
+}
+
+// StepFunc is the body of a step. It runs on a goroutine of its own, and gets
+// the key of the step.
+type StepFunc func(ctx context.Context, key string) (Value, *sdkv1.Error)
+
+// Step asks for a step. Its body starts when all branches are parked.
+func Step(ctx context.Context, name string, body StepFunc) *Future {
+	_, b := scopeOf(ctx)
+	r := b.run
+	e := b.command(entry{op: OpStep, name: name})
+	f := &Future{run: r, kind: kindStep, ordinal: e.ordinal, path: b.path(b.count), body: body, ctx: ctx}
+	r.steps[f.ordinal] = f
+	r.toStart = append(r.toStart, f)
+	return f
+}
+
+// Timer asks for a timer, and returns when it will go off, by the run's clock.
+func Timer(ctx context.Context, d time.Duration) (*Future, time.Time) {
+	_, b := scopeOf(ctx)
+	return b.timer(b.run.now().Add(d))
+}
+
+// TimerAt is Timer for a point in time.
+func TimerAt(ctx context.Context, at time.Time) (*Future, time.Time) {
+	_, b := scopeOf(ctx)
+	return b.timer(at)
+}
+
+func (b *Branch) timer(at time.Time) (*Future, time.Time) {
+	e := b.command(entry{op: OpTimer, at: micros(at)})
+	f := &Future{run: b.run, kind: kindTimer, ordinal: e.ordinal, path: b.path(b.count), at: e.at}
+	b.run.timers.add(f)
+	b.run.timerOf[f.ordinal] = f
+	return f, fromMicros(e.at)
+}
+
+// Go starts a branch.
+func Go(ctx context.Context, fn func(context.Context) (any, error)) *Future {
+	_, b := scopeOf(ctx)
+	e := b.command(entry{op: OpGo})
+	child := &Branch{id: e.child, parent: b, number: b.count}
+	b.run.newBranch(ctx, child, fn)
+	return child.result
+}
+
+// WithTimeout returns a context that ends after d, by the run's clock.
+func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	_, b := scopeOf(ctx)
+	f, at := b.timer(b.run.now().Add(d))
+	s := newScope(ctx, b)
+	s.deadline = at
+	b.run.deadlines[f] = s
+	return s, func() {
+		if b.evicted.Load() {
+			s.stop(errEvicted)
+			return
+		}
+		delete(b.run.deadlines, f)
+		Cancel(f)
+		s.cancel(context.Canceled)
+	}
+}
+
+// Cancel gives a future up: it ends with context.Canceled, and whatever comes
+// of its command later is dropped. The branch of a branch's future sees its
+// context end.
+func Cancel(f *Future) {
+	r := f.run
+	if f.done || r.root.evicted.Load() {
+		return
+	}
+	if r.current.Load() == nil {
+		panic(foreign)
+	}
+	if f.kind == kindBranch {
+		f.branch.scope.cancel(context.Canceled)
+		return
+	}
+	if f.kind == kindCall && f.sent {
+		r.canceled = append(r.canceled, r.correlation(f.ordinal))
+	}
+	r.complete(f, func(f *Future) { f.err = context.Canceled })
+}
+
+// CancelAll gives up all that have not ended.
+func CancelAll(futures []*Future) {
+	inOrder := slices.Clone(futures)
+	slices.SortStableFunc(inOrder, func(a, b *Future) int { return cmp.Compare(a.ordinal, b.ordinal) })
+	for _, f := range inOrder {
+		Cancel(f)
+	}
+}
+
+// Signal returns a future of the next signal with that name. It takes one only
+// while somebody waits for it.
+func Signal(ctx context.Context, name string) *Future {
+	_, b := scopeOf(ctx)
+	return &Future{run: b.run, kind: kindSignal, signal: name}
+}
+
+// Promise asks for a promise and returns its path.
+func Promise(ctx context.Context) (*Future, string) {
+	_, b := scopeOf(ctx)
+	b.command(entry{op: OpPromise})
+	path := b.path(b.count)
+	return &Future{run: b.run, kind: kindSignal, signal: PromisePrefix + path}, path
+}
+
+// PromisePrefix starts the names of the signals that keep promises.
+const PromisePrefix = "promise:"
+
+// bind gives a signal that came before to a future that is waited for.
+func (f *Future) bind() {
+	if f.kind != kindSignal || f.done {
+		return
+	}
+	if queue := f.run.buffered[f.signal]; len(queue) > 0 {
+		f.run.buffered[f.signal] = queue[1:]
+		f.run.complete(f, func(f *Future) { f.setSignal(queue[0]) })
+	}
+}
+
+// setSignal takes the value of a signal; an Error is the rejection of a promise.
+func (f *Future) setSignal(v Value) {
+	if e, ok := v.asError(); ok {
+		f.fail, f.final = e, true
+		return
+	}
+	f.value = v
+}
+
+// Version returns which version of a change this run follows: max for one that
+// gets here for the first time, 0 for one that had passed it before the change.
+func Version(ctx context.Context, change string, limit uint64) uint64 {
+	_, b := scopeOf(ctx)
+	r := b.run
+	if v, ok := r.versions[change]; ok {
+		return v
+	}
+	if v, ok := r.replay.versions[change]; ok {
+		r.versions[change] = v
+		return v
+	}
+	if r.replay.active() {
+		r.versions[change] = 0
+		return 0
+	}
+	r.versions[change] = limit
+	r.log.add(&entry{kind: entryVersion, name: change, n: limit})
+	return limit
+}
+
+// Now is the run's clock: when it last learned something.
+func Now(ctx context.Context) time.Time {
+	_, b := scopeOf(ctx)
+	return fromMicros(b.run.clock)
+}
+
+// Random returns the branch's random numbers, the same in every replay.
+func Random(ctx context.Context) *rand.Rand {
+	_, b := scopeOf(ctx)
+	if b.random == nil {
+		b.random = rand.New(rand.NewPCG(b.run.info.Seed, b.id)) //nolint:gosec // repeatable on purpose
+	}
+	return b.random
+}
+
+// NewID returns 16 bytes, the same in every replay.
+func NewID(ctx context.Context) (id [16]byte) {
+	_, b := scopeOf(ctx)
+	if b.ids == nil {
+		b.ids = rand.New(rand.NewPCG(b.run.info.Seed, ^b.id)) //nolint:gosec // repeatable on purpose
+	}
+	for i := range id {
+		id[i] = byte(b.ids.Uint32())
+	}
+	return id
+}
+
+// InfoOf describes the run.
+func InfoOf(ctx context.Context) Info {
+	_, b := scopeOf(ctx)
+	r := b.run
+	info := r.info
+	info.Commands, info.JournalBytes = int64(r.ordinals), r.log.taken+int64(len(r.log.pending))
+	info.Replaying = r.replay.active()
+	return info
+}
+
+// Replaying tells whether the run only repeats what its journal has; it may be
+// called from any goroutine.
+func Replaying(ctx context.Context) bool {
+	s, ok := ctx.Value(scopeKey{}).(*scope)
+	return ok && s.branch.run.replaying.Load()
+}
+
+// Preload makes a signal of an earlier life of the run available again.
+func Preload(ctx context.Context, name string, v Value) {
+	_, b := scopeOf(ctx)
+	b.run.buffered[name] = append(b.run.buffered[name], v)
+}
+
+// Untaken returns the signals that nobody took, in the order of their names.
+func Untaken(ctx context.Context) (names []string, values []Value) {
+	_, b := scopeOf(ctx)
+	for _, name := range slices.Sorted(maps.Keys(b.run.buffered)) {
+		for _, v := range b.run.buffered[name] {
+			names, values = append(names, name), append(values, v)
+		}
+	}
+	return names, values
+}
+
+// Root tells whether ctx is that of the function itself, not of a branch.
+func Root(ctx context.Context) bool {
+	_, b := scopeOf(ctx)
+	return b.id == 0
+}
+
+// Suspended tells whether the run left memory: deferred functions run then,
+// and nothing else.
+func Suspended(ctx context.Context) bool {
+	s, ok := ctx.Value(scopeKey{}).(*scope)
+	return ok && s.branch.evicted.Load()
+}

@@ -1,0 +1,413 @@
+package durable
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"hash/maphash"
+	"math/rand/v2"
+	"time"
+
+	"google.golang.org/protobuf/types/known/anypb"
+
+	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
+)
+
+// ErrStale is what Checkpoint returns when another attempt has taken over.
+var ErrStale = errors.New("another attempt has taken over")
+
+// Host runs functions for the requests of a server. Set its fields before use;
+// then it is safe for concurrent use.
+type Host struct {
+	// SDK is the name and version that journals and reports carry.
+	SDK string
+	// Build is the build of the app, for people.
+	Build string
+	// Checkpoint stores a segment at the server while a run goes on. nil = it
+	// cannot. It returns ErrStale when the token is no longer the newest.
+	Checkpoint func(ctx context.Context, id string, token int64, a *sendoffv1.Append) error
+	// Result turns what a function returned into an answer.
+	Result func(Value, error) *sdkv1.RunResponse
+	// CacheSize is the number of suspended runs in memory; 0 = none.
+	CacheSize int
+	// CacheTTL is how long one stays there; 0 = 15 minutes.
+	CacheTTL time.Duration
+	// NoShortSleep has every timer wait at the server, for tests.
+	NoShortSleep bool
+	// Frozen stops the clock during an attempt, for tests in virtual time.
+	Frozen bool
+	// Site finds the line of the user's code that asks for a command. nil = do not.
+	Site func() string
+	// Trace gets a line for each entry of a journal. nil = none.
+	Trace func(line string)
+
+	// Base is the context that those of functions are made from; it must not end.
+	// nil = the empty one.
+	Base context.Context //nolint:containedctx // the values of a whole program
+
+	cache *cache
+}
+
+// Open readies the host.
+func (h *Host) Open() { h.cache = newCache(h.CacheSize, cmp.Or(h.CacheTTL, 15*time.Minute)) }
+
+// Close evicts all suspended runs and interrupts those under way.
+func (h *Host) Close() { h.cache.close() }
+
+// Warm is the number of suspended runs in memory.
+func (h *Host) Warm() int { return h.cache.len() }
+
+func (h *Host) elapsed(since time.Time) time.Duration {
+	if h.Frozen {
+		return 0
+	}
+	return time.Since(since)
+}
+
+func (h *Host) base() context.Context {
+	if h.Base == nil {
+		return context.Background()
+	}
+	return h.Base
+}
+
+func (h *Host) site() string {
+	if h.Site == nil {
+		return ""
+	}
+	return h.Site()
+}
+
+// Run carries out one request. The caller writes the answer and then calls
+// done with whether that worked: only then is the run kept in memory.
+func (h *Host) Run(ctx context.Context, req *sdkv1.RunRequest, fn Func) (res *sdkv1.RunResponse, done func(written bool)) {
+	ctx, cancel := context.WithCancel(ctx)
+	id := req.GetDispatchId()
+	taken, ok := h.cache.begin(id, cancel)
+	if !ok {
+		cancel()
+		return temporary("busy", "another attempt of this run is under way here, or the endpoint is closing"), func(bool) {}
+	}
+	j := &job{host: h, req: req, fn: fn, id: id}
+	res = j.run(ctx, taken)
+	cancel()
+	return res, func(written bool) {
+		keep := j.keep
+		if keep != nil && !written {
+			h.cache.drop(keep)
+			keep = nil
+		}
+		h.cache.end(id, keep)
+	}
+}
+
+func temporary(kind, message string) *sdkv1.RunResponse {
+	return failed(sdkv1.Status_STATUS_TEMPORARY_ERROR, &sdkv1.Error{Type: kind, Message: message})
+}
+
+func failed(status sdkv1.Status, e *sdkv1.Error) *sdkv1.RunResponse {
+	return &sdkv1.RunResponse{Status: status, Directive: &sdkv1.RunResponse_Exit{
+		Exit: &sdkv1.Exit{Result: &sdkv1.CallResult{Error: e}},
+	}}
+}
+
+// job is one request.
+type job struct {
+	host *Host
+	req  *sdkv1.RunRequest
+	fn   Func
+	id   string
+	keep *warm // set when the run is suspended and may stay in memory
+}
+
+// server is the journal that a Sendoff server keeps, or nil.
+func (j *job) server() *sendoffv1.Journal { return j.req.GetContext().GetJournal() }
+
+func (j *job) token() int64 { return j.req.GetContext().GetToken() }
+
+func (j *job) run(ctx context.Context, taken *warm) *sdkv1.RunResponse {
+	if taken != nil && !j.fits(taken) {
+		j.host.cache.drop(taken)
+		taken = nil
+	}
+	if taken != nil {
+		return j.advance(ctx, taken.run)
+	}
+	if s := j.server(); s != nil && s.GetLength() > 0 && !s.GetComplete() {
+		return &sdkv1.RunResponse{Status: sdkv1.Status_STATUS_TEMPORARY_ERROR, Report: j.report(&sendoffv1.RunReport{NeedJournal: true})}
+	}
+	journal, err := j.journal()
+	if err != nil {
+		return j.unreadable(err)
+	}
+	if len(journal) == 0 {
+		return j.fresh(ctx)
+	}
+	return j.cold(ctx, journal)
+}
+
+func (j *job) report(r *sendoffv1.RunReport) *sendoffv1.RunReport {
+	r.Sdk, r.Build = j.host.SDK, j.host.Build
+	return r
+}
+
+// fits tells whether the run in memory is where the server believes it is.
+func (j *job) fits(w *warm) bool {
+	poll := j.req.GetPollResult()
+	if poll == nil {
+		return false // a new life of the run: from its input, or a tail call
+	}
+	if s := j.server(); s != nil {
+		return w.length > 0 && s.GetLength() == w.length && s.GetWriter() == w.writer
+	}
+	return w.length == 0 && w.state == hashState(poll.GetTypedCoroutineState())
+}
+
+var stateSeed = maphash.MakeSeed()
+
+func hashState(state *anypb.Any) uint64 { return maphash.Bytes(stateSeed, state.GetValue()) }
+
+// journal finds the journal of the run; none at all for a first run.
+func (j *job) journal() ([]byte, error) {
+	s, poll := j.server(), j.req.GetPollResult()
+	switch {
+	case s != nil && s.GetLength() > 0:
+		journal := make([]byte, 0, s.GetLength())
+		for _, segment := range s.GetSegments() {
+			journal = append(journal, segment...)
+		}
+		if int64(len(journal)) != s.GetLength() {
+			return nil, fmt.Errorf("%w: it has %d bytes in place of %d", errDamaged, len(journal), s.GetLength())
+		}
+		return journal, nil
+	case poll == nil:
+		return nil, nil
+	case poll.GetTypedCoroutineState() == nil:
+		return nil, fmt.Errorf("%w: the run is resumed without a journal", errDamaged)
+	}
+	return unpackState(poll.GetTypedCoroutineState())
+}
+
+// unreadable answers a journal that cannot be used: a person must act.
+func (j *job) unreadable(err error) *sdkv1.RunResponse {
+	text := "SENDOFF1002: run " + j.id + " of function " + j.req.GetFunction() + ": " + err.Error() +
+		". Restart the run from its input, or fork it before the damage."
+	return j.mismatch(text)
+}
+
+// mismatch blocks the run at a Sendoff server. Other servers get an error that
+// they retry: the documented reaction to an incompatible state is to start from
+// the input, which would repeat what was done.
+func (j *job) mismatch(text string) *sdkv1.RunResponse {
+	res := temporary("nondeterminism", text)
+	if j.req.GetContext() != nil {
+		res.Report = j.report(&sendoffv1.RunReport{Mismatch: text})
+	}
+	return res
+}
+
+// fresh starts a run from its input.
+func (j *job) fresh(ctx context.Context) *sdkv1.RunResponse {
+	input := fromAny(j.req.GetInput())
+	info := j.info()
+	info.Epoch = rand.Uint64N(1<<16-1) + 1
+	info.Seed = j.seed(input)
+	w := &writer{keepAll: j.server() == nil}
+	r := newRun(j.host, info, w)
+	now := j.now()
+	header := entry{
+		kind: entryHeader, name: info.Function, version: journalVersion, sdk: j.host.SDK, seed: info.Seed,
+		epoch: info.Epoch, at: micros(now), value: input, dispatch: j.id,
+	}
+	if !info.Expires.IsZero() {
+		header.expires = micros(info.Expires)
+	}
+	w.add(&header)
+	r.clock = header.at
+	r.traceEntry(&header)
+	r.start(j.host.base(), j.fn, input)
+	return j.advance(ctx, r)
+}
+
+// cold brings a run back by repeating its journal.
+func (j *job) cold(ctx context.Context, journal []byte) *sdkv1.RunResponse {
+	entries, w, err := decode(journal)
+	if err != nil {
+		return j.unreadable(err)
+	}
+	if w.keepAll = j.server() == nil; w.keepAll {
+		w.all = journal
+	}
+	header := entries[0]
+	if header.name != j.req.GetFunction() || header.dispatch != j.id {
+		return j.unreadable(fmt.Errorf("%w: it is that of run %s of function %s", errDamaged, header.dispatch, header.name))
+	}
+	info := j.info()
+	info.Seed, info.Epoch = header.seed, header.epoch
+	if header.expires > 0 {
+		info.Expires = fromMicros(header.expires)
+	}
+	r := newRun(j.host, info, w)
+	r.restore(entries)
+	r.start(j.host.base(), j.fn, header.value)
+	return j.advance(ctx, r)
+}
+
+// restore sets the run to the start of a journal.
+func (r *Run) restore(entries []entry) {
+	r.replay = newReplay(entries)
+	r.clock = entries[0].at
+	for i := range entries {
+		r.traceEntry(&entries[i])
+		if e := &entries[i]; e.kind == entryCommand {
+			r.ordinals = e.ordinal + e.count
+			r.branches = max(r.branches, e.child)
+		}
+	}
+}
+
+func (j *job) info() Info {
+	q := j.req
+	info := Info{
+		ID: j.id, Parent: q.GetParentDispatchId(), Root: q.GetRootDispatchId(), Function: q.GetFunction(),
+		Attempt: int(max(q.GetContext().GetAttempt(), 1)),
+	}
+	if t := q.GetCreationTime(); t != nil {
+		info.Created = t.AsTime()
+	}
+	if t := q.GetExpirationTime(); t != nil {
+		info.Expires = t.AsTime()
+	}
+	return info
+}
+
+// seed is the same for each attempt to start the run, so that ids that a first
+// attempt made and lost are made again.
+func (j *job) seed(input Value) uint64 {
+	hash := fnv.New64a()
+	for _, text := range []string{j.id, j.req.GetFunction(), input.URL} {
+		_, _ = hash.Write([]byte(text))
+		_, _ = hash.Write([]byte{0})
+	}
+	_, _ = hash.Write(input.Data)
+	_, _ = hash.Write(binary.AppendUvarint(nil, uint64(max(j.req.GetContext().GetEpoch(), 0))))
+	return hash.Sum64()
+}
+
+func (j *job) now() time.Time {
+	if t := j.req.GetContext().GetNow(); t != nil {
+		return t.AsTime()
+	}
+	return time.Now()
+}
+
+func (j *job) attempt() attempt {
+	poll, extra := j.req.GetPollResult(), j.req.GetContext()
+	a := attempt{
+		results: poll.GetResults(), pollFail: poll.GetError(), signals: extra.GetSignals(),
+		now: j.now(), received: time.Now(), sendoff: extra != nil,
+	}
+	if j.server() != nil && j.host.Checkpoint != nil {
+		a.flush = j.flush
+	}
+	return a
+}
+
+// flush stores a segment at the server, within a few seconds or not at all.
+func (j *job) flush(ctx context.Context, segment []byte, offset int64) error {
+	var err error
+	for try := range 4 {
+		if try > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(100 * time.Millisecond << try):
+			}
+		}
+		err = j.host.Checkpoint(ctx, j.id, j.token(), &sendoffv1.Append{Offset: offset, Segment: segment})
+		if err == nil || errors.Is(err, ErrStale) || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// advance runs on, and turns what came of it into an answer.
+func (j *job) advance(ctx context.Context, r *Run) *sdkv1.RunResponse {
+	err := r.advance(ctx, j.attempt())
+	res := j.answer(r, err)
+	if j.keep == nil {
+		r.evict()
+	}
+	return res
+}
+
+func (j *job) answer(r *Run, err error) *sdkv1.RunResponse {
+	var misfit *MismatchError
+	var panicked *PanicError
+	switch {
+	case errors.As(err, &misfit):
+		return j.mismatch(misfit.Text)
+	case errors.As(err, &panicked):
+		return j.withJournal(r, temporaryPanic(panicked))
+	case errors.Is(err, errInterrupted):
+		return temporary("interrupted", err.Error())
+	case err != nil:
+		return j.withJournal(r, failed(sdkv1.Status_STATUS_PERMANENT_ERROR, &sdkv1.Error{Type: "stuck", Message: "sendoff: " + err.Error()}))
+	case r.root.done && !r.owesDetached():
+		return j.exit(r)
+	}
+	return j.poll(r)
+}
+
+func temporaryPanic(p *PanicError) *sdkv1.RunResponse {
+	return failed(sdkv1.Status_STATUS_TEMPORARY_ERROR, &sdkv1.Error{
+		Type: "panic", Message: fmt.Sprint(p.Value), Traceback: p.Stack,
+	})
+}
+
+// exit answers with what the function returned.
+func (j *job) exit(r *Run) *sdkv1.RunResponse {
+	if e := r.replay.missing(); e != nil {
+		return j.mismatch(r.missing(e).Error())
+	}
+	value, _ := r.root.result.local.(Value)
+	res := j.withJournal(r, j.host.Result(value, r.root.result.err))
+	if res.Report != nil && len(r.calls) > 0 {
+		res.Report.CancelOpenCalls = true
+	}
+	return res
+}
+
+// withJournal adds what is new of the journal to an answer. An answer that is
+// tried again leaves out the failures that it would only repeat.
+func (j *job) withJournal(r *Run, res *sdkv1.RunResponse) *sdkv1.RunResponse {
+	if j.req.GetContext() == nil {
+		return res
+	}
+	res.Report = j.report(&sendoffv1.RunReport{})
+	n := len(r.log.pending)
+	if Again(res.GetStatus()) && r.cut >= 0 {
+		n = r.cut
+	}
+	if j.server() != nil && n > 0 {
+		offset := r.log.taken
+		res.Report.Append = &sendoffv1.Append{Offset: offset, Segment: r.log.take(n)}
+	}
+	return res
+}
+
+// Again tells whether a server tries a call again that ended so.
+func Again(s sdkv1.Status) bool {
+	switch s {
+	case sdkv1.Status_STATUS_TIMEOUT, sdkv1.Status_STATUS_THROTTLED, sdkv1.Status_STATUS_TEMPORARY_ERROR,
+		sdkv1.Status_STATUS_DNS_ERROR, sdkv1.Status_STATUS_TCP_ERROR, sdkv1.Status_STATUS_TLS_ERROR,
+		sdkv1.Status_STATUS_HTTP_ERROR, sdkv1.Status_STATUS_INCOMPATIBLE_STATE:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,433 @@
+package durable
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
+)
+
+// Func is a durable function.
+type Func func(ctx context.Context, input Value) (Value, error)
+
+// Info describes a run.
+type Info struct {
+	ID, Parent, Root string
+	Function         string
+	Attempt          int
+	Created, Expires time.Time // zero = not known
+	Seed             uint64
+	Epoch            uint64 // of correlation ids
+	Commands         int64
+	JournalBytes     int64
+	Replaying        bool
+}
+
+// Run is a call of a function: its branches and what they wait for. Only one
+// goroutine at a time may use it.
+type Run struct {
+	host *Host
+	info Info
+	log  *writer
+
+	replay    replay
+	replaying atomic.Bool
+
+	root     *Branch
+	live     map[*Branch]struct{}
+	ready    []*Branch
+	current  atomic.Pointer[Branch]
+	branches uint64
+	scopes   uint64
+	ordinals uint64
+	watched  []*wait
+
+	calls     map[uint64]*Future // open ones
+	unsent    []*Future          // calls, in order
+	lastSent  []*Future
+	canceled  []uint64
+	steps     map[uint64]*Future
+	toStart   []*Future
+	running   map[*Future]struct{}
+	timers    timers
+	timerOf   map[uint64]*Future
+	deadlines map[*Future]*scope
+	waiting   map[string][]*Future // for signals
+	buffered  map[string][]Value   // signals nobody took
+	lastSig   int64
+	versions  map[string]uint64
+	expired   bool
+
+	clock   int64 // microseconds
+	cut     int   // bytes of the log before the first failure that is not on disk; -1 = there is none
+	unsafe  bool  // steps have ended that are not on disk
+	failure error
+	attempt attempt
+	mu      sync.Mutex
+	ended   []stepEnd
+	notify  chan struct{}
+}
+
+type stepEnd struct {
+	f     *Future
+	value Value
+	fail  *sdkv1.Error
+}
+
+// attempt is what a request brought.
+type attempt struct {
+	results  []*sdkv1.CallResult
+	pollFail *sdkv1.Error
+	signals  []*sendoffv1.Signal
+	now      time.Time // by the server's clock
+	received time.Time // by ours
+	sendoff  bool      // the server is a Sendoff server
+	flush    func(ctx context.Context, segment []byte, offset int64) error
+}
+
+func newRun(h *Host, info Info, w *writer) *Run {
+	return &Run{
+		host: h, info: info, log: w, cut: -1,
+		live: make(map[*Branch]struct{}), calls: make(map[uint64]*Future), steps: make(map[uint64]*Future),
+		running: make(map[*Future]struct{}), timerOf: make(map[uint64]*Future), deadlines: make(map[*Future]*scope),
+		waiting: make(map[string][]*Future), buffered: make(map[string][]Value), versions: make(map[string]uint64),
+		notify: make(chan struct{}, 1),
+	}
+}
+
+// start makes the root branch.
+func (r *Run) start(ctx context.Context, fn Func, input Value) {
+	r.root = &Branch{}
+	r.newBranch(ctx, r.root, func(ctx context.Context) (any, error) { return fn(ctx, input) })
+	if !r.info.Expires.IsZero() {
+		r.root.scope.deadline = r.info.Expires
+	}
+}
+
+func (r *Run) correlation(ordinal uint64) uint64 { return r.info.Epoch<<48 | ordinal }
+
+func (r *Run) enqueue(b *Branch) {
+	if !b.queued && !b.done {
+		b.queued = true
+		r.ready = append(r.ready, b)
+	}
+}
+
+// fail ends the run for a reason that is not the function's own result.
+func (r *Run) fail(err error) {
+	if r.failure == nil {
+		r.failure = err
+	}
+}
+
+// now is the server's clock; what comes of it must be recorded.
+func (r *Run) now() time.Time {
+	return r.attempt.now.Add(r.host.elapsed(r.attempt.received))
+}
+
+var errInterrupted = errors.New("the attempt was interrupted")
+
+// advance runs until the function ends or has to wait for the server. It uses a
+// goroutine of its own because a Goexit in a branch goes on in its scheduler.
+func (r *Run) advance(ctx context.Context, a attempt) error {
+	r.attempt = a
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer r.current.Store(nil)
+		r.drive(ctx)
+	}()
+	<-done
+	return r.failure
+}
+
+func (r *Run) drive(ctx context.Context) {
+	for r.failure == nil {
+		r.runReady()
+		if r.failure != nil || !r.step(ctx) {
+			return
+		}
+	}
+}
+
+// runReady runs every branch until all are parked.
+func (r *Run) runReady() {
+	for len(r.ready) > 0 && r.failure == nil {
+		b := r.ready[0]
+		r.ready = r.ready[1:]
+		b.queued = false
+		if b.done {
+			continue
+		}
+		r.replaying.Store(r.replay.active())
+		r.current.Store(b)
+		_, parked := b.next()
+		r.current.Store(nil)
+		if !parked {
+			delete(r.live, b)
+		}
+		for _, w := range r.watched {
+			if w.ctx.Err() != nil {
+				w.wake()
+			}
+		}
+	}
+	r.ready = nil
+}
+
+// step takes one event, starts steps or waits for one. It returns false when
+// there is nothing to be done without the server.
+func (r *Run) step(ctx context.Context) bool {
+	if r.replay.active() {
+		r.repeat()
+		return true
+	}
+	if r.replay.entries != nil {
+		r.replay = replay{versions: r.replay.versions}
+	}
+	switch {
+	case r.root.done:
+		return false
+	case r.takeResult(), r.takeSignal(), r.takeStep(), r.takeTimer():
+		return true
+	case len(r.toStart) > 0:
+		r.startSteps(ctx)
+		return true
+	case len(r.running) > 0:
+		r.waitFor(ctx, r.untilTimer(time.Hour))
+		return true
+	case r.shortSleep():
+		r.waitFor(ctx, r.untilTimer(time.Second))
+		return true
+	}
+	r.checkDeadlock()
+	return false
+}
+
+// repeat applies the next event of the journal.
+func (r *Run) repeat() {
+	if e := r.replay.missing(); e != nil {
+		r.fail(r.missing(e))
+		return
+	}
+	e := r.replay.events[r.replay.next]
+	r.replay.next++
+	r.apply(e, true)
+}
+
+// record journals an event and applies it.
+func (r *Run) record(e entry) {
+	e.at = max(micros(r.now()), r.clock)
+	r.log.add(&e)
+	r.traceEntry(&e)
+	r.apply(&e, false)
+}
+
+func (r *Run) apply(e *entry, replayed bool) {
+	r.clock = max(r.clock, e.at)
+	switch e.kind {
+	case entryDone:
+		r.applyDone(e, replayed)
+	case entrySignal:
+		r.lastSig = int64(e.n)
+		r.applySignal(e.name, e.value)
+	case entryPoll:
+		r.markSent()
+	case entryExpire:
+		r.expired = true
+		r.root.scope.cancel(context.DeadlineExceeded)
+	}
+}
+
+func (r *Run) applyDone(e *entry, replayed bool) {
+	f := r.find(e.ordinal)
+	if f == nil {
+		return
+	}
+	var fail *sdkv1.Error
+	if e.fail != nil {
+		fail = new(sdkv1.Error)
+		if err := proto.Unmarshal(e.fail, fail); err != nil {
+			fail = &sdkv1.Error{Type: "journal", Message: "the recorded error cannot be read"}
+		}
+	}
+	r.complete(f, func(f *Future) { f.value, f.fail, f.final = e.value, fail, replayed || f.kind != kindStep })
+	if s := r.deadlines[f]; s != nil {
+		delete(r.deadlines, f)
+		s.cancel(context.DeadlineExceeded)
+	}
+}
+
+func (r *Run) find(ordinal uint64) *Future {
+	if f := r.calls[ordinal]; f != nil {
+		return f
+	}
+	if f := r.steps[ordinal]; f != nil {
+		return f
+	}
+	return r.timerOf[ordinal]
+}
+
+func (r *Run) applySignal(name string, v Value) {
+	if list := r.waiting[name]; len(list) > 0 {
+		f := list[0]
+		r.unlist(f)
+		r.complete(f, func(f *Future) { f.setSignal(v) })
+		return
+	}
+	r.buffered[name] = append(r.buffered[name], v)
+}
+
+// unlist takes one entry of a signal's future out of the line for it.
+func (r *Run) unlist(f *Future) {
+	list := r.waiting[f.signal]
+	if i := slices.Index(list, f); i >= 0 {
+		list = slices.Delete(list, i, i+1)
+	}
+	if len(list) == 0 {
+		delete(r.waiting, f.signal)
+		return
+	}
+	r.waiting[f.signal] = list
+}
+
+// markSent notes that a poll carried all calls so far.
+func (r *Run) markSent() {
+	for _, f := range r.unsent {
+		f.sent, f.call = true, nil
+	}
+	r.lastSent, r.unsent, r.canceled = r.unsent, nil, nil
+}
+
+// takeResult takes the next result that the request brought.
+func (r *Run) takeResult() bool {
+	if r.attempt.pollFail != nil {
+		fail := encodeError(r.attempt.pollFail)
+		r.attempt.pollFail = nil
+		for _, f := range r.lastSent {
+			if !f.done {
+				r.record(entry{kind: entryDone, ordinal: f.ordinal, fail: fail})
+			}
+		}
+		return true
+	}
+	for len(r.attempt.results) > 0 {
+		result := r.attempt.results[0]
+		r.attempt.results = r.attempt.results[1:]
+		id := result.GetCorrelationId()
+		ordinal := id & (1<<48 - 1)
+		if id>>48 != r.info.Epoch || r.calls[ordinal] == nil {
+			continue // given before, or given up, or of an earlier life of the run
+		}
+		e := entry{kind: entryDone, ordinal: ordinal, value: fromAny(result.GetOutput())}
+		if result.GetError() != nil {
+			e.fail = encodeError(result.GetError())
+		}
+		r.record(e)
+		return true
+	}
+	return false
+}
+
+func (r *Run) takeSignal() bool {
+	for len(r.attempt.signals) > 0 {
+		s := r.attempt.signals[0]
+		r.attempt.signals = r.attempt.signals[1:]
+		if s.GetSequence() <= r.lastSig && r.lastSig != 0 {
+			continue
+		}
+		r.record(entry{kind: entrySignal, name: s.GetName(), n: uint64(max(s.GetSequence(), 0)), value: fromAny(s.GetValue())})
+		return true
+	}
+	return false
+}
+
+// takeTimer lets one timer go off that is due.
+func (r *Run) takeTimer() bool {
+	now := micros(r.now())
+	if f := r.timers.nearest(); f != nil && f.at <= now {
+		r.record(entry{kind: entryDone, ordinal: f.ordinal})
+		return true
+	}
+	if !r.expired && !r.info.Expires.IsZero() && micros(r.info.Expires) <= now {
+		r.record(entry{kind: entryExpire})
+		return true
+	}
+	return false
+}
+
+// untilTimer is the time until the next timer, at most limit.
+func (r *Run) untilTimer(limit time.Duration) time.Duration {
+	now := r.now()
+	if f := r.timers.nearest(); f != nil {
+		limit = min(limit, fromMicros(f.at).Sub(now))
+	}
+	if !r.expired && !r.info.Expires.IsZero() {
+		limit = min(limit, r.info.Expires.Sub(now))
+	}
+	return max(limit, 0)
+}
+
+// shortSleep tells whether all that is waited for is a timer so near that a
+// poll is not worth it.
+func (r *Run) shortSleep() bool {
+	if r.host.NoShortSleep || len(r.calls) > 0 || len(r.unsent) > 0 || len(r.canceled) > 0 {
+		return false
+	}
+	f := r.timers.nearest()
+	return f != nil && fromMicros(f.at).Sub(r.now()) < time.Second
+}
+
+// waitFor waits for a step, the attempt's end, or a time.
+func (r *Run) waitFor(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-r.notify:
+	case <-timer.C:
+	case <-ctx.Done():
+		r.fail(errInterrupted)
+	}
+}
+
+// waits tells whether somebody waits for a signal.
+func (r *Run) waits() bool { return len(r.waiting) > 0 }
+
+func (r *Run) checkDeadlock() {
+	if len(r.calls) > 0 || len(r.unsent) > 0 || r.timers.nearest() != nil {
+		return
+	}
+	switch {
+	case r.waits() && !r.attempt.sendoff:
+		r.fail(errors.New("the function waits for a signal or a promise, which this server does not have: use a Sendoff server"))
+	case !r.waits():
+		r.fail(errors.New("the function waits for something that can never come; does it block on a channel, a mutex or the future of a detached call?"))
+	}
+}
+
+// evict unwinds all branches and frees the run. It may take as long as the
+// deferred functions of the user.
+func (r *Run) evict() {
+	for _, f := range r.steps {
+		if f.cancel != nil {
+			f.cancel()
+		}
+	}
+	for b := range r.live {
+		b.evicted.Store(true)
+	}
+	for b := range r.live {
+		b.evict()
+	}
+	r.live = nil
+	if r.root != nil {
+		r.root.scope.stop(errEvicted)
+	}
+}

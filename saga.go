@@ -1,0 +1,60 @@
+package sendoff
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/sendoff-dev/sendoff/internal/durable"
+)
+
+// Saga undoes what a durable function did when it fails:
+//
+//	undo := sendoff.NewSaga(ctx)
+//	defer undo.RollbackOnError(&err)
+//	... book ...
+//	undo.Add("cancel booking", func(ctx context.Context) error { ... })
+type Saga struct {
+	ctx  context.Context //nolint:containedctx // that of the function whose steps it undoes
+	undo []undoing
+}
+
+type undoing struct {
+	name string
+	fn   func(context.Context) error
+}
+
+// NewSaga makes a saga. Its undoing goes on when ctx has ended.
+func NewSaga(ctx context.Context) *Saga { return &Saga{ctx: context.WithoutCancel(ctx)} }
+
+// Add says how to undo what was done. It will be a [Step] of that name.
+func (s *Saga) Add(name string, fn func(context.Context) error) {
+	s.undo = append(s.undo, undoing{name, fn})
+}
+
+// Rollback undoes all, the last first, each as a step, and forgets it. It goes
+// on when one fails, and returns all errors joined.
+func (s *Saga) Rollback() error {
+	var errs []error
+	for _, u := range slices.Backward(s.undo) {
+		_, err := Step(s.ctx, u.name, func(ctx context.Context) (struct{}, error) { return struct{}{}, u.fn(ctx) })
+		errs = append(errs, err)
+	}
+	s.undo = nil
+	return errors.Join(errs...)
+}
+
+// RollbackOnError, deferred, undoes all when the function fails with *err, and
+// joins what fails while undoing to it. A tail call is no failure. Neither is a
+// panic: it has the function tried again.
+func (s *Saga) RollbackOnError(err *error) {
+	if *err == nil || durable.Suspended(s.ctx) {
+		return
+	}
+	if _, tail := errors.AsType[*tailCall](*err); tail {
+		return
+	}
+	if undone := s.Rollback(); undone != nil {
+		*err = errors.Join(*err, undone)
+	}
+}

@@ -1,0 +1,178 @@
+package sendoff
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	"github.com/sendoff-dev/sendoff/internal/durable"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// The defaults of steps.
+const (
+	stepAttempts   = 5
+	stepMinBackoff = 200 * time.Millisecond
+	stepMaxBackoff = 10 * time.Second
+)
+
+// Step does something in this process and records what came of it: in a replay
+// the recorded result is returned, and fn is not called. fn runs on a goroutine
+// of its own with an ordinary context, which ends with that of the function; it
+// calls no durable operation and changes no variable of the function, since a
+// replay would not.
+//
+// fn runs at least once: when the process ends before the result is on record,
+// it runs again. [StepKey] is the same then, for services that know idempotency
+// keys. With a Sendoff server a result is on record before the next step starts;
+// with others it is when the function waits for the server.
+//
+// A failure is tried again, see [WithRetry], but for [Permanent] ones;
+// [RetryAfter] says when. The last one is returned as a [*CallError] with
+// the name of the step. [Timeout] bounds each attempt.
+//
+// Outside a durable function Step calls fn, with retries.
+func Step[T any](ctx context.Context, name string, fn func(context.Context) (T, error), opts ...Option) (T, error) {
+	if !durable.In(ctx) {
+		return plainStep(ctx, name, fn, opts)
+	}
+	return StepAsync(ctx, name, fn, opts...).Await(ctx)
+}
+
+// StepAsync starts a step and goes on. It works only in a durable function.
+func StepAsync[T any](ctx context.Context, name string, fn func(context.Context) (T, error), opts ...Option) *Future[T] {
+	o := gather(opts)
+	core := durable.Step(ctx, name, func(ctx context.Context, key string) (durable.Value, *sdkv1.Error) {
+		v, err := attemptStep(context.WithValue(ctx, stepKeyKey{}, key), fn, o)
+		if err != nil {
+			return durable.Value{}, wireError(err)
+		}
+		return v, nil
+	})
+	return &Future[T]{core: core, name: name, read: readValue[T]}
+}
+
+type stepKeyKey struct{}
+
+// StepKey is the idempotency key of the step that ctx belongs to: the id of the
+// run, and the place of the step in it. It is the same each time that the step
+// runs. "" outside a step.
+func StepKey(ctx context.Context) string {
+	key, _ := ctx.Value(stepKeyKey{}).(string)
+	return key
+}
+
+// wireError is the recorded form of an error. The status of one that has no
+// name of its own goes into the type.
+func wireError(err error) *sdkv1.Error {
+	e := encodeError(err)
+	if _, call := errors.AsType[*CallError](err); !call && e.GetValue() == nil {
+		if s := statusOf(err); s != StatusPermanentError {
+			e.Type = s.String()
+		}
+	}
+	return e
+}
+
+func plainStep[T any](ctx context.Context, name string, fn func(context.Context) (T, error), opts []Option) (T, error) {
+	var zero T
+	if durable.InStep(ctx) {
+		return zero, errInStep("step " + name)
+	}
+	v, err := attemptStep(ctx, fn, gather(opts))
+	if err != nil {
+		return zero, &recordedError{decodeCallError(name, wireError(err)), false}
+	}
+	return decode[T](v)
+}
+
+// attemptStep tries until fn succeeds or its policy gives up.
+func attemptStep[T any](ctx context.Context, fn func(context.Context) (T, error), o *options) (durable.Value, error) {
+	policy := stepPolicy(o)
+	begun := time.Now()
+	for failures := int32(1); ; failures++ {
+		v, err := tryStep(ctx, fn, o.timeout)
+		if err == nil {
+			return encode(v)
+		}
+		if task.IsPermanent(err) || ctx.Err() != nil || failures >= policy.attempts {
+			return durable.Value{}, err
+		}
+		wait := policy.backoff(failures)
+		if asked, _ := task.Wait(err); asked > 0 {
+			wait = asked
+		}
+		if policy.age > 0 && time.Since(begun)+wait > policy.age {
+			return durable.Value{}, err
+		}
+		if sleep(ctx, wait) != nil {
+			return durable.Value{}, err
+		}
+	}
+}
+
+// tryStep runs fn once and survives what it does.
+func tryStep[T any](ctx context.Context, fn func(context.Context) (T, error), timeout time.Duration) (v T, err error) {
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, &statusError{StatusTimeout, fmt.Sprintf("the step took longer than %s", timeout)})
+		defer cancel()
+	}
+	type answer struct {
+		v   T
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		a := answer{err: &statusError{StatusTemporaryError, "the step called runtime.Goexit, as t.FailNow does"}}
+		defer func() { done <- a }()
+		defer func() {
+			if p := recover(); p != nil {
+				a.err = stepPanic(p)
+			}
+		}()
+		a.v, a.err = fn(ctx)
+	}()
+	a := <-done
+	if a.err != nil && timeout > 0 && errors.Is(a.err, context.DeadlineExceeded) && ctx.Err() != nil {
+		a.err = context.Cause(ctx)
+	}
+	return a.v, a.err
+}
+
+type retryRule struct {
+	attempts          int32
+	age               time.Duration
+	least, most       time.Duration
+	factor, jitterPct float64
+}
+
+func stepPolicy(o *options) retryRule {
+	rule := retryRule{attempts: stepAttempts, least: stepMinBackoff, most: stepMaxBackoff, factor: 2, jitterPct: 0.2}
+	if o.noRetry {
+		rule.attempts = 1
+	}
+	if r := o.retry; r != nil {
+		rule.attempts = int32(cmp.Or(r.MaxAttempts, stepAttempts))
+		rule.age, rule.least = r.MaxAge, cmp.Or(r.MinBackoff, rule.least)
+		rule.most, rule.factor = cmp.Or(r.MaxBackoff, max(rule.most, rule.least)), cmp.Or(r.Factor, rule.factor)
+		if r.Jitter != nil {
+			rule.jitterPct = *r.Jitter
+		}
+	}
+	return rule
+}
+
+// backoff is the wait after so many failures.
+func (r retryRule) backoff(failures int32) time.Duration {
+	d := float64(r.least)
+	for range min(failures-1, 64) {
+		d *= r.factor
+	}
+	d = min(d, float64(r.most))
+	return time.Duration(d * (1 + r.jitterPct*(rand.Float64()-0.5)))
+}
