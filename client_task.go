@@ -6,11 +6,13 @@ import (
 	"time"
 )
 
-// NewTask is a task to submit. Exactly one of URL and Handler is needed; a zero
-// field leaves the choice to the server.
+// NewTask is a task to submit. Exactly one of URL, Function and Handler is
+// needed; a zero field leaves the choice to the server.
 type NewTask struct {
-	URL     string `json:"url,omitempty"`     // pushed to
-	Handler string `json:"handler,omitempty"` // name of a Go handler in a program that embeds the engine
+	URL      string `json:"url,omitempty"`      // pushed to
+	Function string `json:"function,omitempty"` // name of a durable function, served at Endpoint
+	Endpoint string `json:"endpoint,omitempty"` // URL of the app that serves Function
+	Handler  string `json:"handler,omitempty"`  // name of a Go handler in a program that embeds the engine
 
 	ID    string `json:"id,omitempty"`    // chosen by the client; taken ones are refused with 409
 	Queue string `json:"queue,omitempty"` // default "default"
@@ -114,17 +116,21 @@ type Task struct {
 	ID          string            `json:"id"`
 	State       string            `json:"state"` // scheduled, ready, running, suspended, blocked, succeeded, failed, canceled
 	Reason      string            `json:"reason,omitempty"`
-	Kind        string            `json:"kind,omitempty"` // http, local
+	Kind        string            `json:"kind,omitempty"` // http, function, local
 	Queue       string            `json:"queue,omitempty"`
 	Name        string            `json:"name,omitempty"`
 	URL         string            `json:"url,omitempty"`
 	Handler     string            `json:"handler,omitempty"`
+	Function    string            `json:"function,omitempty"`
+	Endpoint    string            `json:"endpoint,omitempty"`  // of the function
+	ParentID    string            `json:"parent_id,omitempty"` // of a call: the function that made it
+	RootID      string            `json:"root_id,omitempty"`   // of a call: the first function of its tree
 	Method      string            `json:"method,omitempty"`
 	Priority    int               `json:"priority"`
 	Group       string            `json:"group,omitempty"`
-	Attempts    int               `json:"attempts"` // spent or under way in this run
-	MaxAttempts int               `json:"max_attempts,omitempty"`
-	Timeout     time.Duration     `json:"-"` // of one attempt
+	Attempts    int               `json:"attempts"`               // spent or under way in this run
+	MaxAttempts int               `json:"max_attempts,omitempty"` // 0 = until it expires
+	Timeout     time.Duration     `json:"-"`                      // of one attempt
 	Retry       *Retry            `json:"retry,omitempty"`
 	CreatedAt   time.Time         `json:"created_at,omitzero"`
 	RunAt       time.Time         `json:"run_at,omitzero"`
@@ -145,6 +151,8 @@ type Task struct {
 	Headers    map[string]string `json:"headers,omitempty"`
 	Payload    json.RawMessage   `json:"payload,omitempty"`        // JSON as it was submitted; a text as a JSON string
 	PayloadRaw []byte            `json:"payload_base64,omitempty"` // in place of Payload when it is no text
+	Result     json.RawMessage   `json:"result,omitempty"`         // what a function returned
+	Error      *FunctionError    `json:"error,omitempty"`          // what a function failed with
 
 	Existing bool `json:"-"` // Submit: the task was there already and holds the unique key
 	Replayed bool `json:"-"` // Submit: the task was made by an earlier request with the same Idempotency-Key

@@ -15,13 +15,15 @@ type Attempt struct {
 	StartedAt  time.Time         `json:"started_at,omitzero"`
 	FinishedAt time.Time         `json:"finished_at,omitzero"`
 	Duration   time.Duration     `json:"-"`
-	Outcome    string            `json:"outcome"`          // success, failure, reject, throttle, interrupt, crash, cancel, snooze, expire, running
+	Outcome    string            `json:"outcome"`          // success, failure, reject, throttle, interrupt, crash, cancel, snooze, expire, suspend, continue, block, running
 	Status     int               `json:"status,omitempty"` // HTTP status; 0 = no answer
 	Error      string            `json:"error,omitempty"`
 	Headers    map[string]string `json:"headers,omitempty"`     // of the answer
 	Body       string            `json:"body,omitempty"`        // of the answer, up to 64 KiB
 	BodyRaw    []byte            `json:"body_base64,omitempty"` // in place of Body when it is no text
 	Truncated  bool              `json:"truncated,omitempty"`   // the body was longer
+	Result     json.RawMessage   `json:"result,omitempty"`      // what this run of a function returned
+	Failure    *FunctionError    `json:"failure,omitempty"`     // what this run of a function failed with
 }
 
 type wireAttempt struct {
