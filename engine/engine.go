@@ -29,6 +29,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/claim"
 	"github.com/sendoff-dev/sendoff/internal/egress"
 	"github.com/sendoff-dev/sendoff/internal/exec"
+	"github.com/sendoff-dev/sendoff/internal/exec/function"
 	"github.com/sendoff-dev/sendoff/internal/exec/local"
 	"github.com/sendoff-dev/sendoff/internal/exec/push"
 	"github.com/sendoff-dev/sendoff/internal/httpsig"
@@ -60,8 +61,9 @@ type Config struct {
 	Name  string // of this node, for people; default host:pid
 	Roles []Role // default AllRoles
 
-	PushSlots  int // pushes under way at a time; default 256
-	LocalSlots int // handler calls under way at a time; default 100
+	PushSlots     int // pushes under way at a time; default 256
+	FunctionSlots int // runs of durable functions under way at a time; default 256
+	LocalSlots    int // handler calls under way at a time; default 100
 
 	Grace     time.Duration   // for attempts under way when Run's context ends; default 25 s
 	Lease     time.Duration   // after which a silent node is lost; default 10 s
@@ -69,7 +71,9 @@ type Config struct {
 	Poll      time.Duration   // how often to look for tasks without being woken; default 1 s
 	Retention store.Retention // microseconds; default 24 h, failed tasks 14 days
 
-	KeysFile      string   // of the keys that sign pushes, made when missing; "" = pushes are not signed
+	KeysFile      string   // of the keys that sign pushes and runs of functions, made when missing; "" = they are not signed
+	StrictStatus  bool     // 401, 403 and 404 of a function's endpoint end the call, as Dispatch has it; default: the endpoint is left alone for a while
+	KeepState     []string // hosts of endpoints whose functions are not begun again when their app cannot read their state any more; "*" = all
 	AllowEgress   []string // CIDRs and hosts that may be called although they are private
 	AllowLoopback bool     // targets on this machine may be called
 
@@ -110,6 +114,9 @@ func (c Config) withDefaults() Config {
 	if c.PushSlots == 0 {
 		c.PushSlots = 256
 	}
+	if c.FunctionSlots == 0 {
+		c.FunctionSlots = 256
+	}
 	if c.LocalSlots == 0 {
 		c.LocalSlots = 100
 	}
@@ -134,6 +141,8 @@ type Engine struct {
 	acceptor  *accept.Acceptor
 	handlers  *local.Handlers
 	pusher    *push.Pusher
+	runner    *function.Executor
+	embedded  sync.Map // name -> http.RoundTripper
 	keys      *httpsig.Keys
 	settler   *settle.Settler
 	scheduler *schedule.Scheduler
@@ -141,6 +150,9 @@ type Engine struct {
 	operator  *operate.Operator
 	loops     []*claim.Loop
 
+	besides sync.WaitGroup  // what goes on beside the work
+	beside  context.Context // of it
+	quit    context.CancelFunc
 	ready   atomic.Bool
 	hurry   chan struct{} // closed by Hurry
 	hurried sync.Once
@@ -153,6 +165,7 @@ type Engine struct {
 func New(s store.Store, cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg.withDefaults(), store: s, handlers: local.New(), hurry: make(chan struct{})}
 	e.life, e.end = context.WithCancel(context.Background())
+	e.beside, e.quit = context.WithCancel(context.Background())
 	_, e.shared = s.(store.Notifier)
 	if err := e.wirePush(); err != nil {
 		return nil, err
@@ -165,8 +178,9 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 	}
 	e.wireRooms()
 	e.loops = []*claim.Loop{
-		e.loop("push", e.cfg.PushSlots, func(pool string) bool { return pool == task.AnyPool }),
-		e.loop("local", e.cfg.LocalSlots, e.servesLocal),
+		e.loop("push", e.cfg.PushSlots, e.pusher, func(pool string) bool { return pool == task.AnyPool }),
+		e.loop("function", e.cfg.FunctionSlots, e.runner, func(pool string) bool { return pool == task.FunctionPool }),
+		e.loop("local", e.cfg.LocalSlots, e.handlers, e.servesLocal),
 	}
 	cache := &operate.StatsCache{Operator: e.operator}
 	e.cfg.Metrics.Watch(func() []telemetry.Depth { return depths(cache.Get()) })
@@ -187,6 +201,7 @@ func (e *Engine) wirePush() error {
 		Keys: e.keys, UserAgent: strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
 		Queue: func(lane int32) string { return e.catalog.QueueName(lane) },
 	})
+	e.wireFunctions(dialer)
 	e.acceptor = accept.New(accept.Config{
 		Store: e.store, CheckURL: dialer.CheckURL, Accepted: e.cfg.Metrics.Accepted,
 		Lane: func(ctx context.Context, queue, pool string) (store.Lane, error) {
@@ -205,8 +220,9 @@ func (e *Engine) wireRooms() {
 		Changed: func() { e.member.Tell(store.Hint{Catalog: true}) },
 	})
 	e.settler = settle.New(settle.Config{
+		Call: e.prepareCall, Cancel: e.cancelCalls, Stale: m.Stale,
 		Store: e.store, Wake: e.wake, Due: func(at int64) { e.scheduler.Due(at) }, Ended: e.operator.Ended,
-		Settled: m.Settled, Stale: m.Stale, Log: cfg.Log,
+		Settled: m.Settled, Log: cfg.Log,
 	})
 	e.scheduler = schedule.New(schedule.Config{
 		Store: e.store, Wake: e.wake, Self: func() task.ID { id, _ := e.member.ID(); return id }, Known: e.claims,
@@ -224,11 +240,7 @@ func (e *Engine) wireRooms() {
 	e.member = node.New(member)
 }
 
-func (e *Engine) loop(name string, slots int, serves func(pool string) bool) *claim.Loop {
-	var executor exec.Executor = e.pusher
-	if name == "local" {
-		executor = e.handlers
-	}
+func (e *Engine) loop(name string, slots int, executor exec.Executor, serves func(pool string) bool) *claim.Loop {
 	return claim.New(claim.Config{
 		Name: name, Slots: slots, Poll: e.cfg.Poll, Store: e.store, Log: e.cfg.Log, Claimed: e.cfg.Metrics.Claimed(name),
 		Node:    func() (task.ID, bool) { return e.member.ID() },

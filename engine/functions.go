@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/internal/egress"
+	"github.com/sendoff-dev/sendoff/internal/exec/function"
+	"github.com/sendoff-dev/sendoff/internal/server/api"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+func (e *Engine) wireFunctions(dialer *egress.Dialer) {
+	cfg := function.Config{
+		Dialer: dialer, Resume: e.store.Resume, Journal: e.store.Journal, Strict: e.cfg.StrictStatus, Embedded: e.embeddedEndpoint,
+		RestartIncompatible: func(endpoint string) bool { return !e.keepsState(endpoint) },
+		UserAgent:           strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
+	}
+	if e.keys != nil {
+		cfg.Sign = e.keys.SignBase
+	}
+	e.runner = function.New(cfg)
+}
+
+// keepsState tells whether functions of an endpoint are left as they are when
+// their app cannot read their state any more.
+func (e *Engine) keepsState(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	return err == nil && (slices.Contains(e.cfg.KeepState, "*") || slices.Contains(e.cfg.KeepState, u.Hostname()) || slices.Contains(e.cfg.KeepState, u.Host))
+}
+
+func (e *Engine) prepareCall(ctx context.Context, caller *store.Claimed, call *task.Call) (store.NewTask, error) {
+	return e.acceptor.PrepareCall(ctx, caller, e.catalog.QueueName(caller.Lane), call)
+}
+
+// cancelCalls cancels calls that nobody waits for any more. It takes its time
+// beside the work; when the process ends before, they run to their own end.
+func (e *Engine) cancelCalls(caller *store.Claimed, correlations []uint64, all bool) {
+	e.aside(func(ctx context.Context) error { return e.operator.CancelCalls(ctx, caller.ID, correlations, all) }, "cancel calls")
+}
+
+// aside does something that nobody waits for, at most a minute long.
+func (e *Engine) aside(do func(context.Context) error, what string) {
+	e.besides.Go(func() {
+		ctx, cancel := context.WithTimeout(e.beside, time.Minute)
+		defer cancel()
+		if err := do(ctx); err != nil && ctx.Err() == nil {
+			e.cfg.Log.Warn(what+" failed", "err", err)
+		}
+	})
+}
+
+// Endpoints lists the endpoints of functions that this node has called.
+func (e *Engine) Endpoints() []api.Endpoint {
+	stats := e.runner.Stats()
+	out := make([]api.Endpoint, len(stats))
+	for i, s := range stats {
+		out[i] = api.Endpoint{
+			Endpoint: s.Endpoint, Limit: s.Limit, InFlight: s.InFlight, Waiting: s.Waiting,
+			Succeeded: s.Successes, Failed: s.Failures, LastError: s.LastError, SDK: s.SDK,
+		}
+		if !s.Paused.IsZero() {
+			out[i].PausedUntil = s.Paused.UTC().Format(time.RFC3339)
+		}
+	}
+	return out
+}
+
+// functions is what the API sees of functions.
+type functions struct {
+	*Operator
+	endpoints func() []api.Endpoint
+}
+
+func (f functions) Endpoints() []api.Endpoint { return f.endpoints() }

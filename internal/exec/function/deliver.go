@@ -1,0 +1,95 @@
+package function
+
+import (
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
+	"github.com/sendoff-dev/sendoff/internal/protocol"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// headroom is kept free in a request for everything but state and results.
+const headroom = 256 << 10
+
+// maxDelivery bounds the results of one run, in bytes.
+const maxDelivery = 15_000_000
+
+// delivery is what a run is told.
+type delivery struct {
+	results, signals int
+	seen             int64 // sequence of the last message; 0 = none
+	result           *sdkv1.PollResult
+	signal           []*sendoffv1.Signal
+}
+
+// deliver takes messages in their order, until there are as many results as the
+// poll wanted, or as many bytes as fit beside the state. The first message fits
+// always: a result that does not is replaced by an error.
+func deliver(messages []store.Message, s *state) delivery {
+	d := delivery{result: &sdkv1.PollResult{}}
+	s.fill(d.result)
+	most := task.MaxResults
+	if s.most > 0 {
+		most = min(most, int(s.most))
+	}
+	room := max(task.MaxState-headroom-s.size(), 0)
+	for i := range messages {
+		m := &messages[i]
+		if m.Kind == store.Result && d.results == most {
+			break
+		}
+		size := len(m.Body)
+		if size > room && d.seen != 0 {
+			break
+		}
+		d.add(m, size > room)
+		room -= min(size, room)
+	}
+	return d
+}
+
+func (d *delivery) add(m *store.Message, tooLarge bool) {
+	d.seen = m.Seq
+	switch m.Kind {
+	case store.Result:
+		d.results++
+		d.result.Results = append(d.result.Results, resultOf(m, tooLarge))
+	case store.Signal:
+		d.signals++
+		d.signal = append(d.signal, signalOf(m))
+	case store.PollError:
+		if had := d.result.Error; had != nil {
+			had.Message += "; " + m.Error
+			return
+		}
+		d.result.Error = &sdkv1.Error{Type: protocol.TypePoll, Message: m.Error}
+	}
+}
+
+func resultOf(m *store.Message, tooLarge bool) *sdkv1.CallResult {
+	end := protocol.End{ID: m.From, State: m.State, Reason: m.Reason, Error: m.Error, Body: m.Body}
+	if tooLarge {
+		end.Body = protocol.Encode(&sdkv1.CallResult{Error: &sdkv1.Error{Type: protocol.TypeTooLarge, Message: fmt.Sprintf(
+			"the result of the call has %d bytes, which do not fit into a run beside the state", len(m.Body))}})
+	}
+	r := protocol.Result(&end)
+	r.CorrelationId = m.Correlation
+	return r
+}
+
+func signalOf(m *store.Message) *sendoffv1.Signal {
+	s := &sendoffv1.Signal{Sequence: m.Seq, Name: strings.ToValidUTF8(m.Name, "\uFFFD")}
+	if len(m.Body) > 0 {
+		value := &anypb.Any{}
+		if proto.Unmarshal(m.Body, value) == nil {
+			s.Value = value
+		}
+	}
+	return s
+}

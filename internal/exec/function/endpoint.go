@@ -1,0 +1,197 @@
+package function
+
+import (
+	"sync"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// How long an endpoint that refuses us is left alone: it doubles from one to the
+// other until the endpoint runs a function again.
+const (
+	firstPause = time.Second
+	maxPause   = time.Minute
+)
+
+// endpoint is what this node knows of a place where functions are served.
+type endpoint struct {
+	key     string
+	limiter *limiter // of its host
+
+	mu        sync.Mutex
+	until     time.Time // left alone until then; zero = it is not
+	pause     time.Duration
+	probing   bool // one run is asking whether it takes runs again
+	reason    string
+	lastError string
+	successes int64
+	failures  int64
+	sdk       string
+	used      time.Time
+}
+
+// enter tells how long a run has to wait because the endpoint is left alone; 0 =
+// go on. When the time is over one run goes first. leave or note must follow.
+func (e *endpoint) enter(now time.Time) time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.used = now
+	switch {
+	case e.until.IsZero():
+		return 0
+	case now.Before(e.until):
+		return e.until.Sub(now)
+	case e.probing:
+		return firstPause
+	}
+	e.probing = true
+	return 0
+}
+
+// leave says that the run was not made after all.
+func (e *endpoint) leave() {
+	e.mu.Lock()
+	e.probing = false
+	e.mu.Unlock()
+}
+
+func (e *endpoint) why() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.reason
+}
+
+// note keeps what a run has shown of the endpoint.
+func (e *endpoint) note(v *verdict, now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.used = now
+	e.probing = false
+	switch {
+	case v.pause != "" && !now.Before(e.until):
+		e.pause = min(max(2*e.pause, firstPause), maxPause)
+		e.until, e.reason = now.Add(e.pause), v.pause
+	case v.pause == "" && v.outcome.Class != task.Interrupt && v.outcome.Class != task.Cancel:
+		e.until, e.pause, e.reason = time.Time{}, 0, ""
+	}
+	if v.sdk != "" {
+		e.sdk = v.sdk
+	}
+	switch v.outcome.Class {
+	case task.Success, task.Suspend, task.Continue:
+		e.successes++
+	case task.Interrupt, task.Cancel:
+	default:
+		e.failures++
+		e.lastError = v.outcome.Error
+	}
+}
+
+// EndpointStats is what one node knows of an endpoint, since it started.
+type EndpointStats struct {
+	Endpoint  string    // without credentials
+	Limit     int       // runs at a time on its host
+	InFlight  int       // on its host
+	Waiting   int       // for room on its host
+	Paused    time.Time // left alone until then; zero = it is not
+	Why       string    // it is left alone
+	LastError string    // of a run, for people
+	Successes int64     // runs that brought the function on
+	Failures  int64     // all others
+	SDK       string    // Sendoff's SDK with its version; "" = another one
+}
+
+func (e *endpoint) stats(now time.Time) EndpointStats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := EndpointStats{Endpoint: e.key, LastError: e.lastError, Successes: e.successes, Failures: e.failures, SDK: e.sdk}
+	if now.Before(e.until) {
+		s.Paused, s.Why = e.until, e.reason
+	}
+	s.Limit, s.InFlight, s.Waiting = e.limiter.stats()
+	return s
+}
+
+// endpoints are all that were called lately.
+type endpoints struct {
+	most, queue int
+
+	mu     sync.Mutex
+	byKey  map[string]*endpoint
+	byHost map[string]*limiter
+}
+
+// maxEndpoints are remembered; beyond them the ones that were not used for ten
+// minutes are forgotten, and half of all idle ones when that is not enough.
+const (
+	maxEndpoints = 10_000
+	keepEndpoint = 10 * time.Minute
+)
+
+func newEndpoints(most, queue int) *endpoints {
+	return &endpoints{most: most, queue: queue, byKey: map[string]*endpoint{}, byHost: map[string]*limiter{}}
+}
+
+func (s *endpoints) get(key, host string, now time.Time) *endpoint {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e, ok := s.byKey[key]; ok {
+		return e
+	}
+	if len(s.byKey) >= maxEndpoints {
+		s.sweep(now)
+	}
+	l, ok := s.byHost[host]
+	if !ok {
+		l = newLimiter(s.most, s.queue)
+		s.byHost[host] = l
+	}
+	e := &endpoint{key: key, limiter: l, used: now}
+	s.byKey[key] = e
+	return e
+}
+
+func (s *endpoints) sweep(now time.Time) {
+	room := maxEndpoints / 2
+	for _, only := range []func(*endpoint) bool{
+		func(e *endpoint) bool { return now.Sub(e.lastUse()) > keepEndpoint },
+		func(*endpoint) bool { return len(s.byKey) > room },
+	} {
+		for key, e := range s.byKey {
+			if e.limiter.idle() && only(e) {
+				delete(s.byKey, key)
+			}
+		}
+		if len(s.byKey) < maxEndpoints {
+			break
+		}
+	}
+	used := make(map[*limiter]bool, len(s.byHost))
+	for _, e := range s.byKey {
+		used[e.limiter] = true
+	}
+	for host, l := range s.byHost {
+		if !used[l] {
+			delete(s.byHost, host)
+		}
+	}
+}
+
+func (e *endpoint) lastUse() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.used
+}
+
+// Stats lists the endpoints that this node has called lately, in no order.
+func (x *Executor) Stats() []EndpointStats {
+	x.endpoints.mu.Lock()
+	defer x.endpoints.mu.Unlock()
+	now := x.cfg.Now()
+	list := make([]EndpointStats, 0, len(x.endpoints.byKey))
+	for _, e := range x.endpoints.byKey {
+		list = append(list, e.stats(now))
+	}
+	return list
+}

@@ -1,0 +1,127 @@
+package function
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	"github.com/sendoff-dev/sendoff/internal/egress"
+	"github.com/sendoff-dev/sendoff/internal/protocol"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+const (
+	maxReason       = 300      // bytes of a text that quotes an endpoint
+	keptBody        = 64 << 10 // bytes of a result that is kept of each failure; of the last one it is kept whole
+	brokenInARow    = 3        // connections closed without an answer, before the text says whose fault it may be
+	invalidInARow   = 5        // answers that make no sense, before the call is given up
+	restartFailures = 3        // plain 500s in a row on a resume, before the call is begun again
+)
+
+// fail is the verdict for a run that this side gives a status. The parent sees
+// the status' name as the type of the error.
+func (r *run) fail(s sdkv1.Status, code int, text string) verdict {
+	return r.failed(s, code, nil, &sdkv1.Error{Type: protocol.StatusName(s), Message: text}, r.what()+": "+text)
+}
+
+// failed is the verdict for a run that ended with a status other than OK.
+func (r *run) failed(s sdkv1.Status, code int, result *sdkv1.CallResult, fail *sdkv1.Error, text string) verdict {
+	m := meaningOf(s)
+	v := verdict{effect: m.effect}
+	v.outcome = task.Outcome{Class: m.class, Code: int32(code), Error: text}
+	v.outcome.Answer.Header = r.record(protocol.StatusName(s))
+	body := r.result(result, fail)
+	if m.class == task.Reject || r.last() || len(body) <= keptBody {
+		v.outcome.Answer.Body = body
+	}
+	return v
+}
+
+// last tells whether a failure is the call's last.
+func (r *run) last() bool {
+	most := r.task.MaxAttempts
+	return most > 0 && r.task.Failures+1 >= most
+}
+
+// broken is the verdict for a run that could not be sent.
+func (r *run) broken(err error) verdict {
+	if _, ok := errors.AsType[*unusable](err); ok {
+		return r.fail(sdkv1.Status_STATUS_INVALID_ARGUMENT, 0, err.Error())
+	}
+	return verdict{outcome: r.handBack(time.Second, err.Error())}
+}
+
+// noAnswer is the verdict for a round trip that failed.
+func (r *run) noAnswer(err error) verdict {
+	if errors.Is(err, errNoPoller) {
+		return verdict{outcome: r.handBack(5*time.Second, err.Error())}
+	}
+	if refused, ok := errors.AsType[*egress.RefusedError](err); ok {
+		v := r.fail(sdkv1.Status_STATUS_TCP_ERROR, 0, refused.Error())
+		v.effect = hold
+		return v
+	}
+	s, text := connection(err)
+	if closed(err) {
+		if n := r.memory.broke(r.task.ID); n >= brokenInARow {
+			text += fmt.Sprintf(", %d times in a row: this call may be what ends the app that serves it", n)
+		}
+	}
+	return r.fail(s, 0, text)
+}
+
+// connection says in a few words why there was no answer.
+func connection(err error) (sdkv1.Status, string) {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		if dns.IsNotFound {
+			return sdkv1.Status_STATUS_DNS_ERROR, "no such host"
+		}
+		return sdkv1.Status_STATUS_DNS_ERROR, "the host name could not be resolved"
+	}
+	if isTLS(err) {
+		return sdkv1.Status_STATUS_TLS_ERROR, short(err.Error())
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return sdkv1.Status_STATUS_TCP_ERROR, errno.Error() // "connection refused"
+	}
+	if closed(err) {
+		return sdkv1.Status_STATUS_TCP_ERROR, "the connection was closed before the end of the answer"
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" && op.Timeout() {
+		return sdkv1.Status_STATUS_TCP_ERROR, "no connection: timed out"
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return sdkv1.Status_STATUS_TIMEOUT, "timed out"
+	}
+	return sdkv1.Status_STATUS_TCP_ERROR, short(strings.TrimPrefix(err.Error(), "net/http: "))
+}
+
+func closed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
+func isTLS(err error) bool {
+	_, alert := errors.AsType[tls.AlertError](err)
+	_, record := errors.AsType[tls.RecordHeaderError](err)
+	_, verify := errors.AsType[*tls.CertificateVerificationError](err)
+	_, host := errors.AsType[x509.HostnameError](err)
+	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
+	return alert || record || verify || host || authority || strings.Contains(err.Error(), "tls: ") ||
+		strings.Contains(err.Error(), "TLS handshake")
+}
+
+func short(text string) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if len(text) <= maxReason {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxReason], "") + "..."
+}

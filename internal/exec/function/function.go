@@ -1,0 +1,176 @@
+package function
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/internal/egress"
+	"github.com/sendoff-dev/sendoff/internal/exec"
+	"github.com/sendoff-dev/sendoff/internal/protocol"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Config says how functions are run. Dialer and Resume are required.
+type Config struct {
+	// Dialer opens the connections to endpoints.
+	Dialer *egress.Dialer
+
+	// Resume tells what a function has to know to go on; see store.Functions.
+	Resume func(ctx context.Context, id task.ID, limit, maxBytes int) (store.Resumption, error)
+
+	// Journal reads the journal of a function; nil = this server keeps none, and
+	// the whole state travels in the polls.
+	Journal func(ctx context.Context, id task.ID) ([]task.Segment, error)
+
+	// Sign signs with the Ed25519 key whose public half the endpoints have; nil =
+	// runs are not signed.
+	Sign func(base []byte) []byte
+
+	// Strict takes every 401, 403 and 404 for the end of the call, as Dispatch's
+	// tables have it. By default an endpoint that answers so without having run
+	// the function is left alone for a while: a key that was rotated or an app
+	// that is being deployed costs time, but no calls.
+	Strict bool
+
+	// RestartIncompatible tells for an endpoint whether a function is begun again
+	// from its input when the endpoint cannot read its state any more and does not
+	// say so by INCOMPATIBLE_STATE, as volatile dispatch-go and dispatch-py do not.
+	// Never for endpoints with Sendoff's SDK. nil = for all.
+	RestartIncompatible func(endpoint string) bool
+
+	// Embedded serves embedded://NAME inside this process; nil = nothing is.
+	Embedded func(name string) (http.RoundTripper, bool)
+
+	// Hub serves bridge://SESSION; default a new one.
+	Hub *Hub
+
+	// MaxPerEndpoint is the most runs at a time on one host; default 256.
+	MaxPerEndpoint int
+
+	// MaxWaiting is how many runs wait for room on one host before others are put
+	// off; default 64.
+	MaxWaiting int
+
+	// MaxAnswer is the longest answer that is read, in bytes; default
+	// task.MaxState and 1 MB for what goes around it.
+	MaxAnswer int
+
+	UserAgent string           // default "sendoff"
+	Now       func() time.Time // default time.Now
+}
+
+func (c Config) withDefaults() Config {
+	c.UserAgent = cmp.Or(c.UserAgent, "sendoff")
+	c.MaxPerEndpoint = cmp.Or(c.MaxPerEndpoint, 256)
+	c.MaxWaiting = cmp.Or(c.MaxWaiting, 64)
+	c.MaxAnswer = cmp.Or(c.MaxAnswer, task.MaxState+1_000_000)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Hub == nil {
+		c.Hub = NewHub()
+	}
+	if c.RestartIncompatible == nil {
+		c.RestartIncompatible = func(string) bool { return true }
+	}
+	if c.Embedded == nil {
+		c.Embedded = func(string) (http.RoundTripper, bool) { return nil, false }
+	}
+	return c
+}
+
+// Executor runs durable functions. It is safe for concurrent use.
+type Executor struct {
+	cfg       Config
+	transport *http.Transport
+	rules     protocol.Rules
+	endpoints *endpoints
+	memory    *memory
+}
+
+var _ exec.Executor = (*Executor)(nil)
+
+// New returns an executor with a connection pool of its own over the dialer.
+func New(cfg Config) *Executor {
+	cfg = cfg.withDefaults()
+	x := &Executor{cfg: cfg, transport: cfg.Dialer.Transport(), memory: newMemory(10_000)}
+	x.endpoints = newEndpoints(cfg.MaxPerEndpoint, cfg.MaxWaiting)
+	x.rules = protocol.Rules{
+		Inherit: true, CheckURL: func(u *url.URL) error { return cfg.Dialer.CheckURL(u) },
+		Embedded: func(name string) bool { _, ok := cfg.Embedded(name); return ok },
+	}
+	return x
+}
+
+// Close closes the idle connections. Runs under way go on.
+func (x *Executor) Close() { x.transport.CloseIdleConnections() }
+
+// Hub is where the sessions of bridges meet their runs.
+func (x *Executor) Hub() *Hub { return x.cfg.Hub }
+
+// Execute runs the function once, from its input or from where it waited, and
+// turns the answer into an outcome:
+//
+//	OK, or no status, with an exit     success
+//	OK, or no status, with a tail call continue: Progress.Next
+//	OK, or no status, with a poll      suspend: state, calls, when to resume
+//	TIMEOUT TEMPORARY_ERROR DNS_ERROR
+//	TCP_ERROR TLS_ERROR HTTP_ERROR     failure: try again; with a tail call as that one
+//	THROTTLED                          throttle: no attempt spent
+//	INCOMPATIBLE_STATE                 failure: begin again from the input
+//	all other statuses                 reject
+//	429                                throttle, after its Retry-After
+//	408, 5xx but for 501, no answer    failure
+//	401, 403, 404 without a reason     throttle: the endpoint is left alone for a while
+//	no answer of the protocol          failure, and reject for the fifth in a row
+//	any other HTTP status              reject
+//
+// A call that has expired is not run, and a run that goes on until then is cut
+// off: expire. Every outcome that ends the call, but for a cancel, has a
+// serialized CallResult as the body of its answer, whole; the header of the
+// answer is a record of the run for people, see [Executor.record].
+func (x *Executor) Execute(ctx context.Context, t *store.Claimed, spec *task.Spec) task.Outcome {
+	r := &run{Executor: x, task: t, spec: spec}
+	if r.expired() {
+		return r.expire()
+	}
+	var err error
+	if r.target, err = x.targetOf(spec.Endpoint); err != nil {
+		return r.unsendable(err)
+	}
+	r.endpoint = x.endpoints.get(r.target.key, r.target.host, x.cfg.Now())
+	if wait := r.endpoint.enter(x.cfg.Now()); wait > 0 {
+		return r.handBack(wait, "the endpoint is left alone for a while: "+r.endpoint.why())
+	}
+	ticket, ok := r.endpoint.limiter.acquire(ctx, patience)
+	if !ok {
+		r.endpoint.leave()
+		if o, stopped := exec.Stopped(ctx); stopped {
+			return o
+		}
+		return r.handBack(busyWait, "the endpoint is busy")
+	}
+	v := r.attempt(ctx)
+	r.endpoint.limiter.release(ticket, v.effect)
+	r.endpoint.note(&v, x.cfg.Now())
+	r.remember(&v)
+	return v.outcome
+}
+
+// remember keeps what the next attempt on this node profits from.
+func (r *run) remember(v *verdict) {
+	switch v.outcome.Class {
+	case task.Suspend:
+		if v.warm {
+			r.memory.answered(r.task.ID, r.target.key, r.task.Token)
+			return
+		}
+		r.memory.forget(r.task.ID)
+	case task.Success, task.Reject, task.Continue, task.Expire, task.Cancel:
+		r.memory.forget(r.task.ID)
+	}
+}

@@ -1,0 +1,68 @@
+package protocol
+
+import (
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Spec is the task that a call asks for. Where the call says nothing the field
+// is zero.
+func Spec(c *sdkv1.Call) task.Spec {
+	o := c.GetOptions()
+	return task.Spec{
+		Kind: task.Function, Function: c.GetFunction(), Endpoint: c.GetEndpoint(), Version: c.GetVersion(),
+		Name: o.GetName(), Labels: o.GetLabels(), Timeout: o.GetTimeout().AsDuration(), Retry: Retry(o.GetRetry()),
+	}
+}
+
+// Retry is a policy in our words: what it leaves out is as in
+// [task.FunctionRetry]. No policy at all is the zero value.
+func Retry(r *sendoffv1.RetryPolicy) task.RetryPolicy {
+	if r == nil {
+		return task.RetryPolicy{}
+	}
+	p := task.FunctionRetry
+	if n := r.GetMaxAttempts(); n > 0 {
+		p.MaxAttempts = n
+	}
+	if d := r.GetMaxAge().AsDuration(); d > 0 {
+		p.MaxAge = d
+	}
+	if d := r.GetMinBackoff().AsDuration(); d > 0 {
+		p.MinBackoff = d
+	}
+	if d := r.GetMaxBackoff().AsDuration(); d > 0 {
+		p.MaxBackoff = d
+	}
+	p.MaxBackoff = max(p.MaxBackoff, p.MinBackoff)
+	p.Factor = r.GetFactor()
+	if r.Jitter != nil {
+		if p.Jitter = *r.Jitter; p.Jitter == 0 {
+			p.Jitter = -1 // none at all, as opposed to the default
+		}
+	}
+	return p
+}
+
+// Payload is the input of a call as a task keeps it: the Any, serialized; empty
+// when there is none.
+func Payload(input *anypb.Any) []byte {
+	if input == nil {
+		return nil
+	}
+	b, _ := proto.MarshalOptions{Deterministic: true}.Marshal(input) // fails only for text that is not UTF-8, which no decoder lets pass
+	return b
+}
+
+// Priority is the priority that options ask for; nil = none.
+func Priority(o *sendoffv1.CallOptions) *int {
+	if o == nil || o.Priority == nil {
+		return nil
+	}
+	p := int(*o.Priority)
+	return &p
+}

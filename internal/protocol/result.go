@@ -1,0 +1,65 @@
+package protocol
+
+import (
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// The types of errors that this server makes, beside the names of statuses
+// (see [StatusName]). SDKs show them as the class of the error.
+const (
+	TypeTimeout  = "TimeoutError" // the call expired
+	TypeCanceled = "Canceled"     // somebody canceled it, or deleted it
+	TypePoll     = "PollError"    // the calls of a poll could not be made
+	TypeTooLarge = "ResultTooLarge"
+)
+
+// StatusName is a status without its prefix: "PERMANENT_ERROR".
+func StatusName(s sdkv1.Status) string { return strings.TrimPrefix(s.String(), "STATUS_") }
+
+// Encode serializes a message; what it holds was decoded before, so it can be.
+func Encode(m proto.Message) []byte {
+	b, _ := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	return b
+}
+
+// End is how a call ended, as the store knows it.
+type End struct {
+	ID     task.ID
+	State  task.State
+	Reason task.Reason
+	Error  string // of the last attempt
+	Body   []byte // a serialized CallResult; empty when no executor worded the end
+}
+
+// Result is the result of a call that has ended. A call that did not succeed
+// always has an error, because there is no other sign of it in a CallResult.
+func Result(e *End) *sdkv1.CallResult {
+	r := &sdkv1.CallResult{}
+	if err := proto.Unmarshal(e.Body, r); err != nil {
+		r = &sdkv1.CallResult{Error: &sdkv1.Error{Type: StatusName(sdkv1.Status_STATUS_INVALID_RESPONSE), Message: "the stored result cannot be read"}}
+	}
+	r.DispatchId = e.ID.String()
+	if e.State != task.Succeeded && r.Error == nil {
+		r.Error = e.error()
+	}
+	return r
+}
+
+func (e *End) error() *sdkv1.Error {
+	switch {
+	case e.State == task.Canceled:
+		return &sdkv1.Error{Type: TypeCanceled, Message: "the call was canceled"}
+	case e.Reason == task.Expired:
+		return &sdkv1.Error{Type: TypeTimeout, Message: "the call expired"}
+	case e.State == task.Failed && e.Error != "":
+		return &sdkv1.Error{Type: StatusName(sdkv1.Status_STATUS_PERMANENT_ERROR), Message: e.Error}
+	case e.State == task.Failed:
+		return &sdkv1.Error{Type: StatusName(sdkv1.Status_STATUS_PERMANENT_ERROR), Message: "the call failed: " + e.Reason.String()}
+	}
+	return &sdkv1.Error{Type: TypeCanceled, Message: "the call is gone: it was deleted before it ended"}
+}
