@@ -36,10 +36,6 @@ type Host struct {
 	CacheSize int
 	// CacheTTL is how long one stays there; 0 = 15 minutes.
 	CacheTTL time.Duration
-	// NoShortSleep has every timer wait at the server, for tests.
-	NoShortSleep bool
-	// Frozen stops the clock during an attempt, for tests in virtual time.
-	Frozen bool
 	// Site finds the line of the user's code that asks for a command. nil = do not.
 	Site func() string
 	// Trace gets a line for each entry of a journal. nil = none.
@@ -61,11 +57,12 @@ func (h *Host) Close() { h.cache.close() }
 // Warm is the number of suspended runs in memory.
 func (h *Host) Warm() int { return h.cache.len() }
 
-func (h *Host) elapsed(since time.Time) time.Duration {
-	if h.Frozen {
-		return 0
-	}
-	return time.Since(since)
+type virtualKey struct{}
+
+// Virtual marks a request as one in virtual time: the clock stands still while
+// it is carried out, and every timer waits at the server.
+func Virtual(ctx context.Context, now time.Time) context.Context {
+	return context.WithValue(ctx, virtualKey{}, now)
 }
 
 func (h *Host) base() context.Context {
@@ -92,7 +89,10 @@ func (h *Host) Run(ctx context.Context, req *sdkv1.RunRequest, fn Func) (res *sd
 		cancel()
 		return temporary("busy", "another attempt of this run is under way here, or the endpoint is closing"), func(bool) {}
 	}
-	j := &job{host: h, req: req, fn: fn, id: id}
+	j := &job{host: h, req: req, fn: fn, id: id, received: time.Now()}
+	if j.virtual, _ = ctx.Value(virtualKey{}).(time.Time); !j.virtual.IsZero() {
+		j.received = j.virtual
+	}
 	res = j.run(ctx, taken)
 	cancel()
 	return res, func(written bool) {
@@ -117,11 +117,13 @@ func failed(status sdkv1.Status, e *sdkv1.Error) *sdkv1.RunResponse {
 
 // job is one request.
 type job struct {
-	host *Host
-	req  *sdkv1.RunRequest
-	fn   Func
-	id   string
-	keep *warm // set when the run is suspended and may stay in memory
+	host     *Host
+	req      *sdkv1.RunRequest
+	fn       Func
+	id       string
+	received time.Time
+	virtual  time.Time // zero = time passes
+	keep     *warm     // set when the run is suspended and may stay in memory
 }
 
 // server is the journal that a Sendoff server keeps, or nil.
@@ -218,10 +220,9 @@ func (j *job) fresh(ctx context.Context) *sdkv1.RunResponse {
 	info.Seed = j.seed(input)
 	w := &writer{keepAll: j.server() == nil}
 	r := newRun(j.host, info, w)
-	now := j.now()
 	header := entry{
 		kind: entryHeader, name: info.Function, version: journalVersion, sdk: j.host.SDK, seed: info.Seed,
-		epoch: info.Epoch, at: micros(now), value: input, dispatch: j.id,
+		epoch: info.Epoch, at: micros(j.now()), value: input, dispatch: j.id,
 	}
 	if !info.Expires.IsZero() {
 		header.expires = micros(info.Expires)
@@ -302,14 +303,14 @@ func (j *job) now() time.Time {
 	if t := j.req.GetContext().GetNow(); t != nil {
 		return t.AsTime()
 	}
-	return time.Now()
+	return j.received
 }
 
 func (j *job) attempt() attempt {
 	poll, extra := j.req.GetPollResult(), j.req.GetContext()
 	a := attempt{
 		results: poll.GetResults(), pollFail: poll.GetError(), signals: extra.GetSignals(),
-		now: j.now(), received: time.Now(), sendoff: extra != nil,
+		now: j.now(), received: j.received, sendoff: extra != nil, virtual: !j.virtual.IsZero(),
 	}
 	if j.server() != nil && j.host.Checkpoint != nil {
 		a.flush = j.flush

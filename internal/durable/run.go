@@ -89,6 +89,7 @@ type attempt struct {
 	now      time.Time // by the server's clock
 	received time.Time // by ours
 	sendoff  bool      // the server is a Sendoff server
+	virtual  bool
 	flush    func(ctx context.Context, segment []byte, offset int64) error
 }
 
@@ -129,7 +130,10 @@ func (r *Run) fail(err error) {
 
 // now is the server's clock; what comes of it must be recorded.
 func (r *Run) now() time.Time {
-	return r.attempt.now.Add(r.host.elapsed(r.attempt.received))
+	if r.attempt.virtual {
+		return r.attempt.now
+	}
+	return r.attempt.now.Add(time.Since(r.attempt.received))
 }
 
 var errInterrupted = errors.New("the attempt was interrupted")
@@ -378,7 +382,7 @@ func (r *Run) untilTimer(limit time.Duration) time.Duration {
 // shortSleep tells whether all that is waited for is a timer so near that a
 // poll is not worth it.
 func (r *Run) shortSleep() bool {
-	if r.host.NoShortSleep || len(r.calls) > 0 || len(r.unsent) > 0 || len(r.canceled) > 0 {
+	if r.attempt.virtual || len(r.calls) > 0 || len(r.unsent) > 0 || len(r.canceled) > 0 {
 		return false
 	}
 	f := r.timers.nearest()
