@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/sendoff-dev/sendoff/store"
@@ -15,14 +17,41 @@ func (s *Store) Explain(ctx context.Context, lane int32) (map[string]string, err
 	end := []*ending{{Transition: &store.Transition{ID: task.ID{1}, Token: 1, Outcome: task.Failure, Decision: task.Decision{To: task.Scheduled}}}}
 	claim := &hotCall{claim: &store.ClaimRequest{Limit: 500, Slots: []store.ClaimSlot{{Lane: lane, Priority: 5, Limit: 500}}}}
 	plans := map[string]string{}
-	for name, q := range map[string]*stmt{
+	id, appended := task.ID{1}, &ending{Transition: &store.Transition{ID: task.ID{1}, Effects: &store.Effects{Append: &task.Segment{}, Next: &store.Next{}}}}
+	f := newFamily(s.clock, now)
+	f.members[id] = &member{id: id, has: true}
+	f.made[task.ID{9}] = true
+	f.settled(appended)
+	f.suspended(f.members[id], &ending{call: &hotCall{}, Transition: &store.Transition{ID: id, Effects: &store.Effects{
+		State: []byte{1}, Need: 1, Tell: []store.Message{{Kind: store.PollError}}, Calls: []store.NewTask{{ID: task.ID{2}}},
+	}}})
+	waiting := &member{id: task.ID{3}, has: true, standing: standing{state: task.Suspended}, wait: store.Wait{Need: 2}}
+	forgotten := &member{id: task.ID{4}, has: true}
+	f.timers = append(f.timers, waiting)
+	f.deliver(waiting, store.Message{}, new([]store.Woken))
+	f.deliver(waiting, store.Message{}, new([]store.Woken))
+	f.reset(forgotten)
+	resumes := []*resumeCall{{id: id, limit: 1000, maxBytes: 1 << 20}}
+	_, look := f.round([]*ending{appended})
+	more := map[string]*stmt{
+		"settle linked": settleLinked([]*ending{appended}, now, nil), "lock waits": query(lockWaitsSQL).idList([]task.ID{id}),
+		"look": look, "append": appendStmt([]*entry{{Checkpoint: &store.Checkpoint{ID: id}}}, nil),
+		"resume messages": messagesStmt(resumes), "resume states": statesStmt(resumes), "tree": query(treeSQL).id(id).id(id).i8(500),
+		"purge ready": query(purgeReadySQL).i4s(1, func(int) int32 { return lane }).i8(500),
+	}
+	for i, q := range f.statements() {
+		more[fmt.Sprintf("effect %d", i)] = q
+	}
+	all := map[string]*stmt{
 		"claim":        s.claimStmt(claim, now),
 		"settle plain": settlePlain(end, now),
 		"settle full":  settleFull(end, now, 0, nil),
 		"probe":        query(probeSQL).i4(lane).i2(5).i8(0).i8(now),
 		"promote":      query(dueSQL).i8(0).i8(now).i8(500),
 		"cancel":       cancelWaiting([]victim{{task.ID{1}, &standing{lane: lane, state: task.Ready}}}, now, task.Requested, nil),
-	} {
+	}
+	maps.Copy(all, more)
+	for name, q := range all {
 		var lines []string
 		explain := &stmt{sql: "explain " + q.sql, values: q.values, oids: q.oids}
 		explain.rows(func(r *wireRow) { lines = append(lines, r.text()) })

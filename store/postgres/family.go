@@ -312,7 +312,7 @@ func (f *family) statements() []*stmt {
 			blobs(n, func(i int) []byte { return present(f.added[i].Effects.Append.Bytes) }))
 	}
 	if len(f.calls.rows) > 0 {
-		stmts = append(stmts, f.calls.statements(true)...)
+		stmts = append(stmts, f.calls.statements(false)...) // their ids are new, because the attempt ends here for the first time
 	}
 	if n := len(f.nexts); n > 0 {
 		stmts = append(stmts, f.replace())

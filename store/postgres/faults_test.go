@@ -135,7 +135,7 @@ func (f *fixture) claim(t testing.TB, cursor int64, limit int) store.ClaimBatch 
 func TestPlansHoldOnStaleStatistics(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, testkit.Postgres(t), postgres.Options{})
-	for _, table := range []string{"task", "ready", "timer"} {
+	for _, table := range []string{"task", "ready", "timer", "wait", "inbox", "journal", "body"} {
 		exec(t, f.dsn, "alter table sendoff."+table+" set (autovacuum_enabled = false)")
 	}
 	check := func(when string) {
@@ -146,6 +146,12 @@ func TestPlansHoldOnStaleStatistics(t *testing.T) {
 				require.NotContains(t, plan, bad, "%s, %s:\n%s", name, when, plan)
 			}
 		}
+		require.Len(t, plans, 6+8+14, when)
+		require.Contains(t, plans["lock waits"], "Index Scan using wait_pkey")
+		require.Contains(t, plans["settle linked"], "Index Scan using task_pkey")
+		require.Contains(t, plans["append"], "Index Scan using task_pkey")
+		require.Contains(t, plans["resume messages"], "using inbox_pkey")
+		require.Contains(t, plans["tree"], "using task_root")
 		require.Contains(t, plans["claim"], "Index Scan using ready_line")
 		require.Contains(t, plans["claim"], "Tid Scan on ready")
 		require.Contains(t, plans["claim"], "Index Scan using task_pkey")
@@ -159,6 +165,11 @@ func TestPlansHoldOnStaleStatistics(t *testing.T) {
 	exec(t, f.dsn, "analyze")
 	check("analyzed while empty")
 	f.fill(t, 200_000)
+	exec(t, f.dsn, `
+insert into sendoff.wait (task) select id from sendoff.task limit 20000;
+insert into sendoff.inbox (task, seq, kind) select id, 1, 1 from sendoff.task limit 20000;
+insert into sendoff.journal (task, "offset", token, bytes) select id, 0, 1, '' from sendoff.task limit 20000;
+insert into sendoff.timer (at, lane, kind, id) select at, lane, 4, id from sendoff.task limit 20000`)
 	check("filled after it was analyzed")
 	exec(t, f.dsn, "analyze")
 	check("analyzed while full")

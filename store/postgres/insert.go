@@ -170,7 +170,10 @@ func (s *Store) insertCareful(ctx context.Context, c *session, ops []*insertOp, 
 	}
 	span := s.clock.take(p.ready)
 	p.place(span)
-	err := c.commit(ctx, p.writes()...)
+	err := p.replaceFunctions(ctx, c, s.clock)
+	if err == nil {
+		err = c.commit(ctx, p.writes()...)
+	}
 	if err != nil && !errors.Is(err, errUnknown) {
 		s.clock.untake(span)
 	}
@@ -202,7 +205,11 @@ func SubmitTx(ctx context.Context, tx pgx.Tx, s *Store, tasks []store.NewTask, a
 	}
 	p.resolve(op, false)
 	p.place(s.clock.take(p.ready))
-	if err := c.do(ctx, p.writes()...); err != nil {
+	err := p.replaceFunctions(ctx, c, s.clock)
+	if err == nil {
+		err = c.do(ctx, p.writes()...)
+	}
+	if err != nil {
 		return nil, nil, fmt.Errorf("submit tasks: %w", translate(err))
 	}
 	return op.out, op.woken, nil
@@ -239,7 +246,7 @@ func (p *plan) look(ops []*insertOp) []*stmt {
 	}
 	if len(names) > 0 {
 		stmts = append(stmts, query(`
-select k.ns, k.kind, k.hash, k.body, k.task, k.until, k.while_open, t.id, t.created_at, t.lane, t.prio, t.crashes, t.at, t.state
+select k.ns, k.kind, k.hash, k.body, k.task, k.until, k.while_open, t.id, t.created_at, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent
 from unnest($1, $2, $3) as n(ns, kind, hash)
 join sendoff.key k on k.ns = n.ns and k.kind = n.kind and k.hash = n.hash
 left join sendoff.task t on t.id = k.task`).
@@ -255,8 +262,36 @@ left join sendoff.task t on t.id = k.task`).
 		}
 	}
 	return append(stmts, query(`
-select id, created_at, lane, prio, crashes, at, state from sendoff.task where id = any($1)`).idList(ids).
+select id, created_at, lane, prio, crashes, at, state, kind, flags, parent from sendoff.task where id = any($1)`).idList(ids).
 		rows(func(r *wireRow) { p.readStanding(r) }))
+}
+
+// replaceFunctions cancels the victims, when functions are concerned by that, and
+// works out what it means for these.
+func (p *plan) replaceFunctions(ctx context.Context, c *session, clock *clock) error {
+	var related []task.ID
+	for _, v := range p.victims {
+		if v.kind == task.Function || v.flags&store.FlagParent != 0 {
+			related = append(related, v.id, v.parent)
+		}
+	}
+	if len(related) == 0 {
+		return nil
+	}
+	f := newFamily(clock, p.now)
+	gone := map[task.ID]bool{}
+	stmts := append(f.lock(nil, related), f.look(related),
+		cancelWaiting(p.victims, p.now, task.Replaced, func(id task.ID) { gone[id] = true }))
+	if err := c.do(ctx, stmts...); err != nil {
+		return err
+	}
+	for i, v := range p.victims {
+		if m := f.members[v.id]; m != nil && gone[v.id] {
+			f.ended(m, task.Canceled, task.Replaced, "", nil, &p.causes[i].woken)
+		}
+	}
+	p.lost = append([]*stmt{}, f.statements()...)
+	return nil
 }
 
 func (p *plan) readKey(r *wireRow) {
@@ -271,6 +306,7 @@ func (p *plan) readKey(r *wireRow) {
 func (p *plan) readStanding(r *wireRow) *standing {
 	id := r.id()
 	had := &standing{created: r.i8(), lane: r.i4(), prio: r.i2(), crashes: r.i4(), at: r.i8(), state: task.State(r.i2())}
+	had.kind, had.flags, had.parent = task.Kind(r.i2()), r.i4(), r.id()
 	if id.IsZero() {
 		return nil // the task of a key is gone
 	}
@@ -281,9 +317,10 @@ func (p *plan) readStanding(r *wireRow) *standing {
 // writes is everything a careful plan writes, in the order of locks.
 func (p *plan) writes() []*stmt {
 	var stmts []*stmt
-	if len(p.victims) > 0 {
+	if len(p.victims) > 0 && p.lost == nil {
 		stmts = append(stmts, cancelWaiting(p.victims, p.now, task.Replaced, nil))
 	}
+	stmts = append(stmts, p.lost...)
 	if len(p.rows) > 0 {
 		stmts = append(stmts, p.statements(true)...)
 	}

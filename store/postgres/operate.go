@@ -201,7 +201,9 @@ func (s *Store) Delete(ctx context.Context, id task.ID) (woken []store.Woken, er
 				query(`delete from sendoff.timer where $1 in (3, 4, 5) and at = $2 and id = $3 returning true`).
 					i2(int16(row.State)).i8(row.At).id(id).rows(found))
 			if hasFamily(row) {
-				stmts = append(stmts, f.look([]task.ID{id, row.Parent}))
+				// What is made beside the task under a lock of it is there when this
+				// statement is over, and erased by the next one.
+				stmts = append(stmts, query(`select from sendoff.task where id = $1 for update`).id(id), f.look([]task.ID{id, row.Parent}))
 			}
 			if err := c.begin(ctx, stmts...); err != nil {
 				return err

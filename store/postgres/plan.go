@@ -48,6 +48,8 @@ type plan struct {
 	ready   int // rows that got a position
 	keys    map[store.KeyName]store.KeyEntry
 	victims []victim
+	causes  []*insertOp // of the victims
+	lost    []*stmt     // what the ends of victims mean for functions
 
 	// What was read before, under the locks of the keys.
 	existing map[task.ID]*standing
@@ -64,6 +66,9 @@ type standing struct {
 	crashes int32
 	at      int64
 	state   task.State
+	kind    task.Kind
+	flags   int32
+	parent  task.ID
 }
 
 // victim is a waiting task that is to be canceled.
@@ -184,7 +189,7 @@ func (p *plan) create(op *insertOp, t *store.NewTask, v store.Verdict) {
 	if row, ok := p.made[v.Cancel]; ok {
 		p.rows[row].replaced = true
 	} else if had := p.existing[v.Cancel]; had != nil {
-		p.victims = append(p.victims, victim{v.Cancel, had})
+		p.victims, p.causes = append(p.victims, victim{v.Cancel, had}), append(p.causes, op)
 	}
 	p.made[t.ID] = len(p.rows)
 	p.add(op, t)

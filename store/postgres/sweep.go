@@ -243,7 +243,7 @@ delete from sendoff.key where ctid = any(array(
  select ctid from sendoff.key k where until > 0 and until <= $1
   and (not while_open or not exists (select from sendoff.task t where t.id = k.task))
  order by until, hash limit $2 for update skip locked))`).i8(now).i8(int64(limit))
-		if err := c.begin(ctx, query(pins), page, keys); err != nil {
+		if err := c.begin(ctx, query(pins), page); err != nil {
 			return err
 		}
 		if seen < limit {
@@ -257,7 +257,7 @@ delete from sendoff.key where ctid = any(array(
 				return err
 			}
 		}
-		return c.commit(ctx)
+		return c.commit(ctx, keys) // after the tasks: those of their keys that went with them do not count
 	})
 	if err != nil {
 		return task.ID{}, 0, fmt.Errorf("delete ended tasks: %w", err)
