@@ -17,7 +17,8 @@ import (
 // The errors of a bridge.
 var (
 	// ErrNoRequest says that nobody waits for an answer under this id any more.
-	ErrNoRequest = errors.New("no such request: it was answered, dropped, or its time was over")
+	// It has a method Gone, for those who cannot name it.
+	ErrNoRequest error = &gone{"no such request: it was answered, dropped, or its time was over"}
 
 	// ErrBadSession says that a text cannot name a session.
 	ErrBadSession = errors.New("want a session of 1 to 128 letters, digits, - and _")
@@ -25,6 +26,13 @@ var (
 	errNoPoller = errors.New("nobody asks for the requests of this bridge session: is the CLI that serves it running?")
 	errDropped  = fmt.Errorf("the app behind the bridge did not answer: %w", io.ErrUnexpectedEOF)
 )
+
+type gone struct{ text string }
+
+func (e *gone) Error() string { return e.text }
+
+// Gone tells that nobody waits any more.
+func (e *gone) Gone() bool { return true }
 
 // pollerWait is how long a run waits for somebody to fetch it.
 const pollerWait = 5 * time.Second

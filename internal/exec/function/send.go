@@ -46,9 +46,20 @@ func (r *run) roundTrip(ctx context.Context, request *http.Request) (*http.Respo
 	case to.session != "":
 		return r.cfg.Hub.roundTrip(ctx, to.session, request)
 	case to.inside != nil:
-		return to.inside.RoundTrip(request)
+		return inside(to.inside, request)
 	}
 	return r.transport.RoundTrip(request)
+}
+
+// inside calls an endpoint of this process. A panic in it ends the run, as the
+// end of the app would, and not this process.
+func inside(endpoint http.RoundTripper, request *http.Request) (response *http.Response, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			response, err = nil, fmt.Errorf("the endpoint panicked: %v", p)
+		}
+	}()
+	return endpoint.RoundTrip(request)
 }
 
 // read reads a result. We ask for none that is packed, but unpack gzip, within

@@ -1,0 +1,89 @@
+package dispatchapi
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"connectrpc.com/connect"
+
+	// The types that calls carry, so that JSON requests can name them.
+	_ "google.golang.org/protobuf/types/known/emptypb"
+	_ "google.golang.org/protobuf/types/known/structpb"
+	_ "google.golang.org/protobuf/types/known/timestamppb"
+	_ "google.golang.org/protobuf/types/known/wrapperspb"
+
+	_ "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/python/v1"
+	"github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1/sdkv1connect"
+	"github.com/sendoff-dev/sendoff/gen/dispatch/v1/dispatchv1connect"
+	"github.com/sendoff-dev/sendoff/gen/sendoff/v1/sendoffv1connect"
+	"github.com/sendoff-dev/sendoff/internal/accept"
+	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/store"
+)
+
+// Submitter takes tasks in.
+type Submitter interface {
+	SubmitMany(ctx context.Context, subs []accept.Submission, atomic bool) ([]accept.Result, error)
+}
+
+// Viewer looks at tasks.
+type Viewer interface {
+	Wait(ctx context.Context, id string, atMost time.Duration) (operate.Task, error)
+	Attempts(ctx context.Context, id string) (operate.Task, []store.AttemptRow, error)
+}
+
+// Signaler gives messages to functions.
+type Signaler interface {
+	Signal(ctx context.Context, id, name string, value []byte) error
+}
+
+// Journals keeps the journals of running functions.
+type Journals interface {
+	Append(ctx context.Context, checkpoints []store.Checkpoint) ([]error, error)
+}
+
+// Bridge is where sessions fetch their runs.
+type Bridge interface {
+	Next(ctx context.Context, session string) (id string, wire []byte, err error)
+	Answer(session, id string, wire io.Reader) error
+	Drop(session, id string) error
+}
+
+// Config of the door. All but the last two are required.
+type Config struct {
+	Submit   Submitter
+	Tasks    Viewer
+	Signals  Signaler
+	Journals Journals
+	Bridge   Bridge
+
+	// PublicKeyPEM is the key with which runs are signed; nil = they are not.
+	PublicKeyPEM func() string
+
+	// Embedded tells whether embedded://NAME is served in this process; nil = no
+	// such endpoint is taken.
+	Embedded func(name string) bool
+}
+
+// maxBody bounds a request, before and after it was unpacked, in bytes.
+const maxBody = 16 << 20
+
+// door implements the services.
+type door struct{ cfg Config }
+
+// Mount adds the routes to a mux.
+func Mount(mux *http.ServeMux, cfg Config) {
+	d := &door{cfg}
+	reading := &reader{}
+	options := connect.WithHandlerOptions(connect.WithReadMaxBytes(maxBody), connect.WithCompressMinBytes(1024))
+	handle := func(path string, h http.Handler) { mux.Handle(path, reading.limit(h)) }
+	handle(sdkv1connect.NewDispatchServiceHandler(d, options))
+	handle(dispatchv1connect.NewSigningKeyServiceHandler(d, options))
+	handle(sendoffv1connect.NewFunctionExtensionHandler(extension{d}, options))
+	mux.HandleFunc("POST /dispatch.sdk.v1.DispatchService/Wait", d.waitForText)
+	mux.HandleFunc("GET /sessions/{session}", d.nextRun)
+	mux.HandleFunc("POST /sessions/{session}", d.answerRun)
+	mux.HandleFunc("DELETE /sessions/{session}", d.dropRun)
+}
