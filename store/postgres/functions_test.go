@@ -395,7 +395,11 @@ func TestSettleOfFunctionIsAppliedOnce(t *testing.T) {
 // BenchmarkFunctions has b.N functions make one call each and end with its
 // result, from 64 workers: poll, settle of the call, resume, end.
 func BenchmarkFunctions(b *testing.B) {
-	f := newFixture(b, testkit.Postgres(b), postgres.Options{})
+	var commits, busy atomic.Int64
+	f := newFixture(b, testkit.Postgres(b), postgres.Options{OnCommit: func(_ int, took time.Duration) {
+		commits.Add(1)
+		busy.Add(int64(took))
+	}})
 	tr := &troupe{fixture: f, stores: []*postgres.Store{f.s}, calls: 1, atOnce: 1}
 	for left := b.N; left > 0; left -= 1000 {
 		tr.parents(b, min(left, 1000))
@@ -405,6 +409,9 @@ func BenchmarkFunctions(b *testing.B) {
 	work := make(chan store.Claimed, 64)
 	var ended atomic.Int64
 	over := make(chan struct{})
+	var cursor int64
+	commits.Store(0)
+	busy.Store(0)
 	b.ResetTimer()
 	var wg sync.WaitGroup
 	for range 64 {
@@ -428,11 +435,13 @@ func BenchmarkFunctions(b *testing.B) {
 		case <-over:
 			running = false
 		default:
-			batch := f.claim(b, 0, 64)
+			batch := f.claim(b, cursor, 64)
 			for _, c := range batch.Tasks {
+				cursor = c.Position
 				work <- c
 			}
 			if len(batch.Tasks) == 0 {
+				cursor = 0
 				time.Sleep(200 * time.Microsecond)
 			}
 		}
@@ -440,6 +449,8 @@ func BenchmarkFunctions(b *testing.B) {
 	close(work)
 	wg.Wait()
 	b.StopTimer()
+	b.ReportMetric(float64(b.N)/float64(commits.Load()), "functions/commit")
+	b.ReportMetric(float64(busy.Load())/float64(commits.Load())/1e6, "ms/commit")
 	f.report(b, wal)
 }
 
