@@ -10,6 +10,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/egress"
 	"github.com/sendoff-dev/sendoff/internal/exec/function"
 	"github.com/sendoff-dev/sendoff/internal/server/api"
+	"github.com/sendoff-dev/sendoff/internal/server/dispatchapi"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -77,3 +78,14 @@ type functions struct {
 }
 
 func (f functions) Endpoints() []api.Endpoint { return f.endpoints() }
+
+func (e *Engine) dispatchDoor() dispatchapi.Config {
+	cfg := dispatchapi.Config{
+		Submit: e, Tasks: e.operator, Signals: e.operator, Journals: e.store, Bridge: e.runner.Hub(),
+		Embedded: func(name string) bool { _, ok := e.embeddedEndpoint(name); return ok },
+	}
+	if e.keys != nil {
+		cfg.PublicKeyPEM = e.keys.PublicKeyPEM
+	}
+	return cfg
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/internal/httpsig"
 	"github.com/sendoff-dev/sendoff/internal/server/api"
+	"github.com/sendoff-dev/sendoff/internal/server/dispatchapi"
 	"github.com/sendoff-dev/sendoff/internal/server/dispatchr"
 	"github.com/sendoff-dev/sendoff/internal/server/guard"
 )
@@ -20,13 +21,14 @@ type HandlerConfig struct {
 	Hosts   []string // allowed besides loopback names when Local is set
 }
 
-// Handler returns the doors: the HTTP API under /v1, Dispatchr's POST /task and
-// GET /ping, /livez, /readyz, /metrics, /openapi.json and the public keys under
+// Handler returns the doors: the HTTP API under /v1, the services of Dispatch
+// (Connect, gRPC and gRPC-Web), Dispatchr's POST /task and GET /ping, /livez, /readyz, /metrics, /openapi.json and the public keys under
 // /.well-known/sendoff-keys. Mount it at the root of a server, or of a host.
 func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 	mux := http.NewServeMux()
 	api.Mount(mux, api.Config{Submit: e, Tasks: e.operator, Steer: e.operator, Queues: e.operator, Functions: functions{e.operator, e.Endpoints}, Version: e.cfg.Version})
 	dispatchr.Mount(mux, e)
+	dispatchapi.Mount(mux, e.dispatchDoor())
 	mux.Handle("GET /metrics", promhttp.HandlerFor(e.cfg.Metrics.Registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { status(w, nil) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +47,8 @@ func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 	mux.HandleFunc("/", api.NotFound(mux))
 	return guard.Wrap(mux, guard.Config{
 		Keys: cfg.APIKeys, Local: cfg.Local, Hosts: cfg.Hosts,
-		Open: []string{"/livez", "/readyz", "/ping", httpsig.KeysPath},
+		Refuse: dispatchapi.Refuse,
+		Open:   []string{"/livez", "/readyz", "/ping", httpsig.KeysPath},
 	})
 }
 

@@ -79,7 +79,11 @@ func listenError(addr string, err error) error {
 func (s *server) wire(cfg engine.HandlerConfig) {
 	var base context.Context
 	base, s.cut = context.WithCancel(context.Background())
+	var protocols http.Protocols // gRPC clients begin with HTTP/2 at once
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
 	s.http = &http.Server{
+		Protocols:         &protocols,
 		Handler:           hasteBodies(s.engine.Handler(cfg)),
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: 5 * time.Second,

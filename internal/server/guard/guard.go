@@ -20,6 +20,10 @@ type Config struct {
 	Hosts []string // host names that may be asked for, besides loopback ones
 	Local bool     // only loopback names and Hosts may be asked for (DNS rebinding)
 	Open  []string // paths that need no key
+
+	// Refuse answers a request without a key in the words of its door, and tells
+	// whether it did; nil = every door speaks of problems.
+	Refuse func(w http.ResponseWriter, r *http.Request) bool
 }
 
 // Wrap puts the guard before a handler.
@@ -39,6 +43,9 @@ func Wrap(next http.Handler, cfg Config) http.Handler {
 			api.WriteProblem(w, api.NewProblem(http.StatusForbidden, "forbidden",
 				"the Host "+r.Host+" is not one of this server: use 127.0.0.1 or localhost, or start it with --allow-host"))
 		case len(keys) > 0 && !slices.Contains(cfg.Open, r.URL.Path) && !authorized(r, keys):
+			if cfg.Refuse != nil && cfg.Refuse(w, r) {
+				return
+			}
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			api.WriteProblem(w, api.NewProblem(http.StatusUnauthorized, "unauthenticated", "send an API key: Authorization: Bearer KEY"))
 		default:
