@@ -312,6 +312,7 @@ type mode struct {
 	plain, journal      bool
 	cold                bool
 	lose, twice, forget float64
+	twins               bool // two instances of the app, which forget nothing
 }
 
 var modes = []mode{
@@ -322,6 +323,7 @@ var modes = []mode{
 	{name: "journal cold", journal: true, cold: true},
 	{name: "journal unkind", journal: true, lose: 0.2, twice: 0.3, forget: 0.3},
 	{name: "journal cold unkind", journal: true, cold: true, lose: 0.2, twice: 0.3},
+	{name: "journal of two instances", journal: true, lose: 0.2, twins: true},
 	{name: "state unkind", lose: 0.2, twice: 0.3},
 }
 
@@ -336,11 +338,23 @@ func stage(t testing.TB, m mode, seed uint64, funcs ...sendoff.AnyFunction) *reh
 	if m.cold {
 		config.WarmRuns = -1
 	}
+	first := serve(t, s, config, funcs...)
+	s.Serve = first
+	if m.twins {
+		second, pick := serve(t, s, config, funcs...), rand.New(rand.NewPCG(seed, 2))
+		s.Serve = func(ctx context.Context, req *sdkv1.RunRequest) (*sdkv1.RunResponse, func(bool)) {
+			return []rehearse.Serve{first, second}[pick.IntN(2)](ctx, req)
+		}
+	}
+	return s
+}
+
+func serve(t testing.TB, s *rehearse.Scheduler, config sendoff.EndpointConfig, funcs ...sendoff.AnyFunction) rehearse.Serve {
+	t.Helper()
 	e, err := sendoff.NewEndpoint(config, funcs...)
 	require.NoError(t, err)
 	t.Cleanup(e.Close)
-	s.Serve = rehearse.Over(e, s.Now)
-	return s
+	return rehearse.Over(e, s.Now)
 }
 
 func asJSON(t testing.TB, v any) *anypb.Any {
