@@ -46,7 +46,8 @@ func jsonInput(payload []byte) (*anypb.Any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return anypb.New(m)
+	input := &anypb.Any{}
+	return input, anypb.MarshalFrom(input, m, proto.MarshalOptions{Deterministic: true})
 }
 
 func message(v any) (proto.Message, error) {
