@@ -18,6 +18,7 @@ import (
 func (e *Engine) wireFunctions(dialer *egress.Dialer) {
 	cfg := function.Config{
 		Dialer: dialer, Resume: e.store.Resume, Journal: e.store.Journal, Strict: e.cfg.StrictStatus, Embedded: e.embeddedEndpoint,
+		MaxWaiting: e.cfg.FunctionSlots, MaxPerEndpoint: e.cfg.FunctionSlots,
 		RestartIncompatible: func(endpoint string) bool { return !e.keepsState(endpoint) },
 		UserAgent:           strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
 	}

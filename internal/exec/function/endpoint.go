@@ -1,6 +1,7 @@
 package function
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -145,6 +146,9 @@ func (s *endpoints) get(key, host string, now time.Time) *endpoint {
 	l, ok := s.byHost[host]
 	if !ok {
 		l = newLimiter(s.most, s.queue)
+		if strings.HasPrefix(key, "embedded:") { // in this process: there is nothing to find out
+			l.limit = float64(s.most)
+		}
 		s.byHost[host] = l
 	}
 	e := &endpoint{key: key, limiter: l, used: now}
