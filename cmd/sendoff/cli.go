@@ -15,6 +15,7 @@ import (
 // cli is the grammar: each field is a command, in a file of its name.
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
+	Run     runCmd     `cmd:"" help:"Develop an app with durable functions: a server beside it, and the tree of its calls."`
 	Enqueue enqueueCmd `cmd:"" help:"Submit a task."`
 	Tasks   tasksCmd   `cmd:"" help:"List tasks, look at them, steer them."`
 	Queues  queuesCmd  `cmd:"" help:"List queues, pause, resume and purge them."`
@@ -89,7 +90,7 @@ func execute(ctx context.Context, args []string, t *terminal) (err error) {
 	if err != nil {
 		return usageError(err)
 	}
-	if !strings.HasPrefix(parsed.Command(), "serve") { // which counts the signals itself
+	if command, _, _ := strings.Cut(parsed.Command(), " "); command != "serve" && command != "run" { // which count the signals themselves
 		interrupted, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		parsed.BindTo(interrupted, (*context.Context)(nil))

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,7 +19,7 @@ import (
 
 // The scripts in testdata run the real program as processes of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(withPipeline{m}, map[string]func(){
 		"sendoff": main,
 		"app":     func() { fmt.Fprintln(os.Stderr, runApp(os.Args[1])); os.Exit(1) },
 	})
@@ -97,4 +98,21 @@ func runApp(addr string) error {
 		w.WriteHeader(status)
 		fmt.Fprintf(w, "call %d", call+1)
 	})))
+}
+
+// withPipeline builds examples/pipeline for the tests.
+type withPipeline struct{ *testing.M }
+
+// Run implements testscript.TestingM.
+func (m withPipeline) Run() int {
+	dir, err := os.MkdirTemp("", "sendoff-test-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	if out, err := exec.Command("go", "build", "-o", dir, "../../examples/pipeline").CombinedOutput(); err != nil {
+		panic(string(out))
+	}
+	os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	return m.M.Run()
 }

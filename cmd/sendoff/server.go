@@ -28,6 +28,7 @@ type server struct {
 	listener net.Listener
 	http     *http.Server
 	cut      context.CancelFunc // ends requests under way
+	hold     <-chan struct{}    // tasks are accepted but not carried out until it is closed; nil = at once
 }
 
 // open opens the database, wires the engine and binds the address. Nothing runs
@@ -119,7 +120,7 @@ func (s *server) run(signals <-chan os.Signal) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	worked, served := make(chan error, 1), make(chan error, 1)
-	go func() { worked <- s.engine.Run(ctx) }()
+	go func() { worked <- s.work(ctx) }()
 	go func() { served <- s.http.Serve(s.listener) }()
 	s.log.Info("serving", slog.String("address", s.url()), slog.String("version", version))
 	select {
@@ -134,6 +135,18 @@ func (s *server) run(signals <-chan os.Signal) error {
 		stop()
 		return errors.Join(fmt.Errorf("serve HTTP: %w", err), <-worked)
 	}
+}
+
+// work carries tasks out, once it may, until ctx ends.
+func (s *server) work(ctx context.Context) error {
+	if s.hold != nil {
+		select {
+		case <-s.hold:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return s.engine.Run(ctx)
 }
 
 // stop waits for the engine, which has been told to stop, and for requests under

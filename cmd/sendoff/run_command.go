@@ -1,0 +1,86 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// runCommand is the form with a command.
+func (c *runCmd) runCommand(ctx context.Context, t *terminal) error {
+	if _, err := exec.LookPath(c.Command[0]); err != nil {
+		return startError(c.Command[0], err)
+	}
+	dir, err := os.MkdirTemp("", "sendoff-run-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	signals, stop := signalsOf()
+	defer stop()
+	c.Listen, c.APIKey = cmp.Or(c.Listen, "127.0.0.1:0"), cmp.Or(c.APIKey, randomKey())
+	set, err := c.settings(dir)
+	if err != nil {
+		return err
+	}
+	s, err := openSession(ctx, c, &set)
+	if err != nil {
+		return err
+	}
+	defer s.server.close()
+	view, err := c.newView(t, t.stdout)
+	if err != nil {
+		return err
+	}
+	s.view = quietView{}
+	if _, err := s.feed.resume(ctx); err != nil {
+		return err
+	}
+	app, err := s.appAddr(ctx)
+	if err != nil {
+		return err
+	}
+	s.endpoint = "http://" + app
+	s.begin(ctx, view)
+	end, err := s.command(ctx, app, signals)
+	if err2 := s.finish(ctx, end); err == nil {
+		err = err2
+	}
+	if err == nil && end.code != 0 {
+		err = &exit{code: end.code}
+	}
+	return err
+}
+
+// command runs the command to its end.
+func (s *session) command(ctx context.Context, app string, signals <-chan os.Signal) (end runEnd, err error) {
+	line := func(stream string) *lineWriter {
+		return &lineWriter{emit: func(text string) { s.logs <- logLine{"app", stream, text} }}
+	}
+	stdout, stderr := line("stdout"), line("stderr")
+	env := withEnv(os.Environ(), commandEnv(s.server.url(), s.c.APIKey, app, s.keys))
+	if s.child, err = startChild(s.c.Command, env, stdout, stderr); err != nil {
+		return runEnd{code: exitError}, err
+	}
+	err = s.loop(ctx, signals)
+	if err != nil {
+		s.child.signal(syscall.SIGKILL)
+	}
+	for !s.child.ended() {
+		select {
+		case l := <-s.logs:
+			s.view.log(l)
+		case <-s.child.done:
+		}
+	}
+	s.child.clean()
+	s.drainLogs()
+	_, _ = stdout.Close(), stderr.Close() // a last line each
+	s.drainLogs()
+	if err != nil {
+		return runEnd{code: exitError, cause: s.child.cause}, err
+	}
+	return runEnd{code: s.child.code, cause: s.child.cause}, nil
+}
