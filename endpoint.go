@@ -29,8 +29,9 @@ import (
 // empty; then the environment is asked, where one is named, and then the
 // default holds.
 type EndpointConfig struct {
-	// URL is where the server finds this endpoint: http, https or bridge. Default:
-	// DISPATCH_ENDPOINT_URL, then http:// and Addr.
+	// URL is where the server finds this endpoint: http, https, bridge, or embedded
+	// in the engine of the same process. Default: DISPATCH_ENDPOINT_URL, then
+	// http:// and Addr.
 	URL string
 	// Addr is what ListenAndServe listens on. Default: DISPATCH_ENDPOINT_ADDR, then
 	// 127.0.0.1:8000.
@@ -127,7 +128,7 @@ func (e *Endpoint) setup() error {
 	}
 	e.url = cmp.Or(c.URL, firstOf("DISPATCH_ENDPOINT_URL"), "http://"+c.Addr)
 	u, err := url.Parse(e.url)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "bridge" && u.Scheme != "embedded" {
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "bridge" && u.Scheme != "embedded" && u.Scheme != "embedded" {
 		return fmt.Errorf("URL %q: want http://, https://, bridge:// or embedded://", e.url)
 	}
 	if e.client, err = clientFromEnvironment(c.ServerURL, c.APIKey, c.HTTPClient); err != nil {
@@ -141,7 +142,7 @@ func (e *Endpoint) setup() error {
 	case len(keys) > 0:
 		e.verify = &runVerifier{keys: keys, now: c.Now, scheme: u.Scheme, authority: u.Host}
 	case c.Development || u.Scheme == "bridge" || u.Scheme == "embedded":
-	case loopback(u.Host):
+	case u.Scheme == "embedded", loopback(u.Host):
 		e.local = true
 	default:
 		return fmt.Errorf("no verification key, so anybody who reaches %s could run its functions: set DISPATCH_VERIFICATION_KEY to the server's public key, or Development to accept that", e.url)
@@ -277,7 +278,7 @@ func (e *Endpoint) checkHead(r *http.Request) *rejection {
 		return &rejection{http.StatusUnsupportedMediaType, connect.CodeUnimplemented, "want application/proto or application/json"}
 	case r.ContentLength > e.config.MaxBody:
 		return &rejection{http.StatusRequestEntityTooLarge, connect.CodeResourceExhausted, fmt.Sprintf("the request is larger than %d bytes", e.config.MaxBody)}
-	case e.local && !loopback(r.RemoteAddr):
+	case e.local && r.RemoteAddr != "embedded" && !loopback(r.RemoteAddr):
 		return &rejection{http.StatusForbidden, connect.CodePermissionDenied, "this endpoint has no verification key and serves only its own host: set DISPATCH_VERIFICATION_KEY"}
 	}
 	return nil

@@ -2,6 +2,7 @@ package durable
 
 import (
 	"container/list"
+	"context"
 	"sync"
 	"time"
 )
@@ -14,8 +15,11 @@ type cache struct {
 	ttl    time.Duration
 	order  *list.List // of *warm
 	byID   map[string]*list.Element
-	busy   map[string]func() // runs under way, and how to interrupt them
-	leave  sync.WaitGroup    // evictions under way
+	busy   map[string]*active
+	last   map[string]int64 // tokens of the attempts that were answered last
+	recent []string         // ids in last, as a ring
+	next   int
+	leave  sync.WaitGroup // evictions under way
 	closed bool
 }
 
@@ -29,29 +33,80 @@ type warm struct {
 	since  time.Time
 }
 
-func newCache(size int, ttl time.Duration) *cache {
-	return &cache{size: size, ttl: ttl, order: list.New(), byID: make(map[string]*list.Element), busy: make(map[string]func())}
+// active is a run under way.
+type active struct {
+	token     int64
+	interrupt func()
+	answered  bool // it only remains to be written
+	done      chan struct{}
 }
 
-// begin marks a run as under way and takes it out, if it is there. ok is false
-// when it is under way already; then that one is interrupted, because a server
-// that asks again has given it up.
-func (c *cache) begin(id string, interrupt func()) (w *warm, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if other := c.busy[id]; other != nil {
-		other()
-		return nil, false
+// maxTokens bounds the memory for attempts that are over.
+const maxTokens = 1 << 14
+
+func newCache(size int, ttl time.Duration) *cache {
+	return &cache{size: size, ttl: ttl, order: list.New(), byID: make(map[string]*list.Element),
+		busy: make(map[string]*active), last: make(map[string]int64), recent: make([]string, maxTokens)}
+}
+
+// begin marks an attempt as under way and takes the run out, if it is there. A
+// newer attempt interrupts one that is under way, because the server has given
+// that up; why says why an attempt may not begin. One that is only being
+// answered is waited for.
+func (c *cache) begin(ctx context.Context, id string, a *active) (w *warm, why string) {
+	for {
+		c.mu.Lock()
+		other := c.busy[id]
+		if other == nil {
+			defer c.mu.Unlock()
+			return c.admit(id, a)
+		}
+		answered := other.answered
+		if !answered && a.token > other.token {
+			other.interrupt()
+		}
+		c.mu.Unlock()
+		if !answered {
+			return nil, "another attempt of this run is under way here"
+		}
+		select {
+		case <-other.done:
+		case <-ctx.Done():
+			return nil, "the attempt was given up"
+		}
 	}
+}
+
+func (c *cache) admit(id string, a *active) (w *warm, why string) {
 	if c.closed {
-		return nil, false
+		return nil, "the endpoint is closing"
 	}
-	c.busy[id] = interrupt
+	if a.token > 0 && a.token <= c.last[id] {
+		return nil, "this attempt is over, or a newer one was answered"
+	}
+	c.busy[id] = a
 	if e := c.byID[id]; e != nil {
 		w = c.remove(e)
 	}
 	c.expire()
-	return w, true
+	return w, ""
+}
+
+// answered notes that the answer of an attempt is ready. again means that the
+// server may send the same attempt once more.
+func (c *cache) answered(id string, a *active, again bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a.answered = true
+	if again || a.token == 0 {
+		return
+	}
+	if _, known := c.last[id]; !known {
+		delete(c.last, c.recent[c.next])
+		c.recent[c.next] = id
+		c.next = (c.next + 1) % len(c.recent)
+	}
+	c.last[id] = a.token
 }
 
 func (c *cache) remove(e *list.Element) *warm {
@@ -65,6 +120,7 @@ func (c *cache) remove(e *list.Element) *warm {
 func (c *cache) end(id string, keep *warm) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	close(c.busy[id].done)
 	delete(c.busy, id)
 	if keep == nil {
 		return
@@ -93,8 +149,8 @@ func (c *cache) drop(w *warm) { c.leave.Go(w.run.evict) }
 func (c *cache) close() {
 	c.mu.Lock()
 	c.closed = true
-	for _, interrupt := range c.busy {
-		interrupt()
+	for _, a := range c.busy {
+		a.interrupt()
 	}
 	for c.order.Len() > 0 {
 		c.drop(c.remove(c.order.Back()))

@@ -83,18 +83,19 @@ func (h *Host) site() string {
 // done with whether that worked: only then is the run kept in memory.
 func (h *Host) Run(ctx context.Context, req *sdkv1.RunRequest, fn Func) (res *sdkv1.RunResponse, done func(written bool)) {
 	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	id := req.GetDispatchId()
-	taken, ok := h.cache.begin(id, cancel)
-	if !ok {
-		cancel()
-		return temporary("busy", "another attempt of this run is under way here, or the endpoint is closing"), func(bool) {}
+	a := &active{token: req.GetContext().GetToken(), interrupt: cancel, done: make(chan struct{})}
+	taken, why := h.cache.begin(ctx, id, a)
+	if why != "" {
+		return temporary("busy", why), func(bool) {}
 	}
 	j := &job{host: h, req: req, fn: fn, id: id, received: time.Now()}
 	if j.virtual, _ = ctx.Value(virtualKey{}).(time.Time); !j.virtual.IsZero() {
 		j.received = j.virtual
 	}
 	res = j.run(ctx, taken)
-	cancel()
+	h.cache.answered(id, a, res.GetReport().GetNeedJournal())
 	return res, func(written bool) {
 		keep := j.keep
 		if keep != nil && !written {
@@ -378,7 +379,7 @@ func (j *job) exit(r *Run) *sdkv1.RunResponse {
 	}
 	value, _ := r.root.result.local.(Value)
 	res := j.withJournal(r, j.host.Result(value, r.root.result.err))
-	if res.Report != nil && len(r.calls) > 0 {
+	if res.Report != nil && len(r.calls) > 0 && !Again(res.GetStatus()) {
 		res.Report.CancelOpenCalls = true
 	}
 	return res

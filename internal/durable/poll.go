@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"fmt"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -16,19 +17,31 @@ const (
 	longWait   = 24 * time.Hour
 )
 
+// What one poll carries at most; what is left goes into the next, at once.
+const (
+	maxCalls     = 10_000
+	maxCallBytes = 12 << 20
+)
+
+// maxJournalBytes is what still fits into a request of 16 MB.
+const maxJournalBytes = 14 << 20
+
 // poll suspends the run: it sends the calls that are new and says what to wait
 // for.
 func (j *job) poll(r *Run) *sdkv1.RunResponse {
-	poll := &sdkv1.Poll{MaxResults: maxResults, MinResults: int32(r.need()), MaxWait: durationpb.New(r.maxWait())}
-	for _, f := range r.unsent {
-		if !f.done || f.detached {
-			poll.Calls = append(poll.Calls, f.call)
-		}
+	if size := r.log.taken + int64(len(r.log.pending)); size > maxJournalBytes {
+		return failed(sdkv1.Status_STATUS_PERMANENT_ERROR, &sdkv1.Error{Type: "journal", Message: fmt.Sprintf(
+			"sendoff: the journal has grown to %d bytes, at most %d are possible: use sendoff.Loop, move parts into functions of their own, or keep large results elsewhere", size, maxJournalBytes)})
 	}
+	poll := &sdkv1.Poll{MaxResults: maxResults, MinResults: int32(r.need())}
+	var sent int
+	poll.Calls, sent = r.nextCalls()
+	more := sent < len(r.unsent)
+	poll.MaxWait = durationpb.New(r.maxWait(more))
 	res := &sdkv1.RunResponse{Status: sdkv1.Status_STATUS_OK, Directive: &sdkv1.RunResponse_Poll{Poll: poll}}
 	canceled := r.canceled
-	r.log.add(&entry{kind: entryPoll})
-	r.markSent()
+	r.log.add(&entry{kind: entryPoll, n: uint64(sent)})
+	r.markSent(sent)
 	r.unsafe, r.cut = false, -1
 	j.keep = &warm{id: j.id, run: r}
 	if j.server() != nil {
@@ -50,6 +63,23 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 	poll.State = &sdkv1.Poll_TypedCoroutineState{TypedCoroutineState: state}
 	j.keep.state = hashState(state)
 	return res
+}
+
+// nextCalls returns the calls for one poll, and how many of the unsent that are,
+// with those that were given up.
+func (r *Run) nextCalls() (calls []*sdkv1.Call, sent int) {
+	bytes := 0
+	for _, f := range r.unsent {
+		if !f.done || f.detached {
+			bytes += len(f.call.GetInput().GetValue()) + len(f.call.GetFunction()) + 64
+			if len(calls) == maxCalls || len(calls) > 0 && bytes > maxCallBytes {
+				break
+			}
+			calls = append(calls, f.call)
+		}
+		sent++
+	}
+	return calls, sent
 }
 
 // owesDetached tells whether a function that has returned asked for detached
@@ -79,12 +109,12 @@ func (r *Run) need() int {
 
 // maxWait is the time until the next timer. The protocol of Dispatch has at
 // least a second; a Sendoff server takes any time.
-func (r *Run) maxWait() time.Duration {
+func (r *Run) maxWait(more bool) time.Duration {
 	shortest := minWait
 	if r.attempt.sendoff {
 		shortest = time.Millisecond
 	}
-	if r.root.done { // only detached calls are to be sent
+	if more || r.root.done { // there are calls to send, and nothing to wait for
 		return shortest
 	}
 	d := longWait

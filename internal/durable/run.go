@@ -243,7 +243,7 @@ func (r *Run) apply(e *entry, replayed bool) {
 		r.lastSig = int64(e.n)
 		r.applySignal(e.name, e.value)
 	case entryPoll:
-		r.markSent()
+		r.markSent(int(min(e.n, uint64(len(r.unsent)))))
 	case entryExpire:
 		r.expired = true
 		r.root.scope.cancel(context.DeadlineExceeded)
@@ -302,12 +302,12 @@ func (r *Run) unlist(f *Future) {
 	r.waiting[f.signal] = list
 }
 
-// markSent notes that a poll carried all calls so far.
-func (r *Run) markSent() {
-	for _, f := range r.unsent {
+// markSent notes that a poll carried the first n of the calls that were unsent.
+func (r *Run) markSent(n int) {
+	for _, f := range r.unsent[:n] {
 		f.sent, f.call = true, nil
 	}
-	r.lastSent, r.unsent, r.canceled = r.unsent, nil, nil
+	r.lastSent, r.unsent, r.canceled = r.unsent[:n:n], r.unsent[n:], nil
 }
 
 // takeResult takes the next result that the request brought.
