@@ -231,7 +231,7 @@ func (m *member) add(msg store.Message) {
 
 // statements write what was worked out.
 func (f *family) statements() []*stmt {
-	var waits, drops, keeps, forgets, resets, wakes, prompt []*member
+	var waits, drops, keeps, forgets, resets, wakes, prompt, briefly []*member
 	type letter struct {
 		to task.ID
 		store.Message
@@ -253,7 +253,10 @@ func (f *family) statements() []*stmt {
 		if m.journal {
 			resets = append(resets, m)
 		}
-		if m.wake != 0 && !m.gone {
+		switch {
+		case m.wake != 0 && m.gone:
+			briefly = append(briefly, m)
+		case m.wake != 0:
 			wakes = append(wakes, m)
 		}
 		if m.promptly != 0 {
@@ -327,6 +330,10 @@ func (f *family) statements() []*stmt {
 	if n := len(wakes); n > 0 {
 		stmts = append(stmts, query(wakeSQL).ids(n, idOf(wakes)).
 			i8s(n, func(i int) int64 { return wakes[i].at }).i8s(n, func(i int) int64 { return wakes[i].wake }))
+	}
+	if n := len(briefly); n > 0 { // they were ready for a moment, and canceled then
+		stmts = append(stmts, query(`update sendoff.task t set at = s.pos from unnest($1, $2) as s(id, pos) where t.id = s.id`).
+			ids(n, idOf(briefly)).i8s(n, func(i int) int64 { return briefly[i].wake }))
 	}
 	return stmts
 }

@@ -52,6 +52,12 @@ func TestStoreBehavesLikeOracle(t *testing.T) {
 	storetest.Run(t, opener(t, dsn, dsn))
 }
 
+func TestFunctionsBehaveLikeOracle(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.Postgres(t)
+	storetest.RunFunctions(t, opener(t, dsn, dsn))
+}
+
 func TestStoreBehavesLikeOracleBehindPgBouncer(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("slow, and one goroutine at a time")

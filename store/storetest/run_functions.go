@@ -1,0 +1,79 @@
+package storetest
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// RunFunctions is Run for a store that is busy with functions: they call, wait,
+// are told and end, and hardly anything else happens. open is as for Run.
+func RunFunctions(t *testing.T, open func(clock func() int64) store.Store) {
+	seen := map[string]int{}
+	rapid.Check(t, func(rt *rapid.T) {
+		m := newMachine(rt, open, seen)
+		rt.Repeat(map[string]func(*rapid.T){
+			"seed": m.seed, "work": m.work, "work2": m.work, "work3": m.work, "family": m.family, "family2": m.family,
+			"operate": m.operate, "purge": m.purge, "checkpoint": m.checkpoint, "settleAgain": m.settleAgain,
+			"promote": m.promote, "retain": m.retain, "read": m.read, "list": m.list, "rescue": m.rescue,
+			"advance": func(t *rapid.T) { m.now += rapid.Int64Range(1, 2*second).Draw(t, "microseconds") },
+			"":        func(*rapid.T) { m.compareAll() },
+		})
+	})
+	for _, what := range slices.Sorted(mapKeys(seen)) {
+		t.Logf("%6d %s", seen[what], what)
+	}
+}
+
+// seed stores functions that can begin at once.
+func (m *machine) seed(t *rapid.T) {
+	group := make([]store.NewTask, rapid.IntRange(1, 2).Draw(t, "functions"))
+	for i := range group {
+		group[i] = m.draft(t)
+		group[i].Lane, group[i].Kind, group[i].Delay, group[i].RunAt, group[i].ExpiresAt = m.lanes[0].ID, task.Function, 0, 0, 0
+	}
+	m.submit(group, false)
+}
+
+// work claims functions and settles some of those that are held, most of them
+// by waiting or by a success.
+func (m *machine) work(t *rapid.T) {
+	req := store.ClaimRequest{ID: m.newID(), Node: m.alive(), Limit: 4}
+	for _, prio := range []int16{0, 5, 9} {
+		req.Slots = append(req.Slots, store.ClaimSlot{Lane: m.lanes[0].ID, Priority: prio, Limit: 4})
+	}
+	m.claimAs(t, req)
+	var ts []store.Transition
+	for range rapid.IntRange(1, 5).Draw(t, "settles") {
+		if len(m.held) == 0 {
+			break
+		}
+		i := rapid.IntRange(0, len(m.held)-1).Draw(t, "task")
+		c := m.held[i]
+		m.held = slices.Delete(m.held, i, i+1)
+		ts = append(ts, m.actOf(t, &c))
+	}
+	m.settleAll(ts)
+	m.sent = append(m.sent, ts...)
+}
+
+func (m *machine) actOf(t *rapid.T, c *store.Claimed) store.Transition {
+	act := rapid.IntRange(0, 9).Draw(t, "act")
+	if c.Kind != task.Function || act == 0 {
+		return m.transition(t, *c)
+	}
+	tr := store.Transition{ID: c.ID, Token: c.Token, Outcome: task.Success, Decision: task.Decision{To: task.Succeeded}, Effects: &store.Effects{}}
+	if c.Flags&store.FlagParent != 0 {
+		tr.Effects.Parent = c.Parent
+	}
+	if act < 6 {
+		m.suspend(t, c, &tr)
+		return tr
+	}
+	tr.Answer.Body = []byte("answer\x00")
+	return tr
+}
