@@ -71,8 +71,8 @@ func (r *run) attempt(ctx context.Context) verdict {
 // exchange sends the run; once more with the whole journal when the endpoint
 // asks for it.
 func (r *run) exchange(ctx context.Context, warm bool) verdict {
-	for again := false; ; again = true {
-		request, err := r.request(ctx, warm && !again)
+	for ; ; warm = false {
+		request, err := r.request(ctx, warm)
 		if err != nil {
 			return r.broken(err)
 		}
@@ -84,7 +84,7 @@ func (r *run) exchange(ctx context.Context, warm bool) verdict {
 		if response == nil {
 			return v
 		}
-		if response.GetReport().GetNeedJournal() && !again {
+		if response.GetReport().GetNeedJournal() && warm {
 			continue
 		}
 		v = r.judge(response)

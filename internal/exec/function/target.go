@@ -39,6 +39,9 @@ func (x *Executor) targetOf(endpoint string) (*target, error) {
 			return nil, err
 		}
 	case "bridge":
+		if !sessionName.MatchString(u.Host) {
+			return nil, fmt.Errorf("the endpoint is no bridge: %w", ErrBadSession)
+		}
 		t.session = u.Host
 	case "embedded":
 		inside, ok := x.cfg.Embedded(u.Host)
