@@ -1,0 +1,78 @@
+package durable
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
+)
+
+// BenchmarkRun measures what a call costs in a warm run, from request to poll,
+// and in a replay.
+func BenchmarkRun(b *testing.B) {
+	const calls = 1000
+	fn := func(ctx context.Context, _ Value) (Value, error) {
+		for i := range calls {
+			f := Call(ctx, []*sdkv1.Call{{Function: "g", Input: (Value{"t", []byte("some input")}).Any()}}, false)[0]
+			if err := Wait(ctx, ModeEvery, f); err != nil || f.Failed() {
+				return Value{}, fmt.Errorf("%d: %w", i, err)
+			}
+		}
+		return Value{"t", nil}, nil
+	}
+	host := &Host{CacheSize: 1, Result: func(v Value, err error) *sdkv1.RunResponse {
+		if err != nil {
+			b.Fatal(err)
+		}
+		return &sdkv1.RunResponse{Status: sdkv1.Status_STATUS_OK, Directive: &sdkv1.RunResponse_Exit{Exit: &sdkv1.Exit{}}}
+	}}
+	host.Open()
+	defer host.Close()
+	serial := 0
+	whole := func(stop int) (journal []byte, id string) {
+		serial++
+		token := int64(0)
+		req := &sdkv1.RunRequest{Function: "f", DispatchId: fmt.Sprint(serial), Directive: &sdkv1.RunRequest_Input{}}
+		req.Context = &sendoffv1.RunContext{Journal: &sendoffv1.Journal{Complete: true}}
+		for n := 0; ; n++ {
+			token++
+			req.Context.Token = token
+			res, done := host.Run(b.Context(), req, fn)
+			done(true)
+			journal = append(journal, res.GetReport().GetAppend().GetSegment()...)
+			poll := res.GetPoll()
+			if poll == nil || n == stop {
+				return journal, req.GetDispatchId()
+			}
+			req.Context.Journal = &sendoffv1.Journal{Length: int64(len(journal)), Writer: token}
+			result := &sdkv1.CallResult{CorrelationId: poll.GetCalls()[0].GetCorrelationId(), Output: (Value{"t", []byte("some output")}).Any()}
+			req.Directive = &sdkv1.RunRequest_PollResult{PollResult: &sdkv1.PollResult{Results: []*sdkv1.CallResult{result}}}
+		}
+	}
+	b.Run("warm", func(b *testing.B) {
+		for b.Loop() {
+			whole(calls + 1)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/calls, "ns/step")
+	})
+	b.Run("replay", func(b *testing.B) {
+		journal, id := whole(calls - 1)
+		b.ReportMetric(float64(len(journal))/calls, "bytes/step")
+		token := int64(calls + 10)
+		for b.Loop() {
+			token++
+			req := &sdkv1.RunRequest{Function: "f", DispatchId: id, Directive: &sdkv1.RunRequest_PollResult{PollResult: &sdkv1.PollResult{}}}
+			req.Context = &sendoffv1.RunContext{Token: token, Journal: &sendoffv1.Journal{
+				Length: int64(len(journal)), Complete: true, Segments: [][]byte{journal},
+			}}
+			res, done := host.Run(b.Context(), req, fn)
+			done(false)
+			if res.GetPoll() == nil {
+				b.Fatal(res)
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/calls, "ns/step")
+	})
+}
