@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 		os.Exit(runTests(m))
 	case "auditor":
 		err = beAuditor(os.Args[1])
+	case "functions":
+		err = beFunctions(os.Args[1])
 	case "standin":
 		err = beStandin(os.Args[1:])
 	case "integrity":
