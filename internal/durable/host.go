@@ -413,3 +413,26 @@ func Again(s sdkv1.Status) bool {
 	}
 	return false
 }
+
+// Replay runs a function over a whole journal and no further: it starts no
+// step. The error is a MismatchError when the code does not fit.
+func (h *Host) Replay(ctx context.Context, function string, journal []byte, fn Func) error {
+	entries, w, err := decode(journal)
+	if err != nil {
+		return err
+	}
+	if entries[0].name != function {
+		return fmt.Errorf("the journal is that of function %s, not of %s", entries[0].name, function)
+	}
+	info := Info{ID: entries[0].dispatch, Function: function, Seed: entries[0].seed, Epoch: entries[0].epoch}
+	if entries[0].expires > 0 {
+		info.Expires = fromMicros(entries[0].expires)
+	}
+	r := newRun(h, info, w)
+	r.restore(entries)
+	r.dry = true
+	r.start(h.base(), fn, entries[0].value)
+	err = r.advance(ctx, attempt{now: fromMicros(entries[0].at), virtual: true, sendoff: true})
+	r.evict()
+	return err
+}

@@ -64,6 +64,7 @@ type Run struct {
 	lastSig   int64
 	versions  map[string]uint64
 	expired   bool
+	dry       bool // only repeats its journal
 
 	clock   int64 // microseconds
 	cut     int   // bytes of the log before the first failure that is not on disk; -1 = there is none
@@ -192,6 +193,9 @@ func (r *Run) step(ctx context.Context) bool {
 	if r.replay.active() {
 		r.repeat()
 		return true
+	}
+	if r.dry {
+		return false
 	}
 	if r.replay.entries != nil {
 		r.replay = replay{versions: r.replay.versions}
