@@ -19,6 +19,7 @@ import (
 	"github.com/sendoff-dev/sendoff"
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	"github.com/sendoff-dev/sendoff/internal/rehearse"
+	"github.com/sendoff-dev/sendoff/internal/rehearse/wire"
 )
 
 var (
@@ -392,7 +393,7 @@ func TestPromises(t *testing.T) {
 		return p.Await(ctx)
 	})
 	s := stage(t, journalCold, 1, f)
-	c, err := sendoff.NewClient("http://rehearsal", sendoff.WithHTTPClient(s.Client()))
+	c, err := sendoff.NewClient("http://rehearsal", sendoff.WithHTTPClient(wire.Client(s)))
 	require.NoError(t, err)
 	id := start(t, s, f, 1)
 	s.After(time.Hour, func() { require.NoError(t, sendoff.ResolvePromise(t.Context(), <-ids, "yes", sendoff.Via(c))) })
@@ -475,12 +476,12 @@ func TestACheckpointThatFailsEndsTheAttempt(t *testing.T) {
 				return 1, nil
 			})
 			s := &rehearse.Scheduler{Journal: true}
-			client := s.Client()
+			client := wire.Client(s)
 			client.Transport = &flaky{client.Transport, status, 1}
 			e, err := sendoff.NewEndpoint(sendoff.EndpointConfig{Development: true, HTTPClient: client}, f)
 			require.NoError(t, err)
 			t.Cleanup(e.Close)
-			s.Serve = rehearse.Over(e, s.Now)
+			s.Serve = wire.Over(e, s.Now)
 			require.EqualValues(t, 1, number(t, play(t, s, f, 1)))
 			want := int32(1)
 			if status == http.StatusConflict { // what was not on record is done again

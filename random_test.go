@@ -21,6 +21,7 @@ import (
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/internal/rehearse"
+	"github.com/sendoff-dev/sendoff/internal/rehearse/wire"
 )
 
 // program is a durable function as data. Whatever the order of events, it has
@@ -334,7 +335,7 @@ func stage(t testing.TB, m mode, seed uint64, funcs ...sendoff.AnyFunction) *reh
 		Plain: m.plain, Journal: m.journal, Shuffle: rand.New(rand.NewPCG(seed, 1)),
 		Lose: m.lose, Twice: m.twice, Forget: m.forget, Attempts: 50,
 	}
-	config := sendoff.EndpointConfig{Development: true, HTTPClient: s.Client()}
+	config := sendoff.EndpointConfig{Development: true, HTTPClient: wire.Client(s)}
 	if m.cold {
 		config.WarmRuns = -1
 	}
@@ -354,7 +355,7 @@ func serve(t testing.TB, s *rehearse.Scheduler, config sendoff.EndpointConfig, f
 	e, err := sendoff.NewEndpoint(config, funcs...)
 	require.NoError(t, err)
 	t.Cleanup(e.Close)
-	return rehearse.Over(e, s.Now)
+	return wire.Over(e, s.Now)
 }
 
 func asJSON(t testing.TB, v any) *anypb.Any {

@@ -28,6 +28,7 @@ import (
 	"github.com/sendoff-dev/sendoff"
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	"github.com/sendoff-dev/sendoff/internal/rehearse"
+	"github.com/sendoff-dev/sendoff/internal/rehearse/wire"
 )
 
 // Env is a server in memory with the functions of a test. It is for one
@@ -63,7 +64,7 @@ func build(t testing.TB, s settings, funcs []sendoff.AnyFunction) *Env {
 	if s.shuffle {
 		e.server.Shuffle, e.server.Attempts = rand.New(rand.NewPCG(s.seed, 0)), 100
 	}
-	config := sendoff.EndpointConfig{URL: "embedded://test", Development: true, ServerURL: "http://sendofftest", HTTPClient: e.server.Client()}
+	config := sendoff.EndpointConfig{URL: "embedded://test", Development: true, ServerURL: "http://sendofftest", HTTPClient: wire.Client(e.server)}
 	if s.cold {
 		config.WarmRuns = -1
 	}
@@ -73,7 +74,7 @@ func build(t testing.TB, s settings, funcs []sendoff.AnyFunction) *Env {
 	}
 	t.Cleanup(endpoint.Close)
 	e.client = endpoint.Client()
-	e.server.Serve = rehearse.Over(endpoint, e.server.Now)
+	e.server.Serve = wire.Over(endpoint, e.server.Now)
 	return e
 }
 

@@ -117,6 +117,7 @@ func (s *Scheduler) Start(call *sdkv1.Call) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open()
+	defer s.poke()
 	return s.start(call, nil).id
 }
 

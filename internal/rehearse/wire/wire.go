@@ -1,4 +1,7 @@
-package rehearse
+// Package wire connects endpoints and the scheduler of package rehearse by HTTP
+// requests that stay in the process. It is apart because it needs a package for
+// tests, which programs must not link.
+package wire
 
 import (
 	"bytes"
@@ -18,11 +21,12 @@ import (
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/gen/sendoff/v1/sendoffv1connect"
 	"github.com/sendoff-dev/sendoff/internal/durable"
+	"github.com/sendoff-dev/sendoff/internal/rehearse"
 )
 
 // Over serves requests by an endpoint's handler, in this process. now is the
 // clock of virtual time; nil = time passes as it does.
-func Over(h http.Handler, now func() time.Time) Serve {
+func Over(h http.Handler, now func() time.Time) rehearse.Serve {
 	return func(ctx context.Context, req *sdkv1.RunRequest) (*sdkv1.RunResponse, func(bool)) {
 		if now != nil {
 			ctx = durable.Virtual(ctx, now())
@@ -30,7 +34,7 @@ func Over(h http.Handler, now func() time.Time) Serve {
 		res, err := exchange(ctx, h, req)
 		if err != nil {
 			res = &sdkv1.RunResponse{Status: sdkv1.Status_STATUS_HTTP_ERROR, Directive: &sdkv1.RunResponse_Exit{
-				Exit: &sdkv1.Exit{Result: failure("HTTP_ERROR", err.Error())},
+				Exit: &sdkv1.Exit{Result: &sdkv1.CallResult{Error: &sdkv1.Error{Type: "HTTP_ERROR", Message: err.Error()}}},
 			}}
 		}
 		return res, func(bool) {}
@@ -59,7 +63,7 @@ func exchange(ctx context.Context, h http.Handler, req *sdkv1.RunRequest) (*sdkv
 
 // Client is for what running functions and their clients ask of the scheduler.
 // Its requests leave the process never.
-func (s *Scheduler) Client() *http.Client {
+func Client(s *rehearse.Scheduler) *http.Client {
 	mux := http.NewServeMux()
 	mux.Handle(sendoffv1connect.NewFunctionExtensionHandler(&extension{s: s}))
 	return &http.Client{Transport: roundTripper{mux}}
@@ -77,7 +81,7 @@ func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-type extension struct{ s *Scheduler }
+type extension struct{ s *rehearse.Scheduler }
 
 // Checkpoint implements the extension of the protocol.
 func (x *extension) Checkpoint(ctx context.Context, r *sendoffv1.CheckpointRequest) (*sendoffv1.CheckpointResponse, error) {
@@ -95,7 +99,6 @@ func (x *extension) Start(_ context.Context, r *sendoffv1.StartRequest) (*sendof
 	id := x.s.Start(&sdkv1.Call{
 		Endpoint: r.GetEndpoint(), Function: r.GetFunction(), Input: r.GetInput(), Expiration: r.GetExpiration(), Options: r.GetOptions(),
 	})
-	x.s.poke()
 	return &sendoffv1.StartResponse{DispatchId: id}, nil
 }
 
