@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,11 +61,11 @@ func TestTheLimitFindsWhatAnEndpointCanTake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const capacity = 50
 		l := newLimiter(256, 1000)
-		var all, bad float64
+		var all, bad atomic.Int64
 		most := load(t, l, 200, 120, func(n int) (time.Duration, effect) {
-			all++
+			all.Add(1)
 			if n > capacity {
-				bad++
+				bad.Add(1)
 				return 10 * time.Millisecond, shrink
 			}
 			return 500*time.Millisecond + rand.N(100*time.Millisecond), grow
@@ -75,7 +76,7 @@ func TestTheLimitFindsWhatAnEndpointCanTake(t *testing.T) {
 			sum += n
 		}
 		require.Greater(t, sum/100, capacity*6/10)
-		require.Less(t, bad/all, 0.02)
+		require.Less(t, float64(bad.Load())/float64(all.Load()), 0.02)
 	})
 }
 
