@@ -42,7 +42,7 @@ func (f *forest) rows(siblings int) []treeRow {
 func appendBelow(rows []treeRow, of *call, below map[string][]*call, lead string, siblings int) []treeRow {
 	shown, note := summed(below[of.key], siblings)
 	if of.folded > 0 {
-		note = strings.TrimPrefix(note+fmt.Sprintf(", %d earlier calls are not shown", of.folded), ", ")
+		note = strings.TrimPrefix(note+", "+counted(of.folded, "earlier call")+" not shown", ", ")
 	}
 	for i, c := range shown {
 		branch, next := "├─ ", "│  "

@@ -30,10 +30,8 @@ func (c *runCmd) runCommand(ctx context.Context, t *terminal) error {
 		return err
 	}
 	defer s.server.close()
-	view, err := c.newView(t, t.stdout)
-	if err != nil {
-		return err
-	}
+	view := c.newView(t, t.stdout)
+	defer view.leave()
 	s.view = quietView{}
 	if _, err := s.feed.resume(ctx); err != nil {
 		return err

@@ -52,7 +52,9 @@ type runView interface {
 	tick(now time.Time) // after each look at the calls
 	keys() <-chan key   // nil = none
 	press(k key) (quit bool)
-	close(end runEnd) // the last look is taken
+	stays(how string) bool // the command has ended: is there somebody who wants to look on?
+	leave()                // gives the terminal back; may be called at any time
+	close(end runEnd)      // the last look is taken
 }
 
 // runEnd is how a run ended.
@@ -227,6 +229,7 @@ func (s *session) retry(ctx context.Context) {
 func (s *session) finish(ctx context.Context, end runEnd) error {
 	if s.child != nil && s.ended != nil && !s.quit {
 		s.outlast(ctx)
+		s.stay(ctx, end)
 	}
 	s.tell <- os.Interrupt
 	var err error
@@ -245,6 +248,26 @@ func (s *session) finish(ctx context.Context, end runEnd) error {
 	end.unfinished = s.feed.forest.open()
 	s.view.close(end)
 	return err
+}
+
+// stay goes on showing what there was, until somebody has seen enough.
+func (s *session) stay(ctx context.Context, end runEnd) {
+	signals, stop := signalsOf()
+	defer stop()
+	for s.c.Stay && s.view.stays(end.cause) {
+		select {
+		case k := <-s.view.keys():
+			if s.view.press(k) {
+				return
+			}
+		case l := <-s.logs:
+			s.view.log(l)
+		case <-time.After(lookEvery):
+			s.look(ctx)
+		case <-signals:
+			return
+		}
+	}
 }
 
 // drainLogs shows the lines that have come.

@@ -48,10 +48,8 @@ func (c *runCmd) serveURL(ctx context.Context, t *terminal) error {
 	if !c.JSON {
 		t.printf("%s\n", strings.Join(exports(s.variables()), "\n"))
 	}
-	view, err := c.newView(t, t.stderr)
-	if err != nil {
-		return err
-	}
+	view := c.newView(t, t.stderr)
+	defer view.leave()
 	s.begin(ctx, view)
 	err = s.loop(ctx, signals)
 	if err2 := s.finish(ctx, runEnd{}); err == nil {

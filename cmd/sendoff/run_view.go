@@ -3,18 +3,24 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
+
+	"github.com/mattn/go-isatty"
 )
 
 // newView chooses how a run is shown.
-func (c *runCmd) newView(t *terminal, out io.Writer) (runView, error) {
+func (c *runCmd) newView(t *terminal, out io.Writer) runView {
 	if c.JSON {
-		return newJSONView(t.stdout), nil
+		return newJSONView(t.stdout)
+	}
+	if t.live && !c.Plain && isatty.IsTerminal(os.Stdin.Fd()) {
+		return newLiveView(t)
 	}
 	to := *t
 	to.stdout = out
-	return &plainView{t: &to, stderr: t.stderr}, nil
+	return &plainView{t: &to, stderr: t.stderr}
 }
 
 // key is what somebody pressed.
@@ -23,13 +29,15 @@ type key string
 // quietView shows nothing.
 type quietView struct{}
 
-func (quietView) start(*session)   {}
-func (quietView) log(logLine)      {}
-func (quietView) call(_, _ *call)  {}
-func (quietView) tick(time.Time)   {}
-func (quietView) keys() <-chan key { return nil }
-func (quietView) press(key) bool   { return false }
-func (quietView) close(runEnd)     {}
+func (quietView) start(*session)    {}
+func (quietView) log(logLine)       {}
+func (quietView) call(_, _ *call)   {}
+func (quietView) tick(time.Time)    {}
+func (quietView) keys() <-chan key  { return nil }
+func (quietView) press(key) bool    { return false }
+func (quietView) stays(string) bool { return false }
+func (quietView) leave()            {}
+func (quietView) close(runEnd)      {}
 
 // plainView prints a line for what happens, and the tree at the end.
 type plainView struct {
@@ -117,7 +125,7 @@ func (s *session) intro() []string {
 	if s.kept {
 		db = "calls are kept in " + redacted(s.c.DB)
 	}
-	lines := []string{fmt.Sprintf("server %s, app %s, %s", s.server.url(), s.endpoint, db)}
+	lines := []string{fmt.Sprintf("server %s, app %s", s.server.url(), s.endpoint), db}
 	if n := s.feed.forest.open(); n > 0 {
 		lines = append(lines, fmt.Sprintf("%s of an earlier run go on", counted(n, "call")))
 	}

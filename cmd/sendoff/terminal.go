@@ -87,6 +87,7 @@ func explain(err error) string {
 var colours = map[string]string{
 	"succeeded": "32", "success": "32", "failed": "31", "failure": "31", "reject": "31", "crash": "31",
 	"running": "36", "ready": "34", "scheduled": "33", "throttle": "33", "canceled": "90", "paused": "33",
+	"suspended": "90", "blocked": "90", "head": "1", "rule": "90",
 }
 
 // paint colours the word for a state or an outcome.

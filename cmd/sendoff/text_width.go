@@ -50,3 +50,17 @@ func cut(text string, columns int) string {
 	}
 	return text
 }
+
+// wrapped is a text as lines that fit.
+func wrapped(text string, columns int) (lines []string) {
+	start, n := 0, 0
+	for i, r := range text {
+		if w := runeWidth(r); n+w > columns && n > 0 {
+			lines = append(lines, text[start:i])
+			start, n = i, w
+		} else {
+			n += w
+		}
+	}
+	return append(lines, text[start:])
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/sendoff-dev/sendoff"
+)
+
+// detail is a call with the timeline of its round trips.
+func (s *session) detail(ctx context.Context, id string) ([]string, error) {
+	task, err := s.client.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	attempts, err := s.client.Attempts(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return append(describe(task), timeline(attempts)...), nil
+}
+
+// describe shows a call without its round trips.
+func describe(task *sendoff.Task) (lines []string) {
+	line := func(name, value string) {
+		if value != "" && value != "-" {
+			lines = append(lines, fmt.Sprintf("%-10s%s", name, value))
+		}
+	}
+	line("call", clean(cmp.Or(task.Function, task.Name, task.URL, task.Handler)))
+	line("id", task.ID)
+	line("state", stateText(task))
+	line("endpoint", clean(task.Endpoint))
+	line("parent", task.ParentID)
+	line("created", clock(task.CreatedAt))
+	line("next at", clock(task.NextAt))
+	line("finished", clock(task.FinishedAt))
+	line("expires", clock(task.ExpiresAt))
+	line("input", clean(string(task.Payload)))
+	line("result", clean(string(task.Result)))
+	if task.Error != nil {
+		return append(lines, failureLines("error     ", task.Error)...)
+	}
+	line("error", clean(task.LastError))
+	return lines
+}
+
+// failureLines show an error with its traceback.
+func failureLines(lead string, e *sendoff.FunctionError) []string {
+	text := clean(e.Message)
+	if e.Type != "" {
+		text = clean(e.Type) + ": " + text
+	}
+	lines := []string{lead + text}
+	if e.Traceback == "" {
+		return lines
+	}
+	for _, l := range strings.Split(strings.TrimRight(e.Traceback, "\n"), "\n") {
+		lines = append(lines, strings.Repeat(" ", len(lead))+clean(l))
+	}
+	return lines
+}
+
+// timeline shows the round trips of a call, oldest first.
+func timeline(attempts []sendoff.Attempt) []string {
+	lines := []string{"", fmt.Sprintf("%-12s  %8s  %-10s  %-20s  %5s  %7s  %s", "START", "LATENCY", "OUTCOME", "STATUS", "CALLS", "RESULTS", "STATE")}
+	for i := range attempts {
+		lines = append(lines, roundTrip(&attempts[i])...)
+	}
+	if len(attempts) == 0 {
+		lines = append(lines, "none yet")
+	}
+	return lines
+}
+
+func roundTrip(a *sendoff.Attempt) []string {
+	took := "-"
+	if a.Outcome != "running" {
+		took = short(a.Duration)
+	}
+	status := a.Headers["Status"]
+	if status == "" && a.Status != 0 {
+		status = strconv.Itoa(a.Status)
+	}
+	lines := []string{strings.TrimRight(fmt.Sprintf("%-12s  %8s  %-10s  %-20s  %5s  %7s  %s", a.StartedAt.Local().Format(timeOfDay), took,
+		a.Outcome, clean(status), a.Headers["Calls"], a.Headers["Results"], size(cmp.Or(a.Headers["State-Bytes"], a.Headers["Journal-Bytes"]))), " ")}
+	for _, name := range []string{"Wait", "Signals", "Next", "Poll-Error"} {
+		if value := a.Headers[name]; value != "" {
+			lines = append(lines, "  "+strings.ToLower(name)+" "+clean(value))
+		}
+	}
+	if len(a.Result) > 0 {
+		lines = append(lines, "  result "+clean(string(a.Result)))
+	}
+	if a.Failure != nil {
+		return append(lines, failureLines("  ", a.Failure)...)
+	}
+	if a.Error != "" {
+		lines = append(lines, "  "+clean(a.Error))
+	}
+	return lines
+}
+
+// size is a number of bytes for people.
+func size(text string) string {
+	n, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil:
+		return ""
+	case n < 1000:
+		return fmt.Sprintf("%d B", n)
+	case n < 1_000_000:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// What the live view shows.
+type screenMode int
+
+const (
+	treeScreen screenMode = iota
+	logScreen
+	detailScreen
+)
+
+// frame is all that one picture of the live view is made of. It is a value:
+// what is drawn depends on nothing else.
+type frame struct {
+	columns, lines int
+	now            time.Time
+	mode           screenMode
+	rows           []treeRow
+	top            int // first row of the tree in view
+	selected       int // row; -1 = none
+	logs           []string
+	back           int // lines of the log below the last one in view
+	detail         []string
+	detailTop      int
+	intro          []string // while there are no calls
+	status         string
+	paint          func(word, text string) string
+	reverse        func(text string) string
+}
+
+const minLogPane = 14 // lines of a screen that has room for logs below the tree
+
+// split divides the lines of the tree screen: those of the tree, and those of
+// the log below it.
+func (f *frame) split() (tree, logs int) {
+	body := max(f.lines-2, 1) // without head and status bar
+	if f.lines < minLogPane || len(f.logs) == 0 {
+		return body, 0
+	}
+	logs = min(body/3, len(f.logs))
+	return body - logs - 1, logs
+}
+
+// draw returns the lines of the screen, none wider than it.
+func (f *frame) draw() []string {
+	var out []string
+	switch f.mode {
+	case logScreen:
+		out = append(out, f.head("LOGS"))
+		out = append(out, f.logLines(f.lines-2, f.back)...)
+	case detailScreen:
+		out = append(out, f.detailLines()...)
+	default:
+		out = f.drawTree()
+	}
+	for len(out) < f.lines-1 {
+		out = append(out, "")
+	}
+	return append(out[:max(f.lines-1, 0)], f.reverse(padded(" "+f.status, f.columns)))
+}
+
+func (f *frame) head(text string) string { return f.paint("head", cut(text, f.columns)) }
+
+func (f *frame) detailLines() []string {
+	var all []string
+	for _, line := range f.detail {
+		all = append(all, wrapped(line, f.columns)...)
+	}
+	all = all[max(min(f.detailTop, len(all)-1), 0):]
+	return all[:min(len(all), f.lines-1)]
+}
+
+func (f *frame) logLines(n, back int) []string {
+	end := max(len(f.logs)-back, 0)
+	var out []string
+	for _, line := range f.logs[max(end-max(n, 0), 0):end] {
+		out = append(out, cut(line, f.columns))
+	}
+	return out
+}
+
+func (f *frame) drawTree() []string {
+	tree, logs := f.split()
+	width := f.nameWidth()
+	out := []string{f.head(fmt.Sprintf("  %s  %7s  %8s  %s", padded("FUNCTION", width), "ATTEMPT", "DURATION", "STATUS"))}
+	if len(f.rows) == 0 {
+		for _, line := range f.intro {
+			out = append(out, cut("  "+line, f.columns))
+		}
+	}
+	for i := f.top; i < len(f.rows) && i < f.top+tree; i++ {
+		out = append(out, f.treeLine(i, width))
+	}
+	for len(out) < tree+1 {
+		out = append(out, "")
+	}
+	out = out[:tree+1]
+	if logs > 0 {
+		out = append(out, f.paint("rule", strings.Repeat("─", f.columns)))
+		out = append(out, f.logLines(logs, 0)...)
+	}
+	return out
+}
+
+// nameWidth gives the names what they need, while half of the screen is left
+// for the rest.
+func (f *frame) nameWidth() int {
+	width := len("FUNCTION")
+	for i := f.top; i < len(f.rows) && i < f.top+f.lines; i++ {
+		if r := f.rows[i]; r.call != nil {
+			width = max(width, textWidth(r.lines)+textWidth(r.call.name))
+		}
+	}
+	return min(width, max(f.columns/2, 12))
+}
+
+func (f *frame) treeLine(i, width int) string {
+	r, mark := f.rows[i], "  "
+	if i == f.selected {
+		mark = "> "
+	}
+	if r.call == nil {
+		return cut(mark+r.lines+r.note, f.columns)
+	}
+	attempt, took, status := r.call.cells(f.now)
+	left := fmt.Sprintf("%s%s  %7s  %8s  ", mark, padded(r.lines+clean(r.call.name), width), attempt, took)
+	right := status
+	if r.call.err != "" {
+		right += "  " + clean(r.call.err)
+	}
+	if room := f.columns - textWidth(left); room < 1 {
+		return cut(left, f.columns)
+	} else if right = cut(right, room); len(right) >= len(status) {
+		right = f.paint(r.call.state, right[:len(status)]) + right[len(status):]
+	}
+	return left + right
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the golden frames anew")
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// grove is a tree with a call in every state.
+func grove() *forest {
+	f := newForest(100)
+	at := func(s float64) time.Time { return noon.Add(time.Duration(s * float64(time.Second))) }
+	for _, c := range []*call{
+		{key: "1", name: "pipeline", state: "suspended", attempt: 1, began: at(-5)},
+		{key: "2", parent: "1", name: "sum_of_page", state: "succeeded", attempt: 2, began: at(-4.9), ended: at(-3.7)},
+		{key: "3", parent: "2", name: "fetch", state: "succeeded", attempt: 1, began: at(-4.8), ended: at(-4.788), folded: 7},
+		{key: "4", parent: "1", name: "sum_of_page", state: "suspended", attempt: 1, began: at(-4.5)},
+		{key: "5", parent: "4", name: "fetch", state: "scheduled", attempt: 3, began: at(-4), next: at(0.8), err: "ConnectionError: page 1\ndid not answer"},
+		{key: "6", parent: "4", name: "double", state: "running", attempt: 1, began: at(-0.02)},
+		{key: "7", parent: "1", name: "世界 \x1b[31m", state: "failed", reason: "rejected", attempt: 1, began: at(-1), ended: at(-0.5), err: "ValueError: " + strings.Repeat("no ", 40)},
+		{key: "8", name: "http://127.0.0.1:9000/a/very/long/address/of/something/that/is/pushed/to", state: "ready"},
+		{key: "9", parent: "gone", name: "orphan", state: "canceled", reason: "requested", began: at(-9), ended: at(-8)},
+	} {
+		f.put(c)
+	}
+	return f
+}
+
+func picture(mode screenMode, columns, lines int) *frame {
+	same := func(_, text string) string { return text }
+	return &frame{
+		columns: columns, lines: lines, now: noon, mode: mode, selected: -1, status: "9 calls, 5 in flight  |  q quit",
+		paint: same, reverse: func(text string) string { return text },
+	}
+}
+
+func TestTheLiveViewIsDrawn(t *testing.T) {
+	logs := []string{"app | one", "app | two", "app | " + strings.Repeat("long ", 30), "sendoff | four"}
+	for name, f := range map[string]func() *frame{
+		"tree": func() *frame {
+			f := picture(treeScreen, 90, 20)
+			f.rows, f.logs, f.selected = grove().rows(0), logs, 4
+			return f
+		},
+		"tree-small": func() *frame {
+			f := picture(treeScreen, 40, 6)
+			f.rows, f.logs, f.top = grove().rows(0), logs, 3
+			return f
+		},
+		"empty": func() *frame {
+			f := picture(treeScreen, 60, 8)
+			f.intro = []string{"no calls yet"}
+			return f
+		},
+		"logs": func() *frame {
+			f := picture(logScreen, 40, 5)
+			f.logs, f.back = logs, 1
+			return f
+		},
+		"detail": func() *frame {
+			f := picture(detailScreen, 40, 6)
+			f.detail, f.detailTop = []string{"call  fetch", "input " + strings.Repeat("0123456789", 6), "result 3"}, 1
+			return f
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			drawn := f()
+			lines := drawn.draw()
+			require.Len(t, lines, drawn.lines)
+			for _, l := range lines {
+				require.LessOrEqual(t, textWidth(l), drawn.columns, l)
+				require.NotContains(t, l, "\x1b")
+			}
+			golden(t, name, strings.Join(lines, "\n")+"\n")
+		})
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", "frames", name+".golden")
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
+}
+
+func TestEverySizeOfTerminalIsDrawnOn(t *testing.T) {
+	rows := grove().rows(0)
+	for columns := 1; columns < 50; columns++ {
+		for lines := 1; lines < 20; lines++ {
+			for _, mode := range []screenMode{treeScreen, logScreen, detailScreen} {
+				f := picture(mode, columns, lines)
+				f.rows, f.logs, f.detail = rows, []string{"app | 世界"}, []string{"世界", ""}
+				require.Len(t, f.draw(), lines)
+				for _, l := range f.draw() {
+					require.LessOrEqual(t, textWidth(l), max(columns, 2), "%d x %d", columns, lines)
+				}
+			}
+		}
+	}
+}
+
+func TestOnlyWhatDiffersIsDrawn(t *testing.T) {
+	var out bytes.Buffer
+	writePicture(&out, nil, []string{"a", "b"})
+	require.Equal(t, "\x1b[2J\x1b[1;1Ha\x1b[0m\x1b[K\x1b[2;1Hb\x1b[0m\x1b[K", out.String())
+	out.Reset()
+	writePicture(&out, []string{"a", "b"}, []string{"a", "c"})
+	require.Equal(t, "\x1b[2;1Hc\x1b[0m\x1b[K", out.String())
+}
+
+func TestKeysAreRead(t *testing.T) {
+	require.Equal(t, []key{keyUp, keyDown, keyEnter, keyTab, keyEscape}, parseKeys("\x1b[A\x1bOB\r\t\x1b"))
+	require.Equal(t, []key{"q", keyInterupt, "世", keyPageDown}, parseKeys("q\x03世\x1b[6~"))
+	require.Empty(t, parseKeys("\x1b[38;5;1M\x1b["), "keys that have no meaning here")
+	require.Equal(t, []key{keyEscape, "q"}, parseKeys("\x1bq"))
+}
+
+func TestKeysMoveTheSelectionAndTheLog(t *testing.T) {
+	v := &liveView{t: &terminal{}, screen: &screen{in: os.Stdin, out: os.Stdout, columns: 80, lines: 24}, follow: true}
+	v.rows = grove().rows(0)
+	v.move(-1)
+	require.Equal(t, "9", v.pick)
+	require.False(t, v.follow)
+	v.move(-1 << 20)
+	require.Equal(t, "1", v.pick)
+	v.move(3) // onto the note below fetch
+	require.Equal(t, "4", v.pick)
+	v.move(-1)
+	require.Equal(t, "3", v.pick)
+	for range maxLogs + 5 {
+		v.log(logLine{"app", "stdout", "x"})
+	}
+	require.Len(t, v.logs, maxLogs-maxLogs/10+5)
+	require.Equal(t, maxLogs/10, v.cutOff)
+}
+
+func TestLinesAreCutOutOfWhatAProgramWrites(t *testing.T) {
+	var lines []string
+	w := &lineWriter{emit: func(l string) { lines = append(lines, l) }}
+	for _, piece := range []string{"a", "b\nc\r\n", "\n", "d"} {
+		n, err := w.Write([]byte(piece))
+		require.NoError(t, err)
+		require.Equal(t, len(piece), n)
+	}
+	require.Equal(t, []string{"ab", "c", ""}, lines)
+	require.NoError(t, w.Close())
+	require.NoError(t, w.Close())
+	require.Equal(t, "d", lines[3])
+
+	lines = nil
+	huge := strings.Repeat("x", 3*maxLine+10)
+	w.Write([]byte(huge + "\nend\n"))
+	require.Len(t, lines, 5)
+	require.Equal(t, huge, strings.Join(lines[:4], ""))
+	lines = nil
+	w.Write([]byte(strings.Repeat("y", maxLine) + "\n"))
+	require.Equal(t, strings.Repeat("y", maxLine), strings.Join(lines, ""))
+	require.LessOrEqual(t, cap(w.rest), 2*maxLine)
+}
+
+func TestOldCallsThatEndedAreForgotten(t *testing.T) {
+	f := newForest(100)
+	f.put(&call{key: "0000", name: "root", state: "suspended"})
+	for i := 1; i <= 500; i++ {
+		key := strconv.Itoa(1000 + i)
+		f.put(&call{key: key, parent: "0000", name: "leaf", state: "running"})
+		f.put(&call{key: key, parent: "0000", name: "leaf", state: "succeeded"})
+		f.trim()
+		require.LessOrEqual(t, len(f.calls), 100)
+	}
+	require.Equal(t, 501, f.total)
+	require.Equal(t, 500, f.ended["succeeded"])
+	require.Equal(t, 1, f.open())
+	require.Equal(t, f.hidden(), f.calls["0000"].folded)
+	rows := f.rows(0)
+	require.Equal(t, "root", rows[0].call.name)
+	require.Contains(t, rows[len(rows)-1].note, "earlier calls not shown")
+	require.Equal(t, "1500", rows[len(rows)-2].call.key)
+}
+
+func TestManyCallsOfOneCallerAreSummedUp(t *testing.T) {
+	f := newForest(1000)
+	f.put(&call{key: "0", name: "root", state: "succeeded"})
+	for i := range 300 {
+		state := "succeeded"
+		if i%100 == 99 {
+			state = "failed"
+		}
+		f.put(&call{key: strconv.Itoa(1000 + i), parent: "0", name: "leaf", state: state})
+	}
+	rows, failed := f.rows(20), 0
+	for _, r := range rows {
+		if r.call != nil && r.call.state == "failed" {
+			failed++
+		}
+	}
+	require.Equal(t, 3, failed)
+	require.Equal(t, "287 more calls", rows[len(rows)-1].note)
+	require.Len(t, f.rows(0), 301)
+}

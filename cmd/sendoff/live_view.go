@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// liveView is the tree of calls on a terminal, with the lines of the app below.
+type liveView struct {
+	quietView
+	t      *terminal
+	screen *screen
+	input  <-chan key
+	s      *session
+
+	mode   screenMode
+	logs   []string // the last maxLogs
+	cutOff int      // lines that are not kept
+	back   int      // lines of the log that were scrolled back
+
+	rows   []treeRow
+	follow bool   // the newest calls stay in view
+	pick   string // key of the call that is selected
+	top    int
+
+	detail    []string
+	detailTop int
+	loaded    time.Time
+	ended     string // how the command ended
+}
+
+const (
+	maxLogs    = 2000
+	printLogs  = 200 // of them stay on the terminal afterwards
+	loadDetail = time.Second
+)
+
+func newLiveView(t *terminal) *liveView {
+	return &liveView{t: t, screen: &screen{in: os.Stdin, out: os.Stdout}, follow: true}
+}
+
+func (v *liveView) start(s *session) {
+	v.s = s
+	if err := v.screen.enter(); err != nil {
+		return // it is drawn all the same
+	}
+	v.input = v.screen.keys()
+	for _, line := range s.intro() {
+		v.log(logLine{"sendoff", "stdout", line})
+	}
+	v.tick(time.Now())
+}
+
+func (v *liveView) stays(how string) bool {
+	v.ended = how
+	return v.input != nil
+}
+
+func (v *liveView) leave() { v.screen.leave() }
+
+func (v *liveView) keys() <-chan key { return v.input }
+
+func (v *liveView) log(l logLine) {
+	if len(v.logs) == maxLogs {
+		n := maxLogs / 10
+		v.logs = append(v.logs[:0], v.logs[n:]...)
+		v.cutOff += n
+	}
+	v.logs = append(v.logs, l.source+" | "+clean(strings.ReplaceAll(l.text, "\t", "    ")))
+	if v.back > 0 {
+		v.back = min(v.back+1, len(v.logs))
+	}
+}
+
+// tick draws. The rows are made anew each time: what they show changes with the
+// clock.
+func (v *liveView) tick(now time.Time) {
+	v.rows = v.s.feed.forest.rows(0)
+	if v.mode == detailScreen && now.Sub(v.loaded) > loadDetail {
+		v.load()
+	}
+	v.screen.show(v.frame(now).draw())
+}
+
+func (v *liveView) frame(now time.Time) *frame {
+	columns, lines := v.screen.size()
+	f := &frame{
+		columns: columns, lines: lines, now: now, mode: v.mode, rows: v.rows, selected: v.selected(), logs: v.logs, back: v.back,
+		detail: v.detail, detailTop: v.detailTop, intro: v.introduction(), status: v.status(), paint: v.t.paint,
+		reverse: func(text string) string { return "\x1b[7m" + text + "\x1b[0m" },
+	}
+	v.scroll(f)
+	return f
+}
+
+// scroll keeps the selected call in view, or the newest ones.
+func (v *liveView) scroll(f *frame) {
+	tree, _ := f.split()
+	last := max(len(v.rows)-tree, 0)
+	switch {
+	case v.follow:
+		v.top = last
+	case f.selected >= 0:
+		v.top = max(min(v.top, f.selected), f.selected-tree+1)
+	}
+	v.top = max(min(v.top, last), 0)
+	f.top = v.top
+}
+
+func (v *liveView) selected() int {
+	if v.pick == "" {
+		return -1
+	}
+	return slices.IndexFunc(v.rows, func(r treeRow) bool { return r.call != nil && r.call.key == v.pick })
+}
+
+func (v *liveView) introduction() []string {
+	lines := []string{"no calls yet", ""}
+	if v.s.c.forURL() {
+		lines = append(lines, "Set these where your app is started:")
+		lines = append(lines, exports(v.s.variables())...)
+	}
+	return lines
+}
+
+func (v *liveView) status() string {
+	f := v.s.feed.forest
+	text := fmt.Sprintf("%s, %d in flight", counted(f.total, "call"), f.open())
+	if n := f.ended["failed"]; n > 0 {
+		text += fmt.Sprintf(", %d failed", n)
+	}
+	if v.ended != "" {
+		text += "  |  the command " + v.ended
+	} else if v.s.quit {
+		text += "  |  stopping; q again kills"
+	}
+	keys := "q quit  tab logs  up/down select  enter details"
+	switch v.mode {
+	case logScreen:
+		keys = "q quit  tab tree  up/down scroll"
+	case detailScreen:
+		keys = "q quit  esc back  up/down scroll"
+	case treeScreen:
+	}
+	return text + "  |  " + keys
+}
+
+// load reads the call that is shown in detail.
+func (v *liveView) load() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	v.loaded = time.Now()
+	c := v.s.feed.forest.calls[v.pick]
+	if c == nil {
+		v.detail = []string{"this call is not kept in view any more"}
+		return
+	}
+	lines, err := v.s.detail(ctx, c.id)
+	if err != nil {
+		lines = []string{"the call cannot be read: " + err.Error()}
+	}
+	v.detail = lines
+}
+
+func (v *liveView) close(end runEnd) {
+	v.leave()
+	if hidden := len(v.logs) - printLogs; hidden > 0 {
+		v.logs, v.cutOff = v.logs[hidden:], v.cutOff+hidden
+	}
+	if v.cutOff > 0 {
+		v.t.printf("(%d earlier lines are not shown)\n", v.cutOff)
+	}
+	for _, line := range v.logs {
+		v.t.printf("%s\n", line)
+	}
+	(&plainView{t: v.t, s: v.s}).close(end)
+}
