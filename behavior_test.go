@@ -510,3 +510,70 @@ func (f *flaky) RoundTrip(r *http.Request) (*http.Response, error) {
 		Body: io.NopCloser(strings.NewReader(`{"code":"` + code + `"}`)),
 	}, nil
 }
+
+func TestAGatherBeyondTheLimitOfAPollIsSeveral(t *testing.T) {
+	f := sendoff.Func("fans", func(ctx context.Context, n int) (int, error) {
+		out, err := double.Gather(ctx, make([]int, n))
+		return len(out), err
+	})
+	for _, m := range []mode{journalWarm, journalCold} {
+		s := stage(t, m, 1, f, double)
+		s.Shuffle = nil
+		s.Answer = func(c *sdkv1.Call) *sdkv1.CallResult {
+			if c.GetFunction() == "double" {
+				return &sdkv1.CallResult{Output: c.GetInput()}
+			}
+			return nil
+		}
+		var sizes []int
+		s.Observe = func(_ *sdkv1.RunRequest, res *sdkv1.RunResponse) {
+			if n := len(res.GetPoll().GetCalls()); n > 0 {
+				sizes = append(sizes, n)
+			}
+		}
+		require.EqualValues(t, 20_500, number(t, play(t, s, f, 20_500)))
+		require.Equal(t, []int{10_000, 10_000, 500}, sizes)
+	}
+}
+
+func TestAnAttemptThatIsOverRunsNothing(t *testing.T) {
+	var runs atomic.Int32
+	f := sendoff.Func("once", func(ctx context.Context, n int) (int, error) {
+		_, err := sendoff.Step(ctx, "s", func(context.Context) (int32, error) { return runs.Add(1), nil })
+		return n, err
+	})
+	s := stage(t, journalWarm, 1, f)
+	var first *sdkv1.RunRequest
+	s.Observe = func(req *sdkv1.RunRequest, _ *sdkv1.RunResponse) { first = req }
+	require.EqualValues(t, 3, number(t, play(t, s, f, 3)))
+	res, _ := s.Serve(t.Context(), first) // played again by somebody
+	require.Equal(t, sdkv1.Status_STATUS_TEMPORARY_ERROR, res.GetStatus())
+	require.EqualValues(t, 1, runs.Load())
+}
+
+func TestDetachedCallsAreMadeBeforeTheFunctionEnds(t *testing.T) {
+	var done atomic.Int32
+	later := sendoff.Func("later", func(context.Context, int) (int, error) { done.Add(1); return 0, nil })
+	f := sendoff.Func("leaves", func(ctx context.Context, n int) (int, error) {
+		future := later.Start(ctx, 1, sendoff.Detached())
+		double.Start(ctx, 1) // nobody waits for it: it is never made
+		if _, err := future.Await(ctx); err == nil {
+			return 0, errors.New("nobody can wait for a detached call")
+		}
+		return n, nil
+	})
+	for _, m := range []mode{journalWarm, journalCold} {
+		done.Store(0)
+		s := stage(t, m, 1, f, later, double)
+		s.Answer = func(c *sdkv1.Call) *sdkv1.CallResult {
+			require.NotEqual(t, "double", c.GetFunction())
+			return nil
+		}
+		require.EqualValues(t, 3, number(t, play(t, s, f, 3)))
+		for _, id := range s.Open() {
+			_, err := s.Wait(t.Context(), id)
+			require.NoError(t, err)
+		}
+		require.EqualValues(t, 1, done.Load())
+	}
+}

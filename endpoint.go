@@ -128,7 +128,7 @@ func (e *Endpoint) setup() error {
 	}
 	e.url = cmp.Or(c.URL, firstOf("DISPATCH_ENDPOINT_URL"), "http://"+c.Addr)
 	u, err := url.Parse(e.url)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "bridge" && u.Scheme != "embedded" && u.Scheme != "embedded" {
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "bridge" && u.Scheme != "embedded" {
 		return fmt.Errorf("URL %q: want http://, https://, bridge:// or embedded://", e.url)
 	}
 	if e.client, err = clientFromEnvironment(c.ServerURL, c.APIKey, c.HTTPClient); err != nil {

@@ -70,7 +70,7 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 func (r *Run) nextCalls() (calls []*sdkv1.Call, sent int) {
 	bytes := 0
 	for _, f := range r.unsent {
-		if !f.done || f.detached {
+		if f.detached || !f.done && !r.root.done {
 			bytes += len(f.call.GetInput().GetValue()) + len(f.call.GetFunction()) + 64
 			if len(calls) == maxCalls || len(calls) > 0 && bytes > maxCallBytes {
 				break
