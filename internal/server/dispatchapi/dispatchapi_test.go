@@ -399,7 +399,9 @@ func TestUnauthenticated(t *testing.T) {
 		dispatch: true, "/dispatch.v1.SigningKeyService/ListSigningKeys": true, "/sendoff.v1.FunctionExtension/Wait": true, "/sessions/x": true,
 		"/v1/tasks": false, "/task": false, "/": false,
 	} {
-		require.Equal(t, ours, dispatchapi.Serves(path), path)
+		w := httptest.NewRecorder()
+		require.Equal(t, ours, dispatchapi.Refuse(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil)), path)
+		require.Equal(t, ours, w.Code == 401)
 	}
 }
 

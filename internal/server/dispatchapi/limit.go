@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync/atomic"
 
 	"connectrpc.com/connect"
@@ -42,17 +41,6 @@ var errorWriter = connect.NewErrorWriter()
 
 func writeError(w http.ResponseWriter, r *http.Request, err *connect.Error) {
 	_ = errorWriter.Write(w, r, err) // the client may be gone
-}
-
-// Serves tells whether a path belongs to this door, so that who comes before it
-// can answer as its clients expect.
-func Serves(path string) bool {
-	for _, prefix := range []string{"/dispatch.sdk.v1.", "/dispatch.v1.", "/sendoff.v1.", "/sessions/"} {
-		if strings.HasPrefix(path, prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // WriteUnauthenticated refuses a request without a valid API key: with 401 and

@@ -6,11 +6,19 @@ import (
 )
 
 // Refuse answers a request without a valid API key if it is for this door, and
-// tells whether it was.
+// tells whether it was. See [WriteUnauthenticated].
 func Refuse(w http.ResponseWriter, r *http.Request) bool {
-	for _, prefix := range []string{"/dispatch.", "/sendoff.v1.", "/sessions/"} {
-		if strings.HasPrefix(r.URL.Path, prefix) {
-			WriteUnauthenticated(w, r)
+	if !serves(r.URL.Path) {
+		return false
+	}
+	WriteUnauthenticated(w, r)
+	return true
+}
+
+// serves tells whether a path belongs to this door.
+func serves(path string) bool {
+	for _, prefix := range []string{"/dispatch.sdk.v1.", "/dispatch.v1.", "/sendoff.v1.", "/sessions/"} {
+		if strings.HasPrefix(path, prefix) {
 			return true
 		}
 	}
