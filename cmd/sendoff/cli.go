@@ -14,16 +14,19 @@ import (
 
 // cli is the grammar: each field is a command, in a file of its name.
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Run     runCmd     `cmd:"" help:"Develop an app with durable functions: a server beside it, and the tree of its calls."`
-	Enqueue enqueueCmd `cmd:"" help:"Submit a task."`
-	Tasks   tasksCmd   `cmd:"" help:"List tasks, look at them, steer them."`
-	Queues  queuesCmd  `cmd:"" help:"List queues, pause, resume and purge them."`
-	Nodes   nodesCmd   `cmd:"" help:"List the servers that share the database."`
-	Migrate migrateCmd `cmd:"" help:"Bring a PostgreSQL database to this version's tables."`
-	Config  configCmd  `cmd:"" help:"Print the effective configuration of serve and where it comes from."`
-	Version versionCmd `cmd:"" help:"Print the version."`
-	Demo    demoCmd    `cmd:"" help:"See tasks accepted, delivered, retried and finished, in about ten seconds."`
+	Serve     serveCmd     `cmd:"" help:"Run the server."`
+	Run       runCmd       `cmd:"" help:"Develop an app with durable functions: a server beside it, and the tree of its calls."`
+	Enqueue   enqueueCmd   `cmd:"" help:"Submit a task."`
+	Tasks     tasksCmd     `cmd:"" help:"List tasks, look at them, steer them."`
+	Queues    queuesCmd    `cmd:"" help:"List queues, pause, resume and purge them."`
+	Endpoints endpointsCmd `cmd:"" help:"List the apps whose functions the server runs."`
+	Nodes     nodesCmd     `cmd:"" help:"List the servers that share the database."`
+	Vet     vetCmd     `cmd:"" help:"Find mistakes in durable functions: what makes a replay differ from the run."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring a PostgreSQL database to this version's tables."`
+	Keys      keysCmd      `cmd:"" help:"Print and rotate the keys that sign what the server sends."`
+	Config    configCmd    `cmd:"" help:"Print the effective configuration of serve and where it comes from."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Demo      demoCmd      `cmd:"" help:"See tasks accepted, delivered, retried and finished, in about ten seconds."`
 }
 
 const description = `Durable tasks over HTTP: on disk before the answer, pushed to your app until they succeed.
@@ -31,6 +34,7 @@ const description = `Durable tasks over HTTP: on disk before the answer, pushed 
   sendoff serve                                          # in one terminal
   sendoff enqueue http://127.0.0.1:9000/hook --payload '{"hello":"world"}' --wait
   sendoff tasks list --state failed
+  sendoff run -- python3 app.py                          # durable functions: a server beside your app
 
 Clients find the server by SENDOFF_URL (default http://127.0.0.1:4450) and SENDOFF_API_KEY.
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 the task that was waited for did not succeed.`

@@ -21,6 +21,9 @@ type enqueueCmd struct {
 	Target  string `arg:"" optional:"" name:"url" help:"URL to push the task to."`
 	Handler string `placeholder:"NAME" help:"Go handler to call instead, in a program that embeds the engine."`
 
+	Function string `placeholder:"NAME" help:"Durable function to call instead, of the app at --endpoint."`
+	Endpoint string `placeholder:"URL" help:"App that serves the function; default DISPATCH_ENDPOINT_URL." env:"DISPATCH_ENDPOINT_URL"`
+
 	Payload     string   `short:"p" placeholder:"JSON|@FILE|-" help:"What to send: JSON as it stands, the content of a file, or stdin."`
 	ContentType string   `placeholder:"TYPE" help:"Of the payload; default application/json."`
 	Header      []string `short:"H" sep:"none" placeholder:"K:V" help:"Header of the push."`
@@ -104,10 +107,12 @@ func (c *enqueueCmd) Run(ctx context.Context, t *terminal) error {
 func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 	var none sendoff.NewTask
 	switch {
-	case c.Target == "" && c.Handler == "":
-		return none, usage("what is the task? give a URL, or --handler NAME\nsee: sendoff enqueue --help")
-	case c.Target != "" && c.Handler != "":
-		return none, usage("give a URL or --handler, not both")
+	case c.Target == "" && c.Handler == "" && c.Function == "":
+		return none, usage("what is the task? give a URL, or --handler NAME, or --function NAME\nsee: sendoff enqueue --help")
+	case c.Target != "" && c.Handler != "", c.Target != "" && c.Function != "", c.Handler != "" && c.Function != "":
+		return none, usage("give one of a URL, --handler and --function")
+	case c.Function != "" && c.Endpoint == "":
+		return none, usage("--function %s: which app serves it? give its URL with --endpoint", c.Function)
 	case c.Delay < 0:
 		return none, usage("--delay %s: want a positive duration such as 90s", c.Delay)
 	}
@@ -123,6 +128,9 @@ func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 		URL: c.Target, Handler: c.Handler, ID: c.ID, Queue: c.Queue, Name: c.Name, Method: c.Method, Headers: headers, ContentType: c.ContentType,
 		Delay: c.Delay, RunAt: c.RunAt, ExpiresAt: c.ExpiresAt, Priority: c.Priority, Group: c.Group, Timeout: c.Timeout, Labels: c.Label,
 		IdempotencyKey: c.IdempotencyKey,
+	}
+	if c.Function != "" {
+		task.Function, task.Endpoint = c.Function, c.Endpoint
 	}
 	if c.MaxAttempts != 0 || c.MinBackoff != 0 {
 		task.Retry = &sendoff.Retry{MaxAttempts: c.MaxAttempts, MinBackoff: c.MinBackoff}
@@ -190,8 +198,11 @@ func (c *enqueueCmd) show(t *terminal, task *sendoff.Task) error {
 		note = "  (accepted by an earlier submission with this key)"
 	}
 	t.printf("%s  %s%s\n", task.ID, t.paint(task.State, stateText(task)), note)
-	if task.Final() && task.LastError != "" {
+	switch {
+	case task.Final() && task.LastError != "" && task.State != "succeeded":
 		t.printf("  %s\n", clean(task.LastError))
+	case len(task.Result) > 0:
+		t.printf("  %s\n", clean(string(task.Result)))
 	}
 	return nil
 }

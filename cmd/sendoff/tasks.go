@@ -14,6 +14,9 @@ type tasksCmd struct {
 	Cancel   tasksCancelCmd   `cmd:"" help:"End tasks; attempts under way are stopped."`
 	Retry    tasksRetryCmd    `cmd:"" help:"Start ended tasks anew."`
 	Run      tasksRunCmd      `cmd:"" help:"Run scheduled tasks now."`
+	Tree     tasksTreeCmd     `cmd:"" help:"Show a function with the calls made for it."`
+	Restart  tasksRestartCmd  `cmd:"" help:"Begin functions again from their inputs; their calls are canceled."`
+	Signal   tasksSignalCmd   `cmd:"" help:"Send a signal to a function that has not ended."`
 	Delete   tasksDeleteCmd   `cmd:"" help:"Erase tasks that are not running."`
 }
 
@@ -27,16 +30,31 @@ type someTasks struct {
 func printTasks(t *terminal, tasks []*sendoff.Task) {
 	rows := make([][]string, len(tasks))
 	for i, task := range tasks {
-		target := task.URL
-		if target == "" {
-			target = "handler " + task.Handler
-		}
 		rows[i] = []string{
 			task.ID, task.State, task.Reason, task.Queue, oneLine(task.Name, 24),
-			strconv.Itoa(task.Attempts) + "/" + strconv.Itoa(task.MaxAttempts), ago(task.CreatedAt), oneLine(target, 50),
+			attemptsOfTask(task), ago(task.CreatedAt), oneLine(targetText(task), 50),
 		}
 	}
 	t.table([]string{"ID", "STATE", "REASON", "QUEUE", "NAME", "ATTEMPTS", "AGE", "TARGET"}, rows)
+}
+
+// targetText is what a task calls.
+func targetText(task *sendoff.Task) string {
+	switch {
+	case task.Function != "":
+		return "function " + task.Function + " at " + task.Endpoint
+	case task.Handler != "":
+		return "handler " + task.Handler
+	}
+	return task.URL
+}
+
+// attemptsOfTask is how many attempts were made, of how many.
+func attemptsOfTask(task *sendoff.Task) string {
+	if task.MaxAttempts == 0 {
+		return strconv.Itoa(task.Attempts)
+	}
+	return strconv.Itoa(task.Attempts) + "/" + strconv.Itoa(task.MaxAttempts)
 }
 
 // stateText is a state with its reason.

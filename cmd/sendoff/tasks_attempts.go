@@ -54,9 +54,12 @@ func printAttempts(t *terminal, attempts []sendoff.Attempt) {
 		if a.Outcome != "running" {
 			took = short(a.Duration)
 		}
+		if name := a.Headers["Status"]; name != "" && a.Status == 0 {
+			status = oneLine(name, 24) // of a function, in the words of its protocol
+		}
 		rows[i] = []string{
 			strconv.Itoa(a.Run), strconv.Itoa(a.Number), a.Outcome, status, clock(a.StartedAt), took,
-			oneLine(cmp.Or(a.Error, a.Body), 70),
+			oneLine(cmp.Or(a.Error, a.Body, string(a.Result)), 70),
 		}
 	}
 	t.table([]string{"RUN", "ATTEMPT", "OUTCOME", "STATUS", "STARTED", "TOOK", "ERROR OR ANSWER"}, rows)

@@ -72,12 +72,16 @@ func printTask(t *terminal, task *sendoff.Task) {
 	line("name", clean(task.Name))
 	line("target", strings.TrimSpace(task.Method+" "+clean(task.URL)))
 	line("handler", task.Handler)
+	line("function", clean(task.Function))
+	line("endpoint", clean(task.Endpoint))
+	line("parent", task.ParentID)
+	line("root", task.RootID)
 	line("priority", fmt.Sprint(task.Priority))
 	line("group", clean(task.Group))
 	for _, k := range slices.Sorted(maps.Keys(task.Labels)) {
 		line("label", clean(k+"="+task.Labels[k]))
 	}
-	line("attempts", fmt.Sprintf("%d of %d, %s each", task.Attempts, task.MaxAttempts, task.Timeout))
+	line("attempts", attemptsLine(task))
 	line("created", clock(task.CreatedAt))
 	line("run at", clock(task.RunAt))
 	line("next at", clock(task.NextAt))
@@ -94,4 +98,15 @@ func printTask(t *terminal, task *sendoff.Task) {
 	case len(task.PayloadRaw) > 0:
 		line("payload", fmt.Sprintf("%d bytes that are no text; see --json", len(task.PayloadRaw)))
 	}
+	line("result", oneLine(string(task.Result), 1000))
+	if task.Error != nil {
+		t.printf("%s\n", strings.Join(failureLines("error       ", task.Error), "\n"))
+	}
+}
+
+func attemptsLine(task *sendoff.Task) string {
+	if task.MaxAttempts == 0 {
+		return fmt.Sprintf("%d, until it expires, %s each", task.Attempts, task.Timeout)
+	}
+	return fmt.Sprintf("%d of %d, %s each", task.Attempts, task.MaxAttempts, task.Timeout)
 }

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+
+	"github.com/sendoff-dev/sendoff"
+)
+
+type endpointsCmd struct{ remote }
+
+// Run lists the apps whose functions the server has run.
+func (c *endpointsCmd) Run(ctx context.Context, t *terminal) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	all, err := client.Endpoints(ctx)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b sendoff.EndpointStats) int { return cmp.Compare(a.Endpoint, b.Endpoint) })
+	if c.JSON {
+		return t.json(listOf(all))
+	}
+	rows := make([][]string, len(all))
+	for i, e := range all {
+		state := "open"
+		if !e.PausedUntil.IsZero() {
+			state = "paused " + ago(e.PausedUntil)
+		}
+		rows[i] = []string{
+			clean(e.Endpoint), state, strconv.Itoa(e.InFlight), strconv.Itoa(e.Waiting), strconv.Itoa(e.Limit),
+			strconv.FormatInt(e.Succeeded, 10), strconv.FormatInt(e.Failed, 10), cmp.Or(clean(e.SDK), "-"), oneLine(e.LastError, 60),
+		}
+	}
+	t.table([]string{"ENDPOINT", "STATE", "IN FLIGHT", "WAITING", "LIMIT", "SUCCEEDED", "FAILED", "SDK", "LAST ERROR"}, rows)
+	return nil
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+
+	"github.com/sendoff-dev/sendoff"
+)
+
+type tasksRestartCmd struct{ someTasks }
+
+// Run begins functions again from their inputs.
+func (c *tasksRestartCmd) Run(ctx context.Context, t *terminal) error {
+	return c.act(ctx, t, (*sendoff.Client).Restart)
+}
+
+type tasksSignalCmd struct {
+	remote
+	ID    string `arg:"" name:"id" help:"Id of a function."`
+	Name  string `arg:"" name:"name" help:"Name of the signal."`
+	Value string `arg:"" optional:"" name:"json" help:"Value: JSON, or - for stdin. Default null."`
+}
+
+// Run sends a signal.
+func (c *tasksSignalCmd) Run(ctx context.Context, t *terminal) error {
+	value, err := c.value(os.Stdin)
+	if err != nil {
+		return err
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	if err := client.Signal(ctx, c.ID, c.Name, value); err != nil {
+		return err
+	}
+	if c.JSON {
+		return t.json(map[string]string{"id": c.ID, "signal": c.Name})
+	}
+	t.printf("%s  signal %s is delivered\n", c.ID, clean(c.Name))
+	return nil
+}
+
+func (c *tasksSignalCmd) value(stdin io.Reader) (json.RawMessage, error) {
+	text := []byte(c.Value)
+	if c.Value == "-" {
+		var err error
+		if text, err = io.ReadAll(stdin); err != nil {
+			return nil, err
+		}
+	}
+	if len(text) == 0 {
+		text = []byte("null")
+	}
+	if !json.Valid(text) {
+		return nil, usage("the value is not JSON: quote it, as in '\"yes\"' or '{\"approved\":true}'")
+	}
+	return text, nil
+}
