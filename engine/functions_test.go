@@ -73,3 +73,132 @@ func TestAFunctionCallsOthersAndReturns(t *testing.T) {
 		require.Equal(t, "succeeded", call.State)
 	}
 }
+
+var (
+	never   = sendoff.NewSignal[string]("never")
+	approve = sendoff.NewSignal[string]("approve")
+
+	waits = sendoff.Func("waits", func(ctx context.Context, _ int) (string, error) { return never.Recv(ctx) })
+
+	family = sendoff.Func("family", func(ctx context.Context, n int) (int, error) {
+		if n == 0 {
+			_, err := waits.Await(ctx, 0)
+			return 0, err
+		}
+		return sendoffFamily(ctx, n-1)
+	})
+
+	approval = sendoff.Func("approval", func(ctx context.Context, _ int) (string, error) { return approve.Recv(ctx) })
+
+	napping = sendoff.Func("napping", func(ctx context.Context, milliseconds int) (bool, error) {
+		before, d := sendoff.Now(ctx), time.Duration(milliseconds)*time.Millisecond
+		err := sendoff.Sleep(ctx, d)
+		return sendoff.Now(ctx).Sub(before) >= d, err
+	})
+)
+
+// sendoffFamily calls family, which cannot name itself.
+var sendoffFamily func(ctx context.Context, n int) (int, error)
+
+func init() {
+	sendoffFamily = func(ctx context.Context, n int) (int, error) { return family.Await(ctx, n) }
+}
+
+func submitFunction(t *testing.T, c *sendoff.Client, name string, payload any, change ...func(*sendoff.NewTask)) string {
+	t.Helper()
+	in := sendoff.NewTask{Function: name, Endpoint: "embedded://app", Payload: payload}
+	for _, fn := range change {
+		fn(&in)
+	}
+	out, err := c.Submit(t.Context(), in)
+	require.NoError(t, err)
+	return out.ID
+}
+
+// untilState waits until a task is in a state.
+func untilState(t *testing.T, c *sendoff.Client, id, state string) *sendoff.Task {
+	t.Helper()
+	var last *sendoff.Task
+	require.Eventually(t, func() bool {
+		var err error
+		last, err = c.Get(t.Context(), id)
+		require.NoError(t, err)
+		return last.State == state
+	}, 20*time.Second, 10*time.Millisecond, "wants %s", state)
+	return last
+}
+
+func TestCancelingAFunctionCancelsItsWholeTree(t *testing.T) {
+	_, client := functionEngine(t, waits, family)
+	id := submitFunction(t, client, "family", 3)
+	var tree []sendoff.Task
+	require.Eventually(t, func() bool {
+		tree, _ = client.Tree(t.Context(), id)
+		return len(tree) == 5 && tree[4].State == "suspended"
+	}, 20*time.Second, 10*time.Millisecond)
+	_, err := client.Cancel(t.Context(), id)
+	require.NoError(t, err)
+	for _, call := range tree {
+		got, err := client.Get(t.Context(), call.ID)
+		require.NoError(t, err)
+		require.Equal(t, "canceled", got.State, call.Function)
+	}
+}
+
+func TestACanceledCallIsAnErrorOfItsCaller(t *testing.T) {
+	_, client := functionEngine(t, waits, family)
+	id := submitFunction(t, client, "family", 0)
+	untilState(t, client, id, "suspended")
+	tree, err := client.Tree(t.Context(), id)
+	require.NoError(t, err)
+	_, err = client.Cancel(t.Context(), tree[1].ID)
+	require.NoError(t, err)
+	failed := untilState(t, client, id, "failed")
+	require.NotNil(t, failed.Error)
+	require.Contains(t, failed.Error.Message, "cancel")
+}
+
+func TestASignalResumesAFunction(t *testing.T) {
+	_, client := functionEngine(t, approval)
+	early := submitFunction(t, client, "approval", 0)
+	require.NoError(t, client.Signal(t.Context(), early, "approve", "yes"), "it need not wait yet")
+	require.JSONEq(t, `"yes"`, string(untilState(t, client, early, "succeeded").Result))
+
+	late := submitFunction(t, client, "approval", 0)
+	untilState(t, client, late, "suspended")
+	require.NoError(t, client.Signal(t.Context(), late, "other", "no"))
+	require.NoError(t, client.Signal(t.Context(), late, "approve", "later"))
+	require.JSONEq(t, `"later"`, string(untilState(t, client, late, "succeeded").Result))
+	require.True(t, sendoff.IsConflict(client.Signal(t.Context(), late, "approve", "too late")))
+}
+
+func TestARestartBeginsFromTheInput(t *testing.T) {
+	_, client := functionEngine(t, approval)
+	id := submitFunction(t, client, "approval", 0)
+	untilState(t, client, id, "suspended")
+	restarted, err := client.Restart(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, 2, restarted.Run)
+	untilState(t, client, id, "suspended")
+	require.NoError(t, client.Signal(t.Context(), id, "approve", "again"))
+	untilState(t, client, id, "succeeded")
+}
+
+func TestAFunctionExpires(t *testing.T) {
+	_, client := functionEngine(t, waits, family)
+	id := submitFunction(t, client, "family", 1, func(n *sendoff.NewTask) { n.ExpiresAt = time.Now().Add(time.Second) })
+	expired := untilState(t, client, id, "failed")
+	require.Equal(t, "expired", expired.Reason)
+	require.NotNil(t, expired.Error)
+	tree, err := client.Tree(t.Context(), id)
+	require.NoError(t, err)
+	for _, call := range tree {
+		untilState(t, client, call.ID, "failed")
+	}
+}
+
+func TestAFunctionSleeps(t *testing.T) {
+	_, client := functionEngine(t, napping)
+	id := submitFunction(t, client, "napping", 1200)
+	require.JSONEq(t, "true", string(untilState(t, client, id, "succeeded").Result))
+}

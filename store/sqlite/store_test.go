@@ -13,11 +13,16 @@ import (
 	"github.com/sendoff-dev/sendoff/store/storetest"
 )
 
-func TestSQLiteBehavesLikeTheOracle(t *testing.T) {
+func TestSQLiteBehavesLikeTheOracle(t *testing.T) { storetest.Run(t, fresh(t)) }
+
+func TestFunctionsBehaveLikeTheOracle(t *testing.T) { storetest.RunFunctions(t, fresh(t)) }
+
+// fresh opens one empty store after the other.
+func fresh(t *testing.T) func(clock func() int64) store.Store {
 	dir, n := t.TempDir(), 0
 	var open *sqlite.Store
 	t.Cleanup(func() { open.Close() })
-	storetest.Run(t, func(clock func() int64) store.Store {
+	return func(clock func() int64) store.Store {
 		if open != nil {
 			require.NoError(t, open.Close())
 		}
@@ -26,5 +31,5 @@ func TestSQLiteBehavesLikeTheOracle(t *testing.T) {
 		open, err = sqlite.Open(context.Background(), filepath.Join(dir, strconv.Itoa(n)+".db"), sqlite.Options{Clock: clock})
 		require.NoError(t, err)
 		return open
-	})
+	}
 }

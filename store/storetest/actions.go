@@ -344,7 +344,22 @@ func (m *machine) anyID(t *rapid.T) task.ID {
 	if len(m.ids) == 0 || rapid.IntRange(0, 20).Draw(t, "unknown") == 0 {
 		return m.newID()
 	}
+	if some := m.ofState(t); len(some) > 0 {
+		return rapid.SampledFrom(some).Draw(t, "id of a state")
+	}
 	return rapid.SampledFrom(m.ids).Draw(t, "id")
+}
+
+// ofState lists the tasks of a state that a random id seldom hits, every other
+// time.
+func (m *machine) ofState(t *rapid.T) (ids []task.ID) {
+	state := rapid.SampledFrom([]task.State{0, 0, task.Running, task.Succeeded, task.Failed, task.Canceled}).Draw(t, "state")
+	for _, row := range m.oracle.sortedTasks() {
+		if row.State == state {
+			ids = append(ids, row.ID)
+		}
+	}
+	return ids
 }
 
 func (m *machine) operate(t *rapid.T) {

@@ -110,7 +110,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"lane": func(t *rapid.T) {
 			m.ensureLane(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "queue"), task.AnyPool)
 		},
-		"read": m.read, "list": m.list, "checkpoint": m.checkpoint, "family": m.family,
+		"read": m.read, "list": m.list, "checkpoint": m.checkpoint, "family": m.family, "family2": m.family,
 	}
 	acts[""] = func(*rapid.T) { m.compareAll() }
 	return acts
