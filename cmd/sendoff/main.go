@@ -20,7 +20,10 @@ import (
 // version is set when a release is built.
 var version = "dev"
 
-func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	vetTool(os.Args[1:])
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run is the whole program, for tests as well. It returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {

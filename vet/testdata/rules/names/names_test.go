@@ -1,0 +1,5 @@
+package names
+
+import "github.com/sendoff-dev/sendoff"
+
+var fake = sendoff.Func("charge", double)
