@@ -33,6 +33,7 @@ func TestScripts(t *testing.T) {
 			"address":   cmdAddress,
 			"reachable": cmdReachable,
 			"terminate": cmdTerminate,
+			"until":     cmdUntil,
 		},
 	})
 }
@@ -70,6 +71,20 @@ func cmdReachable(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("after 20 s, reachable %s is not %v", args[0], !neg)
+}
+
+// cmdUntil waits until files are there.
+func cmdUntil(ts *testscript.TestScript, _ bool, files []string) {
+	for _, file := range files {
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			if _, err := os.Stat(ts.MkAbs(file)); err == nil {
+				break
+			}
+			if time.Now().After(end) {
+				ts.Fatalf("after 20 s there is no %s", file)
+			}
+		}
+	}
 }
 
 // runApp is an app whose answers the path spells, one for each call of a task:
