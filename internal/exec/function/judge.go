@@ -97,6 +97,7 @@ func (r *run) unsuccessful(s sdkv1.Status, exit *sdkv1.Exit) verdict {
 			return r.fail(sdkv1.Status_STATUS_INVALID_RESPONSE, http.StatusOK, "the tail call cannot be made: "+err.Error())
 		}
 		v.outcome.Progress = &task.Progress{Next: call}
+		v.outcome.Error += ": it is tried again as " + call.Spec.Function
 	}
 	return v
 }

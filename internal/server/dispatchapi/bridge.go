@@ -42,13 +42,20 @@ func (d *door) nextRun(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	if r.Context().Err() != nil || send(w, id, wire) != nil {
+		_ = d.cfg.Bridge.Drop(session, id) // nobody got it: the run is tried again
+	}
+}
+
+// send writes a run. That the client is gone afterwards says nothing: it may
+// have read all of it.
+func send(w http.ResponseWriter, id string, wire []byte) error {
 	h := w.Header()
 	h.Set("X-Request-Id", id)
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Length", strconv.Itoa(len(wire)))
-	if _, err := w.Write(wire); err != nil || http.NewResponseController(w).Flush() != nil || r.Context().Err() != nil {
-		_ = d.cfg.Bridge.Drop(session, id) // nobody got it: the run is tried again
-	}
+	_, err := w.Write(wire)
+	return err
 }
 
 // answerRun takes the response to a run: a complete HTTP/1.1 response as the body.

@@ -474,6 +474,24 @@ func TestBridgeSessions(t *testing.T) {
 	require.Equal(t, []string{"Abc"}, r.dropped)
 }
 
+// A client that closes its connection when it has read the run keeps the run.
+func TestASessionWithoutKeepAlive(t *testing.T) {
+	wire := []byte(strings.Repeat("x", 100_000))
+	r := &rooms{next: func(context.Context) (string, []byte, error) { return "known", wire, nil }}
+	s := open(t, r)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for range 100 {
+		response, err := client.Do(must(http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/sessions/Abc", nil)))
+		require.NoError(t, err)
+		b, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.Len(t, b, len(wire))
+		response.Body.Close()
+	}
+	s.Close() // waits for the handlers
+	require.Empty(t, r.dropped)
+}
+
 func TestCheckpoint(t *testing.T) {
 	r := &rooms{}
 	client := sendoffv1connect.NewFunctionExtensionClient(http2(t), open(t, r).URL)
