@@ -39,11 +39,11 @@ func (f Finding) String() string {
 // understands them. The findings are in the order of files and lines. The error
 // says what could not be loaded.
 func Packages(ctx context.Context, cfg Config, patterns ...string) ([]Finding, error) {
-	wanted, all, err := load(ctx, cfg, patterns)
+	pkgs, err := load(ctx, cfg, patterns)
 	if err != nil {
 		return nil, err
 	}
-	graph, err := checker.Analyze([]*analysis.Analyzer{Analyzer}, all, nil)
+	graph, err := checker.Analyze([]*analysis.Analyzer{Analyzer}, pkgs, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -51,9 +51,6 @@ func Packages(ctx context.Context, cfg Config, patterns ...string) ([]Finding, e
 	for _, act := range graph.Roots {
 		if act.Err != nil {
 			return nil, fmt.Errorf("%s: %w", act.Package.PkgPath, act.Err)
-		}
-		if !wanted[act.Package.ID] {
-			continue
 		}
 		for _, d := range act.Diagnostics {
 			found = append(found, findingOf(act.Package.Fset, d))
@@ -77,33 +74,31 @@ func findingOf(fset *token.FileSet, d analysis.Diagnostic) Finding {
 // load loads the packages with their syntax, and those that they depend on and
 // that can have to do with durable functions: those of the same module, and those
 // that use the SDK. Of all others the types are enough.
-func load(ctx context.Context, cfg Config, patterns []string) (wanted map[string]bool, all []*packages.Package, err error) {
+func load(ctx context.Context, cfg Config, patterns []string) ([]*packages.Package, error) {
 	light := &packages.Config{
 		Context: ctx, Dir: cfg.Dir, Tests: !cfg.NoTests,
 		Mode: packages.NeedName | packages.NeedImports | packages.NeedDeps | packages.NeedModule,
 	}
 	roots, err := packages.Load(light, patterns...)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := broken(roots, packages.ListError); err != nil {
-		return nil, nil, err
-	}
-	wanted = map[string]bool{}
-	for _, p := range roots {
-		wanted[p.ID] = true
+		return nil, err
 	}
 	full := *light
 	full.Mode = packages.LoadSyntax | packages.NeedModule
-	all, err = packages.Load(&full, append(slices.Clone(patterns), related(roots)...)...)
+	all, err := packages.Load(&full, append(slices.Clone(patterns), related(roots)...)...)
 	if err != nil {
-		return nil, nil, err
-	}
-	if err := broken(all); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	prune(all)
-	return wanted, all, nil
+	wanted := map[string]bool{}
+	for _, p := range roots {
+		wanted[p.ID] = true
+	}
+	all = slices.DeleteFunc(all, func(p *packages.Package) bool { return !wanted[p.ID] })
+	return all, broken(all)
 }
 
 // related are the dependencies whose functions are followed.
@@ -143,11 +138,11 @@ func prune(all []*packages.Package) {
 	}
 }
 
-// broken says what is wrong with packages; only errors of some kinds when any
-// are named.
+// broken says what is wrong with packages and what they import; only errors of
+// some kinds when any are named.
 func broken(pkgs []*packages.Package, kinds ...packages.ErrorKind) error {
 	var errs []error
-	for _, p := range pkgs {
+	for p := range packages.Postorder(pkgs) {
 		for _, e := range p.Errors {
 			if len(kinds) == 0 || slices.Contains(kinds, e.Kind) {
 				errs = append(errs, e)

@@ -111,6 +111,9 @@ func TestEveryRuleHasATest(t *testing.T) {
 }
 
 func TestTheExamplesAreClean(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles the engine")
+	}
 	found, err := vet.Packages(t.Context(), vet.Config{Dir: ".."}, "./examples/...")
 	require.NoError(t, err)
 	require.Empty(t, found)
