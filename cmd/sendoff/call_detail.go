@@ -20,7 +20,7 @@ func (s *session) detail(ctx context.Context, id string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(describe(task), timeline(attempts)...), nil
+	return append(describe(task), timeline(attempts, task.Error)...), nil
 }
 
 // describe shows a call without its round trips.
@@ -64,11 +64,12 @@ func failureLines(lead string, e *sendoff.FunctionError) []string {
 	return lines
 }
 
-// timeline shows the round trips of a call, oldest first.
-func timeline(attempts []sendoff.Attempt) []string {
+// timeline shows the round trips of a call, oldest first. The error that is
+// shown above is not shown again with its traceback.
+func timeline(attempts []sendoff.Attempt, shown *sendoff.FunctionError) []string {
 	lines := []string{"", fmt.Sprintf("%-12s  %8s  %-10s  %-20s  %5s  %7s  %s", "START", "LATENCY", "OUTCOME", "STATUS", "CALLS", "RESULTS", "STATE")}
 	for i := range attempts {
-		lines = append(lines, roundTrip(&attempts[i])...)
+		lines = append(lines, roundTrip(&attempts[i], shown)...)
 	}
 	if len(attempts) == 0 {
 		lines = append(lines, "none yet")
@@ -76,7 +77,7 @@ func timeline(attempts []sendoff.Attempt) []string {
 	return lines
 }
 
-func roundTrip(a *sendoff.Attempt) []string {
+func roundTrip(a *sendoff.Attempt, shown *sendoff.FunctionError) []string {
 	took := "-"
 	if a.Outcome != "running" {
 		took = short(a.Duration)
@@ -94,6 +95,9 @@ func roundTrip(a *sendoff.Attempt) []string {
 	}
 	if len(a.Result) > 0 {
 		lines = append(lines, "  result "+clean(string(a.Result)))
+	}
+	if a.Failure != nil && shown != nil && *a.Failure == *shown {
+		return append(lines, failureLines("  ", shown)[0])
 	}
 	if a.Failure != nil {
 		return append(lines, failureLines("  ", a.Failure)...)

@@ -21,7 +21,7 @@ type cli struct {
 	Queues    queuesCmd    `cmd:"" help:"List queues, pause, resume and purge them."`
 	Endpoints endpointsCmd `cmd:"" help:"List the apps whose functions the server runs."`
 	Nodes     nodesCmd     `cmd:"" help:"List the servers that share the database."`
-	Vet     vetCmd     `cmd:"" help:"Find mistakes in durable functions: what makes a replay differ from the run."`
+	Vet       vetCmd       `cmd:"" help:"Find mistakes in durable functions: what makes a replay differ from the run."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring a PostgreSQL database to this version's tables."`
 	Keys      keysCmd      `cmd:"" help:"Print and rotate the keys that sign what the server sends."`
 	Config    configCmd    `cmd:"" help:"Print the effective configuration of serve and where it comes from."`

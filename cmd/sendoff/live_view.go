@@ -138,7 +138,7 @@ func (v *liveView) status() string {
 	} else if v.s.quit {
 		text += "  |  stopping; q again kills"
 	}
-	keys := "q quit  tab logs  up/down select  enter details"
+	keys := "q quit  tab logs  enter details"
 	switch v.mode {
 	case logScreen:
 		keys = "q quit  tab tree  up/down scroll"

@@ -44,3 +44,9 @@ func TestTheDemoRunsOverPostgreSQL(t *testing.T) {
 	require.Zero(t, code, errs)
 	require.Contains(t, out, "succeeded, 3 attempts")
 }
+
+func TestFunctionsRunOverPostgreSQL(t *testing.T) {
+	code, out, errs := sendoffCmd(t, "run", "--db", testkit.Postgres(t), "--keys-file", filepath.Join(t.TempDir(), "keys"), "--", "pipeline")
+	require.Zero(t, code, errs)
+	require.Contains(t, out, "22 calls, 22 succeeded")
+}

@@ -27,7 +27,7 @@ type child struct {
 func startChild(args, env []string, stdout, stderr io.Writer) (*child, error) {
 	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx // it is ended by signals
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, stdout, stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	group(cmd)
 	cmd.WaitDelay = 2 * time.Second // for what it left behind with our pipes
 	if !isatty.IsTerminal(os.Stdin.Fd()) {
 		cmd.Stdin = os.Stdin // a group in the background could not read a terminal
@@ -81,11 +81,11 @@ func (c *child) signal(sig syscall.Signal) {
 	if sig == syscall.SIGINT && c.asked.Add(1) > 1 {
 		sig = syscall.SIGKILL
 	}
-	_ = syscall.Kill(-c.cmd.Process.Pid, sig) // it may have ended
+	signalGroup(c.cmd, sig)
 }
 
 // clean ends what the command left behind in its group.
-func (c *child) clean() { _ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGTERM) }
+func (c *child) clean() { signalGroup(c.cmd, syscall.SIGTERM) }
 
 func (c *child) ended() bool {
 	select {
