@@ -91,11 +91,12 @@ func blocks(text, language string) (out []string) {
 }
 
 // TestGoCodeInThePagesIsCompiled finds each Go block of a page, line by line and
-// without regard to indentation, in the examples beside it. Lines of "..." stand
-// for what is left out.
+// without regard to indentation, in the examples beside it and in the program of
+// the tutorial.
 func TestGoCodeInThePagesIsCompiled(t *testing.T) {
 	names, err := filepath.Glob("*example*_test.go")
 	require.NoError(t, err)
+	names = append(names, "../examples/orders/main.go", "../examples/orders/main_test.go")
 	var source strings.Builder
 	for _, name := range names {
 		text, err := os.ReadFile(name)

@@ -82,6 +82,24 @@ func TestATaskIsSubmittedInTheTurnOfTheWriter(t *testing.T) {
 	require.NoError(t, <-over)
 }
 
+// startedEngine runs an engine over a new SQLite file until the test ends.
+func startedEngine(t *testing.T) *engine.Engine {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "app.db"), sqlite.Options{})
+	require.NoError(t, err)
+	e, err := engine.New(db, engine.Config{})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	over := make(chan error, 1)
+	go func() { over <- e.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		require.NoError(t, <-over)
+		require.NoError(t, db.Close())
+	})
+	return e
+}
+
 func TestATaskIsSubmittedInTheCallersTransaction(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs PostgreSQL")
