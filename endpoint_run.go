@@ -9,8 +9,12 @@ import (
 	"strings"
 	"sync"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/internal/durable"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // response is the answer for what a function returned.
@@ -24,7 +28,11 @@ func response(v durable.Value, err error) *sdkv1.RunResponse {
 		return exit(StatusOK, &sdkv1.Exit{Result: result})
 	}
 	result.Error = wireError(err)
-	return exit(statusOf(err), &sdkv1.Exit{Result: result})
+	res := exit(statusOf(err), &sdkv1.Exit{Result: result})
+	if wait, _ := task.Wait(err); wait > 0 {
+		res.Report = &sendoffv1.RunReport{RetryAfter: durationpb.New(wait)}
+	}
+	return res
 }
 
 func exit(s Status, e *sdkv1.Exit) *sdkv1.RunResponse {

@@ -220,7 +220,7 @@ func (e *Engine) wireRooms() {
 		Changed: func() { e.member.Tell(store.Hint{Catalog: true}) },
 	})
 	e.settler = settle.New(settle.Config{
-		Call: e.prepareCall, Cancel: e.cancelCalls, Stale: m.Stale,
+		Call: e.prepareCall, Cancel: e.cancelCalls, Restarted: e.cancelStale, Stale: m.Stale,
 		Store: e.store, Wake: e.wake, Due: func(at int64) { e.scheduler.Due(at) }, Ended: e.operator.Ended,
 		Settled: m.Settled, Log: cfg.Log,
 	})

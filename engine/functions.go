@@ -45,6 +45,11 @@ func (e *Engine) cancelCalls(caller *store.Claimed, correlations []uint64, all b
 	e.aside(func(ctx context.Context) error { return e.operator.CancelCalls(ctx, caller.ID, correlations, all) }, "cancel calls")
 }
 
+// cancelStale cancels the calls that a function made before it began again.
+func (e *Engine) cancelStale(caller *store.Claimed) {
+	e.aside(func(ctx context.Context) error { return e.operator.CancelStale(ctx, caller.ID) }, "cancel calls")
+}
+
 // aside does something that nobody waits for, at most a minute long.
 func (e *Engine) aside(do func(context.Context) error, what string) {
 	e.besides.Go(func() {

@@ -2,11 +2,13 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
@@ -197,8 +199,77 @@ func TestAFunctionExpires(t *testing.T) {
 	}
 }
 
+func TestAFunctionSaysWhenToTryAgain(t *testing.T) {
+	tries := 0
+	later := sendoff.Func("later", func(context.Context, int) (int, error) {
+		if tries++; tries == 1 {
+			return 0, sendoff.RetryAfter(errors.New("not yet"), 24*time.Hour)
+		}
+		return tries, nil
+	})
+	_, client := functionEngine(t, later)
+	id := submitFunction(t, client, "later", 0, func(n *sendoff.NewTask) { n.ExpiresAt = time.Now().Add(48 * time.Hour) })
+	waiting := untilState(t, client, id, "scheduled")
+	require.WithinDuration(t, time.Now().Add(24*time.Hour), waiting.NextAt, time.Minute)
+	_, err := client.Run(t.Context(), id)
+	require.NoError(t, err)
+	untilState(t, client, id, "succeeded")
+}
+
 func TestAFunctionSleeps(t *testing.T) {
 	_, client := functionEngine(t, napping)
 	id := submitFunction(t, client, "napping", 1200)
 	require.JSONEq(t, "true", string(untilState(t, client, id, "succeeded").Result))
+}
+
+var collect = sendoff.NewSignal[int]("n")
+
+// collector gathers signals over many runs of one function: its loop begins
+// anew with a tail call now and then.
+var collector = sendoff.Func("collector", func(ctx context.Context, want int) (int, error) {
+	type sums struct{ N, Total int }
+	out, err := sendoff.Loop(ctx, sums{}, func(ctx context.Context, s *sums) (bool, error) {
+		n, err := collect.Recv(ctx)
+		s.N, s.Total = s.N+1, s.Total+n
+		return s.N == want, err
+	})
+	return out.Total, err
+})
+
+// hop goes on as itself, so that signals meet it between two of its lives.
+var hop *sendoff.Function[[2]int, int]
+
+func init() {
+	hop = sendoff.Func("hop", func(ctx context.Context, in [2]int) (int, error) {
+		n, err := collect.Recv(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if in[0]--; in[0] == 0 {
+			return in[1] + n, nil
+		}
+		return 0, hop.TailCall([2]int{in[0], in[1] + n})
+	})
+}
+
+func TestNoSignalIsLostBetweenTwoLives(t *testing.T) {
+	_, client := functionEngine(t, collector)
+	id := submitFunction(t, client, "collector", 300)
+	var group errgroup.Group
+	group.SetLimit(8)
+	for n := range 300 {
+		group.Go(func() error { return client.Signal(t.Context(), id, "n", n) })
+	}
+	require.NoError(t, group.Wait())
+	require.JSONEq(t, "44850", string(untilState(t, client, id, "succeeded").Result))
+}
+
+func TestATailCallKeepsSignalsThatItWasNotTold(t *testing.T) {
+	_, client := functionEngine(t, hop)
+	id := submitFunction(t, client, "hop", [2]int{20, 0})
+	for n := range 20 {
+		require.NoError(t, client.Signal(t.Context(), id, "n", n))
+		time.Sleep(20 * time.Millisecond) // one life each
+	}
+	require.JSONEq(t, "190", string(untilState(t, client, id, "succeeded").Result))
 }

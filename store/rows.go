@@ -214,15 +214,19 @@ type Transition struct {
 // body; one of a function ends its wait, and its state goes.
 type Effects struct {
 	Parent task.ID // of a task with FlagParent, for a final transition: whom its end is told
-	State  []byte  // kept until the next settle of the function; nil = none
 	Append *task.Segment
-	Calls  []NewTask // of the task's current epoch
-	Open   int64     // calls whose results have not been used up, those of Calls included
-	Seen   int64     // messages up to this one are used up
-	Need   int32     // for Suspended: messages beyond Seen that end it; when they are there already the task is ready at once
-	Tell   []Message // to the task itself: kind PollError
+	Seen   int64 // with Suspended or Restart: messages up to this one are used up, besides those that were before
 
-	Restart bool // state, journal and messages go, and a new epoch begins: results of earlier calls are dropped
+	// Of a transition to Suspended only:
+	State []byte    // in place of the one kept; nil = none
+	Calls []NewTask // of the task's current epoch, without keys
+	Open  int64     // calls whose results have not been used up, those of Calls included
+	Need  int32     // messages beyond Seen that end it; when they are there already the task is ready at once
+	Tell  []Message // to the task itself: kind PollError
+
+	// State, journal and results go, and a new epoch begins: results of earlier
+	// calls are dropped from now on. Signals that came after Seen stay.
+	Restart bool
 	Next    *Next
 }
 

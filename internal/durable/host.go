@@ -391,7 +391,10 @@ func (j *job) withJournal(r *Run, res *sdkv1.RunResponse) *sdkv1.RunResponse {
 	if j.req.GetContext() == nil {
 		return res
 	}
-	res.Report = j.report(&sendoffv1.RunReport{})
+	if res.Report == nil {
+		res.Report = &sendoffv1.RunReport{}
+	}
+	res.Report = j.report(res.Report)
 	n := len(r.log.pending)
 	if Again(res.GetStatus()) && r.cut >= 0 {
 		n = r.cut

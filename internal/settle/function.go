@@ -24,6 +24,7 @@ func (s *Settler) functionEffects(ctx context.Context, c *store.Claimed, t *stor
 	}
 	e.Append, e.Restart = p.Append, p.Restart
 	if p.Next != nil && !t.Decision.To.Final() {
+		e.Seen = p.Seen
 		e.Restart, e.Next = true, &store.Next{Spec: p.Next.Spec.Encode(), Payload: p.Next.Payload}
 	}
 	if t.Decision.To != task.Suspended {
@@ -103,5 +104,8 @@ func (s *Settler) cancelCalls(c *store.Claimed, t *store.Transition, o *task.Out
 	}
 	if all := p.CancelOpen && t.Decision.To.Final(); all || len(p.Cancel) > 0 {
 		s.cfg.Cancel(c, p.Cancel, all)
+	}
+	if e := t.Effects; e != nil && e.Restart && (p.Restart || p.CancelOpen) {
+		s.cfg.Restarted(c)
 	}
 }

@@ -20,14 +20,15 @@ type Config struct {
 		store.Settler
 		Now() int64
 	}
-	Wake    func([]store.Woken)
-	Call    func(ctx context.Context, caller *store.Claimed, call *task.Call) (store.NewTask, error) // a call of a function, as a row
-	Cancel  func(caller *store.Claimed, correlations []uint64, all bool)                             // calls of a function that nobody waits for any more
-	Due     func(at int64)                                                                           // a task will be due, microseconds
-	Ended   func(id task.ID)                                                                         // a task has reached a final state
-	Settled func(o task.Class, to task.State, took time.Duration)
-	Stale   func()
-	Log     *slog.Logger
+	Wake      func([]store.Woken)
+	Call      func(ctx context.Context, caller *store.Claimed, call *task.Call) (store.NewTask, error) // a call of a function, as a row
+	Cancel    func(caller *store.Claimed, correlations []uint64, all bool)                             // calls of a function that nobody waits for any more
+	Restarted func(caller *store.Claimed)                                                              // nobody waits for the calls that it made before
+	Due       func(at int64)                                                                           // a task will be due, microseconds
+	Ended     func(id task.ID)                                                                         // a task has reached a final state
+	Settled   func(o task.Class, to task.State, took time.Duration)
+	Stale     func()
+	Log       *slog.Logger
 }
 
 // Settler is safe for concurrent use.

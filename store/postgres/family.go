@@ -48,6 +48,7 @@ type member struct {
 
 	touched  bool  // the wait row is to be written
 	drop     int64 // messages up to this one are to be deleted
+	anew     bool  // of the others only signals stay, and are told anew
 	news     []store.Message
 	keeps    bool // state is to be written, or deleted when it is nil
 	state    []byte
@@ -131,7 +132,7 @@ func (f *family) settled(e *ending) {
 		f.added = append(f.added, e)
 	}
 	if fx.Restart {
-		f.reset(m)
+		f.reset(m, fx.Seen)
 	}
 	if fx.Next != nil {
 		f.nexts = append(f.nexts, e)
@@ -149,7 +150,7 @@ func (f *family) suspended(m *member, e *ending) {
 	if fx.Seen > w.Seen && w.Total > w.Seen {
 		m.drop = max(m.drop, fx.Seen)
 	}
-	w.Seen, w.Open, w.Need, w.Writer = fx.Seen, fx.Open, fx.Need, e.Token
+	w.Seen, w.Open, w.Need, w.Writer = max(w.Seen, fx.Seen), fx.Open, fx.Need, e.Token
 	f.use(m)
 	m.keeps, m.state = m.keeps || fx.State != nil || !f.made[m.id], fx.State
 	for _, msg := range fx.Tell {
@@ -206,19 +207,21 @@ func (f *family) deliver(p *member, msg store.Message, woken *[]store.Woken) {
 	*woken = store.Collect(*woken, p.woken(p.wake))
 }
 
-// reset forgets everything but the input.
-func (f *family) reset(m *member) {
+// reset forgets everything but the input and the signals after seen.
+func (f *family) reset(m *member, seen int64) {
 	m.journal = true
 	if m.has {
+		seen = max(seen, m.wait.Seen)
 		m.wait = store.Wait{Task: m.id, Epoch: m.wait.Epoch + 1, Total: m.wait.Total, Seen: m.wait.Total}
 		m.forget()
+		m.drop, m.anew = seen, true
 	}
 	f.use(m)
 }
 
 // forget drops messages and state.
 func (m *member) forget() {
-	m.drop, m.news, m.keeps, m.state = math.MaxInt64, nil, true, nil
+	m.drop, m.anew, m.news, m.keeps, m.state = math.MaxInt64, false, nil, true, nil
 }
 
 func (m *member) add(msg store.Message) {
@@ -231,7 +234,7 @@ func (m *member) add(msg store.Message) {
 
 // statements write what was worked out.
 func (f *family) statements() []*stmt {
-	var waits, drops, keeps, forgets, resets, wakes, prompt, briefly []*member
+	var waits, drops, anews, keeps, forgets, resets, wakes, prompt, briefly []*member
 	type letter struct {
 		to task.ID
 		store.Message
@@ -241,7 +244,10 @@ func (f *family) statements() []*stmt {
 		if m.has {
 			waits = append(waits, m)
 		}
-		if m.drop > 0 {
+		switch {
+		case m.anew:
+			anews = append(anews, m)
+		case m.drop > 0:
 			drops = append(drops, m)
 		}
 		switch {
@@ -294,6 +300,11 @@ func (f *family) statements() []*stmt {
 			i4s(n, func(i int) int32 { return w(i).Epoch }).i8s(n, func(i int) int64 { return w(i).Total }).
 			i8s(n, func(i int) int64 { return w(i).Seen }).i8s(n, func(i int) int64 { return w(i).Open }).
 			i4s(n, func(i int) int32 { return w(i).Need }).i8s(n, func(i int) int64 { return w(i).Writer }))
+	}
+	if n := len(anews); n > 0 {
+		stmts = append(stmts,
+			query(dropAllButSignalsSQL).ids(n, idOf(anews)).i8s(n, func(i int) int64 { return anews[i].drop }),
+			query(tellAnewSQL).ids(n, idOf(anews)).i8s(n, func(i int) int64 { return anews[i].wait.Total }))
 	}
 	if idle := f.idle(); len(idle) > 0 {
 		stmts = append(stmts, query(`delete from sendoff.wait where task = any($1)`).idList(idle))
@@ -374,6 +385,17 @@ const (
 	dropMessagesSQL = `
 delete from sendoff.inbox i using unnest($1, $2) as s(id, upto) where i.task = s.id and i.seq <= s.upto`
 
+	dropAllButSignalsSQL = `
+delete from sendoff.inbox i using unnest($1, $2) as s(id, upto) where i.task = s.id and (i.seq <= s.upto or i.kind <> 2)`
+
+	// What is left gets the numbers after all that were ever given.
+	tellAnewSQL = `
+with k as (
+ update sendoff.inbox i set seq = s.total + (select count(*) from sendoff.inbox j where j.task = i.task and j.seq <= i.seq)
+ from unnest($1, $2) as s(id, total) where i.task = s.id returning i.task)
+update sendoff.wait w set total = w.total + (select count(*) from k where k.task = w.task)
+from unnest($1, $2) as s(id, total) where w.task = s.id`
+
 	addMessagesSQL = `
 insert into sendoff.inbox (task, seq, correlation, kind, state, reason, "from", name, error, body)
 select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
@@ -428,9 +450,11 @@ func related(endings []*ending) bool {
 func apart(all []*ending) (first, later []*ending) {
 	slices.SortStableFunc(all, func(a, b *ending) int { return a.order - b.order })
 	own, told := make(map[task.ID]bool, len(all)), map[task.ID]bool{}
+	var cut *hotCall // the transitions of one call stay in order
 	for _, e := range all {
 		parent := e.parent()
-		if own[e.ID] || told[e.ID] || own[parent] {
+		if own[e.ID] || told[e.ID] || own[parent] || e.call == cut {
+			cut = e.call
 			later = append(later, e)
 		} else {
 			first = append(first, e)

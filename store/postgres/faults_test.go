@@ -146,7 +146,7 @@ func TestPlansHoldOnStaleStatistics(t *testing.T) {
 				require.NotContains(t, plan, bad, "%s, %s:\n%s", name, when, plan)
 			}
 		}
-		require.Len(t, plans, 6+8+14, when)
+		require.Len(t, plans, 6+8+15, when)
 		require.Contains(t, plans["lock waits"], "Index Scan using wait_pkey")
 		require.Contains(t, plans["settle linked"], "Index Scan using task_pkey")
 		require.Contains(t, plans["append"], "Index Scan using task_pkey")

@@ -63,8 +63,9 @@ func (w *writer) suspend(t *store.Transition, row *settled, text string, k *woke
 		if err := w.exec(`delete from inbox where task = ? and seq <= ?`, t.ID[:], e.Seen); err != nil {
 			return err
 		}
+		v.Seen = e.Seen
 	}
-	v.Seen, v.Open, v.Need, v.Writer = e.Seen, e.Open, e.Need, t.Token
+	v.Open, v.Need, v.Writer = e.Open, e.Need, t.Token
 	for i := range e.Tell {
 		v.Total++
 		if err := w.putMessage(t.ID, v.Total, &e.Tell[i]); err != nil {
@@ -191,15 +192,38 @@ func (w *writer) deliver(v *store.Wait, m *store.Message, k *woken) error {
 	return w.promote(&d, k)
 }
 
-// reset forgets everything but the input of a function; what its earlier calls
-// bring is dropped from now on.
-func (w *writer) reset(id task.ID) error {
+// reset forgets everything but the input of a function and the signals after
+// seen, which are told anew; what its earlier calls bring is dropped from now on.
+func (w *writer) reset(id task.ID, seen int64) error {
 	return errors.Join(
-		w.exec(`delete from inbox where task = ?`, id[:]),
 		w.exec(`delete from body where task = ? and part = 1`, id[:]),
 		w.exec(`delete from journal where task = ?`, id[:]),
+		w.exec(`delete from inbox where task = ?1 and (kind <> 2 or seq <= max(?2, (select seen from wait where task = ?1)))`, id[:], seen),
 		w.exec(`update wait set epoch = epoch + 1, seen = total, open = 0, need = 0, writer = 0 where task = ?`, id[:]),
+		w.tellAnew(id),
 	)
+}
+
+// tellAnew gives the messages that are left the next numbers.
+func (w *writer) tellAnew(id task.ID) error {
+	v, err := w.wait(id)
+	if err != nil || v == nil {
+		return err
+	}
+	var left []int64
+	err = w.query(func(r *sql.Rows) error {
+		var seq int64
+		err := r.Scan(&seq)
+		left = append(left, seq)
+		return err
+	}, `select seq from inbox where task = ? order by seq`, id[:])
+	for i, seq := range left {
+		err = errors.Join(err, w.exec(`update inbox set seq = ? where task = ? and seq = ?`, v.Total+1+int64(i), id[:], seq))
+	}
+	if len(left) == 0 {
+		return err
+	}
+	return errors.Join(err, w.exec(`update wait set total = total + ? where task = ?`, len(left), id[:]))
 }
 
 // replace gives a function something else to do.
@@ -301,7 +325,7 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 		if err := w.unlist(row); err != nil {
 			return err
 		}
-		if err := w.reset(id); err != nil {
+		if err := w.reset(id, 0); err != nil {
 			return err
 		}
 		pos := w.position()

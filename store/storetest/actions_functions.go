@@ -28,9 +28,11 @@ func (m *machine) effects(t *rapid.T, c *store.Claimed, tr *store.Transition) {
 		m.suspend(t, c, tr)
 	case 4:
 		e.Restart = !tr.Decision.To.Final()
+		e.Seen = rapid.Int64Range(0, 2).Draw(t, "seen")
 		m.saw("function:restarted")
 	case 5:
 		tr.Outcome, tr.Decision = task.Continue, task.Decision{To: task.Ready, Reason: task.Continued}
+		e.Seen = m.oracle.waits[c.ID].Total - rapid.Int64Range(0, 2).Draw(t, "not seen")
 		e.Restart, e.Next = true, &store.Next{Spec: []byte("next"), Payload: bytes.Repeat([]byte("y"), rapid.SampledFrom([]int{0, 5, 2000}).Draw(t, "next"))}
 		m.saw("function:continued")
 	case 6:

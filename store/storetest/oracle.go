@@ -335,7 +335,7 @@ func (o *Oracle) settle(t *store.Transition, woken *[]store.Woken) error {
 	o.record(row, t)
 	row.LastOutcome, row.LastCode, row.LastError = t.Outcome, t.Code, store.CleanText(t.Error, store.MaxError)
 	if e != nil && e.Restart {
-		o.reset(row.ID)
+		o.reset(row.ID, e.Seen)
 	}
 	if e != nil && e.Next != nil {
 		o.replace(row, e.Next)
@@ -574,7 +574,7 @@ func (o *Oracle) Retry(_ context.Context, id task.ID) ([]store.Woken, error) {
 	row.Run++
 	row.Failures, row.Crashes, row.ExpiresAt, row.FirstStarted, row.FinishedAt = 0, 0, 0, 0, 0
 	row.Flags &^= store.FlagParent
-	o.reset(id)
+	o.reset(id, 0)
 	var woken []store.Woken
 	o.makeReady(row, o.position(), task.Retried, &woken)
 	return woken, nil

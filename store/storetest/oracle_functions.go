@@ -47,12 +47,12 @@ func (o *Oracle) suspend(row *store.Row, t *store.Transition, woken *[]store.Wok
 		e = &store.Effects{}
 	}
 	w := o.waits[row.ID]
-	w.Task, w.Seen, w.Open, w.Need, w.Writer = row.ID, e.Seen, e.Open, e.Need, t.Token
+	w.Task, w.Seen, w.Open, w.Need, w.Writer = row.ID, max(w.Seen, e.Seen), e.Open, e.Need, t.Token
 	o.states[row.ID] = string(e.State)
 	if e.State == nil {
 		delete(o.states, row.ID)
 	}
-	o.messages[row.ID] = slices.DeleteFunc(slices.Clone(o.messages[row.ID]), func(m store.Message) bool { return m.Seq <= e.Seen })
+	o.messages[row.ID] = slices.DeleteFunc(slices.Clone(o.messages[row.ID]), func(m store.Message) bool { return m.Seq <= w.Seen })
 	for _, m := range e.Tell {
 		w.Total++
 		m.Seq = w.Total
@@ -108,15 +108,27 @@ func (o *Oracle) deliver(to task.ID, m store.Message, woken *[]store.Woken) {
 	}
 }
 
-// reset forgets everything but the input; what earlier calls bring is dropped
-// from now on.
-func (o *Oracle) reset(id task.ID) {
-	delete(o.messages, id)
+// reset forgets everything but the input and the signals after seen, which are
+// told anew; what earlier calls bring is dropped from now on.
+func (o *Oracle) reset(id task.ID, seen int64) {
 	delete(o.states, id)
 	delete(o.journals, id)
-	if w, ok := o.waits[id]; ok {
-		o.waits[id] = store.Wait{Task: id, Epoch: w.Epoch + 1, Total: w.Total, Seen: w.Total}
+	w, ok := o.waits[id]
+	if !ok {
+		return
 	}
+	old := o.messages[id]
+	delete(o.messages, id)
+	seen = max(seen, w.Seen)
+	w = store.Wait{Task: id, Epoch: w.Epoch + 1, Total: w.Total, Seen: w.Total}
+	for _, m := range old {
+		if m.Kind == store.Signal && m.Seq > seen {
+			w.Total++
+			m.Seq = w.Total
+			o.messages[id] = append(o.messages[id], m)
+		}
+	}
+	o.waits[id] = w
 }
 
 func (o *Oracle) replace(row *store.Row, n *store.Next) {
@@ -197,7 +209,7 @@ func (o *Oracle) Restart(ctx context.Context, id task.ID) ([]store.Woken, error)
 	}
 	delete(o.ready, id)
 	delete(o.timers, id)
-	o.reset(id)
+	o.reset(id, 0)
 	row.Run++
 	row.Failures, row.Crashes, row.FirstStarted = 0, 0, 0
 	var woken []store.Woken

@@ -515,7 +515,9 @@ type RunReport struct {
 	// Calls not waited for any more are canceled when the run has ended.
 	CancelOpenCalls bool `protobuf:"varint,6,opt,name=cancel_open_calls,json=cancelOpenCalls,proto3" json:"cancel_open_calls,omitempty"`
 	// Open calls to cancel now, by correlation id.
-	Cancel        []uint64 `protobuf:"varint,7,rep,packed,name=cancel,proto3" json:"cancel,omitempty"`
+	Cancel []uint64 `protobuf:"varint,7,rep,packed,name=cancel,proto3" json:"cancel,omitempty"`
+	// Of an answer that is to be repeated: when, in place of the backoff.
+	RetryAfter    *durationpb.Duration `protobuf:"bytes,8,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -595,6 +597,13 @@ func (x *RunReport) GetCancelOpenCalls() bool {
 func (x *RunReport) GetCancel() []uint64 {
 	if x != nil {
 		return x.Cancel
+	}
+	return nil
+}
+
+func (x *RunReport) GetRetryAfter() *durationpb.Duration {
+	if x != nil {
+		return x.RetryAfter
 	}
 	return nil
 }
@@ -1157,7 +1166,7 @@ const file_sendoff_v1_function_proto_rawDesc = "" +
 	"\x06Signal\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12*\n" +
-	"\x05value\x18\x03 \x01(\v2\x14.google.protobuf.AnyR\x05value\"\xe2\x01\n" +
+	"\x05value\x18\x03 \x01(\v2\x14.google.protobuf.AnyR\x05value\"\x9e\x02\n" +
 	"\tRunReport\x12\x10\n" +
 	"\x03sdk\x18\x01 \x01(\tR\x03sdk\x12\x14\n" +
 	"\x05build\x18\x02 \x01(\tR\x05build\x12!\n" +
@@ -1165,7 +1174,9 @@ const file_sendoff_v1_function_proto_rawDesc = "" +
 	"\x06append\x18\x04 \x01(\v2\x12.sendoff.v1.AppendR\x06append\x12\x1a\n" +
 	"\bmismatch\x18\x05 \x01(\tR\bmismatch\x12*\n" +
 	"\x11cancel_open_calls\x18\x06 \x01(\bR\x0fcancelOpenCalls\x12\x16\n" +
-	"\x06cancel\x18\a \x03(\x04R\x06cancel\":\n" +
+	"\x06cancel\x18\a \x03(\x04R\x06cancel\x12:\n" +
+	"\vretry_after\x18\b \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"retryAfter\":\n" +
 	"\x06Append\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x18\n" +
 	"\asegment\x18\x02 \x01(\fR\asegment\"v\n" +
@@ -1262,26 +1273,27 @@ var file_sendoff_v1_function_proto_depIdxs = []int32{
 	5,  // 9: sendoff.v1.RunContext.signals:type_name -> sendoff.v1.Signal
 	19, // 10: sendoff.v1.Signal.value:type_name -> google.protobuf.Any
 	7,  // 11: sendoff.v1.RunReport.append:type_name -> sendoff.v1.Append
-	7,  // 12: sendoff.v1.CheckpointRequest.append:type_name -> sendoff.v1.Append
-	19, // 13: sendoff.v1.StartRequest.input:type_name -> google.protobuf.Any
-	17, // 14: sendoff.v1.StartRequest.expiration:type_name -> google.protobuf.Duration
-	2,  // 15: sendoff.v1.StartRequest.options:type_name -> sendoff.v1.CallOptions
-	17, // 16: sendoff.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
-	19, // 17: sendoff.v1.WaitResponse.result:type_name -> google.protobuf.Any
-	19, // 18: sendoff.v1.SendSignalRequest.value:type_name -> google.protobuf.Any
-	8,  // 19: sendoff.v1.FunctionExtension.Checkpoint:input_type -> sendoff.v1.CheckpointRequest
-	10, // 20: sendoff.v1.FunctionExtension.Start:input_type -> sendoff.v1.StartRequest
-	12, // 21: sendoff.v1.FunctionExtension.Wait:input_type -> sendoff.v1.WaitRequest
-	14, // 22: sendoff.v1.FunctionExtension.SendSignal:input_type -> sendoff.v1.SendSignalRequest
-	9,  // 23: sendoff.v1.FunctionExtension.Checkpoint:output_type -> sendoff.v1.CheckpointResponse
-	11, // 24: sendoff.v1.FunctionExtension.Start:output_type -> sendoff.v1.StartResponse
-	13, // 25: sendoff.v1.FunctionExtension.Wait:output_type -> sendoff.v1.WaitResponse
-	15, // 26: sendoff.v1.FunctionExtension.SendSignal:output_type -> sendoff.v1.SendSignalResponse
-	23, // [23:27] is the sub-list for method output_type
-	19, // [19:23] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	17, // 12: sendoff.v1.RunReport.retry_after:type_name -> google.protobuf.Duration
+	7,  // 13: sendoff.v1.CheckpointRequest.append:type_name -> sendoff.v1.Append
+	19, // 14: sendoff.v1.StartRequest.input:type_name -> google.protobuf.Any
+	17, // 15: sendoff.v1.StartRequest.expiration:type_name -> google.protobuf.Duration
+	2,  // 16: sendoff.v1.StartRequest.options:type_name -> sendoff.v1.CallOptions
+	17, // 17: sendoff.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
+	19, // 18: sendoff.v1.WaitResponse.result:type_name -> google.protobuf.Any
+	19, // 19: sendoff.v1.SendSignalRequest.value:type_name -> google.protobuf.Any
+	8,  // 20: sendoff.v1.FunctionExtension.Checkpoint:input_type -> sendoff.v1.CheckpointRequest
+	10, // 21: sendoff.v1.FunctionExtension.Start:input_type -> sendoff.v1.StartRequest
+	12, // 22: sendoff.v1.FunctionExtension.Wait:input_type -> sendoff.v1.WaitRequest
+	14, // 23: sendoff.v1.FunctionExtension.SendSignal:input_type -> sendoff.v1.SendSignalRequest
+	9,  // 24: sendoff.v1.FunctionExtension.Checkpoint:output_type -> sendoff.v1.CheckpointResponse
+	11, // 25: sendoff.v1.FunctionExtension.Start:output_type -> sendoff.v1.StartResponse
+	13, // 26: sendoff.v1.FunctionExtension.Wait:output_type -> sendoff.v1.WaitResponse
+	15, // 27: sendoff.v1.FunctionExtension.SendSignal:output_type -> sendoff.v1.SendSignalResponse
+	24, // [24:28] is the sub-list for method output_type
+	20, // [20:24] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_sendoff_v1_function_proto_init() }

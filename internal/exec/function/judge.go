@@ -41,13 +41,16 @@ func (r *run) judge(m *sdkv1.RunResponse) verdict {
 // leaves nothing behind.
 func (r *run) report(v *verdict, report *sendoffv1.RunReport) {
 	p := v.outcome.Progress
-	if report == nil || p != nil && (p.Restart || p.Next != nil) {
+	if report == nil || p != nil && p.Restart {
 		return
 	}
 	if p == nil {
 		p = &task.Progress{}
 	}
-	if a := report.GetAppend(); a != nil {
+	if wait := report.GetRetryAfter().AsDuration(); wait > 0 {
+		v.outcome.RetryAfter = wait
+	}
+	if a := report.GetAppend(); a != nil && p.Next == nil {
 		p.Append = &task.Segment{Offset: a.GetOffset(), Bytes: a.GetSegment()}
 	}
 	p.Cancel, p.CancelOpen = report.GetCancel(), report.GetCancelOpenCalls()
@@ -96,7 +99,7 @@ func (r *run) unsuccessful(s sdkv1.Status, exit *sdkv1.Exit) verdict {
 		if err != nil {
 			return r.fail(sdkv1.Status_STATUS_INVALID_RESPONSE, http.StatusOK, "the tail call cannot be made: "+err.Error())
 		}
-		v.outcome.Progress = &task.Progress{Next: call}
+		v.outcome.Progress = &task.Progress{Next: call, Seen: r.seen()}
 		v.outcome.Error += ": it is tried again as " + call.Spec.Function
 	}
 	return v
@@ -117,7 +120,7 @@ func (r *run) goOn(c *sdkv1.Call) verdict {
 		return r.fail(sdkv1.Status_STATUS_INVALID_RESPONSE, http.StatusOK, "the tail call cannot be made: "+err.Error())
 	}
 	return verdict{effect: grow, outcome: task.Outcome{
-		Class: task.Continue, Progress: &task.Progress{Next: call},
+		Class: task.Continue, Progress: &task.Progress{Next: call, Seen: r.seen()},
 		Answer: task.Answer{Header: r.record("OK", task.Header{Name: "Next", Value: short(c.GetFunction())})},
 	}}
 }
@@ -164,6 +167,9 @@ func (r *run) suspend(p *sdkv1.Poll, ours bool) verdict {
 	case err != nil:
 		progress.PollError = err.Error()
 	case progress.Open == 0 && progress.MaxWait == 0 && !ours:
+		if r.delivered.result.GetError() != nil && r.delivered.results == 0 {
+			return r.fail(sdkv1.Status_STATUS_INVALID_RESPONSE, http.StatusOK, "the function waits for nothing, also after it was told so")
+		}
 		progress.PollError = "the poll waits for nothing: it has no calls, none of earlier polls are open, and it has no max_wait"
 	}
 	return verdict{effect: grow, outcome: task.Outcome{

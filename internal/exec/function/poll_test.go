@@ -155,6 +155,15 @@ func TestAPollThatWaitsForNothing(t *testing.T) {
 	require.Contains(t, o.Progress.PollError, "the poll waits for nothing")
 	require.NotNil(t, o.Progress.State)
 
+	// It is told once: dispatch-py skips the error after a gather of nothing, and
+	// would go on asking as fast as it is answered.
+	o, _ = run(t, poll(&sdkv1.Poll{State: bytesOf("s")}), store.Resumption{
+		Writer: 1, State: stateWith(t, &sdkv1.Poll{State: bytesOf("s")}), Messages: []store.Message{{Seq: 1, Kind: store.PollError, Error: "nothing"}},
+	})
+	require.Equal(t, task.Reject, o.Class)
+	require.Equal(t, "the function waits for nothing, also after it was told so", resultOf(t, o).GetError().GetMessage())
+	require.Equal(t, "INVALID_RESPONSE", header(o, "Status"))
+
 	// Sendoff's SDK may wait for a signal.
 	response := poll(&sdkv1.Poll{})
 	response.Report = &sendoffv1.RunReport{Sdk: "go/1"}
