@@ -30,7 +30,6 @@ import (
 // functionCases: many functions of a few steps.
 func functionCases() (cases []benchCase) {
 	for _, steps := range []int{1, 10} {
-		steps := steps
 		cases = append(cases, floors(fmt.Sprintf("fn%d", steps), func(group string) []benchCase {
 			do := func(ctx context.Context, r *run) error { return r.functions(ctx, stepsName, r.N, steps, r.N) }
 			peer := func(ctx context.Context, r *run) error { return r.dbos(ctx, dbosSteps, r.N, steps, r.N) }
@@ -47,7 +46,6 @@ func functionCases() (cases []benchCase) {
 // stepCases: functions of many steps, 64 at a time; the unit is a step.
 func stepCases() (cases []benchCase) {
 	for _, steps := range []int{100, 1000} {
-		steps := steps
 		cases = append(cases, floors(fmt.Sprintf("step%d", steps), func(group string) []benchCase {
 			do := func(ctx context.Context, r *run) error {
 				n := max(1, r.N/steps)
@@ -101,7 +99,7 @@ func (r *run) functions(ctx context.Context, function string, n, count, units in
 	if function == gatherName {
 		ends += count
 	}
-	c, wrapped := count1(s, ends)
+	c, wrapped := countJournals(s, ends)
 	cfg := engine.Config{AllowLoopback: true}
 	if strings.HasPrefix(r.Case, "step") {
 		cfg.FunctionSlots = stepSlots
@@ -141,7 +139,7 @@ func (r *run) sizes(before int64, units int) {
 	}
 }
 
-func count1(s store.Store, want int) (*counted, store.Store) {
+func countJournals(s store.Store, want int) (*counted, store.Store) {
 	c, wrapped := count(s, want)
 	c.journals = &journals{}
 	return c, wrapped
@@ -327,4 +325,3 @@ func diskWritten() (n int64) {
 	_, _ = fmt.Sscan(rest, &n)
 	return n
 }
-

@@ -39,7 +39,8 @@ func (c benchCase) needs(server string) bool {
 
 // allCases lists every case; those of one group stand together.
 func allCases() []benchCase {
-	cases := slices.Concat(storeCases(), burnCases(), submitCases(), bulkCases(), doorCases(), pushCases(), latencyCases(), heldCases())
+	cases := slices.Concat(storeCases(), burnCases(), submitCases(), bulkCases(), doorCases(), pushCases(), latencyCases(), heldCases(),
+		functionCases(), stepCases(), gatherCases())
 	order := map[string]int{}
 	for i, c := range cases {
 		if _, known := order[c.Group]; !known {
@@ -80,4 +81,10 @@ var aims = []aim{
 	{group: "latency/postgres", value: "p50_ms", want: 3, atMost: true},
 	{group: "latency/postgres", value: "p99_ms", want: 10, atMost: true},
 	{group: "heldxmin/postgres", value: "decay", want: 1.3, atMost: true},
+	{group: "fn1/sqlite", want: 8_000},
+	{group: "fn1/postgres", want: 4_000},
+	{group: "fn10/sqlite", want: 1_500},
+	{group: "fn10/postgres", want: 600},
+	{group: "step100/sqlite", value: "appends", want: 1, atMost: true},
+	{group: "step100/postgres", value: "appends", want: 1, atMost: true},
 }

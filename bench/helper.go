@@ -21,7 +21,7 @@ import (
 var helpers map[string]func(args []string) error
 
 func init() {
-	helpers = map[string]func([]string) error{"case": runCase, "sink": sink, "client": client}
+	helpers = map[string]func([]string) error{"case": runCase, "sink": sink, "client": client, "app": app}
 }
 
 // helper is a process on the other side of HTTP.

@@ -43,6 +43,8 @@ type counted struct {
 	settled atomic.Int64
 	done    chan struct{}
 	marks   [11]time.Time // when each tenth was settled, from the beginning on
+
+	journals *journals // what is written for functions; nil = nobody asks
 }
 
 // countedShared keeps a shared store recognizable as one.
@@ -64,6 +66,9 @@ func (c *counted) Settle(ctx context.Context, ts []store.Transition) ([]error, [
 	errs, woken, err := c.Store.Settle(ctx, ts)
 	if err != nil {
 		return errs, woken, err
+	}
+	if c.journals != nil {
+		c.journals.settled(ts, errs)
 	}
 	for i := range ts {
 		if errs[i] != nil || !ts[i].Decision.To.Final() {
