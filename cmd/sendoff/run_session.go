@@ -210,12 +210,18 @@ func (s *session) changed(was, is *call) {
 	}
 }
 
-// refused tells whether a call waits because nobody listened.
+// hastyAttempts are tried again without the backoff when the app is back. A call
+// that ends the app each time waits longer and longer from then on.
+const hastyAttempts = 3
+
+// refused tells whether a call waits because nobody listened, or because the app
+// went away while it ran.
 func refused(c *call) bool {
-	return c.state == "scheduled" && strings.Contains(c.err, "connection refused")
+	gone := strings.Contains(c.err, "connection was closed") || strings.Contains(c.err, "connection reset")
+	return c.state == "scheduled" && (strings.Contains(c.err, "connection refused") || gone && c.attempt <= hastyAttempts)
 }
 
-// retry gives calls that found the app's port closed another try at once.
+// retry gives calls that lost the app another try at once.
 func (s *session) retry(ctx context.Context) {
 	for _, c := range s.feed.forest.calls {
 		if refused(c) && c.endpoint == s.endpoint {
