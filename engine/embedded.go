@@ -22,6 +22,11 @@ func (e *Engine) embeddedEndpoint(name string) (http.RoundTripper, bool) {
 	return t.(http.RoundTripper), true
 }
 
+func (e *Engine) embeds(name string) bool {
+	_, ok := e.embedded.Load(name)
+	return ok
+}
+
 // NewTransport returns a transport whose requests are answered by h in the same
 // process. With it a sendoff.Client can talk to an engine's Handler without a
 // connection.

@@ -203,7 +203,7 @@ func (e *Engine) wirePush() error {
 	})
 	e.wireFunctions(dialer)
 	e.acceptor = accept.New(accept.Config{
-		Store: e.store, CheckURL: dialer.CheckURL, Accepted: e.cfg.Metrics.Accepted,
+		Store: e.store, CheckURL: dialer.CheckURL, Embedded: e.embeds, Accepted: e.cfg.Metrics.Accepted,
 		Lane: func(ctx context.Context, queue, pool string) (store.Lane, error) {
 			return e.catalog.Lane(ctx, queue, pool)
 		},

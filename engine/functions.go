@@ -88,7 +88,7 @@ func (f functions) Endpoints() []api.Endpoint { return f.endpoints() }
 func (e *Engine) dispatchDoor() dispatchapi.Config {
 	cfg := dispatchapi.Config{
 		Submit: e, Tasks: e.operator, Signals: e.operator, Journals: e.store, Bridge: e.runner.Hub(),
-		Embedded: func(name string) bool { _, ok := e.embeddedEndpoint(name); return ok },
+		Embedded: e.embeds,
 	}
 	if e.keys != nil {
 		cfg.PublicKeyPEM = e.keys.PublicKeyPEM

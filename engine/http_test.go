@@ -119,7 +119,7 @@ func TestAWrongRequestIsRefusedByName(t *testing.T) {
 		{"a kind that is not there yet", "POST", "/v1/tasks", `{"process":"f"}`, nil, 422, "process", "cannot be carried out"},
 		{"a function without an endpoint", "POST", "/v1/tasks", `{"function":"f"}`, nil, 422, "endpoint", "is missing"},
 		{"a function that is no name", "POST", "/v1/tasks", `{"function":"a b","endpoint":"http://127.0.0.1:1"}`, nil, 422, "function", "want a name"},
-		{"a Lambda", "POST", "/v1/tasks", `{"function":"f","endpoint":"arn:aws:lambda:x"}`, nil, 422, "endpoint", "not supported"},
+		{"a Lambda", "POST", "/v1/tasks", `{"function":"f","endpoint":"arn:aws:lambda:x"}`, nil, 422, "endpoint", "Lambda functions are not called"},
 		{"no URL", "POST", "/v1/tasks", `{"url":"::"}`, nil, 422, "url", "not a URL"},
 		{"another scheme", "POST", "/v1/tasks", `{"url":"ftp://h/"}`, nil, 422, "url", "http or https"},
 		{"no host", "POST", "/v1/tasks", `{"url":"http:///p"}`, nil, 422, "url", "no host"},

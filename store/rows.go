@@ -314,9 +314,10 @@ func CleanText(s string, limit int) string {
 }
 
 // Recorded tells whether the attempt gets a row of its own: all but a success
-// that brought nothing back.
+// that brought nothing back, and one that was put off before anything was sent.
 func (t *Transition) Recorded() bool {
-	return t.Outcome != task.Success || !t.Answer.Empty()
+	putOff := t.Outcome == task.Throttle && t.Code == 0
+	return !t.Answer.Empty() || t.Outcome != task.Success && !putOff
 }
 
 // Rescued is what a rescue did.

@@ -26,13 +26,17 @@ type settings struct {
 	APIKeys   []string `name:"api-keys" env:"SENDOFF_API_KEYS" placeholder:"KEY" help:"Keys that clients must send. Prefer the variable: others can read arguments."`
 	AllowHost []string `name:"allow-host" env:"SENDOFF_ALLOW_HOST" placeholder:"NAME" help:"Host name that requests may ask for, besides those of this machine."`
 
-	Roles     []string      `default:"accept,execute,schedule" enum:"accept,execute,schedule" env:"SENDOFF_ROLES" help:"What this server does (${enum})."`
-	PushSlots int           `default:"256" env:"SENDOFF_PUSH_SLOTS" placeholder:"N" help:"Pushes under way at a time."`
-	Grace     time.Duration `default:"25s" env:"SENDOFF_GRACE" help:"Time for pushes under way to end when the server stops."`
+	Roles         []string      `default:"accept,execute,schedule" enum:"accept,execute,schedule" env:"SENDOFF_ROLES" help:"What this server does (${enum})."`
+	PushSlots     int           `default:"256" env:"SENDOFF_PUSH_SLOTS" placeholder:"N" help:"Pushes under way at a time."`
+	FunctionSlots int           `default:"256" env:"SENDOFF_FUNCTION_SLOTS" placeholder:"N" help:"Runs of durable functions under way at a time."`
+	Grace         time.Duration `default:"25s" env:"SENDOFF_GRACE" help:"Time for pushes under way to end when the server stops."`
 
 	AllowEgress []string `env:"SENDOFF_ALLOW_EGRESS" placeholder:"CIDR|HOST" help:"Private networks and hosts that may be called. Loopback is, while we listen there only."`
 	KeysFile    string   `env:"SENDOFF_KEYS_FILE" placeholder:"FILE" help:"Keys that sign pushes, made when missing. Default: the SQLite file with .keys added, or ./sendoff.keys."`
 	Unsigned    bool     `env:"SENDOFF_UNSIGNED" help:"Do not sign pushes."`
+
+	StrictStatus bool     `env:"SENDOFF_STRICT_STATUS" help:"401, 403 and 404 of a function's endpoint end the call, as with Dispatch. Otherwise the endpoint is left alone for a while."`
+	KeepState    []string `env:"SENDOFF_KEEP_STATE" placeholder:"HOST" help:"Endpoints whose functions are not begun again when their app cannot read their state any more; * = all."`
 
 	RetentionSucceeded time.Duration `default:"24h" env:"SENDOFF_RETENTION_SUCCEEDED" help:"How long succeeded and canceled tasks are kept."`
 	RetentionFailed    time.Duration `default:"336h" env:"SENDOFF_RETENTION_FAILED" help:"How long failed tasks are kept."`
@@ -47,6 +51,8 @@ func (s *settings) check() error {
 	switch {
 	case s.PushSlots < 1 || s.PushSlots > 100_000:
 		return usage("--push-slots %d: want 1 to 100000", s.PushSlots)
+	case s.FunctionSlots < 0 || s.FunctionSlots > 100_000:
+		return usage("--function-slots %d: want 1 to 100000, or 0 for the default", s.FunctionSlots)
 	case s.Grace < 0:
 		return usage("--grace %s: want a duration such as 25s", s.Grace)
 	case s.RetentionSucceeded <= 0 || s.RetentionFailed <= 0:
@@ -116,7 +122,7 @@ func (s *settings) engineConfig(local bool, m *engine.Metrics, log *slog.Logger)
 		roles[i] = engine.Role(r)
 	}
 	return engine.Config{
-		Roles: roles, PushSlots: s.PushSlots, Grace: max(s.Grace, time.Millisecond), KeysFile: s.keysFile(), AllowEgress: s.AllowEgress, AllowLoopback: local,
+		Roles: roles, PushSlots: s.PushSlots, FunctionSlots: s.FunctionSlots, StrictStatus: s.StrictStatus, KeepState: s.KeepState, Grace: max(s.Grace, time.Millisecond), KeysFile: s.keysFile(), AllowEgress: s.AllowEgress, AllowLoopback: local,
 		Retention: store.Retention{Succeeded: s.RetentionSucceeded.Microseconds(), Canceled: s.RetentionSucceeded.Microseconds(), Failed: s.RetentionFailed.Microseconds()},
 		Version:   version, Metrics: m, Log: log,
 	}

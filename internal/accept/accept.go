@@ -78,11 +78,12 @@ type Config struct {
 		Now() int64
 	}
 	Lane     func(ctx context.Context, queue, pool string) (store.Lane, error)
-	Wake     func([]store.Woken)  // tasks became ready
-	Due      func(at int64)       // a task will be due, microseconds
-	CheckURL func(*url.URL) error // refuses targets that may not be called; nil = none
-	Accepted func(n int)          // for counting; nil = none
-	MaxBytes int64                // of submissions that wait for their commit; default 64 MiB
+	Wake     func([]store.Woken)    // tasks became ready
+	Due      func(at int64)         // a task will be due, microseconds
+	CheckURL func(*url.URL) error   // refuses targets that may not be called; nil = none
+	Embedded func(name string) bool // tells whether embedded://NAME is served in this process; nil = nothing is
+	Accepted func(n int)            // for counting; nil = none
+	MaxBytes int64                  // of submissions that wait for their commit; default 64 MiB
 }
 
 // Acceptor is safe for concurrent use.

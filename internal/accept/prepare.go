@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/textproto"
 	"net/url"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -14,6 +12,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/sendoff-dev/sendoff/internal/protocol"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -152,8 +151,29 @@ func (a *Acceptor) checkTarget(bad *task.Invalid, s *task.Spec) {
 }
 
 func (a *Acceptor) checkURL(bad *task.Invalid, s *task.Spec) {
-	if !a.checkAddress(bad, "url", s.URL, "http", "https") {
+	u, err := url.Parse(s.URL)
+	switch {
+	case err != nil:
+		bad.Add("url", "is not a URL: want something like http://host/path")
 		return
+	case u.Scheme != "http" && u.Scheme != "https":
+		bad.Add("url", "has scheme %q: want http or https", u.Scheme)
+		return
+	case u.Hostname() == "":
+		bad.Add("url", "names no host: want something like http://host/path")
+		return
+	case len(s.URL) > 4096:
+		bad.Add("url", "has %d bytes: at most 4096 are allowed", len(s.URL))
+		return
+	}
+	if strings.ContainsFunc(s.URL, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		bad.Add("url", "contains control characters")
+		return
+	}
+	if a.cfg.CheckURL != nil {
+		if err := a.cfg.CheckURL(u); err != nil {
+			bad.Add("url", "%s", err)
+		}
 	}
 	if s.Method == "" || s.Method == "POST" {
 		s.Method = ""
@@ -164,49 +184,11 @@ func (a *Acceptor) checkURL(bad *task.Invalid, s *task.Spec) {
 	}
 }
 
-// checkAddress tells whether text is a URL that may be called.
-func (a *Acceptor) checkAddress(bad *task.Invalid, field, text string, schemes ...string) bool {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil:
-		bad.Add(field, "is not a URL: want something like http://host/path")
-	case !slices.Contains(schemes, u.Scheme):
-		bad.Add(field, "has scheme %q: want %s", u.Scheme, strings.Join(schemes, " or "))
-	case u.Hostname() == "":
-		bad.Add(field, "names no host: want something like http://host/path")
-	case len(text) > 4096:
-		bad.Add(field, "has %d bytes: at most 4096 are allowed", len(text))
-	case strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		bad.Add(field, "contains control characters")
-	case a.cfg.CheckURL != nil && strings.HasPrefix(u.Scheme, "http"):
-		if err := a.cfg.CheckURL(u); err != nil {
-			bad.Add(field, "%s", err)
-			return false
-		}
-		return true
-	default:
-		return true
-	}
-	return false
-}
-
-// functionName is what the protocol of Dispatch allows.
-var functionName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_<>.]*$`)
-
 // checkFunction checks the target of a function, and gives it the policy of
 // functions where it brings none: its expiry bounds it, not a number of attempts.
 func (a *Acceptor) checkFunction(bad *task.Invalid, s *task.Spec) {
-	if len(s.Function) > 500 || !functionName.MatchString(s.Function) {
-		bad.Add("function", "is %.80q: want a name of letters, digits and _ . < >, beginning with a letter or _", s.Function)
-	}
-	switch {
-	case s.Endpoint == "":
-		bad.Add("endpoint", "is missing: give the URL of the app that serves the function, such as http://127.0.0.1:8000")
-	case strings.HasPrefix(s.Endpoint, "arn:aws:lambda"):
-		bad.Add("endpoint", "AWS Lambda endpoints are not supported: serve the function over http or https")
-	default:
-		a.checkAddress(bad, "endpoint", s.Endpoint, "http", "https", "bridge", "embedded")
-	}
+	rules := protocol.Rules{CheckURL: a.cfg.CheckURL, Embedded: a.cfg.Embedded}
+	rules.CheckTarget(bad, "", s.Function, s.Endpoint)
 	s.Retry = s.Retry.Or(task.FunctionRetry)
 }
 

@@ -42,8 +42,16 @@ func (r *Rules) Check(bad *task.Invalid, prefix string, c *sdkv1.Call) {
 		bad.Add(strings.TrimSuffix(prefix, "."), "is missing")
 		return
 	}
-	r.checkEndpoint(bad, prefix+"endpoint", c.GetEndpoint())
-	switch name := c.GetFunction(); {
+	r.CheckTarget(bad, prefix, c.GetFunction(), c.GetEndpoint())
+	checkDuration(bad, prefix+"expiration", c.GetExpiration(), task.MaxExpiration)
+	checkOptions(bad, prefix+"options.", c.GetOptions())
+}
+
+// CheckTarget notes what is wrong with the name of a function and with its
+// endpoint. prefix goes before the names of the fields.
+func (r *Rules) CheckTarget(bad *task.Invalid, prefix, name, endpoint string) {
+	r.checkEndpoint(bad, prefix+"endpoint", endpoint)
+	switch {
 	case name == "":
 		bad.Add(prefix+"function", "is missing: want the name of a function")
 	case len(name) > MaxFunctionName:
@@ -51,8 +59,6 @@ func (r *Rules) Check(bad *task.Invalid, prefix string, c *sdkv1.Call) {
 	case !functionName.MatchString(name):
 		bad.Add(prefix+"function", "is %q: want a name that matches %s", name, functionName)
 	}
-	checkDuration(bad, prefix+"expiration", c.GetExpiration(), task.MaxExpiration)
-	checkOptions(bad, prefix+"options.", c.GetOptions())
 }
 
 func (r *Rules) checkEndpoint(bad *task.Invalid, field, endpoint string) {
