@@ -191,7 +191,9 @@ var watch = sendoff.Func("watch", func(ctx context.Context, site string) (int, e
 
 type Pages struct{ Next, Sum int }
 
-func fetchPage(_ context.Context, page int) (sum int, more bool, err error) { return page, page < 5, nil }
+func fetchPage(_ context.Context, page int) (sum int, more bool, err error) {
+	return page, page < 5, nil
+}
 
 var nextPages = sendoff.Remote[Pages, int]("pages", "") // itself: Go allows no direct reference
 
