@@ -12,7 +12,10 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/sendoff-dev/sendoff/gen/sendoff/v1/sendoffv1connect"
 )
 
 // DefaultURL is where a Sendoff server listens unless told otherwise.
@@ -40,6 +43,8 @@ type Client struct {
 	http    *http.Client
 	retries int
 	agent   string
+
+	extension func() sendoffv1connect.FunctionExtensionClient // made when it is needed first
 }
 
 // ClientOption changes a rare setting of a Client.
@@ -78,6 +83,7 @@ func NewClient(server string, opts ...ClientOption) (*Client, error) {
 	if c.http == nil {
 		c.http = &http.Client{Transport: newTransport()}
 	}
+	c.extension = sync.OnceValue(c.newExtension)
 	return c, nil
 }
 

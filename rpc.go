@@ -18,8 +18,8 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/durable"
 )
 
-// extension is what Sendoff adds to the protocol of Dispatch, as a client.
-func (c *Client) extension() sendoffv1connect.FunctionExtensionClient {
+// newExtension is what Sendoff adds to the protocol of Dispatch, as a client.
+func (c *Client) newExtension() sendoffv1connect.FunctionExtensionClient {
 	return sendoffv1connect.NewFunctionExtensionClient(c.http, c.base, c.rpcOptions()...)
 }
 
