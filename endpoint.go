@@ -23,6 +23,7 @@ import (
 	"github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1/sdkv1connect"
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/internal/durable"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // EndpointConfig says how durable functions are served. Every field may be left
@@ -51,6 +52,9 @@ type EndpointConfig struct {
 	// endpoint whose URL is on this host and which is asked from this host, is
 	// served.
 	Development bool
+	// Checkpoint is that of an engine in this process (engine.Engine.Checkpoint),
+	// in place of requests to the server while a function runs.
+	Checkpoint func(ctx context.Context, id string, token, offset int64, segment []byte) error
 	// HTTPClient is used for requests to the server; default a plain one.
 	HTTPClient *http.Client
 	// WarmRuns is how many suspended runs stay in memory, ready to go on without a
@@ -100,7 +104,10 @@ func NewEndpoint(config EndpointConfig, funcs ...AnyFunction) (*Endpoint, error)
 		CacheSize: max(cmp.Or(config.WarmRuns, defaultWarmRuns), 0), CacheTTL: config.WarmTTL,
 		Base: context.WithValue(context.Background(), endpointKey{}, e),
 	}
-	if configured {
+	switch {
+	case config.Checkpoint != nil:
+		e.host.Checkpoint = e.checkpointHere
+	case configured:
 		e.host.Checkpoint = e.checkpoint
 	}
 	e.host.Open()
@@ -306,6 +313,15 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, res *sdkv1.RunResponse)
 		return err
 	}
 	return r.Context().Err() // nobody reads it any more
+}
+
+// checkpointHere is checkpoint within the process of the server.
+func (e *Endpoint) checkpointHere(ctx context.Context, id string, token int64, a *sendoffv1.Append) error {
+	err := e.config.Checkpoint(ctx, id, token, a.GetOffset(), a.GetSegment())
+	if errors.Is(err, task.ErrStale) {
+		return fmt.Errorf("%w: %w", durable.ErrStale, err)
+	}
+	return err
 }
 
 // checkpoint puts the end of steps on the server's disk while a run goes on.

@@ -2,9 +2,14 @@ package engine
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // Embed serves functions of this process under the endpoint embedded://NAME,
@@ -20,6 +25,22 @@ func (e *Engine) embeddedEndpoint(name string) (http.RoundTripper, bool) {
 		return nil, false
 	}
 	return t.(http.RoundTripper), true
+}
+
+// Checkpoint puts the end of steps on disk while a function of this process runs:
+// give it to a sendoff.Endpoint as its Checkpoint. An error that is
+// task.ErrStale means that the attempt must end.
+func (e *Engine) Checkpoint(ctx context.Context, id string, token, offset int64, segment []byte) error {
+	parsed, err := task.ParseID(id)
+	if err != nil {
+		return err
+	}
+	c := store.Checkpoint{ID: parsed, Token: token, Segment: task.Segment{Offset: offset, Bytes: segment}}
+	errs, err := e.store.Append(ctx, []store.Checkpoint{c})
+	if err == nil && errs[0] != nil {
+		return fmt.Errorf("%w: %w", task.ErrStale, errs[0])
+	}
+	return err
 }
 
 func (e *Engine) embeds(name string) bool {

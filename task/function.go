@@ -1,6 +1,9 @@
 package task
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Defaults and limits of functions.
 const (
@@ -52,6 +55,10 @@ type Progress struct {
 	Next    *Call // go on with this function and input in place of the old ones
 	Restart bool  // forget everything but the input: the state is of no use any more
 }
+
+// ErrStale says that a checkpoint came from an attempt that is not the task's any
+// more, or does not continue what is stored: the attempt must end.
+var ErrStale = errors.New("the attempt is not the current one any more")
 
 // Segment is a piece of a journal.
 type Segment struct {

@@ -57,6 +57,13 @@ func (e *endpoint) leave() {
 	e.mu.Unlock()
 }
 
+// ours tells whether the endpoint has Sendoff's SDK, as far as is known.
+func (e *endpoint) ours() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.sdk != ""
+}
+
 func (e *endpoint) why() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()

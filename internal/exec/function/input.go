@@ -14,17 +14,21 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
 // inputOf is the argument of a function: the task's payload is a serialized Any,
 // or JSON when its content type says so. No payload is Empty, which is how the
-// SDKs encode no argument.
-func inputOf(payload []byte, spec *task.Spec) (*anypb.Any, error) {
+// SDKs encode no argument. Sendoff's own SDK takes JSON as it is.
+func inputOf(payload []byte, spec *task.Spec, ours bool) (*anypb.Any, error) {
 	if len(payload) == 0 {
 		return anypb.New(&emptypb.Empty{})
 	}
 	if kind, _, err := mime.ParseMediaType(spec.ContentType); err == nil && kind == "application/json" {
+		if ours && json.Valid(payload) {
+			return anypb.New(&sendoffv1.JSON{Json: payload})
+		}
 		return jsonInput(payload)
 	}
 	input := &anypb.Any{}

@@ -60,7 +60,7 @@ func (r *run) message(ctx context.Context, warm bool) (*sdkv1.RunRequest, error)
 	if r.resumed {
 		m.Directive = &sdkv1.RunRequest_PollResult{PollResult: r.delivered.result}
 	} else {
-		input, err := inputOf(t.Payload, r.spec)
+		input, err := inputOf(t.Payload, r.spec, r.endpoint.ours())
 		if err != nil {
 			return nil, &unusable{err}
 		}
