@@ -17,8 +17,12 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
+	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -169,11 +173,11 @@ func (r *run) serveFunctions(ctx context.Context, s store.Store, cfg engine.Conf
 		return inBatches(n, count, func(args []fnArgs) error {
 			subs := make([]engine.Submission, len(args))
 			for i, a := range args {
-				payload, err := json.Marshal(a)
+				payload, err := encodeInput(a)
 				if err != nil {
 					return err
 				}
-				subs[i] = engine.Submission{Payload: payload, Spec: task.Spec{Function: function, Endpoint: endpoint.URL(), ContentType: "application/json"}}
+				subs[i] = engine.Submission{Payload: payload, Spec: task.Spec{Function: function, Endpoint: endpoint.URL()}}
 			}
 			results, err := e.SubmitMany(ctx, subs, true)
 			for _, res := range results {
@@ -185,6 +189,19 @@ func (r *run) serveFunctions(ctx context.Context, s store.Store, cfg engine.Conf
 		})
 	}
 	return submit, func() error { err := stop(); endpoint.Close(); return err }, nil
+}
+
+// encodeInput encodes an input as Function.Dispatch does.
+func encodeInput(a fnArgs) ([]byte, error) {
+	text, err := json.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	input, err := anypb.New(&sendoffv1.JSON{Json: text})
+	if err != nil {
+		return nil, err
+	}
+	return proto.Marshal(input)
 }
 
 // inBatches makes the inputs of n functions, for two callers.
