@@ -104,7 +104,7 @@ func (r *run) functions(ctx context.Context, function string, n, count, units in
 		ends += count
 	}
 	c, wrapped := countJournals(s, ends)
-	cfg := engine.Config{AllowLoopback: true}
+	cfg := engine.Config{AllowLoopback: true, FunctionSlots: manySlots}
 	if strings.HasPrefix(r.Case, "step") {
 		cfg.FunctionSlots = stepSlots
 	}
@@ -162,7 +162,7 @@ func (r *run) serveFunctions(ctx context.Context, s store.Store, cfg engine.Conf
 	}
 	endpoint, err := sendoff.NewEndpoint(sendoff.EndpointConfig{
 		URL: "embedded://app", ServerURL: "http://sendoff.bench", Logger: slog.New(slog.DiscardHandler),
-		HTTPClient: &http.Client{Transport: engine.NewTransport(e.Handler(engine.HandlerConfig{}))},
+		HTTPClient: &http.Client{Transport: engine.NewTransport(e.Handler(engine.HandlerConfig{}))}, Checkpoint: e.Checkpoint,
 	}, steps, gather, same)
 	if err != nil {
 		return nil, nil, err
