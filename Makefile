@@ -20,8 +20,9 @@ test: test-deps check ## everything that must hold, about ten minutes from nothi
 test-short: check ## what a desk needs between two edits
 	go test -short ./...
 
-test-deps: ## PostgreSQL, PgBouncer and strace, installed when they are missing
+test-deps: ## PostgreSQL, PgBouncer, strace and the Python SDKs of Dispatch, installed when they are missing
 	scripts/setup-test-deps
+	scripts/setup-python
 
 check: ## format and vet
 	@bad=$$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l); \

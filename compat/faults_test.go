@@ -1,0 +1,94 @@
+//go:build linux
+
+package compat_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What users of dispatch-py 0.8.0 meet, and docs/dispatch.md tells them.
+
+// dispatch-py 0.8.0 answers 500 to a run of a call that has ended in the same
+// process. When the answer got lost - the server was killed, a connection broke -
+// the call goes on failing until its app is started again.
+func TestRunWhoseAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	a := newApp(t, environment(t, "py08"), s, "-c", "import app, dispatch; dispatch.run_forever()")
+	var runs atomic.Int64
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: a.addr})
+	proxy.ModifyResponse = func(*http.Response) error {
+		if runs.Add(1) == 1 {
+			panic(http.ErrAbortHandler)
+		}
+		return nil
+	}
+	srv := httptest.NewServer(proxy)
+	t.Cleanup(srv.Close)
+	a.url = srv.URL
+	a.start()
+	id := a.outside(t).dispatch("add", 1, 2)
+	waitFor(t, "it was tried again", func() bool { return s.task(id).LastStatus == http.StatusInternalServerError })
+	attempts := s.attempts(id)
+	require.Contains(t, attempts[0].Error, "the connection was closed before the end of the answer")
+	require.Equal(t, 500, attempts[1].Status)
+	a.kill()
+	a.start()
+	require.Equal(t, "3", s.result(id))
+}
+
+// An output with a status that is not final has the function run again, and the
+// second run is answered with 500 for the same reason.
+func TestOutputThatAsksForARetry(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	a := startApp(t, s)
+	id := a.outside(t).dispatch("busy", "busy")
+	waitFor(t, "it was tried again", func() bool { return s.task(id).LastStatus == http.StatusInternalServerError })
+	require.Equal(t, "TEMPORARY_ERROR", s.attempts(id)[0].Headers["Status"])
+	a.kill()
+	a.start()
+	require.JSONEq(t, `"done"`, s.result(id))
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	a := startApp(t, s)
+	o := a.outside(t)
+
+	// gather of nothing never returns. It must not keep the server busy.
+	id := o.dispatch("squares", 0)
+	got := s.end(id)
+	require.Equal(t, "failed", got.State)
+	require.Equal(t, "the function waits for nothing, also after it was told so", got.Error.Message)
+	require.Equal(t, "suspend reject", outcomes(s.attempts(id)))
+
+	// Numbers in a list or a dict come back as floats.
+	require.JSONEq(t, `"float"`, s.result(o.dispatch("list_of_int")))
+
+	// Reset works in an async function only: in others it is a failure, and one
+	// that the SDK cannot read itself.
+	id = o.dispatch("sync_reset", 1)
+	waitFor(t, "it was tried again", func() bool { return len(s.attempts(id)) > 1 })
+	require.Equal(t, 500, s.attempts(id)[0].Status)
+
+	// An error of something that is not a call, but awaited, cannot be caught.
+	id = o.dispatch("catches_asyncio")
+	waitFor(t, "it was tried again", func() bool { return len(s.attempts(id)) > 1 })
+	require.Contains(t, s.attempts(id)[0].Error, "ConnectionRefusedError: by asyncio")
+	require.Zero(t, a.marked("caught"))
+
+	// A call that is awaited in the arguments of another one cannot be suspended:
+	// the function to call is held by the interpreter, and cannot be pickled.
+	got = s.end(o.dispatch("call_in_call", 5))
+	require.Equal(t, "rejected", got.Reason)
+	require.Equal(t, "TypeError: cannot pickle 'coroutine' object", got.LastError)
+}
