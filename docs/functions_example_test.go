@@ -228,7 +228,7 @@ func mountEndpoint(index http.Handler) {
 func embedFunctions(e *engine.Engine) (*sendoff.Endpoint, error) {
 	doors := &http.Client{Transport: engine.NewTransport(e.Handler(engine.HandlerConfig{}))}
 	endpoint, err := sendoff.NewEndpoint(sendoff.EndpointConfig{
-		URL: "embedded://shop", ServerURL: "http://embedded", HTTPClient: doors,
+		URL: "embedded://shop", ServerURL: "http://embedded", HTTPClient: doors, Checkpoint: e.Checkpoint,
 	}, order, ship)
 	if err != nil {
 		return nil, err
