@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -184,11 +185,13 @@ func (e *Endpoint) ListenAndServe(ctx context.Context) error {
 		return err
 	}
 	defer e.Close()
-	server := &http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	var silent silentConns
+	server := &http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ConnState: silent.note}
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
+		silent.close()
 		stopped <- server.Shutdown(grace)
 	})
 	defer stop()
@@ -196,6 +199,34 @@ func (e *Endpoint) ListenAndServe(ctx context.Context) error {
 		return err
 	}
 	return <-stopped
+}
+
+// silentConns are connections that have not brought a request: a client opened
+// them in advance. [http.Server.Shutdown] would wait five seconds for each.
+type silentConns struct {
+	mu   sync.Mutex
+	open map[net.Conn]bool
+}
+
+func (s *silentConns) note(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state != http.StateNew {
+		delete(s.open, c)
+		return
+	}
+	if s.open == nil {
+		s.open = map[net.Conn]bool{}
+	}
+	s.open[c] = true
+}
+
+func (s *silentConns) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.open {
+		_ = c.Close()
+	}
 }
 
 // ServeHTTP implements http.Handler.
