@@ -162,6 +162,20 @@ func TestVerificationKey(t *testing.T) {
 	require.Equal(t, "56", s.result(o.dispatch("pipeline", 6)), "without a key runs are not verified")
 }
 
+// With --strict-status a refusal is the end of the call, as with Dispatch.
+func TestStrictStatus(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, "--strict-status")
+	other, _, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	a := newApp(t, environment(t, "py08"), s, "-c", "import app, dispatch; dispatch.run_forever()")
+	a.env = []string{"DISPATCH_VERIFICATION_KEY=" + base64.StdEncoding.EncodeToString(other)}
+	a.start()
+	got := s.end(a.outside(t).dispatch("greet", "you"))
+	require.Equal(t, "rejected", got.Reason)
+	require.Equal(t, "PERMISSION_DENIED", got.Error.Type)
+}
+
 func rawKey(t *testing.T, text string) []byte {
 	t.Helper()
 	block, _ := pem.Decode([]byte(text))

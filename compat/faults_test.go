@@ -3,10 +3,12 @@
 package compat_test
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -58,6 +60,26 @@ func TestOutputThatAsksForARetry(t *testing.T) {
 	require.JSONEq(t, `"done"`, s.result(id))
 }
 
+// Served by http.server, an app that verifies runs refuses all of them.
+func TestHTTPServerWithAKey(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	a := newApp(t, environment(t, "py08"), s)
+	host, port, err := net.SplitHostPort(a.addr)
+	require.NoError(t, err)
+	a.args = []string{"-c", "import app, dispatch; from http.server import HTTPServer\n" +
+		"HTTPServer(('" + host + "', " + port + "), dispatch.Dispatch(dispatch.default_registry())).serve_forever()"}
+	a.env = []string{"DISPATCH_VERIFICATION_KEY=" + s.publicKey()}
+	a.start()
+	id := a.outside(t).dispatch("pipeline", 2)
+	waitFor(t, "it is refused", func() bool { return strings.Contains(s.task(id).LastError, "403 Forbidden") })
+
+	a.kill()
+	a.env = nil
+	a.start()
+	require.Equal(t, "12", s.result(id), "without the key it serves them")
+}
+
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
@@ -85,6 +107,7 @@ func TestFaults(t *testing.T) {
 	waitFor(t, "it was tried again", func() bool { return len(s.attempts(id)) > 1 })
 	require.Contains(t, s.attempts(id)[0].Error, "ConnectionRefusedError: by asyncio")
 	require.Zero(t, a.marked("caught"))
+	require.Equal(t, `"caught"`, s.result(o.dispatch("catches_in_a_task")))
 
 	// A call that is awaited in the arguments of another one cannot be suspended:
 	// the function to call is held by the interpreter, and cannot be pickled.

@@ -184,3 +184,17 @@ func TestREADMEApp(t *testing.T) {
 	require.Equal(t, 500, getRoot(t, a, to))
 	waitFor(t, "the log says why", func() bool { return strings.Contains(tail(a.log.Name(), 4000), "RuntimeError: Event loop is closed") })
 }
+
+// It works with the integration for asyncio.
+func TestREADMEAppWithAsyncio(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	a := serveASGI(t, "py08", "nonblocking", s)
+	a.env = []string{"DISPATCH_VERIFICATION_KEY=" + s.publicKey()}
+	a.start()
+	to, got := published(t)
+	for range 5 {
+		require.Equal(t, 200, getRoot(t, a, to))
+		require.Equal(t, "hello=world", <-got)
+	}
+}

@@ -26,18 +26,19 @@ type server struct {
 }
 
 // startServer starts a server over SQLite, with API keys and signatures.
-func startServer(t *testing.T) *server {
+func startServer(t *testing.T, args ...string) *server {
 	t.Helper()
-	return startServerOver(t, filepath.Join(t.TempDir(), "sendoff.db"))
+	return startServerOver(t, filepath.Join(t.TempDir(), "sendoff.db"), args...)
 }
 
-func startServerOver(t *testing.T, db string) *server {
+func startServerOver(t *testing.T, db string, args ...string) *server {
 	t.Helper()
 	s := &server{bin: sendoff(t), addr: freeAddr(t)}
 	s.process = newProcess(t, "server")
 	s.args = []string{
 		"serve", "--db", db, "--listen", s.addr, "--api-keys", apiKey, "--keys-file", filepath.Join(t.TempDir(), "server.keys"),
 	}
+	s.args = append(s.args, args...)
 	s.start()
 	return s
 }

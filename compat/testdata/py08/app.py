@@ -249,6 +249,18 @@ async def catches_asyncio() -> str:
         return "caught"
 
 
+async def caught_refusal() -> str:
+    try:
+        return await refuse()
+    except ConnectionRefusedError:
+        return "caught"
+
+
+@dispatch.function
+async def catches_in_a_task() -> str:
+    return await asyncio.ensure_future(caught_refusal())
+
+
 # Functions without a coroutine around them.
 
 
