@@ -44,7 +44,7 @@ func (e *unusable) Unwrap() error { return e.error }
 func (r *run) message(ctx context.Context, warm bool) (*sdkv1.RunRequest, error) {
 	t := r.task
 	m := &sdkv1.RunRequest{
-		Function: r.spec.Function, DispatchId: t.ID.String(), RootDispatchId: t.ID.String(),
+		Function: r.spec.Function, DispatchId: r.dispatchID(), RootDispatchId: t.ID.String(),
 		CreationTime: timestamppb.New(time.UnixMicro(t.CreatedAt)),
 	}
 	if !t.Parent.IsZero() {
@@ -144,4 +144,28 @@ func (r *run) sign(request *http.Request, body []byte) error {
 func isConnectError(contentType string) bool {
 	kind, _, _ := strings.Cut(contentType, ";")
 	return strings.EqualFold(strings.TrimSpace(kind), "application/json")
+}
+
+// dispatchID is the id of the call, in another spelling after a 500: capitals in
+// places, which is the same id for everybody but for a map.
+//
+// dispatch-py 0.8.0 answers 500 to every further run of an id whose function has
+// ended in that process, and runs come again when an answer was lost with a
+// connection or with a server. Under another spelling it runs the function.
+func (r *run) dispatchID() string {
+	id := []byte(r.task.ID.String())
+	if r.task.LastCode != http.StatusInternalServerError || r.endpoint.ours() || r.state.ours {
+		return string(id)
+	}
+	spelling := r.task.Failures
+	for i, c := range id {
+		if c < 'a' || c > 'f' {
+			continue
+		}
+		if spelling&1 != 0 {
+			id[i] = c - 'a' + 'A'
+		}
+		spelling >>= 1
+	}
+	return string(id)
 }
