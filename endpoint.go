@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -90,6 +91,7 @@ type Endpoint struct {
 	funcs  map[string]AnyFunction
 	verify *runVerifier // nil = all are served, or those of this host
 	local  bool         // only those of this host
+	told   atomic.Int64 // when the log was told of a refusal last, seconds
 }
 
 // NewEndpoint makes an endpoint of functions. The error says what is wrong with
@@ -110,6 +112,8 @@ func NewEndpoint(config EndpointConfig, funcs ...AnyFunction) (*Endpoint, error)
 		e.host.Checkpoint = e.checkpointHere
 	case configured:
 		e.host.Checkpoint = e.checkpoint
+	default:
+		e.config.Logger.Info("sendoff: no server is configured (DISPATCH_API_URL, SENDOFF_URL or ServerURL): steps are put on record only when a function waits or ends")
 	}
 	e.host.Open()
 	for _, f := range funcs {
@@ -233,6 +237,7 @@ func (s *silentConns) close() {
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req, reject := e.read(w, r)
 	if reject != nil {
+		e.refused(r, reject)
 		reject.write(w)
 		return
 	}
@@ -249,6 +254,16 @@ func (e *Endpoint) run(ctx context.Context, req *sdkv1.RunRequest) (*sdkv1.RunRe
 }
 
 // rejection is a request that no function sees, as Connect writes errors.
+// refused tells the log of a refusal, one every few seconds: a server that holds
+// another key comes again and again.
+func (e *Endpoint) refused(r *http.Request, x *rejection) {
+	now := e.config.Now().Unix()
+	last := e.told.Load()
+	if now-last >= 5 && e.told.CompareAndSwap(last, now) {
+		e.config.Logger.Warn("sendoff: a request was refused", "status", x.status, "why", x.message, "from", r.RemoteAddr)
+	}
+}
+
 type rejection struct {
 	status  int
 	code    connect.Code

@@ -198,7 +198,7 @@ func (j *job) journal() ([]byte, error) {
 // unreadable answers a journal that cannot be used: a person must act.
 func (j *job) unreadable(err error) *sdkv1.RunResponse {
 	text := "SENDOFF1002: run " + j.id + " of function " + j.req.GetFunction() + ": " + err.Error() +
-		". Restart the run from its input, or fork it before the damage."
+		". Restart the run from its input."
 	return j.mismatch(text)
 }
 

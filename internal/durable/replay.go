@@ -89,7 +89,7 @@ func (e *MismatchError) Error() string { return e.Text }
 
 const ways = "Three ways out: deploy the build that wrote the journal again; " +
 	"guard the change with sendoff.Version, so that runs that are under way keep the old path; " +
-	"or restart the run from its input, or fork it before this command."
+	"or restart the run from its input."
 
 func (b *Branch) mismatch(recorded, now *entry, why string) error {
 	r := b.run

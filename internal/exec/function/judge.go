@@ -23,7 +23,7 @@ func (r *run) judge(m *sdkv1.RunResponse) verdict {
 	case report.GetNeedJournal():
 		v = r.invalid("the endpoint asks for a journal that it was just sent")
 	case report.GetMismatch() != "":
-		v = verdict{outcome: task.Outcome{Class: task.Block, Error: short(report.GetMismatch()), Answer: task.Answer{Header: r.record("MISMATCH")}}}
+		v = verdict{outcome: task.Outcome{Class: task.Block, Error: report.GetMismatch(), Answer: task.Answer{Header: r.record("MISMATCH")}}}
 	default:
 		v = r.directive(m)
 		r.report(&v, report)

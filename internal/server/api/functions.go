@@ -60,9 +60,9 @@ type endpointsReply struct {
 }
 
 type signalInput struct {
-	ID   string `path:"id" doc:"Id of the task."`
-	Name string `path:"name" doc:"Name of the signal." maxLength:"200"`
-	Body any    `doc:"The value: any JSON."`
+	ID      string `path:"id" doc:"Id of the task."`
+	Name    string `path:"name" doc:"Name of the signal." maxLength:"200"`
+	RawBody []byte `doc:"The value: any JSON, whatever the content type; no body is null."`
 }
 
 func mountFunctions(api huma.API, cfg Config) {
@@ -82,9 +82,12 @@ func mountFunctions(api huma.API, cfg Config) {
 	steer(api, "restart", "Begin a function again from its input, whatever its state; the calls made for it are canceled", cfg.Functions.Restart)
 	huma.Register(api, operation(http.MethodPost, "/v1/tasks/{id}/signals/{name}", "send-signal", "Send a signal to a function that has not ended", http.StatusNoContent),
 		func(ctx context.Context, in *signalInput) (*struct{}, error) {
-			text, err := json.Marshal(in.Body)
-			if err != nil {
-				return nil, problemOf(err)
+			text := in.RawBody
+			if len(text) == 0 {
+				text = []byte("null")
+			}
+			if !json.Valid(text) {
+				return nil, invalidProblem(task.Invalid{{Field: "body", Message: "is not JSON: a text needs quotes, such as \"approved\""}})
 			}
 			value, err := anypb.New(&sendoffv1.JSON{Json: text})
 			if err != nil {
