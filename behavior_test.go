@@ -478,7 +478,7 @@ func TestACheckpointThatFailsEndsTheAttempt(t *testing.T) {
 			s := &rehearse.Scheduler{Journal: true}
 			client := wire.Client(s)
 			client.Transport = &flaky{client.Transport, status, 1}
-			e, err := sendoff.NewEndpoint(sendoff.EndpointConfig{Development: true, HTTPClient: client}, f)
+			e, err := sendoff.NewEndpoint(sendoff.EndpointConfig{Development: true, HTTPClient: client, Logger: quiet}, f)
 			require.NoError(t, err)
 			t.Cleanup(e.Close)
 			s.Serve = wire.Over(e, s.Now)

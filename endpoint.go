@@ -50,9 +50,8 @@ type EndpointConfig struct {
 	// DISPATCH_VERIFICATION_KEY.
 	VerificationKey string
 	// Development serves without a key: whoever reaches the endpoint may run its
-	// functions. Without a key and without Development only a bridge, or an
-	// endpoint whose URL is on this host and which is asked from this host, is
-	// served.
+	// functions. Without a key and without Development only this process and this
+	// host are served, and only when the URL is on this host, a bridge or embedded.
 	Development bool
 	// Checkpoint is that of an engine in this process (engine.Engine.Checkpoint),
 	// in place of requests to the server while a function runs.
@@ -153,8 +152,8 @@ func (e *Endpoint) setup() error {
 	switch {
 	case len(keys) > 0:
 		e.verify = &runVerifier{keys: keys, now: c.Now, scheme: u.Scheme, authority: u.Host}
-	case c.Development || u.Scheme == "bridge" || u.Scheme == "embedded":
-	case u.Scheme == "embedded", loopback(u.Host):
+	case c.Development:
+	case u.Scheme == "bridge", u.Scheme == "embedded", loopback(u.Host):
 		e.local = true
 	default:
 		return fmt.Errorf("no verification key, so anybody who reaches %s could run its functions: set DISPATCH_VERIFICATION_KEY to the server's public key, or Development to accept that", e.url)
@@ -253,7 +252,6 @@ func (e *Endpoint) run(ctx context.Context, req *sdkv1.RunRequest) (*sdkv1.RunRe
 	return e.host.Run(ctx, req, f.run)
 }
 
-// rejection is a request that no function sees, as Connect writes errors.
 // refused tells the log of a refusal, one every few seconds: a server that holds
 // another key comes again and again.
 func (e *Endpoint) refused(r *http.Request, x *rejection) {
@@ -264,6 +262,7 @@ func (e *Endpoint) refused(r *http.Request, x *rejection) {
 	}
 }
 
+// rejection is a request that no function sees, as Connect writes errors.
 type rejection struct {
 	status  int
 	code    connect.Code

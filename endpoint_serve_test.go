@@ -18,7 +18,7 @@ func TestAnEndpointStopsBesideSilentConnections(t *testing.T) {
 	require.NoError(t, err)
 	addr := l.Addr().String()
 	require.NoError(t, l.Close())
-	e, err := sendoff.NewEndpoint(sendoff.EndpointConfig{Addr: addr, Development: true})
+	e, err := sendoff.NewEndpoint(sendoff.EndpointConfig{Addr: addr, Development: true, Logger: quiet})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -155,8 +156,12 @@ func TestSignatures(t *testing.T) {
 	}
 }
 
+// quiet is the logger of endpoints whose refusals are meant.
+var quiet = slog.New(slog.DiscardHandler)
+
 func newEndpoint(t *testing.T, c sendoff.EndpointConfig) *sendoff.Endpoint {
 	t.Helper()
+	c.Logger = quiet
 	e, err := sendoff.NewEndpoint(c, double)
 	require.NoError(t, err)
 	t.Cleanup(e.Close)
@@ -180,12 +185,14 @@ func TestAnEndpointWithoutAKeyServesOnlyItsHost(t *testing.T) {
 	require.ErrorContains(t, err, `"double"`)
 
 	for from, want := range map[string]int{"127.0.0.1:5": 200, "[::1]:5": 200, "embedded": 200, "192.0.2.1:5": 403} {
-		w := httptest.NewRecorder()
-		newEndpoint(t, sendoff.EndpointConfig{}).ServeHTTP(w, from1(t, from))
-		require.Equal(t, want, w.Code, from)
-		w = httptest.NewRecorder()
-		newEndpoint(t, sendoff.EndpointConfig{URL: "bridge://abc"}).ServeHTTP(w, from1(t, from))
-		require.Equal(t, http.StatusOK, w.Code, from)
+		for _, at := range []string{"", "http://localhost:8000", "bridge://abc", "embedded://app"} {
+			w := httptest.NewRecorder()
+			newEndpoint(t, sendoff.EndpointConfig{URL: at}).ServeHTTP(w, from1(t, from))
+			require.Equal(t, want, w.Code, "%s, asked from %s", at, from)
+			w = httptest.NewRecorder()
+			newEndpoint(t, sendoff.EndpointConfig{URL: at, Development: true}).ServeHTTP(w, from1(t, from))
+			require.Equal(t, http.StatusOK, w.Code, "%s, asked from %s", at, from)
+		}
 	}
 }
 
@@ -279,7 +286,7 @@ func TestTwoAttemptsNeverShareARun(t *testing.T) {
 			}
 		})
 	})
-	e, err := sendoff.NewEndpoint(sendoff.EndpointConfig{Development: true}, f)
+	e, err := sendoff.NewEndpoint(sendoff.EndpointConfig{Development: true, Logger: quiet}, f)
 	require.NoError(t, err)
 	t.Cleanup(e.Close)
 	run := func() *sdkv1.RunResponse {
