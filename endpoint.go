@@ -241,7 +241,9 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	res, done := e.run(r.Context(), req)
-	done(writeAnswer(w, r, res) == nil)
+	written := false
+	defer func() { done(written) }() // whatever becomes of the connection
+	written = writeAnswer(w, r, res) == nil
 }
 
 func (e *Endpoint) run(ctx context.Context, req *sdkv1.RunRequest) (*sdkv1.RunResponse, func(bool)) {

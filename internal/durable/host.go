@@ -9,6 +9,7 @@ import (
 	"hash/fnv"
 	"hash/maphash"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/anypb"
@@ -94,7 +95,14 @@ func (h *Host) Run(ctx context.Context, req *sdkv1.RunRequest, fn Func) (res *sd
 	if j.virtual, _ = ctx.Value(virtualKey{}).(time.Time); !j.virtual.IsZero() {
 		j.received = j.virtual
 	}
-	res = j.run(ctx, taken)
+	over := false
+	defer func() {
+		if !over { // code of the user has called runtime.Goexit
+			h.cache.end(id, nil)
+		}
+	}()
+	res = j.guarded(ctx, taken)
+	over = true
 	h.cache.answered(id, a, res.GetReport().GetNeedJournal())
 	return res, func(written bool) {
 		keep := j.keep
@@ -340,12 +348,12 @@ func (j *job) flush(ctx context.Context, segment []byte, offset int64) error {
 
 // advance runs on, and turns what came of it into an answer.
 func (j *job) advance(ctx context.Context, r *Run) *sdkv1.RunResponse {
-	err := r.advance(ctx, j.attempt())
-	res := j.answer(r, err)
-	if j.keep == nil {
-		r.evict()
-	}
-	return res
+	defer func() {
+		if j.keep == nil {
+			r.evict()
+		}
+	}()
+	return j.answer(r, r.advance(ctx, j.attempt()))
 }
 
 func (j *job) answer(r *Run, err error) *sdkv1.RunResponse {
@@ -368,7 +376,7 @@ func (j *job) answer(r *Run, err error) *sdkv1.RunResponse {
 
 func temporaryPanic(p *PanicError) *sdkv1.RunResponse {
 	return failed(sdkv1.Status_STATUS_TEMPORARY_ERROR, &sdkv1.Error{
-		Type: "panic", Message: fmt.Sprint(p.Value), Traceback: p.Stack,
+		Type: "panic", Message: strings.ToValidUTF8(fmt.Sprint(p.Value), "?"), Traceback: p.Stack,
 	})
 }
 
@@ -378,7 +386,7 @@ func (j *job) exit(r *Run) *sdkv1.RunResponse {
 		return j.mismatch(r.missing(e).Error())
 	}
 	value, _ := r.root.result.local.(Value)
-	res := j.withJournal(r, j.host.Result(value, r.root.result.err))
+	res := j.withJournal(r, j.result(value, r.root.result.err))
 	if res.Report != nil && len(r.calls) > 0 && !Again(res.GetStatus()) {
 		res.Report.CancelOpenCalls = true
 	}

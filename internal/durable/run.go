@@ -3,6 +3,7 @@ package durable
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -147,6 +148,11 @@ func (r *Run) advance(ctx context.Context, a attempt) error {
 	go func() {
 		defer close(done)
 		defer r.current.Store(nil)
+		defer func() {
+			if p := recover(); p != nil { // of a context of the user's making, for one
+				r.fail(&PanicError{Value: p, Stack: debug.Stack()})
+			}
+		}()
 		r.drive(ctx)
 	}()
 	<-done

@@ -44,14 +44,15 @@ func (r *Run) startStep(f *Future) {
 	body, key := f.body, r.info.ID+":"+f.path
 	f.body, f.ctx = nil, nil
 	go func() {
-		value, fail := body(ctx, key)
-		r.mu.Lock()
-		r.ended = append(r.ended, stepEnd{f, value, fail})
-		r.mu.Unlock()
-		select {
-		case r.notify <- struct{}{}:
-		default:
-		}
+		runStep(ctx, body, key, func(value Value, fail *sdkv1.Error) {
+			r.mu.Lock()
+			r.ended = append(r.ended, stepEnd{f, value, fail})
+			r.mu.Unlock()
+			select {
+			case r.notify <- struct{}{}:
+			default:
+			}
+		})
 	}()
 }
 
