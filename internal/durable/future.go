@@ -87,6 +87,8 @@ func (r *Run) complete(f *Future, end func(*Future)) {
 		delete(r.running, f)
 	case kindTimer:
 		delete(r.timerOf, f.ordinal)
+	case kindSignal:
+		r.unlistAll(f)
 	}
 	for _, w := range f.waits {
 		w.notify(f)

@@ -291,9 +291,7 @@ func (r *Run) find(ordinal uint64) *Future {
 
 func (r *Run) applySignal(name string, v Value) {
 	if list := r.waiting[name]; len(list) > 0 {
-		f := list[0]
-		r.unlist(f)
-		r.complete(f, func(f *Future) { f.setSignal(v) })
+		r.complete(list[0], func(f *Future) { f.setSignal(v) })
 		return
 	}
 	r.buffered[name] = append(r.buffered[name], v)
@@ -305,11 +303,22 @@ func (r *Run) unlist(f *Future) {
 	if i := slices.Index(list, f); i >= 0 {
 		list = slices.Delete(list, i, i+1)
 	}
+	r.line(f.signal, list)
+}
+
+// unlistAll takes out all entries of a signal's future: one for each wait for it.
+// One that stayed behind would take a signal that nobody gets.
+func (r *Run) unlistAll(f *Future) {
+	list := r.waiting[f.signal]
+	r.line(f.signal, slices.DeleteFunc(list, func(other *Future) bool { return other == f }))
+}
+
+func (r *Run) line(signal string, list []*Future) {
 	if len(list) == 0 {
-		delete(r.waiting, f.signal)
+		delete(r.waiting, signal)
 		return
 	}
-	r.waiting[f.signal] = list
+	r.waiting[signal] = list
 }
 
 // markSent notes that a poll carried the first n of the calls that were unsent.
