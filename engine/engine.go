@@ -151,6 +151,7 @@ type Engine struct {
 	loops     []*claim.Loop
 
 	besides sync.WaitGroup  // what goes on beside the work
+	asides  chan struct{}   // a token for each thing that goes on
 	beside  context.Context // of it
 	quit    context.CancelFunc
 	ready   atomic.Bool
@@ -164,6 +165,7 @@ type Engine struct {
 // store stays the caller's, who closes it after Run has returned.
 func New(s store.Store, cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg.withDefaults(), store: s, handlers: local.New(), hurry: make(chan struct{})}
+	e.asides = make(chan struct{}, 8)
 	e.life, e.end = context.WithCancel(context.Background())
 	e.beside, e.quit = context.WithCancel(context.Background())
 	_, e.shared = s.(store.Notifier)

@@ -18,7 +18,8 @@ import (
 func (e *Engine) wireFunctions(dialer *egress.Dialer) {
 	cfg := function.Config{
 		Dialer: dialer, Resume: e.store.Resume, Journal: e.store.Journal, Strict: e.cfg.StrictStatus, Embedded: e.embeddedEndpoint,
-		MaxWaiting: e.cfg.FunctionSlots, MaxPerEndpoint: e.cfg.FunctionSlots,
+		MaxWaiting: e.cfg.FunctionSlots, MaxPerEndpoint: max(e.cfg.FunctionSlots*3/4, 1), // a host that hangs leaves room for others
+
 		RestartIncompatible: func(endpoint string) bool { return !e.keepsState(endpoint) },
 		UserAgent:           strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
 	}
@@ -55,6 +56,12 @@ func (e *Engine) aside(do func(context.Context) error, what string) {
 	e.besides.Go(func() {
 		ctx, cancel := context.WithTimeout(e.beside, time.Minute)
 		defer cancel()
+		select {
+		case e.asides <- struct{}{}: // few at a time
+			defer func() { <-e.asides }()
+		case <-ctx.Done():
+			return
+		}
 		if err := do(ctx); err != nil && ctx.Err() == nil {
 			e.cfg.Log.Warn(what+" failed", "err", err)
 		}

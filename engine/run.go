@@ -26,7 +26,10 @@ func (e *Engine) execute(ctx context.Context, x exec.Executor, c *store.Claimed)
 	o := x.Execute(ctx, c, spec)
 	switch cause := context.Cause(ctx); {
 	case o.Class == task.Cancel && errors.Is(cause, exec.ErrCanceled):
-		return // it is somebody else's to write, and written already
+		// Its end is somebody else's to write, and usually written: then this is
+		// refused. But who asked may have meant the attempt before this one.
+		e.settler.HandBack(e.life, c)
+		return
 	case o.Class == task.Cancel && errors.Is(cause, exec.ErrLeaseLost):
 		o.Class = task.Interrupt // handed back, unless it has been taken back
 	}

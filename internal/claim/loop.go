@@ -10,6 +10,7 @@ package claim
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -62,6 +63,9 @@ type Loop struct {
 	since   time.Time // since when a suspect waits
 	probing int       // index of the line that the pass of the probe has come to
 }
+
+// errTakenBack ends an attempt whose task is claimed again.
+var errTakenBack = errors.New("the task was taken back and claimed again")
 
 // flight is an attempt under way.
 type flight struct {
@@ -276,6 +280,9 @@ func (l *Loop) start(claim task.ID, tasks []store.Claimed) {
 	for i := range tasks {
 		f := &flight{token: tasks[i].Token, started: now}
 		ctxs[i], f.cancel = context.WithCancelCause(l.runs)
+		if old := l.flying[tasks[i].ID]; old != nil {
+			old.cancel(errTakenBack)
+		}
 		l.flying[tasks[i].ID] = f
 	}
 	l.mu.Unlock()

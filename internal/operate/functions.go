@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -16,7 +17,7 @@ const MaxTree = 100_000
 
 // Tree is a task with the calls that were made for it.
 type Tree struct {
-	Tasks     []Task // the task itself first, then by creation
+	Tasks     []Task // the task itself first, callers before their calls
 	Truncated bool   // the tree has more than MaxTree tasks
 }
 
@@ -34,33 +35,38 @@ func (o *Operator) Tree(ctx context.Context, id string) (Tree, error) {
 	return tree, err
 }
 
-// below lists the calls that were made for a task, by creation: a call is younger
-// than its caller, so one pass finds them all.
+// below lists the calls that were made for a task, callers before their calls. A
+// call is younger than its caller, but for what the clocks of nodes differ.
 func (o *Operator) below(ctx context.Context, top *store.Row) (rows []store.Row, truncated bool, err error) {
 	root := top.Root
 	if root.IsZero() {
 		root = top.ID
 	}
-	family := map[task.ID]bool{top.ID: true}
+	calls := map[task.ID][]store.Row{}
 	const page = 1000
-	after := task.ID{}
+	after := task.FloorID(time.UnixMicro(top.CreatedAt).Add(-clockSkew))
 	for seen := 0; ; seen += page {
 		all, err := o.cfg.Store.Tree(ctx, root, after, page)
-		if err != nil || seen >= MaxTree {
-			return rows, err == nil, err
+		if err != nil {
+			return nil, false, err
 		}
 		for _, row := range all {
-			if family[row.Parent] && row.ID != top.ID {
-				family[row.ID] = true
-				rows = append(rows, row)
-			}
+			calls[row.Parent] = append(calls[row.Parent], row)
 		}
-		if len(all) < page {
-			return rows, false, nil
+		if truncated = len(all) == page && seen >= MaxTree; len(all) < page || truncated {
+			break
 		}
 		after = all[page-1].ID
 	}
+	rows = calls[top.ID]
+	for i := 0; i < len(rows); i++ {
+		rows = append(rows, calls[rows[i].ID]...)
+	}
+	return rows, truncated, nil
 }
+
+// clockSkew is how far the clocks of nodes, which make the ids, may be apart.
+const clockSkew = time.Minute
 
 // Restart begins a function again from its input, whatever its state, and
 // cancels the calls that were made for it. store.ErrNotFound,
@@ -121,11 +127,14 @@ func (o *Operator) cancelBelow(ctx context.Context, top task.ID, match func(*sto
 		if err != nil || len(rows) == 0 || rows[0].Kind != task.Function {
 			return err
 		}
-		calls, _, err := o.below(ctx, &rows[0])
+		calls, truncated, err := o.below(ctx, &rows[0])
 		if err != nil {
 			return err
 		}
 		open := unfinished(calls, top, match)
+		if len(open) == 0 && truncated {
+			return fmt.Errorf("the tree of %s has more than %d calls: those beyond were not looked at", top, MaxTree)
+		}
 		if len(open) == 0 {
 			return nil
 		}

@@ -80,12 +80,27 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// HandBack gives a task back that is perhaps not ours any more: it is ready again,
+// or nothing happens.
+func (s *Settler) HandBack(ctx context.Context, c *store.Claimed) {
+	t, err := s.transition(ctx, c, nil, task.Outcome{Class: task.Interrupt})
+	if err != nil {
+		return
+	}
+	if errs, woken, err := s.cfg.Store.Settle(ctx, []store.Transition{t}); err == nil && errs[0] == nil && len(woken) > 0 {
+		s.cfg.Wake(woken)
+	}
+}
+
 func (s *Settler) transition(ctx context.Context, c *store.Claimed, spec *task.Spec, o task.Outcome) (store.Transition, error) {
 	attempt := task.Attempt{Failures: c.Failures, Crashes: c.Crashes, FirstStarted: c.FirstStarted, Now: s.cfg.Store.Now()}
 	if spec != nil {
 		attempt.Retry = spec.Retry
 	}
 	attempt.Retry.MaxAttempts = c.MaxAttempts
+	if c.Kind == task.Function {
+		attempt.Retry.MaxAge = task.MaxExpiration // its expiry bounds it; most of its age it may have waited
+	}
 	t := store.Transition{
 		ID: c.ID, Token: c.Token, Outcome: o.Class, Code: o.Code, Error: o.Error, Answer: o.Answer,
 		Decision: task.Decide(attempt, o, rand.Float64()),

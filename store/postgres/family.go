@@ -49,6 +49,7 @@ type member struct {
 	touched  bool  // the wait row is to be written
 	drop     int64 // messages up to this one are to be deleted
 	anew     bool  // of the others only signals stay, and are told anew
+	first    bool  // begins its second epoch without ever having had a wait row
 	news     []store.Message
 	keeps    bool // state is to be written, or deleted when it is nil
 	state    []byte
@@ -216,6 +217,7 @@ func (f *family) reset(m *member, seen int64) {
 		m.forget()
 		m.drop, m.anew = seen, true
 	}
+	m.first = !m.has
 	f.use(m)
 }
 
@@ -234,7 +236,7 @@ func (m *member) add(msg store.Message) {
 
 // statements write what was worked out.
 func (f *family) statements() []*stmt {
-	var waits, drops, anews, keeps, forgets, resets, wakes, prompt, briefly []*member
+	var waits, firsts, drops, anews, keeps, forgets, resets, wakes, prompt, briefly []*member
 	type letter struct {
 		to task.ID
 		store.Message
@@ -243,6 +245,9 @@ func (f *family) statements() []*stmt {
 	for _, m := range f.order {
 		if m.has {
 			waits = append(waits, m)
+		}
+		if m.first {
+			firsts = append(firsts, m)
 		}
 		switch {
 		case m.anew:
@@ -300,6 +305,10 @@ func (f *family) statements() []*stmt {
 			i4s(n, func(i int) int32 { return w(i).Epoch }).i8s(n, func(i int) int64 { return w(i).Total }).
 			i8s(n, func(i int) int64 { return w(i).Seen }).i8s(n, func(i int) int64 { return w(i).Open }).
 			i4s(n, func(i int) int32 { return w(i).Need }).i8s(n, func(i int) int64 { return w(i).Writer }))
+	}
+	if n := len(firsts); n > 0 {
+		stmts = append(stmts, query(`
+insert into sendoff.wait (task, epoch) select id, 1 from unnest($1) as s(id) on conflict (task) do update set epoch = wait.epoch + 1`).ids(n, idOf(firsts)))
 	}
 	if n := len(anews); n > 0 {
 		stmts = append(stmts,

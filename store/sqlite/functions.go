@@ -199,7 +199,8 @@ func (w *writer) reset(id task.ID, seen int64) error {
 		w.exec(`delete from body where task = ? and part = 1`, id[:]),
 		w.exec(`delete from journal where task = ?`, id[:]),
 		w.exec(`delete from inbox where task = ?1 and (kind <> 2 or seq <= max(?2, (select seen from wait where task = ?1)))`, id[:], seen),
-		w.exec(`update wait set epoch = epoch + 1, seen = total, open = 0, need = 0, writer = 0 where task = ?`, id[:]),
+		w.exec(`insert into wait (task, epoch) values (?, 1) on conflict (task) do update
+			set epoch = epoch + 1, seen = total, open = 0, need = 0, writer = 0`, id[:]),
 		w.tellAnew(id),
 	)
 }

@@ -574,7 +574,9 @@ func (o *Oracle) Retry(_ context.Context, id task.ID) ([]store.Woken, error) {
 	row.Run++
 	row.Failures, row.Crashes, row.ExpiresAt, row.FirstStarted, row.FinishedAt = 0, 0, 0, 0, 0
 	row.Flags &^= store.FlagParent
-	o.reset(id, 0)
+	if row.Kind == task.Function {
+		o.reset(id, 0)
+	}
 	var woken []store.Woken
 	o.makeReady(row, o.position(), task.Retried, &woken)
 	return woken, nil

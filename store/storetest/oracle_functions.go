@@ -113,10 +113,7 @@ func (o *Oracle) deliver(to task.ID, m store.Message, woken *[]store.Woken) {
 func (o *Oracle) reset(id task.ID, seen int64) {
 	delete(o.states, id)
 	delete(o.journals, id)
-	w, ok := o.waits[id]
-	if !ok {
-		return
-	}
+	w := o.waits[id]
 	old := o.messages[id]
 	delete(o.messages, id)
 	seen = max(seen, w.Seen)

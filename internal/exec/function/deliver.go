@@ -29,16 +29,17 @@ type delivery struct {
 }
 
 // deliver takes messages in their order, until there are as many results as the
-// poll wanted, or as many bytes as fit beside the state. The first message fits
-// always: a result that does not is replaced by an error.
-func deliver(messages []store.Message, s *state) delivery {
+// poll wanted, or as many bytes as fit beside the state and a journal of so many
+// bytes. The first message fits always: a result that does not is replaced by an
+// error.
+func deliver(messages []store.Message, s *state, journal int64) delivery {
 	d := delivery{result: &sdkv1.PollResult{}}
 	s.fill(d.result)
 	most := task.MaxResults
 	if s.most > 0 {
 		most = min(most, int(s.most))
 	}
-	room := max(task.MaxState-headroom-s.size(), 0)
+	room := max(task.MaxState-headroom-s.size()-int(min(journal, task.MaxState)), 0)
 	for i := range messages {
 		m := &messages[i]
 		if m.Kind == store.Result && d.results == most {

@@ -50,7 +50,7 @@ func (r *run) report(v *verdict, report *sendoffv1.RunReport) {
 	if wait := report.GetRetryAfter().AsDuration(); wait > 0 {
 		v.outcome.RetryAfter = wait
 	}
-	if a := report.GetAppend(); a != nil && p.Next == nil {
+	if a := report.GetAppend(); a != nil && p.Next == nil && a.GetOffset()+int64(len(a.GetSegment())) <= task.MaxState {
 		p.Append = &task.Segment{Offset: a.GetOffset(), Bytes: a.GetSegment()}
 	}
 	p.Cancel, p.CancelOpen = report.GetCancel(), report.GetCancelOpenCalls()

@@ -56,7 +56,7 @@ func (r *run) message(ctx context.Context, warm bool) (*sdkv1.RunRequest, error)
 	if t.ExpiresAt != 0 {
 		m.ExpirationTime = timestamppb.New(time.UnixMicro(t.ExpiresAt))
 	}
-	r.delivered = deliver(r.resumption.Messages, &r.state)
+	r.delivered = deliver(r.resumption.Messages, &r.state, r.resumption.Journal)
 	if r.resumed {
 		m.Directive = &sdkv1.RunRequest_PollResult{PollResult: r.delivered.result}
 	} else {
@@ -76,6 +76,9 @@ func (r *run) context(ctx context.Context, warm bool) (*sendoffv1.RunContext, er
 	c := &sendoffv1.RunContext{
 		Token: r.task.Token, Attempt: r.task.Failures + 1, Now: timestamppb.New(r.cfg.Now()),
 		Epoch: r.resumption.Epoch, Signals: r.delivered.signal,
+	}
+	if r.resumption.Journal > task.MaxState {
+		return nil, &unusable{fmt.Errorf("its journal has %d bytes, more than a run can carry (%d)", r.resumption.Journal, task.MaxState)}
 	}
 	if r.cfg.Journal == nil {
 		return c, nil

@@ -44,6 +44,8 @@ func (e extension) Checkpoint(ctx context.Context, m *sendoffv1.CheckpointReques
 		return nil, invalid("append.segment: is empty")
 	case a.GetOffset() < 0:
 		return nil, invalid("append.offset: is negative")
+	case a.GetOffset() > task.MaxState-int64(len(a.GetSegment())):
+		return nil, invalid("append: the journal would have more than %d bytes: begin a new one with Loop or a tail call", task.MaxState)
 	}
 	c := store.Checkpoint{ID: id, Token: m.GetToken(), Segment: task.Segment{Offset: m.GetAppend().GetOffset(), Bytes: m.GetAppend().GetSegment()}}
 	errs, err := e.cfg.Journals.Append(ctx, []store.Checkpoint{c})
@@ -109,6 +111,8 @@ func (e extension) SendSignal(ctx context.Context, m *sendoffv1.SendSignalReques
 	switch name := m.GetName(); {
 	case m.GetDispatchId() == "":
 		return nil, invalid("dispatch_id: is missing")
+	case len(m.GetValue().GetValue()) > task.MaxSignal:
+		return nil, invalid("value: has %d bytes: at most %d are allowed", len(m.GetValue().GetValue()), task.MaxSignal)
 	case name == "":
 		return nil, invalid("name: is missing")
 	case len(name) > maxSignalName || !utf8.ValidString(name):

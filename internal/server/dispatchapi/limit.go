@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"connectrpc.com/connect"
+
+	"github.com/sendoff-dev/sendoff/gen/sendoff/v1/sendoffv1connect"
 )
 
 // maxReading bounds what is being read at a time, in bytes.
@@ -26,6 +28,9 @@ func (b *reader) limit(next http.Handler) http.Handler {
 		}
 		if size < 0 {
 			size = 1 << 20 // gRPC names no length: most are short
+		}
+		if r.URL.Path == sendoffv1connect.FunctionExtensionWaitProcedure {
+			size = min(size, 1024) // it is held for long, and what it brings is short
 		}
 		defer b.bytes.Add(-size)
 		if b.bytes.Add(size) > maxReading {
