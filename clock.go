@@ -104,7 +104,7 @@ type RunInfo struct {
 	Function         string
 	Attempt          int       // since the run made progress, from 1
 	Created, Expires time.Time // zero = not known
-	Commands         int64     // in the journal
+	Commands         int64     // so far, in a replay too
 	JournalBytes     int64     // before compression
 	Replaying        bool      // what happens now happened before
 }

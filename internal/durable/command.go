@@ -28,6 +28,8 @@ func (b *Branch) command(e entry) entry {
 			r.fail(problem)
 			b.abandon()
 		}
+		r.given += recorded.count
+		r.size = max(r.size, recorded.end)
 		return *recorded
 	}
 	if e.site == "" {
@@ -35,11 +37,13 @@ func (b *Branch) command(e entry) entry {
 	}
 	e.ordinal = r.ordinals
 	r.ordinals += e.count
+	r.given += e.count
 	if e.op == OpGo {
 		r.branches++
 		e.child = r.branches
 	}
 	r.log.add(&e)
+	r.size = r.log.len()
 	r.traceEntry(&e)
 	return e
 }
@@ -255,12 +259,13 @@ func NewID(ctx context.Context) (id [16]byte) {
 	return id
 }
 
-// InfoOf describes the run.
+// InfoOf describes the run. What it says of the journal is about the part up to
+// where the code is, so that code that decides by it does the same in a replay.
 func InfoOf(ctx context.Context) Info {
 	_, b := scopeOf(ctx)
 	r := b.run
 	info := r.info
-	info.Commands, info.JournalBytes = int64(r.ordinals), r.log.taken+int64(len(r.log.pending))
+	info.Commands, info.JournalBytes = int64(r.given), r.size
 	info.Replaying = r.replay.active()
 	return info
 }

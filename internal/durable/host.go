@@ -237,6 +237,7 @@ func (j *job) fresh(ctx context.Context) *sdkv1.RunResponse {
 		header.expires = micros(info.Expires)
 	}
 	w.add(&header)
+	r.size = w.len()
 	r.clock = header.at
 	r.traceEntry(&header)
 	r.start(j.host.base(), j.fn, input)
@@ -270,7 +271,7 @@ func (j *job) cold(ctx context.Context, journal []byte) *sdkv1.RunResponse {
 // restore sets the run to the start of a journal.
 func (r *Run) restore(entries []entry) {
 	r.replay = newReplay(entries)
-	r.clock = entries[0].at
+	r.clock, r.size = entries[0].at, entries[0].end
 	for i := range entries {
 		r.traceEntry(&entries[i])
 		if e := &entries[i]; e.kind == entryCommand {

@@ -88,6 +88,7 @@ type entry struct {
 
 	child   uint64 // branch that an OpGo made
 	index   int    // in the journal
+	end     int64  // bytes of the journal up to its end
 	matched bool   // in replay
 }
 
@@ -137,6 +138,9 @@ type writer struct {
 	all     []byte
 	keepAll bool
 }
+
+// len is the length of the journal so far.
+func (w *writer) len() int64 { return w.taken + int64(len(w.pending)) }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -322,7 +326,7 @@ func (r *reader) entry(body, raw []byte) error {
 	}
 	r.sum = crc32.Update(r.sum, castagnoli, raw)
 	if r.sealed = e.kind == entrySeal; !r.sealed {
-		e.index = len(r.entries)
+		e.index, e.end = len(r.entries), int64(r.position+len(raw))
 		r.entries = append(r.entries, e)
 	}
 	return nil

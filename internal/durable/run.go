@@ -48,6 +48,8 @@ type Run struct {
 	branches uint64
 	scopes   uint64
 	ordinals uint64
+	given    uint64 // commands up to where the code is, in a replay too
+	size     int64  // bytes of the journal up to there
 	watched  []*wait
 
 	calls     map[uint64]*Future // open ones
@@ -233,6 +235,7 @@ func (r *Run) repeat() {
 	}
 	e := r.replay.events[r.replay.next]
 	r.replay.next++
+	r.size = max(r.size, e.end)
 	r.apply(e, true)
 }
 
@@ -240,6 +243,7 @@ func (r *Run) repeat() {
 func (r *Run) record(e entry) {
 	e.at = max(micros(r.now()), r.clock)
 	r.log.add(&e)
+	r.size = r.log.len()
 	r.traceEntry(&e)
 	r.apply(&e, false)
 }
