@@ -2,6 +2,7 @@ package sendoff_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -71,6 +72,56 @@ func TestASignalIsNotGivenToAFutureThatHasEnded(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 12, out)
 			sendofftest.CrashEverywhere(t, f, 0, setup)
+		})
+	}
+}
+
+// TestCallsThatWereGivenUpLastAreCanceled: also when nothing else is open when
+// the function ends.
+func TestCallsThatWereGivenUpLastAreCanceled(t *testing.T) {
+	effect := sendoff.Func("effect", func(context.Context, int) (int, error) { return 1, nil })
+	quick := sendoff.Func("quick", func(context.Context, int) (int, error) { return 2, nil })
+	slow := sendoff.Func("slow", func(ctx context.Context, _ int) (int, error) {
+		if err := sendoff.Sleep(ctx, time.Hour); err != nil {
+			return 0, err
+		}
+		return effect.Await(ctx, 1)
+	})
+	last := sendoff.Func("last", func(context.Context, int) (int, error) { return 2, nil })
+	for name, end := range map[string]func(context.Context) (int, error){
+		"race": func(ctx context.Context) (int, error) {
+			_, v, err := sendoff.Race(ctx, quick.Start(ctx, 1), slow.Start(ctx, 1))
+			return v, err
+		},
+		"any": func(ctx context.Context) (int, error) {
+			return sendoff.Any(ctx, quick.Start(ctx, 1), slow.Start(ctx, 1))
+		},
+		"cancel": func(ctx context.Context) (int, error) {
+			call := slow.Start(ctx, 1)
+			v, err := quick.Await(ctx, 1)
+			call.Cancel()
+			return v, err
+		},
+		"failure": func(ctx context.Context) (int, error) {
+			_, _, err := sendoff.Race(ctx, quick.Start(ctx, 1), slow.Start(ctx, 1))
+			return 0, errors.Join(err, sendoff.Permanent(errors.New("no")))
+		},
+		"tail call": func(ctx context.Context) (int, error) {
+			_, v, err := sendoff.Race(ctx, quick.Start(ctx, 1), slow.Start(ctx, 1))
+			if err != nil {
+				return 0, err
+			}
+			return 0, last.TailCall(v)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := sendoff.Func("ends", func(ctx context.Context, _ int) (int, error) { return end(ctx) })
+			e := sendofftest.New(t, f, quick, slow, effect, last)
+			out, err := sendofftest.Run(e, f, 0)
+			require.True(t, out == 2 || name == "failure", "%d, %v", out, err)
+			_, err = sendofftest.Run(e, slow, 0) // time passes
+			require.NoError(t, err)
+			require.Equal(t, 1, e.Calls(effect), "what was given up ran on")
 		})
 	}
 }

@@ -388,7 +388,7 @@ func (j *job) exit(r *Run) *sdkv1.RunResponse {
 	}
 	value, _ := r.root.result.local.(Value)
 	res := j.withJournal(r, j.result(value, r.root.result.err))
-	if res.Report != nil && len(r.calls) > 0 && !Again(res.GetStatus()) {
+	if res.Report != nil && len(r.calls)+len(r.canceled) > 0 && !Again(res.GetStatus()) {
 		res.Report.CancelOpenCalls = true
 	}
 	return res

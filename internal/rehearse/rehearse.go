@@ -80,6 +80,7 @@ type task struct {
 	length  int64
 	writer  int64
 	token   int64
+	epoch   int32 // tail calls so far
 	attempt int
 	resumed bool // has polled
 
@@ -447,6 +448,7 @@ func (s *Scheduler) request(t *task) *sdkv1.RunRequest {
 	}
 	req.Context = &sendoffv1.RunContext{
 		Token: t.token, Attempt: int32(t.attempt), Now: timestamppb.New(s.clock()), Signals: slices.Clone(t.signals),
+		Epoch: t.epoch,
 	}
 	if s.Journal {
 		j := &sendoffv1.Journal{Length: t.length, Writer: t.writer, Complete: t.length == 0}
@@ -562,6 +564,11 @@ func (s *Scheduler) wake(t *task) {
 }
 
 func (s *Scheduler) exit(t *task, req *sdkv1.RunRequest, res *sdkv1.RunResponse, e *sdkv1.Exit) {
+	if res.GetReport().GetCancelOpenCalls() && !Temporary(res.GetStatus()) {
+		for _, child := range t.open {
+			s.cancel(child)
+		}
+	}
 	if next := e.GetTailCall(); next != nil {
 		s.consume(t, req)
 		corr := t.correlation
@@ -569,17 +576,13 @@ func (s *Scheduler) exit(t *task, req *sdkv1.RunRequest, res *sdkv1.RunResponse,
 		t.correlation = corr
 		t.state, t.journal, t.length, t.writer, t.resumed = nil, nil, 0, 0, false
 		t.inbox, t.old, t.open = nil, nil, make(map[uint64]*task)
+		t.epoch++
 		s.push(t)
 		return
 	}
 	if Temporary(res.GetStatus()) && t.attempt < s.attempts(t) {
 		s.at(s.clock().Add(time.Duration(t.attempt)*100*time.Millisecond), func() { s.push(t) })
 		return
-	}
-	if res.GetReport().GetCancelOpenCalls() {
-		for _, child := range t.open {
-			s.cancel(child)
-		}
 	}
 	result := e.GetResult()
 	if result == nil {
