@@ -125,3 +125,66 @@ func TestCallsThatWereGivenUpLastAreCanceled(t *testing.T) {
 		})
 	}
 }
+
+// TestAPlainCancelEndsWhatIsBelowIt: contexts of context.WithCancel end the
+// branches and deadlines that were made from them.
+func TestAPlainCancelEndsWhatIsBelowIt(t *testing.T) {
+	never := sendoff.NewSignal[int]("never")
+	for name, fn := range map[string]func(context.Context, context.Context, context.CancelFunc) error{
+		"a branch": func(ctx, below context.Context, cancel context.CancelFunc) error {
+			b := sendoff.Go(below, func(ctx context.Context) (int, error) { return never.Recv(ctx) })
+			if err := sendoff.Sleep(ctx, time.Minute); err != nil {
+				return err
+			}
+			cancel()
+			_, err := b.Await(ctx)
+			return err
+		},
+		"a branch of a branch": func(ctx, below context.Context, cancel context.CancelFunc) error {
+			b := sendoff.Go(below, func(ctx context.Context) (int, error) {
+				return sendoff.Go(ctx, func(ctx context.Context) (int, error) { return never.Recv(ctx) }).Await(context.WithoutCancel(ctx))
+			})
+			if err := sendoff.Sleep(ctx, time.Minute); err != nil {
+				return err
+			}
+			cancel()
+			_, err := b.Await(ctx)
+			return err
+		},
+		"a deadline": func(ctx, below context.Context, cancel context.CancelFunc) error {
+			short, stop := sendoff.WithTimeout(below, time.Hour)
+			defer stop()
+			sendoff.Go(ctx, func(ctx context.Context) (int, error) {
+				defer cancel()
+				return 0, sendoff.Sleep(ctx, time.Minute)
+			})
+			return sendoff.Sleep(short, 100*time.Hour)
+		},
+		"a branch with values": func(ctx, below context.Context, cancel context.CancelFunc) error {
+			type key struct{}
+			b := sendoff.Go(context.WithValue(below, key{}, 1), func(ctx context.Context) (int, error) {
+				return never.Recv(context.WithValue(ctx, key{}, 2))
+			})
+			if err := sendoff.Sleep(ctx, time.Minute); err != nil {
+				return err
+			}
+			cancel()
+			_, err := b.Await(ctx)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := sendoff.Func("plain", func(ctx context.Context, _ int) (string, error) {
+				begun := sendoff.Now(ctx)
+				below, cancel := context.WithCancel(ctx)
+				defer cancel()
+				err := fn(ctx, below, cancel)
+				return fmt.Sprint(err, " after ", sendoff.Now(ctx).Sub(begun)), nil
+			})
+			out, err := sendofftest.Run(sendofftest.New(t, f), f, 0)
+			require.NoError(t, err)
+			require.Equal(t, "context canceled after 1m0s", out)
+			sendofftest.CrashEverywhere(t, f, 0, nil)
+		})
+	}
+}

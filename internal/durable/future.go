@@ -229,7 +229,7 @@ func (f *Future) leave(w *wait) {
 // suspend parks the branch until w is woken or its context ends.
 func (b *Branch) suspend(w *wait) {
 	r := b.run
-	if w.watched = w.ctx.Done() != w.scope.Done() && w.ctx.Done() != nil; w.watched {
+	if w.watched = w.ctx.Done() != nil && (w.scope.outside || w.ctx.Done() != w.scope.Done()); w.watched {
 		r.watched = append(r.watched, w)
 	}
 	b.wait = w

@@ -20,6 +20,7 @@ type scope struct {
 	branch          *Branch
 	parent          *scope
 	children        map[*scope]struct{}
+	outside         bool      // it can end without cancel, by a context between scopes
 	number          uint64    // rises in the order of creation
 	deadline        time.Time // zero = that of the parent
 }
@@ -30,6 +31,7 @@ func newScope(ctx context.Context, b *Branch) *scope {
 	s.parent, _ = ctx.Value(scopeKey{}).(*scope)
 	s.Context, s.stop = context.WithCancelCause(ctx)
 	if s.parent != nil {
+		s.outside = s.parent.outside || ctx.Done() != s.parent.Done()
 		if s.parent.children == nil {
 			s.parent.children = make(map[*scope]struct{})
 		}
@@ -64,11 +66,9 @@ func (s *scope) Err() error {
 	return err
 }
 
-// cancel ends the scope and wakes who waits in it.
+// cancel ends the scope and wakes who waits in it, also when a context above has
+// ended it before.
 func (s *scope) cancel(cause error) {
-	if s.Context.Err() != nil {
-		return
-	}
 	s.stop(cause)
 	s.detach()
 	s.wake()
