@@ -99,11 +99,28 @@ func (c *inspection) add(u *unit, around []ast.Node) {
 			}
 		case *ast.GoStmt:
 			u.sites = append(u.sites, site{node: n, stack: slices.Clone(stack)})
+			c.addSpawned(u, n)
 			return false // whatever it does, it must not be there
 		case *ast.CallExpr:
 			c.addCall(u, n, stack)
 		case *ast.SendStmt, *ast.UnaryExpr, *ast.SelectStmt, *ast.RangeStmt:
 			u.sites = append(u.sites, site{node: n, stack: slices.Clone(stack)})
+		}
+		return true
+	})
+}
+
+// addSpawned counts the durable operations of a goroutine as those of the code
+// that starts it: often they are the only ones.
+func (c *inspection) addSpawned(u *unit, g *ast.GoStmt) {
+	ast.Inspect(g, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		s := site{node: call, fn: callee(c.info, call)}
+		if s.op, _ = opOf(s.fn); s.op.durable {
+			u.ops = append(u.ops, s)
 		}
 		return true
 	})

@@ -88,6 +88,16 @@ func poll(ctx context.Context, n int) (int, error) {
 	return n, nil
 }
 
+// only has its one durable operation in a goroutine.
+var only = sendoff.Func("only", func(ctx context.Context, n int) (int, error) {
+	done := make(chan int, 1)
+	go func() { // want `SENDOFF2001: a go statement in durable code`
+		got, _ := charge.Await(ctx, n)
+		done <- got
+	}()
+	return <-done, nil // want `SENDOFF2001: a receive from a channel`
+})
+
 // pages computes side by side in a function that reaches no durable operation.
 func pages(ctx context.Context, n int) (int, error) {
 	return charge.Await(ctx, parallelSum(n))
