@@ -1,6 +1,7 @@
 package sendoff
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -177,6 +178,12 @@ func walk(err error, yield func(error) bool) bool {
 // typeName is the name of an error's type for people; "error" for those that
 // only carry a text.
 func typeName(err error) string {
+	switch err {
+	case durable.EndedError{Cause: context.Canceled}:
+		return "canceled"
+	case durable.EndedError{Cause: context.DeadlineExceeded}:
+		return StatusTimeout.String() // the call may be repeated, with a result of its own
+	}
 	t := reflect.TypeOf(err)
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()

@@ -3,6 +3,7 @@ package sendoff_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -296,11 +297,11 @@ func runRace(ctx context.Context, op string, n int64, in []int64) error {
 	case "cancel":
 		short, cancel := sendoff.WithTimeout(ctx, time.Minute)
 		defer cancel()
-		if _, err := slow.Await(short); err != context.DeadlineExceeded {
+		if _, err := slow.Await(short); !errors.Is(err, context.DeadlineExceeded) {
 			return wrong("cancel", nil, err)
 		}
 		slow.Cancel()
-		if _, err := slow.Await(ctx); err != context.Canceled {
+		if _, err := slow.Await(ctx); !errors.Is(err, context.Canceled) {
 			return wrong("canceled", nil, err)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"connectrpc.com/connect"
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	"github.com/sendoff-dev/sendoff/internal/durable"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -89,7 +90,7 @@ func ownStatus(err error) (Status, bool) {
 	if c, ok := err.(*connect.Error); ok {
 		return statusOfCode(c.Code()), true
 	}
-	if task.IsPermanent(err) {
+	if _, ended := err.(durable.EndedError); ended || task.IsPermanent(err) {
 		return StatusPermanentError, true
 	}
 	switch err {

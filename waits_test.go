@@ -188,3 +188,61 @@ func TestAPlainCancelEndsWhatIsBelowIt(t *testing.T) {
 		})
 	}
 }
+
+// TestADeadlineOnRecordIsFinal: the function would only meet it again.
+func TestADeadlineOnRecordIsFinal(t *testing.T) {
+	never := sendoff.NewSignal[int]("never")
+	short := func(ctx context.Context, wait func(context.Context) error) error {
+		ctx, cancel := sendoff.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		return wait(ctx)
+	}
+	for name, tt := range map[string]struct {
+		kind string
+		is   error
+		fn   func(context.Context) error
+	}{
+		"deadline": {"TIMEOUT", context.DeadlineExceeded, func(ctx context.Context) error {
+			return short(ctx, func(ctx context.Context) error { return sendoff.Sleep(ctx, time.Hour) })
+		}},
+		"wrapped": {"TIMEOUT", context.DeadlineExceeded, func(ctx context.Context) error {
+			return fmt.Errorf("no answer: %w", short(ctx, func(ctx context.Context) error {
+				_, err := never.Recv(ctx)
+				return err
+			}))
+		}},
+		"joined": {"", context.DeadlineExceeded, func(ctx context.Context) error {
+			return errors.Join(errors.New("no answer"), short(ctx, func(ctx context.Context) error {
+				return sendoff.Settled(ctx, never.Next(ctx))[0].Err
+			}))
+		}},
+		"cancel": {"canceled", context.Canceled, func(ctx context.Context) error {
+			next := never.Next(ctx)
+			next.Cancel()
+			_, err := next.Await(ctx)
+			return err
+		}},
+		"plain cancel": {"canceled", context.Canceled, func(ctx context.Context) error {
+			below, cancel := context.WithCancel(ctx)
+			cancel()
+			return sendoff.Sleep(below, time.Hour)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runs := 0
+			f := sendoff.Func("ends", func(ctx context.Context, _ int) (int, error) {
+				runs++
+				err := tt.fn(ctx)
+				require.ErrorIs(t, err, tt.is)
+				return 0, err
+			})
+			_, err := sendofftest.Run(sendofftest.New(t, f), f, 0)
+			call, ok := errors.AsType[*sendoff.CallError](err)
+			require.True(t, ok, "%v", err)
+			require.Equal(t, 1, runs, "tried again, only to meet the same")
+			if tt.kind != "" {
+				require.Equal(t, tt.kind, call.Type)
+			}
+		})
+	}
+}

@@ -96,11 +96,25 @@ func (s *scope) end() {
 	s.stop(context.Canceled)
 }
 
-// cause is why ctx ended.
+// EndedError is the end of a context, or of a future that was given up, as the
+// code of a function meets it. What led to it is on record, so that each replay
+// meets it again.
+type EndedError struct{ Cause error }
+
+// Error implements error.
+func (e EndedError) Error() string { return e.Cause.Error() }
+
+// Unwrap returns context.Canceled or context.DeadlineExceeded.
+func (e EndedError) Unwrap() error { return e.Cause }
+
+// cause is why ctx ended: an EndedError, or what the code itself gave as the cause.
 func cause(ctx context.Context) error {
 	err := context.Cause(ctx)
 	if err == nil {
 		err = ctx.Err()
+	}
+	if err == context.Canceled || err == context.DeadlineExceeded {
+		return EndedError{err}
 	}
 	return err
 }
