@@ -52,7 +52,10 @@ func Loop[S any](ctx context.Context, s S, body func(ctx context.Context, s *S) 
 type envelopeKey struct{}
 
 // envelope is the input of a run that goes on with a loop.
-type envelope struct{ input, state durable.Value }
+type envelope struct {
+	input, state durable.Value
+	journals     int32 // before this one; makes each input another one, if the state is not
+}
 
 // envelopeMagic starts the BytesValue that holds an envelope.
 const envelopeMagic = "sendoff.loop.v1\x00"
@@ -63,7 +66,7 @@ func nextJournal(ctx context.Context, s any) error {
 	if err != nil {
 		return err
 	}
-	box := &sendoffv1.RunContext{Journal: &sendoffv1.Journal{}}
+	box := &sendoffv1.RunContext{Journal: &sendoffv1.Journal{}, Epoch: e.journals + 1}
 	for _, v := range []durable.Value{e.input, state} {
 		b, err := proto.Marshal(orEmpty(v.Any()))
 		if err != nil {
@@ -128,6 +131,7 @@ func (e *envelope) open(ctx context.Context, in durable.Value) error {
 		}
 		*to = durable.FromAny(&a)
 	}
+	e.journals = box.GetEpoch()
 	for _, s := range box.GetSignals() {
 		durable.Preload(ctx, s.GetName(), durable.FromAny(s.GetValue()))
 	}

@@ -60,7 +60,9 @@ type stepKeyKey struct{}
 
 // StepKey is the idempotency key of the step that ctx belongs to: the id of the
 // run, and the place of the step in it. It is the same each time that the step
-// runs. "" outside a step.
+// runs, and that of no other step. After a tail call, with a new journal of
+// [Loop], and when the run is restarted from its input, each step is another
+// one. "" outside a step.
 func StepKey(ctx context.Context) string {
 	key, _ := ctx.Value(stepKeyKey{}).(string)
 	return key

@@ -105,6 +105,14 @@ func (b *Branch) path(command uint64) string {
 	return text
 }
 
+// place is a path that no other journal of the run has, as in "g2/3/1".
+func (r *Run) place(path string) string {
+	if r.info.Generation == 0 {
+		return path
+	}
+	return "g" + strconv.FormatUint(r.info.Generation, 36) + "/" + path
+}
+
 // PanicError is a panic in a durable function.
 type PanicError struct {
 	Value any

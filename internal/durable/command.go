@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
@@ -143,7 +144,7 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 	}
 }
 
-// Cancel gives a future up: it ends with context.Canceled in an EndedError, and whatever comes
+// Cancel gives a future up: it ends with context.Canceled, and whatever comes
 // of its command later is dropped. The branch of a branch's future sees its
 // context end.
 func Cancel(f *Future) {
@@ -161,7 +162,7 @@ func Cancel(f *Future) {
 	if f.kind == kindCall && f.sent {
 		r.canceled = append(r.canceled, r.correlation(f.ordinal))
 	}
-	r.complete(f, func(f *Future) { f.err = EndedError{context.Canceled} })
+	r.complete(f, func(f *Future) { f.err = context.Canceled })
 }
 
 // CancelAll gives up all that have not ended.
@@ -180,11 +181,11 @@ func Signal(ctx context.Context, name string) *Future {
 	return &Future{run: b.run, kind: kindSignal, signal: name}
 }
 
-// Promise asks for a promise and returns its path.
+// Promise asks for a promise and returns its place.
 func Promise(ctx context.Context) (*Future, string) {
 	_, b := scopeOf(ctx)
 	b.command(entry{op: OpPromise})
-	path := b.path(b.count)
+	path := b.run.place(b.path(b.count))
 	return &Future{run: b.run, kind: kindSignal, signal: PromisePrefix + path}, path
 }
 
@@ -283,10 +284,14 @@ func Preload(ctx context.Context, name string, v Value) {
 	b.run.buffered[name] = append(b.run.buffered[name], v)
 }
 
-// Untaken returns the signals that nobody took, in the order of their names.
+// Untaken returns the signals that nobody took, in the order of their names. The
+// promises of this journal are over with it.
 func Untaken(ctx context.Context) (names []string, values []Value) {
 	_, b := scopeOf(ctx)
 	for _, name := range slices.Sorted(maps.Keys(b.run.buffered)) {
+		if strings.HasPrefix(name, PromisePrefix) {
+			continue
+		}
 		for _, v := range b.run.buffered[name] {
 			names, values = append(names, name), append(values, v)
 		}

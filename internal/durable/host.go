@@ -227,11 +227,15 @@ func (j *job) fresh(ctx context.Context) *sdkv1.RunResponse {
 	info := j.info()
 	info.Epoch = rand.Uint64N(1<<16-1) + 1
 	info.Seed = j.seed(input)
+	info.Generation = j.generation(info.Seed)
 	w := &writer{keepAll: j.server() == nil}
 	r := newRun(j.host, info, w)
 	header := entry{
 		kind: entryHeader, name: info.Function, version: journalVersion, sdk: j.host.SDK, seed: info.Seed,
-		epoch: info.Epoch, at: micros(j.now()), value: input, dispatch: j.id,
+		epoch: info.Epoch, at: micros(j.now()), value: input, dispatch: j.id, generation: info.Generation,
+	}
+	if info.Generation == 0 {
+		header.version = 1
 	}
 	if !info.Expires.IsZero() {
 		header.expires = micros(info.Expires)
@@ -258,7 +262,7 @@ func (j *job) cold(ctx context.Context, journal []byte) *sdkv1.RunResponse {
 		return j.unreadable(fmt.Errorf("%w: it is that of run %s of function %s", errDamaged, header.dispatch, header.name))
 	}
 	info := j.info()
-	info.Seed, info.Epoch = header.seed, header.epoch
+	info.Seed, info.Epoch, info.Generation = header.seed, header.epoch, header.generation
 	if header.expires > 0 {
 		info.Expires = fromMicros(header.expires)
 	}
@@ -307,6 +311,16 @@ func (j *job) seed(input Value) uint64 {
 	_, _ = hash.Write(input.Data)
 	_, _ = hash.Write(binary.AppendUvarint(nil, uint64(max(j.req.GetContext().GetEpoch(), 0))))
 	return hash.Sum64()
+}
+
+// generation is the same for each attempt to start one journal of the run, and
+// another one for each of its journals. A server that does not count them starts
+// each with an input of its own.
+func (j *job) generation(seed uint64) uint64 {
+	if extra := j.req.GetContext(); extra != nil {
+		return uint64(max(extra.GetEpoch(), 0))
+	}
+	return seed
 }
 
 func (j *job) now() time.Time {
@@ -436,7 +450,7 @@ func (h *Host) Replay(ctx context.Context, function string, journal []byte, fn F
 	if entries[0].name != function {
 		return fmt.Errorf("the journal is that of function %s, not of %s", entries[0].name, function)
 	}
-	info := Info{ID: entries[0].dispatch, Function: function, Seed: entries[0].seed, Epoch: entries[0].epoch}
+	info := Info{ID: entries[0].dispatch, Function: function, Seed: entries[0].seed, Epoch: entries[0].epoch, Generation: entries[0].generation}
 	if entries[0].expires > 0 {
 		info.Expires = fromMicros(entries[0].expires)
 	}

@@ -10,8 +10,9 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// journalVersion is what this code writes. It reads all up to it.
-const journalVersion = 1
+// journalVersion is the newest format that this code reads and writes. Format 1
+// has no generation, and is still written for the first journal of a run.
+const journalVersion = 2
 
 // maxCommands bounds what a damaged journal can make us allocate.
 const maxCommands = 1 << 24
@@ -71,6 +72,8 @@ type entry struct {
 	epoch    uint64
 	expires  int64 // microseconds; 0 = never
 	dispatch string
+	// generation tells the journals of one run apart; 0 = the first one, or format 1.
+	generation uint64
 
 	// command; name also of header (function), signal and version
 	op      Op
@@ -125,6 +128,7 @@ const (
 	fEpoch    = 20
 	fExpires  = 21
 	fDispatch = 22
+	fLife     = 23
 )
 
 // writer encodes entries. What was not taken yet is pending.
@@ -190,7 +194,8 @@ func (w *writer) appendHeader(b []byte, e *entry) []byte {
 	b = appendNum(b, fSeed, e.seed)
 	b = appendNum(b, fEpoch, e.epoch)
 	b = appendNum(b, fExpires, uint64(max(e.expires, 0)))
-	return appendBytes(b, fDispatch, []byte(e.dispatch))
+	b = appendBytes(b, fDispatch, []byte(e.dispatch))
+	return appendNum(b, fLife, e.generation)
 }
 
 func appendNum(b []byte, field protowire.Number, v uint64) []byte {
@@ -400,6 +405,8 @@ func (r *reader) number(e *entry, field protowire.Number, v uint64) (err error) 
 		e.epoch = v & math.MaxUint16
 	case fExpires:
 		e.expires = int64(v & math.MaxInt64)
+	case fLife:
+		e.generation = v
 	}
 	return err
 }

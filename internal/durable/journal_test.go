@@ -48,6 +48,18 @@ func TestAJournalIsReadAsItWasWritten(t *testing.T) {
 	require.Equal(t, "g", entries[9].name)
 }
 
+func TestTheGenerationOfAJournalIsReadAsItWasWritten(t *testing.T) {
+	w := &writer{keepAll: true}
+	w.add(&entry{kind: entryHeader, version: 2, name: "f", dispatch: "id", generation: 1<<63 + 5})
+	w.take(len(w.pending))
+	entries, _, err := decode(w.all)
+	require.NoError(t, err)
+	require.EqualValues(t, uint64(1<<63+5), entries[0].generation)
+	entries, _, err = decode(sampleJournal())
+	require.NoError(t, err)
+	require.Zero(t, entries[0].generation)
+}
+
 func TestADamagedJournalIsAnError(t *testing.T) {
 	journal := sampleJournal()
 	for i := range journal {

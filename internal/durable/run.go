@@ -26,6 +26,7 @@ type Info struct {
 	Created, Expires time.Time // zero = not known
 	Seed             uint64
 	Epoch            uint64 // of correlation ids
+	Generation       uint64 // tells the journals of the run apart; 0 = the first
 	Commands         int64
 	JournalBytes     int64
 	Replaying        bool

@@ -41,7 +41,7 @@ func (r *Run) startStep(f *Future) {
 	ctx, cancel := context.WithCancel(stepContext{f.ctx})
 	f.cancel = cancel
 	r.running[f] = struct{}{}
-	body, key := f.body, r.info.ID+":"+f.path
+	body, key := f.body, r.info.ID+":"+r.place(f.path)
 	f.body, f.ctx = nil, nil
 	go func() {
 		runStep(ctx, body, key, func(value Value, fail *sdkv1.Error) {

@@ -283,7 +283,8 @@ type RunContext struct {
 	Journal *Journal `protobuf:"bytes,4,opt,name=journal,proto3" json:"journal,omitempty"`
 	// Signals that came, oldest first.
 	Signals []*Signal `protobuf:"bytes,5,rep,name=signals,proto3" json:"signals,omitempty"`
-	// How often the call was restarted from its input.
+	// How often the call began with an empty journal again: by a tail call, or
+	// restarted from its input.
 	Epoch         int32 `protobuf:"varint,6,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
