@@ -144,7 +144,7 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 	}
 }
 
-// Cancel gives a future up: it ends with context.Canceled, and whatever comes
+// Cancel gives a future up: it ends with context.Canceled in an EndedError, and whatever comes
 // of its command later is dropped. The branch of a branch's future sees its
 // context end.
 func Cancel(f *Future) {
@@ -162,7 +162,7 @@ func Cancel(f *Future) {
 	if f.kind == kindCall && f.sent {
 		r.canceled = append(r.canceled, r.correlation(f.ordinal))
 	}
-	r.complete(f, func(f *Future) { f.err = context.Canceled })
+	r.complete(f, func(f *Future) { f.err = EndedError{context.Canceled} })
 }
 
 // CancelAll gives up all that have not ended.
