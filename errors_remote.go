@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 
@@ -104,18 +106,40 @@ func RegisterErrorValue(name string, err error) {
 
 func init() { RegisterError[*PanicError]("panic") }
 
-// encodeError makes the recorded form of an error.
+// encodeError makes the recorded form of an error. That of a call or a step is
+// passed on as it is; what wraps it adds its text, and its type when that is
+// registered.
 func encodeError(err error) *sdkv1.Error {
-	if call, ok := errors.AsType[*CallError](err); ok && call.raw != nil {
-		return call.raw
+	call, _ := errors.AsType[*CallError](err)
+	if call != nil && call.raw == nil {
+		call = nil // made by hand
 	}
-	name, value := registered(err)
-	if name == "" {
-		name = typeName(err)
+	switch e := err.(type) {
+	case *CallError:
+		if call == e {
+			return e.raw
+		}
+	case *recordedError:
+		if call == e.CallError {
+			return e.raw
+		}
 	}
-	out := &sdkv1.Error{Type: name, Message: strings.ToValidUTF8(err.Error(), "?"), Value: value}
-	if p, ok := errors.AsType[*PanicError](err); ok {
-		out.Message, out.Traceback = p.Message, []byte(p.Stack)
+	out := &sdkv1.Error{Message: strings.ToValidUTF8(err.Error(), "?")}
+	out.Type, out.Value = registered(err)
+	switch {
+	case call != nil && out.Type == "":
+		out.Type, out.Value = call.raw.GetType(), call.raw.GetValue()
+	case out.Type == "":
+		out.Type = typeName(err)
+	}
+	if call != nil {
+		out.Traceback = call.raw.GetTraceback()
+	}
+	if p, ok := errors.AsType[*PanicError](err); ok && call == nil {
+		out.Traceback = []byte(p.Stack)
+		if err == error(p) {
+			out.Message = p.Message
+		}
 	}
 	return out
 }
@@ -124,21 +148,36 @@ func encodeError(err error) *sdkv1.Error {
 func registered(err error) (name string, value []byte) {
 	remoteTypes.RLock()
 	defer remoteTypes.RUnlock()
-	for name, known := range remoteTypes.values {
-		if errors.Is(err, known) {
-			return name, errorValue(nil)
-		}
-	}
 	for e := range chain(err) {
-		if name, ok := remoteTypes.names[reflect.TypeOf(e)]; ok {
-			text, fail := json.Marshal(e)
-			if fail != nil {
-				return "", nil
-			}
+		if name, text, ok := registeredAs(e); ok {
 			return name, errorValue(text)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(remoteTypes.values)) { // by a method Is
+		if errors.Is(err, remoteTypes.values[name]) {
+			return name, errorValue(nil)
+		}
+	}
 	return "", nil
+}
+
+// registeredAs is the name of one error, itself, and the JSON of it when it is
+// one of a registered type.
+func registeredAs(e error) (name string, text []byte, ok bool) {
+	t := reflect.TypeOf(e)
+	if name, ok := remoteTypes.names[t]; ok {
+		text, err := json.Marshal(e)
+		return name, text, err == nil
+	}
+	if !t.Comparable() {
+		return "", nil, false
+	}
+	for _, name := range slices.Sorted(maps.Keys(remoteTypes.values)) {
+		if known := remoteTypes.values[name]; reflect.TypeOf(known) == t && known == e {
+			return name, nil, true
+		}
+	}
+	return "", nil, false
 }
 
 // errorValue wraps the JSON of an error in the type that marks it as ours.
