@@ -236,22 +236,6 @@ var collector = sendoff.Func("collector", func(ctx context.Context, want int) (i
 	return out.Total, err
 })
 
-// hop goes on as itself, so that signals meet it between two of its lives.
-var hop *sendoff.Function[[2]int, int]
-
-func init() {
-	hop = sendoff.Func("hop", func(ctx context.Context, in [2]int) (int, error) {
-		n, err := collect.Recv(ctx)
-		if err != nil {
-			return 0, err
-		}
-		if in[0]--; in[0] == 0 {
-			return in[1] + n, nil
-		}
-		return 0, hop.TailCall([2]int{in[0], in[1] + n})
-	})
-}
-
 func TestNoSignalIsLostBetweenTwoLives(t *testing.T) {
 	_, client := functionEngine(t, collector)
 	id := submitFunction(t, client, "collector", 300)
@@ -262,14 +246,4 @@ func TestNoSignalIsLostBetweenTwoLives(t *testing.T) {
 	}
 	require.NoError(t, group.Wait())
 	require.JSONEq(t, "44850", string(untilState(t, client, id, "succeeded").Result))
-}
-
-func TestATailCallKeepsSignalsThatItWasNotTold(t *testing.T) {
-	_, client := functionEngine(t, hop)
-	id := submitFunction(t, client, "hop", [2]int{20, 0})
-	for n := range 20 {
-		require.NoError(t, client.Signal(t.Context(), id, "n", n))
-		time.Sleep(20 * time.Millisecond) // one life each
-	}
-	require.JSONEq(t, "190", string(untilState(t, client, id, "succeeded").Result))
 }
