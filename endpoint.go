@@ -247,6 +247,9 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (e *Endpoint) run(ctx context.Context, req *sdkv1.RunRequest) (*sdkv1.RunResponse, func(bool)) {
+	if req.GetContext() != nil {
+		req.DispatchId = strings.ToLower(req.GetDispatchId()) // a Sendoff server spells an id anew after a 500
+	}
 	f := e.funcs[req.GetFunction()]
 	if f == nil {
 		return unknownFunction(req.GetFunction()), func(bool) {}

@@ -258,7 +258,8 @@ func (e *each[I, O]) cancel() {
 
 // TailCall, returned as the error of a durable function, has the call go on with
 // this function and input in place of the one that returned: the same call, with
-// an empty journal.
+// an empty journal. Signals that the run was told and nobody took are left behind;
+// [Loop] carries them along.
 func (f *Function[I, O]) TailCall(in I, opts ...Option) error {
 	c, err := f.call(in, gather(f.options, opts), time.Time{})
 	if err != nil {
