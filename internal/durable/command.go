@@ -39,6 +39,7 @@ func (b *Branch) command(e entry) entry {
 	e.ordinal = r.ordinals
 	r.ordinals += e.count
 	r.given += e.count
+	r.cut = -1 // what failed was followed by something: by an undo, maybe
 	if e.op == OpGo {
 		r.branches++
 		e.child = r.branches

@@ -9,6 +9,7 @@ import (
 	"hash/fnv"
 	"hash/maphash"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -187,10 +188,7 @@ func (j *job) journal() ([]byte, error) {
 	s, poll := j.server(), j.req.GetPollResult()
 	switch {
 	case s != nil && s.GetLength() > 0:
-		journal := make([]byte, 0, s.GetLength())
-		for _, segment := range s.GetSegments() {
-			journal = append(journal, segment...)
-		}
+		journal := slices.Concat(s.GetSegments()...)
 		if int64(len(journal)) != s.GetLength() {
 			return nil, fmt.Errorf("%w: it has %d bytes in place of %d", errDamaged, len(journal), s.GetLength())
 		}

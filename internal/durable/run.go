@@ -338,13 +338,15 @@ func (r *Run) markSent(n int) {
 func (r *Run) takeResult() bool {
 	if r.attempt.pollFail != nil {
 		fail := encodeError(r.attempt.pollFail)
-		r.attempt.pollFail = nil
-		for _, f := range r.lastSent {
+		for len(r.lastSent) > 0 { // one at a time, as a replay takes them
+			f := r.lastSent[0]
+			r.lastSent = r.lastSent[1:]
 			if !f.done {
 				r.record(entry{kind: entryDone, ordinal: f.ordinal, fail: fail})
+				return true
 			}
 		}
-		return true
+		r.attempt.pollFail = nil
 	}
 	for len(r.attempt.results) > 0 {
 		result := r.attempt.results[0]
