@@ -181,7 +181,7 @@ func TestAnEndpointWithoutAKeyServesOnlyItsHost(t *testing.T) {
 	require.ErrorContains(t, err, "DISPATCH_VERIFICATION_KEY")
 	_, err = sendoff.NewEndpoint(sendoff.EndpointConfig{VerificationKey: "short"})
 	require.ErrorContains(t, err, "PEM")
-	_, err = sendoff.NewEndpoint(sendoff.EndpointConfig{}, double, double)
+	_, err = sendoff.NewEndpoint(sendoff.EndpointConfig{Logger: quiet}, double, double)
 	require.ErrorContains(t, err, `"double"`)
 
 	for from, want := range map[string]int{"127.0.0.1:5": 200, "[::1]:5": 200, "embedded": 200, "192.0.2.1:5": 403} {

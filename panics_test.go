@@ -26,7 +26,7 @@ func (explosive) MarshalJSON() ([]byte, error) { panic("no\xfftext") }
 
 func endpointOf(t *testing.T, f sendoff.AnyFunction) *sendoff.Endpoint {
 	t.Helper()
-	e, err := sendoff.NewEndpoint(sendoff.EndpointConfig{Development: true}, f)
+	e, err := sendoff.NewEndpoint(sendoff.EndpointConfig{Development: true, Logger: quiet}, f)
 	require.NoError(t, err)
 	t.Cleanup(e.Close)
 	return e

@@ -41,7 +41,7 @@ func functionEngine(t *testing.T, funcs ...sendoff.AnyFunction) (*engine.Engine,
 	require.NoError(t, err)
 	hc := &http.Client{Transport: engine.NewTransport(e.Handler(engine.HandlerConfig{}))}
 	endpoint, err := sendoff.NewEndpoint(sendoff.EndpointConfig{
-		URL: "embedded://app", ServerURL: "http://sendoff.test", HTTPClient: hc, Development: true, Checkpoint: e.Checkpoint,
+		URL: "embedded://app", ServerURL: "http://sendoff.test", HTTPClient: hc, Checkpoint: e.Checkpoint,
 	}, funcs...)
 	require.NoError(t, err)
 	t.Cleanup(endpoint.Close)
