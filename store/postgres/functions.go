@@ -184,12 +184,15 @@ func (s *Store) handleAppends(ctx context.Context, calls []*appendCall) {
 
 // appendStmt adds segments of running functions to their journals. The shared
 // lock keeps whoever ends or restarts the function waiting until they are there.
+//
+// The task is asked for laterally: for a join the planner, who expects one running
+// task, goes through all tasks once for each checkpoint.
 func appendStmt(entries []*entry, each func(entryKey)) *stmt {
 	n := len(entries)
 	return query(`
 with s as materialized (
  select s.id, s.off, s.token, s.bytes from unnest($1, $2, $3, $4) as s(id, off, token, bytes)
- join sendoff.task t on t.id = s.id and t.token = s.token and t.state = 2 and t.kind = 2 for share of t)
+ cross join lateral (select from sendoff.task t where t.id = s.id and t.token = s.token and t.state = 2 and t.kind = 2 for share) t)
 insert into sendoff.journal (task, "offset", token, bytes) select id, off, token, bytes from s
 on conflict do nothing returning task, "offset", token`).
 		ids(n, func(i int) task.ID { return entries[i].ID }).
