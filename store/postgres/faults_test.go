@@ -149,7 +149,10 @@ func TestPlansHoldOnStaleStatistics(t *testing.T) {
 		require.Len(t, plans, 6+8+15, when)
 		require.Contains(t, plans["lock waits"], "Index Scan using wait_pkey")
 		require.Contains(t, plans["settle linked"], "Index Scan using task_pkey")
-		require.Contains(t, plans["append"], "Index Scan using task_pkey")
+		require.Contains(t, plans["append"], "Index Cond: (id = s_1.id)", when)
+		if strings.HasSuffix(when, "full") || strings.HasPrefix(when, "filled") { // every index of an empty table costs the same
+			require.Contains(t, plans["append"], "Index Scan using task_pkey", when)
+		}
 		require.Contains(t, plans["resume messages"], "using inbox_pkey")
 		require.Contains(t, plans["tree"], "using task_root")
 		require.Contains(t, plans["claim"], "Index Scan using ready_line")
