@@ -104,9 +104,12 @@ func (r *run) functions(ctx context.Context, function string, n, count, units in
 		ends += count
 	}
 	c, wrapped := countJournals(s, ends)
-	cfg := engine.Config{AllowLoopback: true, FunctionSlots: manySlots}
-	if strings.HasPrefix(r.Case, "step") {
+	cfg := engine.Config{AllowLoopback: true}
+	switch {
+	case strings.HasPrefix(r.Case, "step"):
 		cfg.FunctionSlots = stepSlots
+	case r.who == "sendoff":
+		cfg.FunctionSlots = manySlots // over HTTP so many would wait longer for the app than a run waits
 	}
 	submit, closeIt, err := r.serveFunctions(ctx, wrapped, cfg)
 	if err != nil {

@@ -93,7 +93,7 @@ func (c *counted) tenths() (first, last float64) {
 	return of(0, 1), of(9, 10)
 }
 
-// inFull waits until all tasks are settled, or none has been for a while.
+// inFull waits until all tasks are settled, or nothing was written for a while.
 func (c *counted) inFull(ctx context.Context) error {
 	const patience = 20 * time.Second
 	look := time.NewTicker(patience)
@@ -107,9 +107,12 @@ func (c *counted) inFull(ctx context.Context) error {
 		case <-look.C:
 		}
 		now := c.settled.Load()
+		if c.journals != nil {
+			now += c.journals.checkpoints.Load()
+		}
 		if now == before {
 			lanes, _ := c.Stats(ctx)
-			return fmt.Errorf("only %d of %d tasks were settled, and none for %s; the lanes: %+v", now, c.want, patience, lanes)
+			return fmt.Errorf("only %d of %d tasks were settled, and nothing was for %s; the lanes: %+v", c.settled.Load(), c.want, patience, lanes)
 		}
 		before = now
 	}
