@@ -8,9 +8,10 @@ import (
 
 // Where a limit starts, and how long a run waits for room before it is put off.
 const (
-	startLimit = 20
-	patience   = time.Second
-	busyWait   = 2 * time.Second
+	startLimit  = 20
+	patience    = time.Second // without any run that ends
+	maxPatience = 20 * time.Second
+	busyWait    = 2 * time.Second
 )
 
 // limiter bounds the runs under way on one host (additive increase,
@@ -26,6 +27,7 @@ type limiter struct {
 	limit    float64
 	steady   bool // it was halved before
 	cuts     int64
+	moved    time.Time // when a run ended last
 	inFlight int
 	waiting  []chan struct{} // closed when there is room, oldest first
 }
@@ -37,7 +39,8 @@ func newLimiter(most, queue int) *limiter {
 	return &limiter{most: most, queue: queue, limit: float64(min(startLimit, most))}
 }
 
-// acquire waits for room, at most for so long, and tells whether there is some.
+// acquire waits for room, and tells whether there is some: it gives up when no run
+// has ended for so long, and after maxPatience in any case.
 func (l *limiter) acquire(ctx context.Context, patience time.Duration) (ticket, bool) {
 	l.mu.Lock()
 	if l.inFlight < int(l.limit) && len(l.waiting) == 0 {
@@ -52,12 +55,7 @@ func (l *limiter) acquire(ctx context.Context, patience time.Duration) (ticket, 
 	l.waiting = append(l.waiting, room)
 	l.mu.Unlock()
 
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case <-room:
-	case <-timer.C:
-	case <-ctx.Done():
+	for began := time.Now(); !l.waited(ctx, room, patience, began); {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -65,6 +63,22 @@ func (l *limiter) acquire(ctx context.Context, patience time.Duration) (ticket, 
 		return ticket{}, false
 	}
 	return ticket{l.cuts}, true // whoever closed room has taken it for us
+}
+
+// waited waits for room for a while, and tells whether to wait no longer.
+func (l *limiter) waited(ctx context.Context, room <-chan struct{}, patience time.Duration, began time.Time) bool {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-room:
+		return true
+	case <-ctx.Done():
+		return true
+	case <-timer.C:
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.moved) > patience || time.Since(began) > maxPatience
 }
 
 func (l *limiter) take() ticket {
@@ -89,6 +103,7 @@ func (l *limiter) release(t ticket, e effect) {
 	defer l.mu.Unlock()
 	full := 2*l.inFlight >= int(l.limit)
 	l.inFlight--
+	l.moved = time.Now()
 	switch {
 	case e == shrink && t.cuts == l.cuts:
 		l.limit, l.steady = max(1, l.limit/2), true
