@@ -52,17 +52,17 @@ func stepCases() (cases []benchCase) {
 	for _, steps := range []int{100, 1000} {
 		cases = append(cases, floors(fmt.Sprintf("step%d", steps), func(group string) []benchCase {
 			do := func(ctx context.Context, r *run) error {
-				n := max(1, r.N/steps)
+				n, steps := max(1, r.N/steps), min(steps, r.N)
 				return r.functions(ctx, stepsName, n, steps, n*steps)
 			}
 			peer := func(ctx context.Context, r *run) error {
-				n := max(1, r.N/steps)
+				n, steps := max(1, r.N/steps), min(steps, r.N)
 				return r.dbos(ctx, dbosSteps, n, steps, n*steps)
 			}
 			return append([]benchCase{
 				{Group: group, Who: "sendoff", N: 128_000, Short: 64_000, do: do},
 				{Group: group, Who: "sendoff-http", N: 64_000, Short: 64_000, do: do},
-			}, withFull(group, benchCase{Group: group, Who: "dbos", N: 64 * steps / (steps / 100), Short: 64 * steps / (steps / 100), do: peer})...)
+			}, withFull(group, benchCase{Group: group, Who: "dbos", N: 6_400, Short: 6_400, do: peer})...)
 		})...)
 	}
 	return cases
