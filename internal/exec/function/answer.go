@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	"github.com/sendoff-dev/sendoff/internal/exec"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -62,7 +63,7 @@ func (r *run) refused(a *answer) verdict {
 	if reason.Code != "" || reason.Message != "" {
 		text = fmt.Sprintf("%s: %s: %s", text, reason.Code, short(reason.Message))
 	}
-	wait := retryAfter(a.header, r.cfg.Now())
+	wait := exec.RetryAfter(a.header, r.cfg.Now())
 	switch a.status {
 	case http.StatusCreated, http.StatusAccepted, http.StatusNonAuthoritativeInfo, http.StatusNoContent:
 		return r.invalid(text + ": only 200 carries an answer")
@@ -140,22 +141,4 @@ func statusText(status int) string {
 		return text + ", redirects are not followed"
 	}
 	return text
-}
-
-// retryAfter is the wait that an answer asks for (RFC 9110, section 10.2.3), 0
-// when it asks for none that makes sense. A date is read against the clock of
-// the one who wrote it.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	text := strings.TrimSpace(h.Get("Retry-After"))
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	at, err := http.ParseTime(text)
-	if err != nil {
-		return 0
-	}
-	if theirs, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = theirs
-	}
-	return max(at.Sub(now), 0)
 }

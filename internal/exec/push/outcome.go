@@ -1,12 +1,11 @@
 package push
 
 import (
-	"math"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
+	"github.com/sendoff-dev/sendoff/internal/exec"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -14,7 +13,7 @@ import (
 func (p *Pusher) outcome(what string, r *http.Response) task.Outcome {
 	o := task.Outcome{Code: int32(r.StatusCode), Class: byStatus(r)}
 	if o.Class != task.Success {
-		o.RetryAfter = retryAfter(r.Header, p.config.Now())
+		o.RetryAfter = exec.RetryAfter(r.Header, p.config.Now())
 		if o.RetryAfter > 0 && (r.StatusCode == http.StatusTooManyRequests || r.StatusCode == http.StatusServiceUnavailable) {
 			o.Class = task.Throttle
 		}
@@ -25,7 +24,7 @@ func (p *Pusher) outcome(what string, r *http.Response) task.Outcome {
 		o.Class = task.Reject
 	case wish == "yes" && o.Class != task.Throttle:
 		o.Class = task.Failure
-		o.RetryAfter = retryAfter(r.Header, p.config.Now())
+		o.RetryAfter = exec.RetryAfter(r.Header, p.config.Now())
 	}
 	if o.Class != task.Success {
 		o.Error = what + ": " + statusText(r.StatusCode)
@@ -59,36 +58,4 @@ func statusText(status int) string {
 		return text + ", redirects are not followed"
 	}
 	return text
-}
-
-// retryAfter is the wait that an answer asks for (RFC 9110, section 10.2.3), 0
-// when it asks for none that makes sense. A date is read against the clock of
-// the one who wrote it. Of two fields the longer wait counts.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	var wait time.Duration
-	for _, text := range h["Retry-After"] {
-		wait = max(wait, oneRetryAfter(strings.TrimSpace(text), h, now))
-	}
-	return wait
-}
-
-func oneRetryAfter(text string, h http.Header, now time.Time) time.Duration {
-	if text == "" {
-		return 0
-	}
-	if strings.Trim(text, "0123456789") == "" {
-		seconds, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || seconds > int64(math.MaxInt64/time.Second) {
-			return math.MaxInt64 // longer than can be said; task.Decide cuts it
-		}
-		return time.Duration(seconds) * time.Second
-	}
-	at, err := http.ParseTime(text)
-	if err != nil {
-		return 0
-	}
-	if theirs, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = theirs
-	}
-	return max(at.Sub(now), 0)
 }
