@@ -74,6 +74,10 @@ func rules() []rule {
 			why: "the SDK is linked into users' programs: no server, no database",
 		},
 		{
+			who: []string{"internal/journal"}, never: []string{"internal/...", "store/...", ".", "engine/..."},
+			why: "apps and server agree on the format of journals: it belongs to neither",
+		},
+		{
 			who:    []string{"..."},
 			except: []string{"chaos/...", "bench/...", "internal/testkit/...", "store/storetest/..."},
 			never:  []string{"github.com/stretchr/testify/...", "internal/testkit/...", "store/storetest/...", "chaos/..."}, linked: true,

@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync/atomic"
+
+	"github.com/sendoff-dev/sendoff/internal/journal"
 )
 
 // Branch is a strand of a run: its function, or one started by Go.
@@ -18,8 +20,8 @@ type Branch struct {
 	parent   *Branch
 	number   uint64 // of the command that made it, in its parent
 	scope    *scope
-	count    uint64   // commands so far
-	recorded []*entry // commands in the journal that is replayed
+	count    uint64           // commands so far
+	recorded []*journal.Entry // commands in the journal that is replayed
 	result   *Future
 	wait     *wait
 	queued   bool

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	"github.com/sendoff-dev/sendoff/internal/journal"
 )
 
 // errEvicted ends the contexts of a run that leaves memory.
@@ -19,33 +20,33 @@ var errEvicted = errors.New("sendoff: the function was suspended and left memory
 
 // command records what a branch asks for, or finds it in the journal. It does
 // not return when the code does not fit the journal.
-func (b *Branch) command(e entry) entry {
+func (b *Branch) command(e journal.Entry) journal.Entry {
 	r := b.run
 	b.count++
-	e.kind, e.branch, e.count = entryCommand, b.id, max(e.count, 1)
+	e.Kind, e.Branch, e.Count = journal.Command, b.id, max(e.Count, 1)
 	if r.replay.active() {
 		recorded, problem := r.replay.match(b, &e)
 		if problem != nil {
 			r.fail(problem)
 			b.abandon()
 		}
-		r.given += recorded.count
-		r.size = max(r.size, recorded.end)
+		r.given += recorded.Count
+		r.size = max(r.size, recorded.End)
 		return *recorded
 	}
-	if e.site == "" {
-		e.site = r.host.site()
+	if e.Site == "" {
+		e.Site = r.host.site()
 	}
-	e.ordinal = r.ordinals
-	r.ordinals += e.count
-	r.given += e.count
+	e.Ordinal = r.ordinals
+	r.ordinals += e.Count
+	r.given += e.Count
 	r.cut = -1 // what failed was followed by something: by an undo, maybe
-	if e.op == OpGo {
+	if e.Op == journal.OpGo {
 		r.branches++
-		e.child = r.branches
+		e.Child = r.branches
 	}
-	r.log.add(&e)
-	r.size = r.log.len()
+	r.log.Add(&e)
+	r.size = r.log.Len()
 	r.traceEntry(&e)
 	return e
 }
@@ -64,13 +65,13 @@ func Call(ctx context.Context, calls []*sdkv1.Call, detached bool) []*Future {
 		_, _ = digest.Write(c.GetInput().GetValue())
 		_, _ = digest.Write([]byte{0})
 	}
-	e := b.command(entry{op: OpCall, name: calls[0].GetFunction(), digest: digest.Sum64(), count: uint64(len(calls))})
+	e := b.command(journal.Entry{Op: journal.OpCall, Name: calls[0].GetFunction(), Digest: digest.Sum64(), Count: uint64(len(calls))})
 	block := make([]Future, len(calls))
 	out := make([]*Future, len(calls))
 	path := b.path(b.count)
 	for i, c := range calls {
 		f := &block[i]
-		*f = Future{run: r, kind: kindCall, ordinal: e.ordinal + uint64(i), path: path, call: c}
+		*f = Future{run: r, kind: kindCall, ordinal: e.Ordinal + uint64(i), path: path, call: c}
 		c.CorrelationId = r.correlation(f.ordinal)
 		out[i] = f
 		r.unsent = append(r.unsent, f)
@@ -91,8 +92,8 @@ type StepFunc func(ctx context.Context, key string) (Value, *sdkv1.Error)
 func Step(ctx context.Context, name string, body StepFunc) *Future {
 	_, b := scopeOf(ctx)
 	r := b.run
-	e := b.command(entry{op: OpStep, name: name})
-	f := &Future{run: r, kind: kindStep, ordinal: e.ordinal, path: b.path(b.count), body: body, ctx: ctx}
+	e := b.command(journal.Entry{Op: journal.OpStep, Name: name})
+	f := &Future{run: r, kind: kindStep, ordinal: e.Ordinal, path: b.path(b.count), body: body, ctx: ctx}
 	r.steps[f.ordinal] = f
 	r.toStart = append(r.toStart, f)
 	return f
@@ -111,18 +112,18 @@ func TimerAt(ctx context.Context, at time.Time) (*Future, time.Time) {
 }
 
 func (b *Branch) timer(at time.Time) (*Future, time.Time) {
-	e := b.command(entry{op: OpTimer, at: micros(at)})
-	f := &Future{run: b.run, kind: kindTimer, ordinal: e.ordinal, path: b.path(b.count), at: e.at}
+	e := b.command(journal.Entry{Op: journal.OpTimer, At: journal.Micros(at)})
+	f := &Future{run: b.run, kind: kindTimer, ordinal: e.Ordinal, path: b.path(b.count), at: e.At}
 	b.run.timers.add(f)
 	b.run.timerOf[f.ordinal] = f
-	return f, fromMicros(e.at)
+	return f, journal.Time(e.At)
 }
 
 // Go starts a branch.
 func Go(ctx context.Context, fn func(context.Context) (any, error)) *Future {
 	_, b := scopeOf(ctx)
-	e := b.command(entry{op: OpGo})
-	child := &Branch{id: e.child, parent: b, number: b.count}
+	e := b.command(journal.Entry{Op: journal.OpGo})
+	child := &Branch{id: e.Child, parent: b, number: b.count}
 	b.run.newBranch(ctx, child, fn)
 	return child.result
 }
@@ -185,7 +186,7 @@ func Signal(ctx context.Context, name string) *Future {
 // Promise asks for a promise and returns its place.
 func Promise(ctx context.Context) (*Future, string) {
 	_, b := scopeOf(ctx)
-	b.command(entry{op: OpPromise})
+	b.command(journal.Entry{Op: journal.OpPromise})
 	path := b.run.place(b.path(b.count))
 	return &Future{run: b.run, kind: kindSignal, signal: PromisePrefix + path}, path
 }
@@ -206,7 +207,7 @@ func (f *Future) bind() {
 
 // setSignal takes the value of a signal; an Error is the rejection of a promise.
 func (f *Future) setSignal(v Value) {
-	if e, ok := v.asError(); ok {
+	if e, ok := asError(v); ok {
 		f.fail, f.final = e, true
 		return
 	}
@@ -230,14 +231,14 @@ func Version(ctx context.Context, change string, limit uint64) uint64 {
 		return 0
 	}
 	r.versions[change] = limit
-	r.log.add(&entry{kind: entryVersion, name: change, n: limit})
+	r.log.Add(&journal.Entry{Kind: journal.Version, Name: change, N: limit})
 	return limit
 }
 
 // Now is the run's clock: when it last learned something.
 func Now(ctx context.Context) time.Time {
 	_, b := scopeOf(ctx)
-	return fromMicros(b.run.clock)
+	return journal.Time(b.run.clock)
 }
 
 // Random returns the branch's random numbers, the same in every replay.

@@ -17,6 +17,7 @@ import (
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
+	"github.com/sendoff-dev/sendoff/internal/journal"
 )
 
 // ErrStale is what Checkpoint returns when another attempt has taken over.
@@ -152,14 +153,14 @@ func (j *job) run(ctx context.Context, taken *warm) *sdkv1.RunResponse {
 	if s := j.server(); s != nil && s.GetLength() > 0 && !s.GetComplete() {
 		return &sdkv1.RunResponse{Status: sdkv1.Status_STATUS_TEMPORARY_ERROR, Report: j.report(&sendoffv1.RunReport{NeedJournal: true})}
 	}
-	journal, err := j.journal()
+	text, err := j.journal()
 	if err != nil {
 		return j.unreadable(err)
 	}
-	if len(journal) == 0 {
+	if len(text) == 0 {
 		return j.fresh(ctx)
 	}
-	return j.cold(ctx, journal)
+	return j.cold(ctx, text)
 }
 
 func (j *job) report(r *sendoffv1.RunReport) *sendoffv1.RunReport {
@@ -188,15 +189,15 @@ func (j *job) journal() ([]byte, error) {
 	s, poll := j.server(), j.req.GetPollResult()
 	switch {
 	case s != nil && s.GetLength() > 0:
-		journal := slices.Concat(s.GetSegments()...)
-		if int64(len(journal)) != s.GetLength() {
-			return nil, fmt.Errorf("%w: it has %d bytes in place of %d", errDamaged, len(journal), s.GetLength())
+		text := slices.Concat(s.GetSegments()...)
+		if int64(len(text)) != s.GetLength() {
+			return nil, fmt.Errorf("%w: it has %d bytes in place of %d", journal.ErrDamaged, len(text), s.GetLength())
 		}
-		return journal, nil
+		return text, nil
 	case poll == nil:
 		return nil, nil
 	case poll.GetTypedCoroutineState() == nil:
-		return nil, fmt.Errorf("%w: the run is resumed without a journal", errDamaged)
+		return nil, fmt.Errorf("%w: the run is resumed without a journal", journal.ErrDamaged)
 	}
 	return unpackState(poll.GetTypedCoroutineState())
 }
@@ -221,64 +222,67 @@ func (j *job) mismatch(text string) *sdkv1.RunResponse {
 
 // fresh starts a run from its input.
 func (j *job) fresh(ctx context.Context) *sdkv1.RunResponse {
-	input := fromAny(j.req.GetInput())
+	input := FromAny(j.req.GetInput())
 	info := j.info()
 	info.Epoch = rand.Uint64N(1<<16-1) + 1
 	info.Seed = j.seed(input)
 	info.Generation = j.generation(info.Seed)
-	w := &writer{keepAll: j.server() == nil}
+	w := &journal.Writer{}
+	if j.server() == nil {
+		w.KeepAll(nil)
+	}
 	r := newRun(j.host, info, w)
-	header := entry{
-		kind: entryHeader, name: info.Function, version: journalVersion, sdk: j.host.SDK, seed: info.Seed,
-		epoch: info.Epoch, at: micros(j.now()), value: input, dispatch: j.id, generation: info.Generation,
+	header := journal.Entry{
+		Kind: journal.Header, Name: info.Function, Version: journal.Newest, SDK: j.host.SDK, Seed: info.Seed,
+		Epoch: info.Epoch, At: journal.Micros(j.now()), Value: input, Dispatch: j.id, Generation: info.Generation,
 	}
 	if info.Generation == 0 {
-		header.version = 1
+		header.Version = 1
 	}
 	if !info.Expires.IsZero() {
-		header.expires = micros(info.Expires)
+		header.Expires = journal.Micros(info.Expires)
 	}
-	w.add(&header)
-	r.size = w.len()
-	r.clock = header.at
+	w.Add(&header)
+	r.size = w.Len()
+	r.clock = header.At
 	r.traceEntry(&header)
 	r.start(j.host.base(), j.fn, input)
 	return j.advance(ctx, r)
 }
 
 // cold brings a run back by repeating its journal.
-func (j *job) cold(ctx context.Context, journal []byte) *sdkv1.RunResponse {
-	entries, w, err := decode(journal)
+func (j *job) cold(ctx context.Context, text []byte) *sdkv1.RunResponse {
+	entries, w, err := journal.Decode(text)
 	if err != nil {
 		return j.unreadable(err)
 	}
-	if w.keepAll = j.server() == nil; w.keepAll {
-		w.all = journal
+	if j.server() == nil {
+		w.KeepAll(text)
 	}
 	header := entries[0]
-	if header.name != j.req.GetFunction() || header.dispatch != j.id {
-		return j.unreadable(fmt.Errorf("%w: it is that of run %s of function %s", errDamaged, header.dispatch, header.name))
+	if header.Name != j.req.GetFunction() || header.Dispatch != j.id {
+		return j.unreadable(fmt.Errorf("%w: it is that of run %s of function %s", journal.ErrDamaged, header.Dispatch, header.Name))
 	}
 	info := j.info()
-	info.Seed, info.Epoch, info.Generation = header.seed, header.epoch, header.generation
-	if header.expires > 0 {
-		info.Expires = fromMicros(header.expires)
+	info.Seed, info.Epoch, info.Generation = header.Seed, header.Epoch, header.Generation
+	if header.Expires > 0 {
+		info.Expires = journal.Time(header.Expires)
 	}
 	r := newRun(j.host, info, w)
 	r.restore(entries)
-	r.start(j.host.base(), j.fn, header.value)
+	r.start(j.host.base(), j.fn, header.Value)
 	return j.advance(ctx, r)
 }
 
 // restore sets the run to the start of a journal.
-func (r *Run) restore(entries []entry) {
+func (r *Run) restore(entries []journal.Entry) {
 	r.replay = newReplay(entries)
-	r.clock, r.size = entries[0].at, entries[0].end
+	r.clock, r.size = entries[0].At, entries[0].End
 	for i := range entries {
 		r.traceEntry(&entries[i])
-		if e := &entries[i]; e.kind == entryCommand {
-			r.ordinals = e.ordinal + e.count
-			r.branches = max(r.branches, e.child)
+		if e := &entries[i]; e.Kind == journal.Command {
+			r.ordinals = e.Ordinal + e.Count
+			r.branches = max(r.branches, e.Child)
 		}
 	}
 }
@@ -416,13 +420,13 @@ func (j *job) withJournal(r *Run, res *sdkv1.RunResponse) *sdkv1.RunResponse {
 		res.Report = &sendoffv1.RunReport{}
 	}
 	res.Report = j.report(res.Report)
-	n := len(r.log.pending)
+	n := r.log.Pending()
 	if Again(res.GetStatus()) && r.cut >= 0 {
 		n = r.cut
 	}
 	if j.server() != nil && n > 0 {
-		offset := r.log.taken
-		res.Report.Append = &sendoffv1.Append{Offset: offset, Segment: r.log.take(n)}
+		offset := r.log.Taken()
+		res.Report.Append = &sendoffv1.Append{Offset: offset, Segment: r.log.Take(n)}
 	}
 	return res
 }
@@ -440,23 +444,23 @@ func Again(s sdkv1.Status) bool {
 
 // Replay runs a function over a whole journal and no further: it starts no
 // step. The error is a MismatchError when the code does not fit.
-func (h *Host) Replay(ctx context.Context, function string, journal []byte, fn Func) error {
-	entries, w, err := decode(journal)
+func (h *Host) Replay(ctx context.Context, function string, text []byte, fn Func) error {
+	entries, w, err := journal.Decode(text)
 	if err != nil {
 		return err
 	}
-	if entries[0].name != function {
-		return fmt.Errorf("the journal is that of function %s, not of %s", entries[0].name, function)
+	if entries[0].Name != function {
+		return fmt.Errorf("the journal is that of function %s, not of %s", entries[0].Name, function)
 	}
-	info := Info{ID: entries[0].dispatch, Function: function, Seed: entries[0].seed, Epoch: entries[0].epoch, Generation: entries[0].generation}
-	if entries[0].expires > 0 {
-		info.Expires = fromMicros(entries[0].expires)
+	info := Info{ID: entries[0].Dispatch, Function: function, Seed: entries[0].Seed, Epoch: entries[0].Epoch, Generation: entries[0].Generation}
+	if entries[0].Expires > 0 {
+		info.Expires = journal.Time(entries[0].Expires)
 	}
 	r := newRun(h, info, w)
 	r.restore(entries)
 	r.dry = true
-	r.start(h.base(), fn, entries[0].value)
-	err = r.advance(ctx, attempt{now: fromMicros(entries[0].at), virtual: true, sendoff: true})
+	r.start(h.base(), fn, entries[0].Value)
+	err = r.advance(ctx, attempt{now: journal.Time(entries[0].At), virtual: true, sendoff: true})
 	r.evict()
 	return err
 }

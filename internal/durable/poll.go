@@ -8,6 +8,7 @@ import (
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
+	"github.com/sendoff-dev/sendoff/internal/journal"
 )
 
 // The limits of a poll in the protocol of Dispatch.
@@ -29,7 +30,7 @@ const maxJournalBytes = 14 << 20
 // poll suspends the run: it sends the calls that are new and says what to wait
 // for.
 func (j *job) poll(r *Run) *sdkv1.RunResponse {
-	if size := r.log.taken + int64(len(r.log.pending)); size > maxJournalBytes {
+	if size := r.log.Taken() + int64(r.log.Pending()); size > maxJournalBytes {
 		return failed(sdkv1.Status_STATUS_PERMANENT_ERROR, &sdkv1.Error{Type: "journal", Message: fmt.Sprintf(
 			"sendoff: the journal has grown to %d bytes, at most %d are possible: use sendoff.Loop, move parts into functions of their own, or keep large results elsewhere", size, maxJournalBytes)})
 	}
@@ -40,19 +41,19 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 	poll.MaxWait = durationpb.New(r.maxWait(more))
 	res := &sdkv1.RunResponse{Status: sdkv1.Status_STATUS_OK, Directive: &sdkv1.RunResponse_Poll{Poll: poll}}
 	canceled := r.canceled
-	r.log.add(&entry{kind: entryPoll, n: uint64(sent)})
+	r.log.Add(&journal.Entry{Kind: journal.Poll, N: uint64(sent)})
 	r.markSent(sent)
 	r.unsafe, r.cut = false, -1
 	j.keep = &warm{id: j.id, run: r}
 	if j.server() != nil {
-		offset := r.log.taken
-		segment := r.log.take(len(r.log.pending))
+		offset := r.log.Taken()
+		segment := r.log.Take(r.log.Pending())
 		res.Report = j.report(&sendoffv1.RunReport{Append: &sendoffv1.Append{Offset: offset, Segment: segment}, Cancel: canceled})
-		j.keep.length, j.keep.writer = r.log.taken, j.token()
+		j.keep.length, j.keep.writer = r.log.Taken(), j.token()
 		return res
 	}
-	r.log.take(len(r.log.pending))
-	state, err := packState(r.log.all)
+	r.log.Take(r.log.Pending())
+	state, err := packState(r.log.All())
 	if err != nil { // cannot happen: it is written to memory
 		j.keep = nil
 		return temporary("journal", err.Error())
@@ -119,7 +120,7 @@ func (r *Run) maxWait(more bool) time.Duration {
 	}
 	d := longWait
 	if f := r.timers.nearest(); f != nil {
-		d = min(d, fromMicros(f.at).Sub(r.now()))
+		d = min(d, journal.Time(f.at).Sub(r.now()))
 	}
 	return max(d, shortest)
 }

@@ -13,6 +13,7 @@ import (
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
+	"github.com/sendoff-dev/sendoff/internal/journal"
 )
 
 // Func is a durable function.
@@ -37,7 +38,7 @@ type Info struct {
 type Run struct {
 	host *Host
 	info Info
-	log  *writer
+	log  *journal.Writer
 
 	replay    replay
 	replaying atomic.Bool
@@ -98,7 +99,7 @@ type attempt struct {
 	flush    func(ctx context.Context, segment []byte, offset int64) error
 }
 
-func newRun(h *Host, info Info, w *writer) *Run {
+func newRun(h *Host, info Info, w *journal.Writer) *Run {
 	return &Run{
 		host: h, info: info, log: w, cut: -1,
 		live: make(map[*Branch]struct{}), calls: make(map[uint64]*Future), steps: make(map[uint64]*Future),
@@ -236,48 +237,48 @@ func (r *Run) repeat() {
 	}
 	e := r.replay.events[r.replay.next]
 	r.replay.next++
-	r.size = max(r.size, e.end)
+	r.size = max(r.size, e.End)
 	r.apply(e, true)
 }
 
 // record journals an event and applies it.
-func (r *Run) record(e entry) {
-	e.at = max(micros(r.now()), r.clock)
-	r.log.add(&e)
-	r.size = r.log.len()
+func (r *Run) record(e journal.Entry) {
+	e.At = max(journal.Micros(r.now()), r.clock)
+	r.log.Add(&e)
+	r.size = r.log.Len()
 	r.traceEntry(&e)
 	r.apply(&e, false)
 }
 
-func (r *Run) apply(e *entry, replayed bool) {
-	r.clock = max(r.clock, e.at)
-	switch e.kind {
-	case entryDone:
+func (r *Run) apply(e *journal.Entry, replayed bool) {
+	r.clock = max(r.clock, e.At)
+	switch e.Kind {
+	case journal.Done:
 		r.applyDone(e, replayed)
-	case entrySignal:
-		r.lastSig = int64(e.n)
-		r.applySignal(e.name, e.value)
-	case entryPoll:
-		r.markSent(int(min(e.n, uint64(len(r.unsent)))))
-	case entryExpire:
+	case journal.Signal:
+		r.lastSig = int64(e.N)
+		r.applySignal(e.Name, e.Value)
+	case journal.Poll:
+		r.markSent(int(min(e.N, uint64(len(r.unsent)))))
+	case journal.Expire:
 		r.expired = true
 		r.root.scope.cancel(context.DeadlineExceeded)
 	}
 }
 
-func (r *Run) applyDone(e *entry, replayed bool) {
-	f := r.find(e.ordinal)
+func (r *Run) applyDone(e *journal.Entry, replayed bool) {
+	f := r.find(e.Ordinal)
 	if f == nil {
 		return
 	}
 	var fail *sdkv1.Error
-	if e.fail != nil {
+	if e.Fail != nil {
 		fail = new(sdkv1.Error)
-		if err := proto.Unmarshal(e.fail, fail); err != nil {
+		if err := proto.Unmarshal(e.Fail, fail); err != nil {
 			fail = &sdkv1.Error{Type: "journal", Message: "the recorded error cannot be read"}
 		}
 	}
-	r.complete(f, func(f *Future) { f.value, f.fail, f.final = e.value, fail, replayed || f.kind != kindStep })
+	r.complete(f, func(f *Future) { f.value, f.fail, f.final = e.Value, fail, replayed || f.kind != kindStep })
 	if s := r.deadlines[f]; s != nil {
 		delete(r.deadlines, f)
 		s.cancel(context.DeadlineExceeded)
@@ -342,7 +343,7 @@ func (r *Run) takeResult() bool {
 			f := r.lastSent[0]
 			r.lastSent = r.lastSent[1:]
 			if !f.done {
-				r.record(entry{kind: entryDone, ordinal: f.ordinal, fail: fail})
+				r.record(journal.Entry{Kind: journal.Done, Ordinal: f.ordinal, Fail: fail})
 				return true
 			}
 		}
@@ -356,9 +357,9 @@ func (r *Run) takeResult() bool {
 		if id>>48 != r.info.Epoch || r.calls[ordinal] == nil {
 			continue // given before, or given up, or of an earlier life of the run
 		}
-		e := entry{kind: entryDone, ordinal: ordinal, value: fromAny(result.GetOutput())}
+		e := journal.Entry{Kind: journal.Done, Ordinal: ordinal, Value: FromAny(result.GetOutput())}
 		if result.GetError() != nil {
-			e.fail = encodeError(result.GetError())
+			e.Fail = encodeError(result.GetError())
 		}
 		r.record(e)
 		return true
@@ -373,7 +374,7 @@ func (r *Run) takeSignal() bool {
 		if s.GetSequence() <= r.lastSig && r.lastSig != 0 {
 			continue
 		}
-		r.record(entry{kind: entrySignal, name: s.GetName(), n: uint64(max(s.GetSequence(), 0)), value: fromAny(s.GetValue())})
+		r.record(journal.Entry{Kind: journal.Signal, Name: s.GetName(), N: uint64(max(s.GetSequence(), 0)), Value: FromAny(s.GetValue())})
 		return true
 	}
 	return false
@@ -381,13 +382,13 @@ func (r *Run) takeSignal() bool {
 
 // takeTimer lets one timer go off that is due.
 func (r *Run) takeTimer() bool {
-	now := micros(r.now())
+	now := journal.Micros(r.now())
 	if f := r.timers.nearest(); f != nil && f.at <= now {
-		r.record(entry{kind: entryDone, ordinal: f.ordinal})
+		r.record(journal.Entry{Kind: journal.Done, Ordinal: f.ordinal})
 		return true
 	}
-	if !r.expired && !r.info.Expires.IsZero() && micros(r.info.Expires) <= now {
-		r.record(entry{kind: entryExpire})
+	if !r.expired && !r.info.Expires.IsZero() && journal.Micros(r.info.Expires) <= now {
+		r.record(journal.Entry{Kind: journal.Expire})
 		return true
 	}
 	return false
@@ -397,7 +398,7 @@ func (r *Run) takeTimer() bool {
 func (r *Run) untilTimer(limit time.Duration) time.Duration {
 	now := r.now()
 	if f := r.timers.nearest(); f != nil {
-		limit = min(limit, fromMicros(f.at).Sub(now))
+		limit = min(limit, journal.Time(f.at).Sub(now))
 	}
 	if !r.expired && !r.info.Expires.IsZero() {
 		limit = min(limit, r.info.Expires.Sub(now))
@@ -412,7 +413,7 @@ func (r *Run) shortSleep() bool {
 		return false
 	}
 	f := r.timers.nearest()
-	return f != nil && fromMicros(f.at).Sub(r.now()) < time.Second
+	return f != nil && journal.Time(f.at).Sub(r.now()) < time.Second
 }
 
 // waitFor waits for a step, the attempt's end, or a time.

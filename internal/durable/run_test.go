@@ -15,12 +15,12 @@ func BenchmarkRun(b *testing.B) {
 	const calls = 1000
 	fn := func(ctx context.Context, _ Value) (Value, error) {
 		for i := range calls {
-			f := Call(ctx, []*sdkv1.Call{{Function: "g", Input: (Value{"t", []byte("some input")}).Any()}}, false)[0]
+			f := Call(ctx, []*sdkv1.Call{{Function: "g", Input: (Value{URL: "t", Data: []byte("some input")}).Any()}}, false)[0]
 			if err := Wait(ctx, ModeEvery, f); err != nil || f.Failed() {
 				return Value{}, fmt.Errorf("%d: %w", i, err)
 			}
 		}
-		return Value{"t", nil}, nil
+		return Value{URL: "t"}, nil
 	}
 	host := &Host{CacheSize: 1, Result: func(v Value, err error) *sdkv1.RunResponse {
 		if err != nil {
@@ -47,7 +47,7 @@ func BenchmarkRun(b *testing.B) {
 				return journal, req.GetDispatchId()
 			}
 			req.Context.Journal = &sendoffv1.Journal{Length: int64(len(journal)), Writer: token}
-			result := &sdkv1.CallResult{CorrelationId: poll.GetCalls()[0].GetCorrelationId(), Output: (Value{"t", []byte("some output")}).Any()}
+			result := &sdkv1.CallResult{CorrelationId: poll.GetCalls()[0].GetCorrelationId(), Output: (Value{URL: "t", Data: []byte("some output")}).Any()}
 			req.Directive = &sdkv1.RunRequest_PollResult{PollResult: &sdkv1.PollResult{Results: []*sdkv1.CallResult{result}}}
 		}
 	}

@@ -10,6 +10,8 @@ import (
 
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/sendoff-dev/sendoff/internal/journal"
 )
 
 // stateMagic starts the state that travels in a poll; the last byte is its version.
@@ -43,19 +45,19 @@ func packState(journal []byte) (*anypb.Any, error) {
 func unpackState(state *anypb.Any) ([]byte, error) {
 	var packed wrapperspb.BytesValue
 	if err := state.UnmarshalTo(&packed); err != nil {
-		return nil, fmt.Errorf("%w: the state is a %s, not one of this SDK", errDamaged, state.GetTypeUrl())
+		return nil, fmt.Errorf("%w: the state is a %s, not one of this SDK", journal.ErrDamaged, state.GetTypeUrl())
 	}
 	body, ok := bytes.CutPrefix(packed.Value, []byte(stateMagic))
 	if !ok {
-		return nil, fmt.Errorf("%w: the state is not one of this SDK, or of a newer one", errDamaged)
+		return nil, fmt.Errorf("%w: the state is not one of this SDK, or of a newer one", journal.ErrDamaged)
 	}
 	r := flate.NewReader(bytes.NewReader(body))
-	journal, err := io.ReadAll(io.LimitReader(r, maxJournal+1))
+	text, err := io.ReadAll(io.LimitReader(r, maxJournal+1))
 	if err != nil {
-		return nil, errors.Join(errDamaged, err)
+		return nil, errors.Join(journal.ErrDamaged, err)
 	}
-	if len(journal) > maxJournal {
-		return nil, fmt.Errorf("%w: it unpacks to more than %d bytes", errDamaged, maxJournal)
+	if len(text) > maxJournal {
+		return nil, fmt.Errorf("%w: it unpacks to more than %d bytes", journal.ErrDamaged, maxJournal)
 	}
-	return journal, nil
+	return text, nil
 }

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	"github.com/sendoff-dev/sendoff/internal/journal"
 )
 
 // startSteps starts the steps that are asked for. Steps that ended before must
@@ -28,8 +29,8 @@ func (r *Run) startSteps(ctx context.Context) {
 }
 
 func (r *Run) checkpoint(ctx context.Context) error {
-	offset := r.log.taken
-	segment := r.log.take(len(r.log.pending))
+	offset := r.log.Taken()
+	segment := r.log.Take(r.log.Pending())
 	if err := r.attempt.flush(ctx, segment, offset); err != nil {
 		return err
 	}
@@ -70,11 +71,11 @@ func (r *Run) takeStep() bool {
 		if end.f.done {
 			continue
 		}
-		e := entry{kind: entryDone, ordinal: end.f.ordinal, value: end.value}
+		e := journal.Entry{Kind: journal.Done, Ordinal: end.f.ordinal, Value: end.value}
 		if end.fail != nil {
-			e.fail = encodeError(end.fail)
+			e.Fail = encodeError(end.fail)
 			if r.cut < 0 {
-				r.cut = len(r.log.pending)
+				r.cut = r.log.Pending()
 			}
 		}
 		r.unsafe = true

@@ -5,28 +5,17 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	"github.com/sendoff-dev/sendoff/internal/journal"
 )
 
-func fromAny(a *anypb.Any) Value {
-	if a == nil {
-		return Value{}
-	}
-	return Value{a.GetTypeUrl(), a.GetValue()}
-}
-
-// Any returns the value for the wire; nil when there is none.
-func (v Value) Any() *anypb.Any {
-	if v.URL == "" {
-		return nil
-	}
-	return &anypb.Any{TypeUrl: v.URL, Value: v.Data}
-}
+// Value is an encoded value: the two fields of an Any. The zero Value is none.
+type Value = journal.Value
 
 // FromAny returns the value that came over the wire.
-func FromAny(a *anypb.Any) Value { return fromAny(a) }
+func FromAny(a *anypb.Any) Value { return journal.FromAny(a) }
 
 // asError reads a value that is a dispatch.sdk.v1.Error.
-func (v Value) asError() (*sdkv1.Error, bool) {
+func asError(v Value) (*sdkv1.Error, bool) {
 	e := new(sdkv1.Error)
 	a := v.Any()
 	if a == nil || !a.MessageIs(e) {

@@ -1,4 +1,8 @@
-package durable
+// Package journal is the format of the journal of a durable function: what the
+// function asked for, and what came of it. The SDK writes and replays it; the
+// server keeps it as opaque segments, and reads it only to show it. It knows
+// neither of them.
+package journal
 
 import (
 	"errors"
@@ -10,27 +14,28 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// journalVersion is the newest format that this code reads and writes. Format 1
+// Newest is the newest format that this code reads and writes. Format 1
 // has no generation, and is still written for the first journal of a run.
-const journalVersion = 2
+const Newest = 2
 
 // maxCommands bounds what a damaged journal can make us allocate.
 const maxCommands = 1 << 24
 
-// errDamaged is wrapped by every error of reading a journal.
-var errDamaged = errors.New("the journal is damaged")
+// ErrDamaged is wrapped by every error of reading a journal.
+var ErrDamaged = errors.New("the journal is damaged")
 
-type entryKind uint8
+// Kind is the kind of an entry.
+type Kind uint8
 
 const (
-	entryHeader  entryKind = 1
-	entryCommand entryKind = 2
-	entryDone    entryKind = 3 // of a command
-	entrySignal  entryKind = 4 // came, whether somebody waits for it or not
-	entryVersion entryKind = 5
-	entryPoll    entryKind = 6 // all commands so far are sent
-	entrySeal    entryKind = 7 // checksum of all before it
-	entryExpire  entryKind = 8 // the run's deadline passed
+	Header  Kind = 1
+	Command Kind = 2
+	Done    Kind = 3 // of a command
+	Signal  Kind = 4 // came, whether somebody waits for it or not
+	Version Kind = 5
+	Poll    Kind = 6 // all commands so far are sent
+	seal    Kind = 7 // checksum of all before it
+	Expire  Kind = 8 // the run's deadline passed
 )
 
 // Op is the kind of a command.
@@ -61,44 +66,37 @@ func (o Op) String() string {
 	return fmt.Sprintf("command %d", uint8(o))
 }
 
-// entry is one line of a journal. Which fields are set depends on its kind.
-type entry struct {
-	kind entryKind
+// Entry is one line of a journal. Which fields are set depends on its kind.
+type Entry struct {
+	Kind Kind
 
 	// header
-	version  uint64
-	sdk      string
-	seed     uint64
-	epoch    uint64
-	expires  int64 // microseconds; 0 = never
-	dispatch string
+	Version  uint64
+	SDK      string
+	Seed     uint64
+	Epoch    uint64
+	Expires  int64 // microseconds; 0 = never
+	Dispatch string
 	// generation tells the journals of one run apart; 0 = the first one, or format 1.
-	generation uint64
+	Generation uint64
 
 	// command; name also of header (function), signal and version
-	op      Op
-	branch  uint64
-	name    string
-	site    string
-	digest  uint64
-	count   uint64 // of commands in one entry, at least 1
-	ordinal uint64 // of the first; of done: which
+	Op      Op
+	Branch  uint64
+	Name    string
+	Site    string
+	Digest  uint64
+	Count   uint64 // of commands in one entry, at least 1
+	Ordinal uint64 // of the first; of done: which
 
-	at    int64 // microseconds: start, deadline, or when it came
-	n     uint64
-	value Value
-	fail  []byte // a dispatch.sdk.v1.Error
+	At    int64 // microseconds: start, deadline, or when it came
+	N     uint64
+	Value Value
+	Fail  []byte // a dispatch.sdk.v1.Error
 
-	child   uint64 // branch that an OpGo made
-	index   int    // in the journal
-	end     int64  // bytes of the journal up to its end
-	matched bool   // in replay
-}
-
-// Value is an encoded value: the two fields of an Any. The zero Value is none.
-type Value struct {
-	URL  string
-	Data []byte
+	Child uint64 // branch that an OpGo made
+	Index int    // in the journal
+	End   int64  // bytes of the journal up to its end
 }
 
 // The numbers of the fields in the encoding: the journal is a protobuf message
@@ -131,8 +129,9 @@ const (
 	fLife     = 23
 )
 
-// writer encodes entries. What was not taken yet is pending.
-type writer struct {
+// Writer encodes entries. What was not taken yet is pending. The zero Writer
+// begins a journal. Not safe for concurrent use.
+type Writer struct {
 	pending []byte
 	taken   int64  // bytes taken before
 	sum     uint32 // of them
@@ -143,44 +142,57 @@ type writer struct {
 	keepAll bool
 }
 
-// len is the length of the journal so far.
-func (w *writer) len() int64 { return w.taken + int64(len(w.pending)) }
+// KeepAll has the writer keep the whole journal, which had these bytes before.
+func (w *Writer) KeepAll(before []byte) { w.keepAll, w.all = true, before }
+
+// All is the whole journal as it was taken; see KeepAll.
+func (w *Writer) All() []byte { return w.all }
+
+// Taken is the length of what was taken, in bytes: where the next segment begins.
+func (w *Writer) Taken() int64 { return w.taken }
+
+// Pending is the length of what was not taken yet, in bytes.
+func (w *Writer) Pending() int { return len(w.pending) }
+
+// Len is the length of the journal so far, in bytes.
+func (w *Writer) Len() int64 { return w.taken + int64(len(w.pending)) }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func (w *writer) add(e *entry) {
-	if e.kind == entryHeader {
-		w.start = e.at
+// Add writes an entry.
+func (w *Writer) Add(e *Entry) {
+	if e.Kind == Header {
+		w.start = e.At
 	}
 	b := w.scratch[:0]
-	b = appendNum(b, fKind, uint64(e.kind))
-	b = appendNum(b, fBranch, e.branch)
-	b = appendNum(b, fOp, uint64(e.op))
-	b = w.appendText(b, fName, fNameRef, e.name)
-	b = w.appendText(b, fSite, fSiteRef, e.site)
-	if e.digest != 0 {
+	b = appendNum(b, fKind, uint64(e.Kind))
+	b = appendNum(b, fBranch, e.Branch)
+	b = appendNum(b, fOp, uint64(e.Op))
+	b = w.appendText(b, fName, fNameRef, e.Name)
+	b = w.appendText(b, fSite, fSiteRef, e.Site)
+	if e.Digest != 0 {
 		b = protowire.AppendTag(b, fDigest, protowire.Fixed64Type)
-		b = protowire.AppendFixed64(b, e.digest)
+		b = protowire.AppendFixed64(b, e.Digest)
 	}
-	if e.count > 1 {
-		b = appendNum(b, fCount, e.count)
+	if e.Count > 1 {
+		b = appendNum(b, fCount, e.Count)
 	}
-	if e.at != 0 {
-		at := e.at
-		if e.kind != entryHeader {
+	if e.At != 0 {
+		at := e.At
+		if e.Kind != Header {
 			at -= w.start
 		}
 		b = protowire.AppendTag(b, fAt, protowire.VarintType)
 		b = protowire.AppendVarint(b, protowire.EncodeZigZag(at))
 	}
-	if e.kind == entryDone {
-		b = appendNum(b, fOrdinal, e.ordinal)
+	if e.Kind == Done {
+		b = appendNum(b, fOrdinal, e.Ordinal)
 	}
-	b = w.appendText(b, fURL, fURLRef, e.value.URL)
-	b = appendBytes(b, fData, e.value.Data)
-	b = appendBytes(b, fFail, e.fail)
-	b = appendNum(b, fN, e.n)
-	if e.kind == entryHeader {
+	b = w.appendText(b, fURL, fURLRef, e.Value.URL)
+	b = appendBytes(b, fData, e.Value.Data)
+	b = appendBytes(b, fFail, e.Fail)
+	b = appendNum(b, fN, e.N)
+	if e.Kind == Header {
 		b = w.appendHeader(b, e)
 	}
 	w.scratch = b
@@ -188,14 +200,14 @@ func (w *writer) add(e *entry) {
 	w.pending = protowire.AppendBytes(w.pending, b)
 }
 
-func (w *writer) appendHeader(b []byte, e *entry) []byte {
-	b = appendNum(b, fVersion, e.version)
-	b = appendBytes(b, fSDK, []byte(e.sdk))
-	b = appendNum(b, fSeed, e.seed)
-	b = appendNum(b, fEpoch, e.epoch)
-	b = appendNum(b, fExpires, uint64(max(e.expires, 0)))
-	b = appendBytes(b, fDispatch, []byte(e.dispatch))
-	return appendNum(b, fLife, e.generation)
+func (w *Writer) appendHeader(b []byte, e *Entry) []byte {
+	b = appendNum(b, fVersion, e.Version)
+	b = appendBytes(b, fSDK, []byte(e.SDK))
+	b = appendNum(b, fSeed, e.Seed)
+	b = appendNum(b, fEpoch, e.Epoch)
+	b = appendNum(b, fExpires, uint64(max(e.Expires, 0)))
+	b = appendBytes(b, fDispatch, []byte(e.Dispatch))
+	return appendNum(b, fLife, e.Generation)
 }
 
 func appendNum(b []byte, field protowire.Number, v uint64) []byte {
@@ -215,7 +227,7 @@ func appendBytes(b []byte, field protowire.Number, v []byte) []byte {
 }
 
 // appendText writes a text in full the first time, and as its number later.
-func (w *writer) appendText(b []byte, full, ref protowire.Number, text string) []byte {
+func (w *Writer) appendText(b []byte, full, ref protowire.Number, text string) []byte {
 	if text == "" {
 		return b
 	}
@@ -230,10 +242,10 @@ func (w *writer) appendText(b []byte, full, ref protowire.Number, text string) [
 	return protowire.AppendString(b, text)
 }
 
-// take seals the first n pending bytes, and returns them as a segment.
-func (w *writer) take(n int) []byte {
+// Take seals the first n pending bytes, and returns them as a segment.
+func (w *Writer) Take(n int) []byte {
 	w.sum = crc32.Update(w.sum, castagnoli, w.pending[:n])
-	seal := appendNum(nil, fKind, uint64(entrySeal))
+	seal := appendNum(nil, fKind, uint64(seal))
 	seal = appendNum(seal, fN, uint64(w.sum)+1)
 	segment := append(make([]byte, 0, n+len(seal)+2), w.pending[:n]...)
 	segment = protowire.AppendTag(segment, fieldEntry, protowire.BytesType)
@@ -249,7 +261,7 @@ func (w *writer) take(n int) []byte {
 
 // reader decodes a journal and leaves a writer that goes on with it.
 type reader struct {
-	entries  []entry
+	entries  []Entry
 	texts    []string
 	start    int64
 	commands uint64
@@ -260,9 +272,9 @@ type reader struct {
 	whole    []byte
 }
 
-// decode reads all segments of a journal. Errors wrap errDamaged. The entries
-// alias the bytes.
-func decode(journal []byte) ([]entry, *writer, error) {
+// Decode reads all segments of a journal. Errors wrap ErrDamaged, but for
+// a journal of a newer format. The entries alias the bytes.
+func Decode(journal []byte) ([]Entry, *Writer, error) {
 	r := &reader{whole: journal}
 	for rest := journal; len(rest) > 0; {
 		r.position = len(journal) - len(rest)
@@ -282,7 +294,7 @@ func decode(journal []byte) ([]entry, *writer, error) {
 	if len(r.entries) == 0 || !r.sealed {
 		return nil, nil, r.damaged("its end is missing")
 	}
-	w := &writer{taken: int64(len(journal)), sum: r.sum, start: r.start, texts: make(map[string]uint64, len(r.texts))}
+	w := &Writer{taken: int64(len(journal)), sum: r.sum, start: r.start, texts: make(map[string]uint64, len(r.texts))}
 	for i, text := range r.texts {
 		w.texts[text] = uint64(i) + 1
 	}
@@ -290,54 +302,54 @@ func decode(journal []byte) ([]entry, *writer, error) {
 }
 
 func (r *reader) damaged(format string, args ...any) error {
-	return fmt.Errorf("%w: at byte %d: %s", errDamaged, r.position, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w: at byte %d: %s", ErrDamaged, r.position, fmt.Sprintf(format, args...))
 }
 
 func (r *reader) entry(body, raw []byte) error {
-	e := entry{count: 1}
+	e := Entry{Count: 1}
 	if err := r.fields(body, &e); err != nil {
 		return err
 	}
-	if (len(r.entries) == 0) != (e.kind == entryHeader) {
+	if (len(r.entries) == 0) != (e.Kind == Header) {
 		return r.damaged("the header is not where it must be")
 	}
-	switch e.kind {
-	case entryHeader:
-		if e.version == 0 || e.version > journalVersion {
-			return fmt.Errorf("the journal was written by a newer SDK (%s, format %d; this one reads up to %d): deploy that version again", e.sdk, e.version, journalVersion)
+	switch e.Kind {
+	case Header:
+		if e.Version == 0 || e.Version > Newest {
+			return fmt.Errorf("the journal was written by a newer SDK (%s, format %d; this one reads up to %d): deploy that version again", e.SDK, e.Version, Newest)
 		}
-		r.start = e.at
-	case entryCommand:
-		if e.branch > r.branches || e.count > maxCommands || r.commands+e.count > maxCommands {
-			return r.damaged("command of branch %d with %d parts", e.branch, e.count)
+		r.start = e.At
+	case Command:
+		if e.Branch > r.branches || e.Count > maxCommands || r.commands+e.Count > maxCommands {
+			return r.damaged("command of branch %d with %d parts", e.Branch, e.Count)
 		}
-		if e.op == OpGo {
+		if e.Op == OpGo {
 			r.branches++
-			e.child = r.branches
+			e.Child = r.branches
 		}
-		e.ordinal = r.commands
-		r.commands += e.count
-	case entryDone:
-		if e.ordinal >= r.commands {
-			return r.damaged("end of command %d, which was never given", e.ordinal)
+		e.Ordinal = r.commands
+		r.commands += e.Count
+	case Done:
+		if e.Ordinal >= r.commands {
+			return r.damaged("end of command %d, which was never given", e.Ordinal)
 		}
-	case entrySignal, entryVersion, entryPoll, entryExpire:
-	case entrySeal:
-		if e.n != uint64(r.sum)+1 {
+	case Signal, Version, Poll, Expire:
+	case seal:
+		if e.N != uint64(r.sum)+1 {
 			return r.damaged("its checksum is wrong")
 		}
 	default:
-		return r.damaged("entry of unknown kind %d", e.kind)
+		return r.damaged("entry of unknown kind %d", e.Kind)
 	}
 	r.sum = crc32.Update(r.sum, castagnoli, raw)
-	if r.sealed = e.kind == entrySeal; !r.sealed {
-		e.index, e.end = len(r.entries), int64(r.position+len(raw))
+	if r.sealed = e.Kind == seal; !r.sealed {
+		e.Index, e.End = len(r.entries), int64(r.position+len(raw))
 		r.entries = append(r.entries, e)
 	}
 	return nil
 }
 
-func (r *reader) fields(body []byte, e *entry) error {
+func (r *reader) fields(body []byte, e *Entry) error {
 	for len(body) > 0 {
 		field, kind, n := protowire.ConsumeTag(body)
 		if n < 0 {
@@ -359,7 +371,7 @@ func (r *reader) fields(body []byte, e *entry) error {
 		case protowire.Fixed64Type:
 			var v uint64
 			if v, n = protowire.ConsumeFixed64(body); n >= 0 && field == fDigest {
-				e.digest = v
+				e.Digest = v
 			}
 		default:
 			n = protowire.ConsumeFieldValue(field, kind, body)
@@ -375,58 +387,58 @@ func (r *reader) fields(body []byte, e *entry) error {
 	return nil
 }
 
-func (r *reader) number(e *entry, field protowire.Number, v uint64) (err error) {
+func (r *reader) number(e *Entry, field protowire.Number, v uint64) (err error) {
 	switch field {
 	case fKind:
-		e.kind = entryKind(min(v, math.MaxUint8))
+		e.Kind = Kind(min(v, math.MaxUint8))
 	case fBranch:
-		e.branch = v
+		e.Branch = v
 	case fOp:
-		e.op = Op(min(v, math.MaxUint8))
+		e.Op = Op(min(v, math.MaxUint8))
 	case fNameRef:
-		e.name, err = r.text(v)
+		e.Name, err = r.text(v)
 	case fSiteRef:
-		e.site, err = r.text(v)
+		e.Site, err = r.text(v)
 	case fURLRef:
-		e.value.URL, err = r.text(v)
+		e.Value.URL, err = r.text(v)
 	case fCount:
-		e.count = max(v, 1)
+		e.Count = max(v, 1)
 	case fAt:
-		e.at = protowire.DecodeZigZag(v) + r.start
+		e.At = protowire.DecodeZigZag(v) + r.start
 	case fOrdinal:
-		e.ordinal = v
+		e.Ordinal = v
 	case fN:
-		e.n = v
+		e.N = v
 	case fVersion:
-		e.version = v
+		e.Version = v
 	case fSeed:
-		e.seed = v
+		e.Seed = v
 	case fEpoch:
-		e.epoch = v & math.MaxUint16
+		e.Epoch = v & math.MaxUint16
 	case fExpires:
-		e.expires = int64(v & math.MaxInt64)
+		e.Expires = int64(v & math.MaxInt64)
 	case fLife:
-		e.generation = v
+		e.Generation = v
 	}
 	return err
 }
 
-func (r *reader) bytes(e *entry, field protowire.Number, v []byte) {
+func (r *reader) bytes(e *Entry, field protowire.Number, v []byte) {
 	switch field {
 	case fName:
-		e.name = r.newText(v)
+		e.Name = r.newText(v)
 	case fSite:
-		e.site = r.newText(v)
+		e.Site = r.newText(v)
 	case fURL:
-		e.value.URL = r.newText(v)
+		e.Value.URL = r.newText(v)
 	case fData:
-		e.value.Data = v
+		e.Value.Data = v
 	case fFail:
-		e.fail = v
+		e.Fail = v
 	case fSDK:
-		e.sdk = string(v)
+		e.SDK = string(v)
 	case fDispatch:
-		e.dispatch = string(v)
+		e.Dispatch = string(v)
 	}
 }
 
@@ -442,5 +454,8 @@ func (r *reader) text(ref uint64) (string, error) {
 	return r.texts[ref-1], nil
 }
 
-func micros(t time.Time) int64      { return t.UnixMicro() }
-func fromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }
+// Micros is a time as journals keep it.
+func Micros(t time.Time) int64 { return t.UnixMicro() }
+
+// Time is the time of so many microseconds.
+func Time(us int64) time.Time { return time.UnixMicro(us).UTC() }
