@@ -2,8 +2,6 @@ package storetest
 
 import (
 	"bytes"
-	"iter"
-	"maps"
 	"slices"
 	"time"
 
@@ -15,8 +13,6 @@ import (
 )
 
 func timeOf(us int64) time.Time { return time.UnixMicro(us) }
-
-func mapKeys[K comparable, V any](m map[K]V) iter.Seq[K] { return maps.Keys(m) }
 
 const second = 1_000_000
 
@@ -117,9 +113,13 @@ func (m *machine) insertAgain(t *rapid.T) {
 	if len(m.groups) == 0 {
 		t.Skip("nothing to repeat")
 	}
-	last := m.groups[len(m.groups)-1]
+	m.submitAgain(m.groups[len(m.groups)-1])
+}
+
+// submitAgain stores tasks that were stored, as after a commit that got no answer.
+func (m *machine) submitAgain(group []store.NewTask) {
 	m.saw("insert:again")
-	m.submit(last, false)
+	m.submit(group, false)
 }
 
 var statusNames = map[store.InsertStatus]string{
@@ -155,12 +155,12 @@ func (m *machine) claim(t *rapid.T) {
 			}
 		}
 	}
-	m.claimAs(t, req)
+	m.claimAs(req)
 }
 
-func (m *machine) claimAs(t *rapid.T, req store.ClaimRequest) {
+func (m *machine) claimAs(req store.ClaimRequest) {
 	got, err := m.real.Claim(ctx, req)
-	require.NoError(t, err)
+	require.NoError(m.rt, err)
 	want, _ := m.oracle.Claim(ctx, req)
 	m.same("claim", got, want)
 	m.held = append(m.held, got.Tasks...)
@@ -219,6 +219,11 @@ func (m *machine) ending(t *rapid.T, c store.Claimed) store.Transition {
 	if rapid.Bool().Draw(t, "answer") {
 		o.Answer = task.Answer{Body: []byte("body\x00"), Header: []task.Header{{Name: "X-A", Value: "1"}}, Truncated: true}
 	}
+	return m.decided(c, o)
+}
+
+// decided is the transition of an outcome.
+func (m *machine) decided(c store.Claimed, o task.Outcome) store.Transition {
 	d := task.Decide(task.Attempt{
 		Failures: c.Failures, Crashes: c.Crashes, FirstStarted: c.FirstStarted, Now: m.now, Retry: task.RetryPolicy{MaxAttempts: c.MaxAttempts},
 	}, o, 0.5)
@@ -228,10 +233,17 @@ func (m *machine) ending(t *rapid.T, c store.Claimed) store.Transition {
 func (m *machine) settleAll(ts []store.Transition) {
 	got, gotWoken, err := m.real.Settle(ctx, ts)
 	require.NoError(m.rt, err)
+	waiting := m.suspended()
 	want, wantWoken, _ := m.oracle.Settle(ctx, ts)
+	if slices.ContainsFunc(waiting, func(id task.ID) bool { return m.oracle.tasks[id].State == task.Ready }) {
+		m.saw("function:resumed")
+	}
 	for i := range ts {
 		m.same("settle", errName(got[i]), errName(want[i]))
 		m.saw("settle:" + errName(got[i]))
+		if got[i] == nil {
+			m.sawEffects(&ts[i])
+		}
 	}
 	m.same("woken by settle", sortWoken(gotWoken), sortWoken(wantWoken))
 }
@@ -244,14 +256,22 @@ func (m *machine) settleAgain(t *rapid.T) {
 	if rapid.Bool().Draw(t, "other outcome") {
 		again.Outcome, again.Decision.To = task.Reject, task.Failed
 	}
+	m.settleOnceMore(again)
+}
+
+// settleOnceMore repeats a settle, as after a commit that got no answer.
+func (m *machine) settleOnceMore(t store.Transition) {
 	m.saw("settle:again")
-	m.settleAll([]store.Transition{again})
+	m.settleAll([]store.Transition{t})
 }
 
 func (m *machine) promote(t *rapid.T) {
-	limit := rapid.IntRange(1, 4).Draw(t, "limit")
+	m.promoteUpTo(rapid.IntRange(1, 4).Draw(t, "limit"))
+}
+
+func (m *machine) promoteUpTo(limit int) {
 	n, next, woken, err := m.real.PromoteDue(ctx, limit)
-	require.NoError(t, err)
+	require.NoError(m.rt, err)
 	wantN, wantNext, wantWoken, _ := m.oracle.PromoteDue(ctx, limit)
 	m.same("promoted", []int64{int64(n), next}, []int64{int64(wantN), wantNext})
 	m.same("woken by promote", sortWoken(woken), sortWoken(wantWoken))
@@ -264,15 +284,15 @@ func (m *machine) promote(t *rapid.T) {
 
 // loseNodes lets one node after the other die with the same local tasks.
 func (m *machine) loseNodes(t *rapid.T) {
-	lane := m.lanes[slices.IndexFunc(m.lanes, func(l store.Lane) bool { return l.Pool != task.AnyPool })]
+	lane := m.localLane()
 	for range rapid.IntRange(1, 3).Draw(t, "nodes") {
 		m.register()
 		req := store.ClaimRequest{ID: m.newID(), Node: m.nodes[len(m.nodes)-1], Limit: 3, Slots: []store.ClaimSlot{
 			{Lane: lane.ID, Priority: task.SuspectPriority, Limit: 1}, {Lane: lane.ID, Priority: 5, Limit: 1},
 		}}
-		m.claimAs(t, req)
+		m.claimAs(req)
 		m.now += 11 * second
-		m.rescueAs(t, m.nodes[0], nil, 3)
+		m.rescueAs(m.nodes[0], nil, 3)
 	}
 }
 
@@ -284,12 +304,12 @@ func (m *machine) rescue(t *rapid.T) {
 			known = append(known, id)
 		}
 	}
-	m.rescueAs(t, self, known, rapid.IntRange(1, 3).Draw(t, "limit"))
+	m.rescueAs(self, known, rapid.IntRange(1, 3).Draw(t, "limit"))
 }
 
-func (m *machine) rescueAs(t *rapid.T, self task.ID, known []task.ID, limit int) {
+func (m *machine) rescueAs(self task.ID, known []task.ID, limit int) {
 	got, err := m.real.Rescue(ctx, self, known, limit)
-	require.NoError(t, err)
+	require.NoError(m.rt, err)
 	want, _ := m.oracle.Rescue(ctx, self, known, limit)
 	got.Woken, want.Woken = sortWoken(got.Woken), sortWoken(want.Woken)
 	m.same("rescue", got, want)
@@ -304,14 +324,17 @@ func (m *machine) rescueAs(t *rapid.T, self task.ID, known []task.ID, limit int)
 }
 
 func (m *machine) retain(t *rapid.T) {
-	r := store.Retention{Succeeded: second, Canceled: 2 * second, Failed: 5 * second}
 	cursor := task.ID{}
 	if len(m.ids) > 0 && rapid.Bool().Draw(t, "from cursor") {
 		cursor = rapid.SampledFrom(m.ids).Draw(t, "cursor")
 	}
-	limit := rapid.IntRange(1, 5).Draw(t, "limit")
+	m.retainFrom(cursor, rapid.IntRange(1, 5).Draw(t, "limit"))
+}
+
+func (m *machine) retainFrom(cursor task.ID, limit int) {
+	r := store.Retention{Succeeded: second, Canceled: 2 * second, Failed: 5 * second}
 	next, n, err := m.real.Retain(ctx, r, cursor, limit)
-	require.NoError(t, err)
+	require.NoError(m.rt, err)
 	wantNext, wantN, _ := m.oracle.Retain(ctx, r, cursor, limit)
 	m.same("retain", n, wantN)
 	m.same("retain cursor", next, wantNext)
@@ -326,18 +349,26 @@ func (m *machine) members(t *rapid.T) {
 	case 0:
 		m.register()
 	case 1:
-		require.NoError(t, m.real.Leave(ctx, node))
-		_ = m.oracle.Leave(ctx, node)
-		m.saw("leave:ok")
+		m.leave(node)
 	default:
-		err := m.real.Heartbeat(ctx, node, 10*second, true)
-		m.same("heartbeat", errName(err), errName(m.oracle.Heartbeat(ctx, node, 10*second, true)))
-		m.saw("heartbeat:" + map[bool]string{true: "ok", false: "lost"}[err == nil])
+		m.heartbeat(node)
 	}
 	got, err := m.real.Nodes(ctx)
 	require.NoError(t, err)
 	want, _ := m.oracle.Nodes(ctx)
 	m.same("nodes", got, want)
+}
+
+func (m *machine) leave(node task.ID) {
+	require.NoError(m.rt, m.real.Leave(ctx, node))
+	_ = m.oracle.Leave(ctx, node)
+	m.saw("leave:ok")
+}
+
+func (m *machine) heartbeat(node task.ID) {
+	err := m.real.Heartbeat(ctx, node, 10*second, true)
+	m.same("heartbeat", errName(err), errName(m.oracle.Heartbeat(ctx, node, 10*second, true)))
+	m.saw("heartbeat:" + map[bool]string{true: "ok", false: "lost"}[err == nil])
 }
 
 func (m *machine) anyID(t *rapid.T) task.ID {
@@ -364,9 +395,13 @@ func (m *machine) ofState(t *rapid.T) (ids []task.ID) {
 
 func (m *machine) operate(t *rapid.T) {
 	id := m.anyID(t)
+	m.steer(rapid.SampledFrom([]string{"cancel", "retry", "run", "delete", "restart", "signal", "signal"}).Draw(t, "verb"), id)
+}
+
+// steer does what a person asks for.
+func (m *machine) steer(name string, id task.ID) {
 	var err, wantErr error
 	var woken, wantWoken []store.Woken
-	name := rapid.SampledFrom([]string{"cancel", "retry", "run", "delete", "restart", "signal", "signal"}).Draw(t, "verb")
 	switch name {
 	case "cancel":
 		woken, err = m.real.Cancel(ctx, id)
@@ -393,10 +428,13 @@ func (m *machine) operate(t *rapid.T) {
 }
 
 func (m *machine) purge(t *rapid.T) {
-	lanes := []int32{rapid.SampledFrom(m.lanes).Draw(t, "lane").ID}
-	limit := rapid.IntRange(1, 3).Draw(t, "limit")
+	m.purgeLane(rapid.SampledFrom(m.lanes).Draw(t, "lane").ID, rapid.IntRange(1, 3).Draw(t, "limit"))
+}
+
+func (m *machine) purgeLane(lane int32, limit int) {
+	lanes := []int32{lane}
 	n, woken, err := m.real.Purge(ctx, lanes, limit)
-	require.NoError(t, err)
+	require.NoError(m.rt, err)
 	want, wantWoken, _ := m.oracle.Purge(ctx, lanes, limit)
 	m.same("purge", n, want)
 	m.same("woken by purge", sortWoken(woken), sortWoken(wantWoken))
@@ -406,105 +444,14 @@ func (m *machine) purge(t *rapid.T) {
 }
 
 func (m *machine) pause(t *rapid.T) {
-	queue := rapid.SampledFrom([]int32{1, 2, 99}).Draw(t, "queue")
-	paused := rapid.Bool().Draw(t, "paused")
+	m.setPaused(rapid.SampledFrom([]int32{1, 2, 99}).Draw(t, "queue"), rapid.Bool().Draw(t, "paused"))
+}
+
+func (m *machine) setPaused(queue int32, paused bool) {
 	woken, err := m.real.SetPaused(ctx, queue, paused)
 	want, wantErr := m.oracle.SetPaused(ctx, queue, paused)
 	m.same("pause", errName(err), errName(wantErr))
 	m.same("woken by resume", sortWoken(woken), sortWoken(want))
 	verb := map[bool]string{true: "pause:", false: "resume:"}[paused]
 	m.saw(verb + errName(err))
-}
-
-func (m *machine) read(t *rapid.T) {
-	id := m.anyID(t)
-	got, err := m.real.Attempts(ctx, id)
-	require.NoError(t, err)
-	want, _ := m.oracle.Attempts(ctx, id)
-	m.same("attempts", got, want)
-	if len(got) > 0 {
-		m.saw("attempts:some")
-	}
-	payload, err := m.real.Payload(ctx, id)
-	wantPayload, wantErr := m.oracle.Payload(ctx, id)
-	m.same("payload", errName(err), errName(wantErr))
-	m.same("payload", payload, wantPayload)
-	m.saw("payload:" + errName(err))
-
-	kind, hash := rapid.SampledFrom([]store.KeyKind{store.IdempotencyKey, store.UniqueKey}).Draw(t, "kind"), m.hash(t)
-	owner, err := m.real.FindKey(ctx, store.DefaultNamespace, kind, hash)
-	wantOwner, wantErr := m.oracle.FindKey(ctx, store.DefaultNamespace, kind, hash)
-	m.same("key", errName(err), errName(wantErr))
-	m.same("key", owner, wantOwner)
-	m.saw("key:" + map[bool]string{true: "found", false: "not-found"}[err == nil])
-
-	stats, err := m.real.Stats(ctx)
-	require.NoError(t, err)
-	wantStats, _ := m.oracle.Stats(ctx)
-	m.same("stats", stats, wantStats)
-	if len(stats) > 0 {
-		m.saw("stats:some")
-	}
-	m.readLine(t)
-	m.readFunction(t)
-}
-
-func (m *machine) readLine(t *rapid.T) {
-	lane := rapid.SampledFrom(m.lanes).Draw(t, "lane").ID
-	pos, found, err := m.real.Probe(ctx, lane, 5, 0, m.now)
-	require.NoError(t, err)
-	wantPos, wantFound, _ := m.oracle.Probe(ctx, lane, 5, 0, m.now)
-	m.same("probe", found, wantFound)
-	if found {
-		m.same("probe", pos, wantPos)
-	}
-	m.saw("probe:" + map[bool]string{true: "found", false: "none"}[found])
-
-	var held []store.Held
-	for _, c := range m.held {
-		held = append(held, store.Held{ID: c.ID, Token: c.Token})
-	}
-	lost, err := m.real.Lost(ctx, held)
-	require.NoError(t, err)
-	wantLost, _ := m.oracle.Lost(ctx, held)
-	byID := func(a, b task.ID) int { return bytes.Compare(a[:], b[:]) }
-	slices.SortFunc(lost, byID)
-	slices.SortFunc(wantLost, byID)
-	m.same("lost", lost, wantLost)
-	if len(lost) > 0 {
-		m.saw("lost:some")
-	}
-}
-
-func (m *machine) list(t *rapid.T) {
-	q := store.Query{Limit: rapid.IntRange(1, 5).Draw(t, "limit"), Scan: rapid.SampledFrom([]int{0, 2, 10}).Draw(t, "scan")}
-	if rapid.Bool().Draw(t, "by lane") {
-		q.Lanes = []int32{rapid.SampledFrom(m.lanes).Draw(t, "lane").ID}
-	}
-	if rapid.Bool().Draw(t, "by state") {
-		q.States = rapid.SliceOfNDistinct(rapid.SampledFrom(task.States), 1, 3, rapid.ID).Draw(t, "states")
-	}
-	if rapid.Bool().Draw(t, "before") {
-		q.Before = m.anyID(t)
-	}
-	got, want := listAll(t, m.real, q), listAll(t, m.oracle, q)
-	m.same("list", got, want)
-	if len(got) > 0 {
-		m.saw("list:some")
-	}
-}
-
-// listAll goes through the pages of a listing. Where a page ends is the store's
-// affair, as long as none is longer than asked for and nothing is left out.
-func listAll(t *rapid.T, s store.Reader, q store.Query) (all []store.Row) {
-	for {
-		rows, next, err := s.List(ctx, q)
-		require.NoError(t, err)
-		require.LessOrEqual(t, len(rows), q.Limit)
-		all = append(all, rows...)
-		if next.IsZero() {
-			return all
-		}
-		q.Before = next
-	}
 }

@@ -29,16 +29,13 @@ func (m *machine) effects(t *rapid.T, c *store.Claimed, tr *store.Transition) {
 	case 4:
 		e.Restart = !tr.Decision.To.Final()
 		e.Seen = rapid.Int64Range(0, 2).Draw(t, "seen")
-		m.saw("function:restarted")
 	case 5:
 		tr.Outcome, tr.Decision = task.Continue, task.Decision{To: task.Ready, Reason: task.Continued}
 		e.Seen = m.oracle.waits[c.ID].Total - rapid.Int64Range(0, 2).Draw(t, "not seen")
 		e.Restart, e.Next = true, &store.Next{Spec: []byte("next"), Payload: bytes.Repeat([]byte("y"), rapid.SampledFrom([]int{0, 5, 2000}).Draw(t, "next"))}
-		m.saw("function:continued")
 	case 6:
 		tr.Outcome, tr.Error = task.Block, "the code has changed"
 		tr.Decision = task.Decision{To: task.Blocked, Reason: task.Mismatch, Delay: 5 * time.Second, Failures: c.Failures}
-		m.saw("function:blocked")
 	}
 }
 
@@ -60,7 +57,6 @@ func (m *machine) suspend(t *rapid.T, c *store.Claimed, tr *store.Transition) {
 		if msg.Kind == store.Result {
 			e.Open--
 		}
-		m.saw("function:delivered")
 	}
 	if rapid.Bool().Draw(t, "state") {
 		e.State = []byte(rapid.SampledFrom([]string{"", "state\x00\xff"}).Draw(t, "bytes"))
@@ -75,7 +71,6 @@ func (m *machine) suspend(t *rapid.T, c *store.Claimed, tr *store.Transition) {
 	e.Need = task.Need(rapid.Int32Range(0, 3).Draw(t, "min"), rapid.Int32Range(0, 2).Draw(t, "max"), e.Open)
 	tr.Outcome, tr.Error = task.Suspend, ""
 	tr.Decision = task.Decision{To: task.Suspended, Delay: rapid.SampledFrom([]time.Duration{time.Second, time.Hour}).Draw(t, "max wait")}
-	m.saw("function:suspended")
 }
 
 func (m *machine) call(t *rapid.T, c *store.Claimed) store.NewTask {
@@ -98,7 +93,7 @@ func (m *machine) family(t *rapid.T) {
 		t.Skip("nothing suspended")
 	}
 	parent := rapid.SampledFrom(parents).Draw(t, "parent")
-	m.claimAs(t, store.ClaimRequest{ID: m.newID(), Node: m.alive(), Limit: 6, Slots: []store.ClaimSlot{
+	m.claimAs(store.ClaimRequest{ID: m.newID(), Node: m.alive(), Limit: 6, Slots: []store.ClaimSlot{
 		{Lane: m.lanes[0].ID, Priority: 0, Limit: 3}, {Lane: m.lanes[0].ID, Priority: 5, Limit: 3},
 	}})
 	var ts []store.Transition
@@ -115,12 +110,8 @@ func (m *machine) family(t *rapid.T) {
 		ts = append(ts, tr)
 		return true
 	})
-	before := m.oracle.tasks[parent].State
 	m.settleAll(ts)
 	m.sent = append(m.sent, ts...)
-	if row := m.oracle.tasks[parent]; before == task.Suspended && row.State == task.Ready {
-		m.saw("function:resumed")
-	}
 }
 
 func (m *machine) suspended() []task.ID {
@@ -153,8 +144,12 @@ func (m *machine) checkpoint(t *rapid.T) {
 		c := rapid.SampledFrom(m.held).Draw(t, "task")
 		cs = append(cs, store.Checkpoint{ID: c.ID, Token: c.Token, Segment: *m.segment(t)})
 	}
+	m.appendAll(cs)
+}
+
+func (m *machine) appendAll(cs []store.Checkpoint) {
 	got, err := m.real.Append(ctx, cs)
-	require.NoError(t, err)
+	require.NoError(m.rt, err)
 	want, _ := m.oracle.Append(ctx, cs)
 	for i := range cs {
 		m.same("append", errName(got[i]), errName(want[i]))
@@ -162,28 +157,21 @@ func (m *machine) checkpoint(t *rapid.T) {
 	}
 }
 
-func (m *machine) readFunction(t *rapid.T) {
-	id := m.anyID(t)
-	if waiting := m.suspended(); len(waiting) > 0 {
-		id = rapid.SampledFrom(waiting).Draw(t, "waiting")
-	}
-	limit, size := rapid.IntRange(1, 4).Draw(t, "messages"), rapid.SampledFrom([]int{0, 10, 1 << 20}).Draw(t, "bytes")
-	got, err := m.real.Resume(ctx, id, limit, size)
-	require.NoError(t, err)
-	want, _ := m.oracle.Resume(ctx, id, limit, size)
-	m.same("resumption", got, want)
-
-	journal, err := m.real.Journal(ctx, id)
-	require.NoError(t, err)
-	wantJournal, _ := m.oracle.Journal(ctx, id)
-	m.same("journal", journal, wantJournal)
-
-	after := rapid.SampledFrom([]task.ID{{}, m.anyID(t)}).Draw(t, "after")
-	tree, err := m.real.Tree(ctx, id, after, limit)
-	require.NoError(t, err)
-	wantTree, _ := m.oracle.Tree(ctx, id, after, limit)
-	m.same("tree", tree, wantTree)
-	if len(tree) > 1 {
-		m.saw("tree:some")
+// sawEffects tells which of the ends that only functions have was written.
+func (m *machine) sawEffects(t *store.Transition) {
+	e := t.Effects
+	switch {
+	case e == nil:
+	case e.Next != nil:
+		m.saw("function:continued")
+	case e.Restart:
+		m.saw("function:restarted")
+	case t.Decision.To == task.Blocked:
+		m.saw("function:blocked")
+	case t.Decision.To == task.Suspended && e.Seen > 0:
+		m.saw("function:delivered")
+		fallthrough
+	case t.Decision.To == task.Suspended:
+		m.saw("function:suspended")
 	}
 }

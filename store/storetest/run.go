@@ -8,8 +8,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,61 +23,32 @@ import (
 
 // Run checks a store against the oracle. open returns an empty store that uses
 // the clock (microseconds); it is called once for each random sequence and
-// closes the store by t.Cleanup or on its next call. Rounds are repeated until
-// every answer was seen, but not under the race detector: one round has to do.
+// closes the store by t.Cleanup or on its next call. First every answer of every
+// operation is asked for, then what happens is left to chance.
 func Run(t *testing.T, open func(clock func() int64) store.Store) {
-	seen := map[string]int{}
-	untilSeen(t, seen, wanted, func(rt *rapid.T) {
-		m := newMachine(rt, open, seen)
-		rt.Repeat(m.actions())
+	t.Run("every answer", func(t *testing.T) {
+		m := newMachine(t, open, map[string]int{})
+		for _, what := range answers {
+			m.aim(what)
+			m.compareAll()
+		}
 	})
+	random(t, open, (*machine).actions)
 }
 
-// untilSeen repeats rounds of random sequences until all answers that are wanted
-// were seen.
-func untilSeen(t *testing.T, seen map[string]int, wanted []string, sequence func(*rapid.T)) {
-	for round := 0; ; round++ {
-		rapid.Check(t, sequence)
-		missing := unseen(seen, wanted)
-		if len(missing) == 0 || t.Failed() || raced {
-			break
-		}
-		if round == 20 {
-			t.Fatalf("never seen in %d rounds: %v", round, missing)
-		}
-	}
-	for _, what := range slices.Sorted(mapKeys(seen)) {
+// random compares the stores over sequences of actions, as many and as long as the
+// flags of rapid say, and tells how often each answer was seen.
+func random(t *testing.T, open func(clock func() int64) store.Store, actions func(*machine) map[string]func(*rapid.T)) {
+	seen := map[string]int{}
+	rapid.Check(t, func(rt *rapid.T) { rt.Repeat(actions(newMachine(rt, open, seen))) })
+	for _, what := range slices.Sorted(maps.Keys(seen)) {
 		t.Logf("%6d %s", seen[what], what)
 	}
 }
 
-// wanted is every operation with every answer it can give.
-var wanted = strings.Fields(`
-	insert:created insert:existing insert:conflict insert:mismatch insert:skipped insert:again
-	claim:tasks claim:none claim:expired claim:dead-node
-	settle:ok settle:again settle:lost
-	promote:some promote:none rescue:tasks rescue:none rescue:poison retain:deleted
-	heartbeat:ok heartbeat:lost leave:ok
-	cancel:ok cancel:not-found cancel:final retry:ok retry:not-found retry:not-final
-	run:ok run:not-found run:running run:final delete:ok delete:not-found delete:running
-	purge:some pause:ok pause:not-found resume:ok lane:ok lane:too-many
-	function:suspended function:restarted function:continued function:blocked
-	restart:ok restart:not-found restart:not-function signal:ok signal:not-found signal:not-function append:ok append:lost
-	list:some probe:found probe:none lost:some attempts:some payload:ok payload:not-found key:found key:not-found stats:some`)
-
-func unseen(seen map[string]int, wanted []string) []string {
-	var missing []string
-	for _, w := range wanted {
-		if seen[w] == 0 {
-			missing = append(missing, w)
-		}
-	}
-	return missing
-}
-
 // machine drives both stores.
 type machine struct {
-	rt     *rapid.T
+	rt     rapid.TB
 	real   store.Store
 	oracle *Oracle
 	seen   map[string]int
@@ -94,7 +65,7 @@ type machine struct {
 
 var ctx = context.Background()
 
-func newMachine(rt *rapid.T, open func(clock func() int64) store.Store, seen map[string]int) *machine {
+func newMachine(rt rapid.TB, open func(clock func() int64) store.Store, seen map[string]int) *machine {
 	m := &machine{rt: rt, seen: seen, now: 1_800_000_000_000_000}
 	clock := func() int64 { return m.now }
 	m.real, m.oracle = open(clock), NewOracle(clock)
@@ -115,6 +86,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"lane": func(t *rapid.T) {
 			m.ensureLane(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "queue"), task.AnyPool)
 		},
+		"aim":  func(t *rapid.T) { m.aim(rapid.SampledFrom(answers).Draw(t, "answer")) },
 		"read": m.read, "list": m.list, "checkpoint": m.checkpoint, "family": m.family, "family2": m.family,
 	}
 	acts[""] = func(*rapid.T) { m.compareAll() }

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"slices"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -14,21 +13,19 @@ import (
 // RunFunctions is Run for a store that is busy with functions: they call, wait,
 // are told and end, and hardly anything else happens. open is as for Run.
 func RunFunctions(t *testing.T, open func(clock func() int64) store.Store) {
-	seen := map[string]int{}
-	untilSeen(t, seen, wantedOfFunctions, func(rt *rapid.T) {
-		m := newMachine(rt, open, seen)
-		rt.Repeat(map[string]func(*rapid.T){
-			"seed": m.seed, "work": m.work, "work2": m.work, "work3": m.work, "family": m.family, "family2": m.family,
-			"operate": m.operate, "purge": m.purge, "checkpoint": m.checkpoint, "settleAgain": m.settleAgain,
-			"promote": m.promote, "retain": m.retain, "read": m.read, "list": m.list, "rescue": m.rescue,
-			"advance": func(t *rapid.T) { m.now += rapid.Int64Range(1, 2*second).Draw(t, "microseconds") },
-			"":        func(*rapid.T) { m.compareAll() },
-		})
-	})
+	random(t, open, (*machine).actionsOfFunctions)
 }
 
-// wantedOfFunctions are the answers that hardly come up but among functions.
-var wantedOfFunctions = strings.Fields(`settle:bad-value function:delivered append:bad-value signal:final`)
+func (m *machine) actionsOfFunctions() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"seed": m.seed, "work": m.work, "work2": m.work, "work3": m.work, "family": m.family, "family2": m.family,
+		"operate": m.operate, "purge": m.purge, "checkpoint": m.checkpoint, "settleAgain": m.settleAgain,
+		"promote": m.promote, "retain": m.retain, "read": m.read, "list": m.list, "rescue": m.rescue,
+		"aim":     func(t *rapid.T) { m.aim(rapid.SampledFrom(answersOfFunctions).Draw(t, "answer")) },
+		"advance": func(t *rapid.T) { m.now += rapid.Int64Range(1, 2*second).Draw(t, "microseconds") },
+		"":        func(*rapid.T) { m.compareAll() },
+	}
+}
 
 // seed stores functions that can begin at once.
 func (m *machine) seed(t *rapid.T) {
@@ -47,7 +44,7 @@ func (m *machine) work(t *rapid.T) {
 	for _, prio := range []int16{0, 5, 9} {
 		req.Slots = append(req.Slots, store.ClaimSlot{Lane: m.lanes[0].ID, Priority: prio, Limit: 4})
 	}
-	m.claimAs(t, req)
+	m.claimAs(req)
 	var ts []store.Transition
 	for range rapid.IntRange(1, 5).Draw(t, "settles") {
 		if len(m.held) == 0 {

@@ -1,0 +1,157 @@
+package storetest
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+func (m *machine) read(t *rapid.T) {
+	id := m.anyID(t)
+	m.readAttempts(id)
+	m.readPayload(id)
+	m.findKey(rapid.SampledFrom([]store.KeyKind{store.IdempotencyKey, store.UniqueKey}).Draw(t, "kind"), m.hash(t))
+	m.readStats()
+	m.probe(rapid.SampledFrom(m.lanes).Draw(t, "lane").ID, 5, 0)
+	m.lookForLost(m.held)
+	m.readFunction(t)
+}
+
+func (m *machine) readAttempts(id task.ID) {
+	got, err := m.real.Attempts(ctx, id)
+	require.NoError(m.rt, err)
+	want, _ := m.oracle.Attempts(ctx, id)
+	m.same("attempts", got, want)
+	if len(got) > 0 {
+		m.saw("attempts:some")
+	}
+}
+
+func (m *machine) readPayload(id task.ID) {
+	payload, err := m.real.Payload(ctx, id)
+	wantPayload, wantErr := m.oracle.Payload(ctx, id)
+	m.same("payload", errName(err), errName(wantErr))
+	m.same("payload", payload, wantPayload)
+	m.saw("payload:" + errName(err))
+}
+
+func (m *machine) findKey(kind store.KeyKind, hash store.Hash) {
+	owner, err := m.real.FindKey(ctx, store.DefaultNamespace, kind, hash)
+	wantOwner, wantErr := m.oracle.FindKey(ctx, store.DefaultNamespace, kind, hash)
+	m.same("key", errName(err), errName(wantErr))
+	m.same("key", owner, wantOwner)
+	m.saw("key:" + map[bool]string{true: "found", false: "not-found"}[err == nil])
+}
+
+func (m *machine) readStats() {
+	stats, err := m.real.Stats(ctx)
+	require.NoError(m.rt, err)
+	wantStats, _ := m.oracle.Stats(ctx)
+	m.same("stats", stats, wantStats)
+	if len(stats) > 0 {
+		m.saw("stats:some")
+	}
+}
+
+// probe looks for what has become ready from a moment on, up to now.
+func (m *machine) probe(lane int32, priority int16, from int64) {
+	pos, found, err := m.real.Probe(ctx, lane, priority, from, m.now)
+	require.NoError(m.rt, err)
+	wantPos, wantFound, _ := m.oracle.Probe(ctx, lane, priority, from, m.now)
+	m.same("probe", found, wantFound)
+	if found {
+		m.same("probe", pos, wantPos)
+	}
+	m.saw("probe:" + map[bool]string{true: "found", false: "none"}[found])
+}
+
+func (m *machine) lookForLost(claimed []store.Claimed) {
+	var held []store.Held
+	for _, c := range claimed {
+		held = append(held, store.Held{ID: c.ID, Token: c.Token})
+	}
+	lost, err := m.real.Lost(ctx, held)
+	require.NoError(m.rt, err)
+	wantLost, _ := m.oracle.Lost(ctx, held)
+	byID := func(a, b task.ID) int { return bytes.Compare(a[:], b[:]) }
+	slices.SortFunc(lost, byID)
+	slices.SortFunc(wantLost, byID)
+	m.same("lost", lost, wantLost)
+	if len(lost) > 0 {
+		m.saw("lost:some")
+	}
+}
+
+func (m *machine) list(t *rapid.T) {
+	q := store.Query{Limit: rapid.IntRange(1, 5).Draw(t, "limit"), Scan: rapid.SampledFrom([]int{0, 2, 10}).Draw(t, "scan")}
+	if rapid.Bool().Draw(t, "by lane") {
+		q.Lanes = []int32{rapid.SampledFrom(m.lanes).Draw(t, "lane").ID}
+	}
+	if rapid.Bool().Draw(t, "by state") {
+		q.States = rapid.SliceOfNDistinct(rapid.SampledFrom(task.States), 1, 3, rapid.ID).Draw(t, "states")
+	}
+	if rapid.Bool().Draw(t, "before") {
+		q.Before = m.anyID(t)
+	}
+	m.listBy(q)
+}
+
+func (m *machine) listBy(q store.Query) {
+	got, want := m.listAll(m.real, q), m.listAll(m.oracle, q)
+	m.same("list", got, want)
+	if len(got) > 0 {
+		m.saw("list:some")
+	}
+}
+
+// listAll goes through the pages of a listing. Where a page ends is the store's
+// affair, as long as none is longer than asked for and nothing is left out.
+func (m *machine) listAll(s store.Reader, q store.Query) (all []store.Row) {
+	for {
+		rows, next, err := s.List(ctx, q)
+		require.NoError(m.rt, err)
+		require.LessOrEqual(m.rt, len(rows), q.Limit)
+		all = append(all, rows...)
+		if next.IsZero() {
+			return all
+		}
+		q.Before = next
+	}
+}
+
+func (m *machine) readFunction(t *rapid.T) {
+	id := m.anyID(t)
+	if waiting := m.suspended(); len(waiting) > 0 {
+		id = rapid.SampledFrom(waiting).Draw(t, "waiting")
+	}
+	limit, size := rapid.IntRange(1, 4).Draw(t, "messages"), rapid.SampledFrom([]int{0, 10, 1 << 20}).Draw(t, "bytes")
+	m.readProgress(id, limit, size)
+	m.readTree(id, rapid.SampledFrom([]task.ID{{}, m.anyID(t)}).Draw(t, "after"), limit)
+}
+
+func (m *machine) readProgress(id task.ID, messages, bytes int) {
+	got, err := m.real.Resume(ctx, id, messages, bytes)
+	require.NoError(m.rt, err)
+	want, _ := m.oracle.Resume(ctx, id, messages, bytes)
+	m.same("resumption", got, want)
+
+	journal, err := m.real.Journal(ctx, id)
+	require.NoError(m.rt, err)
+	wantJournal, _ := m.oracle.Journal(ctx, id)
+	m.same("journal", journal, wantJournal)
+}
+
+func (m *machine) readTree(id, after task.ID, limit int) {
+	tree, err := m.real.Tree(ctx, id, after, limit)
+	require.NoError(m.rt, err)
+	wantTree, _ := m.oracle.Tree(ctx, id, after, limit)
+	m.same("tree", tree, wantTree)
+	if len(tree) > 1 {
+		m.saw("tree:some")
+	}
+}
