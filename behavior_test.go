@@ -547,7 +547,7 @@ func TestAnAttemptThatIsOverRunsNothing(t *testing.T) {
 	s.Observe = func(req *sdkv1.RunRequest, _ *sdkv1.RunResponse) { first = req }
 	require.EqualValues(t, 3, number(t, play(t, s, f, 3)))
 	res, _ := s.Serve(t.Context(), first) // played again by somebody
-	require.Equal(t, sdkv1.Status_STATUS_TEMPORARY_ERROR, res.GetStatus())
+	require.Equal(t, sdkv1.Status_STATUS_THROTTLED, res.GetStatus())
 	require.EqualValues(t, 1, runs.Load())
 }
 

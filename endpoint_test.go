@@ -300,7 +300,7 @@ func TestTwoAttemptsNeverShareARun(t *testing.T) {
 	go func() { first <- run() }()
 	<-entered
 	second := run()
-	require.Equal(t, sdkv1.Status_STATUS_TEMPORARY_ERROR, second.GetStatus())
+	require.Equal(t, sdkv1.Status_STATUS_THROTTLED, second.GetStatus(), "it spends no attempt")
 	require.Equal(t, "busy", second.GetExit().GetResult().GetError().GetType())
 	close(leave)
 	require.Equal(t, sdkv1.Status_STATUS_OK, (<-first).GetStatus())

@@ -46,6 +46,11 @@ var functionName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_<>.]*$`)
 // Within fn, all that waits is an operation of this package with the context
 // that fn got. Functions that run side by side are started with [Go], never
 // with the go statement.
+//
+// The context ends with the attempt too: when its time is over ([Timeout]), when
+// the call is canceled, and when the endpoint closes. Code that runs at that
+// moment, as that of a function without durable operations does, should end then:
+// what it returns is dropped, and the call is tried again only after it has ended.
 func Func[I, O any](name string, fn func(context.Context, I) (O, error), opts ...Option) *Function[I, O] {
 	if !functionName.MatchString(name) {
 		panic(fmt.Sprintf("sendoff: function name %q: want a letter or _, then letters, digits, _ or .", name))

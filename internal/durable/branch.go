@@ -58,7 +58,7 @@ func (b *Branch) main(fn func(context.Context) (any, error)) {
 		p := recover()
 		b.done = true
 		switch {
-		case b.evicted.Load():
+		case b.leaving():
 		case p != nil:
 			b.run.fail(&PanicError{Value: p, Stack: debug.Stack()})
 		case !returned:
@@ -70,6 +70,10 @@ func (b *Branch) main(fn func(context.Context) (any, error)) {
 	b.scope.end()
 	b.run.complete(b.result, func(f *Future) { f.local, f.err = value, err })
 }
+
+// leaving tells whether the run is being dropped: deferred functions run then, and
+// nothing else.
+func (b *Branch) leaving() bool { return b.evicted.Load() || b.run.interrupted.Load() }
 
 // park gives way to the scheduler until the branch is woken.
 func (b *Branch) park() {

@@ -3,7 +3,9 @@ package durable
 import (
 	"container/list"
 	"context"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -39,6 +41,35 @@ type active struct {
 	interrupt func()
 	answered  bool // it only remains to be written
 	done      chan struct{}
+	told      atomic.Int64 // when its context ended, nanoseconds; 0 = it has not
+}
+
+// tell notes that the context has ended.
+func (a *active) tell() { a.told.Store(time.Now().UnixNano()) }
+
+// denial is why an attempt may not begin, and when it is worth to ask again; 0 =
+// whenever the server likes.
+type denial struct {
+	text string
+	wait time.Duration
+}
+
+// The waits of attempts that meet an earlier one: as long as that has been told to
+// stop for, within these bounds.
+const (
+	minStop = time.Second
+	maxStop = time.Minute
+)
+
+// busy says why an attempt has to wait for this one.
+func (a *active) busy() *denial {
+	told := a.told.Load()
+	if told == 0 {
+		return &denial{"another attempt of this run is under way here", minStop}
+	}
+	since := time.Since(time.Unix(0, told))
+	return &denial{fmt.Sprintf("an earlier attempt of this run was told to stop %s ago, for its time was over or the call was canceled, and is still under way here: a function has to end when its ctx does",
+		since.Round(100*time.Millisecond)), min(max(since, minStop), maxStop)}
 }
 
 // maxTokens bounds the memory for attempts that are over.
@@ -53,7 +84,7 @@ func newCache(size int, ttl time.Duration) *cache {
 // newer attempt interrupts one that is under way, because the server has given
 // that up; why says why an attempt may not begin. One that is only being
 // answered is waited for.
-func (c *cache) begin(ctx context.Context, id string, a *active) (w *warm, why string) {
+func (c *cache) begin(ctx context.Context, id string, a *active) (w *warm, why *denial) {
 	for {
 		c.mu.Lock()
 		other := c.busy[id]
@@ -67,29 +98,29 @@ func (c *cache) begin(ctx context.Context, id string, a *active) (w *warm, why s
 		}
 		c.mu.Unlock()
 		if !answered {
-			return nil, "another attempt of this run is under way here"
+			return nil, other.busy()
 		}
 		select {
 		case <-other.done:
 		case <-ctx.Done():
-			return nil, "the attempt was given up"
+			return nil, &denial{text: "the attempt was given up"}
 		}
 	}
 }
 
-func (c *cache) admit(id string, a *active) (w *warm, why string) {
+func (c *cache) admit(id string, a *active) (w *warm, why *denial) {
 	if c.closed {
-		return nil, "the endpoint is closing"
+		return nil, &denial{text: "the endpoint is closing"}
 	}
 	if a.token > 0 && a.token <= c.last[id] {
-		return nil, "this attempt is over, or a newer one was answered"
+		return nil, &denial{text: "this attempt is over, or a newer one was answered"}
 	}
 	c.busy[id] = a
 	if e := c.byID[id]; e != nil {
 		w = c.remove(e)
 	}
 	c.expire()
-	return w, ""
+	return w, nil
 }
 
 // answered notes that the answer of an attempt is ready. again means that the

@@ -136,7 +136,7 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 	s.deadline = at
 	b.run.deadlines[f] = s
 	return s, func() {
-		if b.evicted.Load() {
+		if b.leaving() {
 			s.stop(errEvicted)
 			return
 		}
@@ -151,7 +151,7 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 // context end.
 func Cancel(f *Future) {
 	r := f.run
-	if f.done || r.root.evicted.Load() {
+	if f.done || r.root.leaving() {
 		return
 	}
 	if r.current.Load() == nil {
@@ -307,9 +307,9 @@ func Root(ctx context.Context) bool {
 	return b.id == 0
 }
 
-// Suspended tells whether the run left memory: deferred functions run then,
-// and nothing else.
+// Suspended tells whether the run left memory, or its attempt is over: deferred
+// functions run then, and nothing else.
 func Suspended(ctx context.Context) bool {
 	s, ok := ctx.Value(scopeKey{}).(*scope)
-	return ok && s.branch.evicted.Load()
+	return ok && s.branch.leaving()
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
@@ -89,9 +90,10 @@ func (h *Host) Run(ctx context.Context, req *sdkv1.RunRequest, fn Func) (res *sd
 	defer cancel()
 	id := req.GetDispatchId()
 	a := &active{token: req.GetContext().GetToken(), interrupt: cancel, done: make(chan struct{})}
+	defer context.AfterFunc(ctx, a.tell)()
 	taken, why := h.cache.begin(ctx, id, a)
-	if why != "" {
-		return temporary("busy", why), func(bool) {}
+	if why != nil {
+		return h.later(req, "busy", why.text, why.wait), func(bool) {}
 	}
 	j := &job{host: h, req: req, fn: fn, id: id, received: time.Now()}
 	if j.virtual, _ = ctx.Value(virtualKey{}).(time.Time); !j.virtual.IsZero() {
@@ -114,6 +116,18 @@ func (h *Host) Run(ctx context.Context, req *sdkv1.RunRequest, fn Func) (res *sd
 		}
 		h.cache.end(id, keep)
 	}
+}
+
+// later puts an attempt off: nothing of it was done, and no fault of the function.
+func (h *Host) later(req *sdkv1.RunRequest, kind, message string, wait time.Duration) *sdkv1.RunResponse {
+	res := failed(sdkv1.Status_STATUS_THROTTLED, &sdkv1.Error{Type: kind, Message: message})
+	if req.GetContext() != nil {
+		res.Report = &sendoffv1.RunReport{Sdk: h.SDK, Build: h.Build}
+		if wait > 0 {
+			res.Report.RetryAfter = durationpb.New(wait)
+		}
+	}
+	return res
 }
 
 func temporary(kind, message string) *sdkv1.RunResponse {
@@ -382,7 +396,7 @@ func (j *job) answer(r *Run, err error) *sdkv1.RunResponse {
 	case errors.As(err, &panicked):
 		return j.withJournal(r, temporaryPanic(panicked))
 	case errors.Is(err, errInterrupted):
-		return temporary("interrupted", err.Error())
+		return j.host.later(j.req, "interrupted", err.Error(), 0)
 	case err != nil:
 		return j.withJournal(r, failed(sdkv1.Status_STATUS_PERMANENT_ERROR, &sdkv1.Error{Type: "stuck", Message: "sendoff: " + err.Error()}))
 	case r.root.done && !r.owesDetached():

@@ -71,6 +71,8 @@ type Run struct {
 	expired   bool
 	dry       bool // only repeats its journal
 
+	interrupted atomic.Bool // the attempt is over while its code runs
+
 	clock   int64 // microseconds
 	cut     int   // bytes of the log before the first failure that is not on disk; -1 = there is none
 	unsafe  bool  // steps have ended that are not on disk
@@ -148,6 +150,7 @@ var errInterrupted = errors.New("the attempt was interrupted")
 // goroutine of its own because a Goexit in a branch goes on in its scheduler.
 func (r *Run) advance(ctx context.Context, a attempt) error {
 	r.attempt = a
+	stop := context.AfterFunc(ctx, r.interrupt)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -160,7 +163,18 @@ func (r *Run) advance(ctx context.Context, a attempt) error {
 		r.drive(ctx)
 	}()
 	<-done
+	if !stop() && !errors.Is(r.failure, errInterrupted) { // whatever came of it, the code may have seen its context end
+		r.failure = errInterrupted
+	}
 	return r.failure
+}
+
+// interrupt ends the contexts of code that runs when its attempt is over. That is
+// not on record: no durable operation returns from then on, and what the code does
+// until it ends is dropped with the run.
+func (r *Run) interrupt() {
+	r.interrupted.Store(true)
+	r.root.scope.stop(context.Canceled)
 }
 
 func (r *Run) drive(ctx context.Context) {
@@ -175,6 +189,10 @@ func (r *Run) drive(ctx context.Context) {
 // runReady runs every branch until all are parked.
 func (r *Run) runReady() {
 	for len(r.ready) > 0 && r.failure == nil {
+		if r.interrupted.Load() {
+			r.fail(errInterrupted)
+			return
+		}
 		b := r.ready[0]
 		r.ready = r.ready[1:]
 		b.queued = false

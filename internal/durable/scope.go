@@ -131,14 +131,11 @@ func scopeOf(ctx context.Context) (*scope, *Branch) {
 		panic("sendoff: a durable operation was called with a context that is not that of a durable function")
 	}
 	b := s.branch
-	if b.run.current.Load() != b {
-		if b.evicted.Load() {
-			runtime.Goexit()
-		}
-		panic(foreign)
-	}
-	if b.evicted.Load() {
+	if b.leaving() {
 		runtime.Goexit()
+	}
+	if b.run.current.Load() != b {
+		panic(foreign)
 	}
 	return s, b
 }
