@@ -122,16 +122,21 @@ func newKey() string {
 
 // SubmitBatch hands up to 1,000 tasks over in one transaction and returns one
 // result for each, in order. When atomic is set, either all are accepted or
-// none. Their IdempotencyKey is not sent, and the request is repeated only when
-// it never reached the server: give the tasks an ID or a Unique key when the
-// caller repeats it.
+// none: then the items say which was refused. The request carries an
+// Idempotency-Key of its own, so it is repeated when its answer was lost. That
+// of a task is for [Client.Submit], and an error here.
 func (c *Client) SubmitBatch(ctx context.Context, tasks []NewTask, atomic bool) ([]BatchItem, error) {
+	for i := range tasks {
+		if tasks[i].IdempotencyKey != "" {
+			return nil, fmt.Errorf("tasks[%d]: IdempotencyKey names a request with one task: submit it alone, or leave it out", i)
+		}
+	}
 	body := struct {
 		Tasks  []NewTask `json:"tasks"`
 		Atomic bool      `json:"atomic,omitempty"`
 	}{tasks, atomic}
 	var out items[BatchItem]
-	_, _, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/tasks/batch", body: body}, &out)
+	_, _, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/tasks/batch", body: body, key: newKey(), again: true}, &out)
 	return out.Items, err
 }
 

@@ -101,6 +101,9 @@ func TestTheClientAndTheEngineAgree(t *testing.T) {
 	require.Equal(t, "invalid", items[1].Status)
 	require.Equal(t, "url", items[1].Error.Fields[0].Field)
 
+	_, err = c.SubmitBatch(ctx, []sendoff.NewTask{once}, false)
+	require.ErrorContains(t, err, "IdempotencyKey names a request with one task")
+
 	_, err = c.Run(ctx, items[0].Task.ID)
 	require.NoError(t, err)
 	task, err = c.Wait(ctx, items[0].Task.ID)

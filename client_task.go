@@ -186,7 +186,7 @@ func (t *Task) UnmarshalJSON(b []byte) error {
 
 // BatchItem is what became of one task of a batch.
 type BatchItem struct {
-	Status string   `json:"status"` // created, existing, conflict, mismatch, skipped, invalid
+	Status string   `json:"status"` // created, existing, conflict, skipped, invalid
 	Task   *Task    `json:"task,omitempty"`
 	Error  *Problem `json:"error,omitempty"`
 }

@@ -118,7 +118,7 @@ func TestWhatMayNotBeRepeatedIsSentOnce(t *testing.T) {
 		"batch": {func(ctx context.Context, c *sendoff.Client) error {
 			_, err := c.SubmitBatch(ctx, nil, true)
 			return err
-		}, 1},
+		}, 3}, // it carries a key
 		"retry":  {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Retry(ctx, "x"); return err }, 1},
 		"cancel": {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Cancel(ctx, "x"); return err }, 3},
 		"get":    {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Get(ctx, "x"); return err }, 3},

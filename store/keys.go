@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"maps"
+	"slices"
 
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -30,33 +31,42 @@ func (t *Taken) holds(now int64) bool {
 type Verdict struct {
 	Inserted Inserted // Status Created: go on and store it
 	Cancel   task.ID  // a task to cancel in the same transaction; zero = none
+	Keys     []Key    // to write, for the task Inserted.ID
 }
 
 // Resolve decides whether a new task may be stored, given what stands behind
 // each of its keys (nil = free). It is the one place with the rules of keys;
 // both floors and the oracle call it while they hold the keys locked.
+//
+// An answer that names a task is kept for the idempotency keys that come before
+// the key that decided, also when that task is another one: a request that is
+// sent again gets the task it got at first.
 func Resolve(t *NewTask, taken []*Taken, now int64) Verdict {
 	v := Verdict{Inserted: Inserted{Status: Created, ID: t.ID, CreatedAt: now}}
 	for i, k := range t.Keys {
 		had := taken[i]
 		if had == nil || !had.holds(now) || had.Entry.Task == t.ID {
+			v.Keys = append(v.Keys, k)
 			continue
 		}
-		refused := Inserted{ID: had.Entry.Task, Key: k.Kind, Status: Existing}
+		refused := Verdict{Inserted: Inserted{ID: had.Entry.Task, Key: k.Kind, Status: Existing}}
 		switch {
 		case k.Kind == IdempotencyKey && had.Entry.Body != k.Body:
-			refused.Status = Mismatch
-		case k.Kind == ClientIDKey:
-			refused.Status = Conflict
-		case k.Kind == UniqueKey && k.OnConflict == Reject:
-			refused.Status = Conflict
+			refused.Inserted.Status = Mismatch
+		case k.Kind == IdempotencyKey && k.Shared:
+			continue // kept as it is: the task's own key decides
+		case k.Kind == ClientIDKey, k.Kind == UniqueKey && k.OnConflict == Reject:
+			refused.Inserted.Status = Conflict
 		case k.Kind == UniqueKey && k.OnConflict == Replace:
 			if had.State == task.Ready || had.State == task.Scheduled {
 				v.Cancel = had.Entry.Task
 			}
+			v.Keys = append(v.Keys, k)
 			continue
+		case k.Kind == UniqueKey:
+			refused.Keys = slices.DeleteFunc(v.Keys, func(k Key) bool { return k.Kind != IdempotencyKey })
 		}
-		return Verdict{Inserted: refused}
+		return refused
 	}
 	return v
 }
@@ -108,16 +118,13 @@ func (r *Resolver) one(t *NewTask) Verdict {
 		taken[i] = r.Taken[k.Name()]
 	}
 	v := Resolve(t, taken, r.Now)
-	if v.Inserted.Status != Created {
-		return v
-	}
 	for name, had := range r.Taken {
 		if !v.Cancel.IsZero() && had.Entry.Task == v.Cancel {
 			r.Taken[name] = &Taken{Entry: had.Entry, State: task.Canceled}
 		}
 	}
-	for _, k := range t.Keys {
-		r.Taken[k.Name()] = &Taken{Entry: KeyEntryFor(k, t.ID, r.Now), State: task.Ready}
+	for _, k := range v.Keys {
+		r.Taken[k.Name()] = &Taken{Entry: KeyEntryFor(k, v.Inserted.ID, r.Now), State: task.Ready}
 	}
 	return v
 }

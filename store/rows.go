@@ -115,6 +115,7 @@ type Key struct {
 	Namespace  int32
 	Hash       Hash
 	Body       Hash  // IdempotencyKey: of the request, which must not differ
+	Shared     bool  // IdempotencyKey: of a request with several tasks; only Body is compared, each has a key of its own besides
 	TTL        int64 // microseconds the key holds whatever happens; 0 = none
 	WhileOpen  bool  // UniqueKey: holds until the task has ended
 	OnConflict OnConflict

@@ -43,6 +43,7 @@ type Submission struct {
 
 	IdempotencyKey string
 	Fingerprint    store.Hash // of the request that carries the key
+	Item           int        // its place, from 1, among the tasks of a request that has several; 0 = it is alone
 }
 
 // Caller is the function on whose behalf a task is run.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/textproto"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -94,12 +95,8 @@ func build(s *Submission, lane int32, priority int16, now int64) store.NewTask {
 }
 
 func keysOf(s *Submission) []store.Key {
-	var keys []store.Key
+	keys := idempotencyKeys(s)
 	const ns = store.DefaultNamespace
-	if s.IdempotencyKey != "" {
-		keys = append(keys, store.Key{Kind: store.IdempotencyKey, Namespace: ns, Hash: store.HashOf([]byte(s.IdempotencyKey)),
-			Body: s.Fingerprint, TTL: idempotencyTTL.Microseconds()})
-	}
 	if s.Spec.ClientID != "" {
 		keys = append(keys, store.Key{Kind: store.ClientIDKey, Namespace: ns, Hash: ClientIDHash(s.Spec.ClientID)})
 	}
@@ -108,6 +105,23 @@ func keysOf(s *Submission) []store.Key {
 			TTL: u.Window.Microseconds(), WhileOpen: u.WhileOpen || u.Window == 0, OnConflict: u.OnConflict})
 	}
 	return keys
+}
+
+// idempotencyKeys are the key of the request, and in a request of several tasks
+// one for this task besides. No client can send a text that is hashed to the
+// latter.
+func idempotencyKeys(s *Submission) []store.Key {
+	if s.IdempotencyKey == "" {
+		return nil
+	}
+	request := store.Key{Kind: store.IdempotencyKey, Namespace: store.DefaultNamespace, Hash: store.HashOf([]byte(s.IdempotencyKey)),
+		Body: s.Fingerprint, TTL: idempotencyTTL.Microseconds(), Shared: s.Item > 0}
+	if !request.Shared {
+		return []store.Key{request}
+	}
+	own := request
+	own.Shared, own.Hash = false, store.HashOf([]byte(s.IdempotencyKey), []byte(strconv.Itoa(s.Item)))
+	return []store.Key{request, own}
 }
 
 // ClientIDHash is the key of an id chosen by a client.

@@ -139,6 +139,9 @@ func (p *plan) resolve(op *insertOp, again bool) {
 			if v.Inserted.Status == store.Created {
 				p.create(op, &op.tasks[places[i]], v)
 			}
+			for _, k := range v.Keys {
+				p.keys[k.Name()] = store.KeyEntryFor(k, v.Inserted.ID, p.now)
+			}
 		}
 	}
 }
@@ -193,9 +196,6 @@ func (p *plan) create(op *insertOp, t *store.NewTask, v store.Verdict) {
 	}
 	p.made[t.ID] = len(p.rows)
 	p.add(op, t)
-	for _, k := range t.Keys {
-		p.keys[k.Name()] = store.KeyEntryFor(k, t.ID, p.now)
-	}
 }
 
 // --- keys

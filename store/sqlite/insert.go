@@ -33,7 +33,9 @@ func (w *writer) insert(tasks []store.NewTask, atomic bool, k *woken) ([]store.I
 		case store.Created:
 			err = w.insertOne(&tasks[i], &verdicts[i], &out[i], k)
 		case store.Existing, store.Conflict, store.Mismatch:
-			out[i].CreatedAt, err = w.createdAt(out[i].ID)
+			if err = w.insertKeys(verdicts[i].Keys, out[i].ID); err == nil {
+				out[i].CreatedAt, err = w.createdAt(out[i].ID)
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -110,10 +112,10 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 			return err
 		}
 	}
-	keys, err := w.insertKeys(t)
-	if err != nil {
+	if err := w.insertKeys(v.Keys, t.ID); err != nil {
 		return err
 	}
+	keys := store.EncodeKeyNames(t.Keys)
 	var flags int32
 	inline := t.Payload
 	if len(inline) > store.InlinePayload {
@@ -172,19 +174,18 @@ func (w *writer) pushTimer(at int64, id task.ID, lane int32, state task.State) e
 	return w.exec(`insert into timer (at, id, lane, kind) values (?,?,?,?)`, at, id[:], lane, int64(state))
 }
 
-// insertKeys writes the keys of a task and returns the names of those that go
-// when the task goes.
-func (w *writer) insertKeys(t *store.NewTask) ([]byte, error) {
-	for _, key := range t.Keys {
-		e := store.KeyEntryFor(key, t.ID, w.now)
+// insertKeys writes keys that belong to a task from now on.
+func (w *writer) insertKeys(keys []store.Key, id task.ID) error {
+	for _, key := range keys {
+		e := store.KeyEntryFor(key, id, w.now)
 		err := w.exec(`insert into key (ns, kind, hash, body, task, until, while_open) values (?,?,?,?,?,?,?)
 			on conflict (ns, kind, hash) do update set body = excluded.body, task = excluded.task, until = excluded.until, while_open = excluded.while_open`,
 			e.Namespace, int64(e.Kind), e.Hash[:], e.Body[:], e.Task[:], e.Until, e.WhileOpen)
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return store.EncodeKeyNames(t.Keys), nil
+	return nil
 }
 
 func idOrNull(id task.ID) any {

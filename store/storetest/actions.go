@@ -96,7 +96,7 @@ func (m *machine) key(t *rapid.T) store.Key {
 	switch k.Kind {
 	case store.IdempotencyKey:
 		k.Body = store.HashOf([]byte(rapid.SampledFrom([]string{"x", "y"}).Draw(t, "body")))
-		k.TTL = 3600 * second
+		k.TTL, k.Shared = 3600*second, k.Hash == store.HashOf([]byte("3"))
 	case store.UniqueKey:
 		k.OnConflict = rapid.SampledFrom([]store.OnConflict{store.Return, store.Reject, store.Replace, store.Replace}).Draw(t, "on conflict")
 		k.WhileOpen = rapid.Bool().Draw(t, "while open")

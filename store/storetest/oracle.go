@@ -158,6 +158,9 @@ func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
 		}
 	}
 	v := store.Resolve(t, taken, now)
+	for _, k := range v.Keys {
+		o.keys[keyName{k.Namespace, k.Kind, k.Hash}] = store.KeyEntryFor(k, v.Inserted.ID, now)
+	}
 	if v.Inserted.Status != store.Created {
 		if row := o.tasks[v.Inserted.ID]; row != nil {
 			v.Inserted.CreatedAt = row.CreatedAt
@@ -168,10 +171,8 @@ func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
 		o.cancel(o.tasks[v.Cancel], task.Replaced, woken)
 	}
 	for _, k := range t.Keys {
-		e := store.KeyEntryFor(k, t.ID, now)
-		o.keys[keyName{k.Namespace, k.Kind, k.Hash}] = e
 		if k.Kind != store.IdempotencyKey {
-			o.keysOf[t.ID] = append(o.keysOf[t.ID], e)
+			o.keysOf[t.ID] = append(o.keysOf[t.ID], store.KeyEntryFor(k, t.ID, now))
 		}
 	}
 	row := &store.Row{

@@ -23,18 +23,6 @@ const (
 	maxReading = 256 << 20
 )
 
-// BatchItem is the answer for one task of a batch.
-type BatchItem struct {
-	Status string   `json:"status" enum:"created,existing,conflict,mismatch,skipped,invalid"`
-	Task   *Task    `json:"task,omitempty"`
-	Error  *Problem `json:"error,omitempty"`
-}
-
-// BatchReply is the answer to a batch, an item for each task in order.
-type BatchReply struct {
-	Items []BatchItem `json:"items"`
-}
-
 type creator struct {
 	submit  Submitter
 	tasks   Viewer
@@ -140,7 +128,9 @@ func (c *creator) view(r *http.Request, sub *accept.Submission, res *accept.Resu
 		return nil, NewProblem(http.StatusConflict, "gone", "the task of this key has been deleted: use a new key")
 	}
 	if err != nil {
-		return nil, problemOf(err)
+		p := problemOf(err)
+		p.Detail = "the task that has this key could not be read: repeat the request, with the same Idempotency-Key if it has one"
+		return nil, p
 	}
 	if res.Status == store.Conflict {
 		return nil, conflictProblem(&had, res.Key)
@@ -161,91 +151,4 @@ func conflictProblem(had *operate.Task, key store.KeyKind) *Problem {
 	p := NewProblem(http.StatusConflict, "already_exists", text+had.PublicID())
 	p.Errors = []FieldError{{field, p.Detail}}
 	return p
-}
-
-// batch handles POST /v1/tasks/batch.
-func (c *creator) batch(w http.ResponseWriter, r *http.Request) {
-	body, problem := c.read(w, r, maxBatch)
-	if problem != nil {
-		WriteProblem(w, problem)
-		return
-	}
-	var req BatchRequest
-	if err := decode(body, &req); err != nil {
-		WriteProblem(w, err)
-		return
-	}
-	reply, problem := c.submitBatch(r, &req, body)
-	if problem != nil {
-		WriteProblem(w, problem)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(reply.status())
-	_ = json.NewEncoder(w).Encode(reply) // the client may be gone
-}
-
-// status is 201 when something was stored, 409 when an atomic batch was refused,
-// and 200 when everything was there already or refused by itself.
-func (b *BatchReply) status() int {
-	status := http.StatusOK
-	for _, item := range b.Items {
-		switch item.Status {
-		case "created":
-			return http.StatusCreated
-		case "skipped":
-			status = http.StatusConflict
-		}
-	}
-	return status
-}
-
-func (c *creator) submitBatch(r *http.Request, req *BatchRequest, body []byte) (*BatchReply, *Problem) {
-	if len(req.Tasks) == 0 || len(req.Tasks) > task.MaxBatch {
-		return nil, invalidProblem(task.Invalid{{Field: "tasks", Message: fmt.Sprintf("has %d entries: want 1 to %d", len(req.Tasks), task.MaxBatch)}})
-	}
-	reply := &BatchReply{Items: make([]BatchItem, len(req.Tasks))}
-	var subs []accept.Submission
-	var index []int
-	var faults task.Invalid
-	print := store.HashOf([]byte(r.URL.Path), body)
-	for i := range req.Tasks {
-		var bad task.Invalid
-		sub := req.Tasks[i].submission(&bad)
-		if len(bad) > 0 {
-			for _, f := range bad {
-				faults.Add(fmt.Sprintf("tasks[%d].%s", i, f.Field), "%s", f.Message)
-			}
-			reply.Items[i] = BatchItem{Status: "invalid", Error: invalidProblem(bad)}
-			continue
-		}
-		if key := r.Header.Get("Idempotency-Key"); key != "" {
-			sub.IdempotencyKey, sub.Fingerprint = fmt.Sprintf("%s#%d", key, i), print
-		}
-		subs, index = append(subs, sub), append(index, i)
-	}
-	if req.Atomic && len(faults) > 0 {
-		return nil, invalidProblem(faults)
-	}
-	results, err := c.submit.SubmitMany(r.Context(), subs, req.Atomic)
-	if err != nil {
-		return nil, problemOf(err)
-	}
-	for n, i := range index {
-		reply.Items[i] = c.item(r, &subs[n], &results[n])
-	}
-	return reply, nil
-}
-
-var statusNames = map[store.InsertStatus]string{
-	store.Created: "created", store.Existing: "existing", store.Conflict: "conflict", store.Mismatch: "mismatch",
-	store.Skipped: "skipped", store.Invalid: "invalid",
-}
-
-func (c *creator) item(r *http.Request, sub *accept.Submission, res *accept.Result) BatchItem {
-	if res.Err != nil {
-		return BatchItem{Status: "invalid", Error: problemOf(res.Err)}
-	}
-	view, problem := c.view(r, sub, res)
-	return BatchItem{Status: statusNames[res.Status], Task: view, Error: problem}
 }

@@ -75,8 +75,8 @@ func submission(c *sdkv1.Call) accept.Submission {
 	return s
 }
 
-// identify gives each submission a key of its own, made of the client's key and
-// its place among the calls. What carries the key is the whole message.
+// identify gives the submissions the client's key. What carries it is the whole
+// message, so one with another call is another request.
 func identify(subs []accept.Submission, key, procedure string, m proto.Message) {
 	if key == "" {
 		return
@@ -85,7 +85,7 @@ func identify(subs []accept.Submission, key, procedure string, m proto.Message) 
 	for i := range subs {
 		subs[i].IdempotencyKey, subs[i].Fingerprint = key, print
 		if len(subs) > 1 {
-			subs[i].IdempotencyKey = fmt.Sprintf("%s#%d", key, i)
+			subs[i].Item = i + 1
 		}
 	}
 }

@@ -349,7 +349,8 @@ func TestIdempotencyKey(t *testing.T) {
 	other.Function = "other"
 	require.NotEqual(t, one[0].Fingerprint, send(other)[0].Fingerprint)
 	two := send(greet(), greet())
-	require.Equal(t, []string{"k#0", "k#1"}, []string{two[0].IdempotencyKey, two[1].IdempotencyKey})
+	require.Equal(t, []string{"k", "k"}, []string{two[0].IdempotencyKey, two[1].IdempotencyKey})
+	require.Equal(t, []int{1, 2}, []int{two[0].Item, two[1].Item})
 	require.NotEqual(t, one[0].Fingerprint, two[0].Fingerprint)
 }
 

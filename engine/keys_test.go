@@ -1,0 +1,144 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/sqlite"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+const (
+	here  = `{"url":"http://127.0.0.1:1/","delay":"1h"}`
+	there = `{"url":"http://127.0.0.1:2/","delay":"1h"}`
+)
+
+func batchOf(tasks ...string) string { return `{"tasks":[` + strings.Join(tasks, ",") + `]}` }
+
+func ids(got map[string]any) (out []any) {
+	for _, item := range got["items"].([]any) {
+		t, _ := item.(map[string]any)["task"].(map[string]any)
+		out = append(out, t["id"])
+	}
+	return out
+}
+
+func (d *door) count(t *testing.T) int {
+	_, _, all := d.call(t, "GET", "/v1/tasks?limit=500", "")
+	return len(all["items"].([]any))
+}
+
+func TestOneIdempotencyKeyIsOneRequest(t *testing.T) {
+	d := openDoor(t, engine.Config{Roles: []engine.Role{engine.Accept}}, engine.HandlerConfig{})
+	batch := func(body, key string) (int, map[string]any) {
+		code, _, got := d.call(t, "POST", "/v1/tasks/batch", body, "Idempotency-Key", key)
+		return code, got
+	}
+	code, first := batch(batchOf(here, there), "k")
+	require.Equal(t, 201, code, first)
+
+	t.Run("a batch sent again names the tasks it made", func(t *testing.T) {
+		code, again := batch(batchOf(here, there), "k")
+		require.Equal(t, 200, code)
+		require.Equal(t, "[existing existing]", fmt.Sprint(itemStatuses(again)))
+		require.Equal(t, ids(first), ids(again))
+	})
+	t.Run("a batch with one more task is another request, of which nothing is carried out", func(t *testing.T) {
+		before := d.count(t)
+		for _, body := range []string{batchOf(here, there, here), batchOf(here), `{"atomic":true,"tasks":[` + here + `]}`} {
+			code, got := batch(body, "k")
+			require.Equal(t, 422, code, got)
+			require.Equal(t, "idempotency_key_reused", got["code"])
+		}
+		code, _, got := d.call(t, "POST", "/v1/tasks", here, "Idempotency-Key", "k")
+		require.Equal(t, 422, code, got)
+		require.Equal(t, before, d.count(t))
+	})
+	t.Run("the key of a batch takes none from single requests", func(t *testing.T) {
+		for _, key := range []string{"k#0", "k#1", "k1", "k2"} {
+			code, _, got := d.call(t, "POST", "/v1/tasks", here, "Idempotency-Key", key)
+			require.Equal(t, 201, code, got)
+		}
+	})
+	t.Run("a key that is valid for a task is valid for a batch", func(t *testing.T) {
+		code, got := batch(batchOf(here, here), strings.Repeat("k", 255))
+		require.Equal(t, "[created created]", fmt.Sprint(itemStatuses(got)))
+		require.Equal(t, 201, code)
+	})
+	t.Run("a task refused at first is tried again, and no other", func(t *testing.T) {
+		_, _, _ = d.call(t, "POST", "/v1/tasks", `{"id":"taken","url":"http://127.0.0.1:1/","delay":"1h"}`)
+		body := batchOf(here, `{"id":"taken","url":"http://127.0.0.1:1/"}`)
+		_, got := batch(body, "partly")
+		require.Equal(t, "[created conflict]", fmt.Sprint(itemStatuses(got)))
+		_, _, _ = d.call(t, "DELETE", "/v1/tasks/taken", "")
+		_, got = batch(body, "partly")
+		require.Equal(t, "[existing created]", fmt.Sprint(itemStatuses(got)))
+	})
+	t.Run("a task of the batch that was deleted since is told as such", func(t *testing.T) {
+		_, _, _ = d.call(t, "DELETE", "/v1/tasks/"+ids(first)[0].(string), "")
+		_, got := batch(batchOf(here, there), "k")
+		require.Equal(t, "[conflict existing]", fmt.Sprint(itemStatuses(got)))
+		require.Equal(t, "gone", got["items"].([]any)[0].(map[string]any)["error"].(map[string]any)["code"])
+	})
+}
+
+func TestAnAnswerThatNamedAnotherTaskIsRepeated(t *testing.T) {
+	d := openDoor(t, engine.Config{Roles: []engine.Role{engine.Accept}}, engine.HandlerConfig{})
+	const body = `{"url":"http://127.0.0.1:1/","delay":"1h","unique":{"key":"customer-7"}}`
+	_, _, holder := d.call(t, "POST", "/v1/tasks", body)
+	code, _, first := d.call(t, "POST", "/v1/tasks", body, "Idempotency-Key", "sync")
+	require.Equal(t, 200, code)
+	require.Equal(t, holder["id"], first["id"])
+	_, _, _ = d.call(t, "POST", "/v1/tasks/"+holder["id"].(string)+"/cancel", "")
+
+	code, h, again := d.call(t, "POST", "/v1/tasks", body, "Idempotency-Key", "sync")
+	require.Equal(t, 200, code, "the request was sent once and once again, and has made a second task")
+	require.Equal(t, holder["id"], again["id"])
+	require.Equal(t, "true", h.Get("Idempotent-Replayed"))
+	code, _, _ = d.call(t, "POST", "/v1/tasks", body)
+	require.Equal(t, 201, code, "a new request has the unique key again")
+}
+
+// blind is a store whose rows cannot be read while it is told so.
+type blind struct {
+	store.Store
+	on atomic.Bool
+}
+
+func (b *blind) Rows(ctx context.Context, ids []task.ID) ([]store.Row, error) {
+	if b.on.Load() {
+		return nil, errors.New("read failed")
+	}
+	return b.Store.Rows(ctx, ids)
+}
+
+func TestABatchWhoseTasksCannotBeReadIsAnsweredAsAWhole(t *testing.T) {
+	db, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "sendoff.db"), sqlite.Options{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	reads := &blind{Store: db}
+	e, err := engine.New(reads, engine.Config{Roles: []engine.Role{engine.Accept}, AllowLoopback: true})
+	require.NoError(t, err)
+	srv := httptest.NewServer(e.Handler(engine.HandlerConfig{}))
+	defer srv.Close()
+	d := &door{&bundle{Engine: e}, srv.URL}
+	_, _, first := d.call(t, "POST", "/v1/tasks/batch", batchOf(here, there), "Idempotency-Key", "k")
+	reads.on.Store(true)
+	code, h, got := d.call(t, "POST", "/v1/tasks/batch", batchOf(here, there), "Idempotency-Key", "k")
+	require.Equal(t, 503, code, got)
+	require.Equal(t, "1", h.Get("Retry-After"))
+	require.NotContains(t, got, "items")
+	reads.on.Store(false)
+	_, _, got = d.call(t, "POST", "/v1/tasks/batch", batchOf(here, there), "Idempotency-Key", "k")
+	require.Equal(t, ids(first), ids(got))
+}

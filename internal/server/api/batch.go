@@ -1,0 +1,118 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/sendoff-dev/sendoff/internal/accept"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// BatchItem is the answer for one task of a batch.
+type BatchItem struct {
+	Status string   `json:"status" enum:"created,existing,conflict,skipped,invalid"`
+	Task   *Task    `json:"task,omitempty"`
+	Error  *Problem `json:"error,omitempty"`
+}
+
+// BatchReply is the answer to a batch, an item for each task in order.
+type BatchReply struct {
+	Items []BatchItem `json:"items"`
+}
+
+// batch handles POST /v1/tasks/batch.
+func (c *creator) batch(w http.ResponseWriter, r *http.Request) {
+	body, problem := c.read(w, r, maxBatch)
+	if problem != nil {
+		WriteProblem(w, problem)
+		return
+	}
+	var req BatchRequest
+	if err := decode(body, &req); err != nil {
+		WriteProblem(w, err)
+		return
+	}
+	reply, problem := c.submitBatch(r, &req, body)
+	if problem != nil {
+		WriteProblem(w, problem)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(reply.status())
+	_ = json.NewEncoder(w).Encode(reply) // the client may be gone
+}
+
+// status is 201 when something was stored, and 200 when everything was there
+// already or refused.
+func (b *BatchReply) status() int {
+	if slices.ContainsFunc(b.Items, func(item BatchItem) bool { return item.Status == "created" }) {
+		return http.StatusCreated
+	}
+	return http.StatusOK
+}
+
+func (c *creator) submitBatch(r *http.Request, req *BatchRequest, body []byte) (*BatchReply, *Problem) {
+	if len(req.Tasks) == 0 || len(req.Tasks) > task.MaxBatch {
+		return nil, invalidProblem(task.Invalid{{Field: "tasks", Message: fmt.Sprintf("has %d entries: want 1 to %d", len(req.Tasks), task.MaxBatch)}})
+	}
+	reply := &BatchReply{Items: make([]BatchItem, len(req.Tasks))}
+	var subs []accept.Submission
+	var index []int
+	var faults task.Invalid
+	print := store.HashOf([]byte(r.URL.Path), body)
+	for i := range req.Tasks {
+		var bad task.Invalid
+		sub := req.Tasks[i].submission(&bad)
+		if len(bad) > 0 {
+			for _, f := range bad {
+				faults.Add(fmt.Sprintf("tasks[%d].%s", i, f.Field), "%s", f.Message)
+			}
+			reply.Items[i] = BatchItem{Status: "invalid", Error: invalidProblem(bad)}
+			continue
+		}
+		if key := r.Header.Get("Idempotency-Key"); key != "" {
+			sub.IdempotencyKey, sub.Fingerprint, sub.Item = key, print, i+1
+		}
+		subs, index = append(subs, sub), append(index, i)
+	}
+	if req.Atomic && len(faults) > 0 {
+		return nil, invalidProblem(faults)
+	}
+	results, err := c.submit.SubmitMany(r.Context(), subs, req.Atomic)
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	for n, i := range index {
+		item, problem := c.item(r, &subs[n], &results[n])
+		if problem != nil {
+			return nil, problem
+		}
+		reply.Items[i] = item
+	}
+	return reply, nil
+}
+
+var statusNames = map[store.InsertStatus]string{
+	store.Created: "created", store.Existing: "existing", store.Conflict: "conflict", store.Skipped: "skipped", store.Invalid: "invalid",
+}
+
+// item answers for one task. The problem is one of the whole batch: its key was
+// used for another request, or what stands behind a key cannot be read.
+func (c *creator) item(r *http.Request, sub *accept.Submission, res *accept.Result) (BatchItem, *Problem) {
+	if res.Err != nil {
+		return BatchItem{Status: "invalid", Error: problemOf(res.Err)}, nil
+	}
+	view, problem := c.view(r, sub, res)
+	switch {
+	case problem == nil:
+		return BatchItem{Status: statusNames[res.Status], Task: view}, nil
+	case res.Status == store.Mismatch, problem.Status >= http.StatusInternalServerError:
+		return BatchItem{}, problem
+	case res.Status == store.Existing: // and deleted since
+		return BatchItem{Status: "conflict", Error: problem}, nil
+	}
+	return BatchItem{Status: statusNames[res.Status], Error: problem}, nil
+}
