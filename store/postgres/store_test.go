@@ -52,6 +52,12 @@ func TestStoreBehavesLikeOracle(t *testing.T) {
 	storetest.Run(t, opener(t, dsn, dsn))
 }
 
+func TestRulesOfTheStore(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.Postgres(t)
+	storetest.RunRules(t, opener(t, dsn, dsn))
+}
+
 func TestFunctionsBehaveLikeOracle(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.Postgres(t)

@@ -15,6 +15,8 @@ import (
 
 func TestSQLiteBehavesLikeTheOracle(t *testing.T) { storetest.Run(t, fresh(t)) }
 
+func TestRulesOfTheStore(t *testing.T) { storetest.RunRules(t, fresh(t)) }
+
 func TestFunctionsBehaveLikeTheOracle(t *testing.T) { storetest.RunFunctions(t, fresh(t)) }
 
 // fresh opens one empty store after the other.

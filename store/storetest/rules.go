@@ -1,0 +1,272 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// RunRules checks what a store must never do, one rule at a time, so that a
+// failure says which was broken. open is as for [Run]. The way to each situation
+// is compared with the oracle; the rule itself is not: the two could share a
+// mistake.
+func RunRules(t *testing.T, open func(clock func() int64) store.Store) {
+	for _, r := range rules {
+		t.Run(r.name, func(t *testing.T) { r.check(newMachine(t, open, map[string]int{})) })
+	}
+}
+
+type rule struct {
+	name  string
+	check func(*machine)
+}
+
+var rules = []rule{
+	{"a late end of an attempt changes nothing", lateEnds},
+	{"the end of a call is told once", toldOnce},
+	{"calls of an earlier life are not told", toldToTheLiving},
+	{"a dead lease is not revived", deadLease},
+	{"a node without a lease claims nothing", nothingWithoutLease},
+	{"a task that has expired is not started", expiredNotStarted},
+	{"a paused queue gives nothing", pausedGivesNothing},
+	{"slots are served in their order", slotsInOrder},
+	{"a task handed back keeps its place", placeKept},
+	{"retention leaves what has not ended", retentionSpares},
+	{"a unique key is held until its task has ended", keyHeld},
+	{"an idempotency key answers for one request", keyAnswers},
+}
+
+// afterwards are the ways in which an attempt stops being the one that counts.
+var afterwards = map[string]func(*machine, store.Claimed){
+	"taken back":           func(m *machine, c store.Claimed) { m.bury(c) },
+	"claimed by another":   func(m *machine, c store.Claimed) { m.bury(c); m.take(c.ID) },
+	"ended by another":     func(m *machine, c store.Claimed) { m.bury(c); m.end(m.take(c.ID), task.Reject) },
+	"canceled":             func(m *machine, c store.Claimed) { m.steer("cancel", c.ID) },
+	"canceled and retried": func(m *machine, c store.Claimed) { m.steer("cancel", c.ID); m.steer("retry", c.ID); m.take(c.ID) },
+	"restarted":            func(m *machine, c store.Claimed) { m.steer("restart", c.ID) },
+	"restarted, running":   func(m *machine, c store.Claimed) { m.steer("restart", c.ID); m.take(c.ID) },
+	"canceled and deleted": func(m *machine, c store.Claimed) { m.steer("cancel", c.ID); m.steer("delete", c.ID) },
+}
+
+// lateEnds: whatever has become of a task, the attempt before cannot end it (I5).
+func lateEnds(m *machine) {
+	for name, happens := range afterwards {
+		for _, class := range []task.Class{task.Success, task.Failure, task.Reject, task.Interrupt, task.Cancel, task.Suspend} {
+			c := m.hold(task.Function)
+			happens(m, c)
+			before := m.snapshot()
+			for _, tr := range lateTransitions(m, c, class) {
+				errs, woken, err := m.real.Settle(ctx, []store.Transition{tr})
+				require.NoError(m.rt, err)
+				require.ErrorIs(m.rt, errs[0], store.ErrLeaseLost, "%s, and then the attempt before ended as %s: accepted", name, class)
+				require.Empty(m.rt, woken)
+			}
+			errs, err := m.real.Append(ctx, []store.Checkpoint{{ID: c.ID, Token: c.Token, Segment: task.Segment{Bytes: []byte("late")}}})
+			require.NoError(m.rt, err)
+			require.ErrorIs(m.rt, errs[0], store.ErrLeaseLost, "%s, and then the attempt before wrote to the journal", name)
+			require.Equal(m.rt, before, m.snapshot(), "%s, and then the attempt before ended as %s: refused, and yet something changed", name, class)
+		}
+	}
+}
+
+// lateTransitions are the ways to write one outcome: alone, with an answer, and
+// with effects, which the floors do in statements of their own.
+func lateTransitions(m *machine, c store.Claimed, class task.Class) []store.Transition {
+	plain := m.decided(c, task.Outcome{Class: class})
+	answered, linked := plain, plain
+	answered.Answer.Body = []byte("answer")
+	linked.Effects = &store.Effects{}
+	if class == task.Suspend {
+		linked.Decision.Delay, linked.Effects.Need = time.Hour, 1
+	}
+	return []store.Transition{plain, answered, linked}
+}
+
+// bury has the node of a claimed task die, and the task taken back.
+func (m *machine) bury(c store.Claimed) {
+	m.leave(m.oracle.tasks[c.ID].Node)
+	m.rescueAs(m.alive(), nil, everything)
+}
+
+func (m *machine) snapshot() store.Snapshot {
+	s, err := m.real.Snapshot(ctx)
+	require.NoError(m.rt, err)
+	return s
+}
+
+func (m *machine) rowOf(id task.ID) store.Row {
+	rows, err := m.real.Rows(ctx, []task.ID{id})
+	require.NoError(m.rt, err)
+	require.Len(m.rt, rows, 1)
+	return rows[0]
+}
+
+func toldOnce(m *machine) {
+	parent := m.hold(task.Function)
+	tr := m.endCall(m.wait(parent))
+	for range 2 {
+		errs, _, err := m.real.Settle(ctx, []store.Transition{tr})
+		require.NoError(m.rt, err)
+		require.NoError(m.rt, errs[0], "a settle that got no answer is sent again")
+	}
+	r, err := m.real.Resume(ctx, parent.ID, 10, 1<<20)
+	require.NoError(m.rt, err)
+	require.Len(m.rt, r.Messages, 1, "the call ended once")
+}
+
+func toldToTheLiving(m *machine) {
+	parent := m.hold(task.Function)
+	call := m.take(m.wait(parent))
+	m.steer("restart", parent.ID)
+	m.succeed(call)
+	r, err := m.real.Resume(ctx, parent.ID, 10, 1<<20)
+	require.NoError(m.rt, err)
+	require.Empty(m.rt, r.Messages, "the function began again and never made this call")
+	require.Equal(m.rt, task.Ready, m.rowOf(parent.ID).State)
+}
+
+func deadLease(m *machine) {
+	node := m.alive()
+	m.now += 10*second - 1
+	require.NoError(m.rt, m.real.Heartbeat(ctx, node, 10*second, false), "the lease was alive")
+	m.now += 10 * second
+	require.ErrorIs(m.rt, m.real.Heartbeat(ctx, node, 10*second, false), store.ErrNodeLost, "others may run its tasks already")
+	nodes, err := m.real.Nodes(ctx)
+	require.NoError(m.rt, err)
+	require.Empty(m.rt, nodes)
+}
+
+func nothingWithoutLease(m *machine) {
+	id := m.put(m.plain(task.HTTP))
+	for name, node := range map[string]task.ID{"unknown": m.newID(), "dead": m.alive()} {
+		m.now += 10 * second
+		require.Empty(m.rt, m.claimFor(node, everything), "the node is %s", name)
+	}
+	require.Equal(m.rt, task.Ready, m.rowOf(id).State)
+}
+
+// claimFor claims from all lines of the first lane, and says what it got.
+func (m *machine) claimFor(node task.ID, limit int) (ids []task.ID) {
+	req := store.ClaimRequest{ID: m.newID(), Node: node, Limit: limit}
+	for _, priority := range []int16{0, 5, 9} {
+		req.Slots = append(req.Slots, store.ClaimSlot{Lane: m.lanes[0].ID, Priority: priority, Limit: limit})
+	}
+	batch, err := m.real.Claim(ctx, req)
+	require.NoError(m.rt, err)
+	for _, c := range batch.Tasks {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}
+
+func expiredNotStarted(m *machine) {
+	n := m.plain(task.HTTP)
+	n.ExpiresAt = m.now + second
+	m.put(n)
+	m.now += second
+	require.Empty(m.rt, m.claimFor(m.alive(), everything))
+	row := m.rowOf(n.ID)
+	require.Equal(m.rt, []any{task.Failed, task.Expired}, []any{row.State, row.Reason})
+}
+
+func pausedGivesNothing(m *machine) {
+	id := m.put(m.plain(task.HTTP))
+	m.setPaused(m.lanes[0].QueueID, true)
+	require.Empty(m.rt, m.claimFor(m.alive(), everything))
+	m.setPaused(m.lanes[0].QueueID, false)
+	require.Equal(m.rt, []task.ID{id}, m.claimFor(m.alive(), everything))
+}
+
+func slotsInOrder(m *machine) {
+	var want []task.ID
+	for _, priority := range []int16{9, 5, 0} { // the last in line came first
+		n := m.plain(task.HTTP)
+		n.Priority = priority
+		want = append([]task.ID{m.put(n)}, want...)
+	}
+	require.Equal(m.rt, want[:2], m.claimFor(m.alive(), 2))
+	require.Equal(m.rt, want[2:], m.claimFor(m.alive(), 2))
+}
+
+func placeKept(m *machine) {
+	first := m.hold(task.HTTP)
+	second := m.put(m.plain(task.HTTP))
+	m.end(first, task.Interrupt)
+	require.Equal(m.rt, []task.ID{first.ID}, m.claimFor(m.alive(), 1), "it was handed back and came before the other")
+	require.Equal(m.rt, []task.ID{second}, m.claimFor(m.alive(), 1))
+}
+
+// inEachState stores a task in every state that is not final, and keeps the
+// node of the running one alive.
+func (m *machine) inEachState(keys ...store.Key) map[task.State]task.ID {
+	with := func(n store.NewTask, state task.State) store.NewTask {
+		for _, k := range keys {
+			k.Hash = store.HashOf(k.Hash[:], []byte{byte(state)})
+			n.Keys = append(n.Keys, k)
+		}
+		return n
+	}
+	ids := map[task.State]task.ID{}
+	ids[task.Scheduled] = m.put(with(m.delayed(), task.Scheduled))
+	ids[task.Running] = m.take(m.put(with(m.plain(task.HTTP), task.Running))).ID
+	suspended := m.take(m.put(with(m.plain(task.Function), task.Suspended)))
+	m.wait(suspended)
+	ids[task.Suspended] = suspended.ID
+	blocked := m.take(m.put(with(m.plain(task.Function), task.Blocked)))
+	m.settleAll([]store.Transition{m.decided(blocked, task.Outcome{Class: task.Block})})
+	ids[task.Blocked] = blocked.ID
+	ids[task.Ready] = m.put(with(m.plain(task.HTTP), task.Ready))
+	return ids
+}
+
+func retentionSpares(m *machine) {
+	m.end(m.hold(task.HTTP), task.Success)
+	ids := m.inEachState()
+	m.now += 400 * 24 * 3600 * second
+	_, deleted, err := m.real.Retain(ctx, store.Retention{Succeeded: second, Failed: second, Canceled: second}, task.ID{}, everything)
+	require.NoError(m.rt, err)
+	require.Equal(m.rt, 1, deleted, "only one task has ended")
+	for state, id := range ids {
+		require.Equal(m.rt, state, m.rowOf(id).State)
+	}
+}
+
+func keyHeld(m *machine) {
+	key := m.unique(store.Return)
+	for state, id := range m.inEachState(key) {
+		k := key
+		k.Hash = store.HashOf(k.Hash[:], []byte{byte(state)})
+		again := func() store.Inserted {
+			got, _, err := m.real.Insert(ctx, []store.NewTask{m.keyed(k)}, false)
+			require.NoError(m.rt, err)
+			return got[0]
+		}
+		require.Equal(m.rt, []any{store.Existing, id}, []any{again().Status, again().ID}, "the task that has the key is %s", state)
+		_, err := m.real.Cancel(ctx, id)
+		require.NoError(m.rt, err)
+		require.Equal(m.rt, store.Created, again().Status, "the task that had the key was %s and has ended", state)
+	}
+}
+
+func keyAnswers(m *machine) {
+	key := m.idempotent("x")
+	first := m.put(m.keyed(key))
+	m.end(m.take(first), task.Success)
+	m.now += key.TTL - second
+	other := key
+	other.Body = store.HashOf([]byte("y"))
+	for k, want := range map[store.Key]store.InsertStatus{key: store.Existing, other: store.Mismatch} {
+		got, _, err := m.real.Insert(ctx, []store.NewTask{m.keyed(k)}, false)
+		require.NoError(m.rt, err)
+		require.Equal(m.rt, want, got[0].Status)
+		require.Equal(m.rt, first, got[0].ID)
+	}
+	m.now += second
+	got, _, err := m.real.Insert(ctx, []store.NewTask{m.keyed(key)}, false)
+	require.NoError(m.rt, err)
+	require.Equal(m.rt, store.Created, got[0].Status, "its time is over")
+}
