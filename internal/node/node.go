@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
@@ -49,6 +48,7 @@ type Member struct {
 	id    atomic.Pointer[task.ID]
 	until atomic.Pointer[time.Time] // trusted until; monotonic
 	drain atomic.Bool
+	lease sync.Mutex // held to change id or until
 
 	mu   sync.Mutex
 	hint store.Hint
@@ -76,6 +76,12 @@ func (m *Member) ID() (id task.ID, trusted bool) {
 
 // Join registers under a new id.
 func (m *Member) Join(ctx context.Context) error {
+	m.lease.Lock()
+	defer m.lease.Unlock()
+	return m.join(ctx)
+}
+
+func (m *Member) join(ctx context.Context) error {
 	id := task.ID(uuid.Must(uuid.NewV7()))
 	started := time.Now()
 	n := store.Node{ID: id, Name: m.cfg.Name, Version: SchemaVersion, Roles: m.cfg.Roles, Pools: m.cfg.Pools}
@@ -91,7 +97,9 @@ func (m *Member) Join(ctx context.Context) error {
 // kept back for what this process does not see.
 func (m *Member) trust(started time.Time) {
 	until := started.Add(m.cfg.Lease - min(time.Second, m.cfg.Lease/10))
-	m.until.Store(&until)
+	if until.After(*m.until.Load()) {
+		m.until.Store(&until)
+	}
 }
 
 // Drain marks the node as one that takes no more work.
@@ -104,65 +112,126 @@ func (m *Member) Leave(ctx context.Context) error {
 }
 
 // Run renews the lease and carries hints until ctx ends. Join has been called.
+// Each does its work by itself: whatever hangs or fails, the lease is renewed.
 func (m *Member) Run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return m.beat(ctx) })
+	var work sync.WaitGroup
+	work.Go(func() { m.beat(ctx) })
+	work.Go(func() { m.watch(ctx) })
 	if m.cfg.Notify != nil {
-		g.Go(func() error { return m.tell(ctx) })
-		g.Go(func() error { return m.cfg.Notify.Listen(ctx, m.hear) })
+		work.Go(func() { m.tell(ctx) })
+		work.Go(func() {
+			if err := m.cfg.Notify.Listen(ctx, m.hear); err != nil && ctx.Err() == nil {
+				m.cfg.Log.Warn("hints of other nodes are not heard, their tasks are found by polling", "err", err)
+			}
+		})
 	}
-	return g.Wait()
+	work.Wait()
+	return nil
 }
 
-func (m *Member) beat(ctx context.Context) error {
-	wait := m.cfg.Beat
-	for {
+// renewals is how many may be under way at a time: one that hangs holds up none
+// of the next.
+const renewals = 3
+
+// beat renews the lease every Beat, and again soon after a failure.
+func (m *Member) beat(ctx context.Context) {
+	var underWay sync.WaitGroup
+	defer underWay.Wait()
+	ended := make(chan bool, renewals)
+	next := time.NewTimer(m.cfg.Beat)
+	defer next.Stop()
+	for n := 0; ; {
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-time.After(wait):
-		}
-		if wait = m.cfg.Beat; !m.renew(ctx) {
-			wait = m.cfg.Beat / 6 // soon again, while the lease may last
+			return
+		case renewed := <-ended:
+			n--
+			if !renewed {
+				next.Reset(m.cfg.Beat / 6)
+			}
+		case <-next.C:
+			next.Reset(m.cfg.Beat)
+			if n < renewals {
+				n++
+				underWay.Go(func() { ended <- m.renew(ctx) })
+			}
 		}
 	}
 }
 
 // renew extends the lease, or starts anew under another id when it was lost.
 func (m *Member) renew(ctx context.Context) bool {
-	started := time.Now()
+	started, id := time.Now(), *m.id.Load()
 	left := m.until.Load().Sub(started)
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.Lease)
 	defer cancel()
-	err := m.cfg.Store.Heartbeat(ctx, *m.id.Load(), m.cfg.Lease.Microseconds(), m.drain.Load())
+	if id.IsZero() {
+		return m.rejoin(ctx, id)
+	}
+	err := m.cfg.Store.Heartbeat(ctx, id, m.cfg.Lease.Microseconds(), m.drain.Load())
 	switch {
 	case err == nil:
-		m.cfg.Margin(left)
-		m.trust(started)
-		m.dropLost(ctx)
+		m.renewed(id, started, left)
 		return true
 	case errors.Is(err, store.ErrNodeLost):
-		m.cfg.Log.Warn("the lease of this node was lost: dropping its attempts, joining anew", "node", m.id.Load().String())
-		m.until.Store(&time.Time{})
-		m.cfg.Lost()
-		if err := m.Join(ctx); err != nil {
-			m.cfg.Log.Warn("joining failed", "err", err)
-			return false
-		}
-		return true
-	case ctx.Err() == nil:
+		return m.rejoin(ctx, id)
+	case !errors.Is(ctx.Err(), context.Canceled):
 		m.cfg.Log.Warn("heartbeat failed", "err", err)
 	}
 	return false
 }
 
-// dropLost stops attempts that were canceled or taken back without us hearing
-// of it. Short ones end by themselves sooner than the next beat.
+func (m *Member) renewed(id task.ID, started time.Time, left time.Duration) {
+	m.lease.Lock()
+	defer m.lease.Unlock()
+	if id == *m.id.Load() { // otherwise an old answer of a lease that was lost since
+		m.cfg.Margin(left)
+		m.trust(started)
+	}
+}
+
+// rejoin drops what was done under a lost lease, once, and registers anew. Until
+// that succeeds the node has no id.
+func (m *Member) rejoin(ctx context.Context, lost task.ID) bool {
+	m.lease.Lock()
+	defer m.lease.Unlock()
+	if lost != *m.id.Load() {
+		return true // the renewal beside this one did it
+	}
+	if !lost.IsZero() {
+		m.cfg.Log.Warn("the lease of this node was lost: dropping its attempts, joining anew", "node", lost.String())
+		m.until.Store(&time.Time{})
+		m.id.Store(&task.ID{})
+		m.cfg.Lost()
+	}
+	if err := m.join(ctx); err != nil {
+		m.cfg.Log.Warn("joining failed", "err", err)
+		return false
+	}
+	return true
+}
+
+// watch stops attempts that were canceled or taken back without us hearing of
+// it. Short ones end by themselves sooner than the next look. It reads the table
+// of tasks, which may be locked for long, and so keeps away from the lease.
+func (m *Member) watch(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(m.cfg.Beat):
+		}
+		m.dropLost(ctx)
+	}
+}
+
 func (m *Member) dropLost(ctx context.Context) {
 	held := m.cfg.Held(m.cfg.Beat / 2)
 	if len(held) == 0 {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.Lease)
+	defer cancel()
 	lost, err := m.cfg.Store.Lost(ctx, held)
 	if err != nil {
 		return
@@ -200,11 +269,11 @@ func (m *Member) hear(h store.Hint) {
 
 // tell sends what has gathered, at most once every 20 ms: a NOTIFY takes a lock
 // of the whole database cluster at its commit.
-func (m *Member) tell(ctx context.Context) error {
+func (m *Member) tell(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-m.send:
 		}
 		m.mu.Lock()
@@ -217,7 +286,7 @@ func (m *Member) tell(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -26,11 +26,19 @@ type members struct {
 	mu   sync.Mutex
 	down bool
 	slow time.Duration
+	hang bool // the next renewal gets no answer at all
+	shut bool // nobody can register
+	lock chan struct{}
 }
 
 func (m *members) Heartbeat(ctx context.Context, id task.ID, ttl int64, draining bool) error {
 	m.mu.Lock()
-	down, slow := m.down, m.slow
+	down, slow, hang := m.down, m.slow, m.hang
+	if m.hang = false; hang {
+		m.mu.Unlock()
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	err := m.Oracle.Heartbeat(ctx, id, ttl, draining)
 	m.mu.Unlock()
 	time.Sleep(slow) // the answer is slow, not the renewal
@@ -46,20 +54,46 @@ func (m *members) set(down bool, slow time.Duration) {
 	m.down, m.slow = down, slow
 }
 
+func (m *members) Register(ctx context.Context, n store.Node, ttl int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.shut {
+		return errors.New("no connection")
+	}
+	return m.Oracle.Register(ctx, n, ttl)
+}
+
+// Lost waits for the lock on the table of tasks, for ever if need be.
+func (m *members) Lost(context.Context, []store.Held) ([]task.ID, error) {
+	<-m.lock
+	return nil, nil
+}
+
+// deaf cannot listen.
+type deaf struct{}
+
+func (deaf) Notify(context.Context, store.Hint) error { return errors.New("no") }
+func (deaf) Listen(context.Context, func(store.Hint)) error {
+	return errors.New("this URL cannot be read")
+}
+
 func start(t *testing.T) (*members, *node.Member, chan string, func()) {
-	db := &members{Oracle: storetest.NewOracle(func() int64 { return time.Now().UnixMicro() })}
+	db := &members{Oracle: storetest.NewOracle(func() int64 { return time.Now().UnixMicro() }), lock: make(chan struct{})}
 	events := make(chan string, 100)
 	m := node.New(node.Config{
-		Store: db, Name: "n", Lost: func() { events <- "lost" }, Held: func(time.Duration) []store.Held { return nil },
+		Store: db, Notify: deaf{}, Name: "n", Lost: func() { events <- "lost" },
+		Held: func(time.Duration) []store.Held { return []store.Held{{Token: 1}} },
 		Stop: func(task.ID) {}, Margin: func(time.Duration) {}, Log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, m.Join(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan struct{})
 	go func() { defer close(over); _ = m.Run(ctx) }()
-	return db, m, events, func() { cancel(); <-over }
+	return db, m, events, func() { cancel(); close(db.lock); <-over }
 }
 
+// TestALeaseIsRenewedForAsLongAsTheNodeLives although nothing else works: the
+// table of tasks is locked all the time, and hints are neither sent nor heard.
 func TestALeaseIsRenewedForAsLongAsTheNodeLives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, m, events, stop := start(t)
@@ -114,5 +148,47 @@ func TestALostLeaseMeansANewNode(t *testing.T) {
 		id, trusted := m.ID()
 		require.True(t, trusted)
 		require.NotEqual(t, first, id)
+	})
+}
+
+func TestARenewalThatHangsHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db, m, events, stop := start(t)
+		defer stop()
+		first, _ := m.ID()
+		for range 10 {
+			db.mu.Lock()
+			db.hang = true // as a connection does whose other end is gone
+			db.mu.Unlock()
+			for range 200 {
+				time.Sleep(100 * time.Millisecond)
+				id, trusted := m.ID()
+				require.True(t, trusted, "the renewal beside the one that hangs keeps the lease")
+				require.Equal(t, first, id)
+			}
+		}
+		require.Empty(t, events)
+	})
+}
+
+func TestALostLeaseIsToldOnceHoweverLongJoiningTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db, m, events, stop := start(t)
+		defer stop()
+		first, _ := m.ID()
+		db.mu.Lock()
+		require.NoError(t, db.Leave(t.Context(), first))
+		db.shut = true
+		db.mu.Unlock()
+		time.Sleep(time.Minute)
+		_, trusted := m.ID()
+		require.False(t, trusted)
+		db.mu.Lock()
+		db.shut = false
+		db.mu.Unlock()
+		time.Sleep(time.Second)
+		_, trusted = m.ID()
+		require.True(t, trusted, "the node is back as soon as it can register")
+		require.Len(t, events, 1)
 	})
 }

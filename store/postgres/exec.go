@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -263,7 +262,7 @@ func (s *Store) fetch(ctx context.Context, stmts ...*stmt) error {
 				q.each = func(r *wireRow) { fresh = false; each(r) }
 			}
 		}
-		err := with(ctx, s.reads, func(c *session) error { return c.do(ctx, stmts...) })
+		err := s.fetchOnce(ctx, stmts)
 		lost := errors.Is(err, errUnsent) || errors.Is(err, errUnknown)
 		if !lost || !fresh || try == 3 || ctx.Err() != nil {
 			if ctx.Err() != nil {
@@ -274,33 +273,36 @@ func (s *Store) fetch(ctx context.Context, stmts ...*stmt) error {
 	}
 }
 
-// --- connections
+func (s *Store) fetchOnce(ctx context.Context, stmts []*stmt) error {
+	ctx, cancel := context.WithTimeout(ctx, s.options.Deadline)
+	defer cancel()
+	return with(ctx, s.reads, func(c *session) error { return c.do(ctx, stmts...) })
+}
 
-// syncWarning marks a connection whose last commit may not be on the standby:
-// a backend that is told to stop waiting for it commits all the same and says
-// so in a warning only.
-const syncWarning = "sync"
-
-func noticed(conn *pgconn.PgConn, n *pgconn.Notice) {
-	if n.Code == "01000" {
-		conn.CustomData()[syncWarning] = true
+// keep sends statements of the lease, as one transaction, on connections that
+// nothing else uses: no lock, no crowd and no dead connection of others stands
+// between a node and its heartbeat. They may be repeated, and end with ctx.
+func (s *Store) keep(ctx context.Context, stmts ...*stmt) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	for try := 1; ; try++ {
+		err := s.keepOnce(ctx, s.lease[(try-1)%len(s.lease)], stmts)
+		lost := errors.Is(err, errUnsent) || errors.Is(err, errUnknown) || isConflict(err)
+		if !lost || try == 3 || ctx.Err() != nil {
+			return err
+		}
 	}
 }
 
-// quietConn is a connection that is closed, never cancelled: a cancel request
-// that arrives during COMMIT would end the wait for the standby, and the commit
-// would be reported as done. The driver sends it to RemoteAddr.
-type quietConn struct{ net.Conn }
-
-func (quietConn) RemoteAddr() net.Addr { return nowhere{} }
-
-type wrapConn = func(context.Context, *pgconn.Config, net.Conn) (net.Conn, error)
-
-func quiet(_ context.Context, _ *pgconn.Config, conn net.Conn) (net.Conn, error) {
-	return quietConn{conn}, nil
+// keepOnce lets a connection that hangs have some of the time, and not all of
+// it when there is another way to the database.
+func (s *Store) keepOnce(ctx context.Context, pool *pgxpool.Pool, stmts []*stmt) error {
+	if len(s.lease) > 1 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, leaseTry)
+		defer cancel()
+	}
+	return with(ctx, pool, func(c *session) error { return c.do(ctx, stmts...) })
 }
-
-type nowhere struct{}
-
-func (nowhere) Network() string { return "none" }
-func (nowhere) String() string  { return "none" }

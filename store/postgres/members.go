@@ -11,7 +11,7 @@ import (
 
 // Register adds a node; see store.Members.
 func (s *Store) Register(ctx context.Context, n store.Node, ttl int64) error {
-	err := s.write(ctx, query(`
+	err := s.keep(ctx, query(`
 insert into sendoff.node (id, name, version, roles, pools, started_at, lease_until, draining)
 select $1, $2, $3, $4, $5, t.now, t.now + $7, $6 from (select coalesce($8, `+databaseClock+`) as now) t
 on conflict (id) do update set name = excluded.name, version = excluded.version, roles = excluded.roles, pools = excluded.pools,
@@ -28,7 +28,7 @@ on conflict (id) do update set name = excluded.name, version = excluded.version,
 func (s *Store) Heartbeat(ctx context.Context, id task.ID, ttl int64, draining bool) error {
 	alive := false
 	before := time.Now()
-	err := s.write(ctx, query(`
+	err := s.keep(ctx, query(`
 update sendoff.node n set lease_until = t.now + $2, draining = $3
 from (select coalesce($4, `+databaseClock+`) as now) t
 where n.id = $1 and n.lease_until > t.now returning t.now`).
@@ -48,7 +48,7 @@ where n.id = $1 and n.lease_until > t.now returning t.now`).
 
 // Leave removes a node; see store.Members.
 func (s *Store) Leave(ctx context.Context, id task.ID) error {
-	if err := s.write(ctx, query(`delete from sendoff.node where id = $1`).id(id)); err != nil {
+	if err := s.keep(ctx, query(`delete from sendoff.node where id = $1`).id(id)); err != nil {
 		return fmt.Errorf("remove node: %w", err)
 	}
 	return nil

@@ -31,7 +31,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -46,8 +45,8 @@ import (
 // production.
 type Options struct {
 	Clock     func() int64  // microseconds; for tests; nil = the database's clock
-	ListenDSN string        // direct URL for LISTEN and migrations; "" = the main one
-	MaxConns  int           // connections at most, the one that listens not counted; default 16, at least 6
+	ListenDSN string        // direct URL for LISTEN, the lease and migrations; "" = the main one
+	MaxConns  int           // connections at most, besides those that listen and renew the lease; default 16, at least 6
 	Logger    *slog.Logger  // nil = slog.Default()
 	Migrate   bool          // bring the tables to this version first
 	Deadline  time.Duration // of one try of a transaction; its connection is closed then; default 15 s
@@ -76,6 +75,7 @@ type Store struct {
 
 	hot   *pgxpool.Pool // everything that writes
 	reads *pgxpool.Pool
+	lease []*pgxpool.Pool // for the lease alone: over ListenDSN, then over the main URL
 
 	settles *pipeline.Pipeline[*hotCall]
 	inserts *pipeline.Pipeline[*insertOp]
@@ -112,17 +112,12 @@ func Open(ctx context.Context, dsn string, options Options) (*Store, error) {
 			return nil, err
 		}
 	}
-	hot := max(options.MaxConns/2, 4)
 	s := &Store{
 		dsn: dsn, options: options, log: options.Logger, clock: &clock{test: options.Clock},
 		copies: make(chan struct{}, 2),
 	}
-	var err error
-	if s.hot, err = newPool(ctx, dsn, hot, quiet); err != nil {
-		return nil, err
-	}
-	if s.reads, err = newPool(ctx, dsn, options.MaxConns-hot, nil); err != nil {
-		s.hot.Close()
+	if err := s.openPools(ctx); err != nil {
+		s.closePools()
 		return nil, err
 	}
 	background := context.WithoutCancel(ctx) // batches belong to all their callers
@@ -151,24 +146,6 @@ func observed[T any](s *Store, weight func(T) int, handle func([]T)) func([]T) {
 		handle(batch)
 		s.options.OnCommit(rows, time.Since(started))
 	}
-}
-
-func newPool(ctx context.Context, dsn string, size int, wrap wrapConn) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(dsn)
-	if err != nil {
-		return nil, fmt.Errorf("read the database URL: %w", err)
-	}
-	config.MaxConns = int32(size)
-	config.ConnConfig.OnNotice = noticed
-	config.ConnConfig.AfterNetConnect = wrap
-	if config.ConnConfig.RuntimeParams["application_name"] == "" {
-		config.ConnConfig.RuntimeParams["application_name"] = "sendoff"
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
-	}
-	return pool, nil
 }
 
 func (s *Store) start(ctx context.Context) error {
@@ -209,8 +186,7 @@ func (s *Store) Close() error {
 	s.inserts.Close()
 	s.appends.Close()
 	s.resumes.Close()
-	s.hot.Close()
-	s.reads.Close()
+	s.closePools()
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -29,6 +30,39 @@ type proxy struct {
 	marker []byte // nil = let everything through
 	where  cut
 	cuts   int
+	silent time.Time // what was connected before hears nothing any more
+	lost   int       // messages since
+	conns  sync.Map  // of clients
+}
+
+// silence lets all connections there are hang, as those of a machine that is
+// gone do. New ones work.
+func (p *proxy) silence() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.silent = time.Now()
+}
+
+func (p *proxy) hangs(since time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if since.Before(p.silent) {
+		p.lost++
+		return true
+	}
+	return false
+}
+
+// hangUp closes all connections.
+func (p *proxy) hangUp() {
+	p.conns.Range(func(c, _ any) bool { _ = c.(net.Conn).Close(); return true })
+}
+
+// swallowed tells whether something was sent into the silence.
+func (p *proxy) swallowed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lost > 0
 }
 
 func newProxy(t *testing.T, dsn string) *proxy {
@@ -41,20 +75,19 @@ func newProxy(t *testing.T, dsn string) *proxy {
 	u.Host = l.Addr().String()
 	p.url = u.String()
 	var wg sync.WaitGroup
-	var conns sync.Map
 	wg.Go(func() {
 		for {
 			client, err := l.Accept()
 			if err != nil {
 				return
 			}
-			conns.Store(client, true)
+			p.conns.Store(client, true)
 			wg.Go(func() { p.serve(client) })
 		}
 	})
 	t.Cleanup(func() {
 		_ = l.Close()
-		conns.Range(func(c, _ any) bool { _ = c.(net.Conn).Close(); return true })
+		p.hangUp()
 		wg.Wait()
 	})
 	return p
@@ -87,6 +120,7 @@ func (p *proxy) strike(chunk []byte) (bool, cut) {
 
 func (p *proxy) serve(client net.Conn) {
 	defer func() { _ = client.Close() }()
+	since := time.Now()
 	server, err := net.Dial("tcp", p.target)
 	if err != nil {
 		return
@@ -107,6 +141,8 @@ func (p *proxy) serve(client net.Conn) {
 		}
 		hit, where := p.strike(buf[:n])
 		switch {
+		case p.hangs(since):
+			continue
 		case hit && where == beforeCommit:
 			_, _ = server.Write(buf[:n-5]) // all but Sync
 			_ = client.Close()
