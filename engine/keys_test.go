@@ -142,3 +142,57 @@ func TestABatchWhoseTasksCannotBeReadIsAnsweredAsAWhole(t *testing.T) {
 	_, _, got = d.call(t, "POST", "/v1/tasks/batch", batchOf(here, there), "Idempotency-Key", "k")
 	require.Equal(t, ids(first), ids(got))
 }
+
+func TestAnIDOfTheClientNamesNoOtherTask(t *testing.T) {
+	d := openDoor(t, engine.Config{Roles: []engine.Role{engine.Accept}}, engine.HandlerConfig{})
+	_, _, other := d.call(t, "POST", "/v1/tasks", here)
+	uuid, job := other["id"].(string), fmt.Sprintf("%.0f", other["job"])
+	submit := func(id string) (int, map[string]any) {
+		code, _, got := d.call(t, "POST", "/v1/tasks", fmt.Sprintf(`{"id":%q,"url":"http://127.0.0.1:1/","delay":"1h"}`, id))
+		return code, got
+	}
+	for _, id := range []string{uuid, strings.ToUpper(uuid), job, "3564069036382480"} {
+		code, got := submit(id)
+		require.Equal(t, 422, code, "%s: %v", id, got)
+		require.Equal(t, "id", got["errors"].([]any)[0].(map[string]any)["field"])
+		code, _, got = d.call(t, "POST", "/v1/tasks/batch", batchOf(here, fmt.Sprintf(`{"id":%q,"url":"http://127.0.0.1:1/"}`, id)))
+		require.Equal(t, 201, code)
+		require.Equal(t, "[created invalid]", fmt.Sprint(itemStatuses(got)))
+	}
+	for _, id := range []string{"42", "0" + job, "9007199254740992", "c1b5b6ae-7f3e-4c5e-8a51-0d0a3c6a1f2e", "019aab6e-6f3a-7c1e-8d24-5f2b7a1c9e00"} {
+		code, got := submit(id)
+		require.Equal(t, 201, code, "%s: %v", id, got)
+		_, _, got = d.call(t, "GET", "/v1/tasks/"+id, "")
+		require.Equal(t, id, got["id"])
+	}
+	_, _, got := d.call(t, "GET", "/v1/tasks/"+job, "")
+	require.Equal(t, uuid, got["id"])
+}
+
+func TestANameThatNoPathCanHoldIsRefused(t *testing.T) {
+	d := openDoor(t, engine.Config{Roles: []engine.Role{engine.Accept}}, engine.HandlerConfig{})
+	_, _, f := d.call(t, "POST", "/v1/tasks", `{"id":"f","function":"f","endpoint":"http://127.0.0.1:1","delay":"1h"}`)
+	require.Equal(t, "f", f["id"])
+	for _, dots := range []string{".", ".."} {
+		for _, field := range []string{"id", "queue", "handler"} {
+			body := fmt.Sprintf(`{"url":"http://127.0.0.1:1/",%q:%q}`, field, dots)
+			if field == "handler" {
+				body = fmt.Sprintf(`{"handler":%q}`, dots)
+			}
+			code, _, got := d.call(t, "POST", "/v1/tasks", body)
+			require.Equal(t, 422, code, "%s: %v", body, got)
+			require.Contains(t, got["detail"], "no path can name")
+		}
+		code, _, got := d.call(t, "POST", "/v1/tasks", fmt.Sprintf(`{"function":"f","endpoint":"bridge://%s"}`, dots))
+		require.Equal(t, 422, code)
+		require.Contains(t, got["detail"], "session")
+		code, _, got = d.call(t, "POST", "/sendoff.v1.FunctionExtension/SendSignal",
+			fmt.Sprintf(`{"dispatchId":"f","name":%q}`, dots), "Content-Type", "application/json")
+		require.Equal(t, 400, code)
+		require.Contains(t, got["message"], "no path can name")
+	}
+	code, _, got := d.call(t, "POST", "/v1/tasks/f/signals/"+strings.Repeat("x", 201), "1", "Content-Type", "application/json")
+	require.Equal(t, 422, code, got)
+	code, _, _ = d.call(t, "POST", "/v1/tasks/f/signals/%C3%BC%2F..", "1", "Content-Type", "application/json")
+	require.Equal(t, 204, code)
+}

@@ -3,6 +3,7 @@ package task
 import (
 	"encoding/hex"
 	"errors"
+	"strconv"
 	"time"
 )
 
@@ -88,6 +89,34 @@ const numberEpoch = 1577836800000 // 2020-01-01T00:00:00Z, in milliseconds
 func (id ID) Number() int64 {
 	ms := (id.Time().UnixMilli() - numberEpoch) & (1<<39 - 1)
 	return ms<<14 | int64(id[14]&0x3f)<<8 | int64(id[15])
+}
+
+// ParseNumber reads a number as [ID.Number] makes it: decimal digits without a
+// sign or leading zeros. ok is false for everything else.
+func ParseNumber(text string) (number int64, ok bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n <= 0 || n >= 1<<53 || strconv.FormatInt(n, 10) != text {
+		return 0, false
+	}
+	return n, true
+}
+
+// firstNumber is the smallest number of a task from 2026 on; there are none that
+// are older.
+const firstNumber = (1767225600000 - numberEpoch) << 14
+
+// NamesAnother tells whether an id that a client chooses may be the name of a
+// task that has or gets it from the server: number says that it is a number
+// which tasks have, and uuid is the id that it spells, zero when it spells none
+// of the server's kind.
+func NamesAnother(id string) (uuid ID, number bool) {
+	if n, ok := ParseNumber(id); ok {
+		return ID{}, n >= firstNumber
+	}
+	if uuid, err := ParseID(id); err == nil && uuid[6]>>4 == 7 {
+		return uuid, false
+	}
+	return ID{}, false
 }
 
 // NumberRange returns the bounds [from, before) of the ids that can have a

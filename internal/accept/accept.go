@@ -76,6 +76,7 @@ type Result struct {
 type Config struct {
 	Store interface {
 		store.Inserter
+		Rows(ctx context.Context, ids []task.ID) ([]store.Row, error)
 		Now() int64
 	}
 	Lane     func(ctx context.Context, queue, pool string) (store.Lane, error)
@@ -135,9 +136,13 @@ func (a *Acceptor) Accept(ctx context.Context, subs []Submission, atomic bool) (
 func (a *Acceptor) prepareAll(ctx context.Context, subs []Submission, atomic bool) ([]Result, []store.NewTask, error) {
 	results := make([]Result, len(subs))
 	tasks := make([]store.NewTask, 0, len(subs))
+	taken, err := a.takenIDs(ctx, subs)
+	if err != nil {
+		return nil, nil, err
+	}
 	var faults task.Invalid
 	for i := range subs {
-		t, err := a.Prepare(ctx, &subs[i])
+		t, err := a.prepare(ctx, &subs[i], taken)
 		invalid, isInvalid := errors.AsType[task.Invalid](err)
 		switch {
 		case err == nil:

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -24,11 +22,19 @@ const idempotencyTTL = 24 * time.Hour
 // Prepare checks a submission and turns it into a row with a new id. The error
 // is task.Invalid with every fault found, or one of the catalog.
 func (a *Acceptor) Prepare(ctx context.Context, s *Submission) (store.NewTask, error) {
+	taken, err := a.takenIDs(ctx, []Submission{*s})
+	if err != nil {
+		return store.NewTask{}, err
+	}
+	return a.prepare(ctx, s, taken)
+}
+
+func (a *Acceptor) prepare(ctx context.Context, s *Submission, taken map[string]bool) (store.NewTask, error) {
 	var bad task.Invalid
 	if s.Queue == "" {
 		s.Queue = task.DefaultQueue
 	}
-	checkName(&bad, "queue", s.Queue, 100)
+	bad.CheckName("queue", s.Queue, 100)
 	if strings.ContainsAny(s.Queue, "/ ") {
 		bad.Add("queue", "must contain neither slashes nor blanks: %q", s.Queue)
 	}
@@ -38,6 +44,9 @@ func (a *Acceptor) Prepare(ctx context.Context, s *Submission) (store.NewTask, e
 	checkRetry(&bad, &s.Spec)
 	checkLabels(&bad, &s.Spec)
 	checkKeys(&bad, s)
+	if taken[s.Spec.ClientID] {
+		bad.Add("id", "%q is the id of another task: choose another, or leave it out", s.Spec.ClientID)
+	}
 	priority := task.DefaultPriority
 	if s.Priority != nil {
 		priority = *s.Priority
@@ -146,7 +155,7 @@ func (a *Acceptor) checkTarget(bad *task.Invalid, s *task.Spec) {
 		a.checkURL(bad, s)
 	case "handler":
 		s.Kind = task.Local
-		checkName(bad, "handler", s.Handler, 100)
+		bad.CheckName("handler", s.Handler, 100)
 	case "function":
 		s.Kind = task.Function
 		a.checkFunction(bad, s)
@@ -159,9 +168,9 @@ func (a *Acceptor) checkTarget(bad *task.Invalid, s *task.Spec) {
 	if s.Kind != task.HTTP && (s.Method != "" || len(s.Header) > 0) {
 		bad.Add("method", "method and headers belong to tasks with a url")
 	}
-	checkText(bad, "name", s.Name, 200)
-	checkText(bad, "group", s.Group, 200)
-	checkText(bad, "content_type", s.ContentType, 200)
+	bad.CheckText("name", s.Name, 200)
+	bad.CheckText("group", s.Group, 200)
+	bad.CheckText("content_type", s.ContentType, 200)
 }
 
 func (a *Acceptor) checkURL(bad *task.Invalid, s *task.Spec) {
@@ -286,17 +295,17 @@ func checkLabels(bad *task.Invalid, s *task.Spec) {
 		bad.Add("labels", "has %d entries: at most 32 are allowed", len(s.Labels))
 	}
 	for k, v := range s.Labels {
-		checkName(bad, "labels", k, 100)
-		checkText(bad, "labels."+k, v, 500)
+		if k == "" {
+			bad.Add("labels", "has an empty key")
+		}
+		bad.CheckText("labels", k, 100)
+		bad.CheckText("labels."+k, v, 500)
 	}
 }
 
 func checkKeys(bad *task.Invalid, s *Submission) {
-	checkText(bad, "Idempotency-Key", s.IdempotencyKey, 255)
-	checkText(bad, "id", s.Spec.ClientID, 200)
-	if strings.ContainsAny(s.Spec.ClientID, "/?#% ") {
-		bad.Add("id", "must be usable in a path: no blanks and none of / ? # %%")
-	}
+	bad.CheckText("Idempotency-Key", s.IdempotencyKey, 255)
+	checkID(bad, s.Spec.ClientID)
 	u := s.Unique
 	if u == nil {
 		return
@@ -304,27 +313,11 @@ func checkKeys(bad *task.Invalid, s *Submission) {
 	if u.Key == "" {
 		bad.Add("unique.key", "is missing")
 	}
-	checkText(bad, "unique.key", u.Key, 500)
+	bad.CheckText("unique.key", u.Key, 500)
 	if u.Window < 0 {
 		bad.Add("unique.window", "is negative")
 	}
 	s.Spec.UniqueKey = u.Key
-}
-
-func checkName(bad *task.Invalid, field, value string, limit int) {
-	if value == "" {
-		bad.Add(field, "is empty")
-	}
-	checkText(bad, field, value, limit)
-}
-
-func checkText(bad *task.Invalid, field, value string, limit int) {
-	switch {
-	case len(value) > limit:
-		bad.Add(field, "has %d bytes: at most %d are allowed", len(value), limit)
-	case !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
-		bad.Add(field, "must be text without control characters")
-	}
 }
 
 func orNone(names []string) string {

@@ -83,9 +83,17 @@ func (o *Operator) Restart(ctx context.Context, id string) (Task, error) {
 	})
 }
 
-// Signal gives a message to a function that has not ended. store.ErrNotFound,
-// store.ErrFinal, store.ErrNotFunction.
+// MaxSignalName is how long the name of a signal may be, in bytes.
+const MaxSignalName = 200
+
+// Signal gives a message to a function that has not ended. task.Invalid for its
+// name, store.ErrNotFound, store.ErrFinal, store.ErrNotFunction.
 func (o *Operator) Signal(ctx context.Context, id, name string, value []byte) error {
+	var bad task.Invalid
+	bad.CheckName("name", name, MaxSignalName)
+	if err := bad.Err(); err != nil {
+		return err
+	}
 	found, err := o.Resolve(ctx, id)
 	if err != nil {
 		return err

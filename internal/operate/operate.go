@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/sendoff-dev/sendoff/store"
@@ -92,7 +91,7 @@ func (o *Operator) Resolve(ctx context.Context, id string) (task.ID, error) {
 	if !errors.Is(err, store.ErrNotFound) {
 		return found, err
 	}
-	if n, err := strconv.ParseInt(id, 10, 64); err == nil && n > 0 {
+	if n, ok := task.ParseNumber(id); ok {
 		return o.byNumber(ctx, n)
 	}
 	return found, err

@@ -19,7 +19,14 @@ const (
 	MaxEndpoint     = 4096 // bytes
 )
 
-var functionName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_<>.]*$`)
+var (
+	functionName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_<>.]*$`)
+	sessionName  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+)
+
+// IsSession tells whether a text can be the session of a bridge, which stands in
+// a path.
+func IsSession(name string) bool { return sessionName.MatchString(name) }
 
 // Rules say which calls are taken. The zero value is the published rules for
 // calls that name their endpoint.
@@ -78,6 +85,8 @@ func (r *Rules) checkEndpoint(bad *task.Invalid, field, endpoint string) {
 		bad.Add(field, "has %d bytes: at most %d are allowed", len(endpoint), MaxEndpoint)
 	case err != nil || u.Host == "":
 		bad.Add(field, "is not the URL of an endpoint: want something like http://host:8000")
+	case u.Scheme == "bridge" && !IsSession(u.Host):
+		bad.Add(field, "names the session %q: want 1 to 128 letters, digits, - and _", u.Host)
 	case u.Scheme == "embedded" && r.Embedded != nil && r.Embedded(u.Host), u.Scheme == "bridge":
 	case u.Scheme != "http" && u.Scheme != "https":
 		bad.Add(field, "has scheme %q: want http, https or bridge", u.Scheme)

@@ -9,9 +9,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"sync"
 	"time"
+
+	"github.com/sendoff-dev/sendoff/internal/protocol"
 )
 
 // The errors of a bridge.
@@ -36,8 +37,6 @@ func (e *gone) Gone() bool { return true }
 
 // pollerWait is how long a run waits for somebody to fetch it.
 const pollerWait = 5 * time.Second
-
-var sessionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 
 // Hub is where runs for bridge://SESSION meet the clients that fetch them: an app
 // that cannot be called asks for its requests and sends the answers. It is safe
@@ -89,7 +88,7 @@ func (h *Hub) with(name string, fn func(*session)) {
 // Next waits for a run for a session and returns its id and the complete HTTP/1.1
 // request in wire form. It fails when ctx ends, and with [ErrBadSession].
 func (h *Hub) Next(ctx context.Context, name string) (id string, wire []byte, err error) {
-	if !sessionName.MatchString(name) {
+	if !protocol.IsSession(name) {
 		return "", nil, ErrBadSession
 	}
 	h.with(name, func(s *session) { s.pollers++ })
@@ -154,7 +153,7 @@ func (h *Hub) Drop(name, id string) error {
 
 // claim takes a request out, so that it is answered once.
 func (h *Hub) claim(name, id string) (b *bridged) {
-	if !sessionName.MatchString(name) {
+	if !protocol.IsSession(name) {
 		return nil
 	}
 	h.with(name, func(s *session) {
@@ -184,7 +183,7 @@ func (s *session) unqueue(b *bridged) bool {
 
 // roundTrip sends a request over a bridge.
 func (h *Hub) roundTrip(ctx context.Context, name string, r *http.Request) (*http.Response, error) {
-	if !sessionName.MatchString(name) {
+	if !protocol.IsSession(name) {
 		return nil, ErrBadSession
 	}
 	var wire bytes.Buffer

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/sendoff-dev/sendoff/internal/protocol"
 )
 
 // runPath is the procedure below an endpoint.
@@ -39,7 +41,7 @@ func (x *Executor) targetOf(endpoint string) (*target, error) {
 			return nil, err
 		}
 	case "bridge":
-		if !sessionName.MatchString(u.Host) {
+		if !protocol.IsSession(u.Host) {
 			return nil, fmt.Errorf("the endpoint is no bridge: %w", ErrBadSession)
 		}
 		t.session = u.Host

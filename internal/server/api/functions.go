@@ -61,7 +61,7 @@ type endpointsReply struct {
 
 type signalInput struct {
 	ID      string `path:"id" doc:"Id of the task."`
-	Name    string `path:"name" doc:"Name of the signal." maxLength:"200"`
+	Name    string `path:"name" doc:"Name of the signal: text of at most 200 bytes."`
 	RawBody []byte `doc:"The value: any JSON, whatever the content type; no body is null."`
 }
 

@@ -625,8 +625,9 @@ func TestSendSignal(t *testing.T) {
 		_, err = client.SendSignal(t.Context(), &sendoffv1.SendSignalRequest{DispatchId: "order-7", Name: "paid"})
 		require.Equal(t, want, connect.CodeOf(err))
 	}
-	for _, bad := range []*sendoffv1.SendSignalRequest{{Name: "x"}, {DispatchId: "x"}, {DispatchId: "x", Name: strings.Repeat("x", 201)}} {
-		_, err = client.SendSignal(t.Context(), bad)
-		require.Equal(t, connect.CodeInvalidArgument, connect.CodeOf(err))
-	}
+	_, err = client.SendSignal(t.Context(), &sendoffv1.SendSignalRequest{Name: "x"})
+	require.Equal(t, connect.CodeInvalidArgument, connect.CodeOf(err))
+	r.err = task.Invalid{{Field: "name", Message: "is empty"}}
+	_, err = client.SendSignal(t.Context(), &sendoffv1.SendSignalRequest{DispatchId: "x"})
+	require.Equal(t, connect.CodeInvalidArgument, connect.CodeOf(err))
 }

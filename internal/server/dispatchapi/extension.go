@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"unicode/utf8"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -20,10 +19,8 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-const (
-	maxWait       = time.Minute // for which an answer is held back
-	maxSignalName = 200         // bytes
-)
+// maxWait is how long an answer is held back.
+const maxWait = time.Minute
 
 // extension implements FunctionExtension.
 type extension struct{ *door }
@@ -108,15 +105,11 @@ func (e extension) Wait(ctx context.Context, m *sendoffv1.WaitRequest) (*sendoff
 
 // SendSignal gives a message to a run, which is resumed for it when it waits.
 func (e extension) SendSignal(ctx context.Context, m *sendoffv1.SendSignalRequest) (*sendoffv1.SendSignalResponse, error) {
-	switch name := m.GetName(); {
+	switch {
 	case m.GetDispatchId() == "":
 		return nil, invalid("dispatch_id: is missing")
 	case len(m.GetValue().GetValue()) > task.MaxSignal:
 		return nil, invalid("value: has %d bytes: at most %d are allowed", len(m.GetValue().GetValue()), task.MaxSignal)
-	case name == "":
-		return nil, invalid("name: is missing")
-	case len(name) > maxSignalName || !utf8.ValidString(name):
-		return nil, invalid("name: want text of at most %d bytes", maxSignalName)
 	}
 	if err := e.cfg.Signals.Signal(ctx, m.GetDispatchId(), m.GetName(), protocol.Payload(m.GetValue())); err != nil {
 		return nil, failure(err)
