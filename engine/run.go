@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -76,25 +78,35 @@ func (e *Engine) Run(ctx context.Context) error {
 	return errors.Join(err, background.Wait(), e.leave())
 }
 
-// untilStop returns when ctx ends, or with an error when the store can never
-// write again: then only a restart helps, which recovers from what is on disk.
+// breakable is a store that can come to an end by itself.
+type breakable interface {
+	Broken() <-chan struct{}
+	Failure() error
+}
+
+// untilStop returns when ctx ends, or with an error when the store can never be
+// relied on again: then only a restart helps, which recovers from what is on disk.
 func (e *Engine) untilStop(ctx context.Context) error {
 	var broken <-chan struct{}
-	if s, ok := e.store.(interface{ Broken() <-chan struct{} }); ok {
+	s, ok := e.store.(breakable)
+	if ok {
 		broken = s.Broken()
 	}
 	select {
 	case <-ctx.Done():
 		return nil
 	case <-broken:
+		err := fmt.Errorf("%w: %w", ErrStoreBroken, s.Failure())
+		e.cfg.Log.Error("stopping: nothing is acknowledged any more", slog.Any("err", err))
 		e.Hurry()
-		return ErrStoreBroken
+		return err
 	}
 }
 
-// ErrStoreBroken is why Run returns by itself: a write or sync of the database
-// file failed, and nothing is acknowledged any more. Restart the program.
-var ErrStoreBroken = errors.New("the database file can no longer be written: check the disk and restart")
+// ErrStoreBroken is why Run returns by itself: the database file could not be
+// written, is damaged, or is gone, and nothing is acknowledged any more. Restart
+// the program. It comes with the cause, and with store.ErrBroken.
+var ErrStoreBroken = errors.New("the database can no longer be relied on: see to its file and its disk, and restart")
 
 func (e *Engine) start(ctx context.Context) error {
 	return e.member.Join(ctx)

@@ -35,6 +35,14 @@ var (
 	// ErrInUse says that another process has the database file open.
 	ErrInUse = errors.New("another process is using this database file")
 
+	// ErrFull says that the disk of the database is full. Nothing was written; it
+	// goes on by itself when there is room again.
+	ErrFull = errors.New("the disk of the database is full")
+
+	// ErrBroken says that the database file can no longer be relied on: it could
+	// not be written, is damaged, or is gone. Only a restart helps.
+	ErrBroken = errors.New("the database file has failed")
+
 	// ErrBadValue says that one value cannot be stored; the others of the batch are not affected.
 	ErrBadValue = errors.New("a value cannot be stored")
 )

@@ -147,8 +147,11 @@ func redacted(dsn string) string {
 
 // openError adds the fix to an error of opening the database.
 func openError(err error) error {
-	if errors.Is(err, store.ErrInUse) {
+	switch {
+	case errors.Is(err, store.ErrInUse):
 		return fmt.Errorf("%w\nstop the other server, or give this one a file of its own with --db FILE; several servers share a database with --db postgres://...", err)
+	case errors.Is(err, store.ErrBroken):
+		return fmt.Errorf("%w\nrestore a backup of the file, or see docs/operations.md for how to save what can be read", err)
 	}
 	return err
 }

@@ -33,7 +33,7 @@ func draft(lane int32) store.NewTask {
 	}
 }
 
-func fill(b *testing.B, s *sqlite.Store, lane int32, n int) {
+func fill(b testing.TB, s *sqlite.Store, lane int32, n int) {
 	for n > 0 {
 		tasks := make([]store.NewTask, min(n, 1000))
 		for i := range tasks {

@@ -20,7 +20,7 @@ func (s *Store) EnsureLane(ctx context.Context, ns int32, queue, pool string, ma
 	var l store.Lane
 	err := scanLane(s.read.QueryRowContext(ctx, byName, ns, queue, pool), &l)
 	if !errors.Is(err, sql.ErrNoRows) {
-		return l, err
+		return l, s.translate(err)
 	}
 	err = s.do(ctx, rankOther, 1, func(w *writer) error {
 		var known, count int
@@ -96,7 +96,7 @@ func orNotFound(err error, n int64) error {
 func readAll[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := s.read.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, translate(err)
+		return nil, s.translate(err)
 	}
 	var out []T
 	err = each(rows, func(r *sql.Rows) error {
@@ -104,5 +104,5 @@ func readAll[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, erro
 		out = append(out, v)
 		return err
 	})
-	return out, translate(err)
+	return out, s.translate(err)
 }

@@ -133,5 +133,5 @@ func (s *Store) Probe(ctx context.Context, lane int32, priority int16, from, to 
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, false, nil
 	}
-	return pos, err == nil, translate(err)
+	return pos, err == nil, s.translate(err)
 }

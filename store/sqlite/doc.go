@@ -7,5 +7,7 @@
 // last commit (WAL).
 //
 // The file runs in WAL mode with synchronous=FULL, is created with mode 0600,
-// and is locked: a second process gets store.ErrInUse.
+// and is locked: a second process gets store.ErrInUse, by whatever name it comes.
+// Nothing is acknowledged into a file that is gone, damaged or could not be
+// written: then the store is broken for good.
 package sqlite

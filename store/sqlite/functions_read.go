@@ -14,7 +14,7 @@ func (s *Store) Resume(ctx context.Context, id task.ID, limit, maxBytes int) (st
 	var r store.Resumption
 	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return r, translate(err)
+		return r, s.translate(err)
 	}
 	defer tx.Rollback()
 	err = tx.QueryRowContext(ctx, `select coalesce(w.epoch, 0), coalesce(w.open, 0), coalesce(w.writer, 0), b.bytes,
@@ -22,7 +22,7 @@ func (s *Store) Resume(ctx context.Context, id task.ID, limit, maxBytes int) (st
 		from (select ? as id) i left join wait w on w.task = i.id left join body b on b.task = i.id and b.part = 1`, id[:]).
 		Scan(&r.Epoch, &r.Open, &r.Writer, &r.State, &r.Journal)
 	if err != nil {
-		return r, translate(err)
+		return r, s.translate(err)
 	}
 	err = run(ctx, tx, func(row *sql.Rows) error {
 		_, m, err := scanMessage(row)
@@ -30,7 +30,7 @@ func (s *Store) Resume(ctx context.Context, id task.ID, limit, maxBytes int) (st
 		return err
 	}, selectMessage+`where task = ? order by seq limit +?`, id[:], limit+1)
 	r.Messages, r.More = store.Page(r.Messages, limit, maxBytes)
-	return r, translate(err)
+	return r, s.translate(err)
 }
 
 const selectMessage = `select task, seq, kind, sender, correlation, state, reason, name, error, body from inbox `

@@ -10,7 +10,7 @@ import (
 	"github.com/sendoff-dev/sendoff/store"
 )
 
-// lockFile takes the lock of a database. The kernel drops it when the process
+// lockFile takes the lock beside a database. The kernel drops it when the process
 // ends, however it ends.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
@@ -25,4 +25,12 @@ func lockFile(path string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// links is how many names a file has.
+func links(is os.FileInfo) uint64 {
+	if s, ok := is.Sys().(*syscall.Stat_t); ok {
+		return uint64(s.Nlink)
+	}
+	return 1
 }

@@ -54,7 +54,7 @@ func (s *Store) Lost(ctx context.Context, held []store.Held) ([]task.ID, error) 
 		var n int
 		err := s.read.QueryRowContext(ctx, `select count(*) from task where id = ? and token = ? and state = 2`, h.ID[:], h.Token).Scan(&n)
 		if err != nil {
-			return nil, translate(err)
+			return nil, s.translate(err)
 		}
 		if n == 0 {
 			lost = append(lost, h.ID)

@@ -9,10 +9,11 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/pressly/goose/v3"
-	"modernc.org/sqlite"
+	_ "modernc.org/sqlite" // the driver
 
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/pipeline"
@@ -33,70 +34,108 @@ type Options struct {
 
 // Store is a store.Store on a SQLite file. Safe for concurrent use.
 type Store struct {
-	clock func() int64
-	lock  *os.File
-	read  *sql.DB
-	write *sql.DB
-	w     *writer
-	pipe  *pipeline.Pipeline[*op]
+	clock  func() int64
+	file   *file
+	failed *failure
+	read   *sql.DB
+	write  *sql.DB
+	w      *writer
+	pipe   *pipeline.Pipeline[*op]
+	stop   chan struct{} // closed by Close
+	closed sync.Once
+	watch  sync.WaitGroup
 }
 
 var _ store.Store = (*Store)(nil)
 
-// Open opens the database file, creates it when it is missing and brings its
-// schema up to date. Errors: store.ErrInUse, a schema newer than this program,
-// a file that is no database.
+// Open opens the database file, creates it when it is missing, looks it over for
+// damage for two seconds at most, and brings its schema up to date. Errors:
+// store.ErrInUse when any process has this file open, under whatever name;
+// store.ErrFull; a file that is damaged, has several names (hard links) or is no
+// database; a schema newer than this program.
 func Open(ctx context.Context, path string, opts Options) (*Store, error) {
-	s := &Store{clock: opts.Clock}
+	s := &Store{clock: opts.Clock, failed: newFailure(), stop: make(chan struct{})}
 	if s.clock == nil {
 		s.clock = func() int64 { return time.Now().UnixMicro() }
 	}
 	if err := s.open(ctx, path, opts); err != nil {
-		s.release()
+		err = s.translate(err)
+		_ = s.release()
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
+	s.watch.Go(s.watchFile)
 	return s, nil
 }
 
 func (s *Store) open(ctx context.Context, path string, opts Options) (err error) {
-	if s.lock, err = waitForLock(ctx, path+".lock"); err != nil {
+	if s.file, err = occupy(ctx, path); err != nil {
 		return err
 	}
-	if err := createPrivate(path); err != nil {
-		return err
-	}
-	if s.write, err = sql.Open("sqlite", dsn(path, "_txlock=immediate")); err != nil {
+	if s.write, err = sql.Open("sqlite", dsn(s.file.path, "_txlock=immediate")); err != nil {
 		return err
 	}
 	s.write.SetMaxOpenConns(1)
+	if err := lookOver(ctx, s.write, 2*time.Second); err != nil {
+		return err
+	}
 	if err := migrate(ctx, s.write); err != nil {
 		return err
 	}
-	if s.read, err = sql.Open("sqlite", dsn(path, "_pragma=query_only(1)")); err != nil {
+	if s.read, err = sql.Open("sqlite", dsn(s.file.path, "_pragma=query_only(1)")); err != nil {
 		return err
 	}
-	s.read.SetMaxOpenConns(4)
+	s.read.SetMaxOpenConns(readers)
+	s.read.SetMaxIdleConns(readers) // a new one would open whatever has the name by then
 	conn, err := s.write.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	if s.w, err = newWriter(conn, s.clock, opts.OnCommit); err != nil {
+	if s.w, err = newWriter(conn, s, opts.OnCommit); err != nil {
 		return err
 	}
 	// The lock is ours, so whoever registered before is gone.
 	if _, err := conn.ExecContext(ctx, "delete from node"); err != nil {
 		return err
 	}
+	if err := s.file.watchLog(); err != nil {
+		return err
+	}
 	s.pipe = pipeline.New(batchWeight, func(o *op) int { return o.weight }, s.w.commit)
 	return nil
 }
 
-// waitForLock takes the lock, and gives a process that is just being killed two
-// seconds to let go of it.
-func waitForLock(ctx context.Context, path string) (f *os.File, err error) {
-	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if f, err = lockFile(path); !errors.Is(err, store.ErrInUse) || time.Now().After(deadline) || ctx.Err() != nil {
-			return f, err
+// readers is how many reads go on at a time.
+const readers = 4
+
+// lookOver has SQLite check the file, page by page, for as long as is given; what
+// it has not come to by then is trusted until it is read.
+func lookOver(ctx context.Context, db *sql.DB, atMost time.Duration) error {
+	limited, cancel := context.WithTimeout(ctx, atMost)
+	defer cancel()
+	var found string
+	err := db.QueryRowContext(limited, "pragma quick_check(1)").Scan(&found)
+	switch {
+	case err == nil && found != "ok":
+		return fmt.Errorf("%w: quick_check: %s", store.ErrBroken, found)
+	case err != nil && limited.Err() != nil && ctx.Err() == nil:
+		return nil // out of time
+	}
+	return err
+}
+
+// watchFile ends the store when its file is gone, also when nothing is written.
+func (s *Store) watchFile() {
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+			if err := s.file.inPlace(); err != nil {
+				_ = s.failed.set(err)
+				return
+			}
 		}
 	}
 }
@@ -110,14 +149,6 @@ func dsn(path, extra string) string {
 	u := url.URL{Scheme: "file", Opaque: url.PathEscape(path)}
 	return u.String() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(" + sync +
 		")&_pragma=wal_autocheckpoint(4000)&_pragma=journal_size_limit(67108864)&_pragma=cache_size(-65536)&_pragma=temp_store(MEMORY)&" + extra
-}
-
-func createPrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	return f.Close()
 }
 
 func migrate(ctx context.Context, db *sql.DB) error {
@@ -154,6 +185,8 @@ func (s *Store) Ping(ctx context.Context) error {
 // Close finishes what waits, checkpoints and releases the file.
 func (s *Store) Close() error {
 	s.pipe.Close()
+	s.closed.Do(func() { close(s.stop) })
+	s.watch.Wait()
 	return s.release()
 }
 
@@ -163,37 +196,25 @@ func (s *Store) release() error {
 		errs = append(errs, s.read.Close())
 	}
 	if s.w != nil {
+		if s.file.inPlace() != nil {
+			s.w.keepLog()
+		}
 		errs = append(errs, s.w.close())
 	}
 	if s.write != nil {
 		errs = append(errs, s.write.Close())
 	}
-	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
+	if s.file != nil {
+		errs = append(errs, s.file.release())
 	}
 	return errors.Join(errs...)
 }
 
-// Broken is closed when a write or sync of the file has failed. From then on
-// every change is refused; only a restart helps.
-func (s *Store) Broken() <-chan struct{} { return s.w.broken }
+// Broken is closed when the file can no longer be relied on: a write or sync of
+// it failed, a page of it is damaged, or it was deleted, moved or replaced. From
+// then on every change is refused; only a restart helps. Failure tells the cause.
+func (s *Store) Broken() <-chan struct{} { return s.failed.told }
 
-// isIOError tells whether SQLite could not write, sync or trust the file.
-func isIOError(err error) bool {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	return ok && (e.Code()&0xff == 10 || e.Code()&0xff == 11) // SQLITE_IOERR, SQLITE_CORRUPT
-}
-
-// translate turns errors of the driver into errors of package store.
-func translate(err error) error {
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		switch e.Code() & 0xff {
-		case 18, 20, 25: // SQLITE_TOOBIG, SQLITE_MISMATCH, SQLITE_RANGE
-			return fmt.Errorf("%w: %w", store.ErrBadValue, err)
-		}
-	}
-	if errors.Is(err, pipeline.ErrClosed) {
-		return store.ErrClosed
-	}
-	return err
-}
+// Failure is why Broken is closed; nil while it is not. It wraps
+// store.ErrBroken.
+func (s *Store) Failure() error { return s.failed.err() }

@@ -82,7 +82,7 @@ func (s *Store) Payload(ctx context.Context, id task.ID) (payload []byte, err er
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, store.ErrNotFound
 	}
-	return payload, translate(err)
+	return payload, s.translate(err)
 }
 
 // Attempts implements store.Reader.
@@ -111,7 +111,7 @@ func (s *Store) FindKey(ctx context.Context, ns int32, kind store.KeyKind, hash 
 		return id, store.ErrNotFound
 	}
 	copy(id[:], b)
-	return id, translate(err)
+	return id, s.translate(err)
 }
 
 // List implements store.Reader. Tasks of a single state that is on a work list
@@ -149,7 +149,7 @@ func (s *Store) shortList(ctx context.Context, q store.Query) (string, error) {
 	var n int
 	err := s.read.QueryRowContext(ctx, `select count(*) from (select 1 from `+table+` limit ?)`, short+1).Scan(&n)
 	if err != nil || n > short {
-		return "", translate(err)
+		return "", s.translate(err)
 	}
 	return table, nil
 }
@@ -237,12 +237,12 @@ func jsonList[T any](v []T) string {
 func (s *Store) Snapshot(ctx context.Context) (snap store.Snapshot, err error) {
 	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return snap, err
+		return snap, s.translate(err)
 	}
 	defer tx.Rollback()
 	snap.Payloads = map[task.ID]string{}
 	snap.Attempts = map[task.ID][]store.AttemptRow{}
-	return snap, errors.Join(
+	return snap, s.translate(errors.Join(
 		snapFunctions(ctx, tx, &snap),
 		collect(ctx, tx, &snap.Tasks, scanRow, selectRow+`order by id`),
 		run(ctx, tx, snapPayload(&snap), `select t.id, coalesce(b.bytes, t.payload, '') from task t left join body b on b.task = t.id and b.part = 0`),
@@ -254,7 +254,7 @@ func (s *Store) Snapshot(ctx context.Context) (snap store.Snapshot, err error) {
 		collect(ctx, tx, &snap.Nodes, scanNode, selectNode+`order by id`),
 		run(ctx, tx, snapAttempt(&snap), `select task, token, run, number, node, started_at, finished_at, outcome, code, error, headers, body, truncated
 			from attempt order by task, token`),
-	)
+	))
 }
 
 func run(ctx context.Context, tx *sql.Tx, scan func(*sql.Rows) error, query string, args ...any) error {

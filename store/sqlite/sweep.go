@@ -42,7 +42,7 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next i
 
 func (s *Store) nextTimer(ctx context.Context) (next int64, err error) {
 	err = s.read.QueryRowContext(ctx, `select coalesce(min(at), 0) from timer`).Scan(&next)
-	return next, translate(err)
+	return next, s.translate(err)
 }
 
 func (w *writer) due(limit int) ([]dueTimer, error) {
@@ -103,7 +103,7 @@ const orphanClaims = ` from claim c left join node n on n.id = c.node and n.leas
 func (s *Store) orphans(ctx context.Context, self task.ID, known []task.ID) (n int, err error) {
 	err = s.read.QueryRowContext(ctx, `select (select count(*)`+orphanClaims+`) + (select count(*) from node where lease_until <= ?1)`,
 		s.clock(), self[:]).Scan(&n)
-	return n, translate(err)
+	return n, s.translate(err)
 }
 
 func (w *writer) orphans(self task.ID, known []task.ID, limit int) ([]store.ClaimEntry, error) {

@@ -25,9 +25,9 @@ func (s *Store) Tx(ctx context.Context, fn func(*Turn) error) ([]store.Woken, er
 	o := &op{rank: rankAlone, alone: true, weight: 1}
 	o.run = func(w *writer) error { return w.lend(ctx, &turn, fn) }
 	if err := s.pipe.Do(context.WithoutCancel(ctx), o); err != nil {
-		return nil, translate(err)
+		return nil, s.translate(err)
 	}
-	return turn.woken.list, translate(o.err)
+	return turn.woken.list, s.translate(o.err)
 }
 
 // Insert stores tasks in the transaction; see store.Inserter.
@@ -43,15 +43,17 @@ func (t *Turn) Insert(tasks []store.NewTask, atomic bool) ([]store.Inserted, err
 }
 
 func (w *writer) lend(ctx context.Context, turn *Turn, fn func(*Turn) error) error {
-	tx, err := w.conn.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	w.now = w.clock()
-	turn.Tx, turn.w = tx, w
-	if err := fn(turn); err != nil {
-		_ = tx.Rollback()
-		return err
-	}
-	return tx.Commit()
+	return w.guarded(func() error {
+		tx, err := w.conn.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		w.now = w.clock()
+		turn.Tx, turn.w = tx, w
+		if err := fn(turn); err != nil {
+			_ = tx.Rollback()
+			return err
+		}
+		return tx.Commit()
+	})
 }

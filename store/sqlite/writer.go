@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"modernc.org/sqlite"
+
 	"github.com/sendoff-dev/sendoff/store"
 )
 
@@ -38,20 +40,29 @@ type writer struct {
 	last     int64 // position given out last
 	newest   int64 // row number of the newest task when the transaction began
 	unlisted bool  // it has inserted tasks that are ready and not in ready yet
-	failure  error // a write or sync failed: nothing more is written
-	broken   chan struct{}
+	failed   *failure
+	file     *file
 }
 
 // Statements of the writer run without a deadline: a commit is never cut off.
 var background = context.Background()
 
-func newWriter(conn *sql.Conn, clock func() int64, onCommit func(int, time.Duration)) (*writer, error) {
+func newWriter(conn *sql.Conn, s *Store, onCommit func(int, time.Duration)) (*writer, error) {
 	if onCommit == nil {
 		onCommit = func(int, time.Duration) {}
 	}
-	w := &writer{conn: conn, clock: clock, onCommit: onCommit, stmts: map[string]*sql.Stmt{}, broken: make(chan struct{})}
+	w := &writer{conn: conn, clock: s.clock, onCommit: onCommit, stmts: map[string]*sql.Stmt{}, failed: s.failed, file: s.file}
 	err := conn.QueryRowContext(background, "select coalesce(max(pos), 0) from ready").Scan(&w.last)
 	return w, err
+}
+
+// keepLog makes the last close leave the write-ahead log alone: SQLite deletes it
+// by its name, under which another file may lie by now.
+func (w *writer) keepLog() {
+	_ = w.conn.Raw(func(conn any) error {
+		_, err := conn.(sqlite.FileControl).FileControlPersistWAL("main", 1)
+		return err
+	})
 }
 
 func (w *writer) close() error {
@@ -109,32 +120,42 @@ func (w *writer) runAll(batch []*op) error {
 	return w.listNew()
 }
 
-// transact does fn in a transaction. After a failed write or sync nobody knows
-// what is on disk, and asking again may get a yes that means nothing (fsync
-// clears the error it reports), so the writer refuses everything from then on.
+// transact does fn in a transaction, of which nothing is said before the commit
+// is synced, to a file that is still in its place. After a failure that is final
+// it refuses everything.
 func (w *writer) transact(fn func() error) error {
-	if w.failure != nil {
-		return w.failure
-	}
-	w.now = w.clock()
-	if err := w.exec("begin immediate"); err != nil {
+	return w.guarded(func() error {
+		w.now = w.clock()
+		if err := w.exec("begin immediate"); err != nil {
+			return err
+		}
+		err := w.mark()
+		if err == nil {
+			err = fn()
+		}
+		if err == nil {
+			err = w.exec("commit")
+		}
+		if err != nil {
+			_ = w.exec("rollback") // fails when SQLite has rolled back already
+		}
+		return err
+	})
+}
+
+// guarded does a transaction unless the file has failed, and tells whether what
+// it wrote can be relied on.
+func (w *writer) guarded(transaction func() error) error {
+	if err := w.failed.err(); err != nil {
 		return err
 	}
-	err := w.mark()
-	if err == nil {
-		err = fn()
+	if err := transaction(); err != nil {
+		return w.failed.judge(err)
 	}
-	if err == nil {
-		err = w.exec("commit")
+	if err := w.file.inPlace(); err != nil {
+		return w.failed.set(err)
 	}
-	if err != nil {
-		_ = w.exec("rollback") // fails when SQLite has rolled back already
-	}
-	if isIOError(err) {
-		w.failure = fmt.Errorf("the database file can no longer be written: %w", err)
-		close(w.broken)
-	}
-	return err
+	return nil
 }
 
 // mark notes which tasks are there before the transaction inserts some.
@@ -209,9 +230,9 @@ func each(rows *sql.Rows, scan func(*sql.Rows) error) error {
 func (s *Store) do(ctx context.Context, rank, weight int, run func(w *writer) error) error {
 	o := &op{rank: rank, weight: weight, run: run}
 	if err := s.pipe.Do(ctx, o); err != nil {
-		return translate(err)
+		return s.translate(err)
 	}
-	return translate(o.err)
+	return s.translate(o.err)
 }
 
 // woken collects what a step made ready; it is empty again when a step is run
