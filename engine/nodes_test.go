@@ -18,6 +18,10 @@ import (
 
 // nodes starts engines over one PostgreSQL database, stopped at the end.
 func nodes(t *testing.T, n int, register func(node int, e *engine.Engine)) []*engine.Engine {
+	return nodesWith(t, n, engine.Config{}, register)
+}
+
+func nodesWith(t *testing.T, n int, cfg engine.Config, register func(node int, e *engine.Engine)) []*engine.Engine {
 	dsn := testkit.Postgres(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -26,7 +30,8 @@ func nodes(t *testing.T, n int, register func(node int, e *engine.Engine)) []*en
 	for i := range out {
 		db, err := postgres.Open(ctx, dsn, postgres.Options{})
 		require.NoError(t, err)
-		out[i], err = engine.New(db, engine.Config{Name: fmt.Sprintf("node-%d", i), Grace: 2 * time.Second})
+		cfg.Name, cfg.Grace = fmt.Sprintf("node-%d", i), 2*time.Second
+		out[i], err = engine.New(db, cfg)
 		require.NoError(t, err)
 		register(i, out[i])
 		running.Go(func() {

@@ -2,8 +2,10 @@ package claim
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,19 +54,26 @@ type rig struct {
 	node task.ID
 	ran  chan task.ID
 	n    byte
+
+	trusted atomic.Bool
 }
 
 // newRig runs a loop with some slots in a bubble; each attempt takes a while.
 func newRig(t *testing.T, slots int, takes time.Duration) (r *rig, stop func()) {
+	return newPollingRig(t, slots, takes, 0)
+}
+
+func newPollingRig(t *testing.T, slots int, takes, poll time.Duration) (r *rig, stop func()) {
 	f := &floor{Oracle: storetest.NewOracle(func() int64 { return time.Now().UnixMicro() })}
 	r = &rig{floor: f, node: task.ID{1}, ran: make(chan task.ID, 1000)}
 	lane, err := f.EnsureLane(t.Context(), 1, "q", task.LocalPool("h"), 10)
 	require.NoError(t, err)
 	require.NoError(t, f.Register(t.Context(), store.Node{ID: r.node}, 1e15))
 	r.lane = lane
+	r.trusted.Store(true)
 	r.Loop = New(Config{
-		Name: "test", Slots: slots, Store: f, Lanes: func() []store.Lane { return []store.Lane{r.lane} },
-		Node: func() (task.ID, bool) { return r.node, true },
+		Name: "test", Slots: slots, Poll: poll, Store: f, Lanes: func() []store.Lane { return []store.Lane{r.lane} },
+		Node: func() (task.ID, bool) { return r.node, r.trusted.Load() },
 		Execute: func(ctx context.Context, c *store.Claimed) {
 			r.ran <- c.ID
 			select {
@@ -149,6 +158,91 @@ func TestNoMoreTasksRunThanThereAreSlots(t *testing.T) {
 			<-r.ran
 		}
 		require.Equal(t, 3*time.Second, time.Since(at))
+	})
+}
+
+// The nets of the loop, poll and probe, would find what a cursor has passed over,
+// seconds later.
+func TestACursorPassesOverNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const takes = 100 * time.Millisecond
+		r, stop := newPollingRig(t, 3, takes, time.Hour)
+		defer stop()
+		synctest.Wait()
+		var line []store.NewTask
+		for range 10 {
+			line = append(line, r.draft(5))
+		}
+		at := time.Now()
+		woken := r.insert(line...) // at positions that follow one another closely
+		r.Wake(woken)
+		for i := range line {
+			<-r.ran
+			require.Equal(t, time.Duration(i/3)*takes, time.Since(at), "task %d did not start when there was room: the cursor had passed it", i+1)
+		}
+	})
+}
+
+func TestAWakeFindsWhatLiesBelowTheCursor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newPollingRig(t, 3, time.Millisecond, time.Hour)
+		defer stop()
+		time.Sleep(time.Minute)
+		r.Wake(r.insert(r.draft(5))) // the cursor is at now
+		<-r.ran
+		synctest.Wait()
+		for _, below := range []time.Duration{time.Microsecond, 100 * time.Millisecond, 30 * time.Second} {
+			late, pos := r.draft(5), time.Now().Add(-below).UnixMicro()
+			r.insertAt(late, pos)
+			at := time.Now()
+			r.Wake([]store.Woken{{Lane: late.Lane, Priority: 5, Position: pos}})
+			require.Equal(t, late.ID, <-r.ran)
+			require.Zero(t, time.Since(at), "a task %v below the cursor was told of, and found by chance", below)
+			time.Sleep(time.Second) // it has ended
+		}
+	})
+}
+
+func TestALostLeaseEndsAttemptsAndForgetsClaims(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newPollingRig(t, 3, time.Hour, time.Hour)
+		defer stop()
+		r.Wake(r.insert(r.draft(5), r.draft(5)))
+		<-r.ran
+		<-r.ran
+		synctest.Wait()
+		require.Len(t, r.Claims(), 1)
+		r.Drop(errors.New("the lease was lost"))
+		synctest.Wait()
+		require.Zero(t, r.InFlight(), "attempts go on although others may run their tasks")
+		require.Empty(t, r.Claims(), "claims count as held although the node that held them is dead")
+		r.Wake(r.insert(r.draft(5)))
+		<-r.ran
+	})
+}
+
+func TestNothingIsClaimedOnALeaseThatMayHaveEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t, 3, time.Second)
+		defer stop()
+		r.trusted.Store(false)
+		r.Wake(r.insert(r.draft(5)))
+		time.Sleep(time.Minute)
+		require.Empty(t, r.ran)
+		r.trusted.Store(true)
+		<-r.ran
+	})
+}
+
+func TestClaimsAreClosedWhenTheirTasksAreSettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t, 3, time.Second)
+		defer stop()
+		r.Wake(r.insert(r.draft(5), r.draft(5)))
+		time.Sleep(5 * time.Second)
+		s, err := r.Snapshot(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, s.Claims)
 	})
 }
 

@@ -37,6 +37,7 @@ var rules = []rule{
 	{"a task handed back keeps its place", placeKept},
 	{"retention leaves what has not ended", retentionSpares},
 	{"a unique key is held until its task has ended", keyHeld},
+	{"a unique key that replaces ends what waits, and only that", keyReplaces},
 	{"an idempotency key answers for one request", keyAnswers},
 }
 
@@ -249,6 +250,22 @@ func keyHeld(m *machine) {
 		_, err := m.real.Cancel(ctx, id)
 		require.NoError(m.rt, err)
 		require.Equal(m.rt, store.Created, again().Status, "the task that had the key was %s and has ended", state)
+	}
+}
+
+func keyReplaces(m *machine) {
+	key := m.unique(store.Replace)
+	for state, id := range m.inEachState(key) {
+		k := key
+		k.Hash = store.HashOf(k.Hash[:], []byte{byte(state)})
+		got, _, err := m.real.Insert(ctx, []store.NewTask{m.keyed(k)}, false)
+		require.NoError(m.rt, err)
+		require.Equal(m.rt, store.Created, got[0].Status)
+		want := state
+		if state == task.Ready || state == task.Scheduled {
+			want = task.Canceled
+		}
+		require.Equal(m.rt, want, m.rowOf(id).State, "the task that had the key was %s", state)
 	}
 }
 

@@ -33,7 +33,7 @@ func Run(t *testing.T, open func(clock func() int64) store.Store) {
 			m.compareAll()
 		}
 	})
-	random(t, open, (*machine).actions)
+	t.Run("by chance", func(t *testing.T) { random(t, open, (*machine).actions) })
 }
 
 // random compares the stores over sequences of actions, as many and as long as the
