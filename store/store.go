@@ -173,8 +173,9 @@ type Operator interface {
 	// ended is told that it was canceled. ErrNotFound, ErrRunning.
 	Delete(ctx context.Context, id task.ID) ([]Woken, error)
 
-	// Purge cancels up to limit tasks of the lanes that wait in ready or timer
-	// and returns how many it were.
+	// Purge cancels up to limit tasks of the lanes that wait, those in ready
+	// before those in timer, and returns how many it were. A parent that the end
+	// of one in ready makes ready is left.
 	Purge(ctx context.Context, lanes []int32, limit int) (int, []Woken, error)
 }
 

@@ -64,6 +64,12 @@ func TestFunctionsBehaveLikeOracle(t *testing.T) {
 	storetest.RunFunctions(t, opener(t, dsn, dsn))
 }
 
+func TestPurgeSparesWhoIsToldOfIt(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.Postgres(t)
+	storetest.PurgeSparesWhoIsToldOfIt(t, opener(t, dsn, dsn))
+}
+
 func TestStoreBehavesLikeOracleBehindPgBouncer(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("slow, and one goroutine at a time")

@@ -197,33 +197,42 @@ func (w *writer) eraseFunction(id task.ID) error {
 	)
 }
 
-// Purge implements store.Operator.
+// Purge implements store.Operator. Timers are listed when the ready tasks have
+// ended, because the end of a call can make a suspended parent ready.
 func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (purged int, list []store.Woken, err error) {
 	var k woken
 	err = s.do(ctx, rankOther, limit, func(w *writer) error {
 		purged, k = 0, woken{}
-		list := jsonList(lanes)
-		var ids []task.ID
 		for _, query := range []string{
 			`select id from ready where lane in (select value from json_each(?)) order by lane, prio, pos, id limit ?`,
 			`select id from timer where lane in (select value from json_each(?)) order by at, id limit ?`,
 		} {
-			err := w.query(func(r *sql.Rows) error {
-				id, err := scanID(r)
-				ids = append(ids, id)
-				return err
-			}, query, list, limit-len(ids))
+			n, err := w.purge(query, jsonList(lanes), limit-purged, &k)
 			if err != nil {
 				return err
 			}
+			purged += n
 		}
-		for _, id := range ids {
-			if _, err := w.cancel(id, task.Requested, &k); err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
-		}
-		purged = len(ids)
 		return nil
 	})
 	return purged, k.list, err
+}
+
+// purge cancels the tasks that a query lists, given lanes and a limit.
+func (w *writer) purge(query, lanes string, limit int, k *woken) (int, error) {
+	var ids []task.ID
+	err := w.query(func(r *sql.Rows) error {
+		id, err := scanID(r)
+		ids = append(ids, id)
+		return err
+	}, query, lanes, limit)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range ids {
+		if _, err := w.cancel(id, task.Requested, k); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return 0, err
+		}
+	}
+	return len(ids), nil
 }

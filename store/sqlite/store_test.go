@@ -19,6 +19,8 @@ func TestRulesOfTheStore(t *testing.T) { storetest.RunRules(t, fresh(t)) }
 
 func TestFunctionsBehaveLikeTheOracle(t *testing.T) { storetest.RunFunctions(t, fresh(t)) }
 
+func TestPurgeSparesWhoIsToldOfIt(t *testing.T) { storetest.PurgeSparesWhoIsToldOfIt(t, fresh(t)) }
+
 // fresh opens one empty store after the other.
 func fresh(t *testing.T) func(clock func() int64) store.Store {
 	dir, n := t.TempDir(), 0
