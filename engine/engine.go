@@ -184,8 +184,7 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 		e.loop("function", e.cfg.FunctionSlots, e.runner, func(pool string) bool { return pool == task.FunctionPool }),
 		e.loop("local", e.cfg.LocalSlots, e.handlers, e.servesLocal),
 	}
-	cache := &operate.StatsCache{Operator: e.operator}
-	e.cfg.Metrics.Watch(func() []telemetry.Depth { return depths(cache.Get()) })
+	e.cfg.Metrics.Watch(func() []telemetry.Depth { return depths(e.operator.StatsWithin(2*time.Second, 5*time.Second)) })
 	return e, nil
 }
 

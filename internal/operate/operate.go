@@ -46,12 +46,17 @@ type Config struct {
 
 // Operator is safe for concurrent use.
 type Operator struct {
-	cfg  Config
-	ends *ends
+	cfg    Config
+	ends   *ends
+	depths shared[[]store.LaneStats]
 }
 
 // New returns an Operator.
-func New(cfg Config) *Operator { return &Operator{cfg: cfg, ends: newEnds()} }
+func New(cfg Config) *Operator {
+	o := &Operator{cfg: cfg, ends: newEnds()}
+	o.depths.read = cfg.Store.Stats
+	return o
+}
 
 // Task is a task as it is shown.
 type Task struct {

@@ -2,8 +2,6 @@ package operate
 
 import (
 	"context"
-	"sync"
-	"time"
 
 	"github.com/sendoff-dev/sendoff/store"
 )
@@ -13,19 +11,6 @@ type Queue struct {
 	Name      string
 	Paused    bool
 	CreatedAt int64
-}
-
-// QueueStats is how much waits in a queue. Depths count all lanes.
-type QueueStats struct {
-	Queue       string
-	Paused      bool
-	Ready       int64
-	Scheduled   int64
-	Running     int64
-	Suspended   int64
-	Blocked     int64
-	Failed      int64
-	OldestReady time.Duration // how long the oldest ready task has waited; 0 = none
 }
 
 // Queues lists all queues by name.
@@ -95,75 +80,4 @@ func (o *Operator) Purge(ctx context.Context, name string) (int, error) {
 			return total, err
 		}
 	}
-}
-
-// Stats returns the depth of one queue. store.ErrNotFound.
-func (o *Operator) Stats(ctx context.Context, name string) (QueueStats, error) {
-	if _, err := o.queue(ctx, name); err != nil {
-		return QueueStats{}, err
-	}
-	all, err := o.AllStats(ctx)
-	for _, s := range all {
-		if s.Queue == name {
-			return s, nil
-		}
-	}
-	return QueueStats{Queue: name}, err
-}
-
-// AllStats returns the depth of all queues, by name; empty ones as well.
-func (o *Operator) AllStats(ctx context.Context) ([]QueueStats, error) {
-	lanes, err := o.cfg.Store.Stats(ctx)
-	if err != nil {
-		return nil, err
-	}
-	queues := o.cfg.Catalog.Queues()
-	out := make([]QueueStats, len(queues))
-	index := map[string]*QueueStats{}
-	for i, q := range queues {
-		out[i] = QueueStats{Queue: q.Name, Paused: q.Paused}
-		index[q.Name] = &out[i]
-	}
-	now := o.cfg.Store.Now()
-	for _, l := range lanes {
-		if s := index[o.cfg.Catalog.ByID(l.Lane).Queue]; s != nil {
-			s.add(l, now)
-		}
-	}
-	return out, nil
-}
-
-func (s *QueueStats) add(l store.LaneStats, now int64) {
-	s.Ready += l.Ready
-	s.Scheduled += l.Scheduled
-	s.Running += l.Running
-	s.Suspended += l.Suspended
-	s.Blocked += l.Blocked
-	s.Failed += l.Failed
-	if l.OldestReady != 0 {
-		s.OldestReady = max(s.OldestReady, time.Duration(now-l.OldestReady)*time.Microsecond)
-	}
-}
-
-// StatsCache answers AllStats from memory for a few seconds, for scrapes.
-type StatsCache struct {
-	Operator *Operator
-	mu       sync.Mutex
-	at       time.Time
-	stats    []QueueStats
-}
-
-// Get returns stats that are at most five seconds old.
-func (c *StatsCache) Get() []QueueStats {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if time.Since(c.at) < 5*time.Second {
-		return c.stats
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	if stats, err := c.Operator.AllStats(ctx); err == nil {
-		c.stats, c.at = stats, time.Now()
-	}
-	return c.stats
 }

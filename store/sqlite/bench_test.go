@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -100,5 +101,27 @@ func BenchmarkClaimSettle(b *testing.B) {
 			require.NoError(b, err)
 		})
 		done = []task.ID{id}
+	}
+}
+
+// BenchmarkStats counts 100,000 scheduled tasks in 50 queues.
+func BenchmarkStats(b *testing.B) {
+	s, _, _ := openBench(b)
+	for i := range 50 {
+		lane, err := s.EnsureLane(context.Background(), store.DefaultNamespace, "q"+strconv.Itoa(i), task.AnyPool, 100)
+		require.NoError(b, err)
+		tasks := make([]store.NewTask, 2000)
+		for i := range tasks {
+			tasks[i] = draft(lane.ID)
+			tasks[i].Delay = 3600_000_000
+		}
+		_, _, err = s.Insert(context.Background(), tasks, false)
+		require.NoError(b, err)
+	}
+	b.ResetTimer()
+	for range b.N {
+		stats, err := s.Stats(context.Background())
+		require.NoError(b, err)
+		require.Len(b, stats, 50)
 	}
 }

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -195,37 +194,6 @@ func (s *Store) windowEnd(ctx context.Context, window string, args []any, scan i
 		next = ids[0]
 	}
 	return next, err
-}
-
-// Stats implements store.Reader.
-func (s *Store) Stats(ctx context.Context) ([]store.LaneStats, error) {
-	running, err := s.running(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return readAll(ctx, s, func(r *sql.Rows) (l store.LaneStats, err error) {
-		return l, r.Scan(&l.Lane, &l.Ready, &l.Scheduled, &l.Suspended, &l.Blocked, &l.Failed, &l.OldestReady, &l.Running)
-	}, `select * from (select l.id,
-			(select count(*) from ready where lane = l.id) as waiting,
-			(select count(*) from timer where lane = l.id and kind not in (4, 5)) as later,
-			(select count(*) from timer where lane = l.id and kind = 4) as suspended,
-			(select count(*) from timer where lane = l.id and kind = 5) as blocked,
-			(select count(*) from dead where lane = l.id) as failed,
-			coalesce((select min(pos) from ready where lane = l.id), 0) as oldest,
-			coalesce((select count(*) from task where lane = l.id and state = 2 and id in (select unhex(value) from json_each(?))), 0) as busy
-		from lane l) where waiting + later + suspended + blocked + busy + failed > 0 order by 1`, running)
-}
-
-// running lists the tasks of all open claims, as a JSON list of hex ids.
-func (s *Store) running(ctx context.Context) (string, error) {
-	claims, err := readAll(ctx, s, scanClaimEntry, `select id, node, at, ids, 0 from claim`)
-	var ids []string
-	for _, c := range claims {
-		for _, id := range c.Tasks {
-			ids = append(ids, hex.EncodeToString(id[:]))
-		}
-	}
-	return jsonList(ids), err
 }
 
 func jsonList[T any](v []T) string {

@@ -1,0 +1,88 @@
+package operate
+
+import (
+	"context"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/store"
+)
+
+// QueueStats is how much waits in a queue. Depths count all lanes.
+type QueueStats struct {
+	Queue       string
+	Paused      bool
+	Ready       int64
+	Scheduled   int64
+	Running     int64
+	Suspended   int64
+	Blocked     int64
+	Failed      int64
+	OldestReady time.Duration // how long the oldest ready task has waited; 0 = none
+}
+
+// Stats returns the depth of one queue; see AllStats. store.ErrNotFound.
+func (o *Operator) Stats(ctx context.Context, name string) (QueueStats, error) {
+	if _, err := o.queue(ctx, name); err != nil {
+		return QueueStats{}, err
+	}
+	all, err := o.AllStats(ctx)
+	for _, s := range all {
+		if s.Queue == name {
+			return s, err
+		}
+	}
+	return QueueStats{Queue: name}, err
+}
+
+// AllStats returns the depth of all queues, by name; empty ones as well. Callers
+// share one count at a time. What it finds is as of the call; when a count takes
+// more than 50 ms, it is used again for 20 times as long.
+// context.DeadlineExceeded when it takes more than 10 s.
+func (o *Operator) AllStats(ctx context.Context) ([]QueueStats, error) {
+	lanes, err := o.depths.get(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	return o.statsOf(lanes), nil
+}
+
+// StatsWithin is AllStats for those who cannot wait long and take what is up to
+// maxAge old: after wait it returns what was counted last, however old that is,
+// and the count goes on.
+func (o *Operator) StatsWithin(wait, maxAge time.Duration) []QueueStats {
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	if lanes, err := o.depths.get(ctx, maxAge); err == nil {
+		return o.statsOf(lanes)
+	}
+	return o.statsOf(o.depths.latest())
+}
+
+func (o *Operator) statsOf(lanes []store.LaneStats) []QueueStats {
+	queues := o.cfg.Catalog.Queues()
+	out := make([]QueueStats, len(queues))
+	index := map[string]*QueueStats{}
+	for i, q := range queues {
+		out[i] = QueueStats{Queue: q.Name, Paused: q.Paused}
+		index[q.Name] = &out[i]
+	}
+	now := o.cfg.Store.Now()
+	for _, l := range lanes {
+		if s := index[o.cfg.Catalog.ByID(l.Lane).Queue]; s != nil {
+			s.add(l, now)
+		}
+	}
+	return out
+}
+
+func (s *QueueStats) add(l store.LaneStats, now int64) {
+	s.Ready += l.Ready
+	s.Scheduled += l.Scheduled
+	s.Running += l.Running
+	s.Suspended += l.Suspended
+	s.Blocked += l.Blocked
+	s.Failed += l.Failed
+	if l.OldestReady != 0 {
+		s.OldestReady = max(s.OldestReady, time.Duration(now-l.OldestReady)*time.Microsecond)
+	}
+}

@@ -1,0 +1,30 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestACountOfTheQueuesIsOnePassOverEachList: a pass for each lane, or a sort of
+// what waits, would take minutes where much waits.
+func TestACountOfTheQueuesIsOnePassOverEachList(t *testing.T) {
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "sendoff.db"), Options{})
+	require.NoError(t, err)
+	defer s.Close()
+	for _, query := range []string{countReady, countTimers, countDead} {
+		rows, err := s.read.Query("explain query plan " + query)
+		require.NoError(t, err)
+		var plan []string
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			require.NoError(t, rows.Scan(&id, &parent, &unused, &detail))
+			plan = append(plan, detail)
+		}
+		require.NoError(t, rows.Close())
+		require.Len(t, plan, 1, query)
+		require.Regexp(t, "^SCAN ", plan[0], query)
+	}
+}
