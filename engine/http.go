@@ -9,6 +9,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/internal/httpsig"
 	"github.com/sendoff-dev/sendoff/internal/server/api"
+	"github.com/sendoff-dev/sendoff/internal/server/body"
 	"github.com/sendoff-dev/sendoff/internal/server/dispatchapi"
 	"github.com/sendoff-dev/sendoff/internal/server/dispatchr"
 	"github.com/sendoff-dev/sendoff/internal/server/guard"
@@ -45,7 +46,8 @@ func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 		_, _ = w.Write(e.keys.PublicJWKS())
 	})
 	mux.HandleFunc("/", api.NotFound(mux))
-	return guard.Wrap(mux, guard.Config{
+	bodies := body.NewRoom(256<<20, body.Pace{})
+	return guard.Wrap(bodies.Wrap(mux), guard.Config{
 		Keys: cfg.APIKeys, Local: cfg.Local, Hosts: cfg.Hosts,
 		Refuse: dispatchapi.Refuse,
 		Open:   []string{"/livez", "/readyz", "/ping", httpsig.KeysPath},

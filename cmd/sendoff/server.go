@@ -85,25 +85,14 @@ func (s *server) wire(cfg engine.HandlerConfig) {
 	protocols.SetUnencryptedHTTP2(true)
 	s.http = &http.Server{
 		Protocols:         &protocols,
-		Handler:           hasteBodies(s.engine.Handler(cfg)),
+		Handler:           s.engine.Handler(cfg),
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
-		// Neither ReadTimeout nor WriteTimeout: ?wait= holds an answer back on purpose.
+		// Neither ReadTimeout nor WriteTimeout: ?wait= holds an answer back on purpose, and the engine hastens bodies.
 	}
-}
-
-// hasteBodies gives a body a minute to arrive: a client that sends a byte now
-// and then must not hold a connection for ever.
-func hasteBodies(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 {
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Minute))
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 func (s *server) url() string {

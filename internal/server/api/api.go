@@ -187,7 +187,7 @@ type attemptsReply struct {
 // describeCreate adds the handlers written by hand to the OpenAPI document.
 func describeCreate(doc *huma.OpenAPI) {
 	one := operation(http.MethodPost, "/v1/tasks", "create-task", "Submit a task: it is on disk when the answer comes", http.StatusCreated)
-	describe[CreateRequest, Task](doc, &one, "200", "201", "400", "401", "403", "409", "413", "415", "422", "503")
+	describe[CreateRequest, Task](doc, &one, "200", "201", "400", "401", "403", "408", "409", "413", "415", "422", "503")
 	many := operation(http.MethodPost, "/v1/tasks/batch", "create-tasks", "Submit up to 1,000 tasks in one transaction", http.StatusCreated)
-	describe[BatchRequest, BatchReply](doc, &many, "200", "201", "400", "401", "403", "409", "413", "415", "422", "503")
+	describe[BatchRequest, BatchReply](doc, &many, "200", "201", "400", "401", "403", "408", "409", "413", "415", "422", "503")
 }

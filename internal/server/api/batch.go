@@ -25,17 +25,17 @@ type BatchReply struct {
 
 // batch handles POST /v1/tasks/batch.
 func (c *creator) batch(w http.ResponseWriter, r *http.Request) {
-	body, problem := c.read(w, r, maxBatch)
+	text, problem := read(w, r, maxBatch)
 	if problem != nil {
 		WriteProblem(w, problem)
 		return
 	}
 	var req BatchRequest
-	if err := decode(body, &req); err != nil {
+	if err := decode(text, &req); err != nil {
 		WriteProblem(w, err)
 		return
 	}
-	reply, problem := c.submitBatch(r, &req, body)
+	reply, problem := c.submitBatch(r, &req, text)
 	if problem != nil {
 		WriteProblem(w, problem)
 		return
@@ -54,7 +54,7 @@ func (b *BatchReply) status() int {
 	return http.StatusOK
 }
 
-func (c *creator) submitBatch(r *http.Request, req *BatchRequest, body []byte) (*BatchReply, *Problem) {
+func (c *creator) submitBatch(r *http.Request, req *BatchRequest, text []byte) (*BatchReply, *Problem) {
 	if len(req.Tasks) == 0 || len(req.Tasks) > task.MaxBatch {
 		return nil, invalidProblem(task.Invalid{{Field: "tasks", Message: fmt.Sprintf("has %d entries: want 1 to %d", len(req.Tasks), task.MaxBatch)}})
 	}
@@ -62,7 +62,7 @@ func (c *creator) submitBatch(r *http.Request, req *BatchRequest, body []byte) (
 	var subs []accept.Submission
 	var index []int
 	var faults task.Invalid
-	print := store.HashOf([]byte(r.URL.Path), body)
+	print := store.HashOf([]byte(r.URL.Path), text)
 	for i := range req.Tasks {
 		var bad task.Invalid
 		sub := req.Tasks[i].submission(&bad)

@@ -7,30 +7,27 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"sync/atomic"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/internal/server/body"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// Bodies are limited before they are read: one task, a batch, and all that are
-// being read at a time.
+// Bodies of one task and of a batch are limited, in bytes.
 const (
-	maxCreate  = 2 << 20
-	maxBatch   = 32 << 20
-	maxReading = 256 << 20
+	maxCreate = 2 << 20
+	maxBatch  = 32 << 20
 )
 
 type creator struct {
-	submit  Submitter
-	tasks   Viewer
-	reading atomic.Int64
+	submit Submitter
+	tasks  Viewer
 }
 
-// read reads a body of at most limit bytes, when there is room for it.
-func (c *creator) read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Problem) {
+// read reads a body of at most limit bytes.
+func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Problem) {
 	size := r.ContentLength
 	if size > limit {
 		return nil, NewProblem(http.StatusRequestEntityTooLarge, "payload_too_large", fmt.Sprintf("the body has %d bytes: at most %d are allowed", size, limit))
@@ -38,34 +35,29 @@ func (c *creator) read(w http.ResponseWriter, r *http.Request, limit int64) ([]b
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
 		return nil, NewProblem(http.StatusUnsupportedMediaType, "invalid_request", "Content-Encoding "+strconv.Quote(e)+" is not taken: send the body as it is")
 	}
-	if size < 0 {
-		size = limit
+	buf := bytes.NewBuffer(make([]byte, 0, min(max(size, 0), 64<<10)+bytes.MinRead))
+	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case err == nil:
+		return buf.Bytes(), nil
+	case tooLarge:
+		return nil, NewProblem(http.StatusRequestEntityTooLarge, "payload_too_large", fmt.Sprintf("the body has more than the %d bytes allowed", limit))
+	case errors.Is(err, body.ErrBusy), errors.Is(err, body.ErrSlow):
+		return nil, problemOf(err)
 	}
-	defer c.reading.Add(-size)
-	if c.reading.Add(size) > maxReading {
-		p := NewProblem(http.StatusServiceUnavailable, "busy", "too many requests are being read: try again in a second")
-		p.retryAfter = 1
-		return nil, p
-	}
-	body := bytes.NewBuffer(make([]byte, 0, min(size, 64<<10)+bytes.MinRead))
-	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, limit)); err != nil {
-		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			return nil, NewProblem(http.StatusRequestEntityTooLarge, "payload_too_large", fmt.Sprintf("the body has more than the %d bytes allowed", limit))
-		}
-		return nil, NewProblem(http.StatusBadRequest, "invalid_request", "the body could not be read to its end")
-	}
-	return body.Bytes(), nil
+	return nil, NewProblem(http.StatusBadRequest, "invalid_request", "the body could not be read to its end")
 }
 
 // create handles POST /v1/tasks.
 func (c *creator) create(w http.ResponseWriter, r *http.Request) {
-	body, problem := c.read(w, r, maxCreate)
+	text, problem := read(w, r, maxCreate)
 	if problem != nil {
 		WriteProblem(w, problem)
 		return
 	}
 	var req CreateRequest
-	if err := decode(body, &req); err != nil {
+	if err := decode(text, &req); err != nil {
 		WriteProblem(w, err)
 		return
 	}
@@ -76,7 +68,7 @@ func (c *creator) create(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if sub.IdempotencyKey = r.Header.Get("Idempotency-Key"); sub.IdempotencyKey != "" {
-		sub.Fingerprint = store.HashOf([]byte(r.URL.Path), body)
+		sub.Fingerprint = store.HashOf([]byte(r.URL.Path), text)
 	}
 	subs := []accept.Submission{sub}
 	results, err := c.submit.SubmitMany(r.Context(), subs, true)

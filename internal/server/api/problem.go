@@ -12,6 +12,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/internal/server/body"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -73,6 +74,8 @@ var table = []struct {
 	{store.ErrRunning, 409, "state_conflict", 0},
 	{store.ErrTooManyQueues, 422, "too_many_queues", 0},
 	{accept.ErrBusy, 503, "busy", 1},
+	{body.ErrBusy, 503, "busy", 1},
+	{body.ErrSlow, 408, "too_slow", 0},
 	{accept.ErrNoAccept, 503, "not_here", 0},
 	{operate.ErrBadCursor, 422, "invalid_request", 0},
 	{context.DeadlineExceeded, 503, "unavailable", 1},

@@ -2,6 +2,7 @@ package dispatchapi
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/sendoff-dev/sendoff/internal/protocol"
+	"github.com/sendoff-dev/sendoff/internal/server/body"
 )
 
 const (
@@ -71,6 +73,8 @@ func (d *door) answerRun(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 	case isGone(err):
 		http.Error(w, err.Error(), http.StatusNotFound)
+	case errors.Is(err, body.ErrBusy):
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	default:
 		http.Error(w, err.Error(), http.StatusBadRequest)
 	}
@@ -96,8 +100,8 @@ func isGone(err error) bool {
 // protocol has not: the body is the id of a call as text, the answer its
 // CallResult. It is held back until the call has ended, for a minute at most.
 func (d *door) waitForText(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxID))
-	id := strings.TrimSpace(string(body))
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxID))
+	id := strings.TrimSpace(string(text))
 	if err != nil || id == "" {
 		writeError(w, r, invalid("want the id of a call as the body"))
 		return

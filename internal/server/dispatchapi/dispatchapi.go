@@ -76,9 +76,8 @@ type door struct{ cfg Config }
 // Mount adds the routes to a mux.
 func Mount(mux *http.ServeMux, cfg Config) {
 	d := &door{cfg}
-	reading := &reader{}
 	options := connect.WithHandlerOptions(connect.WithReadMaxBytes(maxBody), connect.WithCompressMinBytes(1024))
-	handle := func(path string, h http.Handler) { mux.Handle(path, reading.limit(h)) }
+	handle := func(path string, h http.Handler) { mux.Handle(path, limit(h)) }
 	handle(sdkv1connect.NewDispatchServiceHandler(d, options))
 	handle(dispatchv1connect.NewSigningKeyServiceHandler(d, options))
 	handle(sendoffv1connect.NewFunctionExtensionHandler(extension{d}, options))

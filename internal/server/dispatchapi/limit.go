@@ -3,43 +3,43 @@ package dispatchapi
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
-	"sync/atomic"
 
 	"connectrpc.com/connect"
 
-	"github.com/sendoff-dev/sendoff/gen/sendoff/v1/sendoffv1connect"
+	"github.com/sendoff-dev/sendoff/internal/server/body"
 )
 
-// maxReading bounds what is being read at a time, in bytes.
-const maxReading = 256 << 20
+// framing is what gRPC adds to a message at most, in bytes.
+const framing = 1024
 
-// reader admits requests while there is room for their bodies.
-type reader struct{ bytes atomic.Int64 }
-
-// limit refuses a body that is too long before it is read, and any body while
-// too many are being read.
-func (b *reader) limit(next http.Handler) http.Handler {
+// limit refuses a body that is too long, before it is read if it says so.
+func limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		size := r.ContentLength
-		if size > maxBody+1024 { // gRPC has a few bytes of framing
-			writeError(w, r, connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("the body has %d bytes: at most %d are allowed", size, maxBody)))
+		if r.ContentLength > maxBody+framing {
+			writeError(w, r, connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("the body has %d bytes: at most %d are allowed", r.ContentLength, maxBody)))
 			return
 		}
-		if size < 0 {
-			size = 1 << 20 // gRPC names no length: most are short
-		}
-		if r.URL.Path == sendoffv1connect.FunctionExtensionWaitProcedure {
-			size = min(size, 1024) // it is held for long, and what it brings is short
-		}
-		defer b.bytes.Add(-size)
-		if b.bytes.Add(size) > maxReading {
-			w.Header().Set("Retry-After", "1")
-			writeError(w, r, connect.NewError(connect.CodeUnavailable, errors.New("too many requests are being read: try again in a second")))
-			return
-		}
-		next.ServeHTTP(w, r)
+		limited := *r
+		limited.Body = reader{http.MaxBytesReader(w, r.Body, maxBody+framing)}
+		next.ServeHTTP(w, &limited)
 	})
+}
+
+// reader says in the words of Connect why a body cannot be read.
+type reader struct{ io.ReadCloser }
+
+// Read implements io.Reader.
+func (b reader) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case errors.Is(err, body.ErrBusy):
+		err = connect.NewError(connect.CodeUnavailable, err)
+	case errors.Is(err, body.ErrSlow):
+		err = connect.NewError(connect.CodeDeadlineExceeded, err)
+	}
+	return n, err
 }
 
 var errorWriter = connect.NewErrorWriter()

@@ -8,10 +8,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
+	"github.com/sendoff-dev/sendoff/internal/server/body"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -39,13 +41,13 @@ type request struct {
 // add accepts a task. The content type is not looked at: curl --data sends JSON
 // as a form.
 func add(w http.ResponseWriter, r *http.Request, submit Submitter) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		answer(w, http.StatusRequestEntityTooLarge, map[string]any{"error": "the body is longer than 2 MiB, or broke off"})
+		unread(w, err)
 		return
 	}
 	var req request
-	if err := json.Unmarshal(body, &req); err != nil {
+	if err := json.Unmarshal(text, &req); err != nil {
 		answer(w, http.StatusBadRequest, map[string]any{"error": `want JSON such as {"target":"http://host/path","taskName":"name","taskArgs":{}}: ` + err.Error()})
 		return
 	}
@@ -61,6 +63,23 @@ func add(w http.ResponseWriter, r *http.Request, submit Submitter) {
 		return
 	}
 	answer(w, http.StatusOK, map[string]any{"message": "task added", "job": results[0].ID.Number()})
+}
+
+// unread says why a body could not be read.
+func unread(w http.ResponseWriter, err error) {
+	status := http.StatusBadRequest
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case tooLarge:
+		status, err = http.StatusRequestEntityTooLarge, fmt.Errorf("the body is longer than the %d bytes allowed", maxBody)
+	case errors.Is(err, body.ErrBusy):
+		status = http.StatusServiceUnavailable
+	case errors.Is(err, body.ErrSlow):
+		status = http.StatusRequestTimeout
+	default:
+		err = errors.New("the body broke off")
+	}
+	answer(w, status, map[string]any{"error": err.Error()})
 }
 
 // theirs names our fields as Dispatchr does.
