@@ -1,14 +1,18 @@
 package engine_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 func TestUnfinishedBodiesAtOneDoorLeaveRoomAtAll(t *testing.T) {
@@ -33,4 +37,83 @@ func TestUnfinishedBodiesAtOneDoorLeaveRoomAtAll(t *testing.T) {
 	code, _, got = d.call(t, "POST", "/dispatch.sdk.v1.DispatchService/Dispatch", fmt.Sprintf(`{"calls":[{"endpoint":%q,"function":"f"}]}`, target),
 		"Content-Type", "application/json")
 	require.Equal(t, 200, code, got)
+}
+
+// memoryOf is how many bytes are allocated, in all, while something is done.
+func memoryOf(do func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+func TestAFaultyBodyTakesLittleMoreMemoryThanItsBytes(t *testing.T) {
+	const dispatch = "/dispatch.sdk.v1.DispatchService/Dispatch"
+	list := func(before, item string, n int, after string) string {
+		return before + strings.Repeat(item+",", n-1) + item + after
+	}
+	labels := make([]string, 20_000)
+	for i := range labels {
+		labels[i] = fmt.Sprintf(`"%d":"\\u0001"`, i)
+	}
+	faulty := `{"url":"x","labels":{` + strings.Join(labels[:1000], ",") + `}}`
+	d := openDoor(t, engine.Config{}, engine.HandlerConfig{})
+	for _, tt := range []struct {
+		name, path, contentType, body string
+		times                         int // of the body
+		want                          string
+	}{
+		{"a batch of many", "/v1/tasks/batch", "application/json", list(`{"tasks":[`, "{}", 300_000, "]}"), 20, "more than 1000 entries"},
+		{"a task with many labels", "/v1/tasks", "application/json", `{"url":"x","labels":{` + strings.Join(labels, ",") + `}}`, 20, "more than 100 entries"},
+		{"a batch of tasks with many labels", "/v1/tasks/batch", "application/json", list(`{"tasks":[`, faulty, 20, "]}"), 20, "more than 100 entries"},
+		{"a call in JSON with many values", dispatch, "application/json", list(`{"calls":[`, "{}", 300_000, "]}"), 20, "more than 250000 values"},
+		{"many calls in JSON", dispatch, "application/json", list(`{"calls":[`, "{}", 3000, "]}"), 200, "at most 1000"},
+		{"many calls in protobuf", dispatch, "application/proto", strings.Repeat("\x0a\x00", 400_000), 20, "more than 1000 entries"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			memory := memoryOf(func() {
+				code, _, got := d.call(t, "POST", tt.path, tt.body, "Content-Type", tt.contentType)
+				require.Contains(t, []int{400, 422}, code)
+				text := fmt.Sprint(got["detail"], got["message"])
+				require.Contains(t, text, tt.want)
+				require.Less(t, len(text), 16<<10, "the answer repeats the request")
+			})
+			require.Less(t, memory, uint64(tt.times*len(tt.body)+1<<20), "bytes allocated for a body of %d", len(tt.body))
+		})
+	}
+}
+
+func TestFaultsOfABatchAreToldUpToANumber(t *testing.T) {
+	d := openDoor(t, engine.Config{}, engine.HandlerConfig{})
+	bad := `{"url":"x","method":"post","labels":{"a":"\u0001","b":"\u0001"},"timeout":"1ms","priority":11}`
+	tasks := strings.Repeat(bad+",", 99) + bad
+	code, _, got := d.call(t, "POST", "/v1/tasks/batch", `{"atomic":true,"tasks":[`+tasks+`]}`)
+	require.Equal(t, 422, code)
+	require.Len(t, got["errors"], task.MaxFaults)
+
+	code, _, got = d.call(t, "POST", "/v1/tasks/batch", `{"tasks":[`+tasks+`]}`)
+	require.Equal(t, 200, code)
+	told := 0
+	for i, item := range got["items"].([]any) {
+		faults := item.(map[string]any)["error"].(map[string]any)["errors"].([]any)
+		require.NotEmpty(t, faults, "task %d is refused without a reason", i)
+		told += len(faults)
+	}
+	require.LessOrEqual(t, told, task.MaxFaults+100)
+}
+
+func TestAnArchiveThatUnpacksToFarMoreIsRefusedEarly(t *testing.T) {
+	d := openDoor(t, engine.Config{}, engine.HandlerConfig{})
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	_, _ = zip.Write(make([]byte, 200<<20))
+	require.NoError(t, zip.Close())
+	memory := memoryOf(func() {
+		code, _, got := d.call(t, "POST", "/dispatch.sdk.v1.DispatchService/Dispatch", packed.String(),
+			"Content-Type", "application/proto", "Content-Encoding", "gzip")
+		require.Equal(t, 429, code)
+		require.Contains(t, got["message"], "packed too densely")
+	})
+	require.Less(t, memory, uint64(100<<20), "it was unpacked")
 }

@@ -3,6 +3,16 @@ package task
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
+)
+
+// MaxFaults is how many faults of a request are told.
+const MaxFaults = 20
+
+// What a fault repeats of a request is cut, in bytes.
+const (
+	maxField   = 200
+	maxMessage = 500
 )
 
 // FieldError says what is wrong with one field of a request, and what would be
@@ -26,9 +36,29 @@ func (e Invalid) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// Add notes a fault.
+// Add notes a fault. Those beyond MaxFaults are not told, and long texts are cut.
 func (e *Invalid) Add(field, format string, args ...any) {
-	*e = append(*e, FieldError{field, fmt.Sprintf(format, args...)})
+	if len(*e) < MaxFaults {
+		*e = append(*e, FieldError{cut(field, maxField), cut(fmt.Sprintf(format, args...), maxMessage)})
+	}
+}
+
+// Join notes the faults of a part of a request, whose place stands before each
+// field.
+func (e *Invalid) Join(place string, part Invalid) {
+	for _, f := range part {
+		e.Add(place+f.Field, "%s", f.Message)
+	}
+}
+
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most] + "..."
 }
 
 // Err returns e as an error, nil when no fault was noted.

@@ -151,7 +151,7 @@ func (a *Acceptor) prepareAll(ctx context.Context, subs []Submission, atomic boo
 		case !isInvalid:
 			return nil, nil, err
 		case atomic:
-			faults = append(faults, prefixed(invalid, i, len(subs))...)
+			faults.Join(place(i, len(subs)), invalid)
 		default:
 			results[i].Err = invalid
 		}

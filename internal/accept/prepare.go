@@ -327,14 +327,10 @@ func orNone(names []string) string {
 	return strings.Join(names, " and ")
 }
 
-// prefixed names the task of a batch in the fields of its faults.
-func prefixed(bad task.Invalid, i, n int) task.Invalid {
+// place is where a task stands in a batch.
+func place(i, n int) string {
 	if n == 1 {
-		return bad
+		return ""
 	}
-	out := make(task.Invalid, len(bad))
-	for j, f := range bad {
-		out[j] = task.FieldError{Field: fmt.Sprintf("tasks[%d].%s", i, f.Field), Message: f.Message}
-	}
-	return out
+	return fmt.Sprintf("tasks[%d].", i)
 }

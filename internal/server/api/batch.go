@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -55,22 +56,21 @@ func (b *BatchReply) status() int {
 }
 
 func (c *creator) submitBatch(r *http.Request, req *BatchRequest, text []byte) (*BatchReply, *Problem) {
-	if len(req.Tasks) == 0 || len(req.Tasks) > task.MaxBatch {
-		return nil, invalidProblem(task.Invalid{{Field: "tasks", Message: fmt.Sprintf("has %d entries: want 1 to %d", len(req.Tasks), task.MaxBatch)}})
+	if len(req.Tasks) == 0 {
+		return nil, invalidProblem(task.Invalid{{Field: "tasks", Message: fmt.Sprintf("has no entries: want 1 to %d", task.MaxBatch)}})
 	}
 	reply := &BatchReply{Items: make([]BatchItem, len(req.Tasks))}
 	var subs []accept.Submission
 	var index []int
 	var faults task.Invalid
+	told := allowance(task.MaxFaults)
 	print := store.HashOf([]byte(r.URL.Path), text)
 	for i := range req.Tasks {
 		var bad task.Invalid
 		sub := req.Tasks[i].submission(&bad)
 		if len(bad) > 0 {
-			for _, f := range bad {
-				faults.Add(fmt.Sprintf("tasks[%d].%s", i, f.Field), "%s", f.Message)
-			}
-			reply.Items[i] = BatchItem{Status: "invalid", Error: invalidProblem(bad)}
+			faults.Join(fmt.Sprintf("tasks[%d].", i), bad)
+			reply.Items[i] = BatchItem{Status: "invalid", Error: invalidProblem(told.some(bad))}
 			continue
 		}
 		if key := r.Header.Get("Idempotency-Key"); key != "" {
@@ -86,6 +86,9 @@ func (c *creator) submitBatch(r *http.Request, req *BatchRequest, text []byte) (
 		return nil, problemOf(err)
 	}
 	for n, i := range index {
+		if bad, ok := errors.AsType[task.Invalid](results[n].Err); ok {
+			results[n].Err = told.some(bad)
+		}
 		item, problem := c.item(r, &subs[n], &results[n])
 		if problem != nil {
 			return nil, problem
@@ -93,6 +96,16 @@ func (c *creator) submitBatch(r *http.Request, req *BatchRequest, text []byte) (
 		reply.Items[i] = item
 	}
 	return reply, nil
+}
+
+// allowance is how many faults are still told in full. An item that comes after
+// it has been used up tells its first one.
+type allowance int
+
+func (a *allowance) some(bad task.Invalid) task.Invalid {
+	n := min(len(bad), max(int(*a), 1))
+	*a -= allowance(n)
+	return bad[:n]
 }
 
 var statusNames = map[store.InsertStatus]string{

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -19,28 +18,28 @@ import (
 // CreateRequest is the body of POST /v1/tasks: exactly one target, all else
 // optional.
 type CreateRequest struct {
-	ID          string            `json:"id,omitempty" doc:"An id of your own; a second task with it is refused with 409."`
-	URL         string            `json:"url,omitempty" doc:"Target: pushed there as an HTTP request."`
-	Handler     string            `json:"handler,omitempty" doc:"Target: a Go handler in a program that embeds the engine."`
-	Function    string            `json:"function,omitempty" doc:"Target: reserved."`
-	Endpoint    string            `json:"endpoint,omitempty" doc:"Reserved."`
-	Process     string            `json:"process,omitempty" doc:"Target: reserved."`
-	Queue       string            `json:"queue,omitempty" default:"default"`
-	Name        string            `json:"name,omitempty" doc:"For people and filters."`
-	Method      string            `json:"method,omitempty" default:"POST"`
-	Headers     map[string]string `json:"headers,omitempty" doc:"Sent with each push; at most 64 in 16 KiB."`
-	Payload     json.RawMessage   `json:"payload,omitempty" doc:"Any JSON; sent as it stands. At most 1 MiB."`
-	BodyBase64  string            `json:"body_base64,omitempty" doc:"In place of payload: any bytes."`
-	ContentType string            `json:"content_type,omitempty" doc:"Default application/json for payload."`
-	Delay       json.RawMessage   `json:"delay,omitempty" doc:"\"90s\", \"1h30m\" or seconds."`
-	RunAt       string            `json:"run_at,omitempty" doc:"In place of delay: RFC 3339."`
-	ExpiresAt   string            `json:"expires_at,omitempty" doc:"Not started from then on: RFC 3339."`
-	Priority    *int              `json:"priority,omitempty" minimum:"0" maximum:"9" default:"5"`
-	Group       string            `json:"group,omitempty" doc:"Whose work it is."`
-	Timeout     json.RawMessage   `json:"timeout,omitempty" doc:"Of one attempt, 1 s to 24 h; default 60 s."`
-	Retry       *RetryRequest     `json:"retry,omitempty"`
-	Unique      *UniqueRequest    `json:"unique,omitempty"`
-	Labels      map[string]string `json:"labels,omitempty"`
+	ID          string          `json:"id,omitempty" doc:"An id of your own; a second task with it is refused with 409."`
+	URL         string          `json:"url,omitempty" doc:"Target: pushed there as an HTTP request."`
+	Handler     string          `json:"handler,omitempty" doc:"Target: a Go handler in a program that embeds the engine."`
+	Function    string          `json:"function,omitempty" doc:"Target: reserved."`
+	Endpoint    string          `json:"endpoint,omitempty" doc:"Reserved."`
+	Process     string          `json:"process,omitempty" doc:"Target: reserved."`
+	Queue       string          `json:"queue,omitempty" default:"default"`
+	Name        string          `json:"name,omitempty" doc:"For people and filters."`
+	Method      string          `json:"method,omitempty" default:"POST"`
+	Headers     texts           `json:"headers,omitempty" doc:"Sent with each push; at most 64 in 16 KiB."`
+	Payload     json.RawMessage `json:"payload,omitempty" doc:"Any JSON; sent as it stands. At most 1 MiB."`
+	BodyBase64  string          `json:"body_base64,omitempty" doc:"In place of payload: any bytes."`
+	ContentType string          `json:"content_type,omitempty" doc:"Default application/json for payload."`
+	Delay       json.RawMessage `json:"delay,omitempty" doc:"\"90s\", \"1h30m\" or seconds."`
+	RunAt       string          `json:"run_at,omitempty" doc:"In place of delay: RFC 3339."`
+	ExpiresAt   string          `json:"expires_at,omitempty" doc:"Not started from then on: RFC 3339."`
+	Priority    *int            `json:"priority,omitempty" minimum:"0" maximum:"9" default:"5"`
+	Group       string          `json:"group,omitempty" doc:"Whose work it is."`
+	Timeout     json.RawMessage `json:"timeout,omitempty" doc:"Of one attempt, 1 s to 24 h; default 60 s."`
+	Retry       *RetryRequest   `json:"retry,omitempty"`
+	Unique      *UniqueRequest  `json:"unique,omitempty"`
+	Labels      texts           `json:"labels,omitempty"`
 }
 
 // RetryRequest is a retry policy in a request.
@@ -63,8 +62,8 @@ type UniqueRequest struct {
 
 // BatchRequest is the body of POST /v1/tasks/batch.
 type BatchRequest struct {
-	Tasks  []CreateRequest `json:"tasks" maxItems:"1000"`
-	Atomic bool            `json:"atomic,omitempty" doc:"All or none."`
+	Tasks  batchTasks `json:"tasks" maxItems:"1000"`
+	Atomic bool       `json:"atomic,omitempty" doc:"All or none."`
 }
 
 // decode reads JSON strictly: unknown fields are faults, and so is anything
@@ -79,12 +78,8 @@ func decode(body []byte, into any) *Problem {
 		}
 		return nil
 	}
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return invalidProblem(task.Invalid{{Field: e.Field, Message: fmt.Sprintf("is a JSON %s: want %s", e.Value, wanted(e.Type.String()))}})
-	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		name = strings.Trim(name, `"`)
-		return invalidProblem(task.Invalid{{Field: name, Message: "is not a known field, see /openapi.json"}})
+	if bad := faultsOf(err); bad != nil {
+		return invalidProblem(bad)
 	}
 	detail := "the body is not JSON: " + strings.TrimPrefix(err.Error(), "json: ")
 	if len(bytes.TrimSpace(body)) == 0 {
@@ -93,11 +88,26 @@ func decode(body []byte, into any) *Problem {
 	return NewProblem(http.StatusBadRequest, "invalid_request", detail)
 }
 
+// faultsOf returns the faults that an error of decoding tells of, by field; nil
+// when the text is no JSON at all.
+func faultsOf(err error) (bad task.Invalid) {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		bad.Add(e.Field, "is a JSON %s: want %s", e.Value, wanted(e.Type.String()))
+		return bad
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		bad.Add(strings.Trim(name, `"`), "is not a known field, see /openapi.json")
+		return bad
+	}
+	bad, _ = errors.AsType[task.Invalid](err)
+	return bad
+}
+
 func wanted(goType string) string {
 	switch {
-	case strings.Contains(goType, "map"):
+	case strings.Contains(goType, "texts"):
 		return "an object with text values"
-	case strings.Contains(goType, "[]"):
+	case strings.Contains(goType, "batchTasks"):
 		return "a list"
 	case strings.Contains(goType, "int"):
 		return "a whole number"

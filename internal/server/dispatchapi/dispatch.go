@@ -114,13 +114,13 @@ func (d *door) submit(ctx context.Context, subs []accept.Submission) ([]accept.R
 
 // renamed says calls where accept says tasks.
 func renamed(bad task.Invalid) task.Invalid {
-	out := make(task.Invalid, len(bad))
-	for i, f := range bad {
+	var out task.Invalid
+	for _, f := range bad {
 		rest, many := strings.CutPrefix(f.Field, "tasks")
 		if !many {
 			rest = "[0]." + f.Field
 		}
-		out[i] = task.FieldError{Field: "calls" + rest, Message: f.Message}
+		out.Add("calls"+rest, "%s", f.Message)
 	}
 	return out
 }

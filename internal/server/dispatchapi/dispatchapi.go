@@ -76,7 +76,7 @@ type door struct{ cfg Config }
 // Mount adds the routes to a mux.
 func Mount(mux *http.ServeMux, cfg Config) {
 	d := &door{cfg}
-	options := connect.WithHandlerOptions(connect.WithReadMaxBytes(maxBody), connect.WithCompressMinBytes(1024))
+	options := connect.WithHandlerOptions(connect.WithReadMaxBytes(maxBody), connect.WithCompressMinBytes(1024), codecs(), gzipped())
 	handle := func(path string, h http.Handler) { mux.Handle(path, limit(h)) }
 	handle(sdkv1connect.NewDispatchServiceHandler(d, options))
 	handle(dispatchv1connect.NewSigningKeyServiceHandler(d, options))
