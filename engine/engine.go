@@ -63,6 +63,7 @@ type Config struct {
 
 	PushSlots     int // pushes under way at a time; default 256
 	FunctionSlots int // runs of durable functions under way at a time; default 256
+	FunctionFloor int // the least that the runs at a time on one host are cut down to; default 1
 	LocalSlots    int // handler calls under way at a time; default 100
 
 	Grace     time.Duration   // for attempts under way when Run's context ends; default 25 s

@@ -19,6 +19,7 @@ func (e *Engine) wireFunctions(dialer *egress.Dialer) {
 	cfg := function.Config{
 		Dialer: dialer, Resume: e.store.Resume, Journal: e.store.Journal, Strict: e.cfg.StrictStatus, Embedded: e.embeddedEndpoint,
 		MaxWaiting: e.cfg.FunctionSlots, MaxPerEndpoint: max(e.cfg.FunctionSlots*3/4, 1), // a host that hangs leaves room for others
+		MinPerEndpoint: e.cfg.FunctionFloor,
 
 		RestartIncompatible: func(endpoint string) bool { return !e.keepsState(endpoint) },
 		UserAgent:           strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),

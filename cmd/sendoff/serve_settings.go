@@ -29,6 +29,7 @@ type settings struct {
 	Roles         []string      `default:"accept,execute,schedule" enum:"accept,execute,schedule" env:"SENDOFF_ROLES" help:"What this server does (${enum})."`
 	PushSlots     int           `default:"256" env:"SENDOFF_PUSH_SLOTS" placeholder:"N" help:"Pushes under way at a time."`
 	FunctionSlots int           `default:"256" env:"SENDOFF_FUNCTION_SLOTS" placeholder:"N" help:"Runs of durable functions under way at a time."`
+	FunctionFloor int           `default:"1" env:"SENDOFF_FUNCTION_FLOOR" placeholder:"N" help:"Runs of durable functions that one host gets at a time at least, however badly they go."`
 	Grace         time.Duration `default:"25s" env:"SENDOFF_GRACE" help:"Time for pushes under way to end when the server stops."`
 
 	AllowEgress []string `env:"SENDOFF_ALLOW_EGRESS" placeholder:"CIDR|HOST" help:"Private networks and hosts that may be called. Loopback is, while we listen there only."`
@@ -53,6 +54,8 @@ func (s *settings) check() error {
 		return usage("--push-slots %d: want 1 to 100000", s.PushSlots)
 	case s.FunctionSlots < 0 || s.FunctionSlots > 100_000:
 		return usage("--function-slots %d: want 1 to 100000, or 0 for the default", s.FunctionSlots)
+	case s.FunctionFloor < 0 || s.FunctionFloor > 100_000:
+		return usage("--function-floor %d: want 1 to 100000, or 0 for the default", s.FunctionFloor)
 	case s.Grace < 0:
 		return usage("--grace %s: want a duration such as 25s", s.Grace)
 	case s.RetentionSucceeded <= 0 || s.RetentionFailed <= 0:
@@ -122,7 +125,7 @@ func (s *settings) engineConfig(local bool, m *engine.Metrics, log *slog.Logger)
 		roles[i] = engine.Role(r)
 	}
 	return engine.Config{
-		Roles: roles, PushSlots: s.PushSlots, FunctionSlots: s.FunctionSlots, StrictStatus: s.StrictStatus, KeepState: s.KeepState, Grace: max(s.Grace, time.Millisecond), KeysFile: s.keysFile(), AllowEgress: s.AllowEgress, AllowLoopback: local,
+		Roles: roles, PushSlots: s.PushSlots, FunctionSlots: s.FunctionSlots, FunctionFloor: s.FunctionFloor, StrictStatus: s.StrictStatus, KeepState: s.KeepState, Grace: max(s.Grace, time.Millisecond), KeysFile: s.keysFile(), AllowEgress: s.AllowEgress, AllowLoopback: local,
 		Retention: store.Retention{Succeeded: s.RetentionSucceeded.Microseconds(), Canceled: s.RetentionSucceeded.Microseconds(), Failed: s.RetentionFailed.Microseconds()},
 		Version:   version, Metrics: m, Log: log,
 	}

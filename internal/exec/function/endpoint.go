@@ -9,10 +9,19 @@ import (
 )
 
 // How long an endpoint that refuses us is left alone: it doubles from one to the
-// other until the endpoint runs a function again.
+// other until the endpoint runs a function again. One that cannot be reached is asked
+// more often, and only until there is a connection.
 const (
 	firstPause = time.Second
 	maxPause   = time.Minute
+	maxAway    = 2 * time.Second
+)
+
+// Those that are put off come back this far apart, so that a long line of them does
+// not keep the database busy while an endpoint is away.
+const (
+	putOffApart = 5 * time.Millisecond
+	maxPutOff   = time.Minute
 )
 
 // endpoint is what this node knows of a place where functions are served.
@@ -23,7 +32,9 @@ type endpoint struct {
 	mu        sync.Mutex
 	until     time.Time // left alone until then; zero = it is not
 	pause     time.Duration
-	probing   bool // one run is asking whether it takes runs again
+	away      bool          // there was no connection
+	probing   bool          // one run is asking whether it takes runs again
+	putOff    time.Duration // by which those are spread that came meanwhile
 	reason    string
 	lastError string
 	successes int64
@@ -41,13 +52,39 @@ func (e *endpoint) enter(now time.Time) time.Duration {
 	switch {
 	case e.until.IsZero():
 		return 0
-	case now.Before(e.until):
-		return e.until.Sub(now)
-	case e.probing:
-		return firstPause
+	case now.Before(e.until), e.probing:
+		wait := e.until.Sub(now)
+		if wait <= 0 {
+			wait = firstPause
+		}
+		wait += e.putOff
+		e.putOff = min(e.putOff+putOffApart, maxPutOff)
+		return wait
 	}
-	e.probing = true
+	e.probing, e.putOff = true, 0
 	return 0
+}
+
+// connected tells that there is a connection to the endpoint. One that was away
+// takes runs again, however long the one takes that has found out.
+func (e *endpoint) connected() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.away {
+		e.open()
+	}
+}
+
+// isAway tells whether there was no connection the last time.
+func (e *endpoint) isAway() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.away
+}
+
+// open ends a pause; e.mu is held.
+func (e *endpoint) open() {
+	e.until, e.pause, e.putOff, e.away, e.reason = time.Time{}, 0, 0, false, ""
 }
 
 // leave says that the run was not made after all.
@@ -78,10 +115,14 @@ func (e *endpoint) note(v *verdict, now time.Time) {
 	e.probing = false
 	switch {
 	case v.pause != "" && !now.Before(e.until):
-		e.pause = min(max(2*e.pause, firstPause), maxPause)
-		e.until, e.reason = now.Add(e.pause), v.pause
+		most := maxPause
+		if v.away {
+			most = maxAway
+		}
+		e.pause = min(max(2*e.pause, firstPause), most)
+		e.until, e.reason, e.away = now.Add(e.pause), v.pause, v.away
 	case v.pause == "" && v.outcome.Class != task.Interrupt && v.outcome.Class != task.Cancel:
-		e.until, e.pause, e.reason = time.Time{}, 0, ""
+		e.open()
 	}
 	if v.sdk != "" {
 		e.sdk = v.sdk
@@ -123,7 +164,7 @@ func (e *endpoint) stats(now time.Time) EndpointStats {
 
 // endpoints are all that were called lately.
 type endpoints struct {
-	most, queue int
+	least, most, queue int
 
 	mu     sync.Mutex
 	byKey  map[string]*endpoint
@@ -137,8 +178,8 @@ const (
 	keepEndpoint = 10 * time.Minute
 )
 
-func newEndpoints(most, queue int) *endpoints {
-	return &endpoints{most: most, queue: queue, byKey: map[string]*endpoint{}, byHost: map[string]*limiter{}}
+func newEndpoints(least, most, queue int) *endpoints {
+	return &endpoints{least: least, most: most, queue: queue, byKey: map[string]*endpoint{}, byHost: map[string]*limiter{}}
 }
 
 func (s *endpoints) get(key, host string, now time.Time) *endpoint {
@@ -152,7 +193,7 @@ func (s *endpoints) get(key, host string, now time.Time) *endpoint {
 	}
 	l, ok := s.byHost[host]
 	if !ok {
-		l = newLimiter(s.most, s.queue)
+		l = newLimiter(s.least, s.most, s.queue)
 		if strings.HasPrefix(key, "embedded:") { // in this process: there is nothing to find out
 			l.limit = float64(s.most)
 		}

@@ -75,7 +75,20 @@ func (r *run) noAnswer(err error) verdict {
 			text += fmt.Sprintf(", %d times in a row: this call may be what ends the app that serves it", n)
 		}
 	}
-	return r.fail(s, 0, text)
+	v := r.fail(s, 0, text)
+	if unreachable(err) { // that says nothing about how many runs it can take
+		v.effect, v.pause, v.away = hold, text, true
+	}
+	return v
+}
+
+// unreachable tells whether there was no connection at all.
+func unreachable(err error) bool {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return true
+	}
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
 }
 
 // connection says in a few words why there was no answer.

@@ -51,6 +51,9 @@ type Config struct {
 	// MaxPerEndpoint is the most runs at a time on one host; default 256.
 	MaxPerEndpoint int
 
+	// MinPerEndpoint is the least that the limit of a host falls to; default 1.
+	MinPerEndpoint int
+
 	// MaxWaiting is how many runs wait for room on one host before others are put
 	// off; default 64.
 	MaxWaiting int
@@ -98,7 +101,7 @@ var _ exec.Executor = (*Executor)(nil)
 func New(cfg Config) *Executor {
 	cfg = cfg.withDefaults()
 	x := &Executor{cfg: cfg, transport: cfg.Dialer.Transport(), memory: newMemory(10_000)}
-	x.endpoints = newEndpoints(cfg.MaxPerEndpoint, cfg.MaxWaiting)
+	x.endpoints = newEndpoints(cfg.MinPerEndpoint, cfg.MaxPerEndpoint, cfg.MaxWaiting)
 	x.rules = protocol.Rules{
 		Inherit: true, CheckURL: func(u *url.URL) error { return cfg.Dialer.CheckURL(u) },
 		Embedded: func(name string) bool { _, ok := cfg.Embedded(name); return ok },

@@ -86,6 +86,9 @@ func (r *run) unsuccessful(s sdkv1.Status, exit *sdkv1.Exit) verdict {
 		fail = &sdkv1.Error{Type: protocol.StatusName(s), Message: "the function ended with status " + protocol.StatusName(s)}
 	}
 	v := r.failed(s, http.StatusOK, exit.GetResult(), fail, short(strings.TrimPrefix(fail.GetType()+": "+fail.GetMessage(), ": ")))
+	if v.effect == shrink { // the endpoint has answered: the trouble is the function's
+		v.effect = hold
+	}
 	lost := s == sdkv1.Status_STATUS_PERMANENT_ERROR && r.volatile(fail)
 	switch next := exit.GetTailCall(); {
 	case s == sdkv1.Status_STATUS_INCOMPATIBLE_STATE || lost:

@@ -18,10 +18,12 @@ const (
 // multiplicative decrease). It begins at 20 and grows by one with each run that
 // went well, which doubles it in the time of one run, until the first that did
 // not; from then on it grows by one in the time of one run. A run that went badly
-// halves it; further ones that were under way at that moment do not count, for
-// they tell of the same trouble. It grows only while it is what holds runs back.
+// halves it, but for a floor; further ones that were under way at that moment do not
+// count, for they tell of the same trouble. It grows only while it is what holds
+// runs back.
 type limiter struct {
-	most, queue int // runs at a time, and waiting, at most
+	least, most int // runs at a time
+	queue       int // waiting, at most
 
 	mu       sync.Mutex
 	limit    float64
@@ -35,8 +37,9 @@ type limiter struct {
 // ticket lets a run begin; it is given back with what came of it.
 type ticket struct{ cuts int64 }
 
-func newLimiter(most, queue int) *limiter {
-	return &limiter{most: most, queue: queue, limit: float64(min(startLimit, most))}
+func newLimiter(least, most, queue int) *limiter {
+	least = min(max(least, 1), most)
+	return &limiter{least: least, most: most, queue: queue, limit: float64(max(min(startLimit, most), least))}
 }
 
 // acquire waits for room, and tells whether there is some: it gives up when no run
@@ -106,7 +109,7 @@ func (l *limiter) release(t ticket, e effect) {
 	l.moved = time.Now()
 	switch {
 	case e == shrink && t.cuts == l.cuts:
-		l.limit, l.steady = max(1, l.limit/2), true
+		l.limit, l.steady = max(float64(l.least), l.limit/2), true
 		l.cuts++
 	case e == grow && full && l.steady:
 		l.limit = min(float64(l.most), l.limit+1/l.limit)

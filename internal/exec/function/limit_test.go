@@ -50,7 +50,7 @@ func load(t *testing.T, l *limiter, clients int, seconds int, run func(inFlight 
 
 func TestTheLimitDoublesUntilItIsTooMuch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(256, 1000)
+		l := newLimiter(1, 256, 1000)
 		most := load(t, l, 500, 8, func(int) (time.Duration, effect) { return time.Second, grow })
 		require.Equal(t, []int{20, 40, 80, 160, 256, 256, 256, 256}, most[:8])
 	})
@@ -60,7 +60,7 @@ func TestTheLimitDoublesUntilItIsTooMuch(t *testing.T) {
 func TestTheLimitFindsWhatAnEndpointCanTake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const capacity = 50
-		l := newLimiter(256, 1000)
+		l := newLimiter(1, 256, 1000)
 		var all, bad atomic.Int64
 		most := load(t, l, 200, 120, func(n int) (time.Duration, effect) {
 			all.Add(1)
@@ -82,7 +82,7 @@ func TestTheLimitFindsWhatAnEndpointCanTake(t *testing.T) {
 
 func TestTheLimitNeverFallsBelowOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(256, 10)
+		l := newLimiter(1, 256, 10)
 		load(t, l, 30, 60, func(int) (time.Duration, effect) { return 100 * time.Millisecond, shrink })
 		limit, inFlight, waiting := l.stats()
 		require.Equal(t, []int{1, 0, 0}, []int{limit, inFlight, waiting})
@@ -93,7 +93,7 @@ func TestTheLimitNeverFallsBelowOne(t *testing.T) {
 
 // One burst of failures is one piece of news.
 func TestABurstHalvesOnce(t *testing.T) {
-	l := newLimiter(256, 0)
+	l := newLimiter(1, 256, 0)
 	tickets := make([]ticket, 20)
 	for i := range tickets {
 		var ok bool
@@ -109,7 +109,7 @@ func TestABurstHalvesOnce(t *testing.T) {
 
 // A limit that is not used does not grow: nothing was learned of it.
 func TestAnIdleLimitStays(t *testing.T) {
-	l := newLimiter(256, 0)
+	l := newLimiter(1, 256, 0)
 	for range 1000 {
 		tk, _ := l.acquire(t.Context(), 0)
 		l.release(tk, grow)
@@ -120,7 +120,7 @@ func TestAnIdleLimitStays(t *testing.T) {
 
 func TestWaitingIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(1, 2)
+		l := newLimiter(1, 1, 2)
 		held, ok := l.acquire(t.Context(), 0)
 		require.True(t, ok)
 		var got []string
@@ -150,7 +150,7 @@ func TestWaitingIsBounded(t *testing.T) {
 }
 
 func TestEndpointsAreForgotten(t *testing.T) {
-	s := newEndpoints(10, 10)
+	s := newEndpoints(1, 10, 10)
 	now := time.Now()
 	busy := s.get("busy", "busy", now)
 	_, ok := busy.limiter.acquire(t.Context(), 0)

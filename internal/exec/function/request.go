@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"time"
 
@@ -128,6 +129,9 @@ func (r *run) post(ctx context.Context, body []byte) (*http.Request, error) {
 		if err := r.sign(request, body); err != nil {
 			return nil, &unusable{fmt.Errorf("the run cannot be signed: %w", err)}
 		}
+	}
+	if r.endpoint.isAway() {
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { r.endpoint.connected() }})
 	}
 	return request.WithContext(ctx), nil
 }

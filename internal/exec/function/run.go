@@ -36,6 +36,7 @@ type verdict struct {
 	effect  effect
 	answers bool   // the endpoint runs functions: it is not paused any more
 	pause   string // why the endpoint is to be left alone; "" = it is not
+	away    bool   // because there is no connection to it
 	sdk     string // Sendoff's SDK, as the report calls it
 	warm    bool   // the endpoint may hold the journal that this attempt left
 }
