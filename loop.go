@@ -74,10 +74,6 @@ func nextJournal(ctx context.Context, s any) error {
 		}
 		box.Journal.Segments = append(box.Journal.Segments, b)
 	}
-	names, values := durable.Untaken(ctx)
-	for i := range names {
-		box.Signals = append(box.Signals, &sendoffv1.Signal{Name: names[i], Value: values[i].Any()})
-	}
 	b, err := proto.Marshal(box)
 	if err != nil {
 		return err
@@ -101,14 +97,14 @@ func openEnvelope(ctx context.Context, in durable.Value) (context.Context, durab
 	e := &envelope{input: in}
 	var packed wrapperspb.BytesValue
 	if a := in.Any(); a != nil && a.MessageIs(&packed) && bytes.Contains(in.Data[:min(len(in.Data), 40)], []byte(envelopeMagic)) {
-		if err := e.open(ctx, in); err != nil {
+		if err := e.open(in); err != nil {
 			return ctx, in, err
 		}
 	}
 	return context.WithValue(ctx, envelopeKey{}, e), e.input, nil
 }
 
-func (e *envelope) open(ctx context.Context, in durable.Value) error {
+func (e *envelope) open(in durable.Value) error {
 	var packed wrapperspb.BytesValue
 	if err := proto.Unmarshal(in.Data, &packed); err != nil {
 		return err
@@ -132,8 +128,5 @@ func (e *envelope) open(ctx context.Context, in durable.Value) error {
 		*to = durable.FromAny(&a)
 	}
 	e.journals = box.GetEpoch()
-	for _, s := range box.GetSignals() {
-		durable.Preload(ctx, s.GetName(), durable.FromAny(s.GetValue()))
-	}
 	return nil
 }

@@ -43,8 +43,8 @@ func (e *Engine) prepareCall(ctx context.Context, caller *store.Claimed, call *t
 
 // cancelCalls cancels calls that nobody waits for any more. It takes its time
 // beside the work; when the process ends before, they run to their own end.
-func (e *Engine) cancelCalls(caller *store.Claimed, correlations []uint64, all bool) {
-	e.aside(func(ctx context.Context) error { return e.operator.CancelCalls(ctx, caller.ID, correlations, all) }, "cancel calls")
+func (e *Engine) cancelCalls(caller *store.Claimed, correlations []uint64, all bool) (done <-chan struct{}) {
+	return e.aside(func(ctx context.Context) error { return e.operator.CancelCalls(ctx, caller.ID, correlations, all) }, "cancel calls")
 }
 
 // cancelStale cancels the calls that a function made before it began again.
@@ -52,9 +52,11 @@ func (e *Engine) cancelStale(caller *store.Claimed) {
 	e.aside(func(ctx context.Context) error { return e.operator.CancelStale(ctx, caller.ID) }, "cancel calls")
 }
 
-// aside does something that nobody waits for, at most a minute long.
-func (e *Engine) aside(do func(context.Context) error, what string) {
+// aside does something that nobody has to wait for, at most a minute long.
+func (e *Engine) aside(do func(context.Context) error, what string) (done <-chan struct{}) {
+	ended := make(chan struct{})
 	e.besides.Go(func() {
+		defer close(ended)
 		ctx, cancel := context.WithTimeout(e.beside, time.Minute)
 		defer cancel()
 		select {
@@ -67,6 +69,7 @@ func (e *Engine) aside(do func(context.Context) error, what string) {
 			e.cfg.Log.Warn(what+" failed", "err", err)
 		}
 	})
+	return ended
 }
 
 // Endpoints lists the endpoints of functions that this node has called.

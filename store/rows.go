@@ -219,16 +219,20 @@ type Effects struct {
 	Seen   int64 // with Suspended or Restart: messages up to this one are used up, besides those that were before
 
 	// Of a transition to Suspended only:
-	State []byte    // in place of the one kept; nil = none
-	Calls []NewTask // of the task's current epoch, without keys
-	Open  int64     // calls whose results have not been used up, those of Calls included
-	Need  int32     // messages beyond Seen that end it; when they are there already the task is ready at once
-	Tell  []Message // to the task itself: kind PollError
+	State  []byte    // in place of the one kept; nil = none
+	Calls  []NewTask // of the task's current epoch, without keys
+	Open   int64     // calls whose results have not been used up, those of Calls included
+	Need   int32     // messages beyond Seen that end it; when they are there already the task is ready at once
+	Prompt bool      // one of them that is Urgent ends it alone
 
 	// State, journal and results go, and a new epoch begins: results of earlier
 	// calls are dropped from now on. Signals that came after Seen stay.
 	Restart bool
 	Next    *Next
+
+	// To the task itself. With Suspended: kind PollError. With Restart: signals
+	// that were told before and not taken; they come before those that stay.
+	Tell []Message
 }
 
 // Next replaces what a function is to do.
@@ -260,6 +264,12 @@ type Message struct {
 	Body        []byte // Result: the answer's body; Signal: its value
 }
 
+// Urgent tells whether a function that waits for many may want to know of this
+// one at once: a call failed, or somebody sent it something.
+func (m *Message) Urgent() bool {
+	return m.Kind == Signal || m.Kind == Result && m.State != task.Succeeded
+}
+
 // Resumption is what a function has to know to go on.
 type Resumption struct {
 	Epoch    int32
@@ -288,6 +298,22 @@ type Wait struct {
 	Open   int64
 	Need   int32 // while suspended: messages beyond Seen that end it; WaitOver = the task has ended
 	Writer int64 // token of the attempt that suspended it last
+	Alarm  int64 // number of the last message that was Urgent, or one that is used up
+	Prompt bool  // while suspended: an Urgent message beyond Seen ends it alone
+}
+
+// Met tells whether what a suspended function waits for is there.
+func (w *Wait) Met() bool {
+	return w.Total-w.Seen >= int64(w.Need) || w.Prompt && w.Alarm > w.Seen
+}
+
+// Number gives a message its number.
+func (w *Wait) Number(m *Message) {
+	w.Total++
+	m.Seq = w.Total
+	if m.Urgent() {
+		w.Alarm = w.Total
+	}
 }
 
 // WaitOver is the Need of a task that has ended: what comes then is dropped.

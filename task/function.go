@@ -46,15 +46,22 @@ type Progress struct {
 	Min     int32         // of the poll: resume when so many results are there
 	Max     int32         // of the poll: deliver at most so many; 0 = any
 	MaxWait time.Duration // resume after this time at the latest; 0 = when it expires
-	Signals bool          // it may be resumed by a signal alone
+	Prompt  bool          // a call that failed or a signal resumes it alone
 
 	PollError string // none of the calls can be made, and this is why: the function is resumed with it
 
 	Cancel     []uint64 // calls to cancel, by correlation
 	CancelOpen bool     // when it has ended, cancel the calls that are still open
 
-	Next    *Call // go on with this function and input in place of the old ones
-	Restart bool  // forget everything but the input: the state is of no use any more
+	Next    *Call    // go on with this function and input in place of the old ones
+	Untaken []Signal // with Next: what this run was told and nobody took; Next is told it first
+	Restart bool     // forget everything but the input: the state is of no use any more
+}
+
+// Signal is a message to a function.
+type Signal struct {
+	Name  string
+	Value []byte // encoded, as it was sent
 }
 
 // ErrStale says that a checkpoint came from an attempt that is not the task's any

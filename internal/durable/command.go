@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
-	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
@@ -278,27 +276,6 @@ func InfoOf(ctx context.Context) Info {
 func Replaying(ctx context.Context) bool {
 	s, ok := ctx.Value(scopeKey{}).(*scope)
 	return ok && s.branch.run.replaying.Load()
-}
-
-// Preload makes a signal of an earlier life of the run available again.
-func Preload(ctx context.Context, name string, v Value) {
-	_, b := scopeOf(ctx)
-	b.run.buffered[name] = append(b.run.buffered[name], v)
-}
-
-// Untaken returns the signals that nobody took, in the order of their names. The
-// promises of this journal are over with it.
-func Untaken(ctx context.Context) (names []string, values []Value) {
-	_, b := scopeOf(ctx)
-	for _, name := range slices.Sorted(maps.Keys(b.run.buffered)) {
-		if strings.HasPrefix(name, PromisePrefix) {
-			continue
-		}
-		for _, v := range b.run.buffered[name] {
-			names, values = append(names, name), append(values, v)
-		}
-	}
-	return names, values
 }
 
 // Root tells whether ctx is that of the function itself, not of a branch.

@@ -156,12 +156,13 @@ func (w *wait) wake() {
 }
 
 // need is how many results of calls end the wait at the soonest; 0 = results
-// of calls cannot.
-func (w *wait) need() int {
-	if w.mode == ModeFirst || w.mode == ModeSuccess {
-		return min(w.calls, 1)
+// of calls cannot. A failure, which may end it sooner, is told by itself where the
+// server knows how to.
+func (w *wait) need(prompt bool) int {
+	if w.mode == ModeEvery || w.mode == ModeAll && prompt {
+		return w.calls
 	}
-	return w.calls
+	return min(w.calls, 1)
 }
 
 // Wait parks the branch until the futures have ended as the mode says. The

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"hash/maphash"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -421,7 +422,26 @@ func (j *job) exit(r *Run) *sdkv1.RunResponse {
 	if res.Report != nil && len(r.calls)+len(r.canceled) > 0 && !Again(res.GetStatus()) {
 		res.Report.CancelOpenCalls = true
 	}
+	if res.Report != nil && res.GetExit().GetTailCall() != nil {
+		res.Report.Untaken = r.untaken()
+	}
 	return res
+}
+
+// untaken returns the signals that the run was told and nobody took, those of one
+// name in their order. Its promises are over with it.
+func (r *Run) untaken() (left []*sendoffv1.Signal) {
+	for _, name := range slices.Sorted(maps.Keys(r.buffered)) {
+		for _, v := range r.buffered[name] {
+			left = append(left, &sendoffv1.Signal{Name: name, Value: v.Any()})
+		}
+	}
+	for _, s := range r.attempt.signals { // it ended before it came to them
+		if r.news(s) {
+			left = append(left, s)
+		}
+	}
+	return slices.DeleteFunc(left, func(s *sendoffv1.Signal) bool { return strings.HasPrefix(s.GetName(), PromisePrefix) })
 }
 
 // withJournal adds what is new of the journal to an answer. An answer that is

@@ -34,6 +34,7 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 		return failed(sdkv1.Status_STATUS_PERMANENT_ERROR, &sdkv1.Error{Type: "journal", Message: fmt.Sprintf(
 			"sendoff: the journal has grown to %d bytes, at most %d are possible: use sendoff.Loop, move parts into functions of their own, or keep large results elsewhere", size, maxJournalBytes)})
 	}
+	prompt := r.attempt.sendoff && r.impatient()
 	poll := &sdkv1.Poll{MaxResults: maxResults, MinResults: int32(r.need())}
 	var sent int
 	poll.Calls, sent = r.nextCalls()
@@ -48,7 +49,7 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 	if j.server() != nil {
 		offset := r.log.Taken()
 		segment := r.log.Take(r.log.Pending())
-		res.Report = j.report(&sendoffv1.RunReport{Append: &sendoffv1.Append{Offset: offset, Segment: segment}, Cancel: canceled})
+		res.Report = j.report(&sendoffv1.RunReport{Append: &sendoffv1.Append{Offset: offset, Segment: segment}, Cancel: canceled, Prompt: prompt})
 		j.keep.length, j.keep.writer = r.log.Taken(), j.token()
 		return res
 	}
@@ -59,7 +60,7 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 		return temporary("journal", err.Error())
 	}
 	if j.req.GetContext() != nil {
-		res.Report = j.report(&sendoffv1.RunReport{Cancel: canceled})
+		res.Report = j.report(&sendoffv1.RunReport{Cancel: canceled, Prompt: prompt})
 	}
 	poll.State = &sdkv1.Poll_TypedCoroutineState{TypedCoroutineState: state}
 	j.keep.state = hashState(state)
@@ -94,6 +95,17 @@ func (r *Run) owesDetached() bool {
 	return false
 }
 
+// impatient tells whether a branch waits for more than a number of results: for a
+// signal, or for a failure among many calls.
+func (r *Run) impatient() bool {
+	for b := range r.live {
+		if b.wait != nil && b.wait.mode == ModeAll && b.wait.calls > 1 {
+			return true
+		}
+	}
+	return r.waits()
+}
+
 // need is the smallest number of results that can wake a branch, 1 to 1,000.
 func (r *Run) need() int {
 	need := 0
@@ -101,7 +113,7 @@ func (r *Run) need() int {
 		if b.wait == nil {
 			continue
 		}
-		if n := b.wait.need(); n > 0 && (need == 0 || n < need) {
+		if n := b.wait.need(r.attempt.sendoff); n > 0 && (need == 0 || n < need) {
 			need = n
 		}
 	}

@@ -385,11 +385,14 @@ func (r *Run) takeResult() bool {
 	return false
 }
 
+// news tells whether a signal was not taken up before.
+func (r *Run) news(s *sendoffv1.Signal) bool { return s.GetSequence() > r.lastSig || r.lastSig == 0 }
+
 func (r *Run) takeSignal() bool {
 	for len(r.attempt.signals) > 0 {
 		s := r.attempt.signals[0]
 		r.attempt.signals = r.attempt.signals[1:]
-		if s.GetSequence() <= r.lastSig && r.lastSig != 0 {
+		if !r.news(s) {
 			continue
 		}
 		r.record(journal.Entry{Kind: journal.Signal, Name: s.GetName(), N: uint64(max(s.GetSequence(), 0)), Value: FromAny(s.GetValue())})
@@ -427,7 +430,7 @@ func (r *Run) untilTimer(limit time.Duration) time.Duration {
 // shortSleep tells whether all that is waited for is a timer so near that a
 // poll is not worth it.
 func (r *Run) shortSleep() bool {
-	if r.attempt.virtual || len(r.calls) > 0 || len(r.unsent) > 0 || len(r.canceled) > 0 {
+	if r.attempt.virtual || len(r.calls) > 0 || len(r.unsent) > 0 || len(r.canceled) > 0 || r.waits() && r.attempt.sendoff {
 		return false
 	}
 	f := r.timers.nearest()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
@@ -75,4 +76,41 @@ func BenchmarkRun(b *testing.B) {
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/calls, "ns/step")
 	})
+}
+
+// A run waits in the process for a timer that is near, but not when the server may
+// have something for it: it would not learn of that.
+func TestNothingIsKeptFromARunByShortTimers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		other   func(context.Context) *Future
+		sendoff bool
+		stays   bool
+	}{
+		"a signal":                         {func(ctx context.Context) *Future { return Signal(ctx, "go") }, true, false},
+		"a promise":                        {func(ctx context.Context) *Future { f, _ := Promise(ctx); return f }, true, false},
+		"a call":                           {func(ctx context.Context) *Future { return Call(ctx, []*sdkv1.Call{{Function: "g"}}, false)[0] }, true, false},
+		"another timer":                    {func(ctx context.Context) *Future { f, _ := Timer(ctx, time.Hour); return f }, true, true},
+		"a signal that cannot come":        {func(ctx context.Context) *Future { return Signal(ctx, "go") }, false, true},
+		"a call at a server of Dispatch's": {func(ctx context.Context) *Future { return Call(ctx, []*sdkv1.Call{{Function: "g"}}, false)[0] }, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := &Host{Result: func(Value, error) *sdkv1.RunResponse {
+				return &sdkv1.RunResponse{Status: sdkv1.Status_STATUS_OK, Directive: &sdkv1.RunResponse_Exit{Exit: &sdkv1.Exit{}}}
+			}}
+			host.Open()
+			defer host.Close()
+			req := &sdkv1.RunRequest{Function: "f", DispatchId: "1", Directive: &sdkv1.RunRequest_Input{}}
+			if tt.sendoff {
+				req.Context = &sendoffv1.RunContext{Token: 1, Journal: &sendoffv1.Journal{Complete: true}}
+			}
+			res, done := host.Run(t.Context(), req, func(ctx context.Context, _ Value) (Value, error) {
+				tick, _ := Timer(ctx, 20*time.Millisecond)
+				return Value{URL: "t"}, Wait(ctx, ModeFirst, tt.other(ctx), tick)
+			})
+			done(true)
+			if stays := res.GetPoll() == nil; stays != tt.stays {
+				t.Fatalf("it waited in the process: %t, want %t", stays, tt.stays)
+			}
+		})
+	}
 }

@@ -92,6 +92,7 @@ type task struct {
 	needFull bool
 
 	waiting       bool // suspended
+	prompt        bool // a failure or a signal resumes it alone
 	least, most   int
 	serial        int // of the suspension, for its timer
 	running, done bool
@@ -164,7 +165,7 @@ func (s *Scheduler) start(call *sdkv1.Call, parent *task) *task {
 	}
 	if e := call.GetExpiration(); e != nil && e.AsDuration() > 0 {
 		t.expires = t.created.Add(e.AsDuration())
-		s.at(t.expires, func() { s.end(t, sdkv1.Status_STATUS_TIMEOUT, failure("TIMEOUT", "the call expired")) })
+		s.at(t.expires, func() { s.stop(t, sdkv1.Status_STATUS_TIMEOUT, failure("TIMEOUT", "the call expired")) })
 	}
 	s.tasks[t.id] = t
 	s.order = append(s.order, t.id)
@@ -499,7 +500,7 @@ func (s *Scheduler) settle(a answer) {
 	switch d := a.res.GetDirective().(type) {
 	case *sdkv1.RunResponse_Poll:
 		s.consume(t, a.req)
-		s.poll(t, d.Poll)
+		s.poll(t, d.Poll, report.GetPrompt())
 	case *sdkv1.RunResponse_Exit:
 		s.exit(t, a.req, a.res, d.Exit)
 	default:
@@ -522,10 +523,10 @@ func (s *Scheduler) consume(t *task, req *sdkv1.RunRequest) {
 	})
 }
 
-func (s *Scheduler) poll(t *task, p *sdkv1.Poll) {
+func (s *Scheduler) poll(t *task, p *sdkv1.Poll, prompt bool) {
 	t.state, t.resumed = p.GetTypedCoroutineState(), true
 	t.least, t.most = int(p.GetMinResults()), int(p.GetMaxResults())
-	t.waiting = true
+	t.waiting, t.prompt = true, prompt
 	s.serial++
 	t.serial = s.serial
 	for _, c := range p.GetCalls() {
@@ -557,10 +558,15 @@ func (s *Scheduler) wake(t *task) {
 	}
 	n := len(t.open) + len(t.inbox)
 	need := min(max(t.least, 1), most, max(n, 1))
-	if len(t.signals) > 0 || len(t.inbox) >= need {
+	if len(t.signals)+len(t.inbox) >= need || t.prompt && t.alarmed() {
 		t.waiting = false
 		s.push(t)
 	}
+}
+
+// alarmed tells whether a signal or the failure of a call is there.
+func (t *task) alarmed() bool {
+	return len(t.signals) > 0 || slices.ContainsFunc(t.inbox, func(r *sdkv1.CallResult) bool { return r.GetError() != nil })
 }
 
 func (s *Scheduler) exit(t *task, req *sdkv1.RunRequest, res *sdkv1.RunResponse, e *sdkv1.Exit) {
@@ -576,6 +582,7 @@ func (s *Scheduler) exit(t *task, req *sdkv1.RunRequest, res *sdkv1.RunResponse,
 		t.correlation = corr
 		t.state, t.journal, t.length, t.writer, t.resumed = nil, nil, 0, 0, false
 		t.inbox, t.old, t.open = nil, nil, make(map[uint64]*task)
+		s.tellAnew(t, res.GetReport().GetUntaken())
 		t.epoch++
 		s.push(t)
 		return
@@ -591,6 +598,17 @@ func (s *Scheduler) exit(t *task, req *sdkv1.RunRequest, res *sdkv1.RunResponse,
 	s.end(t, res.GetStatus(), result)
 }
 
+// tellAnew has the next life of a call told the signals that the last one left,
+// and then those that came later.
+func (s *Scheduler) tellAnew(t *task, untaken []*sendoffv1.Signal) {
+	later := t.signals
+	t.signals = nil
+	for _, signal := range slices.Concat(untaken, later) {
+		s.serial++
+		t.signals = append(t.signals, &sendoffv1.Signal{Sequence: int64(s.serial), Name: signal.GetName(), Value: signal.GetValue()})
+	}
+}
+
 func (s *Scheduler) attempts(t *task) int {
 	if n := t.call.GetOptions().GetRetry().GetMaxAttempts(); n > 0 {
 		return int(n)
@@ -599,13 +617,18 @@ func (s *Scheduler) attempts(t *task) int {
 }
 
 func (s *Scheduler) cancel(t *task) {
+	s.stop(t, sdkv1.Status_STATUS_PERMANENT_ERROR, failure("canceled", "the call was canceled"))
+}
+
+// stop ends a call and all that it waits for.
+func (s *Scheduler) stop(t *task, status sdkv1.Status, result *sdkv1.CallResult) {
 	if t.done {
 		return
 	}
 	for _, child := range t.open {
 		s.cancel(child)
 	}
-	s.end(t, sdkv1.Status_STATUS_PERMANENT_ERROR, failure("canceled", "the call was canceled"))
+	s.end(t, status, result)
 }
 
 func (s *Scheduler) end(t *task, status sdkv1.Status, result *sdkv1.CallResult) {

@@ -24,7 +24,7 @@ func (s *Settler) functionEffects(ctx context.Context, c *store.Claimed, t *stor
 	}
 	e.Append, e.Restart = p.Append, p.Restart
 	if p.Next != nil && !t.Decision.To.Final() {
-		e.Seen = p.Seen
+		e.Seen, e.Tell = p.Seen, messages(p.Untaken)
 		e.Restart, e.Next = true, &store.Next{Spec: p.Next.Spec.Encode(), Payload: p.Next.Payload}
 	}
 	if t.Decision.To != task.Suspended {
@@ -35,11 +35,19 @@ func (s *Settler) functionEffects(ctx context.Context, c *store.Claimed, t *stor
 	if err != nil {
 		return err
 	}
-	e.Need = task.Need(p.Min, p.Max, e.Open)
+	e.Need, e.Prompt = task.Need(p.Min, p.Max, e.Open), p.Prompt
 	if refusal != "" { // to be told at once, whatever else it waits for
 		e.Tell, e.Need = []store.Message{{Kind: store.PollError, Error: store.CleanText(refusal, store.MaxError)}}, 1
 	}
 	return nil
+}
+
+func messages(signals []task.Signal) []store.Message {
+	list := make([]store.Message, len(signals))
+	for i, s := range signals {
+		list[i] = store.Message{Kind: store.Signal, Name: s.Name, Body: s.Value}
+	}
+	return list
 }
 
 // makeCalls turns the calls of a poll into rows: all of them, or none and why.
@@ -97,15 +105,21 @@ func unstorable(o task.Outcome) task.Outcome {
 	return task.Outcome{Class: task.Failure, Code: o.Code, Error: "the journal does not continue the one that is stored: another segment is in its place"}
 }
 
-func (s *Settler) cancelCalls(c *store.Claimed, t *store.Transition, o *task.Outcome, err error) {
+// cancelCalls has the calls canceled that nobody waits for any more; done is closed
+// when they are.
+func (s *Settler) cancelCalls(c *store.Claimed, t *store.Transition, o *task.Outcome, err error) (done <-chan struct{}) {
 	p := o.Progress
 	if err != nil || p == nil || s.cfg.Cancel == nil {
-		return
-	}
-	if all := p.CancelOpen && t.Decision.To.Final(); all || len(p.Cancel) > 0 {
-		s.cfg.Cancel(c, p.Cancel, all)
+		return nothing
 	}
 	if e := t.Effects; e != nil && e.Restart && (p.Restart || p.CancelOpen) {
 		s.cfg.Restarted(c)
 	}
+	if all := p.CancelOpen && t.Decision.To.Final(); all || len(p.Cancel) > 0 {
+		return s.cfg.Cancel(c, p.Cancel, all)
+	}
+	return nothing
 }
+
+// nothing is done already.
+var nothing = func() chan struct{} { c := make(chan struct{}); close(c); return c }()

@@ -22,7 +22,7 @@ type Config struct {
 	}
 	Wake      func([]store.Woken)
 	Call      func(ctx context.Context, caller *store.Claimed, call *task.Call) (store.NewTask, error) // a call of a function, as a row
-	Cancel    func(caller *store.Claimed, correlations []uint64, all bool)                             // calls of a function that nobody waits for any more
+	Cancel    func(caller *store.Claimed, correlations []uint64, all bool) (done <-chan struct{})      // calls of a function that nobody waits for any more
 	Restarted func(caller *store.Claimed)                                                              // nobody waits for the calls that it made before
 	Due       func(at int64)                                                                           // a task will be due, microseconds
 	Ended     func(id task.ID)                                                                         // a task has reached a final state
@@ -59,8 +59,7 @@ func (s *Settler) Settle(ctx context.Context, c *store.Claimed, spec *task.Spec,
 					continue
 				}
 			}
-			s.settled(&t, errs[0], woken, took)
-			s.cancelCalls(c, &t, &o, errs[0])
+			s.settled(&t, errs[0], woken, took, s.cancelCalls(c, &t, &o, errs[0]))
 			return
 		}
 		s.cfg.Log.Warn("settle failed, trying again", "task_id", c.ID, "err", err)
@@ -111,7 +110,11 @@ func (s *Settler) transition(ctx context.Context, c *store.Claimed, spec *task.S
 	return t, nil
 }
 
-func (s *Settler) settled(t *store.Transition, err error, woken []store.Woken, took time.Duration) {
+// patience is how long the end of a function is kept back for its calls to be
+// canceled, so that who waited for it finds nothing of it at work.
+const patience = 250 * time.Millisecond
+
+func (s *Settler) settled(t *store.Transition, err error, woken []store.Woken, took time.Duration, canceled <-chan struct{}) {
 	if err != nil {
 		if errors.Is(err, store.ErrLeaseLost) {
 			s.cfg.Stale()
@@ -127,6 +130,10 @@ func (s *Settler) settled(t *store.Transition, err error, woken []store.Woken, t
 	case t.Decision.To == task.Scheduled, t.Decision.To == task.Suspended, t.Decision.To == task.Blocked:
 		s.cfg.Due(s.cfg.Store.Now() + t.Decision.Delay.Microseconds())
 	case t.Decision.To.Final():
+		select {
+		case <-canceled:
+		case <-time.After(patience):
+		}
 		s.cfg.Ended(t.ID)
 	}
 	if t.Decision.To == task.Failed {

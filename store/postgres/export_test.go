@@ -30,7 +30,7 @@ func (s *Store) Explain(ctx context.Context, lane int32) (map[string]string, err
 	f.timers = append(f.timers, waiting)
 	f.deliver(waiting, store.Message{}, new([]store.Woken))
 	f.deliver(waiting, store.Message{}, new([]store.Woken))
-	f.reset(forgotten, 0)
+	f.reset(forgotten, 0, nil)
 	resumes := []*resumeCall{{id: id, limit: 1000, maxBytes: 1 << 20}}
 	_, look := f.round([]*ending{appended})
 	more := map[string]*stmt{

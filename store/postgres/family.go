@@ -93,7 +93,7 @@ func sortedIDs(ids []task.ID) []task.ID {
 
 const lookSQL = `
 select s.id, t.id is not null, t.state, t.lane, t.prio, t.crashes, t.at, t.flags, t.kind, t.parent, t.correlation, t.epoch,
- w.task is not null, w.epoch, w.total, w.seen, w.open, w.need, w.writer
+ w.task is not null, w.epoch, w.total, w.seen, w.open, w.need, w.writer, w.alarm, w.prompt
 from unnest($1) as s(id) left join sendoff.task t on t.id = s.id left join sendoff.wait w on w.task = s.id`
 
 // look reads tasks and their wait rows.
@@ -105,7 +105,9 @@ func (f *family) look(ids []task.ID) *stmt {
 		m.lane, m.prio, m.crashes, m.at = r.i4(), r.i2(), r.i4(), r.i8()
 		m.flags, m.kind, m.parent, m.correlation, m.epoch = r.i4(), task.Kind(r.i2()), r.id(), uint64(r.i8()), r.i4()
 		m.has = r.bool()
-		m.wait = store.Wait{Task: m.id, Epoch: r.i4(), Total: r.i8(), Seen: r.i8(), Open: r.i8(), Need: r.i4(), Writer: r.i8()}
+		m.wait = store.Wait{
+			Task: m.id, Epoch: r.i4(), Total: r.i8(), Seen: r.i8(), Open: r.i8(), Need: r.i4(), Writer: r.i8(), Alarm: r.i8(), Prompt: r.bool(),
+		}
 		f.members[m.id] = m
 	})
 }
@@ -133,7 +135,7 @@ func (f *family) settled(e *ending) {
 		f.added = append(f.added, e)
 	}
 	if fx.Restart {
-		f.reset(m, fx.Seen)
+		f.reset(m, fx.Seen, fx.Tell)
 	}
 	if fx.Next != nil {
 		f.nexts = append(f.nexts, e)
@@ -151,7 +153,7 @@ func (f *family) suspended(m *member, e *ending) {
 	if fx.Seen > w.Seen && w.Total > w.Seen {
 		m.drop = max(m.drop, fx.Seen)
 	}
-	w.Seen, w.Open, w.Need, w.Writer = max(w.Seen, fx.Seen), fx.Open, fx.Need, e.Token
+	w.Seen, w.Open, w.Need, w.Writer, w.Prompt = max(w.Seen, fx.Seen), fx.Open, fx.Need, e.Token, fx.Prompt
 	f.use(m)
 	m.keeps, m.state = m.keeps || fx.State != nil || !f.made[m.id], fx.State
 	for _, msg := range fx.Tell {
@@ -166,7 +168,7 @@ func (f *family) suspended(m *member, e *ending) {
 			e.call.woken = store.Collect(e.call.woken, store.Woken{Lane: r.Lane, Priority: task.ReadyPriority(r.Priority, 0), Position: r.at})
 		}
 	}
-	if w.Total-w.Seen >= int64(w.Need) {
+	if w.Met() {
 		m.promptly = f.position()
 		e.call.woken = store.Collect(e.call.woken, m.woken(m.promptly))
 		return
@@ -201,21 +203,25 @@ func (f *family) tell(m *member, to task.State, why task.Reason, errorText strin
 func (f *family) deliver(p *member, msg store.Message, woken *[]store.Woken) {
 	p.add(msg)
 	f.use(p)
-	if p.standing.state != task.Suspended || p.wake != 0 || p.wait.Total-p.wait.Seen < int64(p.wait.Need) {
+	if p.standing.state != task.Suspended || p.wake != 0 || !p.wait.Met() {
 		return
 	}
 	p.wake = f.position()
 	*woken = store.Collect(*woken, p.woken(p.wake))
 }
 
-// reset forgets everything but the input and the signals after seen.
-func (f *family) reset(m *member, seen int64) {
+// reset forgets everything but the input and signals: those of tell, and those
+// after seen, which are told anew.
+func (f *family) reset(m *member, seen int64, tell []store.Message) {
 	m.journal = true
 	if m.has {
 		seen = max(seen, m.wait.Seen)
-		m.wait = store.Wait{Task: m.id, Epoch: m.wait.Epoch + 1, Total: m.wait.Total, Seen: m.wait.Total}
+		m.wait = store.Wait{Task: m.id, Epoch: m.wait.Epoch + 1, Total: m.wait.Total, Seen: m.wait.Total, Alarm: m.wait.Total}
 		m.forget()
 		m.drop, m.anew = seen, true
+		for _, msg := range tell {
+			m.add(msg)
+		}
 	}
 	m.first = !m.has
 	f.use(m)
@@ -227,8 +233,7 @@ func (m *member) forget() {
 }
 
 func (m *member) add(msg store.Message) {
-	m.wait.Total++
-	msg.Seq = m.wait.Total
+	m.wait.Number(&msg)
 	m.news = append(m.news, msg)
 }
 
@@ -304,7 +309,8 @@ func (f *family) statements() []*stmt {
 		stmts = append(stmts, query(writeWaitsSQL).ids(n, idOf(waits)).
 			i4s(n, func(i int) int32 { return w(i).Epoch }).i8s(n, func(i int) int64 { return w(i).Total }).
 			i8s(n, func(i int) int64 { return w(i).Seen }).i8s(n, func(i int) int64 { return w(i).Open }).
-			i4s(n, func(i int) int32 { return w(i).Need }).i8s(n, func(i int) int64 { return w(i).Writer }))
+			i4s(n, func(i int) int32 { return w(i).Need }).i8s(n, func(i int) int64 { return w(i).Writer }).
+			i8s(n, func(i int) int64 { return w(i).Alarm }).bools(n, func(i int) bool { return w(i).Prompt }))
 	}
 	if n := len(firsts); n > 0 {
 		stmts = append(stmts, query(`
@@ -313,7 +319,8 @@ insert into sendoff.wait (task, epoch) select id, 1 from unnest($1) as s(id) on 
 	if n := len(anews); n > 0 {
 		stmts = append(stmts,
 			query(dropAllButSignalsSQL).ids(n, idOf(anews)).i8s(n, func(i int) int64 { return anews[i].drop }),
-			query(tellAnewSQL).ids(n, idOf(anews)).i8s(n, func(i int) int64 { return anews[i].wait.Total }))
+			query(tellAnewSQL).ids(n, idOf(anews)).i8s(n, func(i int) int64 { return anews[i].wait.Seen }).
+				i8s(n, func(i int) int64 { return anews[i].wait.Total }))
 	}
 	if idle := f.idle(); len(idle) > 0 {
 		stmts = append(stmts, query(`delete from sendoff.wait where task = any($1)`).idList(idle))
@@ -397,21 +404,22 @@ delete from sendoff.inbox i using unnest($1, $2) as s(id, upto) where i.task = s
 	dropAllButSignalsSQL = `
 delete from sendoff.inbox i using unnest($1, $2) as s(id, upto) where i.task = s.id and (i.seq <= s.upto or i.kind <> 2)`
 
-	// What is left gets the numbers after all that were ever given.
+	// What is left of what came before gets the numbers after all that were ever given.
 	tellAnewSQL = `
 with k as (
  update sendoff.inbox i set seq = s.total + (select count(*) from sendoff.inbox j where j.task = i.task and j.seq <= i.seq)
- from unnest($1, $2) as s(id, total) where i.task = s.id returning i.task)
-update sendoff.wait w set total = w.total + (select count(*) from k where k.task = w.task)
-from unnest($1, $2) as s(id, total) where w.task = s.id`
+ from unnest($1, $2, $3) as s(id, upto, total) where i.task = s.id and i.seq <= s.upto returning i.task),
+n as (select task, count(*) as n from k group by task)
+update sendoff.wait w set total = w.total + n.n, alarm = w.total + n.n from n where w.task = n.task`
 
 	addMessagesSQL = `
 insert into sendoff.inbox (task, seq, correlation, kind, state, reason, "from", name, error, body)
 select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 
 	writeWaitsSQL = `
-update sendoff.wait w set epoch = s.epoch, total = s.total, seen = s.seen, open = s.open, need = s.need, writer = s.writer
-from unnest($1, $2, $3, $4, $5, $6, $7) as s(id, epoch, total, seen, open, need, writer) where w.task = s.id`
+update sendoff.wait w set epoch = s.epoch, total = s.total, seen = s.seen, open = s.open, need = s.need, writer = s.writer,
+ alarm = s.alarm, prompt = s.prompt
+from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) as s(id, epoch, total, seen, open, need, writer, alarm, prompt) where w.task = s.id`
 
 	keepStatesSQL = `
 insert into sendoff.body (task, part, bytes) select id, 1, bytes from unnest($1, $2) as s(id, bytes)
@@ -494,6 +502,8 @@ func (f *family) round(endings []*ending) (lock []*stmt, look *stmt) {
 			waiting = append(waiting, e.ID)
 		case e.Decision.To.Final():
 			others = append(others, e.ID, e.parent())
+		case e.Effects.Restart && len(e.Effects.Tell) > 0:
+			waiting = append(waiting, e.ID)
 		case e.Effects.Restart:
 			others = append(others, e.ID)
 		}

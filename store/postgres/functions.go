@@ -297,7 +297,7 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 			i4(row.Run).i4(row.Failures + 1).i8(row.LastStarted).
 			rows(func(*wireRow) { changed = true })
 		err := s.alone(ctx, []task.ID{id}, func() []*stmt { changed = false; return []*stmt{q} }, func(f *family) error {
-			f.reset(f.members[id], 0)
+			f.reset(f.members[id], 0, nil)
 			return raced(nil, &changed)
 		})
 		if err != nil {

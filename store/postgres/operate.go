@@ -133,7 +133,7 @@ select from u`).
 			err = raced(s.write(ctx, query(pins), q), &changed)
 		} else {
 			err = s.alone(ctx, []task.ID{id}, func() []*stmt { changed = false; return []*stmt{q} }, func(f *family) error {
-				f.reset(f.members[id], 0)
+				f.reset(f.members[id], 0, nil)
 				return raced(nil, &changed)
 			})
 		}

@@ -70,6 +70,12 @@ func TestPurgeSparesWhoIsToldOfIt(t *testing.T) {
 	storetest.PurgeSparesWhoIsToldOfIt(t, opener(t, dsn, dsn))
 }
 
+func TestWhatEndsAWait(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.Postgres(t)
+	storetest.RunWaits(t, opener(t, dsn, dsn))
+}
+
 func TestStoreBehavesLikeOracleBehindPgBouncer(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("slow, and one goroutine at a time")

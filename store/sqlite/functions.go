@@ -25,20 +25,20 @@ func (w *writer) wait(id task.ID) (*store.Wait, error) {
 	return v, err
 }
 
-const selectWait = `select task, epoch, total, seen, open, need, writer from wait `
+const selectWait = `select task, epoch, total, seen, open, need, writer, alarm, prompt from wait `
 
 func scanWait(r *sql.Rows) (v store.Wait, err error) {
 	var id sql.RawBytes
-	err = r.Scan(&id, &v.Epoch, &v.Total, &v.Seen, &v.Open, &v.Need, &v.Writer)
+	err = r.Scan(&id, &v.Epoch, &v.Total, &v.Seen, &v.Open, &v.Need, &v.Writer, &v.Alarm, &v.Prompt)
 	copy(v.Task[:], id)
 	return v, err
 }
 
 func (w *writer) putWait(v *store.Wait) error {
-	return w.exec(`insert into wait (task, epoch, total, seen, open, need, writer) values (?,?,?,?,?,?,?)
+	return w.exec(`insert into wait (task, epoch, total, seen, open, need, writer, alarm, prompt) values (?,?,?,?,?,?,?,?,?)
 		on conflict (task) do update set epoch = excluded.epoch, total = excluded.total, seen = excluded.seen,
-		open = excluded.open, need = excluded.need, writer = excluded.writer`,
-		v.Task[:], v.Epoch, v.Total, v.Seen, v.Open, v.Need, v.Writer)
+		open = excluded.open, need = excluded.need, writer = excluded.writer, alarm = excluded.alarm, prompt = excluded.prompt`,
+		v.Task[:], v.Epoch, v.Total, v.Seen, v.Open, v.Need, v.Writer, v.Alarm, v.Prompt)
 }
 
 // suspend has a function wait, or go on at once when enough has come already.
@@ -65,12 +65,9 @@ func (w *writer) suspend(t *store.Transition, row *settled, text string, k *woke
 		}
 		v.Seen = e.Seen
 	}
-	v.Open, v.Need, v.Writer = e.Open, e.Need, t.Token
-	for i := range e.Tell {
-		v.Total++
-		if err := w.putMessage(t.ID, v.Total, &e.Tell[i]); err != nil {
-			return err
-		}
+	v.Open, v.Need, v.Writer, v.Prompt = e.Open, e.Need, t.Token, e.Prompt
+	if err := w.putMessages(v, e.Tell); err != nil {
+		return err
 	}
 	if err := w.putWait(v); err != nil {
 		return err
@@ -80,7 +77,7 @@ func (w *writer) suspend(t *store.Transition, row *settled, text string, k *woke
 			return err
 		}
 	}
-	if v.Total-v.Seen < int64(v.Need) {
+	if !v.Met() {
 		at := w.now + t.Decision.Delay.Microseconds()
 		if err := w.setState(t, text, at, 0); err != nil {
 			return err
@@ -122,9 +119,20 @@ func notNull(b []byte) []byte {
 	return b
 }
 
-func (w *writer) putMessage(to task.ID, seq int64, m *store.Message) error {
+// putMessages gives messages to a function whose wait is written later.
+func (w *writer) putMessages(v *store.Wait, list []store.Message) error {
+	for _, m := range list {
+		v.Number(&m)
+		if err := w.putMessage(v.Task, &m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) putMessage(to task.ID, m *store.Message) error {
 	return w.exec(`insert into inbox (task, seq, kind, sender, correlation, state, reason, name, error, body) values (?,?,?,?,?,?,?,?,?,?)`,
-		to[:], seq, int64(m.Kind), idOrNull(m.From), int64(m.Correlation), int64(m.State), int64(m.Reason), m.Name, m.Error, bytesOrNull(m.Body))
+		to[:], m.Seq, int64(m.Kind), idOrNull(m.From), int64(m.Correlation), int64(m.State), int64(m.Reason), m.Name, m.Error, bytesOrNull(m.Body))
 }
 
 // family is what ties a task to its parent.
@@ -169,14 +177,14 @@ func (w *writer) tell(id task.ID, f *family, state task.State, why task.Reason, 
 // deliver puts a message into the inbox of a function and resumes it when that
 // is what it has been waiting for.
 func (w *writer) deliver(v *store.Wait, m *store.Message, k *woken) error {
-	v.Total++
-	if err := w.putMessage(v.Task, v.Total, m); err != nil {
+	v.Number(m)
+	if err := w.putMessage(v.Task, m); err != nil {
 		return err
 	}
-	if err := w.exec(`update wait set total = ? where task = ?`, v.Total, v.Task[:]); err != nil {
+	if err := w.exec(`update wait set total = ?, alarm = ? where task = ?`, v.Total, v.Alarm, v.Task[:]); err != nil {
 		return err
 	}
-	if v.Total-v.Seen < int64(v.Need) {
+	if !v.Met() {
 		return nil
 	}
 	d := dueTimer{id: v.Task}
@@ -192,21 +200,22 @@ func (w *writer) deliver(v *store.Wait, m *store.Message, k *woken) error {
 	return w.promote(&d, k)
 }
 
-// reset forgets everything but the input of a function and the signals after
-// seen, which are told anew; what its earlier calls bring is dropped from now on.
-func (w *writer) reset(id task.ID, seen int64) error {
+// reset forgets everything but the input of a function and signals: those of tell,
+// and those after seen. They are told anew; what its earlier calls bring is dropped
+// from now on.
+func (w *writer) reset(id task.ID, seen int64, tell []store.Message) error {
 	return errors.Join(
 		w.exec(`delete from body where task = ? and part = 1`, id[:]),
 		w.exec(`delete from journal where task = ?`, id[:]),
 		w.exec(`delete from inbox where task = ?1 and (kind <> 2 or seq <= max(?2, (select seen from wait where task = ?1)))`, id[:], seen),
 		w.exec(`insert into wait (task, epoch) values (?, 1) on conflict (task) do update
-			set epoch = epoch + 1, seen = total, open = 0, need = 0, writer = 0`, id[:]),
-		w.tellAnew(id),
+			set epoch = epoch + 1, seen = total, open = 0, need = 0, writer = 0, alarm = total, prompt = 0`, id[:]),
+		w.tellAnew(id, tell),
 	)
 }
 
-// tellAnew gives the messages that are left the next numbers.
-func (w *writer) tellAnew(id task.ID) error {
+// tellAnew gives the next numbers to tell, and then to the signals that are left.
+func (w *writer) tellAnew(id task.ID, tell []store.Message) error {
 	v, err := w.wait(id)
 	if err != nil || v == nil {
 		return err
@@ -218,13 +227,16 @@ func (w *writer) tellAnew(id task.ID) error {
 		left = append(left, seq)
 		return err
 	}, `select seq from inbox where task = ? order by seq`, id[:])
-	for i, seq := range left {
-		err = errors.Join(err, w.exec(`update inbox set seq = ? where task = ? and seq = ?`, v.Total+1+int64(i), id[:], seq))
-	}
-	if len(left) == 0 {
+	if len(left)+len(tell) == 0 {
 		return err
 	}
-	return errors.Join(err, w.exec(`update wait set total = total + ? where task = ?`, len(left), id[:]))
+	err = errors.Join(err, w.putMessages(v, tell))
+	for _, seq := range left {
+		m := store.Message{Kind: store.Signal}
+		v.Number(&m)
+		err = errors.Join(err, w.exec(`update inbox set seq = ? where task = ? and seq = ?`, m.Seq, id[:], seq))
+	}
+	return errors.Join(err, w.putWait(v))
 }
 
 // replace gives a function something else to do.
@@ -326,7 +338,7 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 		if err := w.unlist(row); err != nil {
 			return err
 		}
-		if err := w.reset(id, 0); err != nil {
+		if err := w.reset(id, 0, nil); err != nil {
 			return err
 		}
 		pos := w.position()

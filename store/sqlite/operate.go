@@ -85,7 +85,7 @@ func (w *writer) retry(row *store.Row, k *woken) error {
 		return err
 	}
 	if row.Kind == task.Function {
-		if err := w.reset(row.ID, 0); err != nil {
+		if err := w.reset(row.ID, 0, nil); err != nil {
 			return err
 		}
 	}

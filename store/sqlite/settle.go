@@ -68,7 +68,7 @@ func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error
 		}
 	}
 	if e := t.Effects; e != nil && e.Restart {
-		if err := w.reset(t.ID, e.Seen); err != nil {
+		if err := w.reset(t.ID, e.Seen, e.Tell); err != nil {
 			return nil, err
 		}
 	}

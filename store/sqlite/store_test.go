@@ -21,6 +21,8 @@ func TestFunctionsBehaveLikeTheOracle(t *testing.T) { storetest.RunFunctions(t, 
 
 func TestPurgeSparesWhoIsToldOfIt(t *testing.T) { storetest.PurgeSparesWhoIsToldOfIt(t, fresh(t)) }
 
+func TestWhatEndsAWait(t *testing.T) { storetest.RunWaits(t, fresh(t)) }
+
 // fresh opens one empty store after the other.
 func fresh(t *testing.T) func(clock func() int64) store.Store {
 	dir, n := t.TempDir(), 0

@@ -29,14 +29,27 @@ func (m *machine) effects(t *rapid.T, c *store.Claimed, tr *store.Transition) {
 	case 4:
 		e.Restart = !tr.Decision.To.Final()
 		e.Seen = rapid.Int64Range(0, 2).Draw(t, "seen")
+		if e.Restart {
+			e.Tell = m.untaken(t)
+		}
 	case 5:
 		tr.Outcome, tr.Decision = task.Continue, task.Decision{To: task.Ready, Reason: task.Continued}
 		e.Seen = m.oracle.waits[c.ID].Total - rapid.Int64Range(0, 2).Draw(t, "not seen")
+		e.Tell = m.untaken(t)
 		e.Restart, e.Next = true, &store.Next{Spec: []byte("next"), Payload: bytes.Repeat([]byte("y"), rapid.SampledFrom([]int{0, 5, 2000}).Draw(t, "next"))}
 	case 6:
 		tr.Outcome, tr.Error = task.Block, "the code has changed"
 		tr.Decision = task.Decision{To: task.Blocked, Reason: task.Mismatch, Delay: 5 * time.Second, Failures: c.Failures}
 	}
+}
+
+// untaken are signals that a run was told and leaves to the next one.
+func (m *machine) untaken(t *rapid.T) []store.Message {
+	list := make([]store.Message, max(0, rapid.IntRange(-2, 2).Draw(t, "signals left")))
+	for i := range list {
+		list[i] = store.Message{Kind: store.Signal, Name: "left", Body: []byte{byte(i)}}
+	}
+	return list
 }
 
 func (m *machine) segment(t *rapid.T) *task.Segment {
@@ -69,6 +82,7 @@ func (m *machine) suspend(t *rapid.T, c *store.Claimed, tr *store.Transition) {
 		e.Tell = []store.Message{{Kind: store.PollError, Error: "no such endpoint"}}
 	}
 	e.Need = task.Need(rapid.Int32Range(0, 3).Draw(t, "min"), rapid.Int32Range(0, 2).Draw(t, "max"), e.Open)
+	e.Prompt = rapid.Bool().Draw(t, "prompt")
 	tr.Outcome, tr.Error = task.Suspend, ""
 	tr.Decision = task.Decision{To: task.Suspended, Delay: rapid.SampledFrom([]time.Duration{time.Second, time.Hour}).Draw(t, "max wait")}
 }
@@ -103,6 +117,9 @@ func (m *machine) family(t *rapid.T) {
 		}
 		tr := store.Transition{ID: c.ID, Token: c.Token, Outcome: task.Success, Decision: task.Decision{To: task.Succeeded}}
 		tr.Answer.Body = []byte("result\x00")
+		if rapid.IntRange(0, 2).Draw(t, "fails") == 0 {
+			tr.Outcome, tr.Decision, tr.Error = task.Reject, task.Decision{To: task.Failed, Reason: task.Rejected}, "no"
+		}
 		tr.Effects = &store.Effects{}
 		if c.Flags&store.FlagParent != 0 {
 			tr.Effects.Parent = c.Parent

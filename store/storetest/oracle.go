@@ -336,7 +336,7 @@ func (o *Oracle) settle(t *store.Transition, woken *[]store.Woken) error {
 	o.record(row, t)
 	row.LastOutcome, row.LastCode, row.LastError = t.Outcome, t.Code, store.CleanText(t.Error, store.MaxError)
 	if e != nil && e.Restart {
-		o.reset(row.ID, e.Seen)
+		o.reset(row.ID, e.Seen, e.Tell)
 	}
 	if e != nil && e.Next != nil {
 		o.replace(row, e.Next)
@@ -576,7 +576,7 @@ func (o *Oracle) Retry(_ context.Context, id task.ID) ([]store.Woken, error) {
 	row.Failures, row.Crashes, row.ExpiresAt, row.FirstStarted, row.FinishedAt = 0, 0, 0, 0, 0
 	row.Flags &^= store.FlagParent
 	if row.Kind == task.Function {
-		o.reset(id, 0)
+		o.reset(id, 0, nil)
 	}
 	var woken []store.Woken
 	o.makeReady(row, o.position(), task.Retried, &woken)

@@ -47,15 +47,14 @@ func (o *Oracle) suspend(row *store.Row, t *store.Transition, woken *[]store.Wok
 		e = &store.Effects{}
 	}
 	w := o.waits[row.ID]
-	w.Task, w.Seen, w.Open, w.Need, w.Writer = row.ID, max(w.Seen, e.Seen), e.Open, e.Need, t.Token
+	w.Task, w.Seen, w.Open, w.Need, w.Writer, w.Prompt = row.ID, max(w.Seen, e.Seen), e.Open, e.Need, t.Token, e.Prompt
 	o.states[row.ID] = string(e.State)
 	if e.State == nil {
 		delete(o.states, row.ID)
 	}
 	o.messages[row.ID] = slices.DeleteFunc(slices.Clone(o.messages[row.ID]), func(m store.Message) bool { return m.Seq <= w.Seen })
 	for _, m := range e.Tell {
-		w.Total++
-		m.Seq = w.Total
+		w.Number(&m)
 		o.messages[row.ID] = append(o.messages[row.ID], m)
 	}
 	o.waits[row.ID] = w
@@ -64,7 +63,7 @@ func (o *Oracle) suspend(row *store.Row, t *store.Transition, woken *[]store.Wok
 		call.Epoch, call.Keys = w.Epoch, nil
 		o.insert(&call, woken)
 	}
-	if w.Total-w.Seen >= int64(w.Need) {
+	if w.Met() {
 		o.makeReady(row, o.position(), task.NoReason, woken)
 		return
 	}
@@ -98,32 +97,34 @@ func (o *Oracle) tell(row *store.Row, state task.State, why task.Reason, errorTe
 func (o *Oracle) deliver(to task.ID, m store.Message, woken *[]store.Woken) {
 	w := o.waits[to]
 	w.Task = to
-	w.Total++
-	m.Seq = w.Total
+	w.Number(&m)
 	o.waits[to] = w
 	o.messages[to] = append(slices.Clone(o.messages[to]), m)
-	if row := o.tasks[to]; row.State == task.Suspended && w.Total-w.Seen >= int64(w.Need) {
+	if row := o.tasks[to]; row.State == task.Suspended && w.Met() {
 		delete(o.timers, to)
 		o.makeReady(row, o.position(), task.NoReason, woken)
 	}
 }
 
-// reset forgets everything but the input and the signals after seen, which are
-// told anew; what earlier calls bring is dropped from now on.
-func (o *Oracle) reset(id task.ID, seen int64) {
+// reset forgets everything but the input and signals: those of tell, and those
+// after seen. They are told anew; what earlier calls bring is dropped from now on.
+func (o *Oracle) reset(id task.ID, seen int64, tell []store.Message) {
 	delete(o.states, id)
 	delete(o.journals, id)
 	w := o.waits[id]
 	old := o.messages[id]
 	delete(o.messages, id)
 	seen = max(seen, w.Seen)
-	w = store.Wait{Task: id, Epoch: w.Epoch + 1, Total: w.Total, Seen: w.Total}
+	w = store.Wait{Task: id, Epoch: w.Epoch + 1, Total: w.Total, Seen: w.Total, Alarm: w.Total}
+	left := slices.Clone(tell)
 	for _, m := range old {
 		if m.Kind == store.Signal && m.Seq > seen {
-			w.Total++
-			m.Seq = w.Total
-			o.messages[id] = append(o.messages[id], m)
+			left = append(left, m)
 		}
+	}
+	for _, m := range left {
+		w.Number(&m)
+		o.messages[id] = append(o.messages[id], m)
 	}
 	o.waits[id] = w
 }
@@ -206,7 +207,7 @@ func (o *Oracle) Restart(ctx context.Context, id task.ID) ([]store.Woken, error)
 	}
 	delete(o.ready, id)
 	delete(o.timers, id)
-	o.reset(id, 0)
+	o.reset(id, 0, nil)
 	row.Run++
 	row.Failures, row.Crashes, row.FirstStarted = 0, 0, 0
 	var woken []store.Woken

@@ -518,7 +518,13 @@ type RunReport struct {
 	// Open calls to cancel now, by correlation id.
 	Cancel []uint64 `protobuf:"varint,7,rep,packed,name=cancel,proto3" json:"cancel,omitempty"`
 	// Of an answer that is to be repeated: when, in place of the backoff.
-	RetryAfter    *durationpb.Duration `protobuf:"bytes,8,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	RetryAfter *durationpb.Duration `protobuf:"bytes,8,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	// Of a tail call: signals that the run was told and nobody took, oldest first.
+	// What takes its place is told them before any that came later.
+	Untaken []*Signal `protobuf:"bytes,9,rep,name=untaken,proto3" json:"untaken,omitempty"`
+	// Of a poll: resume at once also for a call that failed and for a signal,
+	// however many results are waited for.
+	Prompt        bool `protobuf:"varint,10,opt,name=prompt,proto3" json:"prompt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -607,6 +613,20 @@ func (x *RunReport) GetRetryAfter() *durationpb.Duration {
 		return x.RetryAfter
 	}
 	return nil
+}
+
+func (x *RunReport) GetUntaken() []*Signal {
+	if x != nil {
+		return x.Untaken
+	}
+	return nil
+}
+
+func (x *RunReport) GetPrompt() bool {
+	if x != nil {
+		return x.Prompt
+	}
+	return false
 }
 
 // Append adds a segment to a journal.
@@ -1167,7 +1187,7 @@ const file_sendoff_v1_function_proto_rawDesc = "" +
 	"\x06Signal\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12*\n" +
-	"\x05value\x18\x03 \x01(\v2\x14.google.protobuf.AnyR\x05value\"\x9e\x02\n" +
+	"\x05value\x18\x03 \x01(\v2\x14.google.protobuf.AnyR\x05value\"\xe4\x02\n" +
 	"\tRunReport\x12\x10\n" +
 	"\x03sdk\x18\x01 \x01(\tR\x03sdk\x12\x14\n" +
 	"\x05build\x18\x02 \x01(\tR\x05build\x12!\n" +
@@ -1177,7 +1197,10 @@ const file_sendoff_v1_function_proto_rawDesc = "" +
 	"\x11cancel_open_calls\x18\x06 \x01(\bR\x0fcancelOpenCalls\x12\x16\n" +
 	"\x06cancel\x18\a \x03(\x04R\x06cancel\x12:\n" +
 	"\vretry_after\x18\b \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryAfter\":\n" +
+	"retryAfter\x12,\n" +
+	"\auntaken\x18\t \x03(\v2\x12.sendoff.v1.SignalR\auntaken\x12\x16\n" +
+	"\x06prompt\x18\n" +
+	" \x01(\bR\x06prompt\":\n" +
 	"\x06Append\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x18\n" +
 	"\asegment\x18\x02 \x01(\fR\asegment\"v\n" +
@@ -1275,26 +1298,27 @@ var file_sendoff_v1_function_proto_depIdxs = []int32{
 	19, // 10: sendoff.v1.Signal.value:type_name -> google.protobuf.Any
 	7,  // 11: sendoff.v1.RunReport.append:type_name -> sendoff.v1.Append
 	17, // 12: sendoff.v1.RunReport.retry_after:type_name -> google.protobuf.Duration
-	7,  // 13: sendoff.v1.CheckpointRequest.append:type_name -> sendoff.v1.Append
-	19, // 14: sendoff.v1.StartRequest.input:type_name -> google.protobuf.Any
-	17, // 15: sendoff.v1.StartRequest.expiration:type_name -> google.protobuf.Duration
-	2,  // 16: sendoff.v1.StartRequest.options:type_name -> sendoff.v1.CallOptions
-	17, // 17: sendoff.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
-	19, // 18: sendoff.v1.WaitResponse.result:type_name -> google.protobuf.Any
-	19, // 19: sendoff.v1.SendSignalRequest.value:type_name -> google.protobuf.Any
-	8,  // 20: sendoff.v1.FunctionExtension.Checkpoint:input_type -> sendoff.v1.CheckpointRequest
-	10, // 21: sendoff.v1.FunctionExtension.Start:input_type -> sendoff.v1.StartRequest
-	12, // 22: sendoff.v1.FunctionExtension.Wait:input_type -> sendoff.v1.WaitRequest
-	14, // 23: sendoff.v1.FunctionExtension.SendSignal:input_type -> sendoff.v1.SendSignalRequest
-	9,  // 24: sendoff.v1.FunctionExtension.Checkpoint:output_type -> sendoff.v1.CheckpointResponse
-	11, // 25: sendoff.v1.FunctionExtension.Start:output_type -> sendoff.v1.StartResponse
-	13, // 26: sendoff.v1.FunctionExtension.Wait:output_type -> sendoff.v1.WaitResponse
-	15, // 27: sendoff.v1.FunctionExtension.SendSignal:output_type -> sendoff.v1.SendSignalResponse
-	24, // [24:28] is the sub-list for method output_type
-	20, // [20:24] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	5,  // 13: sendoff.v1.RunReport.untaken:type_name -> sendoff.v1.Signal
+	7,  // 14: sendoff.v1.CheckpointRequest.append:type_name -> sendoff.v1.Append
+	19, // 15: sendoff.v1.StartRequest.input:type_name -> google.protobuf.Any
+	17, // 16: sendoff.v1.StartRequest.expiration:type_name -> google.protobuf.Duration
+	2,  // 17: sendoff.v1.StartRequest.options:type_name -> sendoff.v1.CallOptions
+	17, // 18: sendoff.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
+	19, // 19: sendoff.v1.WaitResponse.result:type_name -> google.protobuf.Any
+	19, // 20: sendoff.v1.SendSignalRequest.value:type_name -> google.protobuf.Any
+	8,  // 21: sendoff.v1.FunctionExtension.Checkpoint:input_type -> sendoff.v1.CheckpointRequest
+	10, // 22: sendoff.v1.FunctionExtension.Start:input_type -> sendoff.v1.StartRequest
+	12, // 23: sendoff.v1.FunctionExtension.Wait:input_type -> sendoff.v1.WaitRequest
+	14, // 24: sendoff.v1.FunctionExtension.SendSignal:input_type -> sendoff.v1.SendSignalRequest
+	9,  // 25: sendoff.v1.FunctionExtension.Checkpoint:output_type -> sendoff.v1.CheckpointResponse
+	11, // 26: sendoff.v1.FunctionExtension.Start:output_type -> sendoff.v1.StartResponse
+	13, // 27: sendoff.v1.FunctionExtension.Wait:output_type -> sendoff.v1.WaitResponse
+	15, // 28: sendoff.v1.FunctionExtension.SendSignal:output_type -> sendoff.v1.SendSignalResponse
+	25, // [25:29] is the sub-list for method output_type
+	21, // [21:25] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_sendoff_v1_function_proto_init() }

@@ -84,6 +84,15 @@ func resultOf(m *store.Message, tooLarge bool) *sdkv1.CallResult {
 	return r
 }
 
+// signalsOf is the way back of signalOf.
+func signalsOf(list []*sendoffv1.Signal) []task.Signal {
+	signals := make([]task.Signal, len(list))
+	for i, s := range list {
+		signals[i] = task.Signal{Name: s.GetName(), Value: protocol.Payload(s.GetValue())}
+	}
+	return signals
+}
+
 func signalOf(m *store.Message) *sendoffv1.Signal {
 	s := &sendoffv1.Signal{Sequence: m.Seq, Name: strings.ToValidUTF8(m.Name, "\uFFFD")}
 	if len(m.Body) > 0 {

@@ -110,6 +110,11 @@ func TestReports(t *testing.T) {
 	o, _ = run(t, reported(tail(sdkv1.Status_STATUS_OK, call("f")), &sendoffv1.RunReport{Append: segment}))
 	require.Nil(t, o.Progress.Append)
 
+	// What takes the place of a function gets the signals that it did not take.
+	left := []*sendoffv1.Signal{{Sequence: 7, Name: "go", Value: text("v")}, {Name: "bare"}}
+	o, _ = run(t, reported(tail(sdkv1.Status_STATUS_OK, call("f")), &sendoffv1.RunReport{Untaken: left}))
+	require.Equal(t, []task.Signal{{Name: "go", Value: encode(text("v"))}, {Name: "bare"}}, o.Progress.Untaken)
+
 	o, _ = run(t, reported(exit(sdkv1.Status_STATUS_OK, nil, nil), &sendoffv1.RunReport{Mismatch: "step 3 was charge, is now refund", Append: segment}))
 	require.Equal(t, task.Block, o.Class)
 	require.Equal(t, "step 3 was charge, is now refund", o.Error)
@@ -135,4 +140,15 @@ func TestSignals(t *testing.T) {
 	require.EqualValues(t, 7, o.Progress.Seen)
 	require.EqualValues(t, 2, o.Progress.Open)
 	require.Equal(t, "2", header(o, "Signals"))
+}
+
+// A function that knows nothing of signals has used none up when it goes on as
+// another one.
+func TestSignalsOfAFunctionThatKnowsOfNone(t *testing.T) {
+	told := store.Resumption{Messages: []store.Message{{Seq: 5, Kind: store.Signal, Name: "go"}}}
+	o, _ := run(t, tail(sdkv1.Status_STATUS_OK, call("f")), told)
+	require.Equal(t, task.Continue, o.Class)
+	require.Zero(t, o.Progress.Seen)
+	o, _ = run(t, reported(tail(sdkv1.Status_STATUS_OK, call("f")), &sendoffv1.RunReport{}), told)
+	require.EqualValues(t, 5, o.Progress.Seen)
 }

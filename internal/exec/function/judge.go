@@ -42,6 +42,9 @@ func (r *run) judge(m *sdkv1.RunResponse) verdict {
 func (r *run) report(v *verdict, report *sendoffv1.RunReport) {
 	p := v.outcome.Progress
 	if report == nil || p != nil && p.Restart {
+		if p != nil && p.Next != nil {
+			p.Seen = 0 // it knows nothing of signals: what takes its place is told them
+		}
 		return
 	}
 	if p == nil {
@@ -53,7 +56,10 @@ func (r *run) report(v *verdict, report *sendoffv1.RunReport) {
 	if a := report.GetAppend(); a != nil && p.Next == nil && a.GetOffset()+int64(len(a.GetSegment())) <= task.MaxState {
 		p.Append = &task.Segment{Offset: a.GetOffset(), Bytes: a.GetSegment()}
 	}
-	p.Cancel, p.CancelOpen = report.GetCancel(), report.GetCancelOpenCalls()
+	p.Cancel, p.CancelOpen, p.Prompt = report.GetCancel(), report.GetCancelOpenCalls(), report.GetPrompt()
+	if p.Next != nil {
+		p.Untaken = signalsOf(report.GetUntaken())
+	}
 	if p.Append != nil || len(p.Cancel) > 0 || p.CancelOpen {
 		v.outcome.Progress = p
 	}
@@ -158,7 +164,7 @@ func (r *run) suspend(p *sdkv1.Poll, ours bool) verdict {
 	s := stateOf(p, r.seen(), ours)
 	open := max(r.resumption.Open-int64(r.delivered.results), 0)
 	progress := &task.Progress{
-		State: s.encode(), Open: open, Seen: s.seen, Min: max(p.GetMinResults(), 0), Max: max(p.GetMaxResults(), 0), Signals: ours,
+		State: s.encode(), Open: open, Seen: s.seen, Min: max(p.GetMinResults(), 0), Max: max(p.GetMaxResults(), 0),
 	}
 	calls, err := r.calls(p.GetCalls())
 	if err == nil {

@@ -55,7 +55,7 @@ func TestAPollThatCalls(t *testing.T) {
 	require.Equal(t, int32(3), p.Min)
 	require.Equal(t, int32(10), p.Max)
 	require.Equal(t, 300*time.Second, p.MaxWait)
-	require.False(t, p.Signals)
+	require.False(t, p.Prompt)
 	require.Empty(t, p.PollError)
 	require.Empty(t, o.Answer.Body)
 	require.Equal(t, []string{"2", "1", "5m0s"}, []string{header(o, "Calls"), header(o, "State-Bytes"), header(o, "Wait")})
@@ -166,10 +166,10 @@ func TestAPollThatWaitsForNothing(t *testing.T) {
 
 	// Sendoff's SDK may wait for a signal.
 	response := poll(&sdkv1.Poll{})
-	response.Report = &sendoffv1.RunReport{Sdk: "go/1"}
+	response.Report = &sendoffv1.RunReport{Sdk: "go/1", Prompt: true}
 	o, _ = run(t, response)
 	require.Empty(t, o.Progress.PollError)
-	require.True(t, o.Progress.Signals)
+	require.True(t, o.Progress.Prompt)
 	require.Equal(t, "go/1", header(o, "SDK"))
 }
 

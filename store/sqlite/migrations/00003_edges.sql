@@ -1,0 +1,9 @@
+-- +goose Up
+-- What may end a wait for many messages before they are all there.
+
+alter table wait add column alarm integer not null default 0;  -- number of the last message that is urgent: a failure, a signal
+alter table wait add column prompt integer not null default 0; -- one of them beyond seen ends the suspension alone
+
+-- +goose Down
+alter table wait drop column prompt;
+alter table wait drop column alarm;
