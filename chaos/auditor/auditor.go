@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"sync"
@@ -71,8 +72,10 @@ type pidKey struct{}
 //	key=K       the producer's name for the task
 //	status=500  answer with this status instead of 200
 //	sleep=2s    answer after this time
-//	first=N     status and sleep hold for the first N deliveries of K only
+//	until=PATH  answer when there is a file at PATH
 //	final=1     with a status: add Sendoff-Retry: no
+//	first=N     all this holds for the first N deliveries of K only
+//	then=QUERY  and this for those after them
 func (a *Auditor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, s := a.event(r), script(r, a.count(r))
 	a.append(e)
@@ -126,6 +129,7 @@ func (a *Auditor) append(e Event) {
 type behavior struct {
 	status int
 	sleep  time.Duration
+	until  string
 	final  bool
 }
 
@@ -133,28 +137,27 @@ func script(r *http.Request, before int) behavior {
 	q := r.URL.Query()
 	s := behavior{status: http.StatusOK}
 	if first, err := strconv.Atoi(q.Get("first")); err == nil && before >= first {
-		return s
+		q, _ = url.ParseQuery(q.Get("then"))
 	}
 	if status, err := strconv.Atoi(q.Get("status")); err == nil {
 		s.status = status
 	}
 	s.sleep, _ = time.ParseDuration(q.Get("sleep"))
-	s.final = q.Get("final") == "1"
+	s.until, s.final = q.Get("until"), q.Get("final") == "1"
 	return s
 }
 
 // wait tells whether the caller was still there at the end.
 func (s behavior) wait(ctx context.Context) bool {
-	if s.sleep == 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(s.sleep)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+	for sleep := s.sleep; ; sleep = 20 * time.Millisecond {
+		select {
+		case <-time.After(sleep):
+		case <-ctx.Done():
+			return false
+		}
+		if _, err := os.Stat(s.until); s.until == "" || err == nil {
+			return ctx.Err() == nil
+		}
 	}
 }
 

@@ -42,13 +42,19 @@ func TestLog(t *testing.T) {
 	require.Equal(t, "no", res.Header.Get("Sendoff-Retry"))
 	res = push("key=k&status=503&first=1", 2, 9)
 	require.Equal(t, 200, res.StatusCode)
+	res = push("key=k&first=1&then=status%3D418", 3, 10)
+	require.Equal(t, 418, res.StatusCode)
+	gate := filepath.Join(t.TempDir(), "gate")
+	time.AfterFunc(50*time.Millisecond, func() { _ = os.WriteFile(gate, nil, 0o600) })
+	push("key=k2&until="+gate, 1, 1)
+	require.FileExists(t, gate)
 	stop()
 	require.NoError(t, <-ended)
 
 	log, err := auditor.ReadLog(path)
 	require.NoError(t, err)
 	ds := auditor.Deliveries(log)["t1"]
-	require.Len(t, ds, 2)
+	require.Len(t, ds, 4)
 	require.Equal(t, []int{503, 200}, []int{ds[0].Status, ds[1].Status})
 	require.Equal(t, []int64{7, 9}, []int64{ds[0].Token, ds[1].Token})
 	require.Equal(t, []int{1, 2}, []int{ds[0].Attempt, ds[1].Attempt})
@@ -79,13 +85,34 @@ func (r *run) delivery(token int64, from, to float64, status int) *run {
 	return r
 }
 
+// of adds a delivery of another task, answered with 200.
+func (r *run) of(id string, token int64, from, to float64) *run {
+	r.delivery(token, from, to, 200)
+	for i := range r.h.Log[len(r.h.Log)-2:] {
+		r.h.Log[len(r.h.Log)-1-i].Task = id
+	}
+	return r
+}
+
+func (r *run) batch(keys ...string) *run {
+	r.h.Batches = append(r.h.Batches, keys)
+	return r
+}
+
+// unique adds a submission with the unique key that k1 has as well.
+func (r *run) unique(key, id string) *run {
+	r.h.Unique = map[string]string{"k1": "u", key: "u"}
+	r.h.Acknowledged[key], r.h.Final[id] = id, "succeeded"
+	return r
+}
+
 func (r *run) with(change func(*auditor.History)) *run {
 	change(&r.h)
 	return r
 }
 
 func TestCheck(t *testing.T) {
-	type counts struct{ lost, unexpected, failed, duplicates, unexplained, fence int }
+	type counts struct{ lost, unexpected, failed, duplicates, unexplained, fence, torn, keys int }
 	for name, tt := range map[string]struct {
 		run  *run
 		want counts
@@ -129,16 +156,42 @@ func TestCheck(t *testing.T) {
 		"another process killed": {newRun(1.1).delivery(1, 0, 1, 200).delivery(2, 9, 10, 200).with(func(h *auditor.History) {
 			h.Faults[0].PID = 5
 		}), counts{duplicates: 1, unexplained: 1}},
-		"one kill explains one":      {newRun(1.1).delivery(1, 0, 1, 200).delivery(2, 2, 3, 200).delivery(3, 9, 10, 200), counts{duplicates: 2, unexplained: 1}},
-		"overlap without a fault":    {newRun().delivery(1, 0, 5, 500).delivery(2, 2, 3, 200), counts{duplicates: 1, unexplained: 1}},
-		"same token again":           {newRun(1.1).delivery(1, 0, 1, 200).delivery(1, 9, 10, 200), counts{duplicates: 1, fence: 1}},
-		"token went back":            {newRun().delivery(2, 0, 1, 500).delivery(1, 9, 10, 200), counts{fence: 1}},
-		"overlapping, out of order":  {newRun(-0.1).delivery(2, 0, 5, 200).delivery(1, 0.1, 2, 200), counts{duplicates: 1}},
-		"retry with the token again": {newRun().delivery(1, 0, 1, 500).delivery(1, 2, 3, 200), counts{fence: 1}},
+		"one kill explains one":     {newRun(1.1).delivery(1, 0, 1, 200).delivery(2, 2, 3, 200).delivery(3, 9, 10, 200), counts{duplicates: 2, unexplained: 1}},
+		"overlap without a fault":   {newRun().delivery(1, 0, 5, 500).delivery(2, 2, 3, 200), counts{duplicates: 1, unexplained: 1}},
+		"same token again":          {newRun(1.1).delivery(1, 0, 1, 200).delivery(1, 9, 10, 200), counts{duplicates: 1, fence: 1}},
+		"token went back":           {newRun().delivery(2, 0, 1, 500).delivery(1, 9, 10, 200), counts{fence: 1}},
+		"overlapping, out of order": {newRun(-0.1).delivery(2, 0, 5, 200).delivery(1, 0.1, 2, 200), counts{duplicates: 1}},
+		"a batch in part": {newRun().delivery(1, 0, 1, 200).batch("k1", "k2").with(func(h *auditor.History) {
+			h.Names = map[string]string{"t1": "k1"}
+		}), counts{torn: 1}},
+		"a batch that was not acknowledged and does not exist": {newRun().delivery(1, 0, 1, 200).batch("k2", "k3"), counts{}},
+		"a batch that was not acknowledged and exists": {newRun().delivery(1, 0, 1, 200).batch("k1").with(func(h *auditor.History) {
+			h.Acknowledged, h.Names = nil, map[string]string{"t1": "k1"}
+		}), counts{}},
+		"a batch that was not acknowledged and is lost": {newRun().batch("k1").with(func(h *auditor.History) {
+			h.Acknowledged, h.Names = nil, map[string]string{"t1": "k1"}
+		}), counts{lost: 1}},
+		"a batch that was not acknowledged and exists twice": {newRun().delivery(1, 0, 1, 200).batch("k1").with(func(h *auditor.History) {
+			h.Acknowledged, h.Names, h.Final["t2"] = nil, map[string]string{"t1": "k1", "t2": "k1"}, "succeeded"
+		}), counts{unexpected: 1}},
+		"sent again": {newRun().delivery(1, 0, 1, 200).with(func(h *auditor.History) {
+			h.Again = map[string]string{"k1": "t1"}
+		}), counts{}},
+		"sent again, and answered with another task": {newRun().delivery(1, 0, 1, 200).with(func(h *auditor.History) {
+			h.Again = map[string]string{"k1": "t2"}
+		}), counts{keys: 1}},
+		"two submissions answered with one task": {newRun().delivery(1, 0, 1, 200).with(func(h *auditor.History) {
+			h.Acknowledged["k2"] = "t1"
+		}), counts{keys: 1}},
+		"two submissions with one unique key": {newRun().delivery(1, 0, 1, 200).unique("k2", "t1"), counts{}},
+		"one after the other":                 {newRun().delivery(1, 0, 1, 200).unique("k2", "t2").of("t2", 1, 2, 3), counts{}},
+		"beside the other":                    {newRun().delivery(1, 0, 3, 200).unique("k2", "t2").of("t2", 1, 2, 4), counts{keys: 1}},
+		"before the other was retried":        {newRun().delivery(1, 0, 1, 500).delivery(2, 5, 6, 200).unique("k2", "t2").of("t2", 1, 2, 3), counts{keys: 1}},
+		"retry with the token again":          {newRun().delivery(1, 0, 1, 500).delivery(1, 2, 3, 200), counts{fence: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := auditor.Check(tt.run.h)
-			require.Equal(t, tt.want, counts{len(r.Lost), len(r.Unexpected), len(r.Failed), r.Duplicates, len(r.Unexplained), len(r.Fence)}, r.String())
+			require.Equal(t, tt.want, counts{len(r.Lost), len(r.Unexpected), len(r.Failed), r.Duplicates, len(r.Unexplained), len(r.Fence), len(r.Torn), len(r.Keys)}, r.String())
 			tt.want.duplicates = 0
 			require.Equal(t, tt.want == counts{}, r.OK())
 		})

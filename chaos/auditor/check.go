@@ -14,6 +14,18 @@ type History struct {
 	// Acknowledged has, by the producer's key, the id that a submission was
 	// acknowledged with.
 	Acknowledged map[string]string
+	// Batches are the submissions of several tasks at once, all or none: of each,
+	// the producer's keys of its tasks, whether it was acknowledged or not.
+	Batches [][]string
+	// Names has the producer's key of every task that exists, by id. It is needed
+	// for Batches.
+	Names map[string]string
+	// Again has, by the producer's key, the id that a submission was acknowledged
+	// with when it was sent again.
+	Again map[string]string
+	// Unique has, by the producer's key, the unique key that the submission asked
+	// for: of the tasks with one, no two are open at a time.
+	Unique map[string]string
 	// Log is the auditor's.
 	Log []Event
 	// Faults are what the test did to the system.
@@ -40,15 +52,21 @@ type Report struct {
 	Failed      []string // ended in another state than succeeded
 	Unexplained []string // delivered again after a success, without a fault
 	Fence       []string // a token that is not greater than the one before it
+	Torn        []string // a batch that exists in part
+	Keys        []string // an answer, or a delivery, that a key forbids
 }
 
 // Check judges a history. The log must be complete: no delivery under way.
 func Check(h History) Report {
 	h.Slack = cmp.Or(h.Slack, 5*time.Second)
+	h.Acknowledged = h.withOffered()
 	byTask := Deliveries(h.Log)
 	r := Report{Acknowledged: len(h.Acknowledged), Delivered: len(byTask)}
 	r.submissions(h, byTask)
 	r.invented(h, byTask)
+	r.torn(h)
+	r.keys(h)
+	r.unique(h, byTask)
 	for _, id := range slices.Sorted(maps.Keys(byTask)) {
 		r.repeats(h, byTask[id])
 	}
@@ -56,16 +74,18 @@ func Check(h History) Report {
 }
 
 // OK tells whether there is nothing to blame.
-func (r Report) OK() bool {
-	return len(r.Lost)+len(r.Unexpected)+len(r.Failed)+len(r.Unexplained)+len(r.Fence) == 0
+func (r Report) OK() bool { return len(slices.Concat(r.lists()...)) == 0 }
+
+func (r Report) lists() [][]string {
+	return [][]string{r.Lost, r.Unexpected, r.Failed, r.Unexplained, r.Fence, r.Torn, r.Keys}
 }
 
 func (r Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "acknowledged %d, delivered %d, duplicates %d (all explained: %v), lost %d, unexpected %d, failed %d, fence broken %d",
+	fmt.Fprintf(&b, "acknowledged %d, delivered %d, duplicates %d (all explained: %v), lost %d, unexpected %d, failed %d, fence broken %d, batches torn %d, keys broken %d",
 		r.Acknowledged, r.Delivered, r.Duplicates, len(r.Unexplained) == 0,
-		len(r.Lost), len(r.Unexpected), len(r.Failed), len(r.Fence))
-	for _, list := range [][]string{r.Lost, r.Unexpected, r.Failed, r.Unexplained, r.Fence} {
+		len(r.Lost), len(r.Unexpected), len(r.Failed), len(r.Fence), len(r.Torn), len(r.Keys))
+	for _, list := range r.lists() {
 		for _, s := range list[:min(len(list), 10)] {
 			b.WriteString("\n  " + s)
 		}
