@@ -46,12 +46,12 @@ func Step[T any](ctx context.Context, name string, fn func(context.Context) (T, 
 // StepAsync starts a step and goes on. It works only in a durable function.
 func StepAsync[T any](ctx context.Context, name string, fn func(context.Context) (T, error), opts ...Option) *Future[T] {
 	o := gather(opts)
-	core := durable.Step(ctx, name, func(ctx context.Context, key string) (durable.Value, *sdkv1.Error) {
-		v, err := attemptStep(context.WithValue(ctx, stepKeyKey{}, key), fn, o)
+	core := durable.Step(ctx, name, func(ctx context.Context, key string) durable.StepEnd {
+		v, attempts, err := attemptStep(context.WithValue(ctx, stepKeyKey{}, key), fn, o)
 		if err != nil {
-			return durable.Value{}, wireError(err)
+			return durable.StepEnd{Fail: wireError(err), Attempts: attempts}
 		}
-		return v, nil
+		return durable.StepEnd{Value: v, Attempts: attempts}
 	})
 	return &Future[T]{core: core, name: name, read: readValue[T]}
 }
@@ -85,7 +85,7 @@ func plainStep[T any](ctx context.Context, name string, fn func(context.Context)
 	if durable.InStep(ctx) {
 		return zero, errInStep("step " + name)
 	}
-	v, err := attemptStep(ctx, fn, gather(opts))
+	v, _, err := attemptStep(ctx, fn, gather(opts))
 	if err != nil {
 		return zero, &recordedError{decodeCallError(name, wireError(err)), false}
 	}
@@ -93,26 +93,27 @@ func plainStep[T any](ctx context.Context, name string, fn func(context.Context)
 }
 
 // attemptStep tries until fn succeeds or its policy gives up.
-func attemptStep[T any](ctx context.Context, fn func(context.Context) (T, error), o *options) (durable.Value, error) {
+func attemptStep[T any](ctx context.Context, fn func(context.Context) (T, error), o *options) (out durable.Value, attempts int32, err error) {
 	policy := stepPolicy(o)
 	begun := time.Now()
-	for failures := int32(1); ; failures++ {
+	for attempts = 1; ; attempts++ {
 		v, err := tryStep(ctx, fn, o.timeout)
 		if err == nil {
-			return encode(v)
+			out, err = encode(v)
+			return out, attempts, err
 		}
-		if task.IsPermanent(err) || ctx.Err() != nil || failures >= policy.attempts {
-			return durable.Value{}, err
+		if task.IsPermanent(err) || ctx.Err() != nil || attempts >= policy.attempts {
+			return out, attempts, err
 		}
-		wait := policy.backoff(failures)
+		wait := policy.backoff(attempts)
 		if asked, _ := task.Wait(err); asked > 0 {
 			wait = asked
 		}
 		if policy.age > 0 && time.Since(begun)+wait > policy.age {
-			return durable.Value{}, err
+			return out, attempts, err
 		}
 		if sleep(ctx, wait) != nil {
-			return durable.Value{}, err
+			return out, attempts, err
 		}
 	}
 }

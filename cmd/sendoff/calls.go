@@ -28,7 +28,10 @@ type call struct {
 	next     time.Time // of the next attempt
 	looked   time.Time // when it was read
 	err      string
-	folded   int // calls below it that are not kept any more
+	input    string // as JSON; "" = not known
+	folded   int    // calls below it that are not kept any more
+	made     time.Time
+	steps    callSteps
 }
 
 func (c *call) final() bool {
@@ -61,6 +64,7 @@ func callOf(t *engine.Task) *call {
 		endpoint: t.Spec.Endpoint, state: t.State.String(), reason: t.Reason.String(), trips: t.Token, looked: time.Now(),
 		began: micros(t.FirstStarted), ended: micros(t.FinishedAt), err: t.LastError,
 	}
+	c.made = micros(t.CreatedAt)
 	if !t.Parent.IsZero() {
 		c.parent = t.Parent.String()
 	}
@@ -91,6 +95,7 @@ func remoteCall(t *sendoff.Task) *call {
 		id: t.ID, key: t.ID, parent: t.ParentID, name: cmp.Or(t.Function, t.Name, t.URL, t.Handler), endpoint: t.Endpoint,
 		state: t.State, reason: t.Reason, attempt: t.Attempts, began: t.CreatedAt, ended: t.FinishedAt, next: t.NextAt, err: t.LastError,
 	}
+	c.made = t.CreatedAt
 	if t.State == "suspended" || t.State == "ready" && !t.StartedAt.IsZero() {
 		c.attempt++
 	}
@@ -134,7 +139,7 @@ func (f *forest) put(c *call) (before *call) {
 	case before == nil:
 		f.total++
 	default:
-		c.folded = before.folded
+		c.folded, c.steps, c.input = before.folded, before.steps, before.input
 		if before.final() {
 			f.ended[before.state]--
 		}

@@ -7,12 +7,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sendoff-dev/sendoff"
 )
 
-// treeRow is a line of the tree: a call, or a note about several.
+// treeRow is a line of the tree: a call, a step of one, or a note about several.
 type treeRow struct {
-	call  *call  // nil = a note
-	lines string // that lead to it
+	call  *call               // nil = a step or a note
+	step  *sendoff.StepRecord // nil = a call or a note
+	lines string              // that lead to it
 	note  string
 }
 
@@ -44,16 +47,39 @@ func appendBelow(rows []treeRow, of *call, below map[string][]*call, lead string
 	if of.folded > 0 {
 		note = strings.TrimPrefix(note+", "+counted(of.folded, "earlier call")+" not shown", ", ")
 	}
-	for i, c := range shown {
-		branch, next := "├─ ", "│  "
-		if i == len(shown)-1 && note == "" {
-			branch, next = "└─ ", "   "
-		}
-		rows = append(rows, treeRow{call: c, lines: lead + branch})
-		rows = appendBelow(rows, c, below, lead+next, siblings)
+	children := inOrder(of.steps.items, shown)
+	if first := of.steps.earlierNote(); first != "" {
+		children = append([]treeRow{{note: first}}, children...)
 	}
 	if note != "" {
-		rows = append(rows, treeRow{lines: lead + "└─ ", note: note})
+		children = append(children, treeRow{note: note})
+	}
+	for i, r := range children {
+		branch, next := "├─ ", "│  "
+		if i == len(children)-1 {
+			branch, next = "└─ ", "   "
+		}
+		r.lines = lead + branch
+		rows = append(rows, r)
+		if r.call != nil {
+			rows = appendBelow(rows, r.call, below, lead+next, siblings)
+		}
+	}
+	return rows
+}
+
+// inOrder are the steps and the calls of a function in the order in which it
+// asked for them.
+func inOrder(steps []sendoff.StepRecord, calls []*call) []treeRow {
+	rows := make([]treeRow, 0, len(steps)+len(calls))
+	for i := range steps {
+		for len(calls) > 0 && calls[0].made.Before(steps[i].StartedAt) {
+			rows, calls = append(rows, treeRow{call: calls[0]}), calls[1:]
+		}
+		rows = append(rows, treeRow{step: &steps[i]})
+	}
+	for _, c := range calls {
+		rows = append(rows, treeRow{call: c})
 	}
 	return rows
 }
@@ -100,27 +126,51 @@ func (c *call) status(now time.Time) string {
 // maxName is the widest that the column of names becomes.
 const maxName = 60
 
+// text is the name in a row, or its note.
+func (r *treeRow) text() string {
+	switch {
+	case r.call != nil:
+		return r.call.name
+	case r.step != nil:
+		return stepText(r.step)
+	}
+	return r.note
+}
+
+// cells are the columns of a row after its name: the state for its color, and
+// what came of it.
+func (r *treeRow) cells(now time.Time) (attempt, took, status, state, end string) {
+	if r.step != nil {
+		attempt, took, status = stepCells(r.step, now)
+		return attempt, took, status, status, stepEnd(r.step)
+	}
+	attempt, took, status = r.call.cells(now)
+	return attempt, took, status, r.call.state, r.call.err
+}
+
+// isNote tells whether the row is about several calls or steps.
+func (r *treeRow) isNote() bool { return r.call == nil && r.step == nil }
+
 // printTree prints the calls as a tree.
 func printTree(t *terminal, f *forest, siblings int, now time.Time) {
 	rows := f.rows(siblings)
 	names, width := make([]string, len(rows)), len("FUNCTION")
-	for i, r := range rows {
-		names[i] = r.lines + oneLine(r.note, maxName)
-		if r.call != nil {
-			names[i] = r.lines + oneLine(r.call.name, maxName)
+	for i := range rows {
+		names[i] = rows[i].lines + oneLine(rows[i].text(), maxName)
+		if !rows[i].isNote() {
 			width = max(width, textWidth(names[i]))
 		}
 	}
 	t.printf("%s  %7s  %8s  %s\n", padded("FUNCTION", width), "ATTEMPT", "DURATION", "STATUS")
-	for i, r := range rows {
-		if r.call == nil {
+	for i := range rows {
+		if rows[i].isNote() {
 			t.printf("%s\n", names[i])
 			continue
 		}
-		attempt, took, status := r.call.cells(now)
-		line := fmt.Sprintf("%s  %7s  %8s  %s", padded(names[i], width), attempt, took, t.paint(r.call.state, status))
-		if r.call.err != "" {
-			line += "  " + oneLine(r.call.err, 120)
+		attempt, took, status, state, end := rows[i].cells(now)
+		line := fmt.Sprintf("%s  %7s  %8s  %s", padded(names[i], width), attempt, took, t.paint(state, status))
+		if end != "" {
+			line += "  " + oneLine(end, 120)
 		}
 		t.printf("%s\n", line)
 	}

@@ -113,31 +113,31 @@ func (f *frame) drawTree() []string {
 func (f *frame) nameWidth() int {
 	width := len("FUNCTION")
 	for i := f.top; i < len(f.rows) && i < f.top+f.lines; i++ {
-		if r := f.rows[i]; r.call != nil {
-			width = max(width, textWidth(r.lines)+textWidth(r.call.name))
+		if r := &f.rows[i]; !r.isNote() {
+			width = max(width, textWidth(r.lines)+textWidth(r.text()))
 		}
 	}
 	return min(width, max(f.columns/2, 12))
 }
 
 func (f *frame) treeLine(i, width int) string {
-	r, mark := f.rows[i], "  "
+	r, mark := &f.rows[i], "  "
 	if i == f.selected {
 		mark = "> "
 	}
-	if r.call == nil {
+	if r.isNote() {
 		return cut(mark+r.lines+r.note, f.columns)
 	}
-	attempt, took, status := r.call.cells(f.now)
-	left := fmt.Sprintf("%s%s  %7s  %8s  ", mark, padded(r.lines+clean(r.call.name), width), attempt, took)
+	attempt, took, status, state, end := r.cells(f.now)
+	left := fmt.Sprintf("%s%s  %7s  %8s  ", mark, padded(r.lines+clean(r.text()), width), attempt, took)
 	right := status
-	if r.call.err != "" {
-		right += "  " + clean(r.call.err)
+	if end != "" {
+		right += "  " + clean(end)
 	}
 	if room := f.columns - textWidth(left); room < 1 {
 		return cut(left, f.columns)
 	} else if right = cut(right, room); len(right) >= len(status) {
-		right = f.paint(r.call.state, right[:len(status)]) + right[len(status):]
+		right = f.paint(state, right[:len(status)]) + right[len(status):]
 	}
 	return left + right
 }

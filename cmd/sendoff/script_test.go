@@ -21,6 +21,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(withPipeline{m}, map[string]func(){
 		"sendoff": main,
+		"stepper": stepper,
 		"app":     func() { fmt.Fprintln(os.Stderr, runApp(os.Args[1])); os.Exit(1) },
 	})
 }

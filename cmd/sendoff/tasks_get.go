@@ -16,6 +16,7 @@ type tasksGetCmd struct{ someTasks }
 type taskWithAttempts struct {
 	task     *sendoff.Task
 	attempts []sendoff.Attempt
+	steps    *sendoff.StepPage // the newest, oldest first; nil = it is no function
 }
 
 // Run shows tasks. With --json one id prints the task, several a list.
@@ -40,6 +41,9 @@ func (c *tasksGetCmd) Run(ctx context.Context, t *terminal) error {
 			t.printf("\n")
 		}
 		printTask(t, f.task)
+		if f.steps != nil {
+			printNewestSteps(t, f.steps)
+		}
 		printAttempts(t, f.attempts)
 	}
 	return err
@@ -49,7 +53,10 @@ func (c *tasksGetCmd) get(ctx context.Context, client *sendoff.Client, id string
 	if out.task, err = client.Get(ctx, id); err != nil || c.JSON {
 		return out, err
 	}
-	out.attempts, err = client.Attempts(ctx, id)
+	if out.attempts, err = client.Attempts(ctx, id); err != nil || out.task.Kind != "function" {
+		return out, err
+	}
+	out.steps, err = lastSteps(ctx, client, id)
 	return out, err
 }
 

@@ -30,9 +30,26 @@ func (c *tasksTreeCmd) Run(ctx context.Context, t *terminal) error {
 	if c.All {
 		siblings = 0
 	}
-	printTree(t, remoteForest(tasks), siblings, time.Now())
+	f := remoteForest(tasks)
+	for i := range tasks[:min(len(tasks), maxStepped)] {
+		if tasks[i].Kind != "function" {
+			continue
+		}
+		page, err := lastSteps(ctx, client, tasks[i].ID)
+		if sendoff.IsNotFound(err) {
+			continue // it was deleted meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		f.calls[tasks[i].ID].steps = stepsInTree(page)
+	}
+	printTree(t, f, siblings, time.Now())
 	return nil
 }
+
+// maxStepped is how many functions of a tree are shown with their steps.
+const maxStepped = 100
 
 // remoteForest is the tree that a server told about. The first task is its top,
 // wherever that is in a larger tree; it may go by an id that a client chose.

@@ -111,13 +111,8 @@ func (b *Branch) path(command uint64) string {
 	return text
 }
 
-// place is a path that no other journal of the run has, as in "g2/3/1".
-func (r *Run) place(path string) string {
-	if r.info.Generation == 0 {
-		return path
-	}
-	return "g" + strconv.FormatUint(r.info.Generation, 36) + "/" + path
-}
+// place is a path that no other journal of the run has.
+func (r *Run) place(path string) string { return journal.Place(r.info.Generation, path) }
 
 // PanicError is a panic in a durable function.
 type PanicError struct {

@@ -84,7 +84,14 @@ func Call(ctx context.Context, calls []*sdkv1.Call, detached bool) []*Future {
 
 // StepFunc is the body of a step. It runs on a goroutine of its own, and gets
 // the key of the step.
-type StepFunc func(ctx context.Context, key string) (Value, *sdkv1.Error)
+type StepFunc func(ctx context.Context, key string) StepEnd
+
+// StepEnd is what came of a step.
+type StepEnd struct {
+	Value    Value
+	Fail     *sdkv1.Error // nil = it succeeded
+	Attempts int32        // that it took
+}
 
 // Step asks for a step. Its body starts when all branches are parked.
 func Step(ctx context.Context, name string, body StepFunc) *Future {

@@ -36,13 +36,13 @@ func (j *job) result(v Value, err error) (res *sdkv1.RunResponse) {
 }
 
 // runStep runs the body of a step on a goroutine that is nobody else's.
-func runStep(ctx context.Context, body StepFunc, key string, end func(Value, *sdkv1.Error)) {
-	value, fail := Value{}, &sdkv1.Error{Type: "panic", Message: "the step called runtime.Goexit, as t.FailNow does"}
+func runStep(ctx context.Context, body StepFunc, key string, over func(StepEnd)) {
+	end := StepEnd{Fail: &sdkv1.Error{Type: "panic", Message: "the step called runtime.Goexit, as t.FailNow does"}}
 	defer func() {
 		if p := recover(); p != nil {
-			value, fail = Value{}, &sdkv1.Error{Type: "panic", Message: strings.ToValidUTF8(fmt.Sprint(p), "?"), Traceback: debug.Stack()}
+			end = StepEnd{Fail: &sdkv1.Error{Type: "panic", Message: strings.ToValidUTF8(fmt.Sprint(p), "?"), Traceback: debug.Stack()}}
 		}
-		end(value, fail)
+		over(end)
 	}()
-	value, fail = body(ctx, key)
+	end = body(ctx, key)
 }

@@ -73,9 +73,10 @@ type Run struct {
 
 	interrupted atomic.Bool // the attempt is over while its code runs
 
-	clock   int64 // microseconds
-	cut     int   // bytes of the log before the first failure that is not on disk; -1 = there is none
-	unsafe  bool  // steps have ended that are not on disk
+	clock   int64     // microseconds
+	cut     int       // bytes of the log before the first failure that is not on disk; -1 = there is none
+	unsafe  bool      // steps have ended that are not on disk
+	shown   time.Time // when steps were started, or what there is was put on record
 	failure error
 	attempt attempt
 	mu      sync.Mutex
@@ -84,9 +85,8 @@ type Run struct {
 }
 
 type stepEnd struct {
-	f     *Future
-	value Value
-	fail  *sdkv1.Error
+	f *Future
+	StepEnd
 }
 
 // attempt is what a request brought.
@@ -237,7 +237,7 @@ func (r *Run) step(ctx context.Context) bool {
 		r.startSteps(ctx)
 		return true
 	case len(r.running) > 0:
-		r.waitFor(ctx, r.untilTimer(time.Hour))
+		r.waitForSteps(ctx)
 		return true
 	case r.shortSleep():
 		r.waitFor(ctx, r.untilTimer(time.Second))

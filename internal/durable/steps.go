@@ -2,6 +2,7 @@ package durable
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,12 +15,10 @@ import (
 // startSteps starts the steps that are asked for. Steps that ended before must
 // be on disk by then, where the server keeps the journal.
 func (r *Run) startSteps(ctx context.Context) {
-	if r.unsafe && r.attempt.flush != nil {
-		if err := r.checkpoint(ctx); err != nil {
-			r.fail(fmt.Errorf("%w: checkpoint: %w", errInterrupted, err))
-			return
-		}
+	if r.unsafe && r.attempt.flush != nil && !r.checkpoint(ctx, r.log.Pending(), 1) {
+		return
 	}
+	r.shown = time.Now()
 	for _, f := range r.toStart {
 		if !f.done {
 			r.startStep(f)
@@ -28,14 +27,52 @@ func (r *Run) startSteps(ctx context.Context) {
 	r.toStart = nil
 }
 
-func (r *Run) checkpoint(ctx context.Context) error {
+// checkpoint puts the first n pending bytes on record, or fails the run. rounds
+// is how often the patience of one flush is spent on that.
+func (r *Run) checkpoint(ctx context.Context, n, rounds int) bool {
 	offset := r.log.Taken()
-	segment := r.log.Take(r.log.Pending())
-	if err := r.attempt.flush(ctx, segment, offset); err != nil {
-		return err
+	segment := r.log.Take(n)
+	var err error
+	for range rounds {
+		if err = r.attempt.flush(ctx, segment, offset); err == nil {
+			r.shown = time.Now()
+			if r.log.Pending() == 0 {
+				r.unsafe, r.cut = false, -1
+			} else {
+				r.cut -= n
+			}
+			return true
+		}
+		if errors.Is(err, ErrStale) || ctx.Err() != nil {
+			break
+		}
 	}
-	r.unsafe, r.cut = false, -1
-	return nil
+	r.fail(fmt.Errorf("%w: checkpoint: %w", errInterrupted, err))
+	return false
+}
+
+// What a function waits for is on record after showAfter, so that people see it
+// and what ended beside it is kept. The steps go on meanwhile, so the server gets
+// more time than where nothing can go on without it.
+const (
+	showAfter  = time.Second
+	showRounds = 10
+)
+
+// waitForSteps waits for the end of a step, or for the next timer.
+func (r *Run) waitForSteps(ctx context.Context) {
+	n := r.log.Pending()
+	if r.cut >= 0 {
+		n = r.cut
+	}
+	limit := time.Hour
+	if n > 0 && r.attempt.flush != nil {
+		if limit = showAfter - time.Since(r.shown); limit <= 0 {
+			r.checkpoint(ctx, n, showRounds)
+			return
+		}
+	}
+	r.waitFor(ctx, r.untilTimer(limit))
 }
 
 func (r *Run) startStep(f *Future) {
@@ -45,9 +82,9 @@ func (r *Run) startStep(f *Future) {
 	body, key := f.body, r.info.ID+":"+r.place(f.path)
 	f.body, f.ctx = nil, nil
 	go func() {
-		runStep(ctx, body, key, func(value Value, fail *sdkv1.Error) {
+		runStep(ctx, body, key, func(end StepEnd) {
 			r.mu.Lock()
-			r.ended = append(r.ended, stepEnd{f, value, fail})
+			r.ended = append(r.ended, stepEnd{f, end})
 			r.mu.Unlock()
 			select {
 			case r.notify <- struct{}{}:
@@ -71,9 +108,12 @@ func (r *Run) takeStep() bool {
 		if end.f.done {
 			continue
 		}
-		e := journal.Entry{Kind: journal.Done, Ordinal: end.f.ordinal, Value: end.value}
-		if end.fail != nil {
-			e.Fail = encodeError(end.fail)
+		e := journal.Entry{Kind: journal.Done, Ordinal: end.f.ordinal, Value: end.Value}
+		if end.Attempts > 1 {
+			e.N = uint64(end.Attempts)
+		}
+		if end.Fail != nil {
+			e.Fail = encodeError(end.Fail)
 			if r.cut < 0 {
 				r.cut = r.log.Pending()
 			}

@@ -89,8 +89,8 @@ type Entry struct {
 	Count   uint64 // of commands in one entry, at least 1
 	Ordinal uint64 // of the first; of done: which
 
-	At    int64 // microseconds: start, deadline, or when it came
-	N     uint64
+	At    int64  // microseconds: start, deadline, or when it came
+	N     uint64 // of a signal: its sequence; a poll: calls sent; a version: which; the end of a step: attempts, 0 = 1
 	Value Value
 	Fail  []byte // a dispatch.sdk.v1.Error
 

@@ -42,6 +42,9 @@ const (
 // ErrBadCursor says that a cursor is not from a listing of ours.
 var ErrBadCursor = errors.New("is not a cursor of this listing: pass next_cursor of the page before")
 
+// ErrOtherJournal says that a cursor is of steps that are gone.
+var ErrOtherJournal = errors.New("the function has begun a new journal since the page before: list its steps from the start")
+
 // List returns a page of tasks. ErrBadCursor; an unknown queue has no tasks.
 func (o *Operator) List(ctx context.Context, f Filter) (Page, error) {
 	q, err := o.query(&f)

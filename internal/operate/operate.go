@@ -46,14 +46,15 @@ type Config struct {
 
 // Operator is safe for concurrent use.
 type Operator struct {
-	cfg    Config
-	ends   *ends
-	depths shared[[]store.LaneStats]
+	cfg     Config
+	ends    *ends
+	depths  shared[[]store.LaneStats]
+	reading chan struct{} // journals
 }
 
 // New returns an Operator.
 func New(cfg Config) *Operator {
-	o := &Operator{cfg: cfg, ends: newEnds()}
+	o := &Operator{cfg: cfg, ends: newEnds(), reading: make(chan struct{}, stepReaders)}
 	o.depths.read = cfg.Store.Stats
 	return o
 }

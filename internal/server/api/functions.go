@@ -21,6 +21,7 @@ import (
 // Functions looks at durable functions and steers them.
 type Functions interface {
 	Tree(ctx context.Context, id string) (operate.Tree, error)
+	Steps(ctx context.Context, id string, q operate.StepQuery) (operate.StepPage, error)
 	Restart(ctx context.Context, id string) (operate.Task, error)
 	Signal(ctx context.Context, id, name string, value []byte) error
 	Endpoints() []Endpoint
@@ -78,6 +79,9 @@ func mountFunctions(api huma.API, cfg Config) {
 			out.Body.Items[i] = viewOf(&tree.Tasks[i])
 		}
 		return out, nil
+	})
+	get(api, "/v1/tasks/{id}/steps", "list-steps", "List the steps of a function, from its journal", func(ctx context.Context, in *stepsInput) (*stepsReply, error) {
+		return listSteps(ctx, cfg.Functions, in)
 	})
 	steer(api, "restart", "Begin a function again from its input, whatever its state; the calls made for it are canceled", cfg.Functions.Restart)
 	huma.Register(api, operation(http.MethodPost, "/v1/tasks/{id}/signals/{name}", "send-signal", "Send a signal to a function that has not ended", http.StatusNoContent),

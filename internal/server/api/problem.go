@@ -78,6 +78,7 @@ var table = []struct {
 	{body.ErrSlow, 408, "too_slow", 0},
 	{accept.ErrNoAccept, 503, "not_here", 0},
 	{operate.ErrBadCursor, 422, "invalid_request", 0},
+	{operate.ErrOtherJournal, 409, "state_conflict", 0},
 	{context.DeadlineExceeded, 503, "unavailable", 1},
 	{context.Canceled, 499, "client_gone", 0},
 }

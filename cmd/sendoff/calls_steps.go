@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/sendoff-dev/sendoff"
+)
+
+// callSteps are the newest steps of a call.
+type callSteps struct {
+	items   []sendoff.StepRecord // oldest first
+	earlier int                  // steps that are not among them
+}
+
+func stepsInTree(p *sendoff.StepPage) callSteps {
+	return callSteps{items: p.Items, earlier: max(stepTotal(p)-len(p.Items), 0)}
+}
+
+// stepText is a step as a row of a tree shows it.
+func stepText(s *sendoff.StepRecord) string { return "step " + s.Name }
+
+// stepCells are the columns of a step after its name.
+func stepCells(s *sendoff.StepRecord, now time.Time) (attempt, took, status string) {
+	attempt, took = "-", "-"
+	if s.Attempts > 0 {
+		attempt = strconv.Itoa(s.Attempts)
+	}
+	switch {
+	case !s.FinishedAt.IsZero():
+		took = short(s.Duration)
+	case s.State == "running":
+		took = short(max(now.Sub(s.StartedAt), 0))
+	}
+	return attempt, took, s.State
+}
+
+// earlierNote tells of steps that are not shown.
+func (s *callSteps) earlierNote() string {
+	if s.earlier == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s not shown", counted(s.earlier, "earlier step"))
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sendoff-dev/sendoff"
+)
+
+type tasksStepsCmd struct {
+	remote
+	ID     string `arg:"" name:"id" help:"Id of a function."`
+	Newest bool   `help:"The newest first."`
+	Limit  int    `short:"n" default:"50" placeholder:"N" help:"At most so many; 0 = all."`
+}
+
+// Run lists the steps of a function.
+func (c *tasksStepsCmd) Run(ctx context.Context, t *terminal) error {
+	if c.Limit < 0 {
+		return usage("--limit %d: want 0 or more", c.Limit)
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	found, err := stepsOf(ctx, client, c.ID, c.Newest, c.Limit)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return t.json(found)
+	}
+	if found.Note != "" {
+		t.printf("%s\n", found.Note)
+		return nil
+	}
+	printSteps(t, found.Items)
+	if len(found.Items) < stepTotal(found) {
+		t.printf("(%d of %d: %s; more with --limit)\n", len(found.Items), stepTotal(found), stepCounts(found))
+	}
+	return nil
+}
+
+// stepsOf reads pages of steps until there are limit of them; 0 = all.
+func stepsOf(ctx context.Context, client *sendoff.Client, id string, newest bool, limit int) (*sendoff.StepPage, error) {
+	out := &sendoff.StepPage{Items: []sendoff.StepRecord{}}
+	filter := sendoff.StepFilter{Newest: newest}
+	for {
+		filter.Limit = 500
+		if limit > 0 {
+			filter.Limit = min(limit-len(out.Items), 500)
+		}
+		page, err := client.Steps(ctx, id, filter)
+		if err != nil {
+			return nil, err
+		}
+		out.Items = append(out.Items, page.Items...)
+		out.Counts, out.Note, out.Next = page.Counts, page.Note, page.Next
+		if filter.Cursor = page.Next; page.Next == "" || limit > 0 && len(out.Items) >= limit {
+			return out, nil
+		}
+	}
+}
+
+func stepTotal(p *sendoff.StepPage) (n int) {
+	for _, count := range p.Counts {
+		n += count
+	}
+	return n
+}
+
+// stepCounts is how many steps there are by their state, as in "3 succeeded, 1 running".
+func stepCounts(p *sendoff.StepPage) string {
+	var parts []string
+	for _, state := range []string{"succeeded", "failed", "running", "interrupted", "canceled"} {
+		if n := p.Counts[state]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, state))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func printSteps(t *terminal, steps []sendoff.StepRecord) {
+	rows := make([][]string, len(steps))
+	for i := range steps {
+		s := &steps[i]
+		attempts, took := "-", "-"
+		if s.Attempts > 0 {
+			attempts = strconv.Itoa(s.Attempts)
+		}
+		if !s.FinishedAt.IsZero() {
+			took = short(s.Duration)
+		}
+		rows[i] = []string{oneLine(s.Name, 40), s.State, attempts, clock(s.StartedAt), took, oneLine(stepEnd(s), 70)}
+	}
+	t.table([]string{"STEP", "STATE", "ATTEMPTS", "STARTED", "TOOK", "RESULT OR ERROR"}, rows)
+}
+
+// stepEnd is what a step brought.
+func stepEnd(s *sendoff.StepRecord) string {
+	if s.Error == nil {
+		return string(s.Result)
+	}
+	if s.Error.Type == "" {
+		return s.Error.Message
+	}
+	return s.Error.Type + ": " + s.Error.Message
+}
+
+// shownSteps is how many steps of a function are shown beside other things.
+const shownSteps = 10
+
+// lastSteps returns the newest steps of a function, oldest first.
+func lastSteps(ctx context.Context, client *sendoff.Client, id string) (*sendoff.StepPage, error) {
+	page, err := client.Steps(ctx, id, sendoff.StepFilter{Newest: true, Limit: shownSteps})
+	if err == nil {
+		slices.Reverse(page.Items)
+	}
+	return page, err
+}
+
+// printNewestSteps prints what lastSteps found.
+func printNewestSteps(t *terminal, p *sendoff.StepPage) {
+	if p.Note != "" {
+		t.printf("%-12s%s\n", "steps", p.Note)
+		return
+	}
+	if len(p.Items) == 0 {
+		t.printf("%-12snone\n", "steps")
+		return
+	}
+	t.printf("%-12s%s\n", "steps", stepCounts(p))
+	printSteps(t, p.Items)
+	if n := stepTotal(p) - len(p.Items); n > 0 {
+		t.printf("(%s before these: see sendoff tasks steps)\n", counted(n, "step"))
+	}
+	t.printf("\n")
+}
