@@ -93,6 +93,15 @@ func TestAFlagWinsOverTheEnvironmentAndThatOverTheFile(t *testing.T) {
 	code, _, errs := sendoffCmd(t, "config")
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, errs, `unknown setting "push_slot": want one of`)
+	for text, says := range map[string]string{
+		"push_slots: 10\n---\npush_slots: 20\n": "has a second document",
+		"push_slots: 10\npush-slots: 20\n":      "is given twice",
+	} {
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		code, _, errs := sendoffCmd(t, "config")
+		require.Equal(t, exitUsage, code)
+		require.Contains(t, errs, says)
+	}
 }
 
 // serveOn runs serve in this process on a free port, and returns its URL.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -122,6 +123,9 @@ func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 		if !ok {
 			return none, usage("--header %q: want NAME: VALUE", h)
 		}
+		if _, twice := headers[strings.TrimSpace(name)]; twice {
+			return none, usage("--header %s: is given twice", strings.TrimSpace(name))
+		}
 		headers[strings.TrimSpace(name)] = strings.TrimSpace(value)
 	}
 	task := sendoff.NewTask{
@@ -156,7 +160,7 @@ func (c *enqueueCmd) fill(task *sendoff.NewTask, stdin io.Reader) error {
 		return fmt.Errorf("--payload: %w", err)
 	case len(payload) == 0:
 		return nil
-	case json.Valid(payload):
+	case utf8.Valid(payload) && json.Valid(payload):
 		task.Payload = json.RawMessage(payload)
 	case c.ContentType == "":
 		return usage("--payload is not JSON: quote it, as in --payload '{\"hello\":\"world\"}', or say what it is with --content-type")

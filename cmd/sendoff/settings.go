@@ -78,8 +78,12 @@ func readSettings(path string, known []string) (map[string]string, error) {
 		return nil, fmt.Errorf("--config: %w", err)
 	}
 	var raw map[string]any
-	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&raw); err != nil && !errors.Is(err, io.EOF) {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(&raw); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: has a second document: want one, without ---", path)
 	}
 	out := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(raw)) {
@@ -91,6 +95,9 @@ func readSettings(path string, known []string) (map[string]string, error) {
 		value, err := settingText(raw[key])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", path, key, err)
+		}
+		if _, twice := out[name]; twice {
+			return nil, fmt.Errorf("%s: %s is given twice, with - and with _", path, name)
 		}
 		out[name] = value
 	}

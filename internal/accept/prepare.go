@@ -3,7 +3,6 @@ package accept
 import (
 	"context"
 	"fmt"
-	"net/textproto"
 	"net/url"
 	"strconv"
 	"strings"
@@ -39,7 +38,7 @@ func (a *Acceptor) prepare(ctx context.Context, s *Submission, taken map[string]
 		bad.Add("queue", "must contain neither slashes nor blanks: %q", s.Queue)
 	}
 	a.checkTarget(&bad, &s.Spec)
-	checkHeaders(&bad, s.Spec.Header)
+	checkHeaders(&bad, &s.Spec)
 	checkTimes(&bad, s, a.cfg.Store.Now())
 	checkRetry(&bad, &s.Spec)
 	checkLabels(&bad, &s.Spec)
@@ -189,6 +188,9 @@ func (a *Acceptor) checkURL(bad *task.Invalid, s *task.Spec) {
 		bad.Add("url", "has %d bytes: at most 4096 are allowed", len(s.URL))
 		return
 	}
+	if strings.Contains(s.URL, "#") {
+		bad.Add("url", "has a fragment, which is not sent: leave out # and what follows, or write %%23")
+	}
 	if strings.ContainsFunc(s.URL, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		bad.Add("url", "contains control characters")
 		return
@@ -213,36 +215,6 @@ func (a *Acceptor) checkFunction(bad *task.Invalid, s *task.Spec) {
 	rules := protocol.Rules{CheckURL: a.cfg.CheckURL, Embedded: a.cfg.Embedded}
 	rules.CheckTarget(bad, "", s.Function, s.Endpoint)
 	s.Retry = s.Retry.Or(task.FunctionRetry)
-}
-
-// reserved are headers that we set, or that belong to the connection.
-var reserved = map[string]bool{
-	"Connection": true, "Content-Digest": true, "Content-Length": true, "Host": true, "Idempotency-Key": true, "Keep-Alive": true,
-	"Proxy-Authenticate": true, "Proxy-Authorization": true, "Proxy-Connection": true, "Signature": true, "Signature-Input": true,
-	"Te": true, "Traceparent": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
-}
-
-func checkHeaders(bad *task.Invalid, headers []task.Header) {
-	size := 0
-	if len(headers) > task.MaxHeaders {
-		bad.Add("headers", "has %d entries: at most %d are allowed", len(headers), task.MaxHeaders)
-	}
-	for _, h := range headers {
-		size += len(h.Name) + len(h.Value)
-		field := "headers." + h.Name
-		canonical := textproto.CanonicalMIMEHeaderKey(h.Name)
-		switch {
-		case !httpguts.ValidHeaderFieldName(h.Name):
-			bad.Add("headers", "%q is not a header name", h.Name)
-		case reserved[canonical] || strings.HasPrefix(canonical, "Sendoff-") || strings.HasPrefix(canonical, "Webhook-"):
-			bad.Add(field, "is set by Sendoff or by the connection and cannot be given")
-		case !httpguts.ValidHeaderFieldValue(h.Value):
-			bad.Add(field, "has a value with control characters, such as a line break")
-		}
-	}
-	if size > task.MaxHeaderBytes {
-		bad.Add("headers", "have %d bytes: at most %d are allowed", size, task.MaxHeaderBytes)
-	}
 }
 
 func checkTimes(bad *task.Invalid, s *Submission, now int64) {

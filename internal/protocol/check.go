@@ -85,6 +85,8 @@ func (r *Rules) checkEndpoint(bad *task.Invalid, field, endpoint string) {
 		bad.Add(field, "has %d bytes: at most %d are allowed", len(endpoint), MaxEndpoint)
 	case err != nil || u.Host == "":
 		bad.Add(field, "is not the URL of an endpoint: want something like http://host:8000")
+	case strings.Contains(endpoint, "#"):
+		bad.Add(field, "has a fragment, which is not sent: leave out # and what follows")
 	case u.Scheme == "bridge" && !IsSession(u.Host):
 		bad.Add(field, "names the session %q: want 1 to 128 letters, digits, - and _", u.Host)
 	case u.Scheme == "embedded" && r.Embedded != nil && r.Embedded(u.Host), u.Scheme == "bridge":

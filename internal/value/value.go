@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -47,7 +48,7 @@ func Any(any *anypb.Any) json.RawMessage {
 	case *emptypb.Empty:
 		return json.RawMessage("null")
 	case *sendoffv1.JSON:
-		if json.Valid(v.GetJson()) {
+		if utf8.Valid(v.GetJson()) && json.Valid(v.GetJson()) {
 			return v.GetJson()
 		}
 	case *pythonv1.Pickled:

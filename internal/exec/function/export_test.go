@@ -1,6 +1,10 @@
 package function
 
-import "net/url"
+import (
+	"net/url"
+
+	"github.com/sendoff-dev/sendoff/internal/egress"
+)
 
 // Authority is the host of an endpoint as it is sent and signed.
 func Authority(endpoint string) string {
@@ -8,5 +12,5 @@ func Authority(endpoint string) string {
 	if err != nil {
 		return err.Error()
 	}
-	return authorityOf(u)
+	return egress.Authority(u)
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/sendoff-dev/sendoff/internal/egress"
 	"github.com/sendoff-dev/sendoff/internal/protocol"
 )
 
@@ -30,11 +31,11 @@ type target struct {
 // targetOf reads an endpoint. The host is in lower case and without the default
 // port, for that is what is signed and what the SDKs compare it with.
 func (x *Executor) targetOf(endpoint string) (*target, error) {
-	u, err := url.Parse(endpoint)
+	u, err := egress.ParseTarget(endpoint)
 	if err != nil || u.Host == "" {
 		return nil, errors.New("the endpoint is not a URL: want something like http://host:8000")
 	}
-	t := &target{host: u.Scheme + "://" + authorityOf(u)}
+	t := &target{host: u.Scheme + "://" + egress.Authority(u)}
 	switch u.Scheme {
 	case "http", "https":
 		if err := x.cfg.Dialer.CheckURL(u); err != nil {
@@ -62,7 +63,7 @@ func (t *target) fill(u *url.URL) {
 	if password, ok := u.User.Password(); ok || u.User.Username() != "" {
 		t.basic = "Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password))
 	}
-	t.authority = authorityOf(u)
+	t.authority = egress.Authority(u)
 	t.url = &url.URL{Scheme: u.Scheme, Host: t.authority, RawQuery: u.RawQuery}
 	if u.Scheme == "bridge" || u.Scheme == "embedded" {
 		t.url.Scheme = "http"
@@ -72,20 +73,6 @@ func (t *target) fill(u *url.URL) {
 		t.url.RawPath = strings.TrimRight(u.RawPath, "/") + runPath
 	}
 	t.key = t.host + strings.TrimRight(u.EscapedPath(), "/")
-}
-
-func authorityOf(u *url.URL) string {
-	host := strings.ToLower(u.Host)
-	if u.Scheme == "bridge" || u.Scheme == "embedded" {
-		return u.Host // a name, whose letters count
-	}
-	switch u.Scheme {
-	case "http":
-		host = strings.TrimSuffix(host, ":80")
-	case "https":
-		host = strings.TrimSuffix(host, ":443")
-	}
-	return host
 }
 
 // describe names an endpoint without credentials and query, which may hold some.

@@ -91,7 +91,7 @@ func (p *Pusher) Close() { p.transport.CloseIdleConnections() }
 // egress guard refuses is a failure whose text names the flag to open it; a task
 // that cannot be made a request at all is a reject.
 func (p *Pusher) Execute(ctx context.Context, t *store.Claimed, spec *task.Spec) task.Outcome {
-	u, err := url.Parse(spec.URL)
+	u, err := egress.ParseTarget(spec.URL)
 	if err != nil {
 		return task.Outcome{Class: task.Reject, Error: "the URL cannot be read"} // its text may hold a password
 	}

@@ -161,10 +161,12 @@ func TestTheVariantsOfAPush(t *testing.T) {
 		}
 		require.Equal(t, "x", s.body)
 	})
-	t.Run("own key, trace and agent are kept", func(t *testing.T) {
-		s := run(claimed("x"), task.Spec{Header: lines("Idempotency-Key", "mine", "traceparent", "00-a-b-01", "User-Agent", "me")})
-		require.Equal(t, []string{"mine"}, s.header.Values("Idempotency-Key"))
-		require.Equal(t, []string{"00-a-b-01"}, s.header.Values("Traceparent"))
+	t.Run("the agent may be another, key and trace are ours", func(t *testing.T) {
+		c := claimed("x")
+		s := run(c, task.Spec{Header: lines("Idempotency-Key", "mine", "traceparent", "00-a-b-01", "Sendoff_Token", "9", "User-Agent", "me")})
+		require.Equal(t, []string{c.ID.String()}, s.header.Values("Idempotency-Key"))
+		require.NotEqual(t, "00-a-b-01", s.header.Get("Traceparent"))
+		require.Empty(t, s.header.Values("Sendoff_token"))
 		require.Equal(t, []string{"me"}, s.header.Values("User-Agent"))
 	})
 	t.Run("credentials in the URL become a header", func(t *testing.T) {

@@ -100,8 +100,8 @@ func (p *Pusher) identify(h *headers, t *store.Claimed, spec *task.Spec, id, att
 	if spec.Profile == task.DispatchrProfile {
 		h.put("X-Task-Name", fieldText(spec.Name))
 	}
-	h.putDefault(idempotencyKey, id)
-	h.putDefault("Traceparent", traceparent(t.ID))
+	h.put(idempotencyKey, id)
+	h.put("Traceparent", traceparent(t.ID))
 	h.putDefault("User-Agent", p.config.UserAgent)
 }
 
@@ -133,29 +133,19 @@ func (h *headers) contentType(spec *task.Spec, size int) (string, error) {
 	return h.Header[name][0], nil
 }
 
-// addOwn takes over the task's own headers, but for those that belong to the
-// connection or would speak in our name.
+// addOwn takes over the task's own headers, but for the reserved ones.
 func (h *headers) addOwn(own []task.Header) error {
 	for _, line := range own {
 		if !isToken(line.Name) || !isFieldValue(line.Value) {
 			return fmt.Errorf("header %q cannot be sent", line.Name)
 		}
-		name := http.CanonicalHeaderKey(line.Name)
-		switch {
-		case reserved[name] || strings.HasPrefix(name, "Sendoff-") || strings.HasPrefix(name, "Webhook-") || strings.HasPrefix(name, "Proxy-"):
-			continue
-		case name == "Idempotency-Key":
-			name = idempotencyKey
+		if task.ReservedHeader(line.Name) {
+			continue // stored by a version that knew fewer
 		}
+		name := http.CanonicalHeaderKey(line.Name)
 		h.Header[name] = append(h.Header[name], line.Value)
 	}
 	return nil
-}
-
-var reserved = map[string]bool{
-	"Host": true, "Content-Length": true, "Connection": true, "Keep-Alive": true, "Te": true, "Trailer": true,
-	"Transfer-Encoding": true, "Upgrade": true, "Expect": true, "Http2-Settings": true,
-	"Signature": true, "Signature-Input": true, "Content-Digest": true,
 }
 
 // traceparent starts a trace that is the task's, and a span that is the

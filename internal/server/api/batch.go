@@ -73,7 +73,7 @@ func (c *creator) submitBatch(r *http.Request, req *BatchRequest, text []byte) (
 			reply.Items[i] = BatchItem{Status: "invalid", Error: invalidProblem(told.some(bad))}
 			continue
 		}
-		if key := r.Header.Get("Idempotency-Key"); key != "" {
+		if key := r.Header.Get(keyHeader); key != "" {
 			sub.IdempotencyKey, sub.Fingerprint, sub.Item = key, print, i+1
 		}
 		subs, index = append(subs, sub), append(index, i)

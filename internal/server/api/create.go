@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/operate"
@@ -26,13 +28,33 @@ type creator struct {
 	tasks  Viewer
 }
 
+const keyHeader = "Idempotency-Key"
+
+// checkRequest refuses what would be dropped: a query, and keys beyond one.
+func checkRequest(r *http.Request) *Problem {
+	var bad task.Invalid
+	for name := range r.URL.Query() {
+		bad.Add(name, "is not a parameter of this request: put the fields of the task into the body")
+	}
+	if keys := r.Header.Values(keyHeader); len(keys) > 1 || len(keys) == 1 && keys[0] == "" {
+		bad.Add(keyHeader, "want one that is not empty, or none")
+	}
+	if len(bad) > 0 {
+		return invalidProblem(bad)
+	}
+	return nil
+}
+
 // read reads a body of at most limit bytes.
 func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Problem) {
+	if p := checkRequest(r); p != nil {
+		return nil, p
+	}
 	size := r.ContentLength
 	if size > limit {
 		return nil, NewProblem(http.StatusRequestEntityTooLarge, "payload_too_large", fmt.Sprintf("the body has %d bytes: at most %d are allowed", size, limit))
 	}
-	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return nil, NewProblem(http.StatusUnsupportedMediaType, "invalid_request", "Content-Encoding "+strconv.Quote(e)+" is not taken: send the body as it is")
 	}
 	buf := bytes.NewBuffer(make([]byte, 0, min(max(size, 0), 64<<10)+bytes.MinRead))
@@ -67,7 +89,7 @@ func (c *creator) create(w http.ResponseWriter, r *http.Request) {
 		WriteProblem(w, problemOf(err))
 		return
 	}
-	if sub.IdempotencyKey = r.Header.Get("Idempotency-Key"); sub.IdempotencyKey != "" {
+	if sub.IdempotencyKey = r.Header.Get(keyHeader); sub.IdempotencyKey != "" {
 		sub.Fingerprint = store.HashOf([]byte(r.URL.Path), text)
 	}
 	subs := []accept.Submission{sub}
@@ -94,7 +116,7 @@ func (c *creator) answer(w http.ResponseWriter, r *http.Request, sub *accept.Sub
 	if res.Status == store.Existing && res.Key == store.IdempotencyKey {
 		h.Set("Idempotent-Replayed", "true")
 	}
-	h.Set("Location", "/v1/tasks/"+view.ID)
+	h.Set("Location", "/v1/tasks/"+url.PathEscape(view.ID))
 	b, _ := json.Marshal(view) // plain data cannot fail
 	h.Set("Content-Length", strconv.Itoa(len(b)+1))
 	w.WriteHeader(status)
@@ -140,7 +162,7 @@ func conflictProblem(had *operate.Task, key store.KeyKind) *Problem {
 	if key == store.UniqueKey {
 		field, text = "unique.key", "another task has this unique key: /v1/tasks/"
 	}
-	p := NewProblem(http.StatusConflict, "already_exists", text+had.PublicID())
+	p := NewProblem(http.StatusConflict, "already_exists", text+url.PathEscape(had.PublicID()))
 	p.Errors = []FieldError{{field, p.Detail}}
 	return p
 }

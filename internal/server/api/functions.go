@@ -90,8 +90,8 @@ func mountFunctions(api huma.API, cfg Config) {
 			if len(text) == 0 {
 				text = []byte("null")
 			}
-			if !json.Valid(text) {
-				return nil, invalidProblem(task.Invalid{{Field: "body", Message: "is not JSON: a text needs quotes, such as \"approved\""}})
+			if !utf8.Valid(text) || !json.Valid(text) {
+				return nil, invalidProblem(task.Invalid{{Field: "body", Message: "is not JSON in UTF-8: a text needs quotes, such as \"approved\""}})
 			}
 			value, err := anypb.New(&sendoffv1.JSON{Json: text})
 			if err != nil {

@@ -60,6 +60,9 @@ func list(ctx context.Context, tasks Viewer, in *listInput) (*listReply, error) 
 		f.States = append(f.States, s)
 	}
 	for name, values := range in.query {
+		if len(values) > 1 && name != "state" {
+			bad.Add(name, "is given %d times: only state can be", len(values))
+		}
 		if label, ok := strings.CutPrefix(name, "label."); ok {
 			f.Labels[label] = values[0]
 		} else if !slices.Contains(listParams, name) {

@@ -1,13 +1,11 @@
 package api
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"io"
+	"maps"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
@@ -66,61 +64,6 @@ type BatchRequest struct {
 	Atomic bool       `json:"atomic,omitempty" doc:"All or none."`
 }
 
-// decode reads JSON strictly: unknown fields are faults, and so is anything
-// behind the value.
-func decode(body []byte, into any) *Problem {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	err := d.Decode(into)
-	if err == nil {
-		if _, err := d.Token(); err != io.EOF {
-			return NewProblem(http.StatusBadRequest, "invalid_request", "the body has something behind its JSON value")
-		}
-		return nil
-	}
-	if bad := faultsOf(err); bad != nil {
-		return invalidProblem(bad)
-	}
-	detail := "the body is not JSON: " + strings.TrimPrefix(err.Error(), "json: ")
-	if len(bytes.TrimSpace(body)) == 0 {
-		detail = `the body is empty: want JSON such as {"url":"http://host/path","payload":{}}`
-	}
-	return NewProblem(http.StatusBadRequest, "invalid_request", detail)
-}
-
-// faultsOf returns the faults that an error of decoding tells of, by field; nil
-// when the text is no JSON at all.
-func faultsOf(err error) (bad task.Invalid) {
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		bad.Add(e.Field, "is a JSON %s: want %s", e.Value, wanted(e.Type.String()))
-		return bad
-	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		bad.Add(strings.Trim(name, `"`), "is not a known field, see /openapi.json")
-		return bad
-	}
-	bad, _ = errors.AsType[task.Invalid](err)
-	return bad
-}
-
-func wanted(goType string) string {
-	switch {
-	case strings.Contains(goType, "texts"):
-		return "an object with text values"
-	case strings.Contains(goType, "batchTasks"):
-		return "a list"
-	case strings.Contains(goType, "int"):
-		return "a whole number"
-	case strings.Contains(goType, "float"):
-		return "a number"
-	case strings.Contains(goType, "bool"):
-		return "true or false"
-	case strings.Contains(goType, "string"):
-		return "text"
-	}
-	return "an object"
-}
-
 // submission turns a request into what accept takes, and notes what cannot be
 // read.
 func (q *CreateRequest) submission(bad *task.Invalid) accept.Submission {
@@ -133,10 +76,8 @@ func (q *CreateRequest) submission(bad *task.Invalid) accept.Submission {
 			Timeout: duration(bad, "timeout", q.Timeout),
 		},
 	}
-	for name, value := range q.Headers {
-		s.Spec.Header = append(s.Spec.Header, task.Header{Name: name, Value: value})
-	}
-	q.body(bad, &s)
+	typed := q.headers(bad, &s.Spec)
+	q.body(bad, &s, typed)
 	if q.Retry != nil {
 		s.Spec.Retry = q.Retry.policy(bad)
 	}
@@ -146,7 +87,22 @@ func (q *CreateRequest) submission(bad *task.Invalid) accept.Submission {
 	return s
 }
 
-func (q *CreateRequest) body(bad *task.Invalid, s *accept.Submission) {
+// headers sets the headers of the push, and tells whether one is its content type.
+func (q *CreateRequest) headers(bad *task.Invalid, s *task.Spec) (typed bool) {
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(q.Headers)) {
+		canonical := http.CanonicalHeaderKey(name)
+		if seen[canonical] {
+			bad.Add("headers."+name, "is given twice, in other letters")
+		}
+		seen[canonical] = true
+		s.Header = append(s.Header, task.Header{Name: name, Value: q.Headers[name]})
+	}
+	return seen["Content-Type"]
+}
+
+// body sets the payload, and its type unless a header has it.
+func (q *CreateRequest) body(bad *task.Invalid, s *accept.Submission, typed bool) {
 	s.Payload = q.Payload
 	switch {
 	case q.BodyBase64 != "" && q.Payload != nil:
@@ -157,10 +113,10 @@ func (q *CreateRequest) body(bad *task.Invalid, s *accept.Submission) {
 			bad.Add("body_base64", "is not base64 (RFC 4648, with padding)")
 		}
 		s.Payload = b
-		if s.Spec.ContentType == "" {
+		if s.Spec.ContentType == "" && !typed {
 			s.Spec.ContentType = "application/octet-stream"
 		}
-	case q.Payload != nil && s.Spec.ContentType == "":
+	case q.Payload != nil && s.Spec.ContentType == "" && !typed:
 		s.Spec.ContentType = "application/json"
 	}
 }

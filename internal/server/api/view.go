@@ -135,12 +135,12 @@ func (t *Task) withPayload(spec *task.Spec, payload []byte) {
 	case spec.Kind == task.Function:
 		t.functionPayload(spec, payload)
 	case len(payload) == 0:
+	case !utf8.Valid(payload):
+		t.PayloadBase64 = base64.StdEncoding.EncodeToString(payload)
 	case json.Valid(payload):
 		t.Payload = payload
-	case utf8.Valid(payload):
-		t.Payload, _ = json.Marshal(string(payload)) // text cannot fail
 	default:
-		t.PayloadBase64 = base64.StdEncoding.EncodeToString(payload)
+		t.Payload, _ = json.Marshal(string(payload)) // text cannot fail
 	}
 }
 

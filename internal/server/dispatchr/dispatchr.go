@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"unicode/utf8"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/server/body"
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -46,6 +48,10 @@ func add(w http.ResponseWriter, r *http.Request, submit Submitter) {
 		unread(w, err)
 		return
 	}
+	if !utf8.Valid(text) {
+		answer(w, http.StatusBadRequest, map[string]any{"error": "the body is not UTF-8, which JSON has to be"})
+		return
+	}
 	var req request
 	if err := json.Unmarshal(text, &req); err != nil {
 		answer(w, http.StatusBadRequest, map[string]any{"error": `want JSON such as {"target":"http://host/path","taskName":"name","taskArgs":{}}: ` + err.Error()})
@@ -56,10 +62,14 @@ func add(w http.ResponseWriter, r *http.Request, submit Submitter) {
 	}
 	results, err := submit.SubmitMany(r.Context(), []accept.Submission{{
 		Spec:    task.Spec{URL: req.Target, Name: req.TaskName, ContentType: "application/json", Profile: task.DispatchrProfile},
-		Payload: req.TaskArgs,
+		Payload: req.TaskArgs, IdempotencyKey: r.Header.Get("Idempotency-Key"), Fingerprint: store.HashOf([]byte(r.URL.Path), text),
 	}}, true)
 	if err != nil {
 		refuse(w, err)
+		return
+	}
+	if results[0].Status == store.Mismatch {
+		answer(w, http.StatusBadRequest, map[string]any{"error": "this Idempotency-Key was used for another request: use a new key"})
 		return
 	}
 	answer(w, http.StatusOK, map[string]any{"message": "task added", "job": results[0].ID.Number()})

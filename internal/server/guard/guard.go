@@ -56,8 +56,9 @@ func Wrap(next http.Handler, cfg Config) http.Handler {
 
 // authorized compares in constant time, with all keys.
 func authorized(r *http.Request, keys [][sha256.Size]byte) bool {
-	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	sum := sha256.Sum256([]byte(given))
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	ok := strings.EqualFold(scheme, "Bearer")
+	sum := sha256.Sum256([]byte(strings.TrimLeft(given, " ")))
 	found := 0
 	for i := range keys {
 		found |= subtle.ConstantTimeCompare(sum[:], keys[i][:])
