@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/sethvargo/go-retry"
+
+	"github.com/sendoff-dev/sendoff/store"
 )
 
 // errUnknown says that a transaction may or may not have been committed.
@@ -94,6 +96,9 @@ func formats(n int) []int16 {
 // dies under a batch it reports "conn closed", as if nothing had been sent.
 func (c *session) judge(err error) error {
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && rolledBack(pgErr) {
+		if pgErr.Code == "53100" {
+			return fmt.Errorf("%w: %w", store.ErrFull, err)
+		}
 		return err
 	}
 	return fmt.Errorf("%w: %w", errUnknown, err)

@@ -77,6 +77,8 @@ var table = []struct {
 	{body.ErrBusy, 503, "busy", 1},
 	{body.ErrSlow, 408, "too_slow", 0},
 	{accept.ErrNoAccept, 503, "not_here", 0},
+	{store.ErrFull, 503, "disk_full", 5},
+	{store.ErrBroken, 503, "unavailable", 5},
 	{operate.ErrBadCursor, 422, "invalid_request", 0},
 	{operate.ErrOtherJournal, 409, "state_conflict", 0},
 	{context.DeadlineExceeded, 503, "unavailable", 1},
@@ -94,7 +96,7 @@ func problemOf(err error) *Problem {
 	}
 	for _, row := range table {
 		if errors.Is(err, row.err) {
-			p := NewProblem(row.status, row.code, err.Error())
+			p := NewProblem(row.status, row.code, detail(err, row.err))
 			p.retryAfter = row.retry
 			return p
 		}
@@ -102,6 +104,17 @@ func problemOf(err error) *Problem {
 	p := NewProblem(http.StatusServiceUnavailable, "unavailable", "the database does not answer: nothing was stored as far as we know, try again with the same Idempotency-Key")
 	p.retryAfter = 1
 	return p
+}
+
+// detail is what a client is told: what comes from the database stays in our log.
+func detail(err, known error) string {
+	switch known {
+	case store.ErrFull:
+		return known.Error() + ": nothing was stored, it goes on by itself when there is room; try again with the same Idempotency-Key"
+	case store.ErrBroken:
+		return known.Error() + ": the server stops; try again with the same Idempotency-Key"
+	}
+	return err.Error()
 }
 
 func invalidProblem(invalid task.Invalid) *Problem {

@@ -153,5 +153,8 @@ func failure(err error) *connect.Error {
 			return connect.NewError(row.code, err)
 		}
 	}
+	if errors.Is(err, store.ErrFull) {
+		return connect.NewError(connect.CodeUnavailable, errors.New(store.ErrFull.Error()+": nothing was stored, try again"))
+	}
 	return connect.NewError(connect.CodeUnavailable, errors.New("the database does not answer: try again"))
 }

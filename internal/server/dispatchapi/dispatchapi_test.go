@@ -3,6 +3,7 @@ package dispatchapi_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -316,6 +317,7 @@ func TestDispatchErrors(t *testing.T) {
 		{accept.ErrBusy, connect.CodeUnavailable, "too many submissions"},
 		{accept.ErrNoAccept, connect.CodeUnavailable, "does not accept"},
 		{store.ErrTooManyQueues, connect.CodeResourceExhausted, "too many queues"},
+		{fmt.Errorf("%w: password", store.ErrFull), connect.CodeUnavailable, "the disk of the database is full"},
 		{errors.New("pq: password"), connect.CodeUnavailable, "the database does not answer"},
 		{task.Invalid{{Field: "tasks[1].queue", Message: "is bad"}}, connect.CodeInvalidArgument, "calls[1].queue: is bad"},
 		{task.Invalid{{Field: "queue", Message: "is bad"}}, connect.CodeInvalidArgument, "calls[0].queue: is bad"},

@@ -99,7 +99,11 @@ func refuse(w http.ResponseWriter, err error) {
 	invalid, ok := errors.AsType[task.Invalid](err)
 	if !ok {
 		w.Header().Set("Retry-After", "1")
-		answer(w, http.StatusServiceUnavailable, map[string]any{"error": "the task was not stored: try again"})
+		why := "the task was not stored: try again"
+		if errors.Is(err, store.ErrFull) {
+			why = store.ErrFull.Error() + ": " + why
+		}
+		answer(w, http.StatusServiceUnavailable, map[string]any{"error": why})
 		return
 	}
 	for i, f := range invalid {
