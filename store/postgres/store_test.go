@@ -64,12 +64,6 @@ func TestFunctionsBehaveLikeOracle(t *testing.T) {
 	storetest.RunFunctions(t, opener(t, dsn, dsn))
 }
 
-func TestPurgeSparesWhoIsToldOfIt(t *testing.T) {
-	t.Parallel()
-	dsn := testkit.Postgres(t)
-	storetest.PurgeSparesWhoIsToldOfIt(t, opener(t, dsn, dsn))
-}
-
 func TestWhatEndsAWait(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.Postgres(t)

@@ -36,6 +36,7 @@ var rules = []rule{
 	{"slots are served in their order", slotsInOrder},
 	{"a task handed back keeps its place", placeKept},
 	{"retention leaves what has not ended", retentionSpares},
+	{"a purge leaves the function that it wakes", purgeSparesWhoIsTold},
 	{"a unique key is held until its task has ended", keyHeld},
 	{"a unique key that replaces ends what waits, and only that", keyReplaces},
 	{"an idempotency key answers for one request", keyAnswers},
@@ -234,6 +235,17 @@ func retentionSpares(m *machine) {
 	for state, id := range ids {
 		require.Equal(m.rt, state, m.rowOf(id).State)
 	}
+}
+
+func purgeSparesWhoIsTold(m *machine) {
+	parent := m.hold(task.Function)
+	call := m.wait(parent)
+	purged, woken, err := m.real.Purge(ctx, []int32{m.lanes[0].ID}, everything)
+	require.NoError(m.rt, err)
+	require.Equal(m.rt, 1, purged, "the call")
+	require.Len(m.rt, woken, 1)
+	require.Equal(m.rt, task.Canceled, m.rowOf(call).State)
+	require.Equal(m.rt, task.Ready, m.rowOf(parent.ID).State, "it has to be told of the end of its call")
 }
 
 func keyHeld(m *machine) {
