@@ -114,3 +114,25 @@ func TestFaults(t *testing.T) {
 	require.Equal(t, "rejected", got.Reason)
 	require.Equal(t, "TypeError: cannot pickle 'coroutine' object", got.LastError)
 }
+
+// What the SDK cannot pass on it answers with 500, as it does for its own faults. No
+// such call is tried for ever, and its parent is told what it may be.
+func TestErrorThatCannotBeUnpickled(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	a := startApp(t, s)
+	id := a.outside(t).dispatch("told_why", "out_of_stock")
+	require.Contains(t, s.result(id), "5 times in a row for this call alone: so dispatch-py answers when it cannot pass on what the function returned or raised")
+	tree := s.tree(id)
+	require.Len(t, tree, 2)
+	require.Equal(t, "poison", tree[1].Reason)
+}
+
+func TestResultThatIsTooLarge(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	a := startApp(t, s)
+	id := a.outside(t).dispatch("told_why", "large")
+	require.Contains(t, s.result(id), "at most 17000000 are read")
+	require.Equal(t, "reject", outcomes(s.attempts(s.tree(id)[1].ID)))
+}

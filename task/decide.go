@@ -38,7 +38,19 @@ type Outcome struct {
 	RetryAfter time.Duration // asked for by the target; 0 = use the policy
 	Answer     Answer        // what came back
 	Progress   *Progress     // of a function; nil = none
+	Blame      Blame         // of a failure: whether the task itself is what ended its target
 }
+
+// Blame says what a failed attempt has shown of a task that may be what ends the
+// process that carries it out.
+type Blame int8
+
+// The values are not stored.
+const (
+	NoBlame Blame = iota // nothing
+	Cleared              // its target has lived to answer
+	Guilty               // its target ended, or broke down, with nothing but this task to blame
+)
 
 // Answer is what the target sent back, kept as it was up to a cap.
 type Answer struct {
@@ -74,8 +86,9 @@ type Decision struct {
 // Decide turns the outcome of an attempt into the task's next state. It is the
 // only place with this rule. random, in [0, 1), spreads the backoff.
 //
-// A failure spends an attempt; a throttle, an interrupt and a snooze spend none,
-// and are bounded by the policy's MaxAge alone. A wait asked for by the target
+// A failure spends an attempt, and ends the task as poison when it is the
+// [BlameBudget]th in a row that the task is to blame for; a throttle, an interrupt and a
+// snooze spend none, and are bounded by the policy's MaxAge alone. A wait asked for by the target
 // replaces the policy's backoff and is cut at [MaxRetryAfter].
 func Decide(a Attempt, o Outcome, random float64) Decision {
 	d := Decision{Failures: a.Failures, Crashes: a.Crashes}
@@ -107,6 +120,16 @@ func Decide(a Attempt, o Outcome, random float64) Decision {
 		d.To, d.Reason, d.Delay = Blocked, Mismatch, blockedFor
 	default: // Failure, and anything an executor should not have said
 		d.Failures++
+		switch o.Blame {
+		case Cleared:
+			d.Crashes = 0
+		case Guilty:
+			d.Crashes++
+		}
+		if o.Blame == Guilty && d.Crashes >= BlameBudget {
+			d.To, d.Reason = Failed, Poison
+			return d
+		}
 		if d.Failures >= a.Retry.WithDefaults().MaxAttempts {
 			d.To, d.Reason = Failed, Exhausted
 			return d

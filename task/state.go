@@ -76,7 +76,7 @@ const (
 	Rejected         Reason = 5  // failed: the target said not to retry
 	Exhausted        Reason = 6  // failed: attempts or age used up
 	Expired          Reason = 7  // failed: not started before its expiry
-	Poison           Reason = 8  // failed: its attempts kept killing the process that ran them
+	Poison           Reason = 8  // failed: its attempts kept killing what ran them
 	Error            Reason = 9  // failed: the task cannot be carried out as described
 	DependencyFailed Reason = 10 // canceled: what it waited for did not succeed
 	Skipped          Reason = 11 // canceled: not needed any more
@@ -119,18 +119,23 @@ func (k Kind) String() string { return nameOf(kindNames, k, "kind") }
 // MaxPriority is the last of the ten priorities; 0 is the first to run.
 const MaxPriority = 9
 
-// SuspectPriority is where a task waits whose attempts have killed a process:
+// SuspectPriority is where a local task waits whose attempts have killed a process:
 // behind all priorities, and claimed only alone, so that the next death has one
-// possible cause.
+// possible cause. What runs elsewhere is no danger to its node.
 const SuspectPriority = MaxPriority + 1
 
 // CrashBudget is how many deaths of its process a task is given before it ends
 // failed with reason poison.
 const CrashBudget = 3
 
+// BlameBudget is how often in a row a task may break down what carries it out
+// elsewhere before it ends failed with reason poison. There it takes more than in a
+// process of ours, for the evidence is weaker: connections break for other reasons too.
+const BlameBudget = 5
+
 // ReadyPriority is the priority under which a task waits in ready.
-func ReadyPriority(priority int16, crashes int32) int16 {
-	if crashes > 0 {
+func ReadyPriority(kind Kind, priority int16, crashes int32) int16 {
+	if kind == Local && crashes > 0 {
 		return SuspectPriority
 	}
 	return priority

@@ -254,6 +254,7 @@ func TestASuspectRunsAlone(t *testing.T) {
 		<-r.ran
 		<-r.ran
 		suspect := r.draft(5)
+		suspect.Kind = task.Local
 		r.insertSuspect(suspect)
 		for id := (task.ID{}); id != suspect.ID; {
 			select {

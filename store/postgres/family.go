@@ -165,7 +165,7 @@ func (f *family) suspended(m *member, e *ending) {
 		f.calls.add(nil, &call)
 		if r := &f.calls.rows[len(f.calls.rows)-1]; r.state == task.Ready {
 			r.at = f.position()
-			e.call.woken = store.Collect(e.call.woken, store.Woken{Lane: r.Lane, Priority: task.ReadyPriority(r.Priority, 0), Position: r.at})
+			e.call.woken = store.Collect(e.call.woken, store.Woken{Lane: r.Lane, Priority: r.Priority, Position: r.at})
 		}
 	}
 	if w.Met() {
@@ -431,7 +431,7 @@ on conflict (task, part) do update set bytes = excluded.bytes`
 	promptSQL = `
 with u as (
  update sendoff.task t set state = 1, reason = 0, at = s.pos from unnest($1, $2) as s(id, pos) where t.id = s.id and t.state = 4
- returning t.id, t.lane, case when t.crashes > 0 then 10::int2 else t.prio end as prio, t.at)
+ returning t.id, t.lane, case when t.kind = 4 and t.crashes > 0 then 10::int2 else t.prio end as prio, t.at)
 insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u`
 
 	// wakeSQL makes suspended tasks ready. Whoever takes the timer does it.
@@ -440,7 +440,7 @@ with m as (
  delete from sendoff.timer m using unnest($1, $2, $3) as s(id, at, pos) where m.at = s.at and m.id = s.id returning m.id, s.pos),
 u as (
  update sendoff.task t set state = 1, reason = 0, at = m.pos from m where t.id = m.id and t.state = 4
- returning t.id, t.lane, case when t.crashes > 0 then 10::int2 else t.prio end as prio, t.at)
+ returning t.id, t.lane, case when t.kind = 4 and t.crashes > 0 then 10::int2 else t.prio end as prio, t.at)
 insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u`
 
 	replaceSQL = `

@@ -292,7 +292,7 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 		changed := false
 		span := s.clock.take(1)
 		q := query(restartSQL).
-			id(id).i2(int16(row.State)).i8(row.Token).i8(row.At).i4(row.Lane).i2(task.ReadyPriority(row.Priority, row.Crashes)).
+			id(id).i2(int16(row.State)).i8(row.Token).i8(row.At).i4(row.Lane).i2(task.ReadyPriority(row.Kind, row.Priority, row.Crashes)).
 			i8(span.first).i2(int16(task.Restarted)).i2(int16(task.Interrupt)).text(store.RestartedError).i8(s.clock.now()).
 			i4(row.Run).i4(row.Failures + 1).i8(row.LastStarted).
 			rows(func(*wireRow) { changed = true })

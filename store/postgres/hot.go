@@ -314,7 +314,7 @@ u as (
   finished_at = case when s.state < 6 then t.finished_at else $1 end,
   failures = s.failures, crashes = s.crashes, last_outcome = s.outcome, last_code = s.code, last_error = s.error
  from s where t.id = s.id and t.token = s.token and t.state = 2` + guard + `
- returning s.n, t.id, t.lane, case when t.crashes > 0 then 10::int2 else t.prio end as prio, t.at, t.state, s.token, t.run, t.node, t.last_started,
+ returning s.n, t.id, t.lane, case when t.kind = 4 and t.crashes > 0 then 10::int2 else t.prio end as prio, t.at, t.state, s.token, t.run, t.node, t.last_started,
   s.recorded, s.number, s.code, s.outcome, s.truncated, s.error, s.headers, s.body),
 r as (insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u where state = 1),
 m as (insert into sendoff.timer (at, lane, kind, id) select at, lane, state, id from u where state in (3, 5)),
@@ -386,12 +386,12 @@ func (s *Store) explain(ctx context.Context, endings []*ending, again bool) {
 	}
 	found := map[task.ID]verdict{}
 	err := s.patiently(ctx, func(ctx context.Context, c *session) error {
-		return c.do(ctx, query(`select id, token, state, last_outcome, lane, prio, crashes, at from sendoff.task where id = any($1)`).idList(sortedIDs(append(missing, related...))).
+		return c.do(ctx, query(`select id, token, state, last_outcome, lane, kind, prio, crashes, at from sendoff.task where id = any($1)`).idList(sortedIDs(append(missing, related...))).
 			rows(func(r *wireRow) {
 				id := r.id()
 				v := verdict{token: r.i8(), state: task.State(r.i2()), outcome: task.Class(r.i2())}
 				v.woken.Lane = r.i4()
-				v.woken.Priority = task.ReadyPriority(r.i2(), r.i4())
+				v.woken.Priority = task.ReadyPriority(task.Kind(r.i2()), r.i2(), r.i4())
 				v.woken.Position = r.i8()
 				found[id] = v
 			}))

@@ -58,7 +58,7 @@ func (s *Store) operate(ctx context.Context, verb string, id task.ID, step func(
 }
 
 func standingOf(row *store.Row) victim {
-	return victim{row.ID, &standing{lane: row.Lane, prio: row.Priority, crashes: row.Crashes, at: row.At, state: row.State}}
+	return victim{row.ID, &standing{kind: row.Kind, lane: row.Lane, prio: row.Priority, crashes: row.Crashes, at: row.At, state: row.State}}
 }
 
 // Cancel ends a task; see store.Operator.
@@ -165,8 +165,8 @@ func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 with m as (delete from sendoff.timer where at = $3 and id = $1 returning id),
 u as (
  update sendoff.task set state = 1, reason = 0, at = $4
- where id = $1 and state = $2 and at = $3 and exists (select from m) returning id, lane, prio, crashes),
-r as (insert into sendoff.ready (pos, lane, prio, id) select $4, lane, case when crashes > 0 then 10::int2 else prio end, id from u)
+ where id = $1 and state = $2 and at = $3 and exists (select from m) returning id, lane, prio, kind, crashes),
+r as (insert into sendoff.ready (pos, lane, prio, id) select $4, lane, case when kind = 4 and crashes > 0 then 10::int2 else prio end, id from u)
 select from u`).
 			id(id).i2(int16(row.State)).i8(row.At).i8(span.first).
 			rows(func(*wireRow) { changed = true })), &changed)
@@ -174,7 +174,7 @@ select from u`).
 			s.clock.untake(span)
 			return err
 		}
-		woken = []store.Woken{{Lane: row.Lane, Priority: task.ReadyPriority(row.Priority, row.Crashes), Position: span.first}}
+		woken = []store.Woken{{Lane: row.Lane, Priority: task.ReadyPriority(row.Kind, row.Priority, row.Crashes), Position: span.first}}
 		return nil
 	})
 	return woken, err
@@ -197,7 +197,7 @@ func (s *Store) Delete(ctx context.Context, id task.ID) (woken []store.Woken, er
 			}
 			stmts = append(stmts,
 				query(`delete from sendoff.ready where $1 = 1 and lane = $2 and prio = $3 and pos = $4 and id = $5 returning true`).
-					i2(int16(row.State)).i4(row.Lane).i2(task.ReadyPriority(row.Priority, row.Crashes)).i8(row.At).id(id).rows(found),
+					i2(int16(row.State)).i4(row.Lane).i2(task.ReadyPriority(row.Kind, row.Priority, row.Crashes)).i8(row.At).id(id).rows(found),
 				query(`delete from sendoff.timer where $1 in (3, 4, 5) and at = $2 and id = $3 returning true`).
 					i2(int16(row.State)).i8(row.At).id(id).rows(found))
 			if hasFamily(row) {
@@ -273,7 +273,8 @@ func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit i
 		var related []task.ID
 		look := query(source).i4s(len(lanes), func(i int) int32 { return lanes[i] }).i8(int64(limit)).rows(func(r *wireRow) {
 			v := victim{r.id(), &standing{lane: r.i4(), prio: r.i2(), crashes: r.i4(), at: r.i8(), state: task.State(r.i2())}}
-			row := store.Row{ID: v.id, Kind: task.Kind(r.i2()), Flags: r.i4(), Parent: r.id()}
+			v.kind = task.Kind(r.i2())
+			row := store.Row{ID: v.id, Kind: v.kind, Flags: r.i4(), Parent: r.id()}
 			if hasFamily(&row) {
 				related = append(related, row.ID, row.Parent)
 			}

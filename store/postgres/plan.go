@@ -77,7 +77,7 @@ type victim struct {
 	*standing
 }
 
-func (v *standing) readyPriority() int16 { return task.ReadyPriority(v.prio, v.crashes) }
+func (v *standing) readyPriority() int16 { return task.ReadyPriority(v.kind, v.prio, v.crashes) }
 
 // add puts a task into the plan without asking whether it may be stored.
 func (p *plan) add(op *insertOp, t *store.NewTask) {
@@ -110,7 +110,7 @@ func (p *plan) place(s span) {
 		}
 		r.at = next
 		next++
-		r.op.woken = store.Collect(r.op.woken, store.Woken{Lane: r.Lane, Priority: task.ReadyPriority(r.Priority, 0), Position: r.at})
+		r.op.woken = store.Collect(r.op.woken, store.Woken{Lane: r.Lane, Priority: r.Priority, Position: r.at})
 	}
 	for i := range p.rows {
 		if r := &p.rows[i]; r.replaced {

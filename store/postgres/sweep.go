@@ -101,7 +101,7 @@ func makeReady(ids []task.ID, span span, each func(store.Woken)) *stmt {
 with u as (
  update sendoff.task t set state = 1, reason = 0, at = s.pos
  from unnest($1, $2) as s(id, pos) where t.id = s.id and t.state in (3, 4, 5)
- returning t.id, t.lane, case when t.crashes > 0 then 10::int2 else t.prio end as prio, t.at),
+ returning t.id, t.lane, case when t.kind = 4 and t.crashes > 0 then 10::int2 else t.prio end as prio, t.at),
 r as (insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u)
 select lane, prio, at from u`).
 		idList(ids).i8s(len(ids), func(i int) int64 { return span.first + int64(i) }).

@@ -90,7 +90,7 @@ func (w *writer) suspend(t *store.Transition, row *settled, text string, k *woke
 	if err := w.setState(&ready, text, at, 0); err != nil {
 		return err
 	}
-	return w.pushReady(row.lane, task.ReadyPriority(row.prio, t.Decision.Crashes), at, t.ID, k)
+	return w.pushReady(row.lane, row.prio, at, t.ID, k)
 }
 
 func (w *writer) makeCall(call *store.NewTask, epoch int32, k *woken) error {
@@ -188,15 +188,13 @@ func (w *writer) deliver(v *store.Wait, m *store.Message, k *woken) error {
 		return nil
 	}
 	d := dueTimer{id: v.Task}
-	var crashes int32
-	err := w.one(`select at, lane, prio, crashes from task where id = ? and state = 4`, []any{v.Task[:]}, &d.at, &d.lane, &d.prio, &crashes)
+	err := w.one(`select at, lane, prio from task where id = ? and state = 4`, []any{v.Task[:]}, &d.at, &d.lane, &d.prio)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil // it is not waiting: it finds the message when it polls again
 	}
 	if err != nil {
 		return err
 	}
-	d.prio = task.ReadyPriority(d.prio, crashes)
 	return w.promote(&d, k)
 }
 

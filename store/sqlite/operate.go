@@ -61,7 +61,7 @@ func (w *writer) unlist(row *store.Row) error {
 	switch row.State {
 	case task.Ready:
 		return w.exec(`delete from ready where lane = ? and prio = ? and pos = ? and id = ?`,
-			row.Lane, task.ReadyPriority(row.Priority, row.Crashes), row.At, row.ID[:])
+			row.Lane, task.ReadyPriority(row.Kind, row.Priority, row.Crashes), row.At, row.ID[:])
 	case task.Scheduled, task.Suspended, task.Blocked:
 		return w.exec(`delete from timer where at = ? and id = ?`, row.At, row.ID[:])
 	case task.Failed:
@@ -109,7 +109,7 @@ func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 		case row.State.Final():
 			return store.ErrFinal
 		}
-		return w.promote(&dueTimer{at: row.At, id: id, lane: row.Lane, prio: task.ReadyPriority(row.Priority, row.Crashes)}, k)
+		return w.promote(&dueTimer{at: row.At, id: id, lane: row.Lane, prio: task.ReadyPriority(row.Kind, row.Priority, row.Crashes)}, k)
 	})
 }
 

@@ -50,15 +50,16 @@ func (w *writer) due(limit int) ([]dueTimer, error) {
 	err := w.query(func(r *sql.Rows) error {
 		var d dueTimer
 		var id []byte
+		var kind task.Kind
 		var crashes int32
-		if err := r.Scan(&d.at, &id, &d.lane, &d.prio, &crashes); err != nil {
+		if err := r.Scan(&d.at, &id, &d.lane, &kind, &d.prio, &crashes); err != nil {
 			return err
 		}
 		copy(d.id[:], id)
-		d.prio = task.ReadyPriority(d.prio, crashes)
+		d.prio = task.ReadyPriority(kind, d.prio, crashes)
 		due = append(due, d)
 		return nil
-	}, `select r.at, r.id, r.lane, t.prio, t.crashes from timer r join task t on t.id = r.id where r.at <= ? order by r.at, r.id limit +?`, w.now, limit)
+	}, `select r.at, r.id, r.lane, t.kind, t.prio, t.crashes from timer r join task t on t.id = r.id where r.at <= ? order by r.at, r.id limit +?`, w.now, limit)
 	return due, err
 }
 

@@ -216,6 +216,9 @@ func (m *machine) ending(t *rapid.T, c store.Claimed) store.Transition {
 		o.Error = rapid.SampledFrom([]string{"boom", "bad\x00\xffbytes", string(bytes.Repeat([]byte("é"), 2000))}).Draw(t, "error")
 		o.Code = 503
 	}
+	if o.Class == task.Failure {
+		o.Blame = rapid.SampledFrom([]task.Blame{task.NoBlame, task.Cleared, task.Guilty}).Draw(t, "blame")
+	}
 	if rapid.Bool().Draw(t, "answer") {
 		o.Answer = task.Answer{Body: []byte("body\x00"), Header: []task.Header{{Name: "X-A", Value: "1"}}, Truncated: true}
 	}

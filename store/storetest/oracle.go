@@ -212,7 +212,7 @@ func (o *Oracle) schedule(row *store.Row, at int64, why task.Reason) {
 
 func (o *Oracle) makeReady(row *store.Row, pos int64, why task.Reason, woken *[]store.Woken) {
 	row.State, row.Reason, row.At = task.Ready, why, pos
-	e := store.ReadyEntry{Lane: row.Lane, Priority: task.ReadyPriority(row.Priority, row.Crashes), Position: pos, ID: row.ID}
+	e := store.ReadyEntry{Lane: row.Lane, Priority: task.ReadyPriority(row.Kind, row.Priority, row.Crashes), Position: pos, ID: row.ID}
 	o.ready[row.ID] = e
 	*woken = store.Collect(*woken, store.Woken{Lane: e.Lane, Priority: e.Priority, Position: pos})
 }

@@ -331,3 +331,29 @@ async def chain(n: int) -> int:
         total = await slow_add(total, i)
     low, high = await dispatch.gather(slow_add(total, 1), slow_add(total, 2))
     return low * high
+
+
+class OutOfStock(Exception):
+    """Cannot be unpickled: what it passes on is not what it takes."""
+
+    def __init__(self, sku, left):
+        super().__init__(f"{sku}: {left} left")
+
+
+@dispatch.function
+def out_of_stock(sku: str) -> int:
+    raise OutOfStock(sku, 3)
+
+
+@dispatch.function
+def large(n: int) -> str:
+    return "x" * n
+
+
+@dispatch.function
+async def told_why(name: str) -> str:
+    try:
+        await (out_of_stock("pen") if name == "out_of_stock" else large(18_000_000))
+    except Exception as e:
+        return str(e)
+    return "no error"

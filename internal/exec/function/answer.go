@@ -20,6 +20,10 @@ func (r *run) read(a *answer) (*sdkv1.RunResponse, verdict) {
 	switch {
 	case a.status != http.StatusOK:
 		return nil, r.refused(a)
+	case a.large && isProto(a.header.Get("Content-Type")): // the same function gives the same result
+		v := r.fail(sdkv1.Status_STATUS_INVALID_RESPONSE, http.StatusOK, a.fault+": return less, or keep it elsewhere and return where")
+		v.effect = hold
+		return nil, v
 	case a.fault != "":
 		return nil, r.invalid(a.fault)
 	case !isProto(a.header.Get("Content-Type")):
@@ -83,7 +87,11 @@ func (r *run) refused(a *answer) verdict {
 	}
 	v := r.fail(sdkv1.Status_STATUS_TEMPORARY_ERROR, a.status, text)
 	v.outcome.RetryAfter = wait
-	if a.status == http.StatusInternalServerError && reason.Code == "" && r.stuck() {
+	v.plain = a.status == http.StatusInternalServerError && reason.Code == "" && !r.state.ours && !r.endpoint.ours()
+	if v.plain && r.task.LastCode == http.StatusInternalServerError {
+		v.effect = hold // again: it tells of the call
+	}
+	if v.plain && r.stuck() {
 		v.outcome.Progress = &task.Progress{Restart: true}
 		v.outcome.Error += ", " + strconv.Itoa(restartFailures) + " times in a row when it was to go on: it is begun again from its input"
 	}
@@ -93,8 +101,8 @@ func (r *run) refused(a *answer) verdict {
 // stuck tells whether a plain 500 is how dispatch-py says that it cannot read
 // its own state: on a resume, again and again. Sendoff's SDK never says it so.
 func (r *run) stuck() bool {
-	return r.resumed && !r.state.ours && r.task.LastCode == http.StatusInternalServerError &&
-		r.task.Failures+1 >= restartFailures && r.cfg.RestartIncompatible(r.spec.Endpoint)
+	return r.resumed && r.task.LastCode == http.StatusInternalServerError &&
+		r.task.Failures+1 >= restartFailures && r.cfg.RestartIncompatible(r.spec.Endpoint) && r.memory.restart(r.task.ID)
 }
 
 // shutOut is the verdict for 401, 403 and 404: the endpoint did not run the

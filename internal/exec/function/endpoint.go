@@ -36,6 +36,8 @@ type endpoint struct {
 	probing   bool          // one run is asking whether it takes runs again
 	putOff    time.Duration // by which those are spread that came meanwhile
 	reason    string
+	accused   task.ID // the call that was answered with a plain 500 since a run was answered well; zero = none
+	several   bool    // others were too
 	lastError string
 	successes int64
 	failures  int64
@@ -85,6 +87,25 @@ func (e *endpoint) isAway() bool {
 // open ends a pause; e.mu is held.
 func (e *endpoint) open() {
 	e.until, e.pause, e.putOff, e.away, e.reason = time.Time{}, 0, 0, false, ""
+}
+
+// accuse notes a plain 500, and tells whether only this call has got one since a run
+// was answered well: otherwise it may be the app that is out of order.
+func (e *endpoint) accuse(id task.ID) (only bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.accused.IsZero() {
+		e.accused = id
+	}
+	e.several = e.several || e.accused != id
+	return !e.several
+}
+
+// clear notes that a run was answered well.
+func (e *endpoint) clear() {
+	e.mu.Lock()
+	e.accused, e.several = task.ID{}, false
+	e.mu.Unlock()
 }
 
 // leave says that the run was not made after all.

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -21,9 +20,9 @@ import (
 const (
 	maxReason       = 300      // bytes of a text that quotes an endpoint
 	keptBody        = 64 << 10 // bytes of a result that is kept of each failure; of the last one it is kept whole
-	brokenInARow    = 3        // connections closed without an answer, before the text says whose fault it may be
 	invalidInARow   = 5        // answers that make no sense, before the call is given up
 	restartFailures = 3        // plain 500s in a row on a resume, before the call is begun again
+	maxRestarts     = 2        // of that kind, while this node remembers the call
 )
 
 // fail is the verdict for a run that this side gives a status. The parent sees
@@ -70,12 +69,8 @@ func (r *run) noAnswer(err error) verdict {
 		return v
 	}
 	s, text := connection(err)
-	if closed(err) {
-		if n := r.memory.broke(r.task.ID); n >= brokenInARow {
-			text += fmt.Sprintf(", %d times in a row: this call may be what ends the app that serves it", n)
-		}
-	}
 	v := r.fail(s, 0, text)
+	v.broke = closed(err)
 	if unreachable(err) { // that says nothing about how many runs it can take
 		v.effect, v.pause, v.away = hold, text, true
 	}

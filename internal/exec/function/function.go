@@ -149,7 +149,7 @@ func (x *Executor) Execute(ctx context.Context, t *store.Claimed, spec *task.Spe
 	if wait := r.endpoint.enter(x.cfg.Now()); wait > 0 {
 		return r.handBack(wait, "the endpoint is left alone for a while: "+r.endpoint.why())
 	}
-	ticket, ok := r.endpoint.limiter.acquire(ctx, patience)
+	ticket, ok := r.room(ctx)
 	if !ok {
 		r.endpoint.leave()
 		if o, stopped := exec.Stopped(ctx); stopped {
@@ -158,7 +158,8 @@ func (x *Executor) Execute(ctx context.Context, t *store.Claimed, spec *task.Spe
 		return r.handBack(busyWait, "the endpoint is busy")
 	}
 	v := r.attempt(ctx)
-	r.endpoint.limiter.release(ticket, v.effect)
+	alone := r.endpoint.limiter.release(ticket, v.effect, v.broke)
+	r.blame(&v, alone)
 	r.endpoint.note(&v, x.cfg.Now())
 	r.remember(&v)
 	return v.outcome
@@ -172,7 +173,7 @@ func (r *run) remember(v *verdict) {
 			r.memory.answered(r.task.ID, r.target.key, r.task.Token)
 			return
 		}
-		r.memory.forget(r.task.ID)
+		r.memory.wentOn(r.task.ID)
 	case task.Success, task.Reject, task.Continue, task.Expire, task.Cancel:
 		r.memory.forget(r.task.ID)
 	}

@@ -29,13 +29,19 @@ type limiter struct {
 	limit    float64
 	steady   bool // it was halved before
 	cuts     int64
+	breaks   int64     // connections that broke
 	moved    time.Time // when a run ended last
 	inFlight int
 	waiting  []chan struct{} // closed when there is room, oldest first
+	empty    chan struct{}   // closed when no run is under way; nil = nobody waits for that
+	apart    *time.Timer     // a run has the host for itself until it fires; nil = none has
 }
 
 // ticket lets a run begin; it is given back with what came of it.
-type ticket struct{ cuts int64 }
+type ticket struct {
+	cuts, breaks int64
+	apart        *time.Timer // set when the run has the host for itself
+}
 
 func newLimiter(least, most, queue int) *limiter {
 	least = min(max(least, 1), most)
@@ -46,7 +52,7 @@ func newLimiter(least, most, queue int) *limiter {
 // has ended for so long, and after maxPatience in any case.
 func (l *limiter) acquire(ctx context.Context, patience time.Duration) (ticket, bool) {
 	l.mu.Lock()
-	if l.inFlight < int(l.limit) && len(l.waiting) == 0 {
+	if l.apart == nil && l.inFlight < int(l.limit) && len(l.waiting) == 0 {
 		defer l.mu.Unlock()
 		return l.take(), true
 	}
@@ -65,7 +71,57 @@ func (l *limiter) acquire(ctx context.Context, patience time.Duration) (ticket, 
 	if l.forget(room) {
 		return ticket{}, false
 	}
-	return ticket{l.cuts}, true // whoever closed room has taken it for us
+	return ticket{cuts: l.cuts, breaks: l.breaks}, true // whoever closed room has taken it for us
+}
+
+// acquireApart waits for the host to itself, for a while, and tells whether it has it:
+// nothing else begins meanwhile, nor for so long afterwards.
+func (l *limiter) acquireApart(ctx context.Context, patience, length time.Duration) (ticket, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.apart != nil {
+		return ticket{}, false
+	}
+	t := ticket{cuts: l.cuts, apart: time.NewTimer(patience)}
+	l.apart = t.apart
+	if l.inFlight > 0 && !l.becameEmpty(ctx, t.apart.C) {
+		l.together(t.apart)
+		return ticket{}, false
+	}
+	t.apart.Stop()
+	t.apart = time.AfterFunc(length, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.together(t.apart)
+	})
+	l.apart, t.breaks = t.apart, l.breaks
+	l.inFlight++
+	return t, true
+}
+
+// becameEmpty waits until no run is under way, and tells whether that came to be; mu is
+// held before and after.
+func (l *limiter) becameEmpty(ctx context.Context, enough <-chan time.Time) bool {
+	empty := make(chan struct{})
+	l.empty = empty
+	l.mu.Unlock()
+	select {
+	case <-empty:
+	case <-enough:
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	l.empty = nil
+	return l.inFlight == 0
+}
+
+// together ends the time in which a run has the host to itself.
+func (l *limiter) together(apart *time.Timer) {
+	if apart != nil && l.apart == apart {
+		apart.Stop()
+		l.apart = nil
+		l.admit()
+	}
 }
 
 // waited waits for room for a while, and tells whether to wait no longer.
@@ -86,7 +142,7 @@ func (l *limiter) waited(ctx context.Context, room <-chan struct{}, patience tim
 
 func (l *limiter) take() ticket {
 	l.inFlight++
-	return ticket{l.cuts}
+	return ticket{cuts: l.cuts, breaks: l.breaks}
 }
 
 // forget takes a waiting run out of the line; false when it has got its room.
@@ -100,14 +156,23 @@ func (l *limiter) forget(room chan struct{}) bool {
 	return false
 }
 
-// release ends a run.
-func (l *limiter) release(t ticket, e effect) {
+// release ends a run whose connection broke, or did not, and tells whether that broke
+// alone: no other run was under way, and none of those that it began beside has broken.
+func (l *limiter) release(t ticket, e effect, broke bool) (alone bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if broke {
+		alone = l.inFlight == 1 && t.breaks == l.breaks
+		l.breaks++
+	}
 	full := 2*l.inFlight >= int(l.limit)
-	l.inFlight--
+	if l.inFlight--; l.inFlight == 0 && l.empty != nil {
+		close(l.empty)
+		l.empty = nil
+	}
 	l.moved = time.Now()
 	switch {
+	case alone: // one run is not too many
 	case e == shrink && t.cuts == l.cuts:
 		l.limit, l.steady = max(float64(l.least), l.limit/2), true
 		l.cuts++
@@ -116,7 +181,14 @@ func (l *limiter) release(t ticket, e effect) {
 	case e == grow && full:
 		l.limit = min(float64(l.most), l.limit+1)
 	}
-	for len(l.waiting) > 0 && l.inFlight < int(l.limit) {
+	l.together(t.apart)
+	l.admit()
+	return alone
+}
+
+// admit lets those begin that wait, as far as there is room.
+func (l *limiter) admit() {
+	for l.apart == nil && len(l.waiting) > 0 && l.inFlight < int(l.limit) {
 		l.take()
 		close(l.waiting[0])
 		l.waiting = l.waiting[1:]

@@ -40,7 +40,7 @@ func load(t *testing.T, l *limiter, clients int, seconds int, run func(inFlight 
 				mu.Unlock()
 				took, e := run(n)
 				time.Sleep(took)
-				l.release(tk, e)
+				l.release(tk, e, false)
 			}
 		})
 	}
@@ -101,7 +101,7 @@ func TestABurstHalvesOnce(t *testing.T) {
 		require.True(t, ok)
 	}
 	for _, tk := range tickets {
-		l.release(tk, shrink)
+		l.release(tk, shrink, false)
 	}
 	limit, _, _ := l.stats()
 	require.Equal(t, 10, limit)
@@ -112,7 +112,7 @@ func TestAnIdleLimitStays(t *testing.T) {
 	l := newLimiter(1, 256, 0)
 	for range 1000 {
 		tk, _ := l.acquire(t.Context(), 0)
-		l.release(tk, grow)
+		l.release(tk, grow, false)
 	}
 	limit, _, _ := l.stats()
 	require.Equal(t, startLimit, limit)
@@ -137,7 +137,7 @@ func TestWaitingIsBounded(t *testing.T) {
 		_, ok = l.acquire(t.Context(), time.Hour)
 		require.False(t, ok) // a third one does not even wait
 		time.Sleep(2 * time.Second)
-		l.release(held, hold)
+		l.release(held, hold, false)
 		synctest.Wait()
 		require.Equal(t, []string{"0 false", "1 true"}, got)
 		canceled, cancel := context.WithCancel(t.Context())
@@ -177,7 +177,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	require.True(t, m.holds(task.ID{7}, "e", 1))
 	require.False(t, m.holds(task.ID{7}, "f", 1))
 	require.False(t, m.holds(task.ID{7}, "e", 2))
-	require.Equal(t, 1, m.broke(task.ID{7}))
+	m.broke(task.ID{7})
+	require.Equal(t, 1, m.breaks(task.ID{7}))
 	m.forget(task.ID{7})
 	m.forget(task.ID{7})
 	require.False(t, m.holds(task.ID{7}, "e", 1))
@@ -197,4 +198,61 @@ func FuzzState(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, s.size(), again.size())
 	})
+}
+
+// What runs apart has the host to itself: it waits for the runs under way, and
+// nothing begins beside it before its time is over.
+func TestARunApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(1, 10, 10)
+		held, _ := l.acquire(t.Context(), 0)
+		begun := make(chan ticket, 2)
+		go func() {
+			tk, ok := l.acquireApart(t.Context(), time.Second, 10*time.Second)
+			require.True(t, ok)
+			begun <- tk
+		}()
+		synctest.Wait()
+		_, ok := l.acquireApart(t.Context(), time.Second, time.Second)
+		require.False(t, ok, "two runs apart at a time")
+		beside := make(chan time.Time, 1)
+		go func() {
+			tk, ok := l.acquire(t.Context(), time.Hour)
+			require.True(t, ok)
+			beside <- time.Now()
+			l.release(tk, hold, false)
+		}()
+		synctest.Wait()
+		require.Empty(t, begun)
+		l.release(held, hold, false)
+		apart, from := <-begun, time.Now()
+		require.Equal(t, 10*time.Second, (<-beside).Sub(from), "others go on when its time is over")
+		synctest.Wait()
+		require.True(t, l.release(apart, hold, true), "it broke when nothing else was under way")
+	})
+}
+
+func TestARunApartGivesUpWhenOthersTakeLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(1, 10, 10)
+		held, _ := l.acquire(t.Context(), 0)
+		_, ok := l.acquireApart(t.Context(), time.Second, time.Minute)
+		require.False(t, ok)
+		other, ok := l.acquire(t.Context(), 0)
+		require.True(t, ok, "the host is open again")
+		l.release(other, hold, false)
+		require.True(t, l.release(held, shrink, true))
+		limit, inFlight, _ := l.stats()
+		require.Equal(t, []int{10, 0}, []int{limit, inFlight}, "one run alone was not too many")
+	})
+}
+
+func TestRunsThatBreakTogetherAreNotAlone(t *testing.T) {
+	l := newLimiter(1, 10, 10)
+	first, _ := l.acquire(t.Context(), 0)
+	second, _ := l.acquire(t.Context(), 0)
+	require.False(t, l.release(first, shrink, true))
+	require.False(t, l.release(second, shrink, true), "the last to be noticed is not the only one that broke")
+	third, _ := l.acquire(t.Context(), 0)
+	require.True(t, l.release(third, shrink, true))
 }

@@ -23,6 +23,7 @@ type recollection struct {
 	writer   int64 // token of the attempt whose answer came from Sendoff's SDK; 0 = none
 	broken   int   // attempts in a row whose connection was closed without an answer
 	invalid  int   // attempts in a row whose answer made no sense
+	restarts int   // times it was begun again because its state could not be read
 }
 
 func newMemory(size int) *memory { return &memory{size: size, byTask: map[task.ID]*list.Element{}} }
@@ -63,13 +64,50 @@ func (m *memory) answered(id task.ID, endpoint string, token int64) {
 	r.endpoint, r.writer, r.broken, r.invalid = endpoint, token, 0, 0
 }
 
+// wentOn notes an answer of another SDK with which the call goes on.
+func (m *memory) wentOn(id task.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e, ok := m.byTask[id]; ok {
+		r := e.Value.(*recollection)
+		r.writer, r.broken, r.invalid = 0, 0, 0
+	}
+}
+
 // broke counts a connection that was closed without an answer.
-func (m *memory) broke(id task.ID) int {
+func (m *memory) broke(id task.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.of(id).broken++
+}
+
+// breaks is how many connections of a call in a row were closed without an answer.
+func (m *memory) breaks(id task.ID) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e, ok := m.byTask[id]; ok {
+		return e.Value.(*recollection).broken
+	}
+	return 0
+}
+
+// unbroken notes that there was an answer.
+func (m *memory) unbroken(id task.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e, ok := m.byTask[id]; ok {
+		e.Value.(*recollection).broken = 0
+	}
+}
+
+// restart tells whether a call may be begun again because its state cannot be read,
+// and counts that: what comes back each time is no matter of the state.
+func (m *memory) restart(id task.ID) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.of(id)
-	r.broken++
-	return r.broken
+	r.restarts++
+	return r.restarts <= maxRestarts
 }
 
 // failed counts an answer that made no sense.
@@ -77,7 +115,7 @@ func (m *memory) failed(id task.ID) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.of(id)
-	r.invalid, r.broken = r.invalid+1, 0
+	r.invalid++
 	return r.invalid
 }
 

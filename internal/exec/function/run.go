@@ -37,6 +37,8 @@ type verdict struct {
 	answers bool   // the endpoint runs functions: it is not paused any more
 	pause   string // why the endpoint is to be left alone; "" = it is not
 	away    bool   // because there is no connection to it
+	broke   bool   // the connection was closed without an answer
+	plain   bool   // a plain 500, which is not how the protocol reports an error
 	sdk     string // Sendoff's SDK, as the report calls it
 	warm    bool   // the endpoint may hold the journal that this attempt left
 }

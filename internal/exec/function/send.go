@@ -16,6 +16,7 @@ type answer struct {
 	header http.Header
 	body   []byte
 	fault  string // why the body was not read; "" = it was
+	large  bool   // because it is too large
 }
 
 // maxComplaint bounds what is read of an answer that is no result.
@@ -34,7 +35,7 @@ func (r *run) send(ctx context.Context, request *http.Request) (*answer, error) 
 	case a.status != http.StatusOK:
 		a.body, _ = io.ReadAll(io.LimitReader(response.Body, maxComplaint)) // a part of it will do
 	case response.ContentLength > int64(r.cfg.MaxAnswer):
-		a.fault = fmt.Sprintf("the answer has %d bytes: at most %d are read", response.ContentLength, r.cfg.MaxAnswer)
+		a.fault, a.large = fmt.Sprintf("the answer has %d bytes: at most %d are read", response.ContentLength, r.cfg.MaxAnswer), true
 	default:
 		err = a.read(response, r.cfg.MaxAnswer)
 	}
@@ -81,7 +82,7 @@ func (a *answer) read(response *http.Response, most int) error {
 	}
 	b, err := io.ReadAll(io.LimitReader(body, int64(most)+1))
 	if len(b) > most {
-		a.fault = fmt.Sprintf("the answer is longer than %d bytes", most)
+		a.fault, a.large = fmt.Sprintf("the answer is longer than %d bytes", most), true
 		return nil
 	}
 	if errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) {

@@ -207,16 +207,6 @@ func TestNoConnection(t *testing.T) {
 	}
 }
 
-func TestACallThatKillsItsEndpoint(t *testing.T) {
-	x := newExecutor(t, function.Config{})
-	hangup := listen(t, func(c net.Conn) { c.Close() })
-	for n := range 4 {
-		o := x.Execute(t.Context(), first(), greet(hangup))
-		require.Equal(t, task.Failure, o.Class)
-		require.Equal(t, n >= 2, strings.Contains(o.Error, fmt.Sprintf("%d times in a row: this call may be what ends the app", n+1)), o.Error)
-	}
-}
-
 // A page of a proxy may go away; a thing that never speaks the protocol does not.
 func TestAnswersThatMakeNoSense(t *testing.T) {
 	for name, a := range map[string]*app{
