@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sendoff-dev/sendoff"
 )
@@ -20,7 +21,35 @@ func (s *session) detail(ctx context.Context, id string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(describe(task), timeline(attempts, task.Error)...), nil
+	lines := describe(task)
+	if task.Kind == "function" {
+		steps, err := lastSteps(ctx, s.client, id)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, stepLines(steps)...)
+	}
+	return append(lines, timeline(attempts, task.Error)...), nil
+}
+
+// stepLines show the newest steps of a call.
+func stepLines(p *sendoff.StepPage) []string {
+	if len(p.Items) == 0 {
+		return nil
+	}
+	lines := []string{"", fmt.Sprintf("%-12s  %8s  %-11s  %8s  %s", "START", "LATENCY", "STATE", "ATTEMPTS", "STEP")}
+	if n := stepTotal(p) - len(p.Items); n > 0 {
+		lines = append(lines, fmt.Sprintf("%s before these; see sendoff tasks steps", counted(n, "step")))
+	}
+	for i := range p.Items {
+		s := &p.Items[i]
+		attempt, took, state := stepCells(s, time.Now())
+		lines = append(lines, fmt.Sprintf("%-12s  %8s  %-11s  %8s  %s", s.StartedAt.Local().Format(timeOfDay), took, state, attempt, clean(s.Name)))
+		if end := stepEnd(s); end != "" {
+			lines = append(lines, "  "+clean(end))
+		}
+	}
+	return lines
 }
 
 // describe shows a call without its round trips.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sendoff-dev/sendoff"
@@ -28,7 +30,9 @@ type call struct {
 	next     time.Time // of the next attempt
 	looked   time.Time // when it was read
 	err      string
-	input    string // as JSON; "" = not known
+	function bool
+	input    string // as JSON; see peeked
+	peeked   bool   // the input was read
 	folded   int    // calls below it that are not kept any more
 	made     time.Time
 	steps    callSteps
@@ -64,7 +68,7 @@ func callOf(t *engine.Task) *call {
 		endpoint: t.Spec.Endpoint, state: t.State.String(), reason: t.Reason.String(), trips: t.Token, looked: time.Now(),
 		began: micros(t.FirstStarted), ended: micros(t.FinishedAt), err: t.LastError,
 	}
-	c.made = micros(t.CreatedAt)
+	c.made, c.function = micros(t.CreatedAt), t.Kind == task.Function
 	if !t.Parent.IsZero() {
 		c.parent = t.Parent.String()
 	}
@@ -95,7 +99,7 @@ func remoteCall(t *sendoff.Task) *call {
 		id: t.ID, key: t.ID, parent: t.ParentID, name: cmp.Or(t.Function, t.Name, t.URL, t.Handler), endpoint: t.Endpoint,
 		state: t.State, reason: t.Reason, attempt: t.Attempts, began: t.CreatedAt, ended: t.FinishedAt, next: t.NextAt, err: t.LastError,
 	}
-	c.made = t.CreatedAt
+	c.made, c.function = t.CreatedAt, t.Function != ""
 	if t.State == "suspended" || t.State == "ready" && !t.StartedAt.IsZero() {
 		c.attempt++
 	}
@@ -139,7 +143,7 @@ func (f *forest) put(c *call) (before *call) {
 	case before == nil:
 		f.total++
 	default:
-		c.folded, c.steps, c.input = before.folded, before.steps, before.input
+		c.folded, c.steps, c.input, c.peeked = before.folded, before.steps, before.input, before.peeked
 		if before.final() {
 			f.ended[before.state]--
 		}
@@ -153,12 +157,39 @@ func (f *forest) put(c *call) (before *call) {
 
 // open is how many calls have not ended.
 func (f *forest) open() (n int) {
-	for _, c := range f.calls {
-		if !c.final() {
-			n++
-		}
+	for _, count := range f.unfinished() {
+		n += count
 	}
 	return n
+}
+
+// unfinished counts the calls that have not ended by their state.
+func (f *forest) unfinished() map[string]int {
+	counts := map[string]int{}
+	for _, c := range f.calls {
+		if !c.final() {
+			counts[c.state]++
+		}
+	}
+	return counts
+}
+
+// callStates are the states in the order in which they are counted.
+var callStates = []string{"running", "ready", "suspended", "scheduled", "blocked", "succeeded", "failed", "canceled"}
+
+// counts is how many calls there are, by their state.
+func (f *forest) counts() string {
+	open, parts := f.unfinished(), []string(nil)
+	for _, state := range callStates {
+		if n := open[state] + f.ended[state]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, state))
+		}
+	}
+	text := counted(f.total, "call")
+	if len(parts) > 0 {
+		text += ": " + strings.Join(parts, ", ")
+	}
+	return text
 }
 
 // trim forgets ended calls without calls of their own, oldest first, until there

@@ -17,14 +17,25 @@ type treeRow struct {
 	step  *sendoff.StepRecord // nil = a call or a note
 	lines string              // that lead to it
 	note  string
+	below int // rows that are folded away
 }
 
-// rows is the tree from the oldest call to the newest. More than siblings calls
-// of one caller are summed up, except for those that did not succeed; 0 = all
-// are shown.
-func (f *forest) rows(siblings int) []treeRow {
+// treeView says which rows of a tree are shown. The zero value shows all.
+type treeView struct {
+	siblings int             // calls of one caller, the others are summed up; 0 = all
+	folded   map[string]bool // keys of calls that are shown without what is below them
+	failed   bool            // only what failed, with its callers
+}
+
+// rows is the tree from the oldest call to the newest. Where calls are summed
+// up, those that did not succeed are left.
+func (f *forest) rows(view treeView) []treeRow {
 	below := map[string][]*call{}
+	keep := f.failing()
 	for _, c := range f.calls {
+		if view.failed && !keep[c.key] {
+			continue
+		}
 		parent := c.parent
 		if f.calls[parent] == nil {
 			parent = "" // its caller is not in view
@@ -36,19 +47,41 @@ func (f *forest) rows(siblings int) []treeRow {
 	}
 	var rows []treeRow
 	for _, c := range below[""] {
-		rows = append(rows, treeRow{call: c})
-		rows = appendBelow(rows, c, below, "", siblings)
+		rows = view.appendCall(rows, treeRow{call: c}, below, "")
 	}
 	return rows
 }
 
-func appendBelow(rows []treeRow, of *call, below map[string][]*call, lead string, siblings int) []treeRow {
-	shown, note := summed(below[of.key], siblings)
-	if of.folded > 0 {
+// failing are the calls that failed, or have failed until now, and their callers.
+func (f *forest) failing() map[string]bool {
+	keep := map[string]bool{}
+	for _, c := range f.calls {
+		failed := c.state == "failed" || c.err != "" || slices.ContainsFunc(c.steps.items, func(s sendoff.StepRecord) bool { return s.State == "failed" })
+		for at := c; failed && at != nil && !keep[at.key]; at = f.calls[at.parent] {
+			keep[at.key] = true
+		}
+	}
+	return keep
+}
+
+// appendCall adds a call and what is below it, unless that is folded.
+func (v *treeView) appendCall(rows []treeRow, r treeRow, below map[string][]*call, lead string) []treeRow {
+	at := len(rows)
+	rows = v.appendBelow(append(rows, r), r.call, below, lead)
+	if v.folded[r.call.key] {
+		rows[at].below = len(rows) - at - 1
+		rows = rows[:at+1]
+	}
+	return rows
+}
+
+func (v *treeView) appendBelow(rows []treeRow, of *call, below map[string][]*call, lead string) []treeRow {
+	shown, note := summed(below[of.key], v.siblings)
+	if of.folded > 0 && !v.failed {
 		note = strings.TrimPrefix(note+", "+counted(of.folded, "earlier call")+" not shown", ", ")
 	}
-	children := inOrder(of.steps.items, shown)
-	if first := of.steps.earlierNote(); first != "" {
+	children := inOrder(v.steps(of), shown)
+	if first := of.steps.earlierNote(); first != "" && !v.failed {
 		children = append([]treeRow{{note: first}}, children...)
 	}
 	if note != "" {
@@ -59,13 +92,27 @@ func appendBelow(rows []treeRow, of *call, below map[string][]*call, lead string
 		if i == len(children)-1 {
 			branch, next = "└─ ", "   "
 		}
-		r.lines = lead + branch
-		rows = append(rows, r)
-		if r.call != nil {
-			rows = appendBelow(rows, r.call, below, lead+next, siblings)
+		if r.lines = lead + branch; r.call != nil {
+			rows = v.appendCall(rows, r, below, lead+next)
+		} else {
+			rows = append(rows, r)
 		}
 	}
 	return rows
+}
+
+// steps are those of a call that are shown.
+func (v *treeView) steps(of *call) []sendoff.StepRecord {
+	if !v.failed {
+		return of.steps.items
+	}
+	var failed []sendoff.StepRecord
+	for _, s := range of.steps.items {
+		if s.State == "failed" {
+			failed = append(failed, s)
+		}
+	}
+	return failed
 }
 
 // inOrder are the steps and the calls of a function in the order in which it
@@ -137,6 +184,19 @@ func (r *treeRow) text() string {
 	return r.note
 }
 
+// label is the name in a row of the live view: with the input of a call, and how
+// much is folded away below it.
+func (r *treeRow) label() string {
+	text := r.text()
+	if r.call != nil && r.call.input != "" {
+		text += "(" + oneLine(r.call.input, maxInput) + ")"
+	}
+	if r.below > 0 {
+		text += fmt.Sprintf(" [+%d]", r.below)
+	}
+	return text
+}
+
 // cells are the columns of a row after its name: the state for its color, and
 // what came of it.
 func (r *treeRow) cells(now time.Time) (attempt, took, status, state, end string) {
@@ -153,7 +213,7 @@ func (r *treeRow) isNote() bool { return r.call == nil && r.step == nil }
 
 // printTree prints the calls as a tree.
 func printTree(t *terminal, f *forest, siblings int, now time.Time) {
-	rows := f.rows(siblings)
+	rows := f.rows(treeView{siblings: siblings})
 	names, width := make([]string, len(rows)), len("FUNCTION")
 	for i := range rows {
 		names[i] = rows[i].lines + oneLine(rows[i].text(), maxName)

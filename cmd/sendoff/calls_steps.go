@@ -12,6 +12,15 @@ import (
 type callSteps struct {
 	items   []sendoff.StepRecord // oldest first
 	earlier int                  // steps that are not among them
+	at      time.Time            // when they were read, and how the call was then
+	state   string
+	trips   int64
+}
+
+// stale tells whether there may be others by now.
+func (s *callSteps) stale(c *call, now time.Time) bool {
+	changed := s.state != c.state || s.trips != c.trips
+	return (changed || c.state == "running") && now.Sub(s.at) >= stepsEvery || changed && c.final()
 }
 
 func stepsInTree(p *sendoff.StepPage) callSteps {

@@ -30,6 +30,7 @@ type frame struct {
 	detailTop      int
 	intro          []string // while there are no calls
 	status         string
+	keys           string // what the keys do; shown where there is room
 	paint          func(word, text string) string
 	reverse        func(text string) string
 }
@@ -39,7 +40,7 @@ const minLogPane = 14 // lines of a screen that has room for logs below the tree
 // split divides the lines of the tree screen: those of the tree, and those of
 // the log below it.
 func (f *frame) split() (tree, logs int) {
-	body := max(f.lines-2, 1) // without head and status bar
+	body := max(f.lines-1-f.bars(), 1) // without the head
 	if f.lines < minLogPane || len(f.logs) == 0 {
 		return body, 0
 	}
@@ -53,17 +54,32 @@ func (f *frame) draw() []string {
 	switch f.mode {
 	case logScreen:
 		out = append(out, f.head("LOGS"))
-		out = append(out, f.logLines(f.lines-2, f.back)...)
+		out = append(out, f.logLines(f.lines-1-f.bars(), f.back)...)
 	case detailScreen:
 		out = append(out, f.detailLines()...)
 	default:
 		out = f.drawTree()
 	}
-	for len(out) < f.lines-1 {
+	body := max(f.lines-f.bars(), 0)
+	for len(out) < body {
 		out = append(out, "")
 	}
-	return append(out[:max(f.lines-1, 0)], f.reverse(padded(" "+f.status, f.columns)))
+	out = append(out[:body], f.reverse(padded(" "+f.status, f.columns)))
+	if f.bars() > 1 {
+		out = append(out, f.paint("rule", cut(" "+f.keys, f.columns)))
+	}
+	return out
 }
+
+// bars are the lines below the picture: the status, and the keys.
+func (f *frame) bars() int {
+	if f.keys != "" && f.lines >= minKeyBar {
+		return 2
+	}
+	return 1
+}
+
+const minKeyBar = 10 // lines of a screen that has room for what the keys do
 
 func (f *frame) head(text string) string { return f.paint("head", cut(text, f.columns)) }
 
@@ -73,7 +89,7 @@ func (f *frame) detailLines() []string {
 		all = append(all, wrapped(line, f.columns)...)
 	}
 	all = all[max(min(f.detailTop, len(all)-1), 0):]
-	return all[:min(len(all), f.lines-1)]
+	return all[:min(len(all), max(f.lines-f.bars(), 0))]
 }
 
 func (f *frame) logLines(n, back int) []string {
@@ -114,7 +130,7 @@ func (f *frame) nameWidth() int {
 	width := len("FUNCTION")
 	for i := f.top; i < len(f.rows) && i < f.top+f.lines; i++ {
 		if r := &f.rows[i]; !r.isNote() {
-			width = max(width, textWidth(r.lines)+textWidth(r.text()))
+			width = max(width, textWidth(r.lines)+textWidth(r.label()))
 		}
 	}
 	return min(width, max(f.columns/2, 12))
@@ -129,7 +145,7 @@ func (f *frame) treeLine(i, width int) string {
 		return cut(mark+r.lines+r.note, f.columns)
 	}
 	attempt, took, status, state, end := r.cells(f.now)
-	left := fmt.Sprintf("%s%s  %7s  %8s  ", mark, padded(r.lines+clean(r.text()), width), attempt, took)
+	left := fmt.Sprintf("%s%s  %7s  %8s  ", mark, padded(r.lines+clean(r.label()), width), attempt, took)
 	right := status
 	if end != "" {
 		right += "  " + clean(end)

@@ -13,6 +13,8 @@ const (
 	keyPageDown key = "page down"
 	keyHome     key = "home"
 	keyEnd      key = "end"
+	keyLeft     key = "left"
+	keyRight    key = "right"
 	keyEnter    key = "enter"
 	keyTab      key = "tab"
 	keyEscape   key = "esc"
@@ -28,6 +30,7 @@ var sequences = []struct {
 	{"\x1b[5~", keyPageUp}, {"\x1b[6~", keyPageDown},
 	{"\x1b[H", keyHome}, {"\x1bOH", keyHome}, {"\x1b[1~", keyHome}, {"\x1b[7~", keyHome},
 	{"\x1b[F", keyEnd}, {"\x1bOF", keyEnd}, {"\x1b[4~", keyEnd}, {"\x1b[8~", keyEnd},
+	{"\x1b[D", keyLeft}, {"\x1bOD", keyLeft}, {"\x1b[C", keyRight}, {"\x1bOC", keyRight},
 	{"\r", keyEnter}, {"\n", keyEnter}, {"\t", keyTab}, {"\x03", keyInterupt},
 	{"k", keyUp}, {"j", keyDown}, {"g", keyHome}, {"G", keyEnd},
 }

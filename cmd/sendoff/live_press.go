@@ -4,9 +4,12 @@ import "time"
 
 // press does what a key is for. quit asks for the end.
 func (v *liveView) press(k key) (quit bool) {
+	v.said = ""
 	switch {
 	case k == "q" || k == keyInterupt:
 		return true
+	case v.ask != nil:
+		v.answer(k)
 	case k == keyTab && v.mode == logScreen, k == keyEscape && v.mode != treeScreen:
 		v.mode = treeScreen
 	case k == keyTab:
@@ -19,6 +22,14 @@ func (v *liveView) press(k key) (quit bool) {
 		v.open()
 	case k == keyEscape:
 		v.pick, v.follow = "", true
+	case k == "f":
+		v.failed = !v.failed
+	case k == keyLeft, k == keyRight, k == " ":
+		v.fold(k)
+	case k == "c":
+		v.cancel()
+	case k == "r":
+		v.again()
 	default:
 		v.move(v.step(k))
 	}

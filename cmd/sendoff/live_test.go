@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff"
 )
 
 var update = flag.Bool("update", false, "write the golden frames anew")
@@ -50,12 +52,12 @@ func TestTheLiveViewIsDrawn(t *testing.T) {
 	for name, f := range map[string]func() *frame{
 		"tree": func() *frame {
 			f := picture(treeScreen, 90, 20)
-			f.rows, f.logs, f.selected = grove().rows(0), logs, 4
+			f.rows, f.logs, f.selected = grove().rows(treeView{}), logs, 4
 			return f
 		},
 		"tree-small": func() *frame {
 			f := picture(treeScreen, 40, 6)
-			f.rows, f.logs, f.top = grove().rows(0), logs, 3
+			f.rows, f.logs, f.top = grove().rows(treeView{}), logs, 3
 			return f
 		},
 		"empty": func() *frame {
@@ -100,7 +102,7 @@ func golden(t *testing.T, name, got string) {
 }
 
 func TestEverySizeOfTerminalIsDrawnOn(t *testing.T) {
-	rows := grove().rows(0)
+	rows := grove().rows(treeView{})
 	for columns := 1; columns < 50; columns++ {
 		for lines := 1; lines < 20; lines++ {
 			for _, mode := range []screenMode{treeScreen, logScreen, detailScreen} {
@@ -133,7 +135,7 @@ func TestKeysAreRead(t *testing.T) {
 
 func TestKeysMoveTheSelectionAndTheLog(t *testing.T) {
 	v := &liveView{t: &terminal{}, screen: &screen{in: os.Stdin, out: os.Stdout, columns: 80, lines: 24}, follow: true}
-	v.rows = grove().rows(0)
+	v.rows = grove().rows(treeView{})
 	v.move(-1)
 	require.Equal(t, "9", v.pick)
 	require.False(t, v.follow)
@@ -188,7 +190,7 @@ func TestOldCallsThatEndedAreForgotten(t *testing.T) {
 	require.Equal(t, 500, f.ended["succeeded"])
 	require.Equal(t, 1, f.open())
 	require.Equal(t, f.hidden(), f.calls["0000"].folded)
-	rows := f.rows(0)
+	rows := f.rows(treeView{})
 	require.Equal(t, "root", rows[0].call.name)
 	require.Contains(t, rows[len(rows)-1].note, "earlier calls not shown")
 	require.Equal(t, "1500", rows[len(rows)-2].call.key)
@@ -204,7 +206,7 @@ func TestManyCallsOfOneCallerAreSummedUp(t *testing.T) {
 		}
 		f.put(&call{key: strconv.Itoa(1000 + i), parent: "0", name: "leaf", state: state})
 	}
-	rows, failed := f.rows(20), 0
+	rows, failed := f.rows(treeView{siblings: 20}), 0
 	for _, r := range rows {
 		if r.call != nil && r.call.state == "failed" {
 			failed++
@@ -212,5 +214,27 @@ func TestManyCallsOfOneCallerAreSummedUp(t *testing.T) {
 	}
 	require.Equal(t, 3, failed)
 	require.Equal(t, "287 more calls", rows[len(rows)-1].note)
-	require.Len(t, f.rows(0), 301)
+	require.Len(t, f.rows(treeView{}), 301)
+}
+
+func TestTheTreeIsFoldedAndFiltered(t *testing.T) {
+	f := grove()
+	f.calls["2"].steps = callSteps{earlier: 3, items: []sendoff.StepRecord{
+		{Name: "a", State: "succeeded", Attempts: 1, StartedAt: noon, FinishedAt: noon.Add(time.Second), Duration: time.Second},
+		{Name: "b", State: "failed", Attempts: 5, StartedAt: noon, FinishedAt: noon, Error: &sendoff.FunctionError{Message: "no"}},
+	}}
+	shown := func(v treeView) (texts []string) {
+		for _, r := range f.rows(v) {
+			texts = append(texts, r.lines+r.label())
+		}
+		return texts
+	}
+	require.Subset(t, shown(treeView{}), []string{"│  ├─ 3 earlier steps not shown", "│  ├─ fetch", "│  ├─ step a", "│  └─ step b"})
+	require.Equal(t, []string{
+		"pipeline", "├─ sum_of_page [+5]", "├─ sum_of_page [+2]", "└─ 世界 \x1b[31m",
+		"http://127.0.0.1:9000/a/very/long/address/of/something/that/is/pushed/to", "orphan",
+	}, shown(treeView{folded: map[string]bool{"2": true, "4": true}}))
+	// Failed ones, those that failed until now, and their callers.
+	require.Equal(t, []string{"pipeline", "├─ sum_of_page", "│  └─ step b", "├─ sum_of_page", "│  └─ fetch", "└─ 世界 \x1b[31m"}, shown(treeView{failed: true}))
+	require.Equal(t, "9 calls: 1 running, 1 ready, 2 suspended, 1 scheduled, 2 succeeded, 1 failed, 1 canceled", f.counts())
 }

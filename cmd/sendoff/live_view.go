@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -23,6 +22,10 @@ type liveView struct {
 	back   int      // lines of the log that were scrolled back
 
 	rows   []treeRow
+	folded map[string]bool // keys of calls
+	failed bool            // only those are shown
+	said   string          // what came of the last key
+	ask    *question
 	follow bool   // the newest calls stay in view
 	pick   string // key of the call that is selected
 	top    int
@@ -40,7 +43,7 @@ const (
 )
 
 func newLiveView(t *terminal) *liveView {
-	return &liveView{t: t, screen: &screen{in: os.Stdin, out: os.Stdout}, follow: true}
+	return &liveView{t: t, screen: &screen{in: os.Stdin, out: os.Stdout}, follow: true, folded: map[string]bool{}}
 }
 
 func (v *liveView) start(s *session) {
@@ -79,7 +82,12 @@ func (v *liveView) log(l logLine) {
 // tick draws. The rows are made anew each time: what they show changes with the
 // clock.
 func (v *liveView) tick(now time.Time) {
-	v.rows = v.s.feed.forest.rows(0)
+	view := treeView{folded: v.folded, failed: v.failed}
+	v.rows = v.s.feed.forest.rows(view)
+	if v.mode == treeScreen {
+		v.glance(now)
+		v.rows = v.s.feed.forest.rows(view)
+	}
 	if v.mode == detailScreen && now.Sub(v.loaded) > loadDetail {
 		v.load()
 	}
@@ -90,7 +98,7 @@ func (v *liveView) frame(now time.Time) *frame {
 	columns, lines := v.screen.size()
 	f := &frame{
 		columns: columns, lines: lines, now: now, mode: v.mode, rows: v.rows, selected: v.selected(), logs: v.logs, back: v.back,
-		detail: v.detail, detailTop: v.detailTop, intro: v.introduction(), status: v.status(), paint: v.t.paint,
+		detail: v.detail, detailTop: v.detailTop, intro: v.introduction(), status: v.status(), keys: v.help(), paint: v.t.paint,
 		reverse: func(text string) string { return "\x1b[7m" + text + "\x1b[0m" },
 	}
 	v.scroll(f)
@@ -127,26 +135,37 @@ func (v *liveView) introduction() []string {
 	return lines
 }
 
+// status is the first line below the picture: what is asked, or came of a key,
+// or how many calls there are.
 func (v *liveView) status() string {
-	f := v.s.feed.forest
-	text := fmt.Sprintf("%s, %d in flight", counted(f.total, "call"), f.open())
-	if n := f.ended["failed"]; n > 0 {
-		text += fmt.Sprintf(", %d failed", n)
+	if v.ask != nil {
+		return v.ask.text + "  y yes  any other key no"
+	}
+	if v.said != "" {
+		return v.said
+	}
+	text := v.s.feed.forest.counts()
+	if v.failed {
+		text = "only what failed, of " + text
 	}
 	if v.ended != "" {
 		text += "  |  the command " + v.ended
 	} else if v.s.quit {
 		text += "  |  stopping; q again kills"
 	}
-	keys := "q quit  tab logs  enter details"
+	return text
+}
+
+// help says what the keys do.
+func (v *liveView) help() string {
 	switch v.mode {
 	case logScreen:
-		keys = "q quit  tab tree  up/down scroll"
+		return "q quit  tab tree  up/down scroll"
 	case detailScreen:
-		keys = "q quit  esc back  up/down scroll"
+		return "q quit  esc back  up/down scroll"
 	case treeScreen:
 	}
-	return text + "  |  " + keys
+	return "q quit  tab logs  enter details  left/right fold  f failed  c cancel  r retry"
 }
 
 // load reads the call that is shown in detail.

@@ -237,6 +237,7 @@ func (s *session) finish(ctx context.Context, end runEnd) error {
 		s.outlast(ctx)
 		s.stay(ctx, end)
 	}
+	s.glanceAll()
 	s.tell <- os.Interrupt
 	var err error
 	for s.ended != nil {
