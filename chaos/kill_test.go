@@ -3,11 +3,9 @@
 package chaos_test
 
 import (
-	"context"
-	"fmt"
 	"math/rand/v2"
 	"path/filepath"
-	"sync"
+	"slices"
 	"testing"
 	"time"
 
@@ -61,15 +59,10 @@ func (o ordeal) run(t *testing.T) (auditor.Report, *server) {
 		time.Sleep(time.Duration(rng.IntN(500)) * time.Millisecond)
 		strike()
 	}
-	final := s.drain(3 * time.Minute)
+	final, names := s.drain(3*time.Minute), s.names()
 	s.signal(15)
 	require.Equal(t, 0, s.end(40*time.Second), "exit code after SIGTERM")
-	return auditor.Check(auditor.History{
-		Acknowledged: p.acked,
-		Log:          j.events(t),
-		Faults:       faults,
-		Final:        final,
-	}), s
+	return auditor.Check(p.history(j.events(t), faults, final, names)), s
 }
 
 func (o ordeal) breakServer(s *server) {
@@ -78,81 +71,6 @@ func (o ordeal) breakServer(s *server) {
 		return
 	}
 	s.kill()
-}
-
-// mixed lets most tasks succeed at once, some after a retry, some slowly, some
-// later.
-func mixed(i int) (string, map[string]any) {
-	switch {
-	case i%10 == 0:
-		return "status=500&first=1", nil
-	case i%10 == 1:
-		return "sleep=200ms", nil
-	case i%50 == 2:
-		return "sleep=1s&first=1", nil
-	case i%20 == 3:
-		return "", map[string]any{"delay": "300ms"}
-	}
-	return "", nil
-}
-
-// producers submit from several clients at once.
-type producers struct {
-	mu    sync.Mutex
-	acked map[string]string
-	err   error
-	wg    sync.WaitGroup
-}
-
-func (o ordeal) produce(t *testing.T, j *judge, servers ...*server) *producers {
-	const clients = 8
-	if o.script == nil {
-		o.script = mixed
-	}
-	p := &producers{acked: map[string]string{}}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	t.Cleanup(cancel)
-	for c := range clients {
-		p.wg.Go(func() {
-			for i := c; i < o.tasks; i += clients {
-				script, more := o.script(i)
-				sub := j.task(fmt.Sprintf("k%06d", i), script, more)
-				id, err := submit(ctx, sub, servers[i%len(servers):]...)
-				if err == nil && i%25 == 0 { // its answer got lost, as far as this client knows
-					id, err = submit(ctx, sub, servers[i%len(servers):]...)
-				}
-				if !p.note(sub.key, id, err) {
-					return
-				}
-			}
-		})
-	}
-	return p
-}
-
-func (p *producers) note(key, id string, err error) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err != nil {
-		p.err = err
-		return false
-	}
-	p.acked[key] = id
-	return true
-}
-
-func (p *producers) acknowledged() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.err != nil {
-		return 1 << 30 // let wait tell
-	}
-	return len(p.acked)
-}
-
-func (p *producers) wait() error {
-	p.wg.Wait()
-	return p.err
 }
 
 // TestKill covers T4: I1, I2, I3, I5, I7 and I16 hold when the server is killed
@@ -180,7 +98,7 @@ func TestKill(t *testing.T) {
 // that keeps the promises, and fails for one that breaks any of them.
 func TestKillFindsPlantedBugs(t *testing.T) {
 	skipShort(t)
-	for _, bug := range []string{"", bugAckEarly, bugForgetKey, bugSettleEarly, bugTwice, bugFail, bugOldToken} {
+	for _, bug := range []string{"", bugAckEarly, bugForgetKey, bugSettleEarly, bugTwice, bugFail, bugOldToken, bugHalfBatch, bugTwoOpen, bugWrongTask} {
 		t.Run("bug="+bug, func(t *testing.T) {
 			o := ordeal{
 				program: self("standin", "STANDIN_BUG="+bug),
@@ -203,6 +121,10 @@ func TestKillFindsPlantedBugs(t *testing.T) {
 				require.NotEmpty(t, r.Failed)
 			case bugOldToken:
 				require.NotEmpty(t, r.Fence)
+			case bugHalfBatch:
+				require.NotEmpty(t, slices.Concat(r.Torn, r.Lost))
+			case bugTwoOpen, bugWrongTask:
+				require.NotEmpty(t, r.Keys)
 			}
 		})
 	}

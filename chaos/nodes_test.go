@@ -4,6 +4,8 @@ package chaos_test
 
 import (
 	"fmt"
+	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -171,12 +173,20 @@ func TestNodeKilled(t *testing.T) {
 }
 
 // TestNodePaused: a node that was stopped past its lease settles nothing when
-// it goes on (I5). Its attempts were told to fail for good; had one of these
-// answers been accepted, its task would have failed.
+// it goes on (I5), be it a failure or a success. Some of its attempts were told to
+// fail for good, and their tasks have succeeded elsewhere meanwhile; others were
+// told that they succeeded, while the attempts that took their place run on, to
+// fail in the end.
 func TestNodePaused(t *testing.T) {
 	c := startCluster(t, 3)
-	byPID := c.underWay(c.submit("slow", 30, "sleep=4s&status=500&final=1&first=1"))
-	victim, ids := c.busiest(byPID)
+	dir := t.TempDir()
+	late, end := filepath.Join(dir, "late"), filepath.Join(dir, "end")
+	fails := c.submit("fails", 30, "sleep=4s&status=500&final=1&first=1")
+	script := "until=" + url.QueryEscape(late) + "&first=1&then=" + url.QueryEscape("status=500&final=1&until="+url.QueryEscape(end))
+	succeeds := slices.Concat(c.submit("succeeds", 15, script), c.submit("answers nothing", 15, "status=204&"+script))
+	victim, ids := c.busiest(c.underWay(slices.Concat(fails, succeeds)))
+	mine := func(id string) bool { return !slices.Contains(ids, id) }
+	fails, succeeds = slices.DeleteFunc(fails, mine), slices.DeleteFunc(succeeds, mine)
 	paused := c.nodes[victim]
 	at := time.Now()
 	paused.signal(syscall.SIGSTOP)
@@ -185,8 +195,11 @@ func TestNodePaused(t *testing.T) {
 	again := c.secondStarts(ids, paused.pid(), at, noticed)
 	t.Logf("%d tasks of the stopped node started elsewhere after %v to %v", len(again), again[0], again[len(again)-1])
 	require.Greater(t, again[0], lease/2, "a node is not given up while its lease may hold")
-	waitFor(t, time.Minute, "the second attempts have succeeded", func() bool {
-		return !slices.ContainsFunc(ids, func(id string) bool { return c.task(id).State != "succeeded" })
+	waitFor(t, time.Minute, "the second attempts have succeeded", func() bool { return c.all(fails, "succeeded") })
+	require.NoError(t, os.WriteFile(late, nil, 0o600))
+	waitFor(t, time.Minute, "the stopped node has its answers", func() bool {
+		ds := c.judge.deliveries(t)
+		return !slices.ContainsFunc(ids, func(id string) bool { return ds[id][0].Answered.IsZero() })
 	})
 
 	paused.signal(syscall.SIGCONT)
@@ -194,8 +207,15 @@ func TestNodePaused(t *testing.T) {
 		return paused.metric("sendoff_stale_settles_total") > 0
 	})
 	time.Sleep(2 * time.Second) // whatever else it wants to settle
-	for _, id := range ids {
+	for _, id := range fails {
 		require.Equal(t, "succeeded", c.task(id).State, "%s: the second attempt's result stands", id)
+	}
+	for _, id := range succeeds {
+		require.Equal(t, "running", c.task(id).State, "%s: the second attempt is under way, and a success of the first was settled", id)
+	}
+	require.NoError(t, os.WriteFile(end, nil, 0o600))
+	waitFor(t, time.Minute, "the second attempts have failed", func() bool { return c.all(succeeds, "failed") })
+	for _, id := range ids {
 		require.Len(t, c.judge.deliveries(t)[id], 2)
 	}
 	stale := paused.metric("sendoff_stale_settles_total")
@@ -204,6 +224,12 @@ func TestNodePaused(t *testing.T) {
 		code, _ := paused.get("/readyz", nil)
 		return code == 200
 	})
+}
+
+// all tells whether every one of the tasks is in a state.
+func (c *cluster) all(ids []string, state string) bool {
+	c.t.Helper()
+	return !slices.ContainsFunc(ids, func(id string) bool { return c.task(id).State != state })
 }
 
 func (c *cluster) task(id string) (task taskJSON) {

@@ -184,6 +184,7 @@ func call(ctx context.Context, method, url, key string, body, into any) (int, er
 // taskJSON is what the tests read of a task.
 type taskJSON struct {
 	ID       string `json:"id"`
+	Name     string `json:"name"`
 	State    string `json:"state"`
 	Reason   string `json:"reason"`
 	Attempts int    `json:"attempts"`
@@ -223,7 +224,7 @@ func submit(ctx context.Context, sub submission, servers ...*server) (string, er
 			return got.ID, nil
 		case ctx.Err() != nil:
 			return "", ctx.Err()
-		case code >= 400 && code < 500 && code != http.StatusConflict && code != http.StatusTooManyRequests:
+		case given(code):
 			return "", err
 		}
 		time.Sleep(20 * time.Millisecond) // the server is down
@@ -257,6 +258,16 @@ func (s *server) list(state string, atMost int) []taskJSON {
 }
 
 const everything = 1 << 30
+
+// names returns what the producers call each task, by id.
+func (s *server) names() map[string]string {
+	s.t.Helper()
+	names := map[string]string{}
+	for _, task := range s.list("", everything) {
+		names[task.ID] = task.Name
+	}
+	return names
+}
 
 // drain returns when every task has ended, with the state of each by id. Only a
 // look at every task tells: while one state is asked for after the other, a task

@@ -36,6 +36,9 @@ const (
 	bugTwice       = "twice"        // delivers some tasks a second time
 	bugFail        = "fail"         // gives up after one attempt
 	bugOldToken    = "old-token"    // a rescued task keeps its token
+	bugHalfBatch   = "half-batch"   // commits a batch task by task
+	bugTwoOpen     = "two-open"     // ignores unique keys
+	bugWrongTask   = "wrong-task"   // takes some submissions for repeated ones
 )
 
 type standin struct {
@@ -83,8 +86,9 @@ func (s *standin) open(file string) (err error) {
 		return err
 	}
 	s.db.SetMaxOpenConns(1)
-	if _, err = s.db.Exec(`create table if not exists task (seq integer primary key, id text unique, key text unique,
-		name text, url text, state text, token integer default 0, due integer)`); err != nil {
+	if _, err = s.db.Exec(`create table if not exists answer (key text primary key, task text);
+		create table if not exists task (seq integer primary key, id text unique,
+		name text, url text, state text, token integer default 0, due integer, uniq text)`); err != nil {
 		return err
 	}
 	rescue := `update task set state = 'ready' where state = 'running'`
@@ -98,6 +102,7 @@ func (s *standin) open(file string) (err error) {
 func (s *standin) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/tasks", s.submit)
+	mux.HandleFunc("POST /v1/tasks/batch", s.submitBatch)
 	mux.HandleFunc("GET /v1/tasks", s.list)
 	ok := func(http.ResponseWriter, *http.Request) {}
 	mux.HandleFunc("GET /livez", ok)
@@ -107,40 +112,127 @@ func (s *standin) routes() http.Handler {
 
 type standinTask struct {
 	ID    string `json:"id"`
+	Name  string `json:"name"`
 	State string `json:"state"`
 	seq   int64
 	token int64
 	url   string
 }
 
+// offer is a task as it is submitted.
+type offer struct {
+	URL, Name, Delay string
+	Unique           struct{ Key string }
+}
+
 func (s *standin) submit(w http.ResponseWriter, r *http.Request) {
-	var in struct{ URL, Name, Delay string }
+	var in offer
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	delay, _ := time.ParseDuration(in.Delay)
 	key := r.Header.Get("Idempotency-Key")
 	id := uuid.Must(uuid.NewV7()).String()
 	if s.bug == bugForgetKey {
 		key = id
 	}
-	insert := func() error {
-		return s.db.QueryRow(`insert into task (id, key, name, url, state, due) values (?, ?, ?, ?, 'ready', ?)
-			on conflict (key) do update set key = key returning id`, id, key, in.Name, in.URL, time.Now().Add(delay).UnixMilli()).Scan(&id)
+	if s.bug == bugWrongTask && s.count.Add(1)%50 == 0 {
+		key = "k000000"
+	}
+	store := func() error {
+		return s.inTx(func(db rower) (err error) {
+			id, err = s.insert(db, id, key, &in)
+			return err
+		})
 	}
 	if s.bug == bugAckEarly {
-		time.AfterFunc(30*time.Millisecond, func() { insert() })
-	} else if err := insert(); err != nil {
+		time.AfterFunc(30*time.Millisecond, func() { store() })
+	} else if err := store(); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
+	s.answer(w, map[string]string{"id": id, "state": "ready", "name": in.Name})
+}
+
+func (s *standin) answer(w http.ResponseWriter, answer any) {
 	w.WriteHeader(http.StatusCreated)
-	json.NewEncoder(w).Encode(map[string]string{"id": id, "state": "ready", "name": in.Name})
+	json.NewEncoder(w).Encode(answer)
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
+}
+
+// submitBatch stores all tasks or none.
+func (s *standin) submitBatch(w http.ResponseWriter, r *http.Request) {
+	var in struct{ Tasks []offer }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	type item struct {
+		Task map[string]string `json:"task"`
+	}
+	var items []item
+	err := s.inTx(func(db rower) error {
+		for n := range in.Tasks {
+			if s.bug == bugHalfBatch {
+				db = s.db
+				time.Sleep(150 * time.Millisecond) // long enough to be killed in
+			}
+			id, err := s.insert(db, uuid.Must(uuid.NewV7()).String(), fmt.Sprintf("%s#%d", r.Header.Get("Idempotency-Key"), n), &in.Tasks[n])
+			if err != nil {
+				return err
+			}
+			items = append(items, item{map[string]string{"id": id}})
+		}
+		return nil
+	})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	s.answer(w, map[string]any{"items": items})
+}
+
+// rower is a database or a transaction.
+type rower interface {
+	QueryRow(query string, args ...any) *sql.Row
+}
+
+func (s *standin) inTx(do func(rower) error) error {
+	if s.bug == bugHalfBatch {
+		return do(s.db)
+	}
+	tx, err := s.db.Begin()
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := do(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// insert returns the id of the task, or of the one that has its key, and
+// remembers the answer.
+func (s *standin) insert(db rower, id, key string, in *offer) (string, error) {
+	delay, _ := time.ParseDuration(in.Delay)
+	unique := in.Unique.Key
+	if s.bug == bugTwoOpen || unique == "" {
+		unique = id
+	}
+	err := db.QueryRow(`select task from answer where key = ?1 union all
+		select id from task where uniq = ?2 and state not in ('succeeded', 'failed') limit 1`, key, unique).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = db.QueryRow(`insert into task (id, name, url, state, due, uniq) values (?, ?, ?, 'ready', ?, ?) returning id`,
+			id, in.Name, in.URL, time.Now().Add(delay).UnixMilli(), unique).Scan(&id)
+	}
+	if err == nil {
+		err = db.QueryRow(`insert into answer (key, task) values (?1, ?2) on conflict do update set key = key returning task`, key, id).Scan(&id)
+	}
+	return id, err
 }
 
 func (s *standin) list(w http.ResponseWriter, r *http.Request) {
@@ -148,7 +240,7 @@ func (s *standin) list(w http.ResponseWriter, r *http.Request) {
 	limit, _ := strconv.Atoi(q.Get("limit"))
 	after, _ := strconv.ParseInt(q.Get("cursor"), 10, 64)
 	state := cmp.Or(q.Get("state"), "%")
-	page, err := s.query(`select seq, id, state, token, url from task where seq > ? and state like ? order by seq limit ?`, after, state, limit)
+	page, err := s.query(`select seq, id, name, state, token, url from task where seq > ? and state like ? order by seq limit ?`, after, state, limit)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
@@ -169,7 +261,7 @@ func (s *standin) query(text string, args ...any) ([]standinTask, error) {
 	var tasks []standinTask
 	for rows.Next() {
 		var t standinTask
-		if err := rows.Scan(&t.seq, &t.ID, &t.State, &t.token, &t.url); err != nil {
+		if err := rows.Scan(&t.seq, &t.ID, &t.Name, &t.State, &t.token, &t.url); err != nil {
 			return nil, err
 		}
 		tasks = append(tasks, t)
@@ -193,7 +285,7 @@ func (s *standin) dispatch(ctx context.Context) {
 			state = "succeeded"
 		}
 		claimed, _ := s.query(`update task set state = ?, token = token + 1 where seq in
-			(select seq from task where state = 'ready' and due <= ? limit ?) returning seq, id, state, token, url`,
+			(select seq from task where state = 'ready' and due <= ? limit ?) returning seq, id, name, state, token, url`,
 			state, time.Now().UnixMilli(), cap(slots)-len(slots))
 		for _, t := range claimed {
 			slots <- struct{}{}

@@ -130,7 +130,9 @@ func (w *waker) claimAndDie() {
 // others by a hint, every time.
 func TestOtherNodesAreTold(t *testing.T) {
 	started, ended := make(chan string, 100), make(chan error, 100)
-	es := nodesWith(t, 2, engine.Config{Poll: seldom}, func(node int, e *engine.Engine) {
+	// Nor does a heartbeat find out in time what was canceled.
+	cfg := engine.Config{Poll: seldom, Heartbeat: seldom, Lease: 4 * seldom}
+	es := nodesWith(t, 2, cfg, func(node int, e *engine.Engine) {
 		if node == 1 {
 			e.HandleFunc("quick", func(_ context.Context, c *engine.Call) error { started <- c.ID.String(); return nil })
 			e.HandleFunc("long", func(ctx context.Context, c *engine.Call) error {
