@@ -176,7 +176,7 @@ func withDatabase(t testing.TB, dsn, name string) string {
 // the server and removes the directory.
 const sharedServer = `
 dir=$1 bin=$2 port=$3
-"$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null || exit 1
+[ -d "$dir/data" ] || "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null || exit 1
 "$bin/postgres" -D "$dir/data" -p "$port" -h 127.0.0.1 -k "" \
  -c shared_buffers=1GB -c max_wal_size=8GB -c max_connections=300 -c log_min_messages=fatal &
 server=$!
@@ -213,6 +213,12 @@ func startShared() (string, error) {
 		return string(b), nil
 	}
 	dsn, err := start(dir, bin)
+	for range 3 { // somebody else may have taken the port meanwhile
+		if err == nil {
+			break
+		}
+		dsn, err = start(dir, bin)
+	}
 	if err != nil {
 		return "", err
 	}

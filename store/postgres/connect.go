@@ -1,9 +1,12 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -42,7 +45,10 @@ func (s *Store) openPools(ctx context.Context) (err error) {
 }
 
 // writes is for connections that write.
-func writes(config *pgxpool.Config) { config.ConnConfig.AfterNetConnect = quiet }
+func writes(config *pgxpool.Config) {
+	config.ConnConfig.AfterNetConnect = quiet
+	config.ConnConfig.ValidateConnect = writable
+}
 
 // lasting is for connections that are not given up while they work: the database
 // may have no room for another.
@@ -51,11 +57,14 @@ func lasting(config *pgxpool.Config) {
 	config.MaxConnLifetime = 0
 }
 
+// pools lists what is open.
+func (s *Store) pools() []*pgxpool.Pool {
+	return slices.DeleteFunc(append([]*pgxpool.Pool{s.hot, s.reads}, s.lease...), func(p *pgxpool.Pool) bool { return p == nil })
+}
+
 func (s *Store) closePools() {
-	for _, pool := range append([]*pgxpool.Pool{s.hot, s.reads}, s.lease...) {
-		if pool != nil {
-			pool.Close()
-		}
+	for _, pool := range s.pools() {
+		pool.Close()
 	}
 }
 
@@ -75,15 +84,71 @@ func newPool(ctx context.Context, dsn string, size int, more func(*pgxpool.Confi
 	return pool, nil
 }
 
-// configure sets what all connections have in common.
+// configure sets what all connections have in common. The parameters are those
+// that a pooler keeps apart for each of its clients.
 func configure(config *pgx.ConnConfig) {
 	config.OnNotice = noticed
+	config.ValidateConnect = current
 	if config.ConnectTimeout == driversTimeout {
 		config.ConnectTimeout = connectTimeout
 	}
-	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = "sendoff"
+	params := config.RuntimeParams
+	params["application_name"] = cmp.Or(params["application_name"], "sendoff")
+	params["client_encoding"], params["standard_conforming_strings"] = "UTF8", "on"
+}
+
+// greeting asks a new connection what it leads to.
+const greeting = `select pg_is_in_recovery(), current_setting('transaction_read_only'), current_setting('default_transaction_isolation'),
+ current_setting('server_encoding')`
+
+// isolated marks a connection whose transactions have to ask for the level that
+// the statements were written for.
+const isolated = "isolated"
+
+// current accepts a connection that shows the database as it is now, which a
+// standby does not.
+func current(ctx context.Context, conn *pgconn.PgConn) error {
+	_, err := greet(ctx, conn)
+	return err
+}
+
+// writable accepts a connection that takes writes. One that does not is refused
+// before anything is tried on it; where the URL has several hosts, the next one
+// is asked.
+func writable(ctx context.Context, conn *pgconn.PgConn) error {
+	readOnly, err := greet(ctx, conn)
+	if err == nil && readOnly {
+		leavePooler(ctx, conn)
+		err = errors.New("it takes no writes: default_transaction_read_only is on")
 	}
+	return err
+}
+
+func greet(ctx context.Context, conn *pgconn.PgConn) (readOnly bool, err error) {
+	results, err := conn.Exec(ctx, greeting).ReadAll()
+	if err != nil {
+		return false, err
+	}
+	row := results[0].Rows[0]
+	if string(row[0]) == "t" {
+		leavePooler(ctx, conn)
+		return false, errors.New("it is a standby, and takes no writes")
+	}
+	if string(row[2]) != "read committed" {
+		conn.CustomData()[isolated] = true
+	}
+	if encoding := string(row[3]); encoding != "UTF8" && encoding != "SQL_ASCII" {
+		return false, fmt.Errorf("the encoding of the database is %s: make one with encoding 'UTF8'", encoding)
+	}
+	return string(row[1]) == "on", nil
+}
+
+// leavePooler ends the connection of a pooler that was lent to us and takes no
+// writes: closing our own would only give it back, to be lent out again.
+func leavePooler(ctx context.Context, conn *pgconn.PgConn) {
+	sql := fmt.Sprintf(`select pg_terminate_backend(pg_backend_pid())
+where pg_backend_pid() <> %d and (pg_is_in_recovery() or current_setting('transaction_read_only') = 'on')`, conn.PID())
+	_, _ = conn.Exec(ctx, sql).ReadAll()
 }
 
 // syncWarning marks a connection whose last commit may not be on the standby:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -16,8 +17,9 @@ import (
 // errUnknown says that a transaction may or may not have been committed.
 var errUnknown = errors.New("the outcome of the transaction is not known")
 
-// errUnsent says that nothing reached the database.
-var errUnsent = errors.New("the database cannot be reached")
+// errUnsent says that nothing was done: the database was not reached, or what
+// was reached takes no writes.
+var errUnsent = errors.New("the database did not take it")
 
 // pins keep the plans of the hot statements whatever the statistics say: a
 // queue is usually analyzed while it is empty, and a plan made for that takes a
@@ -33,13 +35,52 @@ const barrier = `select pg_logical_emit_message(true, 'sendoff', 'barrier')`
 // session is one connection in the hands of one goroutine.
 type session struct {
 	conn  *pgconn.PgConn
-	began bool // inside begin ... commit
-	again bool // an earlier try may have been committed
+	terms string // of a transaction that writes; "" = the caller's
+	began bool   // inside begin ... commit
+	again bool   // an earlier try may have been committed
+	stale bool   // it must not be used again
+	moved bool   // what is behind it takes no writes
+}
+
+// terms is how every transaction that writes begins: what a role, a database or
+// a server may have been given as defaults must not weaken what is promised. A
+// commit is on disk (which of the stronger levels is left to whoever chose one),
+// and the warning that a standby was not waited for is sent. The database ends
+// by itself what we have given up by then, so that it is not left waiting for a
+// lock, and what a stopped process left open, so that it holds no locks.
+func terms(deadline time.Duration) string {
+	return fmt.Sprintf(`
+select set_config('synchronous_commit', case current_setting('synchronous_commit') when 'off' then 'on' else current_setting('synchronous_commit') end, true),
+ set_config('client_min_messages', 'warning', true), set_config('lock_timeout', '0', true),
+ set_config('statement_timeout', '%d', true), set_config('idle_in_transaction_session_timeout', '%[1]d', true)`,
+		max((deadline*9/10).Milliseconds(), 1))
 }
 
 // do sends statements in one round trip. Outside begin ... commit they are one
 // transaction, committed when do returns nil.
 func (c *session) do(ctx context.Context, stmts ...*stmt) error {
+	if c.began {
+		return c.send(ctx, stmts...)
+	}
+	if c.terms != "" {
+		stmts = append([]*stmt{query(c.terms)}, stmts...)
+	}
+	if c.conn.CustomData()[isolated] == nil {
+		return c.send(ctx, stmts...)
+	}
+	stmts = append([]*stmt{query(beginSQL)}, stmts...)
+	err := c.send(ctx, append(stmts, query("commit"))...)
+	if err != nil && !c.conn.IsClosed() {
+		_ = c.send(ctx, query("rollback"))
+	}
+	return err
+}
+
+// beginSQL asks for the level that the statements were written for.
+const beginSQL = "begin isolation level read committed"
+
+// send sends statements in one round trip.
+func (c *session) send(ctx context.Context, stmts ...*stmt) error {
 	if err := c.unsent(ctx); err != nil {
 		return err
 	}
@@ -92,13 +133,21 @@ func formats(n int) []int16 {
 }
 
 // judge tells errors after which nothing was committed from those after which
-// nobody knows. The driver's SafeToRetry is of no use here: when a connection
-// dies under a batch it reports "conn closed", as if nothing had been sent.
+// nobody knows, and notes what the connection is still good for. The driver's
+// SafeToRetry is of no use here: when a connection dies under a batch it reports
+// "conn closed", as if nothing had been sent.
 func (c *session) judge(err error) error {
-	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && rolledBack(pgErr) {
-		if pgErr.Code == "53100" {
-			return fmt.Errorf("%w: %w", store.ErrFull, err)
-		}
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	if ok && isStale(pgErr) {
+		c.stale = true
+	}
+	switch {
+	case ok && slices.Contains([]string{readOnly, idleSession, idleTransaction}, pgErr.Code):
+		c.moved = pgErr.Code == readOnly
+		return fmt.Errorf("%w: %w", errUnsent, err)
+	case ok && rolledBack(pgErr) && pgErr.Code == "53100":
+		return fmt.Errorf("%w: %w", store.ErrFull, err)
+	case ok && rolledBack(pgErr):
 		return err
 	}
 	return fmt.Errorf("%w: %w", errUnknown, err)
@@ -110,6 +159,22 @@ func rolledBack(err *pgconn.PgError) bool {
 	return err.SeverityUnlocalized == "ERROR" && class(err) != "08" && class(err) != "58"
 }
 
+// readOnly is what a standby answers, and a database that was told to take no
+// writes. The connection keeps answering so when others would not: after a
+// failover behind one address, or when only its session was told so.
+const readOnly = "25006"
+
+// What a role's timeouts end, in the time when nothing was asked for.
+const (
+	idleSession     = "57P05"
+	idleTransaction = "25P03"
+)
+
+// isStale tells whether a connection that answered so must not be used again.
+func isStale(err *pgconn.PgError) bool {
+	return err.Code == readOnly || class(err) == "08" || len(err.Code) == 5 && err.Code[:4] == "57P0" || err.SeverityUnlocalized != "ERROR"
+}
+
 func class(err *pgconn.PgError) string {
 	if len(err.Code) < 2 {
 		return ""
@@ -117,11 +182,11 @@ func class(err *pgconn.PgError) string {
 	return err.Code[:2]
 }
 
-// isConflict tells whether a transaction lost against another and can simply
-// be repeated.
+// isConflict tells whether a transaction lost against another, or was told to
+// stop, and can simply be repeated.
 func isConflict(err error) bool {
 	pgErr, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (pgErr.Code == "40001" || pgErr.Code == "40P01")
+	return ok && slices.Contains([]string{"40001", "40P01", "55P03", "57014"}, pgErr.Code)
 }
 
 // isDataError tells whether a value is to blame.
@@ -136,14 +201,37 @@ func isTaken(err error) bool {
 	return ok && pgErr.Code == "23505" && pgErr.ConstraintName == "task_pkey"
 }
 
-// with runs fn on a connection of the pool.
-func with(ctx context.Context, pool *pgxpool.Pool, fn func(*session) error) error {
+// with runs fn on a connection of the pool, and closes it when it answered that
+// it is no longer good for that.
+func (s *Store) with(ctx context.Context, pool *pgxpool.Pool, fn func(*session) error) error {
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnsent, err)
 	}
 	defer conn.Release()
-	return fn(&session{conn: conn.Conn().PgConn()})
+	c := &session{conn: conn.Conn().PgConn()}
+	if pool != s.reads {
+		c.terms = s.terms
+	}
+	err = fn(c)
+	if c.stale {
+		s.forsake(ctx, c)
+	}
+	return err
+}
+
+// forsake closes a connection, and when what is behind it takes no writes, has
+// all others made anew as well: where they lead may have changed.
+func (s *Store) forsake(ctx context.Context, c *session) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if c.moved {
+		leavePooler(ctx, c.conn)
+		for _, pool := range s.pools() {
+			pool.Reset()
+		}
+	}
+	_ = c.conn.Close(ctx)
 }
 
 // patiently calls fn until its outcome is known: again when it lost against
@@ -159,7 +247,7 @@ func (s *Store) patiently(ctx context.Context, fn func(context.Context, *session
 	return retry.Do(context.WithoutCancel(ctx), backoff, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, s.options.Deadline)
 		defer cancel()
-		err := with(ctx, s.hot, func(c *session) error {
+		err := s.with(ctx, s.hot, func(c *session) error {
 			c.again = again
 			return fn(ctx, c)
 		})
@@ -201,7 +289,7 @@ func (s *Store) change(ctx context.Context, fn func(context.Context, *session) e
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.Deadline)
 	defer cancel()
 	for try := 1; ; try++ {
-		err := with(waiting, s.hot, func(c *session) error {
+		err := s.with(waiting, s.hot, func(c *session) error {
 			err := fn(ctx, c)
 			if c.began {
 				c.rollback(ctx)
@@ -211,10 +299,12 @@ func (s *Store) change(ctx context.Context, fn func(context.Context, *session) e
 		if err != nil && waiting.Err() != nil && errors.Is(err, errUnsent) {
 			return err
 		}
-		if try < maxTries && (isConflict(err) || errors.Is(err, errUnsent) && ctx.Err() == nil) {
-			continue
+		switch {
+		case isConflict(err) && try < maxTries && ctx.Err() == nil:
+		case errors.Is(err, errUnsent) && try < 3 && ctx.Err() == nil:
+		default:
+			return err
 		}
-		return err
 	}
 }
 
@@ -227,7 +317,7 @@ func (c *session) begin(ctx context.Context, stmts ...*stmt) error {
 	if c.again {
 		stmts = append([]*stmt{query(barrier)}, stmts...)
 	}
-	return c.do(ctx, append([]*stmt{query("begin isolation level read committed")}, stmts...)...)
+	return c.send(ctx, append([]*stmt{query(beginSQL), query(c.terms)}, stmts...)...)
 }
 
 // commit sends the last statements and ends the transaction.
@@ -243,7 +333,7 @@ func (c *session) commit(ctx context.Context, stmts ...*stmt) error {
 // dropped by the pool.
 func (c *session) rollback(ctx context.Context) {
 	if !c.conn.IsClosed() {
-		_ = c.do(ctx, query("rollback"))
+		_ = c.send(ctx, query("rollback"))
 	}
 	c.began = false
 }
@@ -281,7 +371,7 @@ func (s *Store) fetch(ctx context.Context, stmts ...*stmt) error {
 func (s *Store) fetchOnce(ctx context.Context, stmts []*stmt) error {
 	ctx, cancel := context.WithTimeout(ctx, s.options.Deadline)
 	defer cancel()
-	return with(ctx, s.reads, func(c *session) error { return c.do(ctx, stmts...) })
+	return s.with(ctx, s.reads, func(c *session) error { return c.do(ctx, stmts...) })
 }
 
 // keep sends statements of the lease, as one transaction, on connections that
@@ -309,5 +399,5 @@ func (s *Store) keepOnce(ctx context.Context, pool *pgxpool.Pool, stmts []*stmt)
 		ctx, cancel = context.WithTimeout(ctx, leaseTry)
 		defer cancel()
 	}
-	return with(ctx, pool, func(c *session) error { return c.do(ctx, stmts...) })
+	return s.with(ctx, pool, func(c *session) error { return c.do(ctx, stmts...) })
 }

@@ -193,6 +193,7 @@ func (c *session) giveUp(ctx context.Context, err error) error {
 // poll finds the tasks. An error leaves the transaction to be rolled back.
 //
 // The keys of the tasks stay locked until the transaction ends, so end it soon.
+// They are as durable as that commit is: mind synchronous_commit.
 func SubmitTx(ctx context.Context, tx pgx.Tx, s *Store, tasks []store.NewTask, atomic bool) ([]store.Inserted, []store.Woken, error) {
 	if len(tasks) == 0 {
 		return nil, nil, nil

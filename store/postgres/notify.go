@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/sethvargo/go-retry"
 
 	"github.com/sendoff-dev/sendoff/store"
@@ -44,17 +46,20 @@ func (s *Store) Notify(ctx context.Context, h store.Hint) error {
 // database can send a notification, so what comes is checked for its form and
 // never trusted for more than a reason to look.
 func (s *Store) Listen(ctx context.Context, fn func(store.Hint)) error {
-	dsn := cmp.Or(s.options.ListenDSN, s.dsn)
-	config, err := pgx.ParseConfig(dsn)
+	config, err := pgx.ParseConfig(cmp.Or(s.options.ListenDSN, s.dsn))
 	if err != nil {
 		return fmt.Errorf("read the database URL: %w", err)
 	}
-	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
-	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = "sendoff"
+	configure(config)
+	config.ValidateConnect = writable
+	config.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) {
+		var h store.Hint
+		if json.Unmarshal([]byte(n.Payload), &h) == nil {
+			fn(h)
+		}
 	}
 	for wait := listenBackoff(); ctx.Err() == nil; {
-		heard, err := listen(ctx, config, fn)
+		heard, err := listen(ctx, &config.Config)
 		if errors.Is(err, errDeaf) {
 			s.log.InfoContext(ctx, "this database URL leads through a pooler and carries no notifications; other nodes' tasks are found by polling")
 			return nil
@@ -82,34 +87,49 @@ func listenBackoff() retry.Backoff {
 // nothing could be heard in it.
 var errDeaf = errors.New("no session to listen in")
 
+// listenCheck is how long nothing may be heard before the connection is looked
+// at: its other end may be gone, or not be the one any more that takes writes.
+const listenCheck = 10 * time.Second
+
 // listen hears hints until its connection breaks. heard tells whether it got as
 // far as that.
-func listen(ctx context.Context, config *pgx.ConnConfig, fn func(store.Hint)) (heard bool, err error) {
-	conn, err := pgx.ConnectConfig(ctx, config)
+func listen(ctx context.Context, config *pgconn.Config) (heard bool, err error) {
+	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if _, err := conn.Exec(ctx, "listen "+channel); err != nil {
-		return false, err
-	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = conn.Close(ctx)
+	}()
 	// A pooler shows in the process that answers: it is not the one that the
 	// connection was opened with.
-	var pid uint32
-	if err := conn.QueryRow(ctx, "select pg_backend_pid()").Scan(&pid); err != nil {
+	answers, err := conn.Exec(ctx, "listen "+channel+"; select pg_backend_pid()").ReadAll()
+	if err != nil {
 		return false, err
 	}
-	if pid != conn.PgConn().PID() {
+	if string(answers[1].Rows[0][0]) != strconv.FormatUint(uint64(conn.PID()), 10) {
 		return false, errDeaf
 	}
-	for {
-		n, err := conn.WaitForNotification(ctx)
-		if err != nil {
-			return true, err
-		}
-		var h store.Hint
-		if json.Unmarshal([]byte(n.Payload), &h) == nil {
-			fn(h)
-		}
+	// Where there is such a timeout, it does not mean those who listen.
+	_, err = conn.Exec(ctx, "select set_config(name, '0', false) from pg_settings where name = 'idle_session_timeout'").ReadAll()
+	for err == nil {
+		err = hear(ctx, conn)
 	}
+	return true, err
+}
+
+// hear waits for a hint, which the connection's callback gets. An error means
+// that nothing more can be heard.
+func hear(ctx context.Context, conn *pgconn.PgConn) error {
+	waiting, cancel := context.WithTimeout(ctx, listenCheck)
+	defer cancel()
+	err := conn.WaitForNotification(waiting)
+	if err == nil || ctx.Err() != nil || conn.IsClosed() {
+		return err
+	}
+	checking, cancel := context.WithTimeout(ctx, leaseTry)
+	defer cancel()
+	return writable(checking, conn)
 }

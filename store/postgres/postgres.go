@@ -13,7 +13,8 @@
 //
 // No named prepared statements, session settings, session locks or temporary
 // tables, because none survives a pooler in transaction mode; migrations and
-// LISTEN are the exceptions and take a direct URL (see Options.ListenDSN).
+// LISTEN are the exceptions and take a direct URL (see Options.ListenDSN). What
+// a role or the database sets as defaults is undone in each transaction.
 //
 // # Unknown commits
 //
@@ -72,6 +73,7 @@ type Store struct {
 	options Options
 	log     *slog.Logger
 	clock   *clock
+	terms   string // of every transaction that writes
 
 	hot   *pgxpool.Pool // everything that writes
 	reads *pgxpool.Pool
@@ -114,7 +116,7 @@ func Open(ctx context.Context, dsn string, options Options) (*Store, error) {
 	}
 	s := &Store{
 		dsn: dsn, options: options, log: options.Logger, clock: &clock{test: options.Clock},
-		copies: make(chan struct{}, 2),
+		copies: make(chan struct{}, 2), terms: terms(options.Deadline),
 	}
 	if err := s.openPools(ctx); err != nil {
 		s.closePools()
@@ -151,6 +153,13 @@ func observed[T any](s *Store, weight func(T) int, handle func([]T)) func([]T) {
 func (s *Store) start(ctx context.Context) error {
 	if err := s.checkSchema(ctx); err != nil {
 		return err
+	}
+	var fsync string
+	if err := s.read(ctx, query(`select current_setting('fsync')`).rows(func(r *wireRow) { fsync = r.text() })); err != nil {
+		return err
+	}
+	if fsync != "on" {
+		s.log.WarnContext(ctx, "the database runs with fsync off: a crash of its machine can lose what was acknowledged")
 	}
 	return s.measure(ctx)
 }

@@ -24,10 +24,12 @@ func TestMain(m *testing.M) {
 }
 
 // opener returns stores over one database that is emptied before each use:
-// storetest asks for hundreds.
+// storetest asks for hundreds. Its defaults would weaken every commit, and it
+// refuses one that they did weaken.
 func opener(t *testing.T, direct, dsn string) func(clock func() int64) store.Store {
 	t.Helper()
-	exec(t, direct, `do $$ begin execute format('alter database %I set synchronous_commit = off', current_database()); end $$`)
+	keepsTerms(t, direct)
+	setDefaults(t, direct, "synchronous_commit = off")
 	var last store.Store
 	t.Cleanup(func() {
 		if last != nil {
@@ -79,11 +81,11 @@ func TestStoreBehavesLikeOracleBehindPgBouncer(t *testing.T) {
 	storetest.Run(t, opener(t, dsn, testkit.PgBouncer(t, dsn)))
 }
 
-// empty leaves the tables as they were made. Nothing is expected to survive a
-// crash of the machine in these tests, so commits do not wait for the disk.
+// empty leaves the tables as they were made.
 func empty(t *testing.T, dsn string) {
 	t.Helper()
 	exec(t, dsn, `
+set session_replication_role = replica; -- what watches the commits of a store does not watch this
 delete from sendoff.queue; delete from sendoff.lane; delete from sendoff.node; delete from sendoff.task;
 delete from sendoff.ready; delete from sendoff.timer; delete from sendoff.claim; delete from sendoff.dead;
 delete from sendoff.attempt; delete from sendoff.body; delete from sendoff.key; delete from sendoff.wait; delete from sendoff.inbox; delete from sendoff.journal`)
