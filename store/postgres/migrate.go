@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -42,11 +43,13 @@ func Migrate(ctx context.Context, dsn string, logger *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("read the database URL: %w", err)
 	}
+	configure(config)
+	config.ValidateConnect = writable
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
-	db := stdlib.OpenDB(*config)
+	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(settle))
 	defer func() { _ = db.Close() }()
-	if _, err := db.ExecContext(ctx, "create schema if not exists sendoff"); err != nil && !isDuplicateSchema(err) {
-		return fmt.Errorf("create the schema: %w", err)
+	if err := makeSchema(ctx, db); err != nil {
+		return err
 	}
 	locker, err := lock.NewPostgresSessionLocker()
 	if err != nil {
@@ -64,6 +67,40 @@ func Migrate(ctx context.Context, dsn string, logger *slog.Logger) error {
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+// settle undoes what a role's defaults would do to migrations, which may take
+// long and are read back as text.
+func settle(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.PgConn().Exec(ctx, `
+set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0;
+set default_transaction_isolation = 'read committed'; set datestyle = 'ISO'; set search_path = pg_catalog`).ReadAll()
+	return err
+}
+
+// makeSchema makes the schema, unless somebody who has the right to did so
+// before: "if not exists" asks for the right even when there is nothing to do.
+func makeSchema(ctx context.Context, db *sql.DB) error {
+	var there, ours bool
+	err := db.QueryRowContext(ctx, `
+select to_regnamespace('sendoff') is not null, coalesce(has_schema_privilege(to_regnamespace('sendoff'), 'create'), false)`).Scan(&there, &ours)
+	switch {
+	case err != nil:
+		return fmt.Errorf("look for the schema: %w", err)
+	case there && !ours:
+		return errors.New("the schema sendoff is there, and this role may not create tables in it: " +
+			"have its owner run `grant usage, create on schema sendoff to ROLE`, or migrate as the owner")
+	case there:
+		return nil
+	}
+	_, err = db.ExecContext(ctx, "create schema if not exists sendoff")
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "42501" {
+		return fmt.Errorf("this role may not create the schema: have an administrator run `create schema sendoff authorization ROLE`: %w", err)
+	}
+	if err != nil && !isDuplicateSchema(err) {
+		return fmt.Errorf("create the schema: %w", err)
 	}
 	return nil
 }
