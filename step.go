@@ -102,14 +102,14 @@ func attemptStep[T any](ctx context.Context, fn func(context.Context) (T, error)
 			out, err = encode(v)
 			return out, attempts, err
 		}
-		if task.IsPermanent(err) || ctx.Err() != nil || attempts >= policy.attempts {
+		if task.IsPermanent(err) || ctx.Err() != nil || attempts >= policy.MaxAttempts {
 			return out, attempts, err
 		}
-		wait := policy.backoff(attempts)
+		wait := policy.Backoff(attempts, rand.Float64())
 		if asked, _ := task.Wait(err); asked > 0 {
 			wait = asked
 		}
-		if policy.age > 0 && time.Since(begun)+wait > policy.age {
+		if policy.MaxAge > 0 && time.Since(begun)+wait > policy.MaxAge {
 			return out, attempts, err
 		}
 		if sleep(ctx, wait) != nil {
@@ -147,35 +147,19 @@ func tryStep[T any](ctx context.Context, fn func(context.Context) (T, error), ti
 	return a.v, a.err
 }
 
-type retryRule struct {
-	attempts          int32
-	age               time.Duration
-	least, most       time.Duration
-	factor, jitterPct float64
-}
-
-func stepPolicy(o *options) retryRule {
-	rule := retryRule{attempts: stepAttempts, least: stepMinBackoff, most: stepMaxBackoff, factor: 2, jitterPct: 0.2}
-	if o.noRetry {
-		rule.attempts = 1
-	}
+// stepPolicy is the retry policy of a step: that of tasks, with defaults of its
+// own. Its failures are counted here, so it has no age unless one is given.
+func stepPolicy(o *options) task.RetryPolicy {
+	var p task.RetryPolicy
 	if r := o.retry; r != nil {
-		rule.attempts = int32(cmp.Or(r.MaxAttempts, stepAttempts))
-		rule.age, rule.least = r.MaxAge, cmp.Or(r.MinBackoff, rule.least)
-		rule.most, rule.factor = cmp.Or(r.MaxBackoff, max(rule.most, rule.least)), cmp.Or(r.Factor, rule.factor)
+		p = task.RetryPolicy{MaxAttempts: int32(r.MaxAttempts), MaxAge: r.MaxAge, MinBackoff: r.MinBackoff, MaxBackoff: r.MaxBackoff, Factor: r.Factor}
 		if r.Jitter != nil {
-			rule.jitterPct = *r.Jitter
+			p.Jitter = cmp.Or(*r.Jitter, -1) // none at all, as opposed to the default
 		}
 	}
-	return rule
-}
-
-// backoff is the wait after so many failures.
-func (r retryRule) backoff(failures int32) time.Duration {
-	d := float64(r.least)
-	for range min(failures-1, 64) {
-		d *= r.factor
+	p = p.Or(task.RetryPolicy{MaxAttempts: stepAttempts, MinBackoff: stepMinBackoff, MaxBackoff: stepMaxBackoff})
+	if o.noRetry {
+		p.MaxAttempts = 1
 	}
-	d = min(d, float64(r.most))
-	return time.Duration(d * (1 + r.jitterPct*(rand.Float64()-0.5)))
+	return p
 }

@@ -27,8 +27,13 @@ var DefaultRetry = RetryPolicy{
 // shortened to it.
 const MaxRetryAfter = 24 * time.Hour
 
-// Or returns p with every zero field set to the one of d.
+// Or returns p with every zero field set to the one of d. A backoff of d gives
+// way where it would contradict the other one of p.
 func (p RetryPolicy) Or(d RetryPolicy) RetryPolicy {
+	if p.MaxBackoff != 0 {
+		d.MinBackoff = min(d.MinBackoff, p.MaxBackoff)
+	}
+	d.MaxBackoff = max(d.MaxBackoff, p.MinBackoff)
 	return RetryPolicy{
 		MaxAttempts: cmp.Or(p.MaxAttempts, d.MaxAttempts), MaxAge: cmp.Or(p.MaxAge, d.MaxAge),
 		MinBackoff: cmp.Or(p.MinBackoff, d.MinBackoff), MaxBackoff: cmp.Or(p.MaxBackoff, d.MaxBackoff),
@@ -36,32 +41,18 @@ func (p RetryPolicy) Or(d RetryPolicy) RetryPolicy {
 	}
 }
 
-// WithDefaults returns p with every zero field set to the one of [DefaultRetry].
+// WithDefaults returns p with every zero field set to the one of [DefaultRetry],
+// and so with every field that makes no sense. A negative jitter is none.
 func (p RetryPolicy) WithDefaults() RetryPolicy {
-	d := DefaultRetry
-	if p.MaxAttempts > 0 {
-		d.MaxAttempts = p.MaxAttempts
+	p.MaxAttempts, p.MaxAge = max(p.MaxAttempts, 0), max(p.MaxAge, 0)
+	p.MinBackoff, p.MaxBackoff = max(p.MinBackoff, 0), max(p.MaxBackoff, 0)
+	if !(p.Factor >= 1) {
+		p.Factor = 0
 	}
-	if p.MaxAge > 0 {
-		d.MaxAge = p.MaxAge
-	}
-	if p.MinBackoff > 0 {
-		d.MinBackoff = p.MinBackoff
-	}
-	if p.MaxBackoff > 0 {
-		d.MaxBackoff = p.MaxBackoff
-	}
-	if p.Factor >= 1 {
-		d.Factor = p.Factor
-	}
-	switch {
-	case p.Jitter > 0:
-		d.Jitter = math.Min(p.Jitter, 1)
-	case p.Jitter < 0:
-		d.Jitter = 0
-	}
-	d.MaxBackoff = max(d.MaxBackoff, d.MinBackoff)
-	return d
+	p = p.Or(DefaultRetry)
+	p.Jitter = min(max(p.Jitter, 0), 1)
+	p.MaxBackoff = max(p.MaxBackoff, p.MinBackoff)
+	return p
 }
 
 // Backoff is the wait after the given number of failures (from 1). random is a

@@ -57,6 +57,7 @@ const (
 	MaxHeaders      = 64
 	MaxHeaderBytes  = 16 << 10
 	MaxBatch        = 1000
+	MaxAttempts     = 10_000 // of one run; functions may have more
 )
 
 // TimeoutOrDefault is the time one attempt may take.

@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 type enqueueCmd struct {
@@ -36,17 +37,26 @@ type enqueueCmd struct {
 	Group    string            `placeholder:"NAME" help:"Whose work it is."`
 	Priority *int              `placeholder:"0-9" help:"0 is the first to run; default 5."`
 
-	Delay       time.Duration `placeholder:"90s" help:"Start after this time."`
-	RunAt       time.Time     `placeholder:"TIME" help:"Start at this time (RFC 3339)."`
-	ExpiresAt   time.Time     `placeholder:"TIME" help:"Do not start from this time on (RFC 3339)."`
-	MaxAttempts int           `placeholder:"N" help:"Default 25."`
-	MinBackoff  time.Duration `placeholder:"1s" help:"Wait after the first failure; it doubles from there."`
-	Timeout     time.Duration `placeholder:"60s" help:"Of one attempt, 1s to 24h."`
+	Delay       time.Duration  `placeholder:"90s" help:"Start after this time."`
+	RunAt       instant        `placeholder:"TIME" help:"Start at this time (RFC 3339)."`
+	ExpiresAt   instant        `placeholder:"TIME" help:"Do not start from this time on (RFC 3339)."`
+	MaxAttempts *int           `placeholder:"N" help:"1 to 10000; default 25."`
+	MinBackoff  *time.Duration `placeholder:"1s" help:"Wait after the first failure, 1ms or more; it doubles from there."`
+	Timeout     *time.Duration `placeholder:"60s" help:"Of one attempt, 1s to 24h."`
 
 	ID             string  `name:"id" placeholder:"ID" help:"Id of your choice; a taken one is an error."`
 	UniqueKey      string  `placeholder:"KEY" help:"While a task with this key is open in the queue, return that one instead."`
 	IdempotencyKey string  `placeholder:"KEY" help:"Names this submission: repeated within 24 h it makes no second task."`
 	Wait           waiting `help:"Wait until the task has ended: forever, or as long as --wait=30s says. Exit code 3 when it did not succeed."`
+}
+
+// instant is a time as RFC 3339 writes it.
+type instant struct{ time.Time }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (i *instant) UnmarshalText(b []byte) (err error) {
+	i.Time, err = task.ParseTime(string(b))
+	return err
 }
 
 // waiting is a flag with or without a value.
@@ -116,6 +126,8 @@ func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 		return none, usage("--function %s: which app serves it? give its URL with --endpoint", c.Function)
 	case c.Delay < 0:
 		return none, usage("--delay %s: want a positive duration such as 90s", c.Delay)
+	case isZero(c.MaxAttempts), isZero(c.MinBackoff), isZero(c.Timeout):
+		return none, usage("--max-attempts, --min-backoff and --timeout are more than 0: leave one out for its default")
 	}
 	headers := map[string]string{}
 	for _, h := range c.Header {
@@ -128,21 +140,31 @@ func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 		}
 		headers[strings.TrimSpace(name)] = strings.TrimSpace(value)
 	}
-	task := sendoff.NewTask{
+	spec := sendoff.NewTask{
 		URL: c.Target, Handler: c.Handler, ID: c.ID, Queue: c.Queue, Name: c.Name, Method: c.Method, Headers: headers, ContentType: c.ContentType,
-		Delay: c.Delay, RunAt: c.RunAt, ExpiresAt: c.ExpiresAt, Priority: c.Priority, Group: c.Group, Timeout: c.Timeout, Labels: c.Label,
+		Delay: c.Delay, RunAt: c.RunAt.Time, ExpiresAt: c.ExpiresAt.Time, Priority: c.Priority, Group: c.Group, Timeout: valueOf(c.Timeout), Labels: c.Label,
 		IdempotencyKey: c.IdempotencyKey,
 	}
 	if c.Function != "" {
-		task.Function, task.Endpoint = c.Function, c.Endpoint
+		spec.Function, spec.Endpoint = c.Function, c.Endpoint
 	}
-	if c.MaxAttempts != 0 || c.MinBackoff != 0 {
-		task.Retry = &sendoff.Retry{MaxAttempts: c.MaxAttempts, MinBackoff: c.MinBackoff}
+	if c.MaxAttempts != nil || c.MinBackoff != nil {
+		spec.Retry = &sendoff.Retry{MaxAttempts: valueOf(c.MaxAttempts), MinBackoff: valueOf(c.MinBackoff)}
 	}
 	if c.UniqueKey != "" {
-		task.Unique = &sendoff.Unique{Key: c.UniqueKey}
+		spec.Unique = &sendoff.Unique{Key: c.UniqueKey}
 	}
-	return task, c.fill(&task, stdin)
+	return spec, c.fill(&spec, stdin)
+}
+
+// isZero tells whether a zero was given, which the API takes for nothing.
+func isZero[T comparable](given *T) bool { return given != nil && *given == *new(T) }
+
+func valueOf[T any](given *T) (v T) {
+	if given != nil {
+		v = *given
+	}
+	return v
 }
 
 // fill sets the payload. Without a content type it has to be JSON, so that a

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 type tasksListCmd struct {
@@ -31,7 +32,7 @@ func (m *moment) UnmarshalText(b []byte) error {
 		m.Time = time.Now().Add(-max(d, -d))
 		return nil
 	}
-	at, err := time.Parse(time.RFC3339Nano, string(b))
+	at, err := task.ParseTime(string(b))
 	if err != nil {
 		return fmt.Errorf("%q: want a time such as 2026-01-31T12:00:00Z, or a duration before now such as 1h30m", b)
 	}

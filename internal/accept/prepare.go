@@ -217,51 +217,6 @@ func (a *Acceptor) checkFunction(bad *task.Invalid, s *task.Spec) {
 	s.Retry = s.Retry.Or(task.FunctionRetry)
 }
 
-func checkTimes(bad *task.Invalid, s *Submission, now int64) {
-	const horizon = 100 * 365 * 24 * time.Hour
-	switch {
-	case s.Delay < 0:
-		bad.Add("delay", "is negative: want a duration such as \"90s\" or \"1h30m\"")
-	case s.Delay > horizon:
-		bad.Add("delay", "is longer than a hundred years")
-	case s.Delay > 0 && !s.RunAt.IsZero():
-		bad.Add("run_at", "give either delay or run_at, not both")
-	case s.RunAt.Year() > 9999 || !s.RunAt.IsZero() && s.RunAt.Year() < 1970:
-		bad.Add("run_at", "is out of range: want a time between 1970 and 9999")
-	}
-	if s.ExpiresAt.IsZero() {
-		return
-	}
-	due := max(now+s.Delay.Microseconds(), now)
-	if !s.RunAt.IsZero() {
-		due = max(due, s.RunAt.UnixMicro())
-	}
-	if s.ExpiresAt.Year() > 9999 || s.ExpiresAt.UnixMicro() <= due {
-		bad.Add("expires_at", "must lie after the time at which the task is due to start")
-	}
-}
-
-func checkRetry(bad *task.Invalid, s *task.Spec) {
-	if s.Timeout != 0 && (s.Timeout < task.MinTimeout || s.Timeout > task.MaxTimeout) {
-		bad.Add("timeout", "is %s: want %s to %s", s.Timeout, task.MinTimeout, task.MaxTimeout)
-	}
-	r := s.Retry
-	switch {
-	case r.MaxAttempts < 0 || r.MaxAttempts > 10000 && s.Kind != task.Function:
-		bad.Add("retry.max_attempts", "is %d: want 1 to 10000", r.MaxAttempts)
-	case r.MaxAge < 0:
-		bad.Add("retry.max_age", "is negative")
-	case r.MinBackoff < 0 || r.MaxBackoff < 0:
-		bad.Add("retry.min_backoff", "min_backoff and max_backoff must not be negative")
-	case r.MaxBackoff != 0 && r.MinBackoff > r.MaxBackoff:
-		bad.Add("retry.min_backoff", "is %s, more than max_backoff (%s)", r.MinBackoff, r.MaxBackoff)
-	case r.Factor != 0 && (r.Factor < 1 || r.Factor > 100):
-		bad.Add("retry.factor", "is %v: want 1 to 100", r.Factor)
-	case r.Jitter > 1:
-		bad.Add("retry.jitter", "is %v: want 0 to 1", r.Jitter)
-	}
-}
-
 func checkLabels(bad *task.Invalid, s *task.Spec) {
 	if len(s.Labels) > 32 {
 		bad.Add("labels", "has %d entries: at most 32 are allowed", len(s.Labels))
@@ -286,9 +241,7 @@ func checkKeys(bad *task.Invalid, s *Submission) {
 		bad.Add("unique.key", "is missing")
 	}
 	bad.CheckText("unique.key", u.Key, 500)
-	if u.Window < 0 {
-		bad.Add("unique.window", "is negative")
-	}
+	task.DelaySpan.Check(bad, "unique.window", u.Window)
 	s.Spec.UniqueKey = u.Key
 }
 

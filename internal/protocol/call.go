@@ -25,27 +25,16 @@ func Retry(r *sendoffv1.RetryPolicy) task.RetryPolicy {
 	if r == nil {
 		return task.RetryPolicy{}
 	}
-	p := task.FunctionRetry
-	if n := r.GetMaxAttempts(); n > 0 {
-		p.MaxAttempts = n
+	p := task.RetryPolicy{
+		MaxAttempts: r.GetMaxAttempts(), MaxAge: r.GetMaxAge().AsDuration(), Factor: r.GetFactor(),
+		MinBackoff: r.GetMinBackoff().AsDuration(), MaxBackoff: r.GetMaxBackoff().AsDuration(),
 	}
-	if d := r.GetMaxAge().AsDuration(); d > 0 {
-		p.MaxAge = d
-	}
-	if d := r.GetMinBackoff().AsDuration(); d > 0 {
-		p.MinBackoff = d
-	}
-	if d := r.GetMaxBackoff().AsDuration(); d > 0 {
-		p.MaxBackoff = d
-	}
-	p.MaxBackoff = max(p.MaxBackoff, p.MinBackoff)
-	p.Factor = r.GetFactor()
 	if r.Jitter != nil {
 		if p.Jitter = *r.Jitter; p.Jitter == 0 {
 			p.Jitter = -1 // none at all, as opposed to the default
 		}
 	}
-	return p
+	return p.Or(task.FunctionRetry)
 }
 
 // Payload is the input of a call as a task keeps it: the Any, serialized; empty

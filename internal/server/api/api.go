@@ -2,8 +2,8 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -138,7 +138,7 @@ func operation(method, path, id, summary string, status int) huma.Operation {
 
 type getInput struct {
 	ID   string `path:"id" doc:"Id of the task, an id chosen by the client, or its job number."`
-	Wait string `query:"wait" doc:"Answer when the task has ended, or after this time: a duration up to 60s." example:"30s"`
+	Wait string `query:"wait" doc:"Answer when the task has ended, or after this time: a duration, or seconds; more than 60s is 60s." example:"30s"`
 }
 
 // maxWait is the longest that an answer is held back.
@@ -150,12 +150,9 @@ func getTask(ctx context.Context, tasks Viewer, in *getInput) (*taskReply, error
 	if in.Wait == "" {
 		t, err = tasks.Get(ctx, in.ID)
 	} else {
-		d, parseErr := time.ParseDuration(in.Wait)
-		if seconds, err := strconv.ParseFloat(in.Wait, 64); err == nil && seconds < 1e6 {
-			d, parseErr = time.Duration(seconds*float64(time.Second)), nil
-		}
+		d, parseErr := task.ParseDuration(in.Wait)
 		if parseErr != nil || d < 0 {
-			return nil, invalidProblem(task.Invalid{{Field: "wait", Message: `want a duration such as "30s", or seconds`}})
+			return nil, invalidProblem(task.Invalid{{Field: "wait", Message: fmt.Sprintf("is %q: want a duration such as 30s, or seconds", in.Wait)}})
 		}
 		t, err = tasks.Wait(ctx, in.ID, min(d, maxWait))
 	}

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -14,16 +13,16 @@ import (
 )
 
 type listInput struct {
-	State          []string  `query:"state,explode" doc:"Any of these; repeat it for several."`
-	Queue          string    `query:"queue"`
-	Name           string    `query:"name"`
-	TargetHost     string    `query:"target_host" doc:"Host of the url, with its port when it has one."`
-	CreatedAfter   time.Time `query:"created_after"`
-	CreatedBefore  time.Time `query:"created_before"`
-	FinishedAfter  time.Time `query:"finished_after"`
-	FinishedBefore time.Time `query:"finished_before"`
-	Limit          int       `query:"limit" minimum:"1" maximum:"500" default:"50"`
-	Cursor         string    `query:"cursor" doc:"next_cursor of the page before."`
+	State          []string `query:"state,explode" doc:"Any of these; repeat it for several."`
+	Queue          string   `query:"queue"`
+	Name           string   `query:"name"`
+	TargetHost     string   `query:"target_host" doc:"Host of the url, with its port when it has one."`
+	CreatedAfter   string   `query:"created_after" doc:"RFC 3339."`
+	CreatedBefore  string   `query:"created_before" doc:"RFC 3339."`
+	FinishedAfter  string   `query:"finished_after" doc:"RFC 3339."`
+	FinishedBefore string   `query:"finished_before" doc:"RFC 3339."`
+	Limit          int      `query:"limit" minimum:"1" maximum:"500" default:"50"`
+	Cursor         string   `query:"cursor" doc:"next_cursor of the page before."`
 	query          url.Values
 }
 
@@ -47,11 +46,12 @@ var listParams = []string{"state", "queue", "name", "target_host", "created_afte
 // list answers a listing. State, queue and creation time are looked up in the
 // database; the other filters are applied to at most 10,000 tasks a page.
 func list(ctx context.Context, tasks Viewer, in *listInput) (*listReply, error) {
-	f := operate.Filter{
-		Queue: in.Queue, Name: in.Name, TargetHost: in.TargetHost, CreatedAfter: in.CreatedAfter, CreatedBefore: in.CreatedBefore,
-		FinishedAfter: in.FinishedAfter, FinishedBefore: in.FinishedBefore, Limit: in.Limit, Cursor: in.Cursor, Labels: map[string]string{},
-	}
 	var bad task.Invalid
+	f := operate.Filter{
+		Queue: in.Queue, Name: in.Name, TargetHost: in.TargetHost, CreatedAfter: timeOf(&bad, "created_after", in.CreatedAfter), CreatedBefore: timeOf(&bad, "created_before", in.CreatedBefore),
+		FinishedAfter: timeOf(&bad, "finished_after", in.FinishedAfter), FinishedBefore: timeOf(&bad, "finished_before", in.FinishedBefore),
+		Limit: in.Limit, Cursor: in.Cursor, Labels: map[string]string{},
+	}
 	for _, name := range in.State {
 		s, err := task.ParseState(name)
 		if err != nil {

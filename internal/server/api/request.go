@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -19,8 +20,8 @@ type CreateRequest struct {
 	ID          string          `json:"id,omitempty" doc:"An id of your own; a second task with it is refused with 409."`
 	URL         string          `json:"url,omitempty" doc:"Target: pushed there as an HTTP request."`
 	Handler     string          `json:"handler,omitempty" doc:"Target: a Go handler in a program that embeds the engine."`
-	Function    string          `json:"function,omitempty" doc:"Target: reserved."`
-	Endpoint    string          `json:"endpoint,omitempty" doc:"Reserved."`
+	Function    string          `json:"function,omitempty" doc:"Target: a durable function of the app at endpoint."`
+	Endpoint    string          `json:"endpoint,omitempty" doc:"Of a function: URL of the app that serves it."`
 	Process     string          `json:"process,omitempty" doc:"Target: reserved."`
 	Queue       string          `json:"queue,omitempty" default:"default"`
 	Name        string          `json:"name,omitempty" doc:"For people and filters."`
@@ -29,7 +30,7 @@ type CreateRequest struct {
 	Payload     json.RawMessage `json:"payload,omitempty" doc:"Any JSON; sent as it stands. At most 1 MiB."`
 	BodyBase64  string          `json:"body_base64,omitempty" doc:"In place of payload: any bytes."`
 	ContentType string          `json:"content_type,omitempty" doc:"Default application/json for payload."`
-	Delay       json.RawMessage `json:"delay,omitempty" doc:"\"90s\", \"1h30m\" or seconds."`
+	Delay       json.RawMessage `json:"delay,omitempty" doc:"\"90s\", \"1h30m\" or seconds; up to 100 years."`
 	RunAt       string          `json:"run_at,omitempty" doc:"In place of delay: RFC 3339."`
 	ExpiresAt   string          `json:"expires_at,omitempty" doc:"Not started from then on: RFC 3339."`
 	Priority    *int            `json:"priority,omitempty" minimum:"0" maximum:"9" default:"5"`
@@ -42,12 +43,12 @@ type CreateRequest struct {
 
 // RetryRequest is a retry policy in a request.
 type RetryRequest struct {
-	MaxAttempts int32           `json:"max_attempts,omitempty" default:"25"`
-	MaxAge      json.RawMessage `json:"max_age,omitempty" doc:"From the first attempt; default 168h."`
-	MinBackoff  json.RawMessage `json:"min_backoff,omitempty" doc:"Default 1s."`
-	MaxBackoff  json.RawMessage `json:"max_backoff,omitempty" doc:"Default 1h."`
-	Factor      float64         `json:"factor,omitempty" default:"2"`
-	Jitter      *float64        `json:"jitter,omitempty" default:"0.2"`
+	MaxAttempts *int32          `json:"max_attempts,omitempty" minimum:"1" maximum:"10000" default:"25" doc:"Of a function: 0, the default, is until it expires, and there may be more."`
+	MaxAge      json.RawMessage `json:"max_age,omitempty" doc:"From the first attempt, 1 ms to 100 years; default 168h."`
+	MinBackoff  json.RawMessage `json:"min_backoff,omitempty" doc:"1 ms to 100 years; default 1s, or max_backoff when that is less."`
+	MaxBackoff  json.RawMessage `json:"max_backoff,omitempty" doc:"1 ms to 100 years; default 1h, or min_backoff when that is more."`
+	Factor      *float64        `json:"factor,omitempty" minimum:"1" maximum:"100" default:"2"`
+	Jitter      *float64        `json:"jitter,omitempty" minimum:"0" maximum:"1" default:"0.2"`
 }
 
 // UniqueRequest is a business rule in a request.
@@ -67,19 +68,20 @@ type BatchRequest struct {
 // submission turns a request into what accept takes, and notes what cannot be
 // read.
 func (q *CreateRequest) submission(bad *task.Invalid) accept.Submission {
+	delay, _ := duration(bad, "delay", q.Delay)
 	s := accept.Submission{
 		Queue: q.Queue, Priority: q.Priority,
-		Delay: duration(bad, "delay", q.Delay), RunAt: timeOf(bad, "run_at", q.RunAt), ExpiresAt: timeOf(bad, "expires_at", q.ExpiresAt),
+		Delay: delay, RunAt: timeOf(bad, "run_at", q.RunAt), ExpiresAt: timeOf(bad, "expires_at", q.ExpiresAt),
 		Spec: task.Spec{
 			ClientID: q.ID, URL: q.URL, Handler: q.Handler, Function: q.Function, Endpoint: q.Endpoint, Process: q.Process,
 			Name: q.Name, Method: q.Method, ContentType: q.ContentType, Group: q.Group, Labels: q.Labels,
-			Timeout: duration(bad, "timeout", q.Timeout),
+			Timeout: some(bad, "timeout", q.Timeout, task.TimeoutSpan),
 		},
 	}
 	typed := q.headers(bad, &s.Spec)
 	q.body(bad, &s, typed)
 	if q.Retry != nil {
-		s.Spec.Retry = q.Retry.policy(bad)
+		s.Spec.Retry = q.Retry.policy(bad, q.Function != "")
 	}
 	if q.Unique != nil {
 		s.Unique = q.Unique.rule(bad)
@@ -121,16 +123,27 @@ func (q *CreateRequest) body(bad *task.Invalid, s *accept.Submission, typed bool
 	}
 }
 
-func (q *RetryRequest) policy(bad *task.Invalid) task.RetryPolicy {
+// policy leaves at zero what was not given; a zero that was given is refused, or
+// has a meaning of its own.
+func (q *RetryRequest) policy(bad *task.Invalid, function bool) task.RetryPolicy {
 	p := task.RetryPolicy{
-		MaxAttempts: q.MaxAttempts, Factor: q.Factor,
-		MaxAge:     duration(bad, "retry.max_age", q.MaxAge),
-		MinBackoff: duration(bad, "retry.min_backoff", q.MinBackoff),
-		MaxBackoff: duration(bad, "retry.max_backoff", q.MaxBackoff),
+		MaxAge:     some(bad, "retry.max_age", q.MaxAge, task.RetrySpan),
+		MinBackoff: some(bad, "retry.min_backoff", q.MinBackoff, task.RetrySpan),
+		MaxBackoff: some(bad, "retry.max_backoff", q.MaxBackoff, task.RetrySpan),
+	}
+	if n := q.MaxAttempts; n != nil {
+		if p.MaxAttempts = *n; *n == 0 && !function {
+			bad.Add("retry.max_attempts", "is 0: want 1 to %d", task.MaxAttempts)
+		}
+	}
+	if q.Factor != nil {
+		if p.Factor = *q.Factor; p.Factor == 0 {
+			bad.Add("retry.factor", "is 0: want 1 to 100")
+		}
 	}
 	if q.Jitter != nil {
 		if p.Jitter = *q.Jitter; p.Jitter < 0 {
-			bad.Add("retry.jitter", "is negative: want 0 to 1")
+			bad.Add("retry.jitter", "is %v: want 0 to 1", p.Jitter)
 		}
 		if p.Jitter == 0 {
 			p.Jitter = -1 // none at all, as opposed to the default
@@ -140,7 +153,8 @@ func (q *RetryRequest) policy(bad *task.Invalid) task.RetryPolicy {
 }
 
 func (q *UniqueRequest) rule(bad *task.Invalid) *accept.Unique {
-	u := &accept.Unique{Key: q.Key, Window: duration(bad, "unique.window", q.Window), WhileOpen: q.WhileOpen}
+	window, _ := duration(bad, "unique.window", q.Window)
+	u := &accept.Unique{Key: q.Key, Window: window, WhileOpen: q.WhileOpen}
 	switch q.OnConflict {
 	case "", "return":
 	case "reject":
@@ -153,32 +167,46 @@ func (q *UniqueRequest) rule(bad *task.Invalid) *accept.Unique {
 	return u
 }
 
+// some reads a duration of which zero cannot be meant; zero = not given.
+func some(bad *task.Invalid, field string, raw json.RawMessage, span task.Span) time.Duration {
+	d, given := duration(bad, field, raw)
+	if given && d == 0 {
+		span.Check(bad, field, d)
+	}
+	return d
+}
+
 // duration reads "90s" or a number of seconds.
-func duration(bad *task.Invalid, field string, raw json.RawMessage) time.Duration {
+func duration(bad *task.Invalid, field string, raw json.RawMessage) (d time.Duration, given bool) {
 	if len(raw) == 0 || string(raw) == "null" {
-		return 0
+		return 0, false
 	}
 	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		if d, err := time.ParseDuration(text); err == nil {
-			return d
-		}
+	var err error
+	switch {
+	case json.Unmarshal(raw, &text) == nil:
+		d, err = time.ParseDuration(text)
+	case raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9':
+		d, err = task.ParseDuration(string(raw))
+	default:
+		err = errors.New("neither text nor number")
 	}
-	var seconds float64
-	if json.Unmarshal(raw, &seconds) == nil && seconds > -1e9 && seconds < 1e9 {
-		return time.Duration(seconds * float64(time.Second))
+	if err != nil {
+		bad.Add(field, "is %s: want a duration such as \"90s\" or \"1h30m\", or a number of seconds", raw)
 	}
-	bad.Add(field, "is %s: want a duration such as \"90s\" or \"1h30m\", or a number of seconds", raw)
-	return 0
+	return d, err == nil
 }
 
 func timeOf(bad *task.Invalid, field, text string) time.Time {
 	if text == "" {
 		return time.Time{}
 	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		bad.Add(field, "is %q: want a time such as %q", text, "2026-01-31T12:00:00Z")
+	t, err := task.ParseTime(text)
+	switch {
+	case err != nil:
+		bad.Add(field, "%s", err)
+	case t.IsZero(): // which would mean that none was given
+		bad.Add(field, "is out of range: want a time between 1970 and 9999")
 	}
 	return t
 }
