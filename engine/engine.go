@@ -151,6 +151,7 @@ type Engine struct {
 	operator  *operate.Operator
 	loops     []*claim.Loop
 
+	unknown func(error)     // logs what went wrong with the database when a client is not told
 	besides sync.WaitGroup  // what goes on beside the work
 	asides  chan struct{}   // a token for each thing that goes on
 	beside  context.Context // of it
@@ -167,6 +168,7 @@ type Engine struct {
 func New(s store.Store, cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg.withDefaults(), store: s, handlers: local.New(), hurry: make(chan struct{})}
 	e.asides = make(chan struct{}, 8)
+	e.unknown = logUnknown(e.cfg.Log)
 	e.life, e.end = context.WithCancel(context.Background())
 	e.beside, e.quit = context.WithCancel(context.Background())
 	_, e.shared = s.(store.Notifier)

@@ -99,7 +99,7 @@ func (f functions) Endpoints() []api.Endpoint { return f.endpoints() }
 func (e *Engine) dispatchDoor() dispatchapi.Config {
 	cfg := dispatchapi.Config{
 		Submit: e, Tasks: e.operator, Signals: e.operator, Journals: e.store, Bridge: e.runner.Hub(),
-		Embedded: e.embeds,
+		Embedded: e.embeds, Unknown: e.unknown,
 	}
 	if e.keys != nil {
 		cfg.PublicKeyPEM = e.keys.PublicKeyPEM

@@ -49,7 +49,7 @@ type Queues interface {
 	Stats(ctx context.Context, name string) (operate.QueueStats, error)
 }
 
-// Config of the door. All are required.
+// Config of the door. All but Unknown are required.
 type Config struct {
 	Submit    Submitter
 	Tasks     Viewer
@@ -57,17 +57,26 @@ type Config struct {
 	Queues    Queues
 	Functions Functions
 	Version   string
+	Unknown   func(error) // gets what went wrong with the database when a client is answered 503; nil = nobody
 }
 
 // Mount adds the routes to a mux and returns the OpenAPI description of them.
 func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
 	hc := huma.DefaultConfig("Sendoff", cfg.Version)
 	hc.CreateHooks, hc.DocsPath, hc.SchemasPath = nil, "", ""
-	hc.Transformers = []huma.Transformer{fromHuma}
+	hc.Transformers = []huma.Transformer{func(_ huma.Context, _ string, v any) (any, error) {
+		if p, ok := v.(*Problem); ok {
+			cfg.tell(p)
+		}
+		return v, nil
+	}, fromHuma}
 	hc.Info.Description = "Hand it a task: it is on disk before you get the answer, and then it is carried out."
 	api := humago.New(mux, hc)
 
-	c := &creator{submit: cfg.Submit, tasks: cfg.Tasks}
+	c := &creator{submit: cfg.Submit, tasks: cfg.Tasks, refuse: func(w http.ResponseWriter, p *Problem) {
+		cfg.tell(p)
+		WriteProblem(w, p)
+	}}
 	mux.HandleFunc("POST /v1/tasks", c.create)
 	mux.HandleFunc("POST /v1/tasks/batch", c.batch)
 	describeCreate(api.OpenAPI())

@@ -28,17 +28,17 @@ type BatchReply struct {
 func (c *creator) batch(w http.ResponseWriter, r *http.Request) {
 	text, problem := read(w, r, maxBatch)
 	if problem != nil {
-		WriteProblem(w, problem)
+		c.refuse(w, problem)
 		return
 	}
 	var req BatchRequest
 	if err := decode(text, &req); err != nil {
-		WriteProblem(w, err)
+		c.refuse(w, err)
 		return
 	}
 	reply, problem := c.submitBatch(r, &req, text)
 	if problem != nil {
-		WriteProblem(w, problem)
+		c.refuse(w, problem)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -26,6 +26,7 @@ const (
 type creator struct {
 	submit Submitter
 	tasks  Viewer
+	refuse func(http.ResponseWriter, *Problem)
 }
 
 const keyHeader = "Idempotency-Key"
@@ -75,18 +76,18 @@ func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Problem
 func (c *creator) create(w http.ResponseWriter, r *http.Request) {
 	text, problem := read(w, r, maxCreate)
 	if problem != nil {
-		WriteProblem(w, problem)
+		c.refuse(w, problem)
 		return
 	}
 	var req CreateRequest
 	if err := decode(text, &req); err != nil {
-		WriteProblem(w, err)
+		c.refuse(w, err)
 		return
 	}
 	var bad task.Invalid
 	sub := req.submission(&bad)
 	if err := bad.Err(); err != nil {
-		WriteProblem(w, problemOf(err))
+		c.refuse(w, problemOf(err))
 		return
 	}
 	if sub.IdempotencyKey = r.Header.Get(keyHeader); sub.IdempotencyKey != "" {
@@ -95,7 +96,7 @@ func (c *creator) create(w http.ResponseWriter, r *http.Request) {
 	subs := []accept.Submission{sub}
 	results, err := c.submit.SubmitMany(r.Context(), subs, true)
 	if err != nil {
-		WriteProblem(w, problemOf(err))
+		c.refuse(w, problemOf(err))
 		return
 	}
 	c.answer(w, r, &subs[0], &results[0])
@@ -104,7 +105,7 @@ func (c *creator) create(w http.ResponseWriter, r *http.Request) {
 func (c *creator) answer(w http.ResponseWriter, r *http.Request, sub *accept.Submission, res *accept.Result) {
 	view, problem := c.view(r, sub, res)
 	if problem != nil {
-		WriteProblem(w, problem)
+		c.refuse(w, problem)
 		return
 	}
 	h := w.Header()

@@ -27,6 +27,7 @@ type Problem struct {
 	Errors []FieldError `json:"errors,omitempty" doc:"The fields at fault."`
 
 	retryAfter int
+	unknown    error // of the database, which clients are not told
 }
 
 // FieldError names a field and what is wrong with it.
@@ -102,8 +103,15 @@ func problemOf(err error) *Problem {
 		}
 	}
 	p := NewProblem(http.StatusServiceUnavailable, "unavailable", "the database does not answer: nothing was stored as far as we know, try again with the same Idempotency-Key")
-	p.retryAfter = 1
+	p.retryAfter, p.unknown = 1, err
 	return p
+}
+
+// tell hands an error that clients are not told to those who run the server.
+func (cfg *Config) tell(p *Problem) {
+	if p.unknown != nil && cfg.Unknown != nil {
+		cfg.Unknown(p.unknown)
+	}
 }
 
 // detail is what a client is told: what comes from the database stays in our log.

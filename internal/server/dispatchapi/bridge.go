@@ -109,7 +109,9 @@ func (d *door) waitForText(w http.ResponseWriter, r *http.Request) {
 	_, result, err := d.wait(r.Context(), id, maxWait)
 	switch {
 	case err != nil:
-		writeError(w, r, failure(err))
+		refusal := failure(err)
+		d.tell(refusal)
+		writeError(w, r, refusal)
 	case result == nil:
 		writeError(w, r, connect.NewError(connect.CodeDeadlineExceeded, errNotEnded))
 	default:

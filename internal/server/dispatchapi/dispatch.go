@@ -153,8 +153,29 @@ func failure(err error) *connect.Error {
 			return connect.NewError(row.code, err)
 		}
 	}
-	if errors.Is(err, store.ErrFull) {
+	if errors.Is(err, store.ErrFull) { // of which the text is not for clients either
 		return connect.NewError(connect.CodeUnavailable, errors.New(store.ErrFull.Error()+": nothing was stored, try again"))
 	}
-	return connect.NewError(connect.CodeUnavailable, errors.New("the database does not answer: try again"))
+	return connect.NewError(connect.CodeUnavailable, unknown{err})
+}
+
+// unknown is an error of the database, of which clients are not told the text.
+type unknown struct{ cause error }
+
+func (unknown) Error() string { return "the database does not answer: try again" }
+
+// tell hands the cause of an unknown error to those who run the server.
+func (d *door) tell(err error) {
+	if u, ok := errors.AsType[unknown](err); ok && d.cfg.Unknown != nil {
+		d.cfg.Unknown(u.cause)
+	}
+}
+
+// telling is tell for every call.
+func (d *door) telling(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		res, err := next(ctx, req)
+		d.tell(err)
+		return res, err
+	}
 }

@@ -65,6 +65,10 @@ type Config struct {
 	// Embedded tells whether embedded://NAME is served in this process; nil = no
 	// such endpoint is taken.
 	Embedded func(name string) bool
+
+	// Unknown gets what went wrong with the database when a client is told that it
+	// does not answer; nil = nobody.
+	Unknown func(error)
 }
 
 // maxBody bounds a request, before and after it was unpacked, in bytes.
@@ -76,7 +80,7 @@ type door struct{ cfg Config }
 // Mount adds the routes to a mux.
 func Mount(mux *http.ServeMux, cfg Config) {
 	d := &door{cfg}
-	options := connect.WithHandlerOptions(connect.WithReadMaxBytes(maxBody), connect.WithCompressMinBytes(1024), codecs(), gzipped())
+	options := connect.WithHandlerOptions(connect.WithReadMaxBytes(maxBody), connect.WithCompressMinBytes(1024), codecs(), gzipped(), connect.WithInterceptors(connect.UnaryInterceptorFunc(d.telling)))
 	handle := func(path string, h http.Handler) { mux.Handle(path, limit(h)) }
 	handle(sdkv1connect.NewDispatchServiceHandler(d, options))
 	handle(dispatchv1connect.NewSigningKeyServiceHandler(d, options))

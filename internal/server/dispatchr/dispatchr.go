@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
@@ -26,12 +27,13 @@ type Submitter interface {
 
 const maxBody = 2 << 20
 
-// Mount adds the routes to a mux.
-func Mount(mux *http.ServeMux, submit Submitter) {
+// Mount adds the routes to a mux. unknown gets what went wrong with the database
+// when a client is only told to try again.
+func Mount(mux *http.ServeMux, submit Submitter, unknown func(error)) {
 	mux.HandleFunc("GET /ping", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]any{"message": "pong"})
 	})
-	mux.HandleFunc("POST /task", func(w http.ResponseWriter, r *http.Request) { add(w, r, submit) })
+	mux.HandleFunc("POST /task", func(w http.ResponseWriter, r *http.Request) { add(w, r, submit, unknown) })
 }
 
 type request struct {
@@ -42,7 +44,7 @@ type request struct {
 
 // add accepts a task. The content type is not looked at: curl --data sends JSON
 // as a form.
-func add(w http.ResponseWriter, r *http.Request, submit Submitter) {
+func add(w http.ResponseWriter, r *http.Request, submit Submitter, unknown func(error)) {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		unread(w, err)
@@ -65,6 +67,9 @@ func add(w http.ResponseWriter, r *http.Request, submit Submitter) {
 		Payload: req.TaskArgs, IdempotencyKey: r.Header.Get("Idempotency-Key"), Fingerprint: store.HashOf([]byte(r.URL.Path), text),
 	}}, true)
 	if err != nil {
+		if !errors.As(err, new(task.Invalid)) && !slices.ContainsFunc(ours, func(known error) bool { return errors.Is(err, known) }) {
+			unknown(err)
+		}
 		refuse(w, err)
 		return
 	}
@@ -94,6 +99,9 @@ func unread(w http.ResponseWriter, err error) {
 
 // theirs names our fields as Dispatchr does.
 var theirs = map[string]string{"url": "target", "name": "taskName", "payload": "taskArgs"}
+
+// ours are refusals that the database has no part in, or that it tells by itself.
+var ours = []error{accept.ErrBusy, accept.ErrNoAccept, store.ErrTooManyQueues, store.ErrFull, store.ErrBroken, context.Canceled}
 
 func refuse(w http.ResponseWriter, err error) {
 	invalid, ok := errors.AsType[task.Invalid](err)
