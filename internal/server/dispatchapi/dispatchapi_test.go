@@ -299,7 +299,7 @@ func TestDispatchRules(t *testing.T) {
 		many[i] = greet()
 	}
 	_, err := client.Dispatch(t.Context(), &sdkv1.DispatchRequest{Calls: many})
-	require.ErrorContains(t, err, "has 1001 entries: at most 1000 are allowed")
+	require.ErrorContains(t, err, "calls: has more than 1000 entries: at most that many are allowed")
 	got, err := client.Dispatch(t.Context(), &sdkv1.DispatchRequest{})
 	require.NoError(t, err)
 	require.Empty(t, got.GetDispatchIds())
