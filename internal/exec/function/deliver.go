@@ -14,8 +14,13 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// headroom is kept free in a request for everything but state and results.
-const headroom = 256 << 10
+// What state, journal and results may have in a request, in bytes: a part is kept
+// free for everything else. Endpoints that refuse more are taken for such that read
+// 1 MiB, which is a common limit: that of dispatch.run and of many proxies.
+const (
+	maxRequest   = task.MaxState - 256<<10
+	smallRequest = 1<<20 - 64<<10
+)
 
 // maxDelivery bounds the results of one run, in bytes.
 const maxDelivery = 15_000_000
@@ -25,21 +30,22 @@ type delivery struct {
 	results, signals int
 	seen             int64 // sequence of the last message; 0 = none
 	result           *sdkv1.PollResult
+	bytes            int // that it may have
 	signal           []*sendoffv1.Signal
 }
 
 // deliver takes messages in their order, until there are as many results as the
 // poll wanted, or as many bytes as fit beside the state and a journal of so many
-// bytes. The first message fits always: a result that does not is replaced by an
-// error.
-func deliver(messages []store.Message, s *state, journal int64) delivery {
-	d := delivery{result: &sdkv1.PollResult{}}
+// bytes into bytes in all. The first message fits always: a result that does not is
+// replaced by an error.
+func deliver(messages []store.Message, s *state, journal int64, bytes int) delivery {
+	d := delivery{result: &sdkv1.PollResult{}, bytes: bytes}
 	s.fill(d.result)
 	most := task.MaxResults
 	if s.most > 0 {
 		most = min(most, int(s.most))
 	}
-	room := max(task.MaxState-headroom-s.size()-int(min(journal, task.MaxState)), 0)
+	room := max(bytes-s.size()-int(min(journal, task.MaxState)), 0)
 	for i := range messages {
 		m := &messages[i]
 		if m.Kind == store.Result && d.results == most {
@@ -60,7 +66,7 @@ func (d *delivery) add(m *store.Message, tooLarge bool) {
 	switch m.Kind {
 	case store.Result:
 		d.results++
-		d.result.Results = append(d.result.Results, resultOf(m, tooLarge))
+		d.result.Results = append(d.result.Results, d.resultOf(m, tooLarge))
 	case store.Signal:
 		d.signals++
 		d.signal = append(d.signal, signalOf(m))
@@ -73,11 +79,11 @@ func (d *delivery) add(m *store.Message, tooLarge bool) {
 	}
 }
 
-func resultOf(m *store.Message, tooLarge bool) *sdkv1.CallResult {
+func (d *delivery) resultOf(m *store.Message, tooLarge bool) *sdkv1.CallResult {
 	end := protocol.End{ID: m.From, State: m.State, Reason: m.Reason, Error: m.Error, Body: m.Body}
 	if tooLarge {
 		end.Body = protocol.Encode(&sdkv1.CallResult{Error: &sdkv1.Error{Type: protocol.TypeTooLarge, Message: fmt.Sprintf(
-			"the result of the call has %d bytes, which do not fit into a run beside the state", len(m.Body))}})
+			"the result of the call has %d bytes, which do not fit into a request of %d beside the state", len(m.Body), d.bytes)}})
 	}
 	r := protocol.Result(&end)
 	r.CorrelationId = m.Correlation

@@ -160,9 +160,22 @@ func (x *Executor) Execute(ctx context.Context, t *store.Claimed, spec *task.Spe
 	v := r.attempt(ctx)
 	alone := r.endpoint.limiter.release(ticket, v.effect, v.broke)
 	r.blame(&v, alone)
+	r.abandon(&v.outcome)
 	r.endpoint.note(&v, x.cfg.Now())
 	r.remember(&v)
 	return v.outcome
+}
+
+// abandon gives up the calls that are open: when the function has ended, or is
+// another one, nobody waits for them. Sendoff's SDK says so itself, others cannot.
+func (r *run) abandon(o *task.Outcome) {
+	if o.Class == task.Suspend || r.resumption.Open <= int64(r.delivered.results) {
+		return
+	}
+	if o.Progress == nil {
+		o.Progress = &task.Progress{}
+	}
+	o.Progress.CancelOpen = true
 }
 
 // remember keeps what the next attempt on this node profits from.

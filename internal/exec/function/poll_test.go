@@ -2,6 +2,7 @@ package function_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -260,6 +261,69 @@ func TestDeliveriesAreBounded(t *testing.T) {
 	messages[0].Body = encode(&sdkv1.CallResult{Output: text(strings.Repeat("x", 15_900_000))})
 	_, a = run(t, done, store.Resumption{Writer: 1, State: state, Open: 1, Messages: messages[:1]})
 	require.Equal(t, protocol.TypeTooLarge, a.requests[0].GetPollResult().GetResults()[0].GetError().GetType())
+}
+
+// An endpoint that reads no more than 1 MiB, as dispatch.run does and many proxies
+// do, gets fewer results; one that is too large by itself becomes an error.
+func TestResultsForAnEndpointThatTakesLittle(t *testing.T) {
+	var a *app
+	a = serveFunc(t, func(w http.ResponseWriter, n int) {
+		if len(a.bodies[n]) > 1<<20 {
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			return
+		}
+		w.Header().Set("Content-Type", "application/proto")
+		_, _ = w.Write(encode(poll(&sdkv1.Poll{State: bytesOf("s")})))
+	})
+	state := stateWith(t, &sdkv1.Poll{State: bytesOf("s")})
+	resume := func(sizes ...int) (task.Outcome, []*sdkv1.CallResult) {
+		r := store.Resumption{Writer: 1, State: state, Open: 9}
+		for i, size := range sizes {
+			body := encode(&sdkv1.CallResult{Output: text(strings.Repeat("x", size))})
+			r.Messages = append(r.Messages, store.Message{Seq: int64(i) + 1, Kind: store.Result, State: task.Succeeded, Body: body})
+		}
+		o := newExecutor(t, function.Config{}, r).Execute(t.Context(), later(2), greet(a.URL))
+		return o, a.requests[len(a.requests)-1].GetPollResult().GetResults()
+	}
+	o, results := resume(700_000, 700_000, 100_000)
+	require.Equal(t, task.Suspend, o.Class, o.Error)
+	require.Len(t, results, 1, "the others come with the next runs")
+	require.Nil(t, results[0].GetError())
+	require.EqualValues(t, 1, o.Progress.Seen)
+	require.EqualValues(t, 8, o.Progress.Open)
+
+	o, results = resume(1_100_000, 10)
+	require.Equal(t, task.Suspend, o.Class, o.Error)
+	require.Equal(t, protocol.TypeTooLarge, results[0].GetError().GetType())
+	require.Contains(t, results[0].GetError().GetMessage(), "bytes, which do not fit into a request of 983040 beside the state")
+
+	state = stateWith(t, &sdkv1.Poll{State: bytesOf(strings.Repeat("s", 2<<20))})
+	before := len(a.requests)
+	o, _ = resume(10)
+	require.Equal(t, task.Reject, o.Class, "it is the state that is too large")
+	require.Len(t, a.requests, before+2)
+}
+
+// What a function has called goes no further than the function: also for SDKs that
+// do not say so.
+func TestCallsThatAreOpenAtTheEndAreGivenUp(t *testing.T) {
+	waits := store.Resumption{
+		Writer: 1, State: stateWith(t, &sdkv1.Poll{State: bytesOf("s")}), Open: 2,
+		Messages: []store.Message{{Seq: 1, Kind: store.Result, State: task.Failed}},
+	}
+	for name, response := range map[string]*sdkv1.RunResponse{
+		"an exit":     done,
+		"a failure":   exit(sdkv1.Status_STATUS_PERMANENT_ERROR, nil, nil),
+		"a tail call": tail(sdkv1.Status_STATUS_OK, call("f")),
+	} {
+		o, _ := run(t, response, waits)
+		require.True(t, o.Progress.CancelOpen, name)
+	}
+	o, _ := run(t, poll(&sdkv1.Poll{State: bytesOf("s")}), waits)
+	require.False(t, o.Progress.CancelOpen, "it goes on")
+	waits.Open = 1
+	o, _ = run(t, done, waits)
+	require.Nil(t, o.Progress, "its last call has ended")
 }
 
 func TestResumeIsAskedOnceNeeded(t *testing.T) {

@@ -57,7 +57,11 @@ func (r *run) message(ctx context.Context, warm bool) (*sdkv1.RunRequest, error)
 	if t.ExpiresAt != 0 {
 		m.ExpirationTime = timestamppb.New(time.UnixMicro(t.ExpiresAt))
 	}
-	r.delivered = deliver(r.resumption.Messages, &r.state, r.resumption.Journal)
+	most := maxRequest
+	if r.small {
+		most = smallRequest
+	}
+	r.delivered = deliver(r.resumption.Messages, &r.state, r.resumption.Journal, most)
 	if r.resumed {
 		m.Directive = &sdkv1.RunRequest_PollResult{PollResult: r.delivered.result}
 	} else {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -28,6 +29,7 @@ type run struct {
 	state      state // what it was suspended with; zero = it was not
 	resumed    bool  // it goes on from a poll
 	delivered  delivery
+	small      bool // the endpoint refused a request as too large
 }
 
 // verdict is an outcome and what it says about the endpoint.
@@ -72,9 +74,9 @@ func (r *run) attempt(ctx context.Context) verdict {
 }
 
 // exchange sends the run; once more with the whole journal when the endpoint
-// asks for it.
+// asks for it, and with fewer results when it refuses so many bytes.
 func (r *run) exchange(ctx context.Context, warm bool) verdict {
-	for ; ; warm = false {
+	for {
 		request, err := r.request(ctx, warm)
 		if err != nil {
 			return r.broken(err)
@@ -83,11 +85,16 @@ func (r *run) exchange(ctx context.Context, warm bool) verdict {
 		if err != nil {
 			return r.noAnswer(err)
 		}
+		if answer.status == http.StatusRequestEntityTooLarge && r.delivered.results > 0 && !r.small {
+			r.small = true
+			continue
+		}
 		response, v := r.read(answer)
 		if response == nil {
 			return v
 		}
 		if response.GetReport().GetNeedJournal() && warm {
+			warm = false
 			continue
 		}
 		v = r.judge(response)
