@@ -12,7 +12,7 @@ type runCmd struct {
 	Command []string `arg:"" optional:"" name:"cmd" help:"Command to start, after --; or the URL of an app that you start yourself."`
 
 	Listen      string        `placeholder:"HOST:PORT" help:"Address of the server; default a free port, with a URL 127.0.0.1:4450."`
-	Endpoint    string        `short:"e" placeholder:"HOST:PORT" help:"Address that the command is told to listen on; default a free port."`
+	Endpoint    string        `short:"e" placeholder:"HOST:PORT" help:"Address that the command is told to listen on; default that of uvicorn and the like, or a free port."`
 	APIKey      string        `name:"api-key" placeholder:"KEY" help:"Key that the app must send; default a random one, with a URL \"test\"."`
 	DB          string        `name:"db" placeholder:"FILE|URL" help:"Keep the calls there: SQLite file or postgres:// URL; default a temporary file."`
 	KeysFile    string        `placeholder:"FILE" help:"Keys that sign requests; default beside --db or temporary, with a URL in your configuration directory."`

@@ -34,6 +34,8 @@ type session struct {
 	ended    chan error // of the server
 	tell     chan os.Signal
 	lost     []string // endpoints that unfinished calls expect, and that this run does not serve
+	met      bool     // the app was seen to listen
+	hinted   bool     // that it does not, and why that may be
 	quit     bool     // somebody asked for the end
 }
 
@@ -101,8 +103,8 @@ func (s *session) begin(ctx context.Context, view runView) {
 	}
 }
 
-// appAddr chooses the address that the app listens on: the one that calls of an
-// earlier run expect, if there are any.
+// appAddr chooses the address that the app listens on: its own one when the command
+// tells, or the one that calls of an earlier run expect, if there are any.
 func (s *session) appAddr(ctx context.Context) (string, error) {
 	if s.c.Endpoint != "" {
 		if listens(ctx, s.c.Endpoint) {
@@ -111,6 +113,10 @@ func (s *session) appAddr(ctx context.Context) (string, error) {
 		return s.c.Endpoint, nil
 	}
 	wanted := s.expected()
+	if port := ownPort(s.c.Command); port != "" && !listens(ctx, "127.0.0.1:"+port) {
+		s.lost = slices.DeleteFunc(slices.Clone(wanted), func(e string) bool { return e == "http://127.0.0.1:"+port })
+		return "127.0.0.1:" + port, nil
+	}
 	for i, endpoint := range wanted {
 		if u, err := url.Parse(endpoint); err == nil && newDoor(endpoint) != nil && u.Path == "" && u.Port() != "" && !listens(ctx, u.Host) {
 			s.lost = slices.Delete(slices.Clone(wanted), i, i+1)
@@ -163,6 +169,7 @@ func (s *session) loop(ctx context.Context, signals <-chan os.Signal) error {
 				return nil
 			}
 		case <-s.up():
+			s.met = true
 			s.gate.release()
 			s.retry(ctx)
 		case <-over:
@@ -205,9 +212,29 @@ func (s *session) stop(sig os.Signal) (end bool) {
 
 func (s *session) changed(was, is *call) {
 	s.view.call(was, is)
-	if s.door != nil && refused(is) && (s.child == nil || !s.child.ended()) {
+	if s.door == nil || !refused(is) {
+		return
+	}
+	if s.child == nil || !s.child.ended() {
 		s.door.watch(context.Background())
 	}
+	if is.endpoint == s.endpoint && !s.met && !s.hinted {
+		s.hinted = true
+		for _, line := range s.unheard() {
+			s.view.log(logLine{"sendoff", "stderr", line})
+		}
+	}
+}
+
+// unheard says why an app may not be where it is called.
+func (s *session) unheard() []string {
+	lines := []string{"nobody listens on " + s.door.addr + ", where the app is called"}
+	if s.child == nil {
+		return append(lines, "start the app, or name the URL at which it listens")
+	}
+	return append(lines,
+		"the command was told that address by "+envAddr+", which servers with a port of their own do not read: uvicorn, gunicorn, flask",
+		"name their port with --endpoint HOST:PORT, as in: sendoff run -e 127.0.0.1:8000 -- uvicorn main:app --port 8000")
 }
 
 // hastyAttempts are tried again without the backoff when the app is back. A call
