@@ -22,12 +22,22 @@ func (e *Engine) wireFunctions(dialer *egress.Dialer) {
 		MinPerEndpoint: e.cfg.FunctionFloor,
 
 		RestartIncompatible: func(endpoint string) bool { return !e.keepsState(endpoint) },
+		Last:                e.lastEnd,
 		UserAgent:           strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
 	}
 	if e.keys != nil {
 		cfg.Sign = e.keys.SignBase
 	}
 	e.runner = function.New(cfg)
+}
+
+// lastEnd tells how the last attempt of a task ended.
+func (e *Engine) lastEnd(ctx context.Context, id task.ID) (task.Class, string, error) {
+	rows, err := e.store.Rows(ctx, []task.ID{id})
+	if err != nil || len(rows) == 0 {
+		return task.NoOutcome, "", err
+	}
+	return rows[0].LastOutcome, rows[0].LastError, nil
 }
 
 // keepsState tells whether functions of an endpoint are left as they are when

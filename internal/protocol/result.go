@@ -55,7 +55,11 @@ func (e *End) error() *sdkv1.Error {
 	case e.State == task.Canceled:
 		return &sdkv1.Error{Type: TypeCanceled, Message: "the call was canceled"}
 	case e.Reason == task.Expired:
-		return &sdkv1.Error{Type: TypeTimeout, Message: "the call expired"}
+		text := "the call expired"
+		if e.Error != "" {
+			text += "; before that: " + e.Error
+		}
+		return &sdkv1.Error{Type: TypeTimeout, Message: text}
 	case e.State == task.Failed && e.Error != "":
 		return &sdkv1.Error{Type: StatusName(sdkv1.Status_STATUS_PERMANENT_ERROR), Message: e.Error}
 	case e.State == task.Failed:

@@ -26,6 +26,10 @@ type Config struct {
 	// the whole state travels in the polls.
 	Journal func(ctx context.Context, id task.ID) ([]task.Segment, error)
 
+	// Last tells how the last attempt of a call ended; nil = nobody knows. It is asked
+	// when a call expires, for the error that its caller gets.
+	Last func(ctx context.Context, id task.ID) (task.Class, string, error)
+
 	// Sign signs with the Ed25519 key whose public half the endpoints have; nil =
 	// runs are not signed.
 	Sign func(base []byte) []byte
@@ -139,7 +143,7 @@ func (x *Executor) Hub() *Hub { return x.cfg.Hub }
 func (x *Executor) Execute(ctx context.Context, t *store.Claimed, spec *task.Spec) task.Outcome {
 	r := &run{Executor: x, task: t, spec: spec}
 	if r.expired() {
-		return r.expire()
+		return r.expire(ctx)
 	}
 	var err error
 	if r.target, err = x.targetOf(spec.Endpoint); err != nil {

@@ -67,7 +67,7 @@ func (r *run) attempt(ctx context.Context) verdict {
 		return verdict{outcome: o}
 	}
 	if expires {
-		v.outcome = r.expire()
+		v.outcome = r.expire(ctx)
 		return v
 	}
 	return r.fail(sdkv1.Status_STATUS_TIMEOUT, 0, fmt.Sprintf("no answer within %s", timeout))
@@ -134,12 +134,33 @@ func (r *run) expired() bool {
 // expire ends a call whose time is over. The type of the error is one that
 // Python programs know; without a pickled value dispatch-py raises a
 // RuntimeError with the message, and dispatch-go shows type and message.
-func (r *run) expire() task.Outcome {
+func (r *run) expire(ctx context.Context) task.Outcome {
 	after := time.Duration(r.task.ExpiresAt-r.task.CreatedAt) * time.Microsecond
 	text := fmt.Sprintf("function %s expired: it did not end within %s", r.spec.Function, after.Round(time.Millisecond))
+	if why := r.before(ctx); why != "" {
+		text += "; before that: " + why
+	}
 	return task.Outcome{Class: task.Expire, Error: text, Answer: task.Answer{
 		Header: r.record("TIMEOUT"), Body: r.result(nil, &sdkv1.Error{Type: protocol.TypeTimeout, Message: text}),
 	}}
+}
+
+// before says what became of the attempt before this one; "" = nothing that explains
+// why the call has not ended.
+func (r *run) before(ctx context.Context) string {
+	if r.cfg.Last == nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	outcome, text, err := r.cfg.Last(ctx, r.task.ID)
+	switch {
+	case err != nil:
+		return ""
+	case outcome == task.Suspend:
+		return "it waited for calls, a timer or a signal"
+	}
+	return text
 }
 
 // handBack puts the run off. Those that were put off together do not come back
