@@ -1,42 +1,60 @@
 package operate
 
 import (
+	"context"
+	"maps"
+	"slices"
 	"sync"
+	"time"
 
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// ends lets callers wait for the end of tasks on this node.
+// ends lets callers wait for the end of tasks. What ends on this node is told at
+// once; for the others one look at a time serves all who wait.
 type ends struct {
+	rows func(ctx context.Context, ids []task.ID) ([]store.Row, error)
+
 	mu       sync.Mutex
 	watchers map[task.ID][]chan struct{}
+	stop     context.CancelFunc // of the looking; nil while nobody waits
 }
 
-func newEnds() *ends { return &ends{watchers: map[task.ID][]chan struct{}{}} }
+const (
+	lookEvery = 500 * time.Millisecond
+	lookAt    = 1000 // tasks at a time
+)
+
+func newEnds(rows func(context.Context, []task.ID) ([]store.Row, error)) *ends {
+	return &ends{rows: rows, watchers: map[task.ID][]chan struct{}{}}
+}
 
 // watch returns a channel that gets a value when the task ends, and a function
 // that must be called when nobody waits any more.
 func (e *ends) watch(id task.ID) (<-chan struct{}, func()) {
 	ch := make(chan struct{}, 1)
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.watchers[id] = append(e.watchers[id], ch)
-	e.mu.Unlock()
+	if e.stop == nil {
+		var ctx context.Context
+		ctx, e.stop = context.WithCancel(context.Background())
+		go e.look(ctx)
+	}
 	return ch, func() { e.forget(id, ch) }
 }
 
 func (e *ends) forget(id task.ID, ch chan struct{}) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	rest := e.watchers[id][:0:0]
-	for _, other := range e.watchers[id] {
-		if other != ch {
-			rest = append(rest, other)
-		}
-	}
-	if len(rest) == 0 {
+	rest := slices.DeleteFunc(e.watchers[id], func(other chan struct{}) bool { return other == ch })
+	if e.watchers[id] = rest; len(rest) == 0 {
 		delete(e.watchers, id)
-	} else {
-		e.watchers[id] = rest
+	}
+	if len(e.watchers) == 0 {
+		e.stop()
+		e.stop = nil
 	}
 }
 
@@ -47,6 +65,41 @@ func (e *ends) tell(id task.ID) {
 		select {
 		case ch <- struct{}{}:
 		default:
+		}
+	}
+}
+
+// look finds what ended without this node being told: on other nodes, or by its
+// expiry.
+func (e *ends) look(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(lookEvery):
+		}
+		e.mu.Lock()
+		ids := slices.Collect(maps.Keys(e.watchers))
+		e.mu.Unlock()
+		for some := range slices.Chunk(ids, lookAt) {
+			e.lookAt(ctx, some)
+		}
+	}
+}
+
+// lookAt tells those who wait for tasks that have ended or are gone.
+func (e *ends) lookAt(ctx context.Context, ids []task.ID) {
+	rows, err := e.rows(ctx, ids)
+	if err != nil {
+		return // the next look is soon
+	}
+	open := map[task.ID]bool{}
+	for i := range rows {
+		open[rows[i].ID] = !rows[i].State.Final()
+	}
+	for _, id := range ids {
+		if !open[id] {
+			e.tell(id)
 		}
 	}
 }

@@ -21,12 +21,17 @@ type Tree struct {
 	Truncated bool   // the tree has more than MaxTree tasks
 }
 
-// Tree returns a task and all calls below it. store.ErrNotFound.
+// Tree returns a task and all calls below it. store.ErrNotFound, ErrBusy.
 func (o *Operator) Tree(ctx context.Context, id string) (Tree, error) {
 	top, err := o.Get(ctx, id)
 	if err != nil {
 		return Tree{}, err
 	}
+	done, err := o.heavy(ctx)
+	if err != nil {
+		return Tree{}, err
+	}
+	defer done()
 	rows, truncated, err := o.below(ctx, &top.Row)
 	tree := Tree{Tasks: []Task{top}, Truncated: truncated}
 	for _, row := range rows {

@@ -45,11 +45,18 @@ var ErrBadCursor = errors.New("is not a cursor of this listing: pass next_cursor
 // ErrOtherJournal says that a cursor is of steps that are gone.
 var ErrOtherJournal = errors.New("the function has begun a new journal since the page before: list its steps from the start")
 
-// List returns a page of tasks. ErrBadCursor; an unknown queue has no tasks.
+// List returns a page of tasks. ErrBadCursor, ErrBusy; an unknown queue has no tasks.
 func (o *Operator) List(ctx context.Context, f Filter) (Page, error) {
 	q, err := o.query(&f)
 	if err != nil || q.Lanes != nil && len(q.Lanes) == 0 {
 		return Page{}, err
+	}
+	if f.filtersRows() || len(f.States) > 0 { // it may look at many rows for few
+		done, err := o.heavy(ctx)
+		if err != nil {
+			return Page{}, err
+		}
+		defer done()
 	}
 	var page Page
 	for looked := 0; ; {

@@ -49,12 +49,15 @@ type Operator struct {
 	cfg     Config
 	ends    *ends
 	depths  shared[[]store.LaneStats]
+	turns   chan struct{} // of heavy reading
 	reading chan struct{} // journals
 }
 
 // New returns an Operator.
 func New(cfg Config) *Operator {
-	o := &Operator{cfg: cfg, ends: newEnds(), reading: make(chan struct{}, stepReaders)}
+	o := &Operator{
+		cfg: cfg, ends: newEnds(cfg.Store.Rows), turns: make(chan struct{}, heavyAtATime), reading: make(chan struct{}, stepReaders),
+	}
 	o.depths.read = cfg.Store.Stats
 	return o
 }
@@ -137,7 +140,8 @@ func (o *Operator) get(ctx context.Context, id task.ID) (Task, error) {
 	return o.view(rows[0]), nil
 }
 
-// Wait returns a task when it has ended, or as it is after the given time.
+// Wait returns a task when it has ended, or as it is after the given time. When
+// ctx ends first it returns the error of ctx, and the task as it was last seen.
 func (o *Operator) Wait(ctx context.Context, id string, atMost time.Duration) (Task, error) {
 	found, err := o.Resolve(ctx, id)
 	if err != nil {
@@ -145,7 +149,8 @@ func (o *Operator) Wait(ctx context.Context, id string, atMost time.Duration) (T
 	}
 	ended, stop := o.ends.watch(found)
 	defer stop()
-	deadline := time.After(atMost)
+	deadline := time.NewTimer(atMost)
+	defer deadline.Stop()
 	for {
 		t, err := o.get(ctx, found)
 		if err != nil || t.State.Final() {
@@ -153,11 +158,10 @@ func (o *Operator) Wait(ctx context.Context, id string, atMost time.Duration) (T
 		}
 		select {
 		case <-ended:
-		case <-deadline:
+		case <-deadline.C:
 			return t, nil
 		case <-ctx.Done():
 			return t, ctx.Err()
-		case <-time.After(500 * time.Millisecond): // it may end on another node
 		}
 	}
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -63,15 +64,10 @@ func (w *writer) row(id task.ID) (row store.Row, err error) {
 
 // Rows implements store.Reader.
 func (s *Store) Rows(ctx context.Context, ids []task.ID) ([]store.Row, error) {
-	var out []store.Row
-	for _, id := range ids {
-		rows, err := readAll(ctx, s, scanRow, selectRow+`where id = ?`, id[:])
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, rows...)
+	if len(ids) == 1 {
+		return readAll(ctx, s, scanRow, selectRow+`where id = ?`, ids[0][:])
 	}
-	return out, nil
+	return readAll(ctx, s, scanRow, selectRow+`where id in (select unhex(value) from json_each(?))`, hexList(ids))
 }
 
 // Payload implements store.Reader.
@@ -194,6 +190,15 @@ func (s *Store) windowEnd(ctx context.Context, window string, args []any, scan i
 		next = ids[0]
 	}
 	return next, err
+}
+
+// hexList passes ids to a statement as one parameter, for unhex and json_each.
+func hexList(ids []task.ID) string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = hex.EncodeToString(id[:])
+	}
+	return jsonList(out)
 }
 
 func jsonList[T any](v []T) string {

@@ -1,0 +1,99 @@
+package operate
+
+import (
+	"context"
+	"encoding/binary"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+func TestOneLookServesAllWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		looks, ended := 0, false
+		e := newEnds(func(_ context.Context, ids []task.ID) (rows []store.Row, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			looks++
+			for _, id := range ids {
+				row := store.Row{ID: id, State: task.Ready}
+				if ended {
+					row.State = task.Succeeded
+				}
+				rows = append(rows, row)
+			}
+			return rows, nil
+		})
+		var told []<-chan struct{}
+		for i := range 300 {
+			var id task.ID
+			binary.BigEndian.PutUint64(id[:], uint64(i))
+			ch, stop := e.watch(id)
+			defer stop()
+			told = append(told, ch)
+		}
+		time.Sleep(10*time.Second + time.Millisecond)
+		mu.Lock()
+		require.Equal(t, 20, looks, "300 waiters look once for all of them, every half second")
+		ended = true
+		mu.Unlock()
+		for _, ch := range told {
+			<-ch
+		}
+	})
+}
+
+func TestWhoWaitsForATaskThatIsGoneIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnds(func(context.Context, []task.ID) ([]store.Row, error) { return nil, nil })
+		ch, stop := e.watch(task.ID{1})
+		defer stop()
+		<-ch
+	})
+}
+
+func TestTheLookingEndsWithTheWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // fails while a goroutine is left
+		e := newEnds(func(context.Context, []task.ID) ([]store.Row, error) { return nil, context.Canceled })
+		for range 3 {
+			_, one := e.watch(task.ID{1})
+			_, two := e.watch(task.ID{1})
+			time.Sleep(time.Second)
+			one()
+			require.NotNil(t, e.stop, "another one still waits")
+			two()
+			require.Nil(t, e.stop)
+		}
+	})
+}
+
+func TestListingsTakeTurnsAndSayWhenTheyCannot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &Operator{turns: make(chan struct{}, heavyAtATime)}
+		var done []func()
+		for range heavyAtATime {
+			end, err := o.heavy(t.Context())
+			require.NoError(t, err)
+			done = append(done, end)
+		}
+		_, err := o.heavy(t.Context())
+		require.ErrorIs(t, err, ErrBusy, "nobody ended in time")
+		go func() {
+			time.Sleep(time.Second)
+			done[0]()
+		}()
+		end, err := o.heavy(t.Context())
+		require.NoError(t, err, "a turn came within the patience")
+		end()
+		for _, end := range done[1:] {
+			end()
+		}
+	})
+}
