@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -150,8 +151,10 @@ type getInput struct {
 	Wait string `query:"wait" doc:"Answer when the task has ended, or after this time: a duration, or seconds; more than 60s is 60s." example:"30s"`
 }
 
-// maxWait is the longest that an answer is held back.
-const maxWait = time.Minute
+const (
+	maxWait     = time.Minute            // the longest that an answer is held back
+	lastReading = 500 * time.Millisecond // for the answer to who waits while the server stops
+)
 
 func getTask(ctx context.Context, tasks Viewer, in *getInput) (*taskReply, error) {
 	var t operate.Task
@@ -164,6 +167,12 @@ func getTask(ctx context.Context, tasks Viewer, in *getInput) (*taskReply, error
 			return nil, invalidProblem(task.Invalid{{Field: "wait", Message: fmt.Sprintf("is %q: want a duration such as 30s, or seconds", in.Wait)}})
 		}
 		t, err = tasks.Wait(ctx, in.ID, min(d, maxWait))
+		if errors.Is(err, context.Canceled) && t.Spec != nil {
+			var done context.CancelFunc // the server stops: the task as it is
+			ctx, done = context.WithTimeout(context.WithoutCancel(ctx), lastReading)
+			defer done()
+			err = nil
+		}
 	}
 	if err != nil {
 		return nil, problemOf(err)

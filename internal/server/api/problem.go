@@ -76,6 +76,7 @@ var table = []struct {
 	{store.ErrTooManyQueues, 422, "too_many_queues", 0},
 	{accept.ErrBusy, 503, "busy", 1},
 	{body.ErrBusy, 503, "busy", 1},
+	{operate.ErrBusy, 503, "busy", 1},
 	{body.ErrSlow, 408, "too_slow", 0},
 	{accept.ErrNoAccept, 503, "not_here", 0},
 	{store.ErrFull, 503, "disk_full", 5},
@@ -83,7 +84,7 @@ var table = []struct {
 	{operate.ErrBadCursor, 422, "invalid_request", 0},
 	{operate.ErrOtherJournal, 409, "state_conflict", 0},
 	{context.DeadlineExceeded, 503, "unavailable", 1},
-	{context.Canceled, 499, "client_gone", 0},
+	{context.Canceled, 503, "unavailable", 1}, // the server stops; or the client is gone and sees nothing
 }
 
 // problemOf turns an error of the rooms into an answer. Unknown ones come from

@@ -139,7 +139,7 @@ var codes = []struct {
 	{accept.ErrBusy, connect.CodeUnavailable},
 	{accept.ErrNoAccept, connect.CodeUnavailable},
 	{context.DeadlineExceeded, connect.CodeDeadlineExceeded},
-	{context.Canceled, connect.CodeCanceled},
+	{context.Canceled, connect.CodeUnavailable}, // the server stops; or the client is gone and sees nothing
 }
 
 // failure turns an error of the rooms into an answer. Unknown ones come from the

@@ -120,6 +120,9 @@ func (e extension) SendSignal(ctx context.Context, m *sendoffv1.SendSignalReques
 // wait returns a call, and its result when it has ended within the time.
 func (d *door) wait(ctx context.Context, id string, atMost time.Duration) (operate.Task, *sdkv1.CallResult, error) {
 	t, err := d.cfg.Tasks.Wait(ctx, id, atMost)
+	if errors.Is(err, context.Canceled) && t.Spec != nil {
+		return t, nil, nil // the server stops: ask again
+	}
 	if err != nil {
 		return t, nil, err
 	}
