@@ -232,7 +232,7 @@ func TestPrioritiesAreStrictButForASmallShare(t *testing.T) {
 		b.run(t)
 		low := 0
 		for range 60 {
-			if <-order == 9 {
+			if receive(t, order, "the tasks go on, one after the other") == 9 {
 				low++
 			}
 		}

@@ -158,14 +158,14 @@ func TestPrioritiesHoldOverPostgreSQL(t *testing.T) {
 	require.NoError(t, err)
 	_, err = es[0].Queues().SetPaused(context.Background(), task.DefaultQueue, true)
 	require.NoError(t, err)
+	var subs []engine.Submission
 	for _, p := range []int{9, 0} {
-		subs := make([]engine.Submission, n)
-		for i := range subs {
-			subs[i] = engine.Submission{Priority: &p, Spec: task.Spec{Handler: "h", Labels: map[string]string{"p": fmt.Sprint(p)}}}
+		for range n {
+			subs = append(subs, engine.Submission{Priority: &p, Spec: task.Spec{Handler: "h", Labels: map[string]string{"p": fmt.Sprint(p)}}})
 		}
-		_, err := es[0].SubmitMany(context.Background(), subs, true)
-		require.NoError(t, err)
 	}
+	_, err = es[0].SubmitMany(context.Background(), subs, true) // both lines are woken at once: no claim asks for one of them alone
+	require.NoError(t, err)
 	_, err = es[0].Queues().SetPaused(context.Background(), task.DefaultQueue, false)
 	require.NoError(t, err)
 	close(start)

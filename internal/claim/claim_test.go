@@ -88,6 +88,19 @@ func newPollingRig(t *testing.T, slots int, takes, poll time.Duration) (r *rig, 
 	return r, func() { cancel(); <-over; r.Drain(context.Background(), nil) }
 }
 
+// next returns the task that starts next. All nets have been cast long before it
+// gives up.
+func (r *rig) next(t *testing.T) task.ID {
+	t.Helper()
+	select {
+	case id := <-r.ran:
+		return id
+	case <-time.After(3 * time.Hour):
+		t.Fatal("a task is ready, there is room, and it never starts")
+		return task.ID{}
+	}
+}
+
 func (r *rig) draft(prio int16) store.NewTask {
 	r.n++
 	return store.NewTask{ID: task.ID{2, r.n}, Lane: r.lane.ID, Priority: prio, Kind: task.HTTP, MaxAttempts: 1}
@@ -100,7 +113,7 @@ func TestAWokenTaskStartsAtOnce(t *testing.T) {
 		synctest.Wait()
 		at := time.Now()
 		r.Wake(r.insert(r.draft(5)))
-		<-r.ran
+		r.next(t)
 		require.Zero(t, time.Since(at))
 	})
 }
@@ -112,7 +125,7 @@ func TestATaskNobodyWasToldOfIsFoundByThePoll(t *testing.T) {
 		synctest.Wait()
 		at := time.Now()
 		r.insert(r.draft(5))
-		<-r.ran
+		r.next(t)
 		require.LessOrEqual(t, time.Since(at), 1500*time.Millisecond)
 	})
 }
@@ -124,11 +137,11 @@ func TestATaskFarBelowTheCursorIsFoundByTheProbe(t *testing.T) {
 		late := r.draft(5)
 		time.Sleep(time.Hour)
 		r.Wake(r.insert(r.draft(5))) // the cursor is at now
-		<-r.ran
+		r.next(t)
 		time.Sleep(time.Hour)
 		r.insertAt(late, 1_000_000)
 		at := time.Now()
-		<-r.ran
+		r.next(t)
 		require.LessOrEqual(t, time.Since(at), 2*probeRest)
 	})
 }
@@ -148,14 +161,14 @@ func TestNoMoreTasksRunThanThereAreSlots(t *testing.T) {
 			r.Wake(r.insert(r.draft(5)))
 		}
 		for range 3 {
-			<-r.ran
+			r.next(t)
 		}
 		synctest.Wait()
 		require.Equal(t, 3, r.InFlight())
 		require.Empty(t, r.ran)
 		at := time.Now()
 		for range 7 {
-			<-r.ran
+			r.next(t)
 		}
 		require.Equal(t, 3*time.Second, time.Since(at))
 	})
@@ -177,7 +190,7 @@ func TestACursorPassesOverNothing(t *testing.T) {
 		woken := r.insert(line...) // at positions that follow one another closely
 		r.Wake(woken)
 		for i := range line {
-			<-r.ran
+			r.next(t)
 			require.Equal(t, time.Duration(i/3)*takes, time.Since(at), "task %d did not start when there was room: the cursor had passed it", i+1)
 		}
 	})
@@ -189,14 +202,14 @@ func TestAWakeFindsWhatLiesBelowTheCursor(t *testing.T) {
 		defer stop()
 		time.Sleep(time.Minute)
 		r.Wake(r.insert(r.draft(5))) // the cursor is at now
-		<-r.ran
+		r.next(t)
 		synctest.Wait()
 		for _, below := range []time.Duration{time.Microsecond, 100 * time.Millisecond, 30 * time.Second} {
 			late, pos := r.draft(5), time.Now().Add(-below).UnixMicro()
 			r.insertAt(late, pos)
 			at := time.Now()
 			r.Wake([]store.Woken{{Lane: late.Lane, Priority: 5, Position: pos}})
-			require.Equal(t, late.ID, <-r.ran)
+			require.Equal(t, late.ID, r.next(t))
 			require.Zero(t, time.Since(at), "a task %v below the cursor was told of, and found by chance", below)
 			time.Sleep(time.Second) // it has ended
 		}
@@ -208,8 +221,8 @@ func TestALostLeaseEndsAttemptsAndForgetsClaims(t *testing.T) {
 		r, stop := newPollingRig(t, 3, time.Hour, time.Hour)
 		defer stop()
 		r.Wake(r.insert(r.draft(5), r.draft(5)))
-		<-r.ran
-		<-r.ran
+		r.next(t)
+		r.next(t)
 		synctest.Wait()
 		require.Len(t, r.Claims(), 1)
 		r.Drop(errors.New("the lease was lost"))
@@ -217,7 +230,7 @@ func TestALostLeaseEndsAttemptsAndForgetsClaims(t *testing.T) {
 		require.Zero(t, r.InFlight(), "attempts go on although others may run their tasks")
 		require.Empty(t, r.Claims(), "claims count as held although the node that held them is dead")
 		r.Wake(r.insert(r.draft(5)))
-		<-r.ran
+		r.next(t)
 	})
 }
 
@@ -230,7 +243,7 @@ func TestNothingIsClaimedOnALeaseThatMayHaveEnded(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.Empty(t, r.ran)
 		r.trusted.Store(true)
-		<-r.ran
+		r.next(t)
 	})
 }
 
@@ -251,8 +264,8 @@ func TestASuspectRunsAlone(t *testing.T) {
 		r, stop := newRig(t, 10, 3*time.Second)
 		defer stop()
 		r.Wake(r.insert(r.draft(5), r.draft(5)))
-		<-r.ran
-		<-r.ran
+		r.next(t)
+		r.next(t)
 		suspect := r.draft(5)
 		suspect.Kind = task.Local
 		r.insertSuspect(suspect)
@@ -265,7 +278,7 @@ func TestASuspectRunsAlone(t *testing.T) {
 		}
 		synctest.Wait()
 		require.Equal(t, 1, r.InFlight(), "something runs beside the suspect")
-		<-r.ran
+		r.next(t)
 	})
 }
 
@@ -280,7 +293,7 @@ func TestIdleLoopsAskLittle(t *testing.T) {
 		r, stop := newRig(t, 10, time.Millisecond)
 		defer stop()
 		r.Wake(r.insert(r.draft(5)))
-		<-r.ran
+		r.next(t)
 		time.Sleep(time.Minute)
 		r.floor.mu.Lock()
 		before := r.claims
