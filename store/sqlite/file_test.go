@@ -131,6 +131,39 @@ func TestTheFilesThatReplaceOursAreLeftAlone(t *testing.T) {
 	}
 }
 
+// TestAMovedFileIsWholeAndLeavesNothingBehind: what waits in the log goes with the
+// file that it belongs to, and not into the next one under its name.
+func TestAMovedFileIsWholeAndLeavesNothingBehind(t *testing.T) {
+	dir := t.TempDir()
+	file, moved := filepath.Join(dir, "sendoff.db"), filepath.Join(dir, "moved.db")
+	other, _ := opened(t, filepath.Join(dir, "backup.db"), 3)
+	require.NoError(t, other.Close())
+	s, _ := opened(t, file, 500)
+	require.NoError(t, os.Rename(file, moved))
+	require.NoError(t, os.Rename(filepath.Join(dir, "backup.db"), file))
+	<-s.Broken()
+	require.NoError(t, s.Close())
+	for path, tasks := range map[string]int{moved: 500, file: 3} {
+		s, _ := opened(t, path, 0)
+		rows, _, err := s.List(context.Background(), store.Query{Limit: 1000})
+		require.NoError(t, err)
+		require.Equal(t, tasks, len(rows), path)
+		require.NoError(t, s.Close())
+	}
+}
+
+func TestADeletedLogIsInTheFileWhenTheStoreIsClosed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "sendoff.db")
+	s, _ := opened(t, file, 500)
+	require.NoError(t, os.Remove(file+"-wal"))
+	<-s.Broken()
+	require.NoError(t, s.Close())
+	s, _ = opened(t, file, 0)
+	rows, _, err := s.List(context.Background(), store.Query{Limit: 1000})
+	require.NoError(t, err)
+	require.Equal(t, 500, len(rows))
+}
+
 // damage overwrites the middle third of a file with noise.
 func damage(t *testing.T, file string) {
 	t.Helper()

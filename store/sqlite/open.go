@@ -197,7 +197,7 @@ func (s *Store) release() error {
 	}
 	if s.w != nil {
 		if s.file.inPlace() != nil {
-			s.w.keepLog()
+			errs = append(errs, s.w.part())
 		}
 		errs = append(errs, s.w.close())
 	}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -56,13 +57,17 @@ func newWriter(conn *sql.Conn, s *Store, onCommit func(int, time.Duration)) (*wr
 	return w, err
 }
 
-// keepLog makes the last close leave the write-ahead log alone: SQLite deletes it
-// by its name, under which another file may lie by now.
-func (w *writer) keepLog() {
-	_ = w.conn.Raw(func(conn any) error {
+// part leaves nothing in the log for whatever has the name of the file by now:
+// all of it goes into the file that it belongs to, wherever that is. SQLite would
+// keep the log of a file that has moved, and play it into the next one; and it
+// would delete a log by its name, under which another may lie.
+func (w *writer) part() error {
+	var busy, logged, moved int
+	err := w.conn.QueryRowContext(background, "pragma wal_checkpoint(truncate)").Scan(&busy, &logged, &moved)
+	return errors.Join(err, w.conn.Raw(func(conn any) error {
 		_, err := conn.(sqlite.FileControl).FileControlPersistWAL("main", 1)
 		return err
-	})
+	}))
 }
 
 func (w *writer) close() error {
