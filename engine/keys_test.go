@@ -196,3 +196,24 @@ func TestANameThatNoPathCanHoldIsRefused(t *testing.T) {
 	code, _, _ = d.call(t, "POST", "/v1/tasks/f/signals/%C3%BC%2F..", "1", "Content-Type", "application/json")
 	require.Equal(t, 204, code)
 }
+
+func TestARetryByHandWaitsForTheUniqueKey(t *testing.T) {
+	d := openDoor(t, engine.Config{Roles: []engine.Role{engine.Accept}}, engine.HandlerConfig{})
+	const body = `{"url":"http://127.0.0.1:1/","delay":"1h","unique":{"key":"customer-7"}}`
+	act := func(id any, verb string) (int, map[string]any) {
+		code, _, got := d.call(t, "POST", fmt.Sprintf("/v1/tasks/%s/%s", id, verb), "")
+		return code, got
+	}
+	_, _, first := d.call(t, "POST", "/v1/tasks", body)
+	act(first["id"], "cancel")
+	_, _, second := d.call(t, "POST", "/v1/tasks", body)
+	code, got := act(first["id"], "retry")
+	require.Equal(t, 409, code, got)
+	require.Equal(t, "already_exists", got["code"])
+	require.Contains(t, got["detail"], second["id"])
+	act(second["id"], "cancel")
+	code, _ = act(first["id"], "retry")
+	require.Equal(t, 200, code)
+	code, got = act(second["id"], "retry")
+	require.Equal(t, 409, code, "two tasks with one unique key are open: %v", got)
+}

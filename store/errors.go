@@ -22,6 +22,10 @@ var (
 	// ErrNotFunction says that the step makes sense for functions only.
 	ErrNotFunction = errors.New("the task is not a function")
 
+	// ErrKeyHeld says that another task, which it names, holds the unique key of
+	// one that is to run again.
+	ErrKeyHeld = errors.New("another task holds its unique key, cancel that one or wait for its end")
+
 	// ErrNodeLost says that the node's lease has run out. It must drop what it
 	// holds and register again under a new id.
 	ErrNodeLost = errors.New("the node's lease has run out")

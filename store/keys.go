@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -152,28 +153,61 @@ func Collect(woken []Woken, w Woken) []Woken {
 	return append(woken, w)
 }
 
+// HeldKey is a key that ends with its task: a client id or a unique key.
+type HeldKey struct {
+	KeyName
+	WhileOpen bool // it is held until the task has ended
+}
+
+// whileOpen marks such a key beside its kind in the stored form.
+const whileOpen = 0x80
+
 // EncodeKeyNames returns the stored form of the names that end with the task:
 // those of its client id and unique keys. nil when there are none.
 func EncodeKeyNames(keys []Key) []byte {
 	var b []byte
 	for _, k := range keys {
-		if k.Kind != IdempotencyKey {
-			b = binary.BigEndian.AppendUint32(b, uint32(k.Namespace))
-			b = append(b, byte(k.Kind))
-			b = append(b, k.Hash[:]...)
+		if k.Kind == IdempotencyKey {
+			continue
 		}
+		kind := byte(k.Kind)
+		if k.WhileOpen {
+			kind |= whileOpen
+		}
+		b = binary.BigEndian.AppendUint32(b, uint32(k.Namespace))
+		b = append(b, kind)
+		b = append(b, k.Hash[:]...)
 	}
 	return b
 }
 
 // DecodeKeyNames reads what EncodeKeyNames wrote.
-func DecodeKeyNames(b []byte) []KeyName {
+func DecodeKeyNames(b []byte) []HeldKey {
 	const size = 4 + 1 + 16
-	var names []KeyName
+	var keys []HeldKey
 	for ; len(b) >= size; b = b[size:] {
-		names = append(names, KeyName{
-			Namespace: int32(binary.BigEndian.Uint32(b)), Kind: KeyKind(b[4]), Hash: Hash(b[5:size]),
-		})
+		name := KeyName{
+			Namespace: int32(binary.BigEndian.Uint32(b)), Kind: KeyKind(b[4] &^ whileOpen), Hash: Hash(b[5:size]),
+		}
+		keys = append(keys, HeldKey{name, b[4]&whileOpen != 0})
 	}
-	return names
+	return keys
+}
+
+// Reclaim decides whether a task that has ended may run again with its keys,
+// given what stands behind them (absent = free), and returns the entries to
+// write for that. ErrKeyHeld when another task holds one.
+func Reclaim(id task.ID, keys []HeldKey, taken map[KeyName]*Taken, now int64) ([]KeyEntry, error) {
+	var entries []KeyEntry
+	for _, k := range keys {
+		had := taken[k.KeyName]
+		switch {
+		case k.Kind != UniqueKey, had != nil && had.Entry.Task == id:
+		case had != nil && had.holds(now):
+			return nil, fmt.Errorf("%w: %s", ErrKeyHeld, had.Entry.Task)
+		case k.WhileOpen:
+			entries = append(entries, KeyEntry{Kind: k.Kind, Namespace: k.Namespace, Hash: k.Hash, Task: id, WhileOpen: true})
+		}
+	}
+	return entries, nil
 }

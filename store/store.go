@@ -159,8 +159,8 @@ type Operator interface {
 	Cancel(ctx context.Context, id task.ID) ([]Woken, error)
 
 	// Retry starts a new run of an ended task: counters at zero, no expiry. A
-	// function begins again from its input. Its parent is not told again.
-	// ErrNotFound, ErrNotFinal.
+	// function begins again from its input. Its parent is not told again. Unique
+	// keys are the task's again. ErrNotFound, ErrNotFinal, ErrKeyHeld.
 	Retry(ctx context.Context, id task.ID) ([]Woken, error)
 
 	// RunNow makes a task ready that is scheduled, suspended or blocked; nil when

@@ -228,7 +228,8 @@ func (o *Operator) Cancel(ctx context.Context, id string) (Task, error) {
 	})
 }
 
-// Retry starts a new run of an ended task. store.ErrNotFound, store.ErrNotFinal.
+// Retry starts a new run of an ended task. store.ErrNotFound, store.ErrNotFinal,
+// store.ErrKeyHeld.
 func (o *Operator) Retry(ctx context.Context, id string) (Task, error) {
 	return o.step(ctx, id, func(id task.ID) error {
 		woken, err := o.cfg.Store.Retry(ctx, id)

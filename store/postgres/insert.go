@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/sendoff-dev/sendoff/store"
@@ -234,11 +236,8 @@ const (
 // few thousand in all.
 const maxKeyLocks = 64
 
-// look locks the keys of ops and reads what stands behind them, and which of
-// the ids are taken.
-func (p *plan) look(ops []*insertOp) []*stmt {
-	var stmts []*stmt
-	names := keyNames(ops)
+// lookKeys locks keys and reads what stands behind them.
+func (p *plan) lookKeys(names []store.KeyName) (stmts []*stmt) {
 	if locks := keyLocks(names); len(locks) > maxKeyLocks {
 		stmts = append(stmts, query(`select pg_advisory_xact_lock($1)`).i8(lockKeys))
 	} else if len(locks) > 0 {
@@ -256,6 +255,13 @@ left join sendoff.task t on t.id = k.task`).
 			blobs(len(names), func(i int) []byte { return names[i].Hash[:] }).
 			rows(p.readKey))
 	}
+	return stmts
+}
+
+// look locks the keys of ops and reads what stands behind them, and which of
+// the ids are taken.
+func (p *plan) look(ops []*insertOp) []*stmt {
+	stmts := p.lookKeys(keyNames(ops))
 	var ids []task.ID
 	for _, op := range ops {
 		for i := range op.tasks {
@@ -326,24 +332,24 @@ func (p *plan) writes() []*stmt {
 		stmts = append(stmts, p.statements(true)...)
 	}
 	if len(p.keys) > 0 {
-		entries := make([]store.KeyEntry, 0, len(p.keys))
-		for _, e := range p.keys {
-			entries = append(entries, e)
-		}
-		n := len(entries)
-		stmts = append(stmts, query(`
+		stmts = append(stmts, writeKeys(slices.Collect(maps.Values(p.keys))))
+	}
+	return stmts
+}
+
+func writeKeys(entries []store.KeyEntry) *stmt {
+	n := len(entries)
+	return query(`
 insert into sendoff.key (ns, kind, hash, body, task, until, while_open)
 select * from unnest($1, $2, $3, $4, $5, $6, $7)
 on conflict (ns, kind, hash) do update set body = excluded.body, task = excluded.task, until = excluded.until, while_open = excluded.while_open`).
-			i4s(n, func(i int) int32 { return entries[i].Namespace }).
-			i2s(n, func(i int) int16 { return int16(entries[i].Kind) }).
-			blobs(n, func(i int) []byte { return entries[i].Hash[:] }).
-			blobs(n, func(i int) []byte { return entries[i].Body[:] }).
-			ids(n, func(i int) task.ID { return entries[i].Task }).
-			i8s(n, func(i int) int64 { return entries[i].Until }).
-			bools(n, func(i int) bool { return entries[i].WhileOpen }))
-	}
-	return stmts
+		i4s(n, func(i int) int32 { return entries[i].Namespace }).
+		i2s(n, func(i int) int16 { return int16(entries[i].Kind) }).
+		blobs(n, func(i int) []byte { return entries[i].Hash[:] }).
+		blobs(n, func(i int) []byte { return entries[i].Body[:] }).
+		ids(n, func(i int) task.ID { return entries[i].Task }).
+		i8s(n, func(i int) int64 { return entries[i].Until }).
+		bools(n, func(i int) bool { return entries[i].WhileOpen })
 }
 
 const newTasks = `

@@ -110,43 +110,6 @@ func raced(err error, changed *bool) error {
 	return err
 }
 
-// Retry starts a new run; see store.Operator.
-func (s *Store) Retry(ctx context.Context, id task.ID) ([]store.Woken, error) {
-	var woken []store.Woken
-	err := s.operate(ctx, "retry", id, func(ctx context.Context, row *store.Row) error {
-		if !row.State.Final() {
-			return store.ErrNotFinal
-		}
-		changed := false
-		span := s.clock.take(1)
-		q := query(`
-with u as (
- update sendoff.task set state = 1, reason = $6, at = $5, flags = flags & ~4, run = run + 1, failures = 0, crashes = 0, expires_at = 0, first_started = 0, finished_at = 0
- where id = $1 and state = $2 and run = $3 and finished_at = $4 returning id, lane, prio),
-d as (delete from sendoff.dead d using u where $2 = 7 and d.lane = u.lane and d.at = $4 and d.id = u.id),
-r as (insert into sendoff.ready (pos, lane, prio, id) select $5, lane, prio, id from u)
-select from u`).
-			id(id).i2(int16(row.State)).i4(row.Run).i8(row.FinishedAt).i8(span.first).i2(int16(task.Retried)).
-			rows(func(*wireRow) { changed = true })
-		var err error
-		if row.Kind != task.Function {
-			err = raced(s.write(ctx, query(pins), q), &changed)
-		} else {
-			err = s.alone(ctx, []task.ID{id}, func() []*stmt { changed = false; return []*stmt{q} }, func(f *family) error {
-				f.reset(f.members[id], 0, nil)
-				return raced(nil, &changed)
-			})
-		}
-		if err != nil {
-			s.clock.untake(span)
-			return err
-		}
-		woken = []store.Woken{{Lane: row.Lane, Priority: row.Priority, Position: span.first}}
-		return nil
-	})
-	return woken, err
-}
-
 // RunNow makes a task ready that has a timer; see store.Operator.
 func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	var woken []store.Woken

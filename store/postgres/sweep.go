@@ -287,7 +287,7 @@ select id, keys from t`).idList(ids)
 		gone++
 		id := r.id()
 		for _, name := range store.DecodeKeyNames(r.bytes()) {
-			names = append(names, name)
+			names = append(names, name.KeyName)
 			owners = append(owners, id)
 		}
 	})

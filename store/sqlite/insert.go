@@ -176,8 +176,15 @@ func (w *writer) pushTimer(at int64, id task.ID, lane int32, state task.State) e
 
 // insertKeys writes keys that belong to a task from now on.
 func (w *writer) insertKeys(keys []store.Key, id task.ID) error {
-	for _, key := range keys {
-		e := store.KeyEntryFor(key, id, w.now)
+	entries := make([]store.KeyEntry, len(keys))
+	for i, key := range keys {
+		entries[i] = store.KeyEntryFor(key, id, w.now)
+	}
+	return w.writeKeys(entries)
+}
+
+func (w *writer) writeKeys(entries []store.KeyEntry) error {
+	for _, e := range entries {
 		err := w.exec(`insert into key (ns, kind, hash, body, task, until, while_open) values (?,?,?,?,?,?,?)
 			on conflict (ns, kind, hash) do update set body = excluded.body, task = excluded.task, until = excluded.until, while_open = excluded.while_open`,
 			e.Namespace, int64(e.Kind), e.Hash[:], e.Body[:], e.Task[:], e.Until, e.WhileOpen)

@@ -81,6 +81,9 @@ func (s *Store) Retry(ctx context.Context, id task.ID) ([]store.Woken, error) {
 }
 
 func (w *writer) retry(row *store.Row, k *woken) error {
+	if err := w.reclaim(row); err != nil {
+		return err
+	}
 	if err := w.unlist(row); err != nil {
 		return err
 	}
@@ -96,6 +99,28 @@ func (w *writer) retry(row *store.Row, k *woken) error {
 		return err
 	}
 	return w.pushReady(row.Lane, row.Priority, pos, row.ID, k)
+}
+
+// reclaim gives a task that runs again its unique keys.
+func (w *writer) reclaim(row *store.Row) error {
+	if row.Flags&store.FlagKeys == 0 {
+		return nil
+	}
+	var names []byte
+	if err := w.one(`select keys from task where id = ?`, []any{row.ID[:]}, &names); err != nil {
+		return err
+	}
+	keys, taken := store.DecodeKeyNames(names), map[store.KeyName]*store.Taken{}
+	for _, key := range keys {
+		if err := w.lookUp(key.KeyName, taken); err != nil {
+			return err
+		}
+	}
+	entries, err := store.Reclaim(row.ID, keys, taken, w.now)
+	if err != nil {
+		return err
+	}
+	return w.writeKeys(entries)
 }
 
 // RunNow implements store.Operator.

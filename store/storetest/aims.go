@@ -177,9 +177,9 @@ func (m *machine) put(n store.NewTask) task.ID {
 	return n.ID
 }
 
-func (m *machine) keyed(k store.Key) store.NewTask {
+func (m *machine) keyed(keys ...store.Key) store.NewTask {
 	n := m.plain(task.HTTP)
-	n.Keys = []store.Key{k}
+	n.Keys = keys
 	return n
 }
 

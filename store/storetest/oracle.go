@@ -571,6 +571,9 @@ func (o *Oracle) Retry(_ context.Context, id task.ID) ([]store.Woken, error) {
 	case !row.State.Final():
 		return nil, store.ErrNotFinal
 	}
+	if err := o.reclaim(id); err != nil {
+		return nil, err
+	}
 	delete(o.dead, id)
 	row.Run++
 	row.Failures, row.Crashes, row.ExpiresAt, row.FirstStarted, row.FinishedAt = 0, 0, 0, 0, 0
@@ -581,6 +584,26 @@ func (o *Oracle) Retry(_ context.Context, id task.ID) ([]store.Woken, error) {
 	var woken []store.Woken
 	o.makeReady(row, o.position(), task.Retried, &woken)
 	return woken, nil
+}
+
+func (o *Oracle) reclaim(id task.ID) error {
+	var keys []store.HeldKey
+	taken := map[store.KeyName]*store.Taken{}
+	for _, k := range o.keysOf[id] {
+		name := store.KeyName{Namespace: k.Namespace, Kind: k.Kind, Hash: k.Hash}
+		keys = append(keys, store.HeldKey{KeyName: name, WhileOpen: k.WhileOpen})
+		if e, ok := o.keys[keyName{k.Namespace, k.Kind, k.Hash}]; ok {
+			taken[name] = &store.Taken{Entry: e}
+			if row := o.tasks[e.Task]; row != nil {
+				taken[name].State = row.State
+			}
+		}
+	}
+	entries, err := store.Reclaim(id, keys, taken, o.Clock())
+	for _, e := range entries {
+		o.keys[keyName{e.Namespace, e.Kind, e.Hash}] = e
+	}
+	return err
 }
 
 func (o *Oracle) RunNow(_ context.Context, id task.ID) ([]store.Woken, error) {

@@ -173,7 +173,7 @@ func errName(err error) string {
 	for name, e := range map[string]error{
 		"not-function": store.ErrNotFunction, "bad-value": store.ErrBadValue,
 		"not-found": store.ErrNotFound, "lost": store.ErrLeaseLost, "final": store.ErrFinal, "not-final": store.ErrNotFinal,
-		"running": store.ErrRunning, "dead": store.ErrNodeLost, "too-many": store.ErrTooManyQueues,
+		"running": store.ErrRunning, "dead": store.ErrNodeLost, "too-many": store.ErrTooManyQueues, "key-held": store.ErrKeyHeld,
 	} {
 		if errors.Is(err, e) {
 			return name

@@ -73,6 +73,7 @@ var table = []struct {
 	{store.ErrNotFunction, 409, "state_conflict", 0},
 	{store.ErrNotFinal, 409, "state_conflict", 0},
 	{store.ErrRunning, 409, "state_conflict", 0},
+	{store.ErrKeyHeld, 409, "already_exists", 0},
 	{store.ErrTooManyQueues, 422, "too_many_queues", 0},
 	{accept.ErrBusy, 503, "busy", 1},
 	{body.ErrBusy, 503, "busy", 1},

@@ -1,0 +1,97 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Retry starts a new run; see store.Operator.
+func (s *Store) Retry(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	var woken []store.Woken
+	err := s.operate(ctx, "retry", id, func(ctx context.Context, row *store.Row) error {
+		if !row.State.Final() {
+			return store.ErrNotFinal
+		}
+		span := s.clock.take(1)
+		if err := s.retry(ctx, row, span.first); err != nil {
+			s.clock.untake(span)
+			return err
+		}
+		woken = []store.Woken{{Lane: row.Lane, Priority: row.Priority, Position: span.first}}
+		return nil
+	})
+	return woken, err
+}
+
+// retry makes a task ready that has ended as row says. errRace when it has not.
+func (s *Store) retry(ctx context.Context, row *store.Row, position int64) error {
+	if row.Flags&store.FlagKeys == 0 && row.Kind != task.Function {
+		changed := false
+		return raced(s.write(ctx, query(pins), retryTask(row, position, &changed)), &changed)
+	}
+	return s.change(ctx, func(ctx context.Context, c *session) error {
+		if err := c.begin(ctx, query(pins)); err != nil {
+			return err
+		}
+		keys, err := s.reclaim(ctx, c, row)
+		if err != nil {
+			return err
+		}
+		f, changed := newFamily(s.clock, s.clock.now()), false
+		q := retryTask(row, position, &changed)
+		if row.Kind != task.Function {
+			err = c.do(ctx, q)
+		} else {
+			ids := []task.ID{row.ID}
+			err = c.do(ctx, append(f.lock(nil, ids), q, f.look(ids))...)
+		}
+		if err := raced(err, &changed); err != nil {
+			return err
+		}
+		if row.Kind == task.Function {
+			f.reset(f.members[row.ID], 0, nil)
+			keys = append(keys, f.statements()...)
+		}
+		return c.commit(ctx, keys...)
+	})
+}
+
+func retryTask(row *store.Row, position int64, changed *bool) *stmt {
+	return query(`
+with u as (
+ update sendoff.task set state = 1, reason = $6, at = $5, flags = flags & ~4, run = run + 1, failures = 0, crashes = 0, expires_at = 0, first_started = 0, finished_at = 0
+ where id = $1 and state = $2 and run = $3 and finished_at = $4 returning id, lane, prio),
+d as (delete from sendoff.dead d using u where $2 = 7 and d.lane = u.lane and d.at = $4 and d.id = u.id),
+r as (insert into sendoff.ready (pos, lane, prio, id) select $5, lane, prio, id from u)
+select from u`).
+		id(row.ID).i2(int16(row.State)).i4(row.Run).i8(row.FinishedAt).i8(position).i2(int16(task.Retried)).
+		rows(func(*wireRow) { *changed = true })
+}
+
+// reclaim locks the keys of a task that is to run again, and returns what gives
+// it the unique ones.
+func (s *Store) reclaim(ctx context.Context, c *session, row *store.Row) ([]*stmt, error) {
+	if row.Flags&store.FlagKeys == 0 {
+		return nil, nil
+	}
+	var keys []store.HeldKey
+	err := c.do(ctx, query(`select keys from sendoff.task where id = $1`).id(row.ID).rows(func(r *wireRow) { keys = store.DecodeKeyNames(r.bytes()) }))
+	if err != nil {
+		return nil, err
+	}
+	names := make([]store.KeyName, len(keys))
+	for i, k := range keys {
+		names[i] = k.KeyName
+	}
+	p := newPlan(s.clock.now())
+	if err := c.do(ctx, p.lookKeys(names)...); err != nil {
+		return nil, err
+	}
+	entries, err := store.Reclaim(row.ID, keys, p.resolver.Taken, p.now)
+	if err != nil || len(entries) == 0 {
+		return nil, err
+	}
+	return []*stmt{writeKeys(entries)}, nil
+}
