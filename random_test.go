@@ -35,7 +35,7 @@ type program struct {
 
 var ops = []string{
 	"call", "gather", "each", "branches", "child", "race", "any", "select", "sleep", "step", "steps", "signal",
-	"timeout", "seq", "fail", "settled", "now", "random", "cancel", "version", "chain",
+	"timeout", "seq", "fail", "settled", "now", "random", "cancel", "version", "chain", "tail", "relay", "group", "late",
 }
 
 func randomProgram(r *rand.Rand, depth int, signals *int) program {
@@ -55,6 +55,9 @@ func randomProgram(r *rand.Rand, depth int, signals *int) program {
 		}
 	case "signal":
 		*signals++
+		p.N = *signals
+	case "relay":
+		*signals += 2
 		p.N = *signals
 	}
 	return p
@@ -85,7 +88,34 @@ var (
 	sick = sendoff.Func("sick", func(_ context.Context, n int64) (int64, error) {
 		return 0, sendoff.Permanent(&teapotError{int(n)})
 	})
+	// hop goes on as itself until nothing is left.
+	hop = sendoff.Func("hop", func(ctx context.Context, h hops) (int64, error) {
+		if h.Left == 0 {
+			return h.Sum, nil
+		}
+		n, err := echo.Await(ctx, h.Left)
+		if err != nil {
+			return 0, err
+		}
+		return 0, sendoff.Remote[hops, int64]("hop", "").TailCall(hops{h.Left - 1, h.Sum + n})
+	})
+	// relay takes one signal in each of its lives.
+	relay = sendoff.Func("relay", func(ctx context.Context, r relayed) (string, error) {
+		v, err := sendoff.NewSignal[string](r.Names[0]).Recv(ctx)
+		if r.Got += v; err != nil || len(r.Names) == 1 {
+			return r.Got, err
+		}
+		return "", sendoff.Remote[relayed, string]("relay", "").TailCall(relayed{r.Names[1:], r.Got + " "})
+	})
 	interpret *sendoff.Function[program, string]
+)
+
+type (
+	hops    struct{ Left, Sum int64 }
+	relayed struct {
+		Names []string
+		Got   string
+	}
 )
 
 func init() { interpret = sendoff.Func("interpret", run) }
@@ -178,6 +208,17 @@ func runLeaf(ctx context.Context, p program) error {
 		}
 	case "chain":
 		return checkChain(ctx, n)
+	case "tail":
+		if v, err := hop.Await(ctx, hops{Left: n}); err != nil || v != n*(n+1)/2 {
+			return wrong("tail", v, err)
+		}
+	case "relay":
+		names := []string{fmt.Sprint("signal", n-1), fmt.Sprint("signal", n)}
+		if v, err := relay.Await(ctx, relayed{Names: names}); err != nil || v != strings.Join(names, " ") {
+			return wrong("relay", v, err)
+		}
+	case "group", "late":
+		return checkGroup(ctx, p.Op, n)
 	case "fail":
 		_, err := sick.Await(ctx, n)
 		if pot := (*teapotError)(nil); !asTeapot(err, &pot) || pot.Size != p.N {
@@ -196,6 +237,38 @@ func runLeaf(ctx context.Context, p program) error {
 		}
 	default:
 		return runRace(ctx, p.Op, n, in)
+	}
+	return nil
+}
+
+// checkGroup starts calls of two hours beside one that fails at once, or beside a
+// deadline of a minute: neither is waited for longer than that.
+func checkGroup(ctx context.Context, op string, n int64) error {
+	before, group := sendoff.Now(ctx), ctx
+	var futures []*sendoff.Future[int64]
+	for range n {
+		futures = append(futures, lame.Start(ctx, 7200))
+	}
+	want := context.DeadlineExceeded
+	if op == "group" {
+		want = nil
+		futures = append(futures, sick.Start(ctx, n))
+	} else {
+		short, cancel := sendoff.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		group = short
+	}
+	_, err := sendoff.All(group, futures...)
+	if pot := (*teapotError)(nil); want == nil && !asTeapot(err, &pot) || want != nil && !errors.Is(err, want) {
+		return wrong(op, nil, err)
+	}
+	if took := sendoff.Now(ctx).Sub(before); took > time.Hour {
+		return wrong(op, took, nil)
+	}
+	for _, f := range futures[:n] {
+		if _, err := f.Await(ctx); !errors.Is(err, context.Canceled) {
+			return wrong(op+" goes on", nil, err)
+		}
 	}
 	return nil
 }
@@ -403,13 +476,15 @@ func runProgram(t *testing.T, m mode, seed uint64) {
 	effects.Lock()
 	effects.seen, effects.watched = make(map[string]int64), m.journal
 	effects.Unlock()
-	s := stage(t, m, seed, echo, lame, sick, interpret)
+	s := stage(t, m, seed, echo, lame, sick, hop, relay, interpret)
 	id := s.Start(&sdkv1.Call{Function: "interpret", Input: asJSON(t, p)})
 	for n := range signals {
 		sendEverywhere(t, s, time.Duration(r.IntN(5000))*time.Millisecond, fmt.Sprintf("signal%d", n+1))
 	}
-	result, err := s.Wait(t.Context(), id)
-	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	result, err := s.Wait(ctx, id)
+	require.NoError(t, err, "seed %d", seed)
 	require.Nil(t, result.GetError())
 	var got wrapperspb.StringValue
 	require.NoError(t, result.GetOutput().UnmarshalTo(&got))
