@@ -227,12 +227,20 @@ type Effects struct {
 
 	// State, journal and results go, and a new epoch begins: results of earlier
 	// calls are dropped from now on. Signals that came after Seen stay.
+	// Without Next the function begins again: see Transition.BeginsAgain.
 	Restart bool
 	Next    *Next
 
 	// To the task itself. With Suspended: kind PollError. With Restart: signals
 	// that were told before and not taken; they come before those that stay.
 	Tell []Message
+}
+
+// BeginsAgain tells whether a function starts over from its input, which is a new run
+// of its task: its number goes up.
+func (t *Transition) BeginsAgain() bool {
+	e := t.Effects
+	return e != nil && e.Restart && e.Next == nil && !t.Decision.To.Final()
 }
 
 // Next replaces what a function is to do.

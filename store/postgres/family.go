@@ -28,6 +28,7 @@ type family struct {
 
 	calls  plan // children to be stored
 	nexts  []*ending
+	again  []task.ID // that begin again from their input: each is a new run
 	added  []*ending // with a segment for the journal
 	timers []*member // suspended from now on
 }
@@ -136,6 +137,9 @@ func (f *family) settled(e *ending) {
 	}
 	if fx.Restart {
 		f.reset(m, fx.Seen, fx.Tell)
+	}
+	if e.BeginsAgain() {
+		f.again = append(f.again, m.id)
 	}
 	if fx.Next != nil {
 		f.nexts = append(f.nexts, e)
@@ -343,6 +347,9 @@ insert into sendoff.wait (task, epoch) select id, 1 from unnest($1) as s(id) on 
 	}
 	if len(f.calls.rows) > 0 {
 		stmts = append(stmts, f.calls.statements(false)...) // their ids are new, because the attempt ends here for the first time
+	}
+	if len(f.again) > 0 {
+		stmts = append(stmts, query(`update sendoff.task set run = run + 1 where id = any($1)`).idList(sortedIDs(f.again)))
 	}
 	if n := len(f.nexts); n > 0 {
 		stmts = append(stmts, f.replace())

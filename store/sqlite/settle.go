@@ -72,6 +72,11 @@ func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error
 			return nil, err
 		}
 	}
+	if t.BeginsAgain() {
+		if err := w.exec(`update task set run = run + 1 where id = ?`, t.ID[:]); err != nil {
+			return nil, err
+		}
+	}
 	if e := t.Effects; e != nil && e.Next != nil {
 		if err := w.replace(t.ID, e.Next); err != nil {
 			return nil, err

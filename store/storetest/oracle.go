@@ -338,6 +338,9 @@ func (o *Oracle) settle(t *store.Transition, woken *[]store.Woken) error {
 	if e != nil && e.Restart {
 		o.reset(row.ID, e.Seen, e.Tell)
 	}
+	if t.BeginsAgain() {
+		row.Run++
+	}
 	if e != nil && e.Next != nil {
 		o.replace(row, e.Next)
 	}

@@ -29,7 +29,7 @@ type Task struct {
 	RootID        string            `json:"root_id,omitempty" doc:"Of a call: the first function of its tree."`
 	Priority      int16             `json:"priority" doc:"0 (first) to 9."`
 	Group         string            `json:"group,omitempty"`
-	Run           int32             `json:"run" doc:"1, and one more after each manual retry."`
+	Run           int32             `json:"run" doc:"1, and one more after each manual retry and each time that a function is begun again from its input."`
 	Attempts      int32             `json:"attempts" doc:"Attempts of this run that were spent or are under way."`
 	MaxAttempts   int32             `json:"max_attempts" doc:"0 = as many as it takes until it expires, which is the rule for functions."`
 	Timeout       string            `json:"timeout"`
