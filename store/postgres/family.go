@@ -219,7 +219,7 @@ func (f *family) deliver(p *member, msg store.Message, woken *[]store.Woken) {
 func (f *family) reset(m *member, seen int64, tell []store.Message) {
 	m.journal = true
 	if m.has {
-		seen = max(seen, m.wait.Seen)
+		seen = min(max(seen, m.wait.Seen), m.wait.Total) // of what is there: not of tell
 		m.wait = store.Wait{Task: m.id, Epoch: m.wait.Epoch + 1, Total: m.wait.Total, Seen: m.wait.Total, Alarm: m.wait.Total}
 		m.forget()
 		m.drop, m.anew = seen, true

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ var rules = []rule{
 	{"a late end of an attempt changes nothing", lateEnds},
 	{"the end of a call is told once", toldOnce},
 	{"calls of an earlier life are not told", toldToTheLiving},
+	{"what the next life is told, none before it has used up", toldAnew},
 	{"a dead lease is not revived", deadLease},
 	{"a node without a lease claims nothing", nothingWithoutLease},
 	{"a task that has expired is not started", expiredNotStarted},
@@ -132,6 +134,23 @@ func toldToTheLiving(m *machine) {
 	require.NoError(m.rt, err)
 	require.Empty(m.rt, r.Messages, "the function began again and never made this call")
 	require.Equal(m.rt, task.Ready, m.rowOf(parent.ID).State)
+}
+
+func toldAnew(m *machine) {
+	c := m.hold(task.Function)
+	tr := m.decided(c, task.Outcome{Class: task.Continue})
+	tr.Effects = &store.Effects{Restart: true, Seen: 5, Next: &store.Next{Spec: []byte("next")}, Tell: []store.Message{
+		{Kind: store.Signal, Name: "first"}, {Kind: store.Signal, Name: "second"},
+	}}
+	errs, _, err := m.real.Settle(ctx, []store.Transition{tr})
+	require.NoError(m.rt, errors.Join(err, errs[0]))
+	r, err := m.real.Resume(ctx, c.ID, 10, 1<<20)
+	require.NoError(m.rt, err)
+	var names []string
+	for _, msg := range r.Messages {
+		names = append(names, msg.Name)
+	}
+	require.Equal(m.rt, []string{"first", "second"}, names, "signals are lost between two lives")
 }
 
 func deadLease(m *machine) {
