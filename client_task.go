@@ -199,6 +199,8 @@ type Filter struct {
 	States                        []string
 	Queue                         string
 	Name                          string
+	Function                      string            // name of a durable function
+	Root                          string            // id of the first function of a tree: the calls below it, itself not
 	Labels                        map[string]string // all of them
 	TargetHost                    string            // host or host:port of the URL
 	CreatedAfter, CreatedBefore   time.Time
@@ -218,6 +220,8 @@ func (f *Filter) query() url.Values {
 	}
 	set("queue", f.Queue)
 	set("name", f.Name)
+	set("function", f.Function)
+	set("root", f.Root)
 	set("target_host", f.TargetHost)
 	for k, v := range f.Labels {
 		q.Set("label."+k, v)

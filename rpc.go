@@ -47,9 +47,9 @@ func (c *Client) explain(err error) error {
 	return err
 }
 
-// Handle is a call that was made by [Function.Dispatch].
+// Handle is a call that was made by [Function.Dispatch], or found by [Function.Handle].
 type Handle[O any] struct {
-	ID       string // dispatch id
+	ID       string // dispatch id, or the one that was chosen for it
 	Existing bool   // there was a call with this id or key already
 
 	name   string
@@ -151,6 +151,40 @@ func (h *Handle[O]) Wait(ctx context.Context) (O, error) {
 		}
 		failures = 0
 	}
+}
+
+// Handle is the call of this function with that id, which may be one that was
+// chosen for it ([ID]) or that came from elsewhere. It asks nobody: whether there
+// is such a call is told by the methods of the handle. The error says that no
+// server is known.
+func (f *Function[I, O]) Handle(ctx context.Context, id string, opts ...Option) (*Handle[O], error) {
+	if id == "" {
+		return nil, errors.New("sendoff: a handle of function " + f.name + " needs the id of a call")
+	}
+	c, err := clientFor(ctx, f.endpoint.Load(), gather(f.options, opts))
+	if err != nil {
+		return nil, err
+	}
+	return &Handle[O]{ID: id, Existing: true, name: f.name, client: c}, nil
+}
+
+// Cancel ends the call, with the calls that it has made, and stops its attempt.
+// It may be repeated; a call that has ended otherwise stays as it is, see
+// [IsConflict]. In a durable function it is a step. It needs a Sendoff server.
+func (h *Handle[O]) Cancel(ctx context.Context) error {
+	cancel := func(ctx context.Context) (struct{}, error) {
+		_, err := h.client.Cancel(ctx, h.ID)
+		if err != nil && (IsNotFound(err) || IsConflict(err)) {
+			err = Permanent(err)
+		}
+		return struct{}{}, err
+	}
+	if !durable.In(ctx) {
+		_, err := cancel(ctx)
+		return err
+	}
+	_, err := Step(ctx, "cancel "+h.name, cancel)
+	return err
 }
 
 func (h *Handle[O]) result(res *sendoffv1.WaitResponse) (O, error) {

@@ -446,9 +446,10 @@ type AttemptRow struct {
 	Answer     task.Answer
 }
 
-// Query selects tasks for a listing, newest first. Lanes, ids and a single
+// Query selects tasks for a listing, newest first. Lanes, roots, ids and a single
 // state are looked up; everything else is for the caller to filter.
 type Query struct {
+	Root   task.ID      // of the tree that the tasks were called in; zero = all tasks
 	Lanes  []int32      // nil = all
 	States []task.State // nil = all
 	Before task.ID      // ids below it; zero = no bound

@@ -14,6 +14,8 @@ type tasksListCmd struct {
 	State          []string          `placeholder:"STATE" enum:"scheduled,ready,running,suspended,blocked,succeeded,failed,canceled" help:"One or more of ${enum}."`
 	Queue          string            `short:"q" placeholder:"NAME"`
 	Name           string            `placeholder:"NAME"`
+	Function       string            `placeholder:"NAME" help:"Runs of this function."`
+	Root           string            `placeholder:"ID" help:"The calls below this first function of a tree."`
 	Label          map[string]string `mapsep:"none" placeholder:"K=V" help:"All of them."`
 	TargetHost     string            `placeholder:"HOST" help:"Host, or host:port, of the URL."`
 	CreatedAfter   moment            `placeholder:"TIME|AGO" help:"RFC 3339, or a duration before now such as 1h."`
@@ -68,7 +70,7 @@ func (c *tasksListCmd) Run(ctx context.Context, t *terminal) error {
 
 func (c *tasksListCmd) filter() sendoff.Filter {
 	return sendoff.Filter{
-		States: c.State, Queue: c.Queue, Name: c.Name, Labels: c.Label, TargetHost: c.TargetHost, Limit: c.Limit,
+		States: c.State, Queue: c.Queue, Name: c.Name, Function: c.Function, Root: c.Root, Labels: c.Label, TargetHost: c.TargetHost, Limit: c.Limit,
 		CreatedAfter: c.CreatedAfter.Time, CreatedBefore: c.CreatedBefore.Time,
 		FinishedAfter: c.FinishedAfter.Time, FinishedBefore: c.FinishedBefore.Time,
 	}

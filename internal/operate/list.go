@@ -12,12 +12,14 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// Filter selects tasks for a listing. Queue, creation time and id are looked
+// Filter selects tasks for a listing. Queue, root, creation time and id are looked
 // up; the rest is filtered while at most scanLimit tasks are looked at.
 type Filter struct {
 	States                        []task.State
 	Queue                         string
 	Name                          string
+	Function                      string
+	Root                          string // id of the first function of a tree: the calls below it
 	Labels                        map[string]string
 	TargetHost                    string
 	CreatedAfter, CreatedBefore   time.Time
@@ -45,9 +47,10 @@ var ErrBadCursor = errors.New("is not a cursor of this listing: pass next_cursor
 // ErrOtherJournal says that a cursor is of steps that are gone.
 var ErrOtherJournal = errors.New("the function has begun a new journal since the page before: list its steps from the start")
 
-// List returns a page of tasks. ErrBadCursor, ErrBusy; an unknown queue has no tasks.
+// List returns a page of tasks. ErrBadCursor, ErrBusy, store.ErrNotFound for the
+// root; an unknown queue has no tasks.
 func (o *Operator) List(ctx context.Context, f Filter) (Page, error) {
-	q, err := o.query(&f)
+	q, err := o.query(ctx, &f)
 	if err != nil || q.Lanes != nil && len(q.Lanes) == 0 {
 		return Page{}, err
 	}
@@ -87,7 +90,7 @@ func (o *Operator) List(ctx context.Context, f Filter) (Page, error) {
 	}
 }
 
-func (o *Operator) query(f *Filter) (store.Query, error) {
+func (o *Operator) query(ctx context.Context, f *Filter) (store.Query, error) {
 	if f.Limit <= 0 {
 		f.Limit = 50
 	}
@@ -95,6 +98,13 @@ func (o *Operator) query(f *Filter) (store.Query, error) {
 	q := store.Query{States: f.States, Limit: f.Limit, Scan: scanLimit}
 	if f.filtersRows() {
 		q.Limit = maxPage
+	}
+	if f.Root != "" {
+		root, err := o.Resolve(ctx, f.Root)
+		if err != nil {
+			return q, err
+		}
+		q.Root = root
 	}
 	if f.Queue != "" {
 		q.Lanes = []int32{}
@@ -121,12 +131,13 @@ func (o *Operator) query(f *Filter) (store.Query, error) {
 func cursorOf(id task.ID) string { return base64.RawURLEncoding.EncodeToString(id[:]) }
 
 func (f *Filter) filtersRows() bool {
-	return f.Name != "" || f.TargetHost != "" || len(f.Labels) > 0 || !f.FinishedAfter.IsZero() || !f.FinishedBefore.IsZero()
+	return f.Name != "" || f.Function != "" || f.TargetHost != "" || len(f.Labels) > 0 || !f.FinishedAfter.IsZero() || !f.FinishedBefore.IsZero()
 }
 
 func (f *Filter) matches(t *Task) bool {
 	switch {
 	case f.Name != "" && f.Name != t.Spec.Name,
+		f.Function != "" && f.Function != t.Spec.Function,
 		f.TargetHost != "" && !strings.EqualFold(f.TargetHost, hostOf(t.Spec.URL)),
 		!f.FinishedAfter.IsZero() && t.FinishedAt < f.FinishedAfter.UnixMicro(),
 		!f.FinishedBefore.IsZero() && (t.FinishedAt == 0 || t.FinishedAt >= f.FinishedBefore.UnixMicro()):

@@ -110,9 +110,13 @@ func (s *Store) Probe(ctx context.Context, lane int32, priority int16, from, to 
 
 const probeSQL = `select pos from sendoff.ready where lane = $1 and prio = $2 and pos >= $3 and pos < $4 order by pos limit 1`
 
-// List pages through tasks; see store.Reader. A page without lanes walks the
-// primary key; one with lanes walks the index on (lane, id) of each and merges.
+// List pages through tasks; see store.Reader. A page of a tree walks the index
+// on (root, id); one without lanes walks the primary key; one with lanes walks the
+// index on (lane, id) of each and merges.
 func (s *Store) List(ctx context.Context, q store.Query) ([]store.Row, task.ID, error) {
+	if !q.Root.IsZero() {
+		return s.scan(ctx, q)
+	}
 	if table, err := s.shortList(ctx, q.States); err != nil || table != "" {
 		rows, next, err2 := s.listFrom(ctx, table, q)
 		return rows, next, errors.Join(err, err2)
@@ -186,7 +190,12 @@ func (s *Store) scan(ctx context.Context, q store.Query) ([]store.Row, task.ID, 
 		outer = ` where true` + states
 	}
 	source := `(select` + rowColumns + `from sendoff.task t where t.id < $1 and t.id >= $2` + inner + ` order by t.id desc limit $3)`
-	if q.Lanes != nil {
+	switch {
+	case !q.Root.IsZero() && q.Lanes != nil:
+		source = `(select` + rowColumns + `from sendoff.task t where t.root = $7 and t.lane = any($6) and t.id < $1 and t.id >= $2` + inner + ` order by t.root desc, t.id desc limit $3)`
+	case !q.Root.IsZero():
+		source = `(select` + rowColumns + `from sendoff.task t where t.root = $6 and t.id < $1 and t.id >= $2` + inner + ` order by t.root desc, t.id desc limit $3)`
+	case q.Lanes != nil:
 		source = `(select t.* from unnest($6) as l(lane) cross join lateral (
  select` + rowColumns + `from sendoff.task t where t.lane = l.lane and t.id < $1 and t.id >= $2` + inner + ` order by t.id desc limit case when $3 < 1::int8 << 62 then $3 else $4 end) t
  order by t.id desc limit $3)`
@@ -201,6 +210,9 @@ func (s *Store) scan(ctx context.Context, q store.Query) ([]store.Row, task.ID, 
 		lanes := slices.Compact(slices.Sorted(slices.Values(q.Lanes)))
 		if q.Lanes != nil {
 			stmt.i4s(len(lanes), func(i int) int32 { return lanes[i] })
+		}
+		if !q.Root.IsZero() {
+			stmt.id(q.Root)
 		}
 		return stmt
 	}

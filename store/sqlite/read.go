@@ -121,6 +121,10 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]store.Row, task.ID, 
 		where, args = append(where, "lane in (select value from json_each(?))"), append(args, jsonList(q.Lanes))
 	}
 	bounds := ` where ` + strings.Join(where, " and ")
+	if !q.Root.IsZero() {
+		// Whatever else is asked for, the tree is the smallest place to look.
+		return s.scan(ctx, q, ` from task indexed by task_root`+bounds+` and root = ? order by id desc limit ?`, append(args, q.Root[:]))
+	}
 	if table, err := s.shortList(ctx, q); err != nil || table != "" {
 		rows, err2 := readAll(ctx, s, scanRow, selectRow+`where id in (select id from `+table+bounds+`) order by id desc limit ?`,
 			append(args, q.Limit)...)

@@ -151,6 +151,13 @@ func (m *machine) readTree(id, after task.ID, limit int) {
 	require.NoError(m.rt, err)
 	wantTree, _ := m.oracle.Tree(ctx, id, after, limit)
 	m.same("tree", tree, wantTree)
+	for _, q := range []store.Query{
+		{}, {Scan: 2}, {Lanes: []int32{m.lanes[0].ID}}, {States: []task.State{task.Ready, task.Failed}, Scan: 10}, {States: []task.State{task.Ready}},
+		{Before: after}, {From: after, Lanes: []int32{m.lanes[0].ID, m.lanes[1].ID}, Scan: 3},
+	} {
+		q.Root, q.Limit = id, limit
+		m.same("list of a tree", m.listAll(m.real, q), m.listAll(m.oracle, q))
+	}
 	if len(tree) > 1 {
 		m.saw("tree:some")
 	}

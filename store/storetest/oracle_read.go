@@ -46,7 +46,8 @@ func (o *Oracle) List(_ context.Context, q store.Query) ([]store.Row, task.ID, e
 		switch {
 		case !q.Before.IsZero() && bytes.Compare(row.ID[:], q.Before[:]) >= 0,
 			bytes.Compare(row.ID[:], q.From[:]) < 0,
-			q.Lanes != nil && !slices.Contains(q.Lanes, row.Lane):
+			q.Lanes != nil && !slices.Contains(q.Lanes, row.Lane),
+			!q.Root.IsZero() && row.Root != q.Root:
 			continue
 		}
 		seen++

@@ -16,6 +16,8 @@ type listInput struct {
 	State          []string `query:"state,explode" doc:"Any of these; repeat it for several."`
 	Queue          string   `query:"queue"`
 	Name           string   `query:"name"`
+	Function       string   `query:"function" doc:"Name of a function."`
+	Root           string   `query:"root" doc:"Id of the first function of a tree: selects the calls below it, itself not."`
 	TargetHost     string   `query:"target_host" doc:"Host of the url, with its port when it has one."`
 	CreatedAfter   string   `query:"created_after" doc:"RFC 3339."`
 	CreatedBefore  string   `query:"created_before" doc:"RFC 3339."`
@@ -41,14 +43,14 @@ type listReply struct {
 	}
 }
 
-var listParams = []string{"state", "queue", "name", "target_host", "created_after", "created_before", "finished_after", "finished_before", "limit", "cursor"}
+var listParams = []string{"state", "queue", "name", "function", "root", "target_host", "created_after", "created_before", "finished_after", "finished_before", "limit", "cursor"}
 
-// list answers a listing. State, queue and creation time are looked up in the
+// list answers a listing. State, queue, root and creation time are looked up in the
 // database; the other filters are applied to at most 10,000 tasks a page.
 func list(ctx context.Context, tasks Viewer, in *listInput) (*listReply, error) {
 	var bad task.Invalid
 	f := operate.Filter{
-		Queue: in.Queue, Name: in.Name, TargetHost: in.TargetHost, CreatedAfter: timeOf(&bad, "created_after", in.CreatedAfter), CreatedBefore: timeOf(&bad, "created_before", in.CreatedBefore),
+		Queue: in.Queue, Name: in.Name, Function: in.Function, Root: in.Root, TargetHost: in.TargetHost, CreatedAfter: timeOf(&bad, "created_after", in.CreatedAfter), CreatedBefore: timeOf(&bad, "created_before", in.CreatedBefore),
 		FinishedAfter: timeOf(&bad, "finished_after", in.FinishedAfter), FinishedBefore: timeOf(&bad, "finished_before", in.FinishedBefore),
 		Limit: in.Limit, Cursor: in.Cursor, Labels: map[string]string{},
 	}
