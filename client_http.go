@@ -105,14 +105,43 @@ func (c *Client) try(ctx context.Context, r request, body []byte, out any) (int,
 	if res.StatusCode >= 300 {
 		return res.StatusCode, res.Header, problemOf(res, answer)
 	}
-	if out == nil || len(answer) == 0 {
-		return res.StatusCode, res.Header, nil
-	}
-	if err := json.Unmarshal(answer, out); err != nil {
+	if err := read(res, answer, out); err != nil {
 		return res.StatusCode, res.Header, fmt.Errorf("%w: %s: %w", errNotSendoff, c.base, err)
 	}
 	return res.StatusCode, res.Header, nil
 }
+
+// reply is an answer that can tell whether it is one: other servers answer with
+// JSON as well.
+type reply interface{ complete() bool }
+
+// read decodes an answer without a fault; nil = none is expected. The error says
+// why it is not one of a Sendoff server.
+func read(res *http.Response, answer []byte, out any) error {
+	if out == nil {
+		if res.StatusCode != http.StatusNoContent {
+			return fmt.Errorf("%s in place of 204", res.Status)
+		}
+		return nil
+	}
+	if len(answer) == 0 {
+		return fmt.Errorf("%s without a body", res.Status)
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return err
+	}
+	if r, ok := out.(reply); ok && !r.complete() {
+		return fmt.Errorf("%s with JSON of something else", res.Status)
+	}
+	return nil
+}
+
+func (i *items[T]) complete() bool   { return i.Items != nil }
+func (t *Task) complete() bool       { return t.ID != "" && t.State != "" }
+func (p *StepPage) complete() bool   { return p.Items != nil }
+func (q *Queue) complete() bool      { return q.Name != "" }
+func (s *QueueStats) complete() bool { return s.Queue != "" }
+func (p *purged) complete() bool     { return p.Purged != nil }
 
 func (c *Client) request(ctx context.Context, r request, body []byte) (*http.Request, error) {
 	target := c.base + r.path

@@ -1,6 +1,7 @@
 package sendoff
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,7 +48,8 @@ func (p *Problem) Error() string {
 	return fmt.Sprintf("%s (%d)", text, p.Status)
 }
 
-// IsNotFound tells whether err says that there is no such task or queue.
+// IsNotFound tells whether err says that there is no such task or queue. The 404
+// of something that is no Sendoff server says nothing of that kind.
 func IsNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) }
 
 // IsConflict tells whether err says that the request does not fit what is there:
@@ -56,7 +58,7 @@ func IsConflict(err error) bool { return hasStatus(err, http.StatusConflict) }
 
 func hasStatus(err error, status int) bool {
 	p, ok := errors.AsType[*Problem](err)
-	return ok && p.Status == status
+	return ok && p.Status == status && p.Code != ""
 }
 
 // problemOf reads a refusal; it copes with the ones of proxies in between.
@@ -64,6 +66,9 @@ func problemOf(res *http.Response, body []byte) *Problem {
 	var p Problem
 	if json.Unmarshal(body, &p) != nil {
 		p = Problem{Detail: firstLine(string(body))}
+	}
+	if p.Code == "" && res.StatusCode < 500 {
+		p.Detail = strings.TrimSuffix("the answer is not that of a Sendoff server: "+cmp.Or(p.Detail, p.Title), ": ")
 	}
 	p.Status = res.StatusCode
 	p.RetryAfter = retryAfter(res.Header)

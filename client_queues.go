@@ -40,11 +40,15 @@ func (c *Client) queue(ctx context.Context, method, name, rest string) (*Queue, 
 // Purge cancels what waits in a queue, ready or scheduled, and returns how many
 // tasks it were. Running ones go on.
 func (c *Client) Purge(ctx context.Context, name string) (int, error) {
-	var out struct {
-		Purged int `json:"purged"`
+	var out purged
+	if _, _, err := c.do(ctx, request{method: http.MethodPost, path: queuePath(name, "/purge")}, &out); err != nil {
+		return 0, err
 	}
-	_, _, err := c.do(ctx, request{method: http.MethodPost, path: queuePath(name, "/purge")}, &out)
-	return out.Purged, err
+	return *out.Purged, nil
+}
+
+type purged struct {
+	Purged *int `json:"purged"`
 }
 
 // Stats returns how much waits in a queue.

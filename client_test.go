@@ -152,7 +152,9 @@ func TestARefusalIsAProblemThatNamesTheField(t *testing.T) {
 	require.ErrorAs(t, err, &p)
 	require.Equal(t, "bad gateway (502)", err.Error())
 
-	c = clientOf(t, func(w http.ResponseWriter, r *http.Request) { answer(w, 404, `{"detail":"no such task"}`) })
+	c = clientOf(t, func(w http.ResponseWriter, r *http.Request) {
+		answer(w, 404, `{"code":"not_found","detail":"no such task"}`)
+	})
 	_, err = c.Get(t.Context(), "a/b")
 	require.True(t, sendoff.IsNotFound(err))
 	require.False(t, sendoff.IsConflict(err))

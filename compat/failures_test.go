@@ -143,7 +143,7 @@ func TestVerificationKey(t *testing.T) {
 	require.Contains(t, s.endpoints()[0].LastError, "403 Forbidden: permission_denied")
 	got := s.task(id)
 	require.Equal(t, "scheduled", got.State)
-	require.Equal(t, "throttled", got.Reason)
+	require.Equal(t, "refused", got.Reason)
 
 	a.kill()
 	a.env = []string{"DISPATCH_VERIFICATION_KEY=" + key}

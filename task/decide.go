@@ -1,6 +1,9 @@
 package task
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Class is what an executor says of an attempt that ended.
 type Class int16
@@ -36,6 +39,7 @@ type Outcome struct {
 	Code       int32         // HTTP status or exit code; 0 = none
 	Error      string        // what went wrong, for a person; empty on success
 	RetryAfter time.Duration // asked for by the target; 0 = use the policy
+	Why        Reason        // of Throttle, when it is not that the target asked for it
 	Answer     Answer        // what came back
 	Progress   *Progress     // of a function; nil = none
 	Blame      Blame         // of a failure: whether the task itself is what ended its target
@@ -104,7 +108,7 @@ func Decide(a Attempt, o Outcome, random float64) Decision {
 	case Reject:
 		d.To, d.Reason, d.Failures = Failed, Rejected, a.Failures+1
 	case Throttle:
-		d.later(a, Throttled, wait(a, o, a.Failures+1, random))
+		d.later(a, cmp.Or(o.Why, Throttled), wait(a, o, a.Failures+1, random))
 	case Snooze:
 		d.later(a, Snoozed, wait(a, o, 1, random))
 	case Crash:

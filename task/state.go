@@ -87,6 +87,8 @@ const (
 	Mismatch         Reason = 16 // blocked: the code does not fit what the function has recorded
 	Continued        Reason = 17 // ready: a function goes on as another one, or with another input
 	Restarted        Reason = 18 // ready: begun again from its input
+	Refused          Reason = 19 // scheduled: the endpoint does not let us in: a wrong key, or a wrong address
+	PutOff           Reason = 20 // scheduled: by the server itself: the endpoint has as many runs as it can take, or nobody is there
 )
 
 var reasonNames = map[Reason]string{
@@ -94,6 +96,7 @@ var reasonNames = map[Reason]string{
 	Rejected: "rejected", Exhausted: "exhausted", Expired: "expired", Poison: "poison", Error: "error",
 	DependencyFailed: "dependency_failed", Skipped: "skipped", Requested: "requested", Replaced: "replaced",
 	Retried: "retried", Snoozed: "snoozed", Mismatch: "mismatch", Continued: "continued", Restarted: "restarted",
+	Refused: "refused", PutOff: "put_off",
 }
 
 func (r Reason) String() string { return nameOf(reasonNames, r, "reason") }

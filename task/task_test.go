@@ -36,6 +36,8 @@ func TestDecide(t *testing.T) {
 			task.Decision{To: task.Failed, Reason: task.Rejected, Failures: 1}},
 		{"a throttle spends nothing", task.Attempt{Failures: 2}, task.Outcome{Class: task.Throttle, RetryAfter: time.Minute},
 			task.Decision{To: task.Scheduled, Reason: task.Throttled, Delay: time.Minute, Failures: 2}},
+		{"a throttle tells why, when nobody asked for it", task.Attempt{}, task.Outcome{Class: task.Throttle, Why: task.Refused, RetryAfter: time.Minute},
+			task.Decision{To: task.Scheduled, Reason: task.Refused, Delay: time.Minute}},
 		{"a throttle is bounded by age", task.Attempt{Now: start + 59*minute}, task.Outcome{Class: task.Throttle, RetryAfter: 2 * time.Minute},
 			task.Decision{To: task.Failed, Reason: task.Exhausted}},
 		{"a wait is cut at a day", task.Attempt{Retry: task.RetryPolicy{MaxAge: 1000 * time.Hour}}, task.Outcome{Class: task.Throttle, RetryAfter: 99 * time.Hour},

@@ -11,6 +11,11 @@ import (
 	"github.com/sendoff-dev/sendoff"
 )
 
+func TestAPausedEndpointSaysForHowMuchLonger(t *testing.T) {
+	require.Equal(t, "paused for another 3.6s", pausedText(3600*time.Millisecond))
+	require.Equal(t, "paused, tried again now", pausedText(-time.Millisecond))
+}
+
 func TestACallIsShownWithItsRoundTrips(t *testing.T) {
 	local := time.Local
 	time.Local = time.UTC

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/sendoff-dev/sendoff"
 )
@@ -29,7 +30,7 @@ func (c *endpointsCmd) Run(ctx context.Context, t *terminal) error {
 	for i, e := range all {
 		state := "open"
 		if !e.PausedUntil.IsZero() {
-			state = "paused " + ago(e.PausedUntil)
+			state = pausedText(time.Until(e.PausedUntil))
 		}
 		rows[i] = []string{
 			clean(e.Endpoint), state, strconv.Itoa(e.InFlight), strconv.Itoa(e.Waiting), strconv.Itoa(e.Limit),
@@ -38,4 +39,12 @@ func (c *endpointsCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	t.table([]string{"ENDPOINT", "STATE", "IN FLIGHT", "WAITING", "LIMIT", "SUCCEEDED", "FAILED", "SDK", "LAST ERROR"}, rows)
 	return nil
+}
+
+// pausedText says for how much longer an endpoint is left alone.
+func pausedText(left time.Duration) string {
+	if left <= 0 {
+		return "paused, tried again now"
+	}
+	return "paused for another " + short(left)
 }

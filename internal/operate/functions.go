@@ -105,7 +105,7 @@ func (o *Operator) Signal(ctx context.Context, id, name string, value []byte) er
 	}
 	woken, err := o.cfg.Store.Signal(ctx, found, name, value)
 	o.wake(woken)
-	return err
+	return named(id, err)
 }
 
 // CancelCalls cancels calls of a function with all that was called for them:

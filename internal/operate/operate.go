@@ -101,9 +101,19 @@ func (o *Operator) Resolve(ctx context.Context, id string) (task.ID, error) {
 		return found, err
 	}
 	if n, ok := task.ParseNumber(id); ok {
-		return o.byNumber(ctx, n)
+		found, err = o.byNumber(ctx, n)
 	}
-	return found, err
+	return found, named(id, err)
+}
+
+// named says which task an error of the store is about.
+func named(id string, err error) error {
+	for _, known := range []error{store.ErrNotFound, store.ErrFinal, store.ErrNotFinal, store.ErrRunning, store.ErrNotFunction} {
+		if errors.Is(err, known) {
+			return fmt.Errorf("task %q: %w", id, known)
+		}
+	}
+	return err
 }
 
 func (o *Operator) byNumber(ctx context.Context, n int64) (task.ID, error) {
@@ -135,7 +145,7 @@ func (o *Operator) get(ctx context.Context, id task.ID) (Task, error) {
 		return Task{}, err
 	}
 	if len(rows) == 0 {
-		return Task{}, store.ErrNotFound
+		return Task{}, named(id.String(), store.ErrNotFound)
 	}
 	return o.view(rows[0]), nil
 }
@@ -169,9 +179,10 @@ func (o *Operator) Wait(ctx context.Context, id string, atMost time.Duration) (T
 // Ended tells those who wait for a task.
 func (o *Operator) Ended(id task.ID) { o.ends.tell(id) }
 
-// Payload returns what the task was submitted with.
+// Payload returns what the task was submitted with. store.ErrNotFound.
 func (o *Operator) Payload(ctx context.Context, id task.ID) ([]byte, error) {
-	return o.cfg.Store.Payload(ctx, id)
+	payload, err := o.cfg.Store.Payload(ctx, id)
+	return payload, named(id.String(), err)
 }
 
 // Result returns what the last attempt of a task brought back; nil when it was
@@ -255,7 +266,7 @@ func (o *Operator) Delete(ctx context.Context, id string) error {
 	}
 	woken, err := o.cfg.Store.Delete(ctx, found)
 	o.wake(woken)
-	return err
+	return named(id, err)
 }
 
 func (o *Operator) step(ctx context.Context, id string, do func(task.ID) error) (Task, error) {
@@ -264,7 +275,7 @@ func (o *Operator) step(ctx context.Context, id string, do func(task.ID) error) 
 		return Task{}, err
 	}
 	if err := do(found); err != nil {
-		return Task{}, err
+		return Task{}, named(id, err)
 	}
 	return o.get(ctx, found)
 }

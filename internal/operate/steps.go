@@ -60,7 +60,7 @@ func (o *Operator) Steps(ctx context.Context, id string, q StepQuery) (StepPage,
 		return StepPage{}, err
 	}
 	if t.Kind != task.Function {
-		return StepPage{}, store.ErrNotFunction
+		return StepPage{}, named(id, store.ErrNotFunction)
 	}
 	select {
 	case o.reading <- struct{}{}:

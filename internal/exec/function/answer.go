@@ -121,7 +121,7 @@ func (r *run) shutOut(status int, code, text string, wait time.Duration) verdict
 		v.answers = true
 		return v
 	}
-	v.outcome.Class, v.outcome.RetryAfter = task.Throttle, max(wait, firstPause)
+	v.outcome.Class, v.outcome.Why, v.outcome.RetryAfter = task.Throttle, task.Refused, max(wait, firstPause)
 	v.outcome.Answer.Body = nil
 	v.effect, v.pause = hold, text
 	return v

@@ -44,6 +44,7 @@ func TestAnOutageLeavesTheLimitAsItWas(t *testing.T) {
 		o = x.Execute(t.Context(), first(), greet(url))
 		require.Equal(t, task.Throttle, o.Class, "the others spend no attempt while the app is away")
 		require.Contains(t, o.Error, "left alone for a while: connection refused")
+		require.Equal(t, task.PutOff, o.Why)
 		now = s.Paused
 	}
 	require.Equal(t, []time.Duration{time.Second, 2 * time.Second, 2 * time.Second, 2 * time.Second, 2 * time.Second}, pauses)

@@ -115,6 +115,13 @@ func (e *endpoint) leave() {
 	e.mu.Unlock()
 }
 
+// refuses tells whether the endpoint is left alone because it does not let us in.
+func (e *endpoint) refuses() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.reason != "" && !e.away
+}
+
 // ours tells whether the endpoint has Sendoff's SDK, as far as is known.
 func (e *endpoint) ours() bool {
 	e.mu.Lock()

@@ -132,7 +132,7 @@ func (x *Executor) Hub() *Hub { return x.cfg.Hub }
 //	all other statuses                 reject
 //	429                                throttle, after its Retry-After
 //	408, 5xx but for 501, no answer    failure
-//	401, 403, 404 without a reason     throttle: the endpoint is left alone for a while
+//	401, 403, 404 without a reason     throttle (refused): the endpoint is left alone for a while
 //	no answer of the protocol          failure, and reject for the fifth in a row
 //	any other HTTP status              reject
 //
@@ -151,7 +151,11 @@ func (x *Executor) Execute(ctx context.Context, t *store.Claimed, spec *task.Spe
 	}
 	r.endpoint = x.endpoints.get(r.target.key, r.target.host, x.cfg.Now())
 	if wait := r.endpoint.enter(x.cfg.Now()); wait > 0 {
-		return r.handBack(wait, "the endpoint is left alone for a while: "+r.endpoint.why())
+		o := r.handBack(wait, "the endpoint is left alone for a while: "+r.endpoint.why())
+		if r.endpoint.refuses() {
+			o.Why = task.Refused
+		}
+		return o
 	}
 	ticket, ok := r.room(ctx)
 	if !ok {

@@ -167,7 +167,7 @@ func (r *run) before(ctx context.Context) string {
 // together.
 func (r *run) handBack(wait time.Duration, why string) task.Outcome {
 	wait += rand.N(wait/4 + time.Second)
-	return task.Outcome{Class: task.Throttle, RetryAfter: wait, Error: r.what() + ": " + why}
+	return task.Outcome{Class: task.Throttle, Why: task.PutOff, RetryAfter: wait, Error: r.what() + ": " + why}
 }
 
 // unsendable is the outcome for an endpoint that cannot be called: an operator

@@ -124,6 +124,8 @@ func TestHTTPStatuses(t *testing.T) {
 			require.NotContains(t, o.Error, unsure)
 			require.Equal(t, tt.name, header(o, "Status"))
 			require.Len(t, a.requests, 1) // no redirect was followed, nothing was sent twice
+			shutOut := tt.class == task.Throttle && tt.status != 429
+			require.Equal(t, shutOut, o.Why == task.Refused, "who does not let us in has not asked for time")
 			if tt.class == task.Reject {
 				require.Equal(t, tt.name, resultOf(t, o).GetError().GetType())
 			}

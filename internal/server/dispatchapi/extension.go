@@ -127,7 +127,7 @@ func (d *door) wait(ctx context.Context, id string, atMost time.Duration) (opera
 		return t, nil, err
 	}
 	if t.Kind != task.Function {
-		return t, nil, store.ErrNotFunction
+		return t, nil, fmt.Errorf("task %q: %w", id, store.ErrNotFunction)
 	}
 	if !t.State.Final() {
 		return t, nil, nil
