@@ -1,6 +1,8 @@
 // Package chaos proves that Sendoff keeps its promises when things break. Its
 // tests build the real binary, put producers before it and an auditor behind
-// it, and then kill it, stop it, cut its power or trace its system calls.
+// it, and then kill it, stop it, cut its power or trace its system calls; or
+// they break its database: kill -9, failover to a standby, full disks, locks,
+// spells without writes, sessions that are ended.
 //
 // The judge is outside the system: what was acknowledged is known to the
 // producers, what was delivered is in the auditor's log (chaos/auditor), and

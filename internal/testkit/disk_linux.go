@@ -20,7 +20,12 @@ type Disk struct {
 // are refused.
 func SmallDisk(t *testing.T, bytes int) *Disk {
 	t.Helper()
-	d := &Disk{t.TempDir(), t}
+	dir, err := os.MkdirTemp("", "sendoff-disk-") // t.TempDir cannot be entered by another user
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(dir) })
+	d := &Disk{dir, t}
 	if err := syscall.Mount("tmpfs", d.Dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0777", bytes)); err != nil {
 		t.Skipf("%s needs a disk that can be filled up, and a tmpfs cannot be mounted here: %v", t.Name(), err)
 	}
