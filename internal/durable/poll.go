@@ -38,7 +38,7 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 	poll := &sdkv1.Poll{MaxResults: maxResults, MinResults: int32(r.need())}
 	var sent int
 	poll.Calls, sent = r.nextCalls()
-	more := sent < len(r.unsent)
+	more := sent < len(r.unsent) || len(r.toStart) > 0
 	poll.MaxWait = durationpb.New(r.maxWait(more))
 	res := &sdkv1.RunResponse{Status: sdkv1.Status_STATUS_OK, Directive: &sdkv1.RunResponse_Poll{Poll: poll}}
 	canceled := r.canceled

@@ -233,6 +233,8 @@ func (r *Run) step(ctx context.Context) bool {
 		return false
 	case r.takeResult(), r.takeSignal(), r.takeStep(), r.takeTimer():
 		return true
+	case len(r.toStart) > 0 && r.sendsFirst():
+		return false
 	case len(r.toStart) > 0:
 		r.startSteps(ctx)
 		return true

@@ -114,3 +114,39 @@ func TestNothingIsKeptFromARunByShortTimers(t *testing.T) {
 		})
 	}
 }
+
+// A step may take as long as an attempt: calls that were started before it begin
+// before it does.
+func TestCallsBeginBeforeAStepThatComesAfterThem(t *testing.T) {
+	host := &Host{CacheSize: 1, Result: func(Value, error) *sdkv1.RunResponse {
+		return &sdkv1.RunResponse{Status: sdkv1.Status_STATUS_OK, Directive: &sdkv1.RunResponse_Exit{Exit: &sdkv1.Exit{}}}
+	}}
+	host.Open()
+	defer host.Close()
+	ran := false
+	fn := func(ctx context.Context, _ Value) (Value, error) {
+		Call(ctx, []*sdkv1.Call{{Function: "g"}}, false)
+		step := Step(ctx, "long", func(context.Context, string) StepEnd {
+			ran = true
+			return StepEnd{}
+		})
+		return Value{URL: "t"}, Wait(ctx, ModeEvery, step)
+	}
+	req := &sdkv1.RunRequest{Function: "f", DispatchId: "1", Directive: &sdkv1.RunRequest_Input{}}
+	req.Context = &sendoffv1.RunContext{Token: 1, Journal: &sendoffv1.Journal{Complete: true}}
+	res, done := host.Run(t.Context(), req, fn)
+	done(true)
+	if n := len(res.GetPoll().GetCalls()); n != 1 || ran {
+		t.Fatalf("the first answer has %d calls, want 1; the step has run: %t", n, ran)
+	}
+	if wait := res.GetPoll().GetMaxWait().AsDuration(); wait > time.Millisecond {
+		t.Fatalf("the step is kept waiting for %s", wait)
+	}
+	req.Directive = &sdkv1.RunRequest_PollResult{PollResult: &sdkv1.PollResult{}}
+	req.Context = &sendoffv1.RunContext{Token: 2, Journal: &sendoffv1.Journal{Length: int64(len(res.GetReport().GetAppend().GetSegment())), Writer: 1}}
+	res, done = host.Run(t.Context(), req, fn)
+	done(true)
+	if res.GetExit() == nil || !ran {
+		t.Fatalf("the second answer is %v, want the end; the step has run: %t", res, ran)
+	}
+}

@@ -12,6 +12,14 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/journal"
 )
 
+// sendsFirst tells whether calls are to be given to the server before steps start,
+// which may take as long as an attempt. Servers of Dispatch would keep the steps
+// waiting for a second.
+func (r *Run) sendsFirst() bool {
+	calls, _ := r.nextCalls()
+	return r.attempt.sendoff && len(calls) > 0
+}
+
 // startSteps starts the steps that are asked for. Steps that ended before must
 // be on disk by then, where the server keeps the journal.
 func (r *Run) startSteps(ctx context.Context) {
