@@ -34,10 +34,16 @@ var sumOfSquares = sendoff.Func("sum_of_squares", func(ctx context.Context, n in
 // functionEngine runs an engine with an endpoint inside the process.
 func functionEngine(t *testing.T, funcs ...sendoff.AnyFunction) (*engine.Engine, *sendoff.Client) {
 	t.Helper()
+	return functionEngineWith(t, engine.Config{}, funcs...)
+}
+
+func functionEngineWith(t *testing.T, cfg engine.Config, funcs ...sendoff.AnyFunction) (*engine.Engine, *sendoff.Client) {
+	t.Helper()
+	cfg.Grace = time.Second
 	db, err := sqlite.Open(t.Context(), t.TempDir()+"/f.db", sqlite.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })
-	e, err := engine.New(db, engine.Config{Grace: time.Second})
+	e, err := engine.New(db, cfg)
 	require.NoError(t, err)
 	hc := &http.Client{Transport: engine.NewTransport(e.Handler(engine.HandlerConfig{}))}
 	endpoint, err := sendoff.NewEndpoint(sendoff.EndpointConfig{

@@ -93,6 +93,32 @@ func run(t *testing.T, e *engine.Engine) (stop func()) {
 	return func() { cancel(); require.NoError(t, <-over) }
 }
 
+// TestAnAttemptThatDoesNotCountIsStopped: a node asks now and then which of its
+// attempts still count, since a hint may be lost.
+func TestAnAttemptThatDoesNotCountIsStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, engine.Config{})
+		stopped := make(chan error, 1)
+		b.HandleFunc("h", func(ctx context.Context, _ *engine.Call) error {
+			select {
+			case <-ctx.Done():
+				stopped <- context.Cause(ctx)
+			case <-time.After(50 * time.Second):
+				stopped <- errors.New("nobody stopped it")
+			}
+			return ctx.Err()
+		})
+		b.run(t)
+		defer b.stop()
+		id, err := task.ParseID(b.submit(t, "h"))
+		require.NoError(t, err)
+		synctest.Wait()
+		_, err = b.db.Cancel(t.Context(), id) // as another node does it, whose hint is lost
+		require.NoError(t, err)
+		require.ErrorIs(t, <-stopped, exec.ErrCanceled)
+	})
+}
+
 // TestOwnClaimsAreNotTakenBack: the rescue knows what is in the hands of its own
 // node, however long an attempt takes.
 func TestOwnClaimsAreNotTakenBack(t *testing.T) {

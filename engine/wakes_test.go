@@ -126,6 +126,21 @@ func (w *waker) claimAndDie() {
 	require.NoError(w.t, w.db.Leave(ctx, ghost))
 }
 
+// TestTheEndOfACallIsTold: what a settle makes ready, the caller of what has ended,
+// starts although nobody looks.
+func TestTheEndOfACallIsTold(t *testing.T) {
+	_, client := functionEngineWith(t, engine.Config{Poll: seldom}, square, sumOfSquares)
+	for i := range 4 {
+		in, err := client.Submit(t.Context(), sendoff.NewTask{Function: "sum_of_squares", Endpoint: "embedded://app", Payload: 3})
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		out, err := client.Wait(ctx, in.ID)
+		require.NoError(t, err, "run %d: its calls have ended, and it is not resumed", i+1)
+		require.Equal(t, task.Succeeded.String(), out.State, out.LastError)
+	}
+}
+
 // TestOtherNodesAreTold: what one node makes ready, cancels or changes reaches the
 // others by a hint, every time.
 func TestOtherNodesAreTold(t *testing.T) {
