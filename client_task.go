@@ -122,9 +122,10 @@ type Task struct {
 	URL         string            `json:"url,omitempty"`
 	Handler     string            `json:"handler,omitempty"`
 	Function    string            `json:"function,omitempty"`
-	Endpoint    string            `json:"endpoint,omitempty"`  // of the function
-	ParentID    string            `json:"parent_id,omitempty"` // of a call: the function that made it
-	RootID      string            `json:"root_id,omitempty"`   // of a call: the first function of its tree
+	Endpoint    string            `json:"endpoint,omitempty"`    // of the function
+	ParentID    string            `json:"parent_id,omitempty"`   // of a call: the function that made it
+	RootID      string            `json:"root_id,omitempty"`     // of a call: the first function of its tree
+	EarlierRun  bool              `json:"earlier_run,omitempty"` // of a call in a tree: made before its caller was begun again; its result goes nowhere
 	Method      string            `json:"method,omitempty"`
 	Priority    int               `json:"priority"`
 	Group       string            `json:"group,omitempty"`
@@ -141,7 +142,7 @@ type Task struct {
 	Labels      map[string]string `json:"labels,omitempty"`
 	LastError   string            `json:"last_error,omitempty"`
 	LastStatus  int               `json:"last_status,omitempty"`
-	Run         int               `json:"run,omitempty"` // raised by each manual retry
+	Run         int               `json:"run,omitempty"` // raised by each manual retry, and when a function is begun again
 	Job         int64             `json:"job,omitempty"` // the number that Dispatchr's clients get
 
 	UniqueKey   string `json:"unique_key,omitempty"`

@@ -31,6 +31,7 @@ type call struct {
 	looked   time.Time // when it was read
 	err      string
 	function bool
+	earlier  bool   // made by an earlier run of its caller
 	input    string // as JSON; see peeked
 	peeked   bool   // the input was read
 	folded   int    // calls below it that are not kept any more
@@ -99,7 +100,7 @@ func remoteCall(t *sendoff.Task) *call {
 		id: t.ID, key: t.ID, parent: t.ParentID, name: cmp.Or(t.Function, t.Name, t.URL, t.Handler), endpoint: t.Endpoint,
 		state: t.State, reason: t.Reason, attempt: t.Attempts, began: t.CreatedAt, ended: t.FinishedAt, next: t.NextAt, err: t.LastError,
 	}
-	c.made, c.function = t.CreatedAt, t.Function != ""
+	c.made, c.function, c.earlier = t.CreatedAt, t.Function != "", t.EarlierRun
 	if t.State == "suspended" || t.State == "ready" && !t.StartedAt.IsZero() {
 		c.attempt++
 	}

@@ -161,6 +161,13 @@ func (c *call) cells(now time.Time) (attempt, took, status string) {
 
 // status is the state for people: with the reason where that says more.
 func (c *call) status(now time.Time) string {
+	if c.earlier {
+		return c.stateText(now) + ", of an earlier run"
+	}
+	return c.stateText(now)
+}
+
+func (c *call) stateText(now time.Time) string {
 	switch {
 	case c.state == "scheduled" && !c.next.IsZero():
 		return "scheduled in " + short(max(c.next.Sub(now), 0).Round(100*time.Millisecond))

@@ -33,11 +33,52 @@ func (o *Operator) Tree(ctx context.Context, id string) (Tree, error) {
 	}
 	defer done()
 	rows, truncated, err := o.below(ctx, &top.Row)
+	if err != nil {
+		return Tree{}, err
+	}
 	tree := Tree{Tasks: []Task{top}, Truncated: truncated}
 	for _, row := range rows {
 		tree.Tasks = append(tree.Tasks, o.view(row))
 	}
-	return tree, err
+	return tree, o.markEarlier(ctx, tree.Tasks)
+}
+
+// maxBegunAgain is how many functions of a tree are asked where they stand.
+const maxBegunAgain = 100
+
+// markEarlier marks the calls of earlier runs. A function that was begun again makes
+// its calls in a later epoch; the store knows it of one that has made none yet.
+func (o *Operator) markEarlier(ctx context.Context, tasks []Task) error {
+	epochs, asked := map[task.ID]int32{}, 0
+	for i := range tasks {
+		t := &tasks[i]
+		if t.Kind != task.Function || t.Run == 1 {
+			continue
+		}
+		epochs[t.ID] = 0
+		if t.State.Final() || asked == maxBegunAgain {
+			continue
+		}
+		asked++
+		r, err := o.cfg.Store.Resume(ctx, t.ID, 1, 0)
+		if err != nil {
+			return err
+		}
+		epochs[t.ID] = r.Epoch
+	}
+	if len(epochs) == 0 {
+		return nil
+	}
+	for i := range tasks {
+		if epoch, again := epochs[tasks[i].Parent]; again {
+			epochs[tasks[i].Parent] = max(epoch, tasks[i].Epoch)
+		}
+	}
+	for i := range tasks {
+		epoch, again := epochs[tasks[i].Parent]
+		tasks[i].EarlierRun = again && tasks[i].Epoch < epoch
+	}
+	return nil
 }
 
 // below lists the calls that were made for a task, callers before their calls. A

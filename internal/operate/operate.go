@@ -67,6 +67,8 @@ type Task struct {
 	store.Row
 	Spec  *task.Spec
 	Queue string
+
+	EarlierRun bool // in a tree: its caller made it before it was begun again
 }
 
 // PublicID is the id the task goes by outside.

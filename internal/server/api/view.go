@@ -27,6 +27,7 @@ type Task struct {
 	Endpoint      string            `json:"endpoint,omitempty" doc:"Of a function: the app that serves it."`
 	ParentID      string            `json:"parent_id,omitempty" doc:"Of a call: the function that made it."`
 	RootID        string            `json:"root_id,omitempty" doc:"Of a call: the first function of its tree."`
+	EarlierRun    bool              `json:"earlier_run,omitempty" doc:"Of a call in a tree: it was made before its caller was begun again from its input, and its result goes nowhere."`
 	Priority      int16             `json:"priority" doc:"0 (first) to 9."`
 	Group         string            `json:"group,omitempty"`
 	Run           int32             `json:"run" doc:"1, and one more after each manual retry and each time that a function is begun again from its input."`
@@ -100,7 +101,7 @@ func viewOf(t *operate.Task) Task {
 	v.State, v.Reason, v.Priority, v.Run, v.Attempts = t.State.String(), t.Reason.String(), t.Priority, t.Run, t.Attempts()
 	v.CreatedAt, v.ExpiresAt = timeText(t.CreatedAt), timeText(t.ExpiresAt)
 	v.StartedAt, v.FinishedAt = timeText(t.LastStarted), timeText(t.FinishedAt)
-	v.LastStatus, v.LastError = t.LastCode, t.LastError
+	v.LastStatus, v.LastError, v.EarlierRun = t.LastCode, t.LastError, t.EarlierRun
 	switch t.State {
 	case task.Scheduled, task.Suspended, task.Blocked:
 		v.NextAt = timeText(t.At)
