@@ -20,6 +20,7 @@ import (
 
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/internal/durable"
+	"github.com/sendoff-dev/sendoff/internal/exact"
 )
 
 // encode turns a Go value into what travels and is recorded: a protobuf message
@@ -178,13 +179,13 @@ func setMessage(dst reflect.Value, m proto.Message) error {
 	}
 	switch m := m.(type) {
 	case *sendoffv1.JSON:
-		return json.Unmarshal(m.GetJson(), dst.Addr().Interface())
+		return exact.Unmarshal(m.GetJson(), dst.Addr().Interface())
 	case *structpb.Value, *structpb.Struct, *structpb.ListValue:
 		text, err := protojson.Marshal(m)
 		if err != nil {
 			return err
 		}
-		return json.Unmarshal(text, dst.Addr().Interface())
+		return exact.Unmarshal(text, dst.Addr().Interface())
 	case *timestamppb.Timestamp:
 		return setPlain(dst, m.AsTime())
 	case *durationpb.Duration:
@@ -236,7 +237,7 @@ func setPlain(dst reflect.Value, plain any) error {
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(text, dst.Addr().Interface())
+	return exact.Unmarshal(text, dst.Addr().Interface())
 }
 
 func isNumber(v reflect.Value) bool { return v.CanInt() || v.CanUint() || v.CanFloat() }
@@ -257,16 +258,11 @@ func setNumber(dst, v reflect.Value) bool {
 		}
 		dst.SetUint(n)
 	case dst.CanFloat():
-		switch {
-		case v.CanFloat():
-			dst.SetFloat(v.Float())
-		case v.CanInt():
-			dst.SetFloat(float64(v.Int()))
-		case v.CanUint():
-			dst.SetFloat(float64(v.Uint()))
-		default:
+		f, ok := asFloat(v)
+		if !ok || dst.OverflowFloat(f) || !v.CanFloat() && dst.Kind() == reflect.Float32 && float64(float32(f)) != f {
 			return false
 		}
+		dst.SetFloat(f)
 	default:
 		return false
 	}
@@ -295,6 +291,22 @@ func asUint(v reflect.Value) (uint64, bool) {
 	case v.CanFloat():
 		f := v.Float()
 		return uint64(f), f == math.Trunc(f) && f >= 0 && f <= 1<<53
+	}
+	return 0, false
+}
+
+// asFloat is exact for whole numbers: those from -2^53 to 2^53, and beyond when
+// they have zeros enough at their end.
+func asFloat(v reflect.Value) (float64, bool) {
+	switch {
+	case v.CanFloat():
+		return v.Float(), true
+	case v.CanInt():
+		f := float64(v.Int())
+		return f, f < 1<<63 && int64(f) == v.Int()
+	case v.CanUint():
+		f := float64(v.Uint())
+		return f, f < 1<<64 && uint64(f) == v.Uint()
 	}
 	return 0, false
 }

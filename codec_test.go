@@ -84,6 +84,8 @@ func TestValuesTravelAsDispatchEncodesThem(t *testing.T) {
 	fits(t, object, point{1, 2}, asJSONMessage(`{"X":1,"Y":2}`))
 	fits(t, structpb.NewNumberValue(4), 4, wrapperspb.Int64(4))
 	fits(t, structpb.NewStringValue("x"), "x", wrapperspb.String("x"))
+	fits(t, asJSONMessage(`{"n":9007199254740993,"m":1}`), map[string]any{"n": json.Number("9007199254740993"), "m": 1.0}, asJSONMessage(`{"m":1,"n":9007199254740993}`))
+	fits(t, wrapperspb.Int64(1<<53), float64(1<<53), wrapperspb.Double(1<<53))
 	_, m, _ := encoded[*durationpb.Duration](t, durationpb.New(time.Hour))
 	require.Equal(t, time.Hour, m.AsDuration())
 }
@@ -109,6 +111,8 @@ func TestValuesThatDoNotFitAreRefused(t *testing.T) {
 	misfits[int8](t, wrapperspb.Int64(200), "out of range")
 	misfits[uint](t, wrapperspb.Int64(-1), "out of range")
 	misfits[int](t, wrapperspb.Double(1.5), "out of range")
+	misfits[float64](t, wrapperspb.Int64(1<<53+1), "out of range")
+	misfits[float32](t, wrapperspb.Int64(1<<24+1), "out of range")
 	misfits[point](t, wrapperspb.Int64(1), "sendoff_test.point")
 	misfits[point](t, &emptypb.Empty{}, "no value")
 	misfits[point](t, asJSONMessage(`[1]`), "cannot unmarshal array")

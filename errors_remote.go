@@ -18,6 +18,7 @@ import (
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/internal/durable"
+	"github.com/sendoff-dev/sendoff/internal/exact"
 )
 
 // CallError is the failure of a called function or of a step, as it was
@@ -85,7 +86,7 @@ func RegisterError[E error](name string) {
 	remoteTypes.names[t] = name
 	remoteTypes.decode[name] = func(text []byte) (error, bool) {
 		var e E
-		err := json.Unmarshal(text, &e)
+		err := exact.Unmarshal(text, &e)
 		return e, err == nil
 	}
 }

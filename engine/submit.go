@@ -2,10 +2,10 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
+	"github.com/sendoff-dev/sendoff/internal/exact"
 	"github.com/sendoff-dev/sendoff/internal/exec/local"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
@@ -95,7 +95,7 @@ func Handle[Args any](e *Engine, name string, fn func(ctx context.Context, args 
 	e.handlers.Handle(name, func(ctx context.Context, c *Call) error {
 		var args Args
 		if len(c.Payload) > 0 {
-			if err := json.Unmarshal(c.Payload, &args); err != nil {
+			if err := exact.Unmarshal(c.Payload, &args); err != nil {
 				return task.Permanent(fmt.Errorf("the payload does not fit handler %q: %w", name, err))
 			}
 		}
