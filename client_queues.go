@@ -37,6 +37,14 @@ func (c *Client) queue(ctx context.Context, method, name, rest string) (*Queue, 
 	return &out, nil
 }
 
+// DeleteQueue forgets a queue in which everything has ended, so that its name is
+// free again. A [Problem] with the code queue_not_empty says that it has tasks
+// that have not ended. The queue "default" stays.
+func (c *Client) DeleteQueue(ctx context.Context, name string) error {
+	_, _, err := c.do(ctx, request{method: http.MethodDelete, path: queuePath(name, "")}, nil)
+	return err
+}
+
 // Purge cancels what waits in a queue, ready or scheduled, and returns how many
 // tasks it were. Running ones go on.
 func (c *Client) Purge(ctx context.Context, name string) (int, error) {

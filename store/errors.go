@@ -33,6 +33,9 @@ var (
 	// ErrTooManyQueues says that a namespace has as many queues as it may have.
 	ErrTooManyQueues = errors.New("too many queues: no more can be made on first use, see the queue listing")
 
+	// ErrQueueNotEmpty says that a queue has tasks that have not ended.
+	ErrQueueNotEmpty = errors.New("the queue has tasks that have not ended: wait for them, or cancel them (purge)")
+
 	// ErrClosed says that the store is closing and takes no more work.
 	ErrClosed = errors.New("the store is closed")
 

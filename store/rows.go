@@ -28,7 +28,12 @@ type Lane struct {
 	Queue     string
 	Pool      string
 	Paused    bool
+	Forgotten bool // its queue is not listed any more
 }
+
+// ForgetAfter is for how long the lanes of a forgotten queue stay at least, in
+// microseconds: far longer than a node goes without reading them.
+const ForgetAfter int64 = 10 * 60 * 1_000_000
 
 // Flag bits of a task, fixed at insert unless said otherwise.
 const (

@@ -40,7 +40,14 @@ type Catalog interface {
 	// Lanes lists all lanes.
 	Lanes(ctx context.Context) ([]Lane, error)
 
-	// Queues lists all queues, by name.
+	// Forget takes a queue off the list of queues; its name is free again, and
+	// EnsureLane makes a queue of it anew. Its lanes are listed as forgotten while
+	// they hold tasks, and for ForgetAfter: nodes that did not hear of it yet may
+	// put tasks into them, which are claimed as any other. ErrNotFound, and
+	// ErrQueueNotEmpty while it has tasks that have not ended.
+	Forget(ctx context.Context, queue int32) error
+
+	// Queues lists the queues that are not forgotten, by name.
 	Queues(ctx context.Context) ([]Queue, error)
 
 	// SetPaused pauses or resumes a queue. Nothing is claimed from a paused

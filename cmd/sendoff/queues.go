@@ -13,6 +13,7 @@ type queuesCmd struct {
 	Pause  queuesPauseCmd  `cmd:"" help:"Start nothing from queues; what is under way goes on."`
 	Resume queuesResumeCmd `cmd:"" help:"End a pause."`
 	Purge  queuesPurgeCmd  `cmd:"" help:"Cancel everything that waits in queues."`
+	Delete queuesDeleteCmd `cmd:"" help:"Forget queues in which everything has ended; their names are free again."`
 	Stats  queuesStatsCmd  `cmd:"" help:"Show how much waits, by state."`
 }
 
@@ -94,6 +95,29 @@ func printQueues(t *terminal, queues []sendoff.Queue) {
 		rows[i] = []string{q.Name, state, clock(q.CreatedAt)}
 	}
 	t.table([]string{"QUEUE", "STATE", "CREATED"}, rows)
+}
+
+type queuesDeleteCmd struct{ someQueues }
+
+// deleted is what --json prints.
+type deleted struct {
+	Queue string `json:"queue"`
+}
+
+// Run forgets queues.
+func (c *queuesDeleteCmd) Run(ctx context.Context, t *terminal) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	done, err := eachOf(c.Names, func(name string) (deleted, error) { return deleted{name}, client.DeleteQueue(ctx, name) })
+	if c.JSON {
+		return cmpErr(t.json(listOf(done)), err)
+	}
+	for _, d := range done {
+		t.printf("%s  deleted\n", d.Queue)
+	}
+	return err
 }
 
 type queuesPurgeCmd struct {

@@ -27,6 +27,7 @@ type Catalog struct {
 	byName map[laneName]store.Lane
 	byID   map[int32]store.Lane
 	queues map[string]store.Queue
+	read   time.Time // when all was read last
 
 	stale chan struct{}
 }
@@ -41,6 +42,7 @@ func New(s store.Catalog) *Catalog {
 
 // Refresh reads everything anew.
 func (c *Catalog) Refresh(ctx context.Context) error {
+	began := time.Now()
 	lanes, err := c.store.Lanes(ctx)
 	if err != nil {
 		return err
@@ -51,6 +53,7 @@ func (c *Catalog) Refresh(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.read = began
 	clear(c.byName)
 	clear(c.byID)
 	clear(c.queues)
@@ -89,11 +92,17 @@ func (c *Catalog) Run(ctx context.Context) error {
 	}
 }
 
-// Lane returns the lane of a queue and pool, which is made when it is new.
+// trusted is for how long a copy that cannot be refreshed is believed: a lane
+// that it knows may be gone some minutes later (store.ForgetAfter).
+const trusted = time.Minute
+
+// Lane returns the lane of a queue and pool, which is made when it is new, and
+// anew when its queue has been forgotten.
 // Errors: store.ErrTooManyQueues, or of the database.
 func (c *Catalog) Lane(ctx context.Context, queue, pool string) (store.Lane, error) {
 	c.mu.RLock()
 	l, ok := c.byName[laneName{queue, pool}]
+	ok = ok && !l.Forgotten && time.Since(c.read) < trusted
 	c.mu.RUnlock()
 	if ok {
 		return l, nil

@@ -31,6 +31,7 @@ type Catalog interface {
 	Queue(name string) (store.Queue, bool)
 	Queues() []store.Queue
 	SetPaused(queue string, paused bool)
+	Lane(ctx context.Context, queue, pool string) (store.Lane, error)
 	Refresh(ctx context.Context) error
 }
 
@@ -279,7 +280,14 @@ func (o *Operator) step(ctx context.Context, id string, do func(task.ID) error) 
 	if err := do(found); err != nil {
 		return Task{}, named(id, err)
 	}
-	return o.get(ctx, found)
+	t, err := o.get(ctx, found)
+	if err != nil || t.State.Final() {
+		return t, err
+	}
+	if l := o.cfg.Catalog.ByID(t.Lane); l.Forgotten { // its queue is in use again
+		_, err = o.cfg.Catalog.Lane(ctx, l.Queue, l.Pool)
+	}
+	return t, err
 }
 
 func (o *Operator) wake(woken []store.Woken) {

@@ -2,8 +2,10 @@ package operate
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // Queue is a queue as it is shown.
@@ -60,6 +62,26 @@ func (o *Operator) SetPaused(ctx context.Context, name string, paused bool) (Que
 	o.cfg.Changed()
 	o.wake(woken)
 	return Queue{name, paused, q.CreatedAt}, nil
+}
+
+// ErrKeepsName says that a queue cannot be deleted.
+var ErrKeepsName = fmt.Errorf("the queue %q cannot be deleted: tasks without a queue go there", task.DefaultQueue)
+
+// DeleteQueue forgets a queue: its name is free again, and tasks of it that have
+// ended keep it. store.ErrNotFound, store.ErrQueueNotEmpty, ErrKeepsName.
+func (o *Operator) DeleteQueue(ctx context.Context, name string) error {
+	if name == task.DefaultQueue {
+		return ErrKeepsName
+	}
+	q, err := o.queue(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := o.cfg.Store.Forget(ctx, q.ID); err != nil {
+		return fmt.Errorf("queue %q: %w", name, err)
+	}
+	o.cfg.Changed()
+	return o.cfg.Catalog.Refresh(ctx)
 }
 
 // Purge cancels what waits in a queue, ready or scheduled, and returns how many

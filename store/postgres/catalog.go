@@ -7,16 +7,16 @@ import (
 	"github.com/sendoff-dev/sendoff/store"
 )
 
-const laneColumns = ` a.id, q.ns, q.id, q.name, a.pool, q.paused from sendoff.lane a join sendoff.queue q on q.id = a.queue `
+const laneColumns = ` a.id, q.ns, q.id, q.name, a.pool, q.paused, q.forgotten_at > 0 from sendoff.lane a join sendoff.queue q on q.id = a.queue `
 
 func readLane(r *wireRow) store.Lane {
-	return store.Lane{ID: r.i4(), Namespace: r.i4(), QueueID: r.i4(), Queue: r.text(), Pool: r.text(), Paused: r.bool()}
+	return store.Lane{ID: r.i4(), Namespace: r.i4(), QueueID: r.i4(), Queue: r.text(), Pool: r.text(), Paused: r.bool(), Forgotten: r.bool()}
 }
 
 // EnsureLane finds or makes a lane; see store.Catalog.
 func (s *Store) EnsureLane(ctx context.Context, namespace int32, queue, pool string, maxQueues int) (store.Lane, error) {
 	var lane store.Lane
-	find := query(`select` + laneColumns + `where q.ns = $1 and q.name = $2 and a.pool = $3`).
+	find := query(`select` + laneColumns + `where q.ns = $1 and q.name = $2 and a.pool = $3 and q.forgotten_at = 0`).
 		i4(namespace).text(queue).text(pool).rows(func(r *wireRow) { lane = readLane(r) })
 	if err := s.read(ctx, find); err != nil || lane.ID != 0 {
 		return lane, translate(err)
@@ -25,7 +25,7 @@ func (s *Store) EnsureLane(ctx context.Context, namespace int32, queue, pool str
 		lane = store.Lane{}
 		var queueID, queues int32
 		err := c.begin(ctx, query(`select pg_advisory_xact_lock($1)`).i8(lockCatalog),
-			query(`select count(*)::int4, coalesce(max(id) filter (where name = $2), 0) from sendoff.queue where ns = $1`).
+			query(`select count(*)::int4, coalesce(max(id) filter (where name = $2), 0) from sendoff.queue where ns = $1 and forgotten_at = 0`).
 				i4(namespace).text(queue).rows(func(r *wireRow) { queues, queueID = r.i4(), r.i4() }))
 		if err != nil {
 			return err
@@ -36,19 +36,57 @@ func (s *Store) EnsureLane(ctx context.Context, namespace int32, queue, pool str
 				return store.ErrTooManyQueues
 			}
 			stmts = append(stmts, query(`
-insert into sendoff.queue (id, ns, name, created_at) select coalesce(max(id), 0) + 1, $1, $2, $3 from sendoff.queue`).
+insert into sendoff.queue (id, ns, name, created_at) select coalesce(max(id), 0) + 1, $1, $2, $3 from sendoff.queue
+on conflict (ns, name) do update set forgotten_at = 0, created_at = excluded.created_at`).
 				i4(namespace).text(queue).i8(s.clock.now()))
 		}
 		stmts = append(stmts, query(`
 insert into sendoff.lane (id, queue, pool)
 select (select coalesce(max(id), 0) + 1 from sendoff.lane), q.id, $3 from sendoff.queue q where q.ns = $1 and q.name = $2
-on conflict (queue, pool) do nothing`).i4(namespace).text(queue).text(pool), find)
+on conflict (queue, pool) do nothing`).i4(namespace).text(queue).text(pool))
+		stmts = append(append(stmts, dropForgotten(s.clock.now()-store.ForgetAfter)...), find)
 		return c.commit(ctx, stmts...)
 	})
 	if err != nil {
 		return store.Lane{}, fmt.Errorf("make queue %q: %w", queue, translate(err))
 	}
 	return lane, nil
+}
+
+// dropForgotten deletes what no task refers to any more, and no node knows.
+func dropForgotten(before int64) []*stmt {
+	return []*stmt{
+		query(`
+delete from sendoff.lane a using sendoff.queue q where q.id = a.queue and q.forgotten_at between 1 and $1
+and not exists (select 1 from sendoff.task t where t.lane = a.id)`).i8(before),
+		query(`
+delete from sendoff.queue q where q.forgotten_at between 1 and $1 and not exists (select 1 from sendoff.lane a where a.queue = q.id)`).i8(before),
+	}
+}
+
+// Forget takes a queue off the list; see store.Catalog. One statement looks at
+// all work lists: a task is always on one of them.
+func (s *Store) Forget(ctx context.Context, queue int32) error {
+	err := s.change(ctx, func(ctx context.Context, c *session) error {
+		var known, busy bool
+		err := c.begin(ctx, query(`select pg_advisory_xact_lock($1)`).i8(lockCatalog), query(noJIT),
+			query(`select exists (select 1 from sendoff.queue where id = $1 and forgotten_at = 0)`).i4(queue).rows(func(r *wireRow) { known = r.bool() }),
+			query(`
+with a as (select id from sendoff.lane where queue = $1)
+select exists (select 1 from sendoff.ready r join a on a.id = r.lane) or exists (select 1 from sendoff.timer w join a on a.id = w.lane)
+ or exists (select 1 from sendoff.task t join a on a.id = t.lane where t.state = 2 and t.id in (select unnest(ids) from sendoff.claim))`).
+				i4(queue).rows(func(r *wireRow) { busy = r.bool() }))
+		switch {
+		case err != nil:
+			return err
+		case !known:
+			return store.ErrNotFound
+		case busy:
+			return store.ErrQueueNotEmpty
+		}
+		return c.commit(ctx, query(`update sendoff.queue set forgotten_at = $2, paused = false where id = $1`).i4(queue).i8(s.clock.now()))
+	})
+	return translate(err)
 }
 
 // Lanes lists all lanes; see store.Catalog.
@@ -64,7 +102,7 @@ func (s *Store) Lanes(ctx context.Context) ([]store.Lane, error) {
 // Queues lists all queues; see store.Catalog.
 func (s *Store) Queues(ctx context.Context) ([]store.Queue, error) {
 	var queues []store.Queue
-	err := s.read(ctx, query(`select id, ns, name, paused, settings, created_at from sendoff.queue order by name collate "C", id`).
+	err := s.read(ctx, query(`select id, ns, name, paused, settings, created_at from sendoff.queue where forgotten_at = 0 order by name collate "C", id`).
 		rows(func(r *wireRow) {
 			queues = append(queues, store.Queue{
 				ID: r.i4(), Namespace: r.i4(), Name: r.text(), Paused: r.bool(), Settings: r.bytes(), CreatedAt: r.i8(),
@@ -81,7 +119,7 @@ func (s *Store) Queues(ctx context.Context) ([]store.Queue, error) {
 // after the flag was committed, no claim is left that has not seen it.
 func (s *Store) SetPaused(ctx context.Context, queue int32, paused bool) ([]store.Woken, error) {
 	found := false
-	err := s.write(ctx, query(`update sendoff.queue set paused = $2 where id = $1 returning true`).i4(queue).bool(paused).
+	err := s.write(ctx, query(`update sendoff.queue set paused = $2 where id = $1 and forgotten_at = 0 returning true`).i4(queue).bool(paused).
 		rows(func(r *wireRow) { found = r.bool() }))
 	if err == nil && !found {
 		return nil, store.ErrNotFound

@@ -6,40 +6,90 @@ import (
 	"errors"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
-const selectLane = `select l.id, q.ns, q.id, q.name, l.pool, q.paused from lane l join queue q on q.id = l.queue `
+const selectLane = `select l.id, q.ns, q.id, q.name, l.pool, q.paused, q.forgotten_at > 0 from lane l join queue q on q.id = l.queue `
 
 func scanLane(row interface{ Scan(...any) error }, l *store.Lane) error {
-	return row.Scan(&l.ID, &l.Namespace, &l.QueueID, &l.Queue, &l.Pool, &l.Paused)
+	return row.Scan(&l.ID, &l.Namespace, &l.QueueID, &l.Queue, &l.Pool, &l.Paused, &l.Forgotten)
 }
 
 // EnsureLane implements store.Catalog.
 func (s *Store) EnsureLane(ctx context.Context, ns int32, queue, pool string, maxQueues int) (store.Lane, error) {
 	const byName = selectLane + `where q.ns = ? and q.name = ? and l.pool = ?`
 	var l store.Lane
-	err := scanLane(s.read.QueryRowContext(ctx, byName, ns, queue, pool), &l)
+	err := scanLane(s.read.QueryRowContext(ctx, byName+` and q.forgotten_at = 0`, ns, queue, pool), &l)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return l, s.translate(err)
 	}
 	err = s.do(ctx, rankOther, 1, func(w *writer) error {
 		var known, count int
-		err := w.one(`select count(*), coalesce(sum(name = ?), 0) from queue where ns = ?`, []any{queue, ns}, &count, &known)
+		err := w.one(`select count(*), coalesce(sum(name = ?), 0) from queue where ns = ? and forgotten_at = 0`, []any{queue, ns}, &count, &known)
 		if err != nil {
 			return err
 		}
 		if known == 0 && count >= maxQueues {
 			return store.ErrTooManyQueues
 		}
-		if err := w.exec(`insert into queue (ns, name, created_at) values (?, ?, ?) on conflict do nothing`, ns, queue, w.now); err != nil {
+		err = w.exec(`insert into queue (ns, name, created_at) values (?, ?, ?)
+			on conflict do update set forgotten_at = 0, created_at = excluded.created_at where forgotten_at > 0`, ns, queue, w.now)
+		if err != nil {
 			return err
 		}
 		if err := w.exec(`insert into lane (queue, pool) select id, ? from queue where ns = ? and name = ? on conflict do nothing`, pool, ns, queue); err != nil {
 			return err
 		}
+		if err := dropForgotten(w); err != nil {
+			return err
+		}
 		return w.query(func(r *sql.Rows) error { return scanLane(r, &l) }, byName, ns, queue, pool)
 	})
 	return l, err
+}
+
+// dropForgotten deletes what no task refers to any more, and no node knows.
+func dropForgotten(w *writer) error {
+	before := w.now - store.ForgetAfter
+	err := w.exec(`delete from lane where queue in (select id from queue where forgotten_at between 1 and ?)
+		and not exists (select 1 from task where task.lane = lane.id)`, before)
+	if err != nil {
+		return err
+	}
+	return w.exec(`delete from queue where forgotten_at between 1 and ? and not exists (select 1 from lane where lane.queue = queue.id)`, before)
+}
+
+// Forget implements store.Catalog.
+func (s *Store) Forget(ctx context.Context, queue int32) error {
+	return s.do(ctx, rankOther, 1, func(w *writer) error {
+		var waiting bool
+		const lanes = `(select id from lane where queue = ?)`
+		err := w.one(`select exists (select 1 from ready where lane in `+lanes+`) or exists (select 1 from timer where lane in `+lanes+`)`,
+			[]any{queue, queue}, &waiting)
+		if err != nil {
+			return err
+		}
+		var ids []task.ID
+		err = w.query(func(r *sql.Rows) error {
+			c, err := scanClaimEntry(r)
+			ids = append(ids, c.Tasks...)
+			return err
+		}, `select id, node, at, ids, 0 from claim`)
+		if err != nil {
+			return err
+		}
+		var running bool
+		err = w.one(`select exists (select 1 from task where id in (select unhex(value) from json_each(?)) and state = 2 and lane in `+lanes+`)`,
+			[]any{hexList(ids), queue}, &running)
+		switch {
+		case err != nil:
+			return err
+		case waiting || running:
+			return store.ErrQueueNotEmpty
+		}
+		n, err := w.changed(`update queue set forgotten_at = ?, paused = 0 where id = ? and forgotten_at = 0`, w.now, queue)
+		return orNotFound(err, n)
+	})
 }
 
 // one reads a single row.
@@ -62,7 +112,7 @@ func scanLaneRow(r *sql.Rows) (l store.Lane, err error) { return l, scanLane(r, 
 func (s *Store) Queues(ctx context.Context) ([]store.Queue, error) {
 	return readAll(ctx, s, func(r *sql.Rows) (q store.Queue, err error) {
 		return q, r.Scan(&q.ID, &q.Namespace, &q.Name, &q.Paused, &q.Settings, &q.CreatedAt)
-	}, `select id, ns, name, paused, settings, created_at from queue order by name`)
+	}, `select id, ns, name, paused, settings, created_at from queue where forgotten_at = 0 order by name`)
 }
 
 // SetPaused implements store.Catalog.
@@ -70,7 +120,7 @@ func (s *Store) SetPaused(ctx context.Context, queue int32, paused bool) ([]stor
 	var k woken
 	err := s.do(ctx, rankOther, 1, func(w *writer) error {
 		k = woken{}
-		n, err := w.changed(`update queue set paused = ? where id = ?`, paused, queue)
+		n, err := w.changed(`update queue set paused = ? where id = ? and forgotten_at = 0`, paused, queue)
 		if err != nil || n == 0 || paused {
 			return orNotFound(err, n)
 		}

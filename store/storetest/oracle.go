@@ -12,20 +12,21 @@ import (
 // Oracle is the store as it is meant to behave: maps, no concurrency, nothing
 // clever. The real ones are compared with it after every step.
 type Oracle struct {
-	Clock    func() int64
-	last     int64 // position given out last
-	queues   []store.Queue
-	lanes    []store.Lane
-	tasks    map[task.ID]*store.Row
-	payloads map[task.ID]string
-	keysOf   map[task.ID][]store.KeyEntry
-	ready    map[task.ID]store.ReadyEntry
-	timers   map[task.ID]store.TimerEntry
-	dead     map[task.ID]store.TimerEntry
-	claims   map[task.ID]store.ClaimEntry
-	keys     map[keyName]store.KeyEntry
-	attempts map[task.ID][]store.AttemptRow
-	nodes    map[task.ID]store.Node
+	Clock     func() int64
+	last      int64 // position given out last
+	queues    []store.Queue
+	lanes     []store.Lane
+	forgotten map[int32]bool // queues
+	tasks     map[task.ID]*store.Row
+	payloads  map[task.ID]string
+	keysOf    map[task.ID][]store.KeyEntry
+	ready     map[task.ID]store.ReadyEntry
+	timers    map[task.ID]store.TimerEntry
+	dead      map[task.ID]store.TimerEntry
+	claims    map[task.ID]store.ClaimEntry
+	keys      map[keyName]store.KeyEntry
+	attempts  map[task.ID][]store.AttemptRow
+	nodes     map[task.ID]store.Node
 	functions
 }
 
@@ -43,6 +44,7 @@ func NewOracle(clock func() int64) *Oracle {
 		timers: map[task.ID]store.TimerEntry{}, dead: map[task.ID]store.TimerEntry{},
 		claims: map[task.ID]store.ClaimEntry{}, keys: map[keyName]store.KeyEntry{},
 		attempts: map[task.ID][]store.AttemptRow{}, nodes: map[task.ID]store.Node{}, functions: newFunctions(),
+		forgotten: map[int32]bool{},
 	}
 }
 
@@ -61,16 +63,22 @@ func (o *Oracle) position() int64 {
 
 func (o *Oracle) EnsureLane(_ context.Context, ns int32, queue, pool string, maxQueues int) (store.Lane, error) {
 	qi := slices.IndexFunc(o.queues, func(q store.Queue) bool { return q.Namespace == ns && q.Name == queue })
-	if qi < 0 {
+	if qi < 0 || o.forgotten[o.queues[qi].ID] {
 		mine := 0
 		for _, q := range o.queues {
-			if q.Namespace == ns {
+			if q.Namespace == ns && !o.forgotten[q.ID] {
 				mine++
 			}
 		}
 		if mine >= maxQueues {
 			return store.Lane{}, store.ErrTooManyQueues
 		}
+	}
+	if qi >= 0 && o.forgotten[o.queues[qi].ID] {
+		delete(o.forgotten, o.queues[qi].ID)
+		o.queues[qi].CreatedAt = o.Clock()
+	}
+	if qi < 0 {
 		o.queues = append(o.queues, store.Queue{ID: int32(len(o.queues) + 1), Namespace: ns, Name: queue, CreatedAt: o.Clock()})
 		qi = len(o.queues) - 1
 	}
@@ -90,18 +98,19 @@ func (o *Oracle) Lanes(context.Context) ([]store.Lane, error) {
 	lanes := slices.Clone(o.lanes)
 	for i := range lanes {
 		lanes[i].Paused = o.queues[lanes[i].QueueID-1].Paused
+		lanes[i].Forgotten = o.forgotten[lanes[i].QueueID]
 	}
 	return lanes, nil
 }
 
 func (o *Oracle) Queues(context.Context) ([]store.Queue, error) {
-	qs := slices.Clone(o.queues)
+	qs := slices.DeleteFunc(slices.Clone(o.queues), func(q store.Queue) bool { return o.forgotten[q.ID] })
 	slices.SortFunc(qs, func(a, b store.Queue) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
 	return qs, nil
 }
 
 func (o *Oracle) SetPaused(_ context.Context, queue int32, paused bool) ([]store.Woken, error) {
-	if queue < 1 || int(queue) > len(o.queues) {
+	if queue < 1 || int(queue) > len(o.queues) || o.forgotten[queue] {
 		return nil, store.ErrNotFound
 	}
 	o.queues[queue-1].Paused = paused
@@ -115,6 +124,20 @@ func (o *Oracle) SetPaused(_ context.Context, queue int32, paused bool) ([]store
 		}
 	}
 	return woken, nil
+}
+
+func (o *Oracle) Forget(_ context.Context, queue int32) error {
+	if queue < 1 || int(queue) > len(o.queues) || o.forgotten[queue] {
+		return store.ErrNotFound
+	}
+	for _, row := range o.tasks {
+		if o.lanes[row.Lane-1].QueueID == queue && !row.State.Final() {
+			return store.ErrQueueNotEmpty
+		}
+	}
+	o.forgotten[queue] = true
+	o.queues[queue-1].Paused = false
+	return nil
 }
 
 func (o *Oracle) paused(lane int32) bool { return o.queues[o.lanes[lane-1].QueueID-1].Paused }

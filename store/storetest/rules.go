@@ -35,6 +35,9 @@ var rules = []rule{
 	{"a node without a lease claims nothing", nothingWithoutLease},
 	{"a task that has expired is not started", expiredNotStarted},
 	{"a paused queue gives nothing", pausedGivesNothing},
+	{"a queue is forgotten when all in it has ended", forgottenWhenEmpty},
+	{"a forgotten queue gives what came into it", forgottenGives},
+	{"lanes of a forgotten queue go with its last task", forgottenLanesGo},
 	{"slots are served in their order", slotsInOrder},
 	{"a task handed back keeps its place", placeKept},
 	{"retention leaves what has not ended", retentionSpares},
@@ -203,6 +206,77 @@ func pausedGivesNothing(m *machine) {
 	require.Empty(m.rt, m.claimFor(m.alive(), everything))
 	m.setPaused(m.lanes[0].QueueID, false)
 	require.Equal(m.rt, []task.ID{id}, m.claimFor(m.alive(), everything))
+}
+
+func (m *machine) forget(queue int32) error {
+	err := m.real.Forget(ctx, queue)
+	m.same("forget", errName(err), errName(m.oracle.Forget(ctx, queue)))
+	m.sameCatalog()
+	return err
+}
+
+func (m *machine) sameCatalog() {
+	queues, err := m.real.Queues(ctx)
+	require.NoError(m.rt, err)
+	want, _ := m.oracle.Queues(ctx)
+	m.same("queues", len(queues), len(want))
+	lanes, err := m.real.Lanes(ctx)
+	require.NoError(m.rt, err)
+	wantLanes, _ := m.oracle.Lanes(ctx)
+	m.same("lanes", lanes, wantLanes)
+}
+
+func forgottenWhenEmpty(m *machine) {
+	queue := m.lanes[0].QueueID
+	late := m.plain(task.HTTP)
+	late.Delay = 3600 * second
+	id := m.put(late)
+	require.ErrorIs(m.rt, m.forget(queue), store.ErrQueueNotEmpty, "a task is scheduled")
+	m.steer("run", id)
+	require.ErrorIs(m.rt, m.forget(queue), store.ErrQueueNotEmpty, "a task is ready")
+	c := m.take(id)
+	require.ErrorIs(m.rt, m.forget(queue), store.ErrQueueNotEmpty, "a task is running")
+	m.end(c, task.Reject)
+	m.setPaused(queue, true)
+	require.NoError(m.rt, m.forget(queue), "all has ended")
+	require.ErrorIs(m.rt, m.forget(queue), store.ErrNotFound)
+	require.ErrorIs(m.rt, m.forget(99), store.ErrNotFound)
+	m.ensureLane(m.lanes[0].Queue, m.lanes[0].Pool) // anew, under the same ids, and not paused
+	m.sameCatalog()
+}
+
+// forgottenGives: a node that has not heard of it yet puts a task into a queue
+// that another one has forgotten.
+func forgottenGives(m *machine) {
+	require.NoError(m.rt, m.forget(m.lanes[0].QueueID))
+	id := m.put(m.plain(task.HTTP))
+	require.Equal(m.rt, []task.ID{id}, m.claimFor(m.alive(), everything))
+}
+
+func forgottenLanesGo(m *machine) {
+	queue := m.lanes[0].QueueID
+	ended := m.end(m.hold(task.HTTP), task.Reject).ID
+	require.NoError(m.rt, m.forget(queue))
+	lanes := func(name string) (n int) {
+		_, err := m.real.EnsureLane(ctx, store.DefaultNamespace, name, task.AnyPool, 10) // making a queue tidies up
+		require.NoError(m.rt, err)
+		all, err := m.real.Lanes(ctx)
+		require.NoError(m.rt, err)
+		for _, l := range all {
+			if l.QueueID == queue {
+				n++
+			}
+		}
+		return n
+	}
+	m.now += store.ForgetAfter - 1
+	all := lanes("new-1")
+	require.NotZero(m.rt, all, "nodes may still know the lanes")
+	m.now += 2
+	require.Equal(m.rt, 1, lanes("new-2"), "of %d lanes the one that still has a task stays", all)
+	_, err := m.real.Delete(ctx, ended)
+	require.NoError(m.rt, err)
+	require.Zero(m.rt, lanes("new-3"), "nothing is left of it")
 }
 
 func slotsInOrder(m *machine) {

@@ -46,6 +46,7 @@ type Queues interface {
 	Queues(ctx context.Context) ([]operate.Queue, error)
 	Queue(ctx context.Context, name string) (operate.Queue, error)
 	SetPaused(ctx context.Context, name string, paused bool) (operate.Queue, error)
+	DeleteQueue(ctx context.Context, name string) error
 	Purge(ctx context.Context, name string) (int, error)
 	Stats(ctx context.Context, name string) (operate.QueueStats, error)
 }

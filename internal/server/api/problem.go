@@ -74,6 +74,8 @@ var table = []struct {
 	{store.ErrNotFinal, 409, "state_conflict", 0},
 	{store.ErrRunning, 409, "state_conflict", 0},
 	{store.ErrKeyHeld, 409, "already_exists", 0},
+	{store.ErrQueueNotEmpty, 409, "queue_not_empty", 0},
+	{operate.ErrKeepsName, 409, "state_conflict", 0},
 	{store.ErrTooManyQueues, 422, "too_many_queues", 0},
 	{accept.ErrBusy, 503, "busy", 1},
 	{body.ErrBusy, 503, "busy", 1},

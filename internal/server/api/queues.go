@@ -75,6 +75,13 @@ func mountQueues(api huma.API, cfg Config) {
 			out.Body.Purged = n
 			return out, nil
 		})
+	huma.Register(api, operation(http.MethodDelete, "/v1/queues/{name}", "delete-queue", "Forget a queue in which everything has ended", http.StatusNoContent),
+		func(ctx context.Context, in *queueInput) (*struct{}, error) {
+			if err := cfg.Queues.DeleteQueue(ctx, in.Name); err != nil {
+				return nil, problemOf(err)
+			}
+			return nil, nil
+		})
 	get(api, "/v1/nodes", "list-nodes", "List the nodes that are alive", func(ctx context.Context, _ *struct{}) (*nodesReply, error) {
 		return nodes(ctx, cfg)
 	})

@@ -5,5 +5,8 @@ alter table sendoff.wait
     add column alarm  int8 not null default 0,     -- number of the last message that is urgent: a failure, a signal
     add column prompt bool not null default false; -- one of them beyond seen ends the wait alone
 
+alter table sendoff.queue add column forgotten_at int8 not null default 0; -- 0 = it has not been forgotten
+
 -- +goose Down
+alter table sendoff.queue drop column forgotten_at;
 alter table sendoff.wait drop column alarm, drop column prompt;

@@ -4,6 +4,9 @@
 alter table wait add column alarm integer not null default 0;  -- number of the last message that is urgent: a failure, a signal
 alter table wait add column prompt integer not null default 0; -- one of them beyond seen ends the suspension alone
 
+alter table queue add column forgotten_at integer not null default 0; -- 0 = it has not been forgotten
+
 -- +goose Down
+alter table queue drop column forgotten_at;
 alter table wait drop column prompt;
 alter table wait drop column alarm;
