@@ -213,11 +213,28 @@ func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[*Task, error] {
 }
 
 // Attempts returns the attempts of a task that are kept, oldest first; one under
-// way is the last.
-func (c *Client) Attempts(ctx context.Context, id string) ([]Attempt, error) {
-	var out items[Attempt]
-	_, _, err := c.do(ctx, request{method: http.MethodGet, path: taskPath(id, "/attempts")}, &out)
-	return out.Items, err
+// way is the last. The first 10 and the last 90 are kept, Attempt.LeftOut tells
+// how many lay between. It reads all pages; see AttemptsPage.
+func (c *Client) Attempts(ctx context.Context, id string) (all []Attempt, err error) {
+	for cursor := ""; ; {
+		page, next, err := c.AttemptsPage(ctx, id, cursor)
+		if all = append(all, page...); err != nil || next == "" {
+			return all, err
+		}
+		cursor = next
+	}
+}
+
+// AttemptsPage returns a part of what Attempts returns: some megabytes at most,
+// unless a single answer is larger. It begins at a cursor, "" = with the oldest,
+// and next is the cursor of the page that follows, "" = there is none.
+func (c *Client) AttemptsPage(ctx context.Context, id, cursor string) (page []Attempt, next string, err error) {
+	var out struct {
+		Items      []Attempt `json:"items"`
+		NextCursor string    `json:"next_cursor"`
+	}
+	_, _, err = c.do(ctx, request{method: http.MethodGet, path: taskPath(id, "/attempts?cursor="+url.QueryEscape(cursor))}, &out)
+	return out.Items, out.NextCursor, err
 }
 
 // Cancel ends a task and stops its attempt. It may be repeated; a task that has

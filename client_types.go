@@ -24,6 +24,7 @@ type Attempt struct {
 	Truncated  bool              `json:"truncated,omitempty"`   // the body was longer
 	Result     json.RawMessage   `json:"result,omitempty"`      // what this run of a function returned
 	Failure    *FunctionError    `json:"failure,omitempty"`     // what this run of a function failed with
+	LeftOut    int64             `json:"left_out,omitempty"`    // attempts between the one before and this one that are not kept
 }
 
 type wireAttempt struct {

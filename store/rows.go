@@ -449,6 +449,7 @@ type AttemptRow struct {
 	Code       int32
 	Error      string
 	Answer     task.Answer
+	LeftOut    int64 // how many attempts between the one before and this one are not kept
 }
 
 // Query selects tasks for a listing, newest first. Lanes, roots, ids and a single

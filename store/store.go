@@ -136,10 +136,15 @@ type Reader interface {
 	// Payload returns the bytes the task was submitted with. ErrNotFound.
 	Payload(ctx context.Context, id task.ID) ([]byte, error)
 
-	// Attempts returns the recorded attempts of a task, oldest first. An
-	// attempt that is under way, and a success without an answer, have no
-	// record: the task's row tells of them.
-	Attempts(ctx context.Context, id task.ID) ([]AttemptRow, error)
+	// Attempts returns the recorded attempts of a task behind the one with the
+	// token after, oldest first: at most limit of them, and after the first not
+	// beyond maxBytes of answers. more says that some are left. An attempt that is
+	// under way, and a success without an answer, have no record: the task's row
+	// tells of them. Of many the first and the last are kept, see [Kept].
+	Attempts(ctx context.Context, id task.ID, after int64, limit, maxBytes int) (rows []AttemptRow, more bool, err error)
+
+	// LastAttempt returns the last recorded attempt of a task. ErrNotFound.
+	LastAttempt(ctx context.Context, id task.ID) (AttemptRow, error)
 
 	// FindKey returns the task a key belongs to. ErrNotFound.
 	FindKey(ctx context.Context, namespace int32, kind KeyKind, hash Hash) (task.ID, error)

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strconv"
 
 	"github.com/sendoff-dev/sendoff"
@@ -45,8 +46,11 @@ func (c *tasksAttemptsCmd) Run(ctx context.Context, t *terminal) error {
 }
 
 func printAttempts(t *terminal, attempts []sendoff.Attempt) {
-	rows := make([][]string, len(attempts))
-	for i, a := range attempts {
+	rows := make([][]string, 0, len(attempts))
+	for _, a := range attempts {
+		if a.LeftOut > 0 {
+			rows = append(rows, []string{"...", fmt.Sprintf("%d more, not kept", a.LeftOut), "", "", "", "", ""})
+		}
 		status, took := "-", "-"
 		if a.Status != 0 {
 			status = strconv.Itoa(a.Status)
@@ -57,10 +61,10 @@ func printAttempts(t *terminal, attempts []sendoff.Attempt) {
 		if name := a.Headers["Status"]; name != "" && a.Status == 0 {
 			status = oneLine(name, 24) // of a function, in the words of its protocol
 		}
-		rows[i] = []string{
+		rows = append(rows, []string{
 			strconv.Itoa(a.Run), strconv.Itoa(a.Number), a.Outcome, status, clock(a.StartedAt), took,
 			oneLine(cmp.Or(a.Error, a.Body, string(a.Result)), 70),
-		}
+		})
 	}
 	t.table([]string{"RUN", "ATTEMPT", "OUTCOME", "STATUS", "STARTED", "TOOK", "ERROR OR ANSWER"}, rows)
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/sendoff-dev/sendoff/store"
@@ -186,49 +185,6 @@ func (o *Operator) Ended(id task.ID) { o.ends.tell(id) }
 func (o *Operator) Payload(ctx context.Context, id task.ID) ([]byte, error) {
 	payload, err := o.cfg.Store.Payload(ctx, id)
 	return payload, named(id.String(), err)
-}
-
-// Result returns what the last attempt of a task brought back; nil when it was
-// nothing.
-func (o *Operator) Result(ctx context.Context, id task.ID) ([]byte, error) {
-	rows, err := o.cfg.Store.Attempts(ctx, id)
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	return rows[len(rows)-1].Answer.Body, nil
-}
-
-// Attempts returns a task and its attempts, oldest first. The one under way, and
-// a success that brought nothing back, are read from the task itself.
-func (o *Operator) Attempts(ctx context.Context, id string) (Task, []store.AttemptRow, error) {
-	t, err := o.Get(ctx, id)
-	if err != nil {
-		return t, nil, err
-	}
-	rows, err := o.cfg.Store.Attempts(ctx, t.ID)
-	if err != nil {
-		return t, nil, err
-	}
-	recorded := slices.ContainsFunc(rows, func(a store.AttemptRow) bool { return a.Token == t.Token })
-	if !recorded && (t.State == task.Running || t.State == task.Succeeded) {
-		rows = append(rows, store.AttemptRow{Token: t.Token, Run: t.Run, Number: t.Failures + 1, Node: t.Node, StartedAt: t.LastStarted,
-			FinishedAt: t.FinishedAt, Outcome: lastOutcome(&t), Code: lastCode(&t)})
-	}
-	return t, rows, nil
-}
-
-func lastOutcome(t *Task) task.Class {
-	if t.State == task.Succeeded {
-		return task.Success
-	}
-	return task.NoOutcome
-}
-
-func lastCode(t *Task) int32 {
-	if t.State == task.Succeeded {
-		return t.LastCode
-	}
-	return 0
 }
 
 // Cancel ends a task and stops its attempt; with a function go the calls that

@@ -422,7 +422,7 @@ func TestBytesComeBackAsTheyWere(t *testing.T) {
 		errs, _, err := f.s.Settle(t.Context(), []store.Transition{bad})
 		require.NoError(t, err)
 		require.NoError(t, errs[0])
-		attempts, err := f.s.Attempts(t.Context(), bad.ID)
+		attempts, _, err := f.s.Attempts(t.Context(), bad.ID, 0, 1000, 1<<30)
 		require.NoError(t, err)
 		require.Equal(t, store.CleanText(bad.Error, store.MaxError), attempts[0].Error)
 		require.Equal(t, bad.Answer, attempts[0].Answer)

@@ -155,7 +155,7 @@ func (tr *troupe) work(ctx context.Context, t testing.TB, s *postgres.Store, tas
 func (tr *troupe) checkResults(t testing.TB, parents []store.NewTask) {
 	t.Helper()
 	for _, p := range parents {
-		attempts, err := tr.s.Attempts(t.Context(), p.ID)
+		attempts, _, err := tr.s.Attempts(t.Context(), p.ID, 0, 1000, 1<<30)
 		require.NoError(t, err)
 		require.NotEmpty(t, attempts)
 		var all collected

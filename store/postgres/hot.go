@@ -47,6 +47,15 @@ func (s *Store) Settle(ctx context.Context, transitions []store.Transition) ([]e
 	if err := s.doHot(ctx, call); err != nil {
 		return nil, nil, fmt.Errorf("settle: %w", err)
 	}
+	var many []task.ID
+	for i := range transitions {
+		if t := &transitions[i]; t.Recorded() && t.MayBeTooMany() && call.errs[i] == nil {
+			many = append(many, t.ID)
+		}
+	}
+	if len(many) > 0 {
+		s.leaveOut(ctx, many)
+	}
 	return call.errs, call.woken, nil
 }
 

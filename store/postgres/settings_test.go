@@ -98,7 +98,7 @@ func everything(t *testing.T, f *fixture) {
 	errs, _, err := f.s.Settle(ctx, []store.Transition{failed})
 	require.NoError(t, err)
 	require.NoError(t, errs[0])
-	attempts, err := f.s.Attempts(ctx, failed.ID)
+	attempts, _, err := f.s.Attempts(ctx, failed.ID, 0, 1000, 1<<30)
 	require.NoError(t, err)
 	require.Equal(t, failed.Error, attempts[0].Error)
 	require.True(t, f.settle(t, batch.Tasks[1:]))

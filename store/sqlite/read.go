@@ -80,16 +80,39 @@ func (s *Store) Payload(ctx context.Context, id task.ID) (payload []byte, err er
 	return payload, s.translate(err)
 }
 
-// Attempts implements store.Reader.
-func (s *Store) Attempts(ctx context.Context, id task.ID) ([]store.AttemptRow, error) {
-	return readAll(ctx, s, scanAttempt, `select token, run, number, node, started_at, finished_at, outcome, code, error, headers, body, truncated
-		from attempt where task = ? order by token`, id[:])
+const selectAttempt = `select token, run, number, node, started_at, finished_at, outcome, code, error, headers, body, truncated, left_out
+	from attempt where task = ? `
+
+// Attempts implements store.Reader. The sizes are read first: a body that does
+// not fit is not looked at.
+func (s *Store) Attempts(ctx context.Context, id task.ID, after int64, limit, maxBytes int) ([]store.AttemptRow, bool, error) {
+	type head struct {
+		token int64
+		size  int
+	}
+	heads, err := readAll(ctx, s, func(r *sql.Rows) (h head, err error) { return h, r.Scan(&h.token, &h.size) },
+		`select token, coalesce(length(body), 0) from attempt where task = ? and token > ? order by token limit ?`, id[:], after, limit+1)
+	n := store.Fit(len(heads), func(i int) int { return heads[i].size }, limit, maxBytes)
+	if err != nil || n == 0 {
+		return nil, false, err
+	}
+	rows, err := readAll(ctx, s, scanAttempt, selectAttempt+`and token between ? and ? order by token`, id[:], heads[0].token, heads[n-1].token)
+	return rows, n < len(heads), err
+}
+
+// LastAttempt implements store.Reader.
+func (s *Store) LastAttempt(ctx context.Context, id task.ID) (store.AttemptRow, error) {
+	rows, err := readAll(ctx, s, scanAttempt, selectAttempt+`order by token desc limit 1`, id[:])
+	if err != nil || len(rows) == 0 {
+		return store.AttemptRow{}, orNotFound(err, 0)
+	}
+	return rows[0], nil
 }
 
 func scanAttempt(r *sql.Rows) (a store.AttemptRow, err error) {
 	var node, header []byte
 	err = r.Scan(&a.Token, &a.Run, &a.Number, &node, &a.StartedAt, &a.FinishedAt, &a.Outcome, &a.Code, &a.Error,
-		&header, &a.Answer.Body, &a.Answer.Truncated)
+		&header, &a.Answer.Body, &a.Answer.Truncated, &a.LeftOut)
 	if err != nil {
 		return a, err
 	}
@@ -229,7 +252,7 @@ func (s *Store) Snapshot(ctx context.Context) (snap store.Snapshot, err error) {
 		collect(ctx, tx, &snap.Claims, scanClaimEntry, `select id, node, at, ids, 0 from claim order by id`),
 		collect(ctx, tx, &snap.Keys, scanKey, `select ns, kind, hash, body, task, until, while_open from key order by ns, kind, hash`),
 		collect(ctx, tx, &snap.Nodes, scanNode, selectNode+`order by id`),
-		run(ctx, tx, snapAttempt(&snap), `select task, token, run, number, node, started_at, finished_at, outcome, code, error, headers, body, truncated
+		run(ctx, tx, snapAttempt(&snap), `select task, token, run, number, node, started_at, finished_at, outcome, code, error, headers, body, truncated, left_out
 			from attempt order by task, token`),
 	))
 }
@@ -266,7 +289,7 @@ func snapAttempt(snap *store.Snapshot) func(*sql.Rows) error {
 		var id, node, header []byte
 		var a store.AttemptRow
 		err := r.Scan(&id, &a.Token, &a.Run, &a.Number, &node, &a.StartedAt, &a.FinishedAt, &a.Outcome, &a.Code, &a.Error,
-			&header, &a.Answer.Body, &a.Answer.Truncated)
+			&header, &a.Answer.Body, &a.Answer.Truncated, &a.LeftOut)
 		if err != nil {
 			return err
 		}

@@ -63,6 +63,9 @@ func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error
 		err := w.exec(`insert into attempt (task, token, run, number, node, started_at, finished_at, outcome, code, error, headers, body, truncated)
 			values (?,?,?,?,?,?,?,?,?,?,?,?,?)`, t.ID[:], t.Token, row.run, t.Number(), row.node, row.started, w.now,
 			int64(t.Outcome), t.Code, text, bytesOrNull(task.EncodeHeaders(t.Answer.Header)), bytesOrNull(t.Answer.Body), t.Answer.Truncated)
+		if err == nil && t.MayBeTooMany() {
+			err = w.leaveOut(t.ID)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -86,6 +89,19 @@ func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error
 		return nil, w.suspend(t, &row, text, k)
 	}
 	return nil, w.move(t, text, &row, k)
+}
+
+// leaveOut deletes the attempts of a task that are not kept; see store.Kept.
+func (w *writer) leaveOut(id task.ID) error {
+	const between = `token > (select token from attempt where task = ?1 order by token limit 1 offset ?2)
+		and token < (select token from attempt where task = ?1 order by token desc limit 1 offset ?3)`
+	args := []any{id[:], store.KeptFirst - 1, store.KeptLast - 1}
+	err := w.exec(`update attempt set left_out = left_out + (select count(*) + coalesce(sum(left_out), 0) from attempt where task = ?1 and `+between+`)
+		where task = ?1 and token = (select token from attempt where task = ?1 order by token desc limit 1 offset ?3)`, args...)
+	if err != nil {
+		return err
+	}
+	return w.exec(`delete from attempt where task = ?1 and `+between, args...)
 }
 
 // settled is what settling has to know of a task.

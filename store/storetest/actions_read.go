@@ -23,9 +23,17 @@ func (m *machine) read(t *rapid.T) {
 }
 
 func (m *machine) readAttempts(id task.ID) {
-	got, err := m.real.Attempts(ctx, id)
+	last, err := m.real.LastAttempt(ctx, id)
+	wantLast, wantErr := m.oracle.LastAttempt(ctx, id)
+	m.same("last attempt", errName(err), errName(wantErr))
+	m.same("last attempt", last, wantLast)
+	_, more, err := m.real.Attempts(ctx, id, 0, 1, 1)
 	require.NoError(m.rt, err)
-	want, _ := m.oracle.Attempts(ctx, id)
+	_, wantMore, _ := m.oracle.Attempts(ctx, id, 0, 1, 1)
+	m.same("more attempts", more, wantMore)
+	got, _, err := m.real.Attempts(ctx, id, 0, 1000, 1<<30)
+	require.NoError(m.rt, err)
+	want, _, _ := m.oracle.Attempts(ctx, id, 0, 1000, 1<<30)
 	m.same("attempts", got, want)
 	if len(got) > 0 {
 		m.saw("attempts:some")

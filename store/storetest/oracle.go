@@ -379,6 +379,7 @@ func (o *Oracle) record(row *store.Row, t *store.Transition) {
 		Token: row.Token, Run: row.Run, Number: t.Number(), Node: row.Node, StartedAt: row.LastStarted,
 		FinishedAt: o.Clock(), Outcome: t.Outcome, Code: t.Code, Error: store.CleanText(t.Error, store.MaxError), Answer: t.Answer,
 	})
+	o.attempts[row.ID] = store.Kept(o.attempts[row.ID])
 }
 
 func (o *Oracle) move(row *store.Row, t *store.Transition, woken *[]store.Woken) {

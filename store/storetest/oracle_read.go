@@ -28,8 +28,18 @@ func (o *Oracle) Payload(_ context.Context, id task.ID) ([]byte, error) {
 	return []byte(o.payloads[id]), nil
 }
 
-func (o *Oracle) Attempts(_ context.Context, id task.ID) ([]store.AttemptRow, error) {
-	return slices.Clone(o.attempts[id]), nil
+func (o *Oracle) Attempts(_ context.Context, id task.ID, after int64, limit, maxBytes int) ([]store.AttemptRow, bool, error) {
+	rows := slices.DeleteFunc(slices.Clone(o.attempts[id]), func(a store.AttemptRow) bool { return a.Token <= after })
+	n := store.Fit(len(rows), func(i int) int { return len(rows[i].Answer.Body) }, limit, maxBytes)
+	return rows[:n], n < len(rows), nil
+}
+
+func (o *Oracle) LastAttempt(_ context.Context, id task.ID) (store.AttemptRow, error) {
+	rows := o.attempts[id]
+	if len(rows) == 0 {
+		return store.AttemptRow{}, store.ErrNotFound
+	}
+	return rows[len(rows)-1], nil
 }
 
 func (o *Oracle) FindKey(_ context.Context, ns int32, kind store.KeyKind, hash store.Hash) (task.ID, error) {

@@ -38,6 +38,7 @@ var rules = []rule{
 	{"a queue is forgotten when all in it has ended", forgottenWhenEmpty},
 	{"a forgotten queue gives what came into it", forgottenGives},
 	{"lanes of a forgotten queue go with its last task", forgottenLanesGo},
+	{"of many attempts the first and the last are kept", attemptsKept},
 	{"slots are served in their order", slotsInOrder},
 	{"a task handed back keeps its place", placeKept},
 	{"retention leaves what has not ended", retentionSpares},
@@ -277,6 +278,44 @@ func forgottenLanesGo(m *machine) {
 	_, err := m.real.Delete(ctx, ended)
 	require.NoError(m.rt, err)
 	require.Zero(m.rt, lanes("new-3"), "nothing is left of it")
+}
+
+func attemptsKept(m *machine) {
+	const n = store.KeptFirst + store.KeptLast + 5
+	id := m.put(m.plain(task.HTTP))
+	for range n {
+		c := m.take(id)
+		m.settleAll([]store.Transition{{
+			ID: id, Token: c.Token, Outcome: task.Failure, Code: 500, Error: "boom", Answer: task.Answer{Body: []byte("0123456789")},
+			Decision: task.Decision{To: task.Ready, Failures: c.Failures + 1},
+		}})
+	}
+	m.readAttempts(id)
+	all, more, err := m.real.Attempts(ctx, id, 0, n, 1<<20)
+	require.NoError(m.rt, err)
+	require.False(m.rt, more)
+	require.Len(m.rt, all, store.KeptFirst+store.KeptLast)
+	for i, a := range all {
+		left, number := int64(0), int32(i+1)
+		if i >= store.KeptFirst {
+			number += 5
+		}
+		if i == store.KeptFirst {
+			left = 5
+		}
+		require.Equal(m.rt, number, a.Number)
+		require.Equal(m.rt, left, a.LeftOut, "attempt %d", a.Number)
+	}
+
+	var walked []store.AttemptRow
+	for after, more := int64(0), true; more; after = walked[len(walked)-1].Token {
+		var page []store.AttemptRow
+		page, more, err = m.real.Attempts(ctx, id, after, 7, 35)
+		require.NoError(m.rt, err)
+		require.LessOrEqual(m.rt, len(page), 3, "a page has 35 bytes of answers")
+		walked = append(walked, page...)
+	}
+	require.Equal(m.rt, all, walked)
 }
 
 func slotsInOrder(m *machine) {

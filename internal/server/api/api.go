@@ -27,7 +27,7 @@ type Viewer interface {
 	Get(ctx context.Context, id string) (operate.Task, error)
 	Wait(ctx context.Context, id string, atMost time.Duration) (operate.Task, error)
 	List(ctx context.Context, f operate.Filter) (operate.Page, error)
-	Attempts(ctx context.Context, id string) (operate.Task, []store.AttemptRow, error)
+	Attempts(ctx context.Context, id, cursor string, limit int) (operate.AttemptPage, error)
 	Payload(ctx context.Context, id task.ID) ([]byte, error)
 	Result(ctx context.Context, id task.ID) ([]byte, error)
 	Nodes(ctx context.Context) ([]store.Node, error)
@@ -102,15 +102,16 @@ func mountTasks(api huma.API, cfg Config) {
 	get(api, "/v1/tasks/{id}", "get-task", "Get a task, and wait for its end if you like", func(ctx context.Context, in *getInput) (*taskReply, error) {
 		return getTask(ctx, cfg.Tasks, in)
 	})
-	get(api, "/v1/tasks/{id}/attempts", "list-attempts", "List the attempts of a task, oldest first", func(ctx context.Context, in *idInput) (*attemptsReply, error) {
-		t, rows, err := cfg.Tasks.Attempts(ctx, in.ID)
+	get(api, "/v1/tasks/{id}/attempts", "list-attempts", "List the attempts of a task that are kept, oldest first", func(ctx context.Context, in *attemptsInput) (*attemptsReply, error) {
+		page, err := cfg.Tasks.Attempts(ctx, in.ID, in.Cursor, in.Limit)
 		if err != nil {
-			return nil, problemOf(err)
+			return nil, cursorProblem(err)
 		}
 		out := &attemptsReply{}
-		out.Body.Items = make([]Attempt, len(rows))
-		for i := range rows {
-			out.Body.Items[i] = attemptView(&rows[i], t.Kind)
+		out.Body.NextCursor = page.Next
+		out.Body.Items = make([]Attempt, len(page.Items))
+		for i := range page.Items {
+			out.Body.Items[i] = attemptView(&page.Items[i], page.Task.Kind)
 		}
 		return out, nil
 	})
@@ -194,9 +195,16 @@ func getTask(ctx context.Context, tasks Viewer, in *getInput) (*taskReply, error
 	return reply, nil
 }
 
+type attemptsInput struct {
+	ID     string `path:"id" doc:"Id of the task, an id chosen by the client, or its job number."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"100"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before."`
+}
+
 type attemptsReply struct {
 	Body struct {
-		Items []Attempt `json:"items"`
+		Items      []Attempt `json:"items"`
+		NextCursor string    `json:"next_cursor,omitempty"`
 	}
 }
 

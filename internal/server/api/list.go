@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -76,11 +77,7 @@ func list(ctx context.Context, tasks Viewer, in *listInput) (*listReply, error) 
 	}
 	page, err := tasks.List(ctx, f)
 	if err != nil {
-		p := problemOf(err)
-		if p.Code == "invalid_request" {
-			p.Errors = []FieldError{{"cursor", p.Detail}}
-		}
-		return nil, p
+		return nil, cursorProblem(err)
 	}
 	reply := &listReply{}
 	reply.Body.NextCursor, reply.Body.Partial = page.Next, page.Partial
@@ -89,4 +86,13 @@ func list(ctx context.Context, tasks Viewer, in *listInput) (*listReply, error) 
 		reply.Body.Items[i] = viewOf(&page.Items[i])
 	}
 	return reply, nil
+}
+
+// cursorProblem is problemOf for what takes a cursor.
+func cursorProblem(err error) *Problem {
+	p := problemOf(err)
+	if errors.Is(err, operate.ErrBadCursor) {
+		p.Errors = []FieldError{{"cursor", p.Detail}}
+	}
+	return p
 }

@@ -163,11 +163,12 @@ type Attempt struct {
 	Truncated  bool              `json:"truncated,omitempty" doc:"The body was longer than what is kept."`
 	Result     json.RawMessage   `json:"result,omitempty" doc:"What the run of a function returned."`
 	Failure    *FunctionError    `json:"failure,omitempty" doc:"What the run of a function failed with."`
+	LeftOut    int64             `json:"left_out,omitempty" doc:"How many attempts between the one before and this one are not kept: the first 10 and the last 90 are."`
 }
 
 func attemptView(a *store.AttemptRow, kind task.Kind) Attempt {
 	v := Attempt{Number: a.Number, Run: a.Run, Token: a.Token, StartedAt: timeText(a.StartedAt), FinishedAt: timeText(a.FinishedAt),
-		Outcome: a.Outcome.String(), Status: a.Code, Error: a.Error, Truncated: a.Answer.Truncated}
+		Outcome: a.Outcome.String(), Status: a.Code, Error: a.Error, Truncated: a.Answer.Truncated, LeftOut: a.LeftOut}
 	if !a.Node.IsZero() {
 		v.Node = a.Node.String()
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // Submitter takes tasks in.
@@ -31,7 +32,7 @@ type Submitter interface {
 // Viewer looks at tasks.
 type Viewer interface {
 	Wait(ctx context.Context, id string, atMost time.Duration) (operate.Task, error)
-	Attempts(ctx context.Context, id string) (operate.Task, []store.AttemptRow, error)
+	Result(ctx context.Context, id task.ID) ([]byte, error)
 }
 
 // Signaler gives messages to functions.

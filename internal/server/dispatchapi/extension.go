@@ -132,13 +132,11 @@ func (d *door) wait(ctx context.Context, id string, atMost time.Duration) (opera
 	if !t.State.Final() {
 		return t, nil, nil
 	}
-	t, attempts, err := d.cfg.Tasks.Attempts(ctx, t.ID.String())
-	if err != nil {
-		return t, nil, err
-	}
 	end := protocol.End{ID: t.ID, State: t.State, Reason: t.Reason, Error: t.LastError}
-	if n := len(attempts); n > 0 && t.State != task.Canceled {
-		end.Body = attempts[n-1].Answer.Body
+	if t.State != task.Canceled {
+		if end.Body, err = d.cfg.Tasks.Result(ctx, t.ID); err != nil {
+			return t, nil, err
+		}
 	}
 	return t, protocol.Result(&end), nil
 }

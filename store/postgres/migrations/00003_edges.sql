@@ -7,6 +7,9 @@ alter table sendoff.wait
 
 alter table sendoff.queue add column forgotten_at int8 not null default 0; -- 0 = it has not been forgotten
 
+alter table sendoff.attempt add column left_out int8 not null default 0; -- attempts before it that are not kept
+
 -- +goose Down
+alter table sendoff.attempt drop column left_out;
 alter table sendoff.queue drop column forgotten_at;
 alter table sendoff.wait drop column alarm, drop column prompt;

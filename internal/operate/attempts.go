@@ -1,0 +1,95 @@
+package operate
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// AttemptPage is a part of the attempts of a task, oldest first. Next is empty at
+// the end.
+type AttemptPage struct {
+	Task  Task
+	Items []store.AttemptRow
+	Next  string
+}
+
+// A page of attempts has at most so many, and after the first not more than so
+// many bytes of answers.
+const (
+	maxAttempts     = 100
+	maxAttemptBytes = 4 << 20
+)
+
+// Result returns what the last attempt of a task brought back; nil when it was
+// nothing.
+func (o *Operator) Result(ctx context.Context, id task.ID) ([]byte, error) {
+	last, err := o.cfg.Store.LastAttempt(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return last.Answer.Body, err
+}
+
+// Attempts returns a page of the attempts of a task that are kept: at most limit
+// of them, 0 = 100, the most. The one under way, and a success that brought
+// nothing back, are read from the task itself. store.ErrNotFound, ErrBadCursor.
+func (o *Operator) Attempts(ctx context.Context, id, cursor string, limit int) (AttemptPage, error) {
+	after, err := attemptAfter(cursor)
+	if err != nil {
+		return AttemptPage{}, err
+	}
+	t, err := o.Get(ctx, id)
+	if err != nil {
+		return AttemptPage{}, err
+	}
+	if limit <= 0 {
+		limit = maxAttempts
+	}
+	rows, more, err := o.cfg.Store.Attempts(ctx, t.ID, after, min(limit, maxAttempts), maxAttemptBytes)
+	page := AttemptPage{Task: t, Items: rows}
+	last := after
+	if n := len(rows); n > 0 {
+		last = rows[n-1].Token
+	}
+	switch {
+	case err != nil:
+		return AttemptPage{}, err
+	case more:
+		page.Next = base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(last)))
+	case last < t.Token && (t.State == task.Running || t.State == task.Succeeded):
+		page.Items = append(page.Items, store.AttemptRow{Token: t.Token, Run: t.Run, Number: t.Failures + 1, Node: t.Node, StartedAt: t.LastStarted,
+			FinishedAt: t.FinishedAt, Outcome: lastOutcome(&t), Code: lastCode(&t)})
+	}
+	return page, nil
+}
+
+// attemptAfter reads a cursor: the token of the last attempt that was shown.
+func attemptAfter(cursor string) (int64, error) {
+	if cursor == "" {
+		return 0, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(b) != 8 {
+		return 0, ErrBadCursor
+	}
+	return int64(binary.BigEndian.Uint64(b)), nil
+}
+
+func lastOutcome(t *Task) task.Class {
+	if t.State == task.Succeeded {
+		return task.Success
+	}
+	return task.NoOutcome
+}
+
+func lastCode(t *Task) int32 {
+	if t.State == task.Succeeded {
+		return t.LastCode
+	}
+	return 0
+}
