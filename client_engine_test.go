@@ -159,3 +159,16 @@ func TestQueuesAreSteeredThroughTheClient(t *testing.T) {
 	_, err = stranger.Queues(ctx)
 	require.ErrorContains(t, err, "(401)")
 }
+
+func TestTheClientDeletesQueues(t *testing.T) {
+	c, ctx := realServer(t, "key"), t.Context()
+	task, err := c.Submit(ctx, sendoff.NewTask{Handler: "echo", Queue: "once", Delay: time.Hour})
+	require.NoError(t, err)
+	err = c.DeleteQueue(ctx, "once")
+	require.True(t, sendoff.IsConflict(err), "%v", err)
+	require.ErrorContains(t, err, "not ended")
+	_, err = c.Cancel(ctx, task.ID)
+	require.NoError(t, err)
+	require.NoError(t, c.DeleteQueue(ctx, "once"))
+	require.True(t, sendoff.IsNotFound(c.DeleteQueue(ctx, "once")))
+}
