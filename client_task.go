@@ -35,9 +35,21 @@ type NewTask struct {
 	Unique   *Unique           `json:"unique,omitempty"`
 	Labels   map[string]string `json:"labels,omitempty"`
 
+	// Signal is told to the function that is started, or, when one has the ID or
+	// the Unique key already and goes on, to that one in its place; a conflict when
+	// that one has ended. See [SignalWithStart].
+	Signal *StartSignal `json:"signal,omitempty"`
+
 	// IdempotencyKey names the request: for 24 hours another one with the same
 	// key and body gets the same task. Default: a new one for each Submit.
 	IdempotencyKey string `json:"-"`
+}
+
+// StartSignal is a signal that goes with the start of a function.
+type StartSignal struct {
+	Name  string `json:"name"`
+	Value any    `json:"value,omitempty"`      // encoded as JSON
+	Any   []byte `json:"any_base64,omitempty"` // in place of Value: a serialized google.protobuf.Any
 }
 
 // Priority returns a pointer, for [NewTask].

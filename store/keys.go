@@ -13,7 +13,11 @@ import (
 type Taken struct {
 	Entry KeyEntry
 	State task.State // of the task that has it; 0 = that task is gone
+	Kind  task.Kind  // of the same
 }
+
+// listens tells whether the task behind the key is a function that goes on.
+func (t *Taken) listens() bool { return t.Kind == task.Function && t.State != 0 && !t.State.Final() }
 
 // holds tells whether the key still protects its task.
 func (t *Taken) holds(now int64) bool {
@@ -33,6 +37,7 @@ type Verdict struct {
 	Inserted Inserted // Status Created: go on and store it
 	Cancel   task.ID  // a task to cancel in the same transaction; zero = none
 	Keys     []Key    // to write, for the task Inserted.ID
+	Tell     bool     // NewTask.Tell is for the task Inserted.ID, which was there already
 }
 
 // Resolve decides whether a new task may be stored, given what stands behind
@@ -42,6 +47,9 @@ type Verdict struct {
 // An answer that names a task is kept for the idempotency keys that come before
 // the key that decided, also when that task is another one: a request that is
 // sent again gets the task it got at first.
+//
+// A task that brings signals for whoever has its client id or its unique key is
+// refused when that one does not take them: it has ended, or is no function.
 func Resolve(t *NewTask, taken []*Taken, now int64) Verdict {
 	v := Verdict{Inserted: Inserted{Status: Created, ID: t.ID, CreatedAt: now}}
 	for i, k := range t.Keys {
@@ -56,6 +64,11 @@ func Resolve(t *NewTask, taken []*Taken, now int64) Verdict {
 			refused.Inserted.Status = Mismatch
 		case k.Kind == IdempotencyKey && k.Shared:
 			continue // kept as it is: the task's own key decides
+		case len(t.Tell) > 0 && k.Kind != IdempotencyKey && k.OnConflict == Return:
+			if refused.Inserted.Status = Conflict; had.listens() {
+				refused.Inserted.Status, refused.Tell = Existing, true
+				refused.Keys = idempotencyKeys(v.Keys)
+			}
 		case k.Kind == ClientIDKey, k.Kind == UniqueKey && k.OnConflict == Reject:
 			refused.Inserted.Status = Conflict
 		case k.Kind == UniqueKey && k.OnConflict == Replace:
@@ -65,11 +78,15 @@ func Resolve(t *NewTask, taken []*Taken, now int64) Verdict {
 			v.Keys = append(v.Keys, k)
 			continue
 		case k.Kind == UniqueKey:
-			refused.Keys = slices.DeleteFunc(v.Keys, func(k Key) bool { return k.Kind != IdempotencyKey })
+			refused.Keys = idempotencyKeys(v.Keys)
 		}
 		return refused
 	}
 	return v
+}
+
+func idempotencyKeys(keys []Key) []Key {
+	return slices.DeleteFunc(keys, func(k Key) bool { return k.Kind != IdempotencyKey })
 }
 
 // KeyName is the primary key of a key.
@@ -121,11 +138,11 @@ func (r *Resolver) one(t *NewTask) Verdict {
 	v := Resolve(t, taken, r.Now)
 	for name, had := range r.Taken {
 		if !v.Cancel.IsZero() && had.Entry.Task == v.Cancel {
-			r.Taken[name] = &Taken{Entry: had.Entry, State: task.Canceled}
+			r.Taken[name] = &Taken{Entry: had.Entry, State: task.Canceled, Kind: had.Kind}
 		}
 	}
 	for _, k := range v.Keys {
-		r.Taken[k.Name()] = &Taken{Entry: KeyEntryFor(k, v.Inserted.ID, r.Now), State: task.Ready}
+		r.Taken[k.Name()] = &Taken{Entry: KeyEntryFor(k, v.Inserted.ID, r.Now), State: task.Ready, Kind: t.Kind}
 	}
 	return v
 }

@@ -67,6 +67,7 @@ type NewTask struct {
 	Spec        []byte
 	Payload     []byte
 	Keys        []Key
+	Tell        []Message // of kind Signal, to a function: this one, or the one that has its client id or unique key
 }
 
 // Due returns when the task is due, given the time of its insert.

@@ -62,7 +62,7 @@ type Inserter interface {
 	// in order. Ids must be new; the same call repeated after an unknown
 	// outcome stores nothing twice. When atomic is set and one task is refused
 	// by a key (Conflict or Mismatch), none is stored and the others are
-	// Skipped.
+	// Skipped. A task that brings signals (Tell) is the only one of its call.
 	Insert(ctx context.Context, tasks []NewTask, atomic bool) ([]Inserted, []Woken, error)
 }
 

@@ -12,6 +12,7 @@ const (
 	DefaultFunctionTimeout = 300 * time.Second // of one attempt
 	MaxState               = 16_000_000        // bytes of a request to an endpoint, and of its answer
 	MaxCalls               = 10_000            // in one poll
+	MaxSignalName          = 200               // bytes
 	MaxSignal              = 1 << 20           // bytes of the value of a signal
 	MaxResults             = 1000              // delivered with one run
 	Unlimited              = 1 << 30           // attempts of a function: its expiry bounds them

@@ -21,6 +21,10 @@ type tasksSignalCmd struct {
 	ID    string `arg:"" name:"id" help:"Id of a function."`
 	Name  string `arg:"" name:"name" help:"Name of the signal."`
 	Value string `arg:"" optional:"" name:"json" help:"Value: JSON, or - for stdin. Default null."`
+
+	Function string `placeholder:"NAME" help:"Start this function with the id unless it is there, in one step with the signal."`
+	Endpoint string `placeholder:"URL" help:"Of --function."`
+	Payload  string `short:"p" placeholder:"JSON" help:"Input of --function."`
 }
 
 // Run sends a signal.
@@ -33,6 +37,12 @@ func (c *tasksSignalCmd) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
+	if c.Function != "" {
+		return c.start(ctx, t, client, value)
+	}
+	if c.Endpoint != "" || c.Payload != "" {
+		return usage("--endpoint and --payload belong to --function")
+	}
 	if err := client.Signal(ctx, c.ID, c.Name, value); err != nil {
 		return err
 	}
@@ -40,6 +50,30 @@ func (c *tasksSignalCmd) Run(ctx context.Context, t *terminal) error {
 		return t.json(map[string]string{"id": c.ID, "signal": c.Name})
 	}
 	t.printf("%s  signal %s is delivered\n", c.ID, clean(c.Name))
+	return nil
+}
+
+// start starts the function unless it is there, and signals it.
+func (c *tasksSignalCmd) start(ctx context.Context, t *terminal, client *sendoff.Client, value json.RawMessage) error {
+	n := sendoff.NewTask{ID: c.ID, Function: c.Function, Endpoint: c.Endpoint, Signal: &sendoff.StartSignal{Name: c.Name, Value: value}}
+	if c.Payload != "" {
+		if !json.Valid([]byte(c.Payload)) {
+			return usage("the payload is not JSON: quote it, as in '\"yes\"' or '{\"approved\":true}'")
+		}
+		n.Payload = json.RawMessage(c.Payload)
+	}
+	task, err := client.Submit(ctx, n)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return t.json(task)
+	}
+	what := "started"
+	if task.Existing {
+		what = "was there already"
+	}
+	t.printf("%s  %s, signal %s is delivered\n", c.ID, what, clean(c.Name))
 	return nil
 }
 

@@ -38,6 +38,7 @@ type Submission struct {
 	ExpiresAt time.Time // zero = never
 	Priority  *int      // nil = 5
 	Unique    *Unique
+	Signal    *Signal // for the function that is started, or for the one that has its id or unique key and goes on
 
 	Call *Caller // the function that makes the call; nil = it comes from outside
 
@@ -60,6 +61,12 @@ type Unique struct {
 	Window     time.Duration    // holds for so long from acceptance; 0 = no window
 	WhileOpen  bool             // holds until the task has ended; the rule when there is no window
 	OnConflict store.OnConflict // default Return
+}
+
+// Signal is told to a function as soon as it is there.
+type Signal struct {
+	Name  string
+	Value []byte // a serialized Any; nil = none
 }
 
 // Result is what became of a submission.

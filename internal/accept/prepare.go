@@ -43,6 +43,7 @@ func (a *Acceptor) prepare(ctx context.Context, s *Submission, taken map[string]
 	checkRetry(&bad, &s.Spec)
 	checkLabels(&bad, &s.Spec)
 	checkKeys(&bad, s)
+	checkSignal(&bad, s)
 	if taken[s.Spec.ClientID] {
 		bad.Add("id", "%q is the id of another task: choose another, or leave it out", s.Spec.ClientID)
 	}
@@ -91,6 +92,9 @@ func build(s *Submission, lane int32, priority int16, now int64) store.NewTask {
 		t.ExpiresAt = s.ExpiresAt.UnixMicro()
 	case s.Spec.Kind == task.Function:
 		t.ExpiresAt = max(t.RunAt, now) + task.DefaultExpiration.Microseconds()
+	}
+	if g := s.Signal; g != nil {
+		t.Tell = []store.Message{{Kind: store.Signal, Name: g.Name, Body: g.Value}}
 	}
 	if c := s.Call; c != nil {
 		t.Parent, t.Root, t.Correlation, t.Deliver = c.Parent, c.Root, c.Correlation, c.Deliver
@@ -243,6 +247,29 @@ func checkKeys(bad *task.Invalid, s *Submission) {
 	bad.CheckText("unique.key", u.Key, 500)
 	task.DelaySpan.Check(bad, "unique.window", u.Window)
 	s.Spec.UniqueKey = u.Key
+}
+
+// checkSignal checks a signal, and gives a request without an Idempotency-Key one
+// of its own: a commit without an answer is sent again, and the signal is not.
+func checkSignal(bad *task.Invalid, s *Submission) {
+	g := s.Signal
+	if g == nil {
+		return
+	}
+	bad.CheckName("signal.name", g.Name, task.MaxSignalName)
+	switch {
+	case s.Spec.Kind != task.Function:
+		bad.Add("signal", "belongs to tasks with a function")
+	case s.Spec.ClientID == "" && s.Unique == nil:
+		bad.Add("signal", "needs an id or a unique key, which tell the function that may be there already")
+	case s.Unique != nil && s.Unique.OnConflict != store.Return:
+		bad.Add("unique.on_conflict", "must be return beside a signal")
+	case len(g.Value) > task.MaxSignal:
+		bad.Add("signal.value", "has %d bytes: at most %d are allowed", len(g.Value), task.MaxSignal)
+	}
+	if s.IdempotencyKey == "" {
+		s.IdempotencyKey = "signal " + NewID().String()
+	}
 }
 
 func orNone(names []string) string {

@@ -129,14 +129,11 @@ func (o *Operator) Restart(ctx context.Context, id string) (Task, error) {
 	})
 }
 
-// MaxSignalName is how long the name of a signal may be, in bytes.
-const MaxSignalName = 200
-
 // Signal gives a message to a function that has not ended. task.Invalid for its
 // name, store.ErrNotFound, store.ErrFinal, store.ErrNotFunction.
 func (o *Operator) Signal(ctx context.Context, id, name string, value []byte) error {
 	var bad task.Invalid
-	bad.CheckName("name", name, MaxSignalName)
+	bad.CheckName("name", name, task.MaxSignalName)
 	if err := bad.Err(); err != nil {
 		return err
 	}

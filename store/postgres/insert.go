@@ -24,7 +24,9 @@ func (s *Store) Insert(ctx context.Context, tasks []store.NewTask, atomic bool) 
 		return nil, nil, nil
 	}
 	op := &insertOp{tasks: tasks, out: make([]store.Inserted, len(tasks)), atomic: atomic}
-	if len(tasks) >= copyFrom && !keyed(tasks) {
+	if telling(tasks) {
+		s.insertTelling(ctx, op)
+	} else if len(tasks) >= copyFrom && !keyed(tasks) {
 		if err := s.insertLarge(ctx, op); err != nil {
 			return nil, nil, err
 		}
@@ -47,6 +49,17 @@ func (s *Store) insertLarge(ctx context.Context, op *insertOp) error {
 	}
 	s.insertOps(ctx, []*insertOp{op})
 	return nil
+}
+
+// insertTelling stores a task that brings signals, in a transaction of its own:
+// it locks a function that is there already, which others must not wait for.
+func (s *Store) insertTelling(ctx context.Context, op *insertOp) {
+	for range maxTries {
+		op.err = nil
+		if s.insertOps(ctx, []*insertOp{op}); !errors.Is(op.err, errRace) {
+			return
+		}
+	}
 }
 
 // insertOps stores the tasks of several calls in one transaction. When a value
@@ -120,7 +133,7 @@ func (s *Store) insertBatch(ctx context.Context, ops []*insertOp) error {
 	tasks := 0
 	for _, op := range ops {
 		tasks += len(op.tasks)
-		careful = careful || keyed(op.tasks)
+		careful = careful || keyed(op.tasks) || telling(op.tasks)
 	}
 	return s.patiently(ctx, func(ctx context.Context, c *session) error {
 		if !careful && !c.again {
@@ -173,13 +186,51 @@ func (s *Store) insertCareful(ctx context.Context, c *session, ops []*insertOp, 
 	span := s.clock.take(p.ready)
 	p.place(span)
 	err := p.replaceFunctions(ctx, c, s.clock)
+	writes := p.writes()
+	if err == nil && len(p.told) > 0 {
+		writes, err = p.tell(ctx, c, s.clock, writes)
+	}
 	if err == nil {
-		err = c.commit(ctx, p.writes()...)
+		err = c.commit(ctx, writes...)
 	}
 	if err != nil && !errors.Is(err, errUnknown) {
 		s.clock.untake(span)
 	}
 	return c.giveUp(ctx, err)
+}
+
+// told is a task that gets the signals of a new one: itself, or a function that
+// is there already.
+type told struct {
+	id      task.ID
+	signals []store.Message
+	op      *insertOp
+}
+
+// tell writes what there is to write, and returns what gives the signals to whom
+// they are for. errRace when a function has ended since its key was looked at.
+func (p *plan) tell(ctx context.Context, c *session, clock *clock, writes []*stmt) ([]*stmt, error) {
+	f := newFamily(clock, p.now)
+	ids := make([]task.ID, len(p.told))
+	for i := range p.told {
+		ids[i] = p.told[i].id
+	}
+	// As in Signal: whoever ends a function whose wait row is made just now has to
+	// wait for it at the task.
+	lock := query(`select from sendoff.task where id = any($1) order by id for share`).idList(sortedIDs(ids))
+	if err := c.do(ctx, slices.Concat(writes, []*stmt{query(pins)}, f.lock(ids, nil), []*stmt{lock, f.look(ids)})...); err != nil {
+		return nil, err
+	}
+	for _, t := range p.told {
+		m := f.members[t.id]
+		if m == nil || !m.there || m.standing.state.Final() {
+			return nil, errRace
+		}
+		for _, signal := range t.signals {
+			f.deliver(m, signal, &t.op.woken)
+		}
+	}
+	return f.statements(), nil
 }
 
 // giveUp ends a transaction that failed.
@@ -209,8 +260,12 @@ func SubmitTx(ctx context.Context, tx pgx.Tx, s *Store, tasks []store.NewTask, a
 	p.resolve(op, false)
 	p.place(s.clock.take(p.ready))
 	err := p.replaceFunctions(ctx, c, s.clock)
+	writes := p.writes()
+	if err == nil && len(p.told) > 0 {
+		writes, err = p.tell(ctx, c, s.clock, writes)
+	}
 	if err == nil {
-		err = c.do(ctx, p.writes()...)
+		err = c.do(ctx, writes...)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("submit tasks: %w", translate(err))
@@ -305,7 +360,7 @@ func (p *plan) readKey(r *wireRow) {
 	e := store.KeyEntry{Namespace: r.i4(), Kind: store.KeyKind(r.i2()), Hash: r.hash(), Body: r.hash(), Task: r.id(), Until: r.i8(), WhileOpen: r.bool()}
 	taken := &store.Taken{Entry: e}
 	if had := p.readStanding(r); had != nil {
-		taken.State = had.state
+		taken.State, taken.Kind = had.state, had.kind
 	}
 	p.resolver.Taken[store.KeyName{Namespace: e.Namespace, Kind: e.Kind, Hash: e.Hash}] = taken
 }

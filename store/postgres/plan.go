@@ -23,6 +23,11 @@ func (op *insertOp) part(from, to int) *insertOp {
 	return &insertOp{tasks: op.tasks[from:to], out: op.out[from:to], atomic: op.atomic}
 }
 
+// telling tells whether a task brings signals.
+func telling(tasks []store.NewTask) bool {
+	return slices.ContainsFunc(tasks, func(t store.NewTask) bool { return len(t.Tell) > 0 })
+}
+
 func keyed(tasks []store.NewTask) bool {
 	return slices.ContainsFunc(tasks, func(t store.NewTask) bool { return len(t.Keys) > 0 })
 }
@@ -50,6 +55,7 @@ type plan struct {
 	victims []victim
 	causes  []*insertOp // of the victims
 	lost    []*stmt     // what the ends of victims mean for functions
+	told    []told
 
 	// What was read before, under the locks of the keys.
 	existing map[task.ID]*standing
@@ -138,6 +144,9 @@ func (p *plan) resolve(op *insertOp, again bool) {
 			op.out[places[i]] = p.answer(v.Inserted)
 			if v.Inserted.Status == store.Created {
 				p.create(op, &op.tasks[places[i]], v)
+			}
+			if signals := op.tasks[places[i]].Tell; len(signals) > 0 && (v.Tell || v.Inserted.Status == store.Created) {
+				p.told = append(p.told, told{v.Inserted.ID, signals, op})
 			}
 			for _, k := range v.Keys {
 				p.keys[k.Name()] = store.KeyEntryFor(k, v.Inserted.ID, p.now)

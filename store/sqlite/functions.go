@@ -305,18 +305,27 @@ func (s *Store) Signal(ctx context.Context, id task.ID, name string, body []byte
 		case row.State.Final():
 			return store.ErrFinal
 		}
-		v, err := w.wait(id)
-		if err != nil {
-			return err
-		}
-		if v == nil {
-			v = &store.Wait{Task: id}
-			if err := w.putWait(v); err != nil {
-				return err
-			}
-		}
-		return w.deliver(v, &store.Message{Kind: store.Signal, Name: name, Body: body}, k)
+		return w.tellAll(id, []store.Message{{Kind: store.Signal, Name: name, Body: body}}, k)
 	})
+}
+
+// tellAll gives signals to a function that has not ended.
+func (w *writer) tellAll(id task.ID, signals []store.Message, k *woken) error {
+	if len(signals) == 0 {
+		return nil
+	}
+	v, err := w.wait(id)
+	if err == nil && v == nil {
+		v = &store.Wait{Task: id}
+		err = w.putWait(v)
+	}
+	for i := range signals {
+		if err == nil {
+			m := signals[i]
+			err = w.deliver(v, &m, k)
+		}
+	}
+	return err
 }
 
 // Restart implements store.Functions.

@@ -36,6 +36,9 @@ func (w *writer) insert(tasks []store.NewTask, atomic bool, k *woken) ([]store.I
 			if err = w.insertKeys(verdicts[i].Keys, out[i].ID); err == nil {
 				out[i].CreatedAt, err = w.createdAt(out[i].ID)
 			}
+			if err == nil && verdicts[i].Tell {
+				err = w.tellAll(out[i].ID, tasks[i].Tell, k)
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -73,9 +76,9 @@ func (w *writer) lookUp(name store.KeyName, taken map[store.KeyName]*store.Taken
 	e := &t.Entry
 	e.Namespace, e.Kind, e.Hash = name.Namespace, name.Kind, name.Hash
 	var body, id []byte
-	err := w.one(`select k.body, k.task, k.until, k.while_open, coalesce(t.state, 0) from key k left join task t on t.id = k.task
+	err := w.one(`select k.body, k.task, k.until, k.while_open, coalesce(t.state, 0), coalesce(t.kind, 0) from key k left join task t on t.id = k.task
 		where k.ns = ? and k.kind = ? and k.hash = ?`,
-		[]any{name.Namespace, int64(name.Kind), name.Hash[:]}, &body, &id, &e.Until, &e.WhileOpen, &t.State)
+		[]any{name.Namespace, int64(name.Kind), name.Hash[:]}, &body, &id, &e.Until, &e.WhileOpen, &t.State, &t.Kind)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -145,6 +148,9 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 		if err := w.exec(`insert into body (task, part, bytes) values (?, 0, ?)`, t.ID[:], t.Payload); err != nil {
 			return err
 		}
+	}
+	if err := w.tellAll(t.ID, t.Tell, k); err != nil {
+		return err
 	}
 	if state == task.Ready {
 		w.last, w.unlisted = at, true

@@ -49,11 +49,61 @@ var aimsOfFunctions = map[string]func(*machine){
 	"signal:not-found":     func(m *machine) { m.steer("signal", m.newID()) },
 	"signal:not-function":  func(m *machine) { m.steer("signal", m.put(m.plain(task.HTTP))) },
 	"signal:final":         func(m *machine) { m.steer("signal", m.end(m.hold(task.Function), task.Success).ID) },
+	"insert:told-new": func(m *machine) {
+		m.saw("insert:told-new")
+		c := m.take(m.put(m.telling(m.clientID(), "one", "two")))
+		m.readProgress(c.ID, 10, 1<<20)
+	},
+	"insert:told-waiting": func(m *machine) {
+		m.saw("insert:told-waiting")
+		key := m.unique(store.Return)
+		n := m.telling(key, "one")
+		again := m.idempotent("again")
+		c := m.take(m.put(n))
+		m.wait(c)
+		m.put(m.telling(key, "two"))
+		second := m.telling(key, "three")
+		second.Keys = []store.Key{again, key}
+		m.put(second)
+		third := m.telling(key, "three, sent again")
+		third.Keys = second.Keys
+		m.put(third)
+		m.readProgress(c.ID, 10, 1<<20)
+	},
+	"insert:told-ended": func(m *machine) {
+		m.saw("insert:told-ended")
+		id, key := m.clientID(), m.unique(store.Return)
+		n := m.telling(id, "one")
+		n.Keys = append(n.Keys, key)
+		over := m.decided(m.take(m.put(n)), task.Outcome{Class: task.Success})
+		over.Effects = &store.Effects{}
+		m.settleAll([]store.Transition{over})
+		m.put(m.telling(id, "two"))
+		m.put(m.telling(key, "three")) // the key is free again
+		plain := m.keyed(m.clientID())
+		m.put(plain)
+		m.put(m.telling(plain.Keys[0], "four"))
+	},
 	"tree:some": func(m *machine) {
 		parent := m.hold(task.Function)
 		m.wait(parent)
 		m.readTree(parent.ID, task.ID{}, 2)
 	},
+}
+
+// telling is a function that brings signals, for itself or for the one that has
+// the key.
+func (m *machine) telling(k store.Key, signals ...string) store.NewTask {
+	n := m.plain(task.Function)
+	n.Keys = []store.Key{k}
+	for _, name := range signals {
+		n.Tell = append(n.Tell, store.Message{Kind: store.Signal, Name: name, Body: []byte("value")})
+	}
+	return n
+}
+
+func (m *machine) clientID() store.Key {
+	return store.Key{Kind: store.ClientIDKey, Namespace: store.DefaultNamespace, Hash: m.newHash()}
 }
 
 // wait suspends a function until the call that it makes has ended, and returns

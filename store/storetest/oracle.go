@@ -176,7 +176,7 @@ func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
 		if e, ok := o.keys[keyName{k.Namespace, k.Kind, k.Hash}]; ok {
 			taken[i] = &store.Taken{Entry: e}
 			if row := o.tasks[e.Task]; row != nil {
-				taken[i].State = row.State
+				taken[i].State, taken[i].Kind = row.State, row.Kind
 			}
 		}
 	}
@@ -187,6 +187,9 @@ func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
 	if v.Inserted.Status != store.Created {
 		if row := o.tasks[v.Inserted.ID]; row != nil {
 			v.Inserted.CreatedAt = row.CreatedAt
+		}
+		if v.Tell {
+			o.tellAll(v.Inserted.ID, t.Tell, woken)
 		}
 		return v.Inserted
 	}
@@ -219,6 +222,7 @@ func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
 	} else {
 		o.makeReady(row, o.position(), task.NoReason, woken)
 	}
+	o.tellAll(t.ID, t.Tell, woken)
 	return v.Inserted
 }
 

@@ -187,8 +187,14 @@ func (o *Oracle) Signal(_ context.Context, id task.ID, name string, body []byte)
 		return nil, store.ErrFinal
 	}
 	var woken []store.Woken
-	o.deliver(id, store.Message{Kind: store.Signal, Name: name, Body: body}, &woken)
+	o.tellAll(id, []store.Message{{Kind: store.Signal, Name: name, Body: body}}, &woken)
 	return woken, nil
+}
+
+func (o *Oracle) tellAll(id task.ID, signals []store.Message, woken *[]store.Woken) {
+	for _, m := range signals {
+		o.deliver(id, m, woken)
+	}
 }
 
 func (o *Oracle) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) {

@@ -68,6 +68,9 @@ func (c *creator) submitBatch(r *http.Request, req *BatchRequest, text []byte) (
 	for i := range req.Tasks {
 		var bad task.Invalid
 		sub := req.Tasks[i].submission(&bad)
+		if sub.Signal != nil {
+			bad.Add("signal", "cannot be sent in a batch: submit the function alone")
+		}
 		if len(bad) > 0 {
 			faults.Join(fmt.Sprintf("tasks[%d].", i), bad)
 			reply.Items[i] = BatchItem{Status: "invalid", Error: invalidProblem(told.some(bad))}

@@ -148,7 +148,11 @@ func (c *creator) view(r *http.Request, sub *accept.Submission, res *accept.Resu
 		return nil, p
 	}
 	if res.Status == store.Conflict {
-		return nil, conflictProblem(&had, res.Key)
+		p := conflictProblem(&had, res.Key)
+		if sub.Signal != nil {
+			p.Detail += ", and takes no signal: it has ended, or is no function"
+		}
+		return nil, p
 	}
 	if res.Key == store.IdempotencyKey {
 		v := createdView(had.ID, had.Spec, had.Queue, had.Priority, had.MaxAttempts, had.CreatedAt, had.ExpiresAt)

@@ -9,7 +9,12 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/internal/accept"
+	"github.com/sendoff-dev/sendoff/internal/protocol"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -38,6 +43,7 @@ type CreateRequest struct {
 	Timeout     json.RawMessage `json:"timeout,omitempty" doc:"Of one attempt, 1 s to 24 h; default 60 s."`
 	Retry       *RetryRequest   `json:"retry,omitempty"`
 	Unique      *UniqueRequest  `json:"unique,omitempty"`
+	Signal      *SignalRequest  `json:"signal,omitempty" doc:"Of a function with an id or a unique key: told to the one that is started, or to the one that has the key and goes on; 409 when that has ended."`
 	Labels      texts           `json:"labels,omitempty"`
 }
 
@@ -57,6 +63,13 @@ type UniqueRequest struct {
 	Window     json.RawMessage `json:"window,omitempty" doc:"The key holds for so long from acceptance, whatever becomes of the task."`
 	WhileOpen  bool            `json:"while_open,omitempty" doc:"The key holds until the task has ended; the rule without a window."`
 	OnConflict string          `json:"on_conflict,omitempty" enum:"return,reject,replace" default:"return"`
+}
+
+// SignalRequest is a signal that goes with the start of a function.
+type SignalRequest struct {
+	Name      string          `json:"name"`
+	Value     json.RawMessage `json:"value,omitempty" doc:"Any JSON; default null."`
+	AnyBase64 string          `json:"any_base64,omitempty" doc:"In place of value: a serialized google.protobuf.Any."`
 }
 
 // BatchRequest is the body of POST /v1/tasks/batch.
@@ -86,7 +99,32 @@ func (q *CreateRequest) submission(bad *task.Invalid) accept.Submission {
 	if q.Unique != nil {
 		s.Unique = q.Unique.rule(bad)
 	}
+	if q.Signal != nil {
+		s.Signal = q.Signal.signal(bad)
+	}
 	return s
+}
+
+func (q *SignalRequest) signal(bad *task.Invalid) *accept.Signal {
+	g := &accept.Signal{Name: q.Name}
+	if q.AnyBase64 != "" {
+		b, err := base64.StdEncoding.DecodeString(q.AnyBase64)
+		if err != nil || proto.Unmarshal(b, &anypb.Any{}) != nil {
+			bad.Add("signal.any_base64", "is not a serialized google.protobuf.Any in base64")
+		}
+		g.Value = b
+		return g
+	}
+	text := q.Value
+	if len(text) == 0 {
+		text = []byte("null")
+	}
+	value, err := anypb.New(&sendoffv1.JSON{Json: text})
+	if err != nil {
+		bad.Add("signal.value", "cannot be encoded: %s", err)
+	}
+	g.Value = protocol.Payload(value)
+	return g
 }
 
 // headers sets the headers of the push, and tells whether one is its content type.
