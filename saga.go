@@ -8,12 +8,18 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/durable"
 )
 
-// Saga undoes what a durable function did when it fails:
+// Saga undoes what a durable function did when it fails, also because its time is
+// over:
 //
 //	undo := sendoff.NewSaga(ctx)
 //	defer undo.RollbackOnError(&err)
 //	... book ...
 //	undo.Add("cancel booking", func(ctx context.Context) error { ... })
+//
+// While there is something to undo, the context of the function ends before the call
+// expires: by a tenth of its life, at most 5 minutes. That is the time for undoing; what
+// is not undone when the call expires stays as it is. A call that is canceled is not run
+// any more, and nothing of it is undone.
 type Saga struct {
 	ctx  context.Context //nolint:containedctx // that of the function whose steps it undoes
 	undo []undoing
@@ -29,6 +35,9 @@ func NewSaga(ctx context.Context) *Saga { return &Saga{ctx: context.WithoutCance
 
 // Add says how to undo what was done. It will be a [Step] of that name.
 func (s *Saga) Add(name string, fn func(context.Context) error) {
+	if len(s.undo) == 0 {
+		durable.Undoing(s.ctx, true)
+	}
 	s.undo = append(s.undo, undoing{name, fn})
 }
 
@@ -40,15 +49,26 @@ func (s *Saga) Rollback() error {
 		_, err := Step(s.ctx, u.name, func(ctx context.Context) (struct{}, error) { return struct{}{}, u.fn(ctx) })
 		errs = append(errs, err)
 	}
-	s.undo = nil
+	s.forget()
 	return errors.Join(errs...)
+}
+
+func (s *Saga) forget() {
+	if len(s.undo) > 0 {
+		durable.Undoing(s.ctx, false)
+	}
+	s.undo = nil
 }
 
 // RollbackOnError, deferred, undoes all when the function fails with *err, and
 // joins what fails while undoing to it. A tail call is no failure. Neither is a
 // panic: it has the function tried again.
 func (s *Saga) RollbackOnError(err *error) {
-	if *err == nil || durable.Suspended(s.ctx) {
+	if durable.Suspended(s.ctx) {
+		return
+	}
+	if *err == nil {
+		s.forget()
 		return
 	}
 	if _, tail := errors.AsType[*tailCall](*err); tail {

@@ -134,5 +134,8 @@ func (r *Run) maxWait(more bool) time.Duration {
 	if f := r.timers.nearest(); f != nil {
 		d = min(d, journal.Time(f.at).Sub(r.now()))
 	}
+	if !r.expired && r.undoing.Load() > 0 && !r.info.Expires.IsZero() { // the server wakes it only when it is too late
+		d = min(d, r.deadline().Sub(r.now()))
+	}
 	return max(d, shortest)
 }

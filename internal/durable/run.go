@@ -71,7 +71,8 @@ type Run struct {
 	expired   bool
 	dry       bool // only repeats its journal
 
-	interrupted atomic.Bool // the attempt is over while its code runs
+	interrupted atomic.Bool  // the attempt is over while its code runs
+	undoing     atomic.Int32 // sagas that have something to undo
 
 	clock   int64     // microseconds
 	cut     int       // bytes of the log before the first failure that is not on disk; -1 = there is none
@@ -410,11 +411,39 @@ func (r *Run) takeTimer() bool {
 		r.record(journal.Entry{Kind: journal.Done, Ordinal: f.ordinal})
 		return true
 	}
-	if !r.expired && !r.info.Expires.IsZero() && journal.Micros(r.info.Expires) <= now {
+	if at := r.deadline(); !r.expired && !at.IsZero() && journal.Micros(at) <= now {
 		r.record(journal.Entry{Kind: journal.Expire})
 		return true
 	}
 	return false
+}
+
+// The time that a run keeps for undoing what it did: a part of its life.
+const (
+	undoShare = 10
+	maxUndo   = 5 * time.Minute
+)
+
+// deadline is when the function is told that its time is over; zero = never. With
+// something to undo that is before the run expires, for nothing of it runs afterwards.
+func (r *Run) deadline() time.Time {
+	at := r.info.Expires
+	if at.IsZero() || r.undoing.Load() == 0 || r.info.Created.IsZero() {
+		return at
+	}
+	return at.Add(-min(at.Sub(r.info.Created)/undoShare, maxUndo))
+}
+
+// Undoing notes that a saga has something to undo, or has not any more.
+func Undoing(ctx context.Context, something bool) {
+	s, ok := ctx.Value(scopeKey{}).(*scope)
+	switch {
+	case !ok:
+	case something:
+		s.branch.run.undoing.Add(1)
+	default:
+		s.branch.run.undoing.Add(-1)
+	}
 }
 
 // untilTimer is the time until the next timer, at most limit.
@@ -423,8 +452,8 @@ func (r *Run) untilTimer(limit time.Duration) time.Duration {
 	if f := r.timers.nearest(); f != nil {
 		limit = min(limit, journal.Time(f.at).Sub(now))
 	}
-	if !r.expired && !r.info.Expires.IsZero() {
-		limit = min(limit, r.info.Expires.Sub(now))
+	if at := r.deadline(); !r.expired && !at.IsZero() {
+		limit = min(limit, at.Sub(now))
 	}
 	return max(limit, 0)
 }
