@@ -480,7 +480,7 @@ func TestHintsReachOtherNodes(t *testing.T) {
 	require.Equal(t, h, <-heard)
 
 	exec(t, dsn, "notify sendoff, 'not ours'")
-	exec(t, dsn, "select pg_terminate_backend(pid) from pg_stat_activity where query like '%idle_session_timeout%' and datname = current_database()")
+	exec(t, dsn, "select pg_terminate_backend(pid) from pg_stat_activity where query like '%idle_session_timeout%' and pid <> pg_backend_pid() and datname = current_database()")
 	long := store.Hint{Catalog: true}
 	for i := range 1000 {
 		long.Woken = append(long.Woken, store.Woken{Lane: int32(i), Position: 1e15})

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -90,4 +91,34 @@ func TestADeadConnectionCostsNoLease(t *testing.T) {
 	p.hangUp()
 	cancel()
 	hanging.Wait()
+}
+
+// TestAListenerNoticesThatItsOtherEndIsGone although nobody said goodbye: it
+// looks at its connection when nothing is heard, and makes a new one.
+func TestAListenerNoticesThatItsOtherEndIsGone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for what a listener waits")
+	}
+	t.Parallel()
+	direct := testkit.Postgres(t)
+	p := newProxy(t, direct)
+	f := newFixture(t, p.url, postgres.Options{Logger: slog.New(slog.DiscardHandler)})
+	other := newFixture(t, direct, postgres.Options{})
+	ctx, stop := context.WithCancel(t.Context())
+	heard := make(chan store.Hint, 10_000)
+	var listening sync.WaitGroup
+	listening.Go(func() { _ = f.s.Listen(ctx, func(h store.Hint) { heard <- h }) })
+	hears := func() bool {
+		require.NoError(t, other.s.Notify(t.Context(), store.Hint{Catalog: true}))
+		return len(heard) > 0
+	}
+	require.Eventually(t, hears, 20*time.Second, 20*time.Millisecond)
+	p.silence()
+	for len(heard) > 0 {
+		<-heard
+	}
+	require.Eventually(t, hears, 40*time.Second, 100*time.Millisecond, "hints are heard over a new connection")
+	p.hangUp()
+	stop()
+	listening.Wait()
 }

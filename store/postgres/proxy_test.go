@@ -118,6 +118,20 @@ func (p *proxy) strike(chunk []byte) (bool, cut) {
 	return true, p.where
 }
 
+// deafened is a client that hears nothing any more once there is silence.
+type deafened struct {
+	net.Conn
+	p     *proxy
+	since time.Time
+}
+
+func (d deafened) Write(b []byte) (int, error) {
+	if d.p.hangs(d.since) {
+		return len(b), nil
+	}
+	return d.Conn.Write(b)
+}
+
 func (p *proxy) serve(client net.Conn) {
 	defer func() { _ = client.Close() }()
 	since := time.Now()
@@ -127,7 +141,7 @@ func (p *proxy) serve(client net.Conn) {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		_, _ = io.Copy(client, server)
+		_, _ = io.Copy(deafened{client, p, since}, server)
 		_, _ = io.Copy(io.Discard, server) // the server says what it did, and nobody hears it
 		_ = client.Close()
 	})
