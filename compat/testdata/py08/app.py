@@ -333,7 +333,7 @@ async def chain(n: int) -> int:
     return low * high
 
 
-class OutOfStock(Exception):
+class LowStock(Exception):
     """Cannot be unpickled: what it passes on is not what it takes."""
 
     def __init__(self, sku, left):
@@ -342,7 +342,7 @@ class OutOfStock(Exception):
 
 @dispatch.function
 def out_of_stock(sku: str) -> int:
-    raise OutOfStock(sku, 3)
+    raise LowStock(sku, 3)
 
 
 @dispatch.function
