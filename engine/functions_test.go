@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"testing"
@@ -252,4 +253,56 @@ func TestNoSignalIsLostBetweenTwoLives(t *testing.T) {
 	}
 	require.NoError(t, group.Wait())
 	require.JSONEq(t, "44850", string(untilState(t, client, id, "succeeded").Result))
+}
+
+var (
+	relayed   = sendoff.NewSignal[int]("relayed")
+	relayNext = sendoff.Remote[[]int, []int]("relay", "")
+	relay     = sendoff.Func("relay", func(ctx context.Context, got []int) ([]int, error) {
+		n, err := relayed.Recv(ctx)
+		if got = append(got, n); err != nil || len(got) == 20 {
+			return got, err
+		}
+		return nil, relayNext.TailCall(got)
+	})
+)
+
+// TestSignalsAreTakenInOrderByOneLifeAfterTheOther: those that came together with
+// the one that was taken are not used up with it.
+func TestSignalsAreTakenInOrderByOneLifeAfterTheOther(t *testing.T) {
+	_, client := functionEngine(t, relay)
+	id := submitFunction(t, client, "relay", []int{})
+	want := make([]int, 20)
+	for n := range want {
+		want[n] = n
+		require.NoError(t, client.Signal(t.Context(), id, "relayed", n))
+	}
+	var got []int
+	require.NoError(t, json.Unmarshal(untilState(t, client, id, "succeeded").Result, &got))
+	require.Equal(t, want, got)
+}
+
+// TestAGroupEndsWithItsFirstFailure: its function has failed and what was beside it
+// is canceled by the time that the end is told.
+func TestAGroupEndsWithItsFirstFailure(t *testing.T) {
+	member := sendoff.Func("member", func(ctx context.Context, fails bool) (int, error) {
+		if fails {
+			return 0, sendoff.Permanent(errors.New("out of stock"))
+		}
+		return 1, sendoff.Sleep(ctx, time.Hour)
+	})
+	group := sendoff.Func("group", func(ctx context.Context, _ int) ([]int, error) {
+		return member.Gather(ctx, []bool{false, true, false})
+	})
+	_, client := functionEngine(t, member, group)
+	id := submitFunction(t, client, "group", 0)
+	require.Contains(t, untilState(t, client, id, "failed").LastError, "out of stock")
+	tree, err := client.Tree(t.Context(), id)
+	require.NoError(t, err)
+	require.Len(t, tree, 4)
+	for _, call := range tree {
+		if call.ID != id && call.State != "failed" {
+			untilState(t, client, call.ID, "canceled")
+		}
+	}
 }
