@@ -41,6 +41,6 @@ func Kept(attempts []AttemptRow) []AttemptRow {
 	return append(kept, rest...)
 }
 
-// MayBeTooMany tells whether a task can have more attempts than are kept: each
-// has a token of its own.
-func (t *Transition) MayBeTooMany() bool { return t.Token > KeptFirst+KeptLast }
+// ManyAttempts tells whether a task with this token can have more attempts than
+// are kept: each has a token of its own.
+func ManyAttempts(token int64) bool { return token > KeptFirst+KeptLast }

@@ -49,7 +49,7 @@ func (s *Store) Settle(ctx context.Context, transitions []store.Transition) ([]e
 	}
 	var many []task.ID
 	for i := range transitions {
-		if t := &transitions[i]; t.Recorded() && t.MayBeTooMany() && call.errs[i] == nil {
+		if t := &transitions[i]; t.Recorded() && store.ManyAttempts(t.Token) && call.errs[i] == nil {
 			many = append(many, t.ID)
 		}
 	}

@@ -51,6 +51,9 @@ func (s *Store) operate(ctx context.Context, verb string, id task.ID, step func(
 			if err != nil {
 				return fmt.Errorf("%s: %w", verb, err)
 			}
+			if row := &rows[0]; row.State == task.Running && store.ManyAttempts(row.Token) {
+				s.leaveOut(ctx, []task.ID{id})
+			}
 			return nil
 		}
 	}

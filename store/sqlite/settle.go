@@ -63,7 +63,7 @@ func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error
 		err := w.exec(`insert into attempt (task, token, run, number, node, started_at, finished_at, outcome, code, error, headers, body, truncated)
 			values (?,?,?,?,?,?,?,?,?,?,?,?,?)`, t.ID[:], t.Token, row.run, t.Number(), row.node, row.started, w.now,
 			int64(t.Outcome), t.Code, text, bytesOrNull(task.EncodeHeaders(t.Answer.Header)), bytesOrNull(t.Answer.Body), t.Answer.Truncated)
-		if err == nil && t.MayBeTooMany() {
+		if err == nil && store.ManyAttempts(t.Token) {
 			err = w.leaveOut(t.ID)
 		}
 		if err != nil {

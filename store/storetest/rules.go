@@ -316,6 +316,14 @@ func attemptsKept(m *machine) {
 		walked = append(walked, page...)
 	}
 	require.Equal(m.rt, all, walked)
+
+	m.take(id)
+	m.steer("cancel", id)
+	m.readAttempts(id)
+	all, _, err = m.real.Attempts(ctx, id, 0, n, 1<<20)
+	require.NoError(m.rt, err)
+	require.Len(m.rt, all, store.KeptFirst+store.KeptLast, "an attempt that is canceled counts as any other")
+	require.EqualValues(m.rt, 6, all[store.KeptFirst].LeftOut)
 }
 
 func slotsInOrder(m *machine) {
