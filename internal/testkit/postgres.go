@@ -173,7 +173,8 @@ func withDatabase(t testing.TB, dsn, name string) string {
 
 // sharedServer runs under sh and outlives the process that started it: it waits
 // until no test binary holds the lock on the file users any more, then stops
-// the server and removes the directory.
+// the server and removes the directory. The file goes last: a binary that starts
+// meanwhile waits for its lock, and does not move in among what is being removed.
 const sharedServer = `
 dir=$1 bin=$2 port=$3
 [ -d "$dir/data" ] || "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null || exit 1
@@ -183,7 +184,8 @@ server=$!
 flock -x "$dir/users" sh -c '
  kill -INT "$1"
  while kill -0 "$1" 2>/dev/null; do sleep 0.05; done
- rm -rf "$2"' sh $server "$dir" &
+ find "$2" -mindepth 1 -maxdepth 1 ! -name users -exec rm -rf {} +
+ rm "$2/users"; rmdir "$2"' sh $server "$dir" &
 wait $server
 `
 
