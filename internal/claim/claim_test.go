@@ -269,7 +269,8 @@ func TestASuspectRunsAlone(t *testing.T) {
 		suspect := r.draft(5)
 		suspect.Kind = task.Local
 		r.insertSuspect(suspect)
-		for id := (task.ID{}); id != suspect.ID; {
+		for id, at := (task.ID{}), time.Now(); id != suspect.ID; {
+			require.Less(t, time.Since(at), time.Hour, "the suspect never starts")
 			select {
 			case id = <-r.ran:
 			case <-time.After(300 * time.Millisecond):
