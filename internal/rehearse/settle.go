@@ -1,0 +1,215 @@
+package rehearse
+
+import (
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
+	"github.com/sendoff-dev/sendoff/internal/durable"
+)
+
+// settle does what an answer says.
+func (s *Scheduler) settle(a answer) {
+	t := a.t
+	t.running = false
+	lost := s.chance(s.Lose)
+	a.ok(!lost || s.Shuffle.IntN(2) == 0)
+	if s.Observe != nil {
+		s.Observe(a.req, a.res)
+	}
+	if t.done {
+		return
+	}
+	report := a.res.GetReport()
+	switch {
+	case lost:
+		s.push(t)
+		return
+	case report.GetNeedJournal():
+		t.needFull = true
+		t.attempt--
+		s.push(t)
+		return
+	case report.GetMismatch() != "":
+		s.blocked = &BlockedError{report.GetMismatch()}
+		return
+	}
+	if err := s.append(t, t.token, report.GetAppend()); err != nil {
+		s.blocked = err
+		return
+	}
+	for _, id := range report.GetCancel() {
+		if child := t.open[id]; child != nil {
+			delete(t.open, id)
+			s.cancel(child)
+		}
+	}
+	switch d := a.res.GetDirective().(type) {
+	case *sdkv1.RunResponse_Poll:
+		s.consume(t, a.req)
+		s.poll(t, d.Poll, report.GetPrompt())
+	case *sdkv1.RunResponse_Exit:
+		s.exit(t, a.req, a.res, d.Exit)
+	default:
+		s.end(t, a.res.GetStatus(), failure(a.res.GetStatus().String(), "no directive"))
+	}
+}
+
+// consume forgets what a request brought that was carried out.
+func (s *Scheduler) consume(t *task, req *sdkv1.RunRequest) {
+	t.attempt = 0
+	t.pollFail = nil
+	for _, r := range req.GetPollResult().GetResults() {
+		if i := slices.Index(t.inbox, r); i >= 0 {
+			t.inbox = slices.Delete(t.inbox, i, i+1)
+			t.old = append(t.old, r)
+		}
+	}
+	t.signals = slices.DeleteFunc(t.signals, func(x *sendoffv1.Signal) bool {
+		return slices.ContainsFunc(req.GetContext().GetSignals(), func(y *sendoffv1.Signal) bool { return x == y })
+	})
+}
+
+func (s *Scheduler) poll(t *task, p *sdkv1.Poll, prompt bool) {
+	t.state, t.resumed = p.GetTypedCoroutineState(), true
+	t.least, t.most = int(p.GetMinResults()), int(p.GetMaxResults())
+	t.waiting, t.prompt = true, prompt
+	s.serial++
+	t.serial = s.serial
+	for _, c := range p.GetCalls() {
+		child := s.start(c, t)
+		if !child.detached && !child.done {
+			t.open[c.GetCorrelationId()] = child
+		}
+	}
+	if w := p.GetMaxWait(); w != nil {
+		serial := t.serial
+		s.at(s.clock().Add(w.AsDuration()), func() {
+			if t.waiting && t.serial == serial {
+				t.waiting = false
+				s.push(t)
+			}
+		})
+	}
+	s.wake(t)
+}
+
+// wake resumes a suspended call when what it waits for is there.
+func (s *Scheduler) wake(t *task) {
+	if !t.waiting || t.done {
+		return
+	}
+	most := 1000
+	if t.most > 0 {
+		most = min(most, t.most)
+	}
+	n := len(t.open) + len(t.inbox)
+	need := min(max(t.least, 1), most, max(n, 1))
+	if len(t.signals)+len(t.inbox) >= need || t.prompt && t.alarmed() {
+		t.waiting = false
+		s.push(t)
+	}
+}
+
+// alarmed tells whether a signal or the failure of a call is there.
+func (t *task) alarmed() bool {
+	return len(t.signals) > 0 || slices.ContainsFunc(t.inbox, func(r *sdkv1.CallResult) bool { return r.GetError() != nil })
+}
+
+func (s *Scheduler) exit(t *task, req *sdkv1.RunRequest, res *sdkv1.RunResponse, e *sdkv1.Exit) {
+	if res.GetReport().GetCancelOpenCalls() && !Temporary(res.GetStatus()) {
+		for _, child := range t.open {
+			s.cancel(child)
+		}
+	}
+	if next := e.GetTailCall(); next != nil {
+		s.consume(t, req)
+		corr := t.correlation
+		t.call = proto.CloneOf(next)
+		t.correlation = corr
+		t.state, t.journal, t.length, t.writer, t.resumed = nil, nil, 0, 0, false
+		t.inbox, t.old, t.open = nil, nil, make(map[uint64]*task)
+		s.tellAnew(t, res.GetReport().GetUntaken())
+		t.epoch++
+		s.push(t)
+		return
+	}
+	if Temporary(res.GetStatus()) && t.attempt < s.attempts(t) {
+		s.at(s.clock().Add(time.Duration(t.attempt)*100*time.Millisecond), func() { s.push(t) })
+		return
+	}
+	result := e.GetResult()
+	if result == nil {
+		result = &sdkv1.CallResult{}
+	}
+	s.end(t, res.GetStatus(), result)
+}
+
+// tellAnew has the next life of a call told the signals that the last one left,
+// and then those that came later.
+func (s *Scheduler) tellAnew(t *task, untaken []*sendoffv1.Signal) {
+	later := t.signals
+	t.signals = nil
+	for _, signal := range slices.Concat(untaken, later) {
+		s.serial++
+		t.signals = append(t.signals, &sendoffv1.Signal{Sequence: int64(s.serial), Name: signal.GetName(), Value: signal.GetValue()})
+	}
+}
+
+func (s *Scheduler) attempts(t *task) int {
+	if n := t.call.GetOptions().GetRetry().GetMaxAttempts(); n > 0 {
+		return int(n)
+	}
+	return s.Attempts
+}
+
+func (s *Scheduler) cancel(t *task) {
+	s.stop(t, sdkv1.Status_STATUS_PERMANENT_ERROR, failure("canceled", "the call was canceled"))
+}
+
+// stop ends a call and all that it waits for.
+func (s *Scheduler) stop(t *task, status sdkv1.Status, result *sdkv1.CallResult) {
+	if t.done {
+		return
+	}
+	for _, child := range t.open {
+		s.cancel(child)
+	}
+	s.end(t, status, result)
+}
+
+func (s *Scheduler) end(t *task, status sdkv1.Status, result *sdkv1.CallResult) {
+	if t.done {
+		return
+	}
+	t.done, t.waiting, t.status = true, false, status
+	s.ready = slices.DeleteFunc(s.ready, func(other *task) bool { return other == t })
+	t.result = proto.CloneOf(result)
+	if status != sdkv1.Status_STATUS_OK && t.result.GetError() == nil {
+		t.result.Error = &sdkv1.Error{Type: status.String(), Message: status.String()}
+	}
+	t.result.CorrelationId, t.result.DispatchId = t.correlation, t.id
+	s.deliver(s.tasks[t.parent], t)
+}
+
+func (s *Scheduler) deliver(parent, t *task) {
+	if parent == nil || parent.done || t.detached {
+		return
+	}
+	if open := parent.open[t.correlation]; open != nil && open != t {
+		return
+	}
+	delete(parent.open, t.correlation)
+	at := len(parent.inbox)
+	if s.Shuffle != nil {
+		at = s.Shuffle.IntN(at + 1)
+	}
+	parent.inbox = slices.Insert(parent.inbox, at, t.result)
+	s.wake(parent)
+}
+
+// Temporary tells whether a call that ended so is tried again.
+func Temporary(s sdkv1.Status) bool { return durable.Again(s) }
