@@ -230,8 +230,8 @@ func (c *Client) Attempts(ctx context.Context, id string) (all []Attempt, err er
 // and next is the cursor of the page that follows, "" = there is none.
 func (c *Client) AttemptsPage(ctx context.Context, id, cursor string) (page []Attempt, next string, err error) {
 	var out struct {
-		Items      []Attempt `json:"items"`
-		NextCursor string    `json:"next_cursor"`
+		items[Attempt]
+		NextCursor string `json:"next_cursor"`
 	}
 	_, _, err = c.do(ctx, request{method: http.MethodGet, path: taskPath(id, "/attempts?cursor="+url.QueryEscape(cursor))}, &out)
 	return out.Items, out.NextCursor, err
