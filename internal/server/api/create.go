@@ -46,11 +46,15 @@ func checkRequest(r *http.Request) *Problem {
 	return nil
 }
 
-// read reads a body of at most limit bytes.
+// read reads the body of a submission of at most limit bytes.
 func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Problem) {
 	if p := checkRequest(r); p != nil {
 		return nil, p
 	}
+	return readBody(w, r, limit)
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Problem) {
 	size := r.ContentLength
 	if size > limit {
 		return nil, NewProblem(http.StatusRequestEntityTooLarge, "payload_too_large", fmt.Sprintf("the body has %d bytes: at most %d are allowed", size, limit))
