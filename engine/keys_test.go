@@ -195,6 +195,10 @@ func TestANameThatNoPathCanHoldIsRefused(t *testing.T) {
 	require.Equal(t, 422, code, got)
 	code, _, _ = d.call(t, "POST", "/v1/tasks/f/signals/%C3%BC%2F..", "1", "Content-Type", "application/json")
 	require.Equal(t, 204, code)
+	code, _, got = d.call(t, "POST", "/v1/tasks/f/signals/long", `"`+strings.Repeat("x", 1_000_000)+`"`, "Content-Type", "application/json")
+	require.Equal(t, 204, code, got)
+	code, _, got = d.call(t, "POST", "/v1/tasks/f/signals/long", `"`+strings.Repeat("x", 1<<20)+`"`, "Content-Type", "application/json")
+	require.Equal(t, 413, code, got)
 }
 
 func TestARetryByHandWaitsForTheUniqueKey(t *testing.T) {
