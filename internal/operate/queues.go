@@ -33,15 +33,14 @@ func (o *Operator) Queue(ctx context.Context, name string) (Queue, error) {
 	return Queue{q.Name, q.Paused, q.CreatedAt}, err
 }
 
+// queue reads all queues anew: another node may have made, deleted or paused this
+// one since our copy was read.
 func (o *Operator) queue(ctx context.Context, name string) (store.Queue, error) {
-	q, ok := o.cfg.Catalog.Queue(name)
-	if ok && q.CreatedAt != 0 {
-		return q, nil
-	}
 	if err := o.cfg.Catalog.Refresh(ctx); err != nil {
-		return q, err
+		return store.Queue{}, err
 	}
-	if q, ok = o.cfg.Catalog.Queue(name); !ok {
+	q, ok := o.cfg.Catalog.Queue(name)
+	if !ok {
 		return q, unknownQueue(name)
 	}
 	return q, nil
