@@ -170,8 +170,9 @@ func (o *Operator) CancelStale(ctx context.Context, parent task.ID) error {
 }
 
 // cancelBelow cancels the calls below a task that match, callers before their
-// calls, and those below a call that does not match are left alone. A call that
-// is just being made is found in another pass.
+// calls, so that none is resumed by the end of what it called. Those below a call
+// that does not match are left alone. A call that is just being made is found in
+// another pass.
 func (o *Operator) cancelBelow(ctx context.Context, top task.ID, match func(*store.Row) bool) error {
 	for range 5 {
 		rows, err := o.cfg.Store.Rows(ctx, []task.ID{top})
@@ -189,27 +190,36 @@ func (o *Operator) cancelBelow(ctx context.Context, top task.ID, match func(*sto
 		if len(open) == 0 {
 			return nil
 		}
-		if err := o.cancelAll(ctx, open); err != nil {
-			return err
+		for _, generation := range open {
+			if err := o.cancelAll(ctx, generation); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func unfinished(calls []store.Row, top task.ID, match func(*store.Row) bool) (open []task.ID) {
-	family := map[task.ID]bool{top: true}
+// unfinished picks the calls that are to be canceled, by how far they are below the
+// top. It gets callers before their calls.
+func unfinished(calls []store.Row, top task.ID, match func(*store.Row) bool) (generations [][]task.ID) {
+	depth := map[task.ID]int{top: 0}
 	for i := range calls {
 		row := &calls[i]
 		detached := row.Flags&store.FlagParent == 0 && !row.State.Final()
-		if !family[row.Parent] || detached || !match(row) {
+		above, family := depth[row.Parent]
+		if !family || detached || !match(row) {
 			continue
 		}
-		family[row.ID] = true
-		if !row.State.Final() {
-			open = append(open, row.ID)
+		depth[row.ID] = above + 1
+		if row.State.Final() {
+			continue
 		}
+		for len(generations) <= above {
+			generations = append(generations, nil)
+		}
+		generations[above] = append(generations[above], row.ID)
 	}
-	return open
+	return generations
 }
 
 func (o *Operator) cancelAll(ctx context.Context, ids []task.ID) error {
