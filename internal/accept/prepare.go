@@ -91,7 +91,7 @@ func build(s *Submission, lane int32, priority int16, now int64) store.NewTask {
 	case !s.ExpiresAt.IsZero():
 		t.ExpiresAt = s.ExpiresAt.UnixMicro()
 	case s.Spec.Kind == task.Function:
-		t.ExpiresAt = max(t.RunAt, now) + task.DefaultExpiration.Microseconds()
+		t.ExpiresAt = min(max(t.RunAt, now)+task.DefaultExpiration.Microseconds(), latest.UnixMicro())
 	}
 	if g := s.Signal; g != nil {
 		t.Tell = []store.Message{{Kind: store.Signal, Name: g.Name, Body: g.Value}}
