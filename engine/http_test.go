@@ -227,6 +227,15 @@ func TestKeysOfATask(t *testing.T) {
 		require.Equal(t, 201, code)
 		require.Equal(t, "[created conflict]", fmt.Sprint(itemStatuses(got)))
 	})
+	t.Run("a batch with one id twice is told so", func(t *testing.T) {
+		one := `{"id":"twin","url":"http://127.0.0.1:1/"}`
+		code, _, got := d.call(t, "POST", "/v1/tasks/batch", `{"atomic":true,"tasks":[`+one+`,`+one+`]}`)
+		require.Equal(t, 200, code)
+		require.Equal(t, "[skipped conflict]", fmt.Sprint(itemStatuses(got)))
+		problem := got["items"].([]any)[1].(map[string]any)["error"].(map[string]any)
+		require.Equal(t, "already_exists", problem["code"], "nothing was deleted: %s", problem["detail"])
+		require.Contains(t, problem["detail"], "another task of this batch has this id")
+	})
 }
 
 func itemStatuses(got map[string]any) (out []any) {
