@@ -214,7 +214,7 @@ func TestARetryByHandWaitsForTheUniqueKey(t *testing.T) {
 	code, got := act(first["id"], "retry")
 	require.Equal(t, 409, code, got)
 	require.Equal(t, "already_exists", got["code"])
-	require.Contains(t, got["detail"], second["id"])
+	require.Equal(t, fmt.Sprintf("task %q: another task holds its unique key, cancel that one or wait for its end: %s", first["id"], second["id"]), got["detail"])
 	act(second["id"], "cancel")
 	code, _ = act(first["id"], "retry")
 	require.Equal(t, 200, code)
