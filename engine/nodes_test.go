@@ -194,6 +194,8 @@ func TestAQueueIsSteeredAsItIsNowWhateverAnotherNodeDid(t *testing.T) {
 	for range 3 {
 		code, _, got := doors[0].call(t, "POST", "/v1/tasks", `{"handler":"h","queue":"q","delay":"1h"}`)
 		require.Equal(t, 201, code, got)
+		_, _, got = doors[1].call(t, "GET", "/v1/tasks?queue=q&state=scheduled", "")
+		require.Len(t, got["items"], 1)
 		_, _, got = doors[1].call(t, "POST", "/v1/queues/q/purge", "")
 		require.Equal(t, map[string]any{"purged": 1.0}, got)
 		code, _, got = doors[1].call(t, "DELETE", "/v1/queues/q", "")

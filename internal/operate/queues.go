@@ -89,10 +89,7 @@ func (o *Operator) Purge(ctx context.Context, name string) (int, error) {
 	if _, err := o.queue(ctx, name); err != nil {
 		return 0, err
 	}
-	var lanes []int32
-	for _, l := range o.cfg.Catalog.Lanes(func(l store.Lane) bool { return l.Queue == name }) {
-		lanes = append(lanes, l.ID)
-	}
+	lanes := o.lanesOf(name)
 	const batch = 1000
 	for total := 0; ; {
 		n, woken, err := o.cfg.Store.Purge(ctx, lanes, batch)
