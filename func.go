@@ -267,9 +267,8 @@ func (e *each[I, O]) cancel() {
 	durable.CancelAll(open)
 }
 
-// TailCall, returned as the error of a durable function, has the call go on with
-// this function and input in place of the one that returned: the same call, with
-// an empty journal. Signals that nobody took wait for what takes its place.
+// TailCall is an error that a durable function returns to have the call go on with
+// this function and input in its place: the same call, with an empty journal. Signals that nobody took wait for what takes its place.
 func (f *Function[I, O]) TailCall(in I, opts ...Option) error {
 	c, err := f.call(in, gather(f.options, opts), time.Time{})
 	if err != nil {

@@ -76,7 +76,7 @@ func (e *Engine) aside(do func(context.Context) error, what string) (done <-chan
 			return
 		}
 		if err := do(ctx); err != nil && ctx.Err() == nil {
-			e.cfg.Log.Warn(what+" failed", "err", err)
+			e.cfg.Log.Warn("work beside the tasks failed", "what", what, "err", err)
 		}
 	})
 	return ended

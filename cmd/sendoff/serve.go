@@ -28,7 +28,7 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal, command *kong.Context) 
 	signals := make(chan os.Signal, 3)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
-	log := c.settings.logger(t.stderr)
+	log := c.logger(t.stderr)
 	if unknown := unknownVariables(command.Model, os.Environ()); len(unknown) > 0 {
 		log.Warn("variables that are no settings have no effect, see sendoff config", "variables", unknown)
 	}

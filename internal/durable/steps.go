@@ -144,7 +144,7 @@ type stepKey struct{}
 
 // stepContext is the context of a step: that of its branch without the right to
 // use durable operations.
-type stepContext struct{ context.Context }
+type stepContext struct{ context.Context } //nolint:containedctx // it is one
 
 // Value implements context.Context.
 func (c stepContext) Value(key any) any {

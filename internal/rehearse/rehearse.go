@@ -99,7 +99,6 @@ type task struct {
 	detached      bool
 	result        *sdkv1.CallResult
 	status        sdkv1.Status
-	sent          *sdkv1.RunRequest
 }
 
 type timer struct {

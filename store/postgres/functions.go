@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -284,7 +285,7 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 			return store.ErrNotFunction
 		case row.State.Final():
 			var err error
-			if woken, err = s.Retry(ctx, id); err == store.ErrNotFinal {
+			if woken, err = s.Retry(ctx, id); errors.Is(err, store.ErrNotFinal) {
 				return errRace
 			}
 			return err

@@ -208,7 +208,8 @@ func (r *run) record(status string, more ...task.Header) []task.Header {
 		name  string
 		value int
 	}{
-		{"Results", r.delivered.results}, {"Signals", r.delivered.signals},
+		{"Results", r.delivered.results},
+		{"Signals", r.delivered.signals},
 		{"Journal-Bytes", int(r.resumption.Journal)},
 	} {
 		if n.value > 0 {

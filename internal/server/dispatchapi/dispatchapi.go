@@ -8,13 +8,6 @@ import (
 
 	"connectrpc.com/connect"
 
-	// The types that calls carry, so that JSON requests can name them.
-	_ "google.golang.org/protobuf/types/known/emptypb"
-	_ "google.golang.org/protobuf/types/known/structpb"
-	_ "google.golang.org/protobuf/types/known/timestamppb"
-	_ "google.golang.org/protobuf/types/known/wrapperspb"
-
-	_ "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/python/v1"
 	"github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1/sdkv1connect"
 	"github.com/sendoff-dev/sendoff/gen/dispatch/v1/dispatchv1connect"
 	"github.com/sendoff-dev/sendoff/gen/sendoff/v1/sendoffv1connect"
