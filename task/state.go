@@ -1,7 +1,5 @@
 package task
 
-import "slices"
-
 import "fmt"
 
 // State says where a task stands. Three states are final.
@@ -57,7 +55,12 @@ var legal = map[State][]State{
 // CanBecome tells whether the transition from s to next is legal. Leaving a
 // final state is legal for a manual retry only.
 func (s State) CanBecome(next State) bool {
-	return slices.Contains(legal[s], next)
+	for _, t := range legal[s] {
+		if t == next {
+			return true
+		}
+	}
+	return false
 }
 
 // Reason says why a task is in its state.

@@ -3,7 +3,6 @@ package vet
 import (
 	"go/ast"
 	"go/token"
-	"slices"
 	"strings"
 )
 
@@ -24,7 +23,12 @@ type line struct {
 // has tells whether a finding of the rule is allowed at a position.
 func (a *allowances) has(pos token.Pos, code string) bool {
 	p := a.fset.Position(pos)
-	return slices.Contains(a.codes[line{p.Filename, p.Line}], code)
+	for _, c := range a.codes[line{p.Filename, p.Line}] {
+		if c == code {
+			return true
+		}
+	}
+	return false
 }
 
 // readAllowances reads the allow comments. One with code before it holds for

@@ -39,17 +39,19 @@ func newFeed(e *engine.Engine, f *forest, change func(was, is *call)) *feed {
 // unfinished are the states of calls that go on.
 var unfinished = []task.State{task.Scheduled, task.Ready, task.Running, task.Suspended, task.Blocked}
 
-// resume takes the trees of an earlier run into view whose calls go on.
-func (f *feed) resume(ctx context.Context) error {
+// resume takes the trees of an earlier run into view whose calls go on, and
+// returns how many calls that are.
+func (f *feed) resume(ctx context.Context) (open int, err error) {
 	filter := operate.Filter{States: unfinished, Limit: feedBatch, CreatedBefore: f.from}
 	roots := map[task.ID]bool{}
 	for len(f.forest.calls) < f.forest.most {
 		page, err := f.engine.Tasks().List(ctx, filter)
 		if err != nil {
-			return err
+			return open, err
 		}
 		for i := range page.Items {
 			t := &page.Items[i]
+			open++
 			if root := t.Root; !root.IsZero() && !roots[root] {
 				roots[root] = true
 				f.takeTree(ctx, root)
@@ -62,7 +64,7 @@ func (f *feed) resume(ctx context.Context) error {
 	}
 	f.news = f.news[:0]
 	f.forest.trim()
-	return nil
+	return open, nil
 }
 
 func (f *feed) takeTree(ctx context.Context, root task.ID) {

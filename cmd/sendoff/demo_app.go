@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"sync"
@@ -90,7 +89,9 @@ func (a *demoApp) statuses() map[int]int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	out := map[int]int{}
-	maps.Copy(out, a.answered)
+	for s, n := range a.answered {
+		out[s] = n
+	}
 	return out
 }
 

@@ -67,7 +67,8 @@ const (
 	showRounds = 10
 )
 
-// waitForSteps waits for the end of a step, or for the next timer.
+// waitForSteps waits for the end of a step, for the next timer, or for what the
+// server tells.
 func (r *Run) waitForSteps(ctx context.Context) {
 	n := r.log.Pending()
 	if r.cut >= 0 {
@@ -80,7 +81,9 @@ func (r *Run) waitForSteps(ctx context.Context) {
 			return
 		}
 	}
+	r.listen(ctx)
 	r.waitFor(ctx, r.untilTimer(limit))
+	r.hear()
 }
 
 func (r *Run) startStep(f *Future) {
@@ -94,10 +97,7 @@ func (r *Run) startStep(f *Future) {
 			r.mu.Lock()
 			r.ended = append(r.ended, stepEnd{f, end})
 			r.mu.Unlock()
-			select {
-			case r.notify <- struct{}{}:
-			default:
-			}
+			r.wakeUp()
 		})
 	}()
 }
@@ -144,7 +144,7 @@ type stepKey struct{}
 
 // stepContext is the context of a step: that of its branch without the right to
 // use durable operations.
-type stepContext struct{ context.Context } //nolint:containedctx // it is one
+type stepContext struct{ context.Context }
 
 // Value implements context.Context.
 func (c stepContext) Value(key any) any {

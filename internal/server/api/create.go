@@ -46,15 +46,11 @@ func checkRequest(r *http.Request) *Problem {
 	return nil
 }
 
-// read reads the body of a submission of at most limit bytes.
+// read reads a body of at most limit bytes.
 func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Problem) {
 	if p := checkRequest(r); p != nil {
 		return nil, p
 	}
-	return readBody(w, r, limit)
-}
-
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Problem) {
 	size := r.ContentLength
 	if size > limit {
 		return nil, NewProblem(http.StatusRequestEntityTooLarge, "payload_too_large", fmt.Sprintf("the body has %d bytes: at most %d are allowed", size, limit))
@@ -143,9 +139,6 @@ func (c *creator) view(r *http.Request, sub *accept.Submission, res *accept.Resu
 		return nil, NewProblem(http.StatusConflict, "skipped", "not stored, because another task of this atomic batch was refused")
 	}
 	had, err := c.tasks.Get(r.Context(), res.ID.String())
-	if errors.Is(err, store.ErrNotFound) && res.Status == store.Conflict {
-		return nil, conflictProblem(nil, res.Key)
-	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, NewProblem(http.StatusConflict, "gone", "the task of this key has been deleted: use a new key")
 	}
@@ -169,17 +162,12 @@ func (c *creator) view(r *http.Request, sub *accept.Submission, res *accept.Resu
 	return &v, nil
 }
 
-// conflictProblem says which task has the key; nil when it is not there any more.
 func conflictProblem(had *operate.Task, key store.KeyKind) *Problem {
-	field, kind := "id", "id"
+	field, text := "id", "a task with this id exists already: /v1/tasks/"
 	if key == store.UniqueKey {
-		field, kind = "unique.key", "unique key"
+		field, text = "unique.key", "another task has this unique key: /v1/tasks/"
 	}
-	text := "another task of this batch has this " + kind + ", or one that was deleted just now"
-	if had != nil {
-		text = "there is a task with this " + kind + " already: /v1/tasks/" + url.PathEscape(had.PublicID())
-	}
-	p := NewProblem(http.StatusConflict, "already_exists", text)
+	p := NewProblem(http.StatusConflict, "already_exists", text+url.PathEscape(had.PublicID()))
 	p.Errors = []FieldError{{field, p.Detail}}
 	return p
 }
