@@ -35,8 +35,8 @@ chaos: test-deps ## the long forms: 10,000 tasks, 20 kills, 50 power cuts a mode
 bench: ## side by side with others, see bench/
 	cd bench && go run .
 
-lint: ## golangci-lint with .golangci.yml
-	golangci-lint run
+lint: ## golangci-lint with .golangci.yml, installed when it is missing
+	scripts/lint
 
 proto: ## gen/ from proto/; needs buf, protoc-gen-go and protoc-gen-connect-go
 	cd proto && buf generate

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -136,12 +137,31 @@ func read(res *http.Response, answer []byte, out any) error {
 	return nil
 }
 
-func (i *items[T]) complete() bool   { return i.Items != nil }
-func (t *Task) complete() bool       { return t.ID != "" && t.State != "" }
-func (p *StepPage) complete() bool   { return p.Items != nil }
-func (q *Queue) complete() bool      { return q.Name != "" }
-func (s *QueueStats) complete() bool { return s.Queue != "" }
-func (p *purged) complete() bool     { return p.Purged != nil }
+func (i *items[T]) complete() bool {
+	return i.Items != nil && !slices.ContainsFunc(i.Items, func(item T) bool { return !isComplete(&item) })
+}
+
+// isComplete tells whether an item of a listing, or what it points to, is one.
+func isComplete[T any](item *T) bool {
+	r, ok := any(item).(reply)
+	if !ok {
+		r, ok = any(*item).(reply)
+	}
+	return !ok || r.complete()
+}
+
+func (t *Task) complete() bool          { return t != nil && t.ID != "" && t.State != "" }
+func (a *Attempt) complete() bool       { return a.Outcome != "" }
+func (s *StepRecord) complete() bool    { return s.State != "" }
+func (q *Queue) complete() bool         { return q.Name != "" }
+func (s *QueueStats) complete() bool    { return s.Queue != "" }
+func (n *Node) complete() bool          { return n.ID != "" }
+func (e *EndpointStats) complete() bool { return e.Endpoint != "" }
+func (b *BatchItem) complete() bool     { return b.Status != "" }
+func (p *purged) complete() bool        { return p.Purged != nil }
+func (p *StepPage) complete() bool {
+	return p.Items != nil && !slices.ContainsFunc(p.Items, func(s StepRecord) bool { return !s.complete() })
+}
 
 func (c *Client) request(ctx context.Context, r request, body []byte) (*http.Request, error) {
 	target := c.base + r.path

@@ -36,7 +36,7 @@ func (p *Problem) Error() string {
 		parts = append(parts, strings.TrimPrefix(f.Field+": "+f.Message, ": "))
 	}
 	text := p.Detail
-	if len(parts) > 0 && !strings.Contains(text, parts[0]) {
+	if len(parts) > 0 && !strings.Contains(text, p.Fields[0].Message) {
 		text = strings.TrimPrefix(text+": "+strings.Join(parts, "; "), ": ")
 	}
 	if text == "" {

@@ -170,11 +170,11 @@ func TestAListingGoesOnThroughPartialPages(t *testing.T) {
 		seen = append(seen, r.URL.Query().Encode())
 		switch r.URL.Query().Get("cursor") {
 		case "":
-			answer(w, 200, `{"items":[{"id":"1"},{"id":"2"}],"next_cursor":"a"}`)
+			answer(w, 200, `{"items":[{"id":"1","state":"ready"},{"id":"2","state":"ready"}],"next_cursor":"a"}`)
 		case "a":
 			answer(w, 200, `{"items":[],"next_cursor":"b","partial":true}`)
 		default:
-			answer(w, 200, `{"items":[{"id":"3"},{"id":"4"}]}`)
+			answer(w, 200, `{"items":[{"id":"3","state":"ready"},{"id":"4","state":"ready"}]}`)
 		}
 	})
 	list := func(f sendoff.Filter) (ids []string) {

@@ -66,6 +66,8 @@ func TestAnotherServerIsNotTakenForSendoff(t *testing.T) {
 	others := map[string]http.HandlerFunc{
 		"empty JSON":      func(w http.ResponseWriter, r *http.Request) { answer(w, 200, `{}`) },
 		"other JSON":      func(w http.ResponseWriter, r *http.Request) { answer(w, 200, `{"status":"ok","data":[]}`) },
+		"other items":     func(w http.ResponseWriter, r *http.Request) { answer(w, 200, `{"items":[{"foo":1}]}`) },
+		"no items":        func(w http.ResponseWriter, r *http.Request) { answer(w, 200, `{"items":[null]}`) },
 		"no body":         func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(200) },
 		"a page":          func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("<html>hello</html>")) },
 		"a page, 404":     func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) },

@@ -150,7 +150,7 @@ func newMessage(dst reflect.Value) (proto.Message, bool) {
 	if dst.Kind() != reflect.Pointer {
 		return nil, false
 	}
-	m, ok := reflect.New(dst.Type().Elem()).Interface().(proto.Message)
+	m, ok := reflect.TypeAssert[proto.Message](reflect.New(dst.Type().Elem()))
 	return m, ok
 }
 

@@ -27,14 +27,16 @@ func TestExpirySaysWhatWentWrongBefore(t *testing.T) {
 		return failing.Await(ctx, n)
 	})
 	serveFunctions(t, c, failing, patient, caller)
+	// The time is a little shorter than that of the call on a busy machine.
 	for n, why := range map[int]string{
-		1: "function failing expired: it did not end within 1s; before that: TEMPORARY_ERROR: context deadline exceeded",
-		0: "function patient expired: it did not end within 1s; before that: it waited for calls, a timer or a signal",
+		1: `function failing expired: it did not end within (1s|[0-9.]+ms); before that: TEMPORARY_ERROR: context deadline exceeded`,
+		0: `function patient expired: it did not end within (1s|[0-9.]+ms); before that: it waited for calls, a timer or a signal`,
 	} {
 		h, err := caller.Dispatch(ctx, n)
 		require.NoError(t, err)
 		_, err = h.Wait(ctx)
-		require.ErrorContains(t, err, why)
+		require.Error(t, err)
+		require.Regexp(t, why, err.Error())
 	}
 	h, err := failing.Dispatch(ctx, 1)
 	require.NoError(t, err)

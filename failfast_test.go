@@ -3,6 +3,7 @@ package sendoff_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -63,6 +64,12 @@ func TestAGroupEndsAtOnce(t *testing.T) {
 			defer cancel()
 			return starts(ctx, day, day)
 		}},
+		"a deadline of one call": {5, func(ctx context.Context) error {
+			below, cancel := sendoff.WithTimeout(ctx, 5*time.Minute)
+			defer cancel()
+			_, err := part.Await(below, day)
+			return err
+		}},
 		"a cancel by another branch": {5, func(ctx context.Context) error {
 			below, cancel := context.WithCancel(ctx)
 			defer cancel()
@@ -101,6 +108,26 @@ func TestAGroupThatGoesWellIsResumedOnce(t *testing.T) {
 	s.Observe = countOf("group", &resumed)
 	require.Nil(t, play(t, s, f, 0).GetError())
 	require.Equal(t, 2, resumed, "the first run, and the one that gets all results")
+}
+
+// TestACallThatNobodyWaitsForAnyMoreIsCanceledAtOnce: its caller goes on after the
+// deadline, and it does not.
+func TestACallThatNobodyWaitsForAnyMoreIsCanceledAtOnce(t *testing.T) {
+	f := sendoff.Func("patient", func(ctx context.Context, _ int) (int, error) {
+		below, cancel := sendoff.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		if _, err := part.Await(below, 600); !errors.Is(err, context.DeadlineExceeded) {
+			return 0, fmt.Errorf("the call was to be given up, and ended with %w", err)
+		}
+		return 0, sendoff.Sleep(ctx, time.Hour)
+	})
+	for _, m := range []mode{journalWarm, journalCold} {
+		s := stage(t, m, 1, f, part)
+		canceled := 0
+		s.Observe = func(_ *sdkv1.RunRequest, res *sdkv1.RunResponse) { canceled += len(res.GetReport().GetCancel()) }
+		require.Nil(t, play(t, s, f, 0).GetError())
+		require.Equal(t, 1, canceled, "%s: the call that was given up went on for the hour that its caller slept", m.name)
+	}
 }
 
 // TestACallThatExpiresTakesItsCallsAlong: nothing goes on for a caller whose time is

@@ -115,7 +115,8 @@ func (f *Function[I, O]) call(in I, o *options, now time.Time) (*sdkv1.Call, err
 
 // Await calls the function and waits for its result. The call is made once: it
 // is on record before it is made. Errors are a [*CallError], the error of the
-// context, or that of encoding.
+// context, or that of encoding. A context that ends before the call does cancels
+// the call.
 //
 // Outside a durable function it runs the function here and now, with all that
 // it calls, in memory and without a server: for tests, and for programs that do
@@ -128,7 +129,12 @@ func (f *Function[I, O]) Await(ctx context.Context, in I, opts ...Option) (O, er
 		}
 		return runLocal(ctx, f, in)
 	}
-	return f.Start(ctx, in, opts...).Await(ctx)
+	call := f.Start(ctx, in, opts...)
+	v, err := call.Await(ctx)
+	if !call.detached && !call.Done() {
+		call.Cancel() // the wait was ended, and nobody else can wait for it
+	}
+	return v, err
 }
 
 func errInStep(what string) error {
@@ -261,9 +267,8 @@ func (e *each[I, O]) cancel() {
 	durable.CancelAll(open)
 }
 
-// TailCall, returned as the error of a durable function, has the call go on with
-// this function and input in place of the one that returned: the same call, with
-// an empty journal. Signals that nobody took wait for what takes its place.
+// TailCall is an error that a durable function returns to have the call go on with
+// this function and input in its place: the same call, with an empty journal. Signals that nobody took wait for what takes its place.
 func (f *Function[I, O]) TailCall(in I, opts ...Option) error {
 	c, err := f.call(in, gather(f.options, opts), time.Time{})
 	if err != nil {

@@ -51,7 +51,7 @@ func failedFutures[T any](n int, err error) []*Future[T] {
 
 func readValue[T any](f *durable.Future) (T, error) { return decode[T](f.Value()) }
 
-func readLocal[T any](f *durable.Future) (T, error) {
+func readLocal[T any](f *durable.Future) (T, error) { //nolint:unparam // read like a value, which may fail
 	v, _ := f.Local().(T)
 	return v, nil
 }

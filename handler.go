@@ -15,6 +15,6 @@ func Permanent(err error) error { return task.Permanent(err) }
 // RetryAfter(nil, d) is nil.
 func RetryAfter(err error, wait time.Duration) error { return task.RetryAfter(err, wait) }
 
-// Snooze, returned by a handler, has the task run again after a while. No
-// attempt is spent; the task's maximal age bounds how often.
+// Snooze is an error that a handler returns to have the task run again after a
+// while. No attempt is spent; the task's maximal age bounds how often.
 func Snooze(wait time.Duration) error { return task.SnoozeFor(wait) }

@@ -60,8 +60,8 @@ func (s *Saga) forget() {
 	s.undo = nil
 }
 
-// RollbackOnError, deferred, undoes all when the function fails with *err, and
-// joins what fails while undoing to it. A tail call is no failure. Neither is a
+// RollbackOnError is to be deferred: it undoes all when the function fails with
+// *err, and joins what fails while undoing to it. A tail call is no failure. Neither is a
 // panic: it has the function tried again.
 func (s *Saga) RollbackOnError(err *error) {
 	if durable.Suspended(s.ctx) {

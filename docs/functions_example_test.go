@@ -115,7 +115,7 @@ var patient = sendoff.Func("patient", func(ctx context.Context, i Item) (int, er
 	defer cancel()
 	cents, err := price.Await(quick, i)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return 0, nil // no answer within a minute; the call is canceled when this function ends
+		return 0, nil // no answer within a minute: the call is canceled
 	}
 	if err != nil {
 		return 0, err

@@ -1,10 +1,12 @@
 package engine_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"fmt"
 	"net"
+	"net/http"
 	"runtime"
 	"strings"
 	"testing"
@@ -39,6 +41,29 @@ func TestUnfinishedBodiesAtOneDoorLeaveRoomAtAll(t *testing.T) {
 	require.Equal(t, 200, code, got)
 }
 
+func TestASlowBodyIsToldSoAtEveryDoor(t *testing.T) {
+	d := openDoor(t, engine.Config{}, engine.HandlerConfig{})
+	conns := map[string]net.Conn{}
+	doors := map[string]string{
+		"/v1/tasks": "408 Request Timeout", "/v1/tasks/x/signals/s": "408 Request Timeout", "/task": "408 Request Timeout",
+		"/v1/tasks/x/cancel": "404 Not Found", "/sessions/s": "400 Bad Request", "/nowhere": "404 Not Found", // which look at no body
+	}
+	for door := range doors {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
+		require.NoError(t, err)
+		defer conn.Close()
+		_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", door)
+		require.NoError(t, err)
+		conns[door] = conn
+	}
+	for door, want := range doors {
+		res, err := http.ReadResponse(bufio.NewReader(conns[door]), nil)
+		require.NoError(t, err, door)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, want, res.Status, door)
+	}
+}
+
 // memoryOf is how many bytes are allocated, in all, while something is done.
 func memoryOf(do func()) uint64 {
 	var before, after runtime.MemStats
@@ -67,6 +92,8 @@ func TestAFaultyBodyTakesLittleMoreMemoryThanItsBytes(t *testing.T) {
 		{"a batch of many", "/v1/tasks/batch", "application/json", list(`{"tasks":[`, "{}", 300_000, "]}"), 20, "more than 1000 entries"},
 		{"a task with many labels", "/v1/tasks", "application/json", `{"url":"x","labels":{` + strings.Join(labels, ",") + `}}`, 20, "more than 100 entries"},
 		{"a batch of tasks with many labels", "/v1/tasks/batch", "application/json", list(`{"tasks":[`, faulty, 20, "]}"), 20, "more than 100 entries"},
+		{"a task with one field many times", "/v1/tasks/batch", "application/json", list(`{"tasks":[{`, `"headers":{"a":"b"}`, 60_000, "}]}"), 8, "is given twice"},
+		{"a batch with many lists", "/v1/tasks/batch", "application/json", list(`{`, list(`"tasks":[`, "{}", 900, "]"), 300, "}"), 8, "is given twice"},
 		{"a call in JSON with many values", dispatch, "application/json", list(`{"calls":[`, "{}", 300_000, "]}"), 20, "more than 250000 values"},
 		{"many calls in JSON", dispatch, "application/json", list(`{"calls":[`, "{}", 3000, "]}"), 200, "at most 1000"},
 		{"many calls in protobuf", dispatch, "application/proto", strings.Repeat("\x0a\x00", 400_000), 20, "more than 1000 entries"},

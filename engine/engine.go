@@ -154,12 +154,12 @@ type Engine struct {
 	unknown func(error)     // logs what went wrong with the database when a client is not told
 	besides sync.WaitGroup  // what goes on beside the work
 	asides  chan struct{}   // a token for each thing that goes on
-	beside  context.Context // of it
+	beside  context.Context //nolint:containedctx // of it: what goes on outlives the call that began it
 	quit    context.CancelFunc
 	ready   atomic.Bool
 	hurry   chan struct{} // closed by Hurry
 	hurried sync.Once
-	life    context.Context // of settles: ends when nothing more can be written
+	life    context.Context //nolint:containedctx // of settles: ends when nothing more can be written
 	end     context.CancelFunc
 }
 
@@ -225,7 +225,7 @@ func (e *Engine) wireRooms() {
 	})
 	e.settler = settle.New(settle.Config{
 		Call: e.prepareCall, Cancel: e.cancelCalls, Restarted: e.cancelStale, Stale: m.Stale,
-		Store: e.store, Wake: e.wake, Due: func(at int64) { e.scheduler.Due(at) }, Ended: e.operator.Ended, Told: e.operator.Told,
+		Store: e.store, Wake: e.wake, Due: func(at int64) { e.scheduler.Due(at) }, Ended: e.operator.Ended,
 		Settled: m.Settled, Log: cfg.Log,
 	})
 	e.scheduler = schedule.New(schedule.Config{

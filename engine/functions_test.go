@@ -13,6 +13,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/sqlite"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -40,10 +41,15 @@ func functionEngine(t *testing.T, funcs ...sendoff.AnyFunction) (*engine.Engine,
 
 func functionEngineWith(t *testing.T, cfg engine.Config, funcs ...sendoff.AnyFunction) (*engine.Engine, *sendoff.Client) {
 	t.Helper()
-	cfg.Grace = time.Second
 	db, err := sqlite.Open(t.Context(), t.TempDir()+"/f.db", sqlite.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })
+	return functionEngineOver(t, db, cfg, funcs...)
+}
+
+func functionEngineOver(t *testing.T, db store.Store, cfg engine.Config, funcs ...sendoff.AnyFunction) (*engine.Engine, *sendoff.Client) {
+	t.Helper()
+	cfg.Grace = time.Second
 	e, err := engine.New(db, cfg)
 	require.NoError(t, err)
 	hc := &http.Client{Transport: engine.NewTransport(e.Handler(engine.HandlerConfig{}))}

@@ -44,7 +44,7 @@ func (d *door) call(t *testing.T, method, path, body string, headers ...string) 
 	req, err := http.NewRequestWithContext(context.Background(), method, d.url+path, strings.NewReader(body))
 	require.NoError(t, err)
 	for i := 0; i < len(headers); i += 2 {
-		if req.Header.Set(headers[i], headers[i+1]); headers[i] == "Host" {
+		if req.Header.Add(headers[i], headers[i+1]); headers[i] == "Host" {
 			req.Host = headers[i+1]
 		}
 	}
@@ -113,6 +113,13 @@ func TestAWrongRequestIsRefusedByName(t *testing.T) {
 		{"no JSON", "POST", "/v1/tasks", "{", nil, 400, "", "not JSON"},
 		{"two values", "POST", "/v1/tasks", "{}{}", nil, 400, "", "behind"},
 		{"an unknown field", "POST", "/v1/tasks", `{"ulr":"x"}`, nil, 422, "ulr", "known field"},
+		{"no object", "POST", "/v1/tasks", `[]`, nil, 422, "body", "want an object"},
+		{"a label that is null", "POST", "/v1/tasks", `{"url":"http://127.0.0.1/","labels":{"a":null}}`, nil, 422, "labels.a", "want text"},
+		{"a label that is a number", "POST", "/v1/tasks/batch", `{"tasks":[{},{"labels":{"a":1}}]}`, nil, 422, "tasks[1].labels.a", "want text"},
+		{"a wrong type in a batch", "POST", "/v1/tasks/batch", `{"tasks":[{},{"priority":"high"}]}`, nil, 422, "tasks[1].priority", "whole number"},
+		{"half a character in a name", "POST", "/v1/tasks", `{"url":"http://127.0.0.1/","name":"a\\\ud83d\ud83d\ude00"}`, nil, 422, "name", `\ud83d`},
+		{"half a character in a label", "POST", "/v1/tasks", `{"url":"http://127.0.0.1/","labels":{"a":"\uDE00"}}`, nil, 422, "labels.a", `\uDE00`},
+		{"half a character in the name of a label", "POST", "/v1/tasks", `{"url":"http://127.0.0.1/","labels":{"\ud83dx":""}}`, nil, 422, "labels", `\ud83d`},
 		{"a wrong type", "POST", "/v1/tasks", `{"priority":"high"}`, nil, 422, "priority", "whole number"},
 		{"no target", "POST", "/v1/tasks", `{}`, nil, 422, "url", "exactly one target"},
 		{"two targets", "POST", "/v1/tasks", `{"url":"http://127.0.0.1/","handler":"h"}`, nil, 422, "url", "exactly one target"},
@@ -220,6 +227,15 @@ func TestKeysOfATask(t *testing.T) {
 		require.Equal(t, 201, code)
 		require.Equal(t, "[created conflict]", fmt.Sprint(itemStatuses(got)))
 	})
+	t.Run("a batch with one id twice is told so", func(t *testing.T) {
+		one := `{"id":"twin","url":"http://127.0.0.1:1/"}`
+		code, _, got := d.call(t, "POST", "/v1/tasks/batch", `{"atomic":true,"tasks":[`+one+`,`+one+`]}`)
+		require.Equal(t, 200, code)
+		require.Equal(t, "[skipped conflict]", fmt.Sprint(itemStatuses(got)))
+		problem := got["items"].([]any)[1].(map[string]any)["error"].(map[string]any)
+		require.Equal(t, "already_exists", problem["code"], "nothing was deleted: %s", problem["detail"])
+		require.Contains(t, problem["detail"], "another task of this batch has this id")
+	})
 }
 
 func itemStatuses(got map[string]any) (out []any) {
@@ -307,5 +323,5 @@ func TestEveryRouteIsInTheOpenAPIDocument(t *testing.T) {
 			require.NotEqual(t, 501, code, method+" "+path)
 		}
 	}
-	require.Equal(t, 21, n)
+	require.Equal(t, 22, n)
 }

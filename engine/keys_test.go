@@ -195,6 +195,10 @@ func TestANameThatNoPathCanHoldIsRefused(t *testing.T) {
 	require.Equal(t, 422, code, got)
 	code, _, _ = d.call(t, "POST", "/v1/tasks/f/signals/%C3%BC%2F..", "1", "Content-Type", "application/json")
 	require.Equal(t, 204, code)
+	code, _, got = d.call(t, "POST", "/v1/tasks/f/signals/long", `"`+strings.Repeat("x", 1_000_000)+`"`, "Content-Type", "application/json")
+	require.Equal(t, 204, code, got)
+	code, _, got = d.call(t, "POST", "/v1/tasks/f/signals/long", `"`+strings.Repeat("x", 1<<20)+`"`, "Content-Type", "application/json")
+	require.Equal(t, 413, code, got)
 }
 
 func TestARetryByHandWaitsForTheUniqueKey(t *testing.T) {
@@ -210,7 +214,7 @@ func TestARetryByHandWaitsForTheUniqueKey(t *testing.T) {
 	code, got := act(first["id"], "retry")
 	require.Equal(t, 409, code, got)
 	require.Equal(t, "already_exists", got["code"])
-	require.Contains(t, got["detail"], second["id"])
+	require.Equal(t, fmt.Sprintf("task %q: another task holds its unique key, cancel that one or wait for its end: %s", first["id"], second["id"]), got["detail"])
 	act(second["id"], "cancel")
 	code, _ = act(first["id"], "retry")
 	require.Equal(t, 200, code)

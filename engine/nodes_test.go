@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -179,5 +180,27 @@ func TestPrioritiesHoldOverPostgreSQL(t *testing.T) {
 	require.Less(t, low, n/5, "the highest priority does not come first")
 	for range n {
 		<-order
+	}
+}
+
+func TestAQueueIsSteeredAsItIsNowWhateverAnotherNodeDid(t *testing.T) {
+	es := nodesWith(t, 2, engine.Config{Roles: []engine.Role{engine.Accept}}, func(int, *engine.Engine) {})
+	var doors [2]*door
+	for i, e := range es {
+		server := httptest.NewServer(e.Handler(engine.HandlerConfig{}))
+		t.Cleanup(server.Close)
+		doors[i] = &door{url: server.URL}
+	}
+	for range 3 {
+		code, _, got := doors[0].call(t, "POST", "/v1/tasks", `{"handler":"h","queue":"q","delay":"1h"}`)
+		require.Equal(t, 201, code, got)
+		_, _, got = doors[1].call(t, "GET", "/v1/tasks?queue=q&state=scheduled", "")
+		require.Len(t, got["items"], 1)
+		_, _, got = doors[1].call(t, "POST", "/v1/queues/q/purge", "")
+		require.Equal(t, map[string]any{"purged": 1.0}, got)
+		code, _, got = doors[1].call(t, "DELETE", "/v1/queues/q", "")
+		require.Equal(t, 204, code, got)
+		code, _, got = doors[0].call(t, "GET", "/v1/queues/q", "")
+		require.Equal(t, 404, code, got)
 	}
 }

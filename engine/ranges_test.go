@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // labels is the JSON of so many labels.
@@ -119,4 +120,12 @@ func TestAListingAndAWaitReadTimesAsASubmissionDoes(t *testing.T) {
 		code, _, got := d.call(t, "GET", "/v1/tasks"+query, "")
 		require.Equal(t, want, code, "%s: %v", query, got)
 	}
+}
+
+func TestTheDefaultExpiryOfAFunctionIsATimeThatCanBeWritten(t *testing.T) {
+	d := openDoor(t, engine.Config{Roles: []engine.Role{engine.Accept}}, engine.HandlerConfig{})
+	code, _, got := d.call(t, "POST", "/v1/tasks", `{"function":"f","endpoint":"http://127.0.0.1:1","run_at":"9999-12-31T23:00:00Z"}`)
+	require.Equal(t, 201, code, got)
+	_, err := task.ParseTime(got["expires_at"].(string))
+	require.NoError(t, err)
 }

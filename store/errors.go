@@ -1,6 +1,10 @@
 package store
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/sendoff-dev/sendoff/task"
+)
 
 var (
 	// ErrNotFound says that no such task (queue, node) is stored.
@@ -53,3 +57,14 @@ var (
 	// ErrBadValue says that one value cannot be stored; the others of the batch are not affected.
 	ErrBadValue = errors.New("a value cannot be stored")
 )
+
+// KeyHeld is an ErrKeyHeld.
+type KeyHeld struct {
+	By task.ID // who has the key
+}
+
+// Error implements error.
+func (e KeyHeld) Error() string { return ErrKeyHeld.Error() + ": " + e.By.String() }
+
+// Is implements the interface of [errors.Is].
+func (KeyHeld) Is(target error) bool { return target == ErrKeyHeld }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -221,7 +220,7 @@ func Reclaim(id task.ID, keys []HeldKey, taken map[KeyName]*Taken, now int64) ([
 		switch {
 		case k.Kind != UniqueKey, had != nil && had.Entry.Task == id:
 		case had != nil && had.holds(now):
-			return nil, fmt.Errorf("%w: %s", ErrKeyHeld, had.Entry.Task)
+			return nil, KeyHeld{had.Entry.Task}
 		case k.WhileOpen:
 			entries = append(entries, KeyEntry{Kind: k.Kind, Namespace: k.Namespace, Hash: k.Hash, Task: id, WhileOpen: true})
 		}

@@ -109,6 +109,7 @@ const (
 // OnConflict says what to do when a unique key is taken.
 type OnConflict int16
 
+// The ways.
 const (
 	Return  OnConflict = 0 // answer with the task that has it
 	Reject  OnConflict = 1 // refuse
@@ -130,6 +131,7 @@ type Key struct {
 // InsertStatus says what became of a task that was to be stored.
 type InsertStatus int
 
+// The statuses.
 const (
 	Created  InsertStatus = iota + 1 // stored
 	Existing                         // a key says that it is there already: ID is that task

@@ -43,8 +43,8 @@ type retryAfterError struct {
 func (e *retryAfterError) Error() string { return e.err.Error() }
 func (e *retryAfterError) Unwrap() error { return e.err }
 
-// SnoozeFor, returned by a handler, has the task run again after a while. No
-// attempt is spent; the task's maximal age bounds how often.
+// SnoozeFor is an error that a handler returns to have the task run again after a
+// while. No attempt is spent; the task's maximal age bounds how often.
 func SnoozeFor(wait time.Duration) error { return &snoozeError{wait} }
 
 type snoozeError struct{ wait time.Duration }

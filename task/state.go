@@ -1,5 +1,7 @@
 package task
 
+import "slices"
+
 import "fmt"
 
 // State says where a task stands. Three states are final.
@@ -55,12 +57,7 @@ var legal = map[State][]State{
 // CanBecome tells whether the transition from s to next is legal. Leaving a
 // final state is legal for a manual retry only.
 func (s State) CanBecome(next State) bool {
-	for _, t := range legal[s] {
-		if t == next {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(legal[s], next)
 }
 
 // Reason says why a task is in its state.

@@ -3,6 +3,7 @@ package vet
 import (
 	"go/ast"
 	"go/token"
+	"slices"
 	"strings"
 )
 
@@ -23,12 +24,7 @@ type line struct {
 // has tells whether a finding of the rule is allowed at a position.
 func (a *allowances) has(pos token.Pos, code string) bool {
 	p := a.fset.Position(pos)
-	for _, c := range a.codes[line{p.Filename, p.Line}] {
-		if c == code {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(a.codes[line{p.Filename, p.Line}], code)
 }
 
 // readAllowances reads the allow comments. One with code before it holds for

@@ -73,6 +73,8 @@ var ops = map[string]op{
 	"Saga.Add":             {ordered: true, bodies: map[int]role{1: step}},
 	"Saga.Rollback":        {durable: true},
 	"Saga.RollbackOnError": {durable: true, inDefer: true},
+	"SignalWithStart":      {durable: true, types: map[int]string{0: "input", 2: "value"}},
+	"Handle.Cancel":        {durable: true},
 	"Handle.Wait":          {remote: true},
 }
 

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
 	"strings"
 )
 
@@ -12,7 +13,7 @@ func (c *inspection) concurrency(u *unit, s site) []finding {
 	switch n := s.node.(type) {
 	case *ast.GoStmt:
 		f := at(n, codeGoroutine, "a go statement in durable code")
-		f.edits = c.fixGo(u, s, n)
+		f.edits = c.fixGo(s, n)
 		return []finding{f}
 	case *ast.SendStmt:
 		if !inSelect(s.stack, n) {
@@ -50,8 +51,8 @@ func (c *inspection) under(e ast.Expr) types.Type {
 // inSelect tells whether a node is what a case of a select statement does,
 // which is reported itself.
 func inSelect(stack []ast.Node, n ast.Node) bool {
-	for i := len(stack) - 1; i >= 0; i-- {
-		switch p := stack[i].(type) {
+	for _, s := range slices.Backward(stack) {
+		switch p := s.(type) {
 		case *ast.CommClause:
 			return p.Comm != nil && contains(p.Comm, n)
 		case *ast.BlockStmt, *ast.FuncLit:
@@ -179,8 +180,8 @@ func operand(n ast.Node) ast.Expr {
 
 // enclosing is the innermost function around a node of a unit.
 func enclosing(u *unit, stack []ast.Node) ast.Node {
-	for i := len(stack) - 1; i >= 0; i-- {
-		if lit, ok := stack[i].(*ast.FuncLit); ok {
+	for _, s := range slices.Backward(stack) {
+		if lit, ok := s.(*ast.FuncLit); ok {
 			return lit
 		}
 	}
@@ -259,7 +260,7 @@ func (c *inspection) outside(u *unit, s site) []finding {
 	if h, bad := hazardOf(s.fn); bad {
 		f := at(call, codeOutside, h.what+" in durable code")
 		f.why, f.fix = h.why, h.fix
-		f.edits = c.fixCall(u, s, call)
+		f.edits = c.fixCall(s, call)
 		return []finding{f}
 	}
 	if s.op.name != "" {
@@ -312,8 +313,8 @@ func (c *inspection) recovered(u *unit, s site) []finding {
 	if !direct && (helper == nil || !helper.recover || helper.reaches) {
 		return nil
 	}
-	for i := len(s.stack) - 1; i >= 0; i-- {
-		d, ok := s.stack[i].(*ast.DeferStmt)
+	for i, v := range slices.Backward(s.stack) {
+		d, ok := v.(*ast.DeferStmt)
 		if !ok {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"go/printer"
 	"go/token"
 	"go/types"
+	"slices"
 	"strconv"
 
 	"golang.org/x/tools/go/analysis"
@@ -15,8 +16,8 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 // fixCall replaces a call by the operation that is on record, where that is a
 // matter of writing it.
-func (c *inspection) fixCall(u *unit, s site, call *ast.CallExpr) []analysis.SuggestedFix {
-	ctx, pkg := c.contextAt(u, s), c.importName(call.Pos())
+func (c *inspection) fixCall(s site, call *ast.CallExpr) []analysis.SuggestedFix {
+	ctx, pkg := c.contextAt(s), c.importName(call.Pos())
 	if ctx == "" || pkg == "" {
 		return nil
 	}
@@ -68,8 +69,8 @@ func operandText(text string, e ast.Expr) string {
 }
 
 // fixGo makes a branch of a go statement. The Future stays to be waited for.
-func (c *inspection) fixGo(u *unit, s site, g *ast.GoStmt) []analysis.SuggestedFix {
-	ctx, pkg := c.contextAt(u, s), c.importName(g.Pos())
+func (c *inspection) fixGo(s site, g *ast.GoStmt) []analysis.SuggestedFix {
+	ctx, pkg := c.contextAt(s), c.importName(g.Pos())
 	if ctx == "" || pkg == "" {
 		return nil
 	}
@@ -115,10 +116,10 @@ func (c *inspection) text(n ast.Node) string {
 // contextAt is the name of the context parameter of the innermost function
 // around a site that has one; "" when there is none or another thing has that
 // name there.
-func (c *inspection) contextAt(u *unit, s site) string {
-	for i := len(s.stack) - 1; i >= 0; i-- {
+func (c *inspection) contextAt(s site) string {
+	for _, v := range slices.Backward(s.stack) {
 		var params *ast.FieldList
-		switch n := s.stack[i].(type) {
+		switch n := v.(type) {
 		case *ast.FuncLit:
 			params = n.Type.Params
 		case *ast.FuncDecl:

@@ -29,8 +29,8 @@ func (c *inspection) dropped(u *unit) []finding {
 
 // unused tells whether a call's result goes nowhere.
 func unused(stack []ast.Node, call *ast.CallExpr) bool {
-	for i := len(stack) - 1; i >= 0; i-- {
-		switch p := stack[i].(type) {
+	for _, s := range slices.Backward(stack) {
+		switch p := s.(type) {
 		case *ast.ParenExpr:
 			continue
 		case *ast.ExprStmt, *ast.DeferStmt:
@@ -98,10 +98,10 @@ func (c *inspection) names() []finding {
 
 // block is the innermost block around a node, nil at package level.
 func block(stack []ast.Node) ast.Node {
-	for i := len(stack) - 1; i >= 0; i-- {
-		switch stack[i].(type) {
+	for _, s := range slices.Backward(stack) {
+		switch s.(type) {
 		case *ast.BlockStmt, *ast.CaseClause, *ast.CommClause:
-			return stack[i]
+			return s
 		}
 	}
 	return nil

@@ -143,7 +143,7 @@ func siblings() []int {
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", os.Getppid()))
 	for _, list := range lists {
 		b, _ := os.ReadFile(list)
-		for _, f := range strings.Fields(string(b)) {
+		for f := range strings.FieldsSeq(string(b)) {
 			if pid, err := strconv.Atoi(f); err == nil && pid != os.Getpid() {
 				pids = append(pids, pid)
 			}

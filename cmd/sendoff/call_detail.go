@@ -87,7 +87,7 @@ func failureLines(lead string, e *sendoff.FunctionError) []string {
 	if e.Traceback == "" {
 		return lines
 	}
-	for _, l := range strings.Split(strings.TrimRight(e.Traceback, "\n"), "\n") {
+	for l := range strings.SplitSeq(strings.TrimRight(e.Traceback, "\n"), "\n") {
 		lines = append(lines, strings.Repeat(" ", len(lead))+clean(l))
 	}
 	return lines

@@ -140,8 +140,8 @@ func newForest(most int) *forest {
 // put adds a call or replaces what is known of it; it returns what was.
 func (f *forest) put(c *call) (before *call) {
 	before = f.calls[c.key]
-	switch {
-	case before == nil:
+	switch before {
+	case nil:
 		f.total++
 	default:
 		c.folded, c.steps, c.input, c.peeked = before.folded, before.steps, before.input, before.peeked

@@ -39,19 +39,17 @@ func newFeed(e *engine.Engine, f *forest, change func(was, is *call)) *feed {
 // unfinished are the states of calls that go on.
 var unfinished = []task.State{task.Scheduled, task.Ready, task.Running, task.Suspended, task.Blocked}
 
-// resume takes the trees of an earlier run into view whose calls go on, and
-// returns how many calls that are.
-func (f *feed) resume(ctx context.Context) (open int, err error) {
+// resume takes the trees of an earlier run into view whose calls go on.
+func (f *feed) resume(ctx context.Context) error {
 	filter := operate.Filter{States: unfinished, Limit: feedBatch, CreatedBefore: f.from}
 	roots := map[task.ID]bool{}
 	for len(f.forest.calls) < f.forest.most {
 		page, err := f.engine.Tasks().List(ctx, filter)
 		if err != nil {
-			return open, err
+			return err
 		}
 		for i := range page.Items {
 			t := &page.Items[i]
-			open++
 			if root := t.Root; !root.IsZero() && !roots[root] {
 				roots[root] = true
 				f.takeTree(ctx, root)
@@ -64,7 +62,7 @@ func (f *feed) resume(ctx context.Context) (open int, err error) {
 	}
 	f.news = f.news[:0]
 	f.forest.trim()
-	return open, nil
+	return nil
 }
 
 func (f *feed) takeTree(ctx context.Context, root task.ID) {

@@ -149,7 +149,7 @@ func TestATaskIsEnqueuedDeliveredAndShown(t *testing.T) {
 	code, out, errs = sendoffCmd(t, "tasks", "delete", "wrong", "none", "flaky")
 	require.Equal(t, exitError, code)
 	require.Equal(t, "wrong  deleted\nflaky  deleted\n", out)
-	require.Contains(t, errs, "none: not found")
+	require.Contains(t, errs, `sendoff: task "none": not found`)
 
 	signals <- syscall.SIGTERM
 	require.NoError(t, <-ended)

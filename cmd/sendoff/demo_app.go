@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"sync"
@@ -89,9 +90,7 @@ func (a *demoApp) statuses() map[int]int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	out := map[int]int{}
-	for s, n := range a.answered {
-		out[s] = n
-	}
+	maps.Copy(out, a.answered)
 	return out
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,7 +25,7 @@ type enqueueCmd struct {
 	Handler string `placeholder:"NAME" help:"Go handler to call instead, in a program that embeds the engine."`
 
 	Function string `placeholder:"NAME" help:"Durable function to call instead, of the app at --endpoint."`
-	Endpoint string `placeholder:"URL" help:"App that serves the function; default DISPATCH_ENDPOINT_URL." env:"DISPATCH_ENDPOINT_URL"`
+	Endpoint string `placeholder:"URL" help:"App that serves the function; default DISPATCH_ENDPOINT_URL."`
 
 	Payload     string   `short:"p" placeholder:"JSON|@FILE|-" help:"What to send: JSON as it stands, the content of a file, or stdin."`
 	ContentType string   `placeholder:"TYPE" help:"Of the payload; default application/json."`
@@ -122,7 +123,9 @@ func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 		return none, usage("what is the task? give a URL, or --handler NAME, or --function NAME\nsee: sendoff enqueue --help")
 	case c.Target != "" && c.Handler != "", c.Target != "" && c.Function != "", c.Handler != "" && c.Function != "":
 		return none, usage("give one of a URL, --handler and --function")
-	case c.Function != "" && c.Endpoint == "":
+	case c.Function == "" && c.Endpoint != "":
+		return none, usage("--endpoint %s: belongs to --function NAME", c.Endpoint)
+	case c.Function != "" && c.endpoint() == "":
 		return none, usage("--function %s: which app serves it? give its URL with --endpoint", c.Function)
 	case c.Delay < 0:
 		return none, usage("--delay %s: want a positive duration such as 90s", c.Delay)
@@ -146,7 +149,7 @@ func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 		IdempotencyKey: c.IdempotencyKey,
 	}
 	if c.Function != "" {
-		spec.Function, spec.Endpoint = c.Function, c.Endpoint
+		spec.Function, spec.Endpoint = c.Function, c.endpoint()
 	}
 	if c.MaxAttempts != nil || c.MinBackoff != nil {
 		spec.Retry = &sendoff.Retry{MaxAttempts: valueOf(c.MaxAttempts), MinBackoff: valueOf(c.MinBackoff)}
@@ -155,6 +158,12 @@ func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 		spec.Unique = &sendoff.Unique{Key: c.UniqueKey}
 	}
 	return spec, c.fill(&spec, stdin)
+}
+
+// endpoint is the app that serves a function. The variable belongs to functions
+// only, so it is no flag's: it is there under sendoff run, whatever the task is.
+func (c *enqueueCmd) endpoint() string {
+	return cmp.Or(c.Endpoint, os.Getenv("DISPATCH_ENDPOINT_URL"))
 }
 
 // isZero tells whether a zero was given, which the API takes for nothing.

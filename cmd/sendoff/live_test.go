@@ -101,6 +101,15 @@ func golden(t *testing.T, name, got string) {
 	require.Equal(t, string(want), got)
 }
 
+func TestTheHelpOfRunNamesTheKeysOfTheLiveView(t *testing.T) {
+	help := strings.ReplaceAll(runCmd{}.Help(), "\n", " ")
+	for _, key := range strings.Split((&liveView{}).help(), "  ") {
+		name, what, _ := strings.Cut(key, " ")
+		require.Contains(t, help, strings.ReplaceAll(name, "/", " and ")+" ", key)
+		require.Contains(t, help, what, key)
+	}
+}
+
 func TestEverySizeOfTerminalIsDrawnOn(t *testing.T) {
 	rows := grove().rows(treeView{})
 	for columns := 1; columns < 50; columns++ {

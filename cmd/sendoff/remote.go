@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/sendoff-dev/sendoff"
 )
@@ -26,7 +27,7 @@ func newClient(url, key string) (*sendoff.Client, error) {
 }
 
 // eachOf does the same with several ids and goes on after a failure. It returns
-// what it did and the errors, with the ids they belong to when there are several.
+// what it did and the errors, each with its id when there are several.
 func eachOf[T any](ids []string, do func(id string) (T, error)) ([]T, error) {
 	var done []T
 	var errs []error
@@ -38,10 +39,18 @@ func eachOf[T any](ids []string, do func(id string) (T, error)) ([]T, error) {
 		case len(ids) == 1:
 			return nil, err
 		default:
-			errs = append(errs, errors.New(id+": "+explain(err)))
+			errs = append(errs, errors.New(about(id, explain(err))))
 		}
 	}
 	return done, errors.Join(errs...)
+}
+
+// about puts an id before a text that does not name it.
+func about(id, text string) string {
+	if strings.Contains(text, id) {
+		return text
+	}
+	return id + ": " + text
 }
 
 // list is how every listing is printed as JSON: as the API does.

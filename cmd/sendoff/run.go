@@ -39,8 +39,10 @@ func (runCmd) Help() string {
 The command gets DISPATCH_API_URL, DISPATCH_API_KEY, DISPATCH_ENDPOINT_ADDR, DISPATCH_ENDPOINT_URL,
 DISPATCH_VERIFICATION_KEY, SENDOFF_URL and SENDOFF_API_KEY; all other variables are its own.
 
-With --db unfinished calls go on in the next run. Keys of the live view: q quit, tab logs or tree, up and down select,
-enter details of a call, esc back.`
+With --db unfinished calls go on in the next run.
+
+Keys of the live view: q quit, tab logs or tree, up and down select a call, enter details of it, left and right fold
+what is below it, c cancel it, r retry it, f only what failed, esc back.`
 }
 
 // Run picks the form.

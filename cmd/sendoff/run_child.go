@@ -25,7 +25,7 @@ type child struct {
 
 // startChild starts a command whose output goes to the two writers.
 func startChild(args, env []string, stdout, stderr io.Writer) (*child, error) {
-	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx // it is ended by signals
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, stdout, stderr
 	group(cmd)
 	cmd.WaitDelay = 2 * time.Second // for what it left behind with our pipes

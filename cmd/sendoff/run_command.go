@@ -33,7 +33,7 @@ func (c *runCmd) runCommand(ctx context.Context, t *terminal) error {
 	view := c.newView(t, t.stdout)
 	defer view.leave()
 	s.view = quietView{}
-	if _, err := s.feed.resume(ctx); err != nil {
+	if err := s.feed.resume(ctx); err != nil {
 		return err
 	}
 	app, err := s.appAddr(ctx)

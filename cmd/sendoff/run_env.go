@@ -31,8 +31,13 @@ type variable struct{ name, value string }
 // commandEnv is what a command gets besides its own environment.
 func commandEnv(server, key, app string, keys *httpsig.Keys) []variable {
 	return []variable{
-		{envURL, server}, {envKey, key}, {envAddr, app}, {envEndpoint, "http://" + app}, {envVerify, keys.PublicKeyPEM()},
-		{"SENDOFF_URL", server}, {"SENDOFF_API_KEY", key},
+		{envURL, server},
+		{envKey, key},
+		{envAddr, app},
+		{envEndpoint, "http://" + app},
+		{envVerify, keys.PublicKeyPEM()},
+		{"SENDOFF_URL", server},
+		{"SENDOFF_API_KEY", key},
 	}
 }
 

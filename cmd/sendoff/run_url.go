@@ -41,7 +41,7 @@ func (c *runCmd) serveURL(ctx context.Context, t *terminal) error {
 	defer s.server.close()
 	s.endpoint = endpoint
 	s.view = quietView{}
-	if _, err := s.feed.resume(ctx); err != nil {
+	if err := s.feed.resume(ctx); err != nil {
 		return err
 	}
 	s.lost = slices.DeleteFunc(s.expected(), func(e string) bool { return e == endpoint })

@@ -152,7 +152,7 @@ func redacted(dsn string) string {
 func openError(err error) error {
 	switch {
 	case errors.Is(err, store.ErrInUse):
-		return fmt.Errorf("%w\nstop the other server, or give this one a file of its own with --db FILE; several servers share a database with --db postgres://...", err)
+		return fmt.Errorf("%w\nstop the other server, or give this one a file of its own with --db FILE; several servers share a database with --db postgres://HOST/NAME", err)
 	case errors.Is(err, store.ErrBroken):
 		return fmt.Errorf("%w\nrestore a backup of the file, or see docs/operations.md for how to save what can be read", err)
 	}

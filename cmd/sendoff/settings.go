@@ -137,3 +137,34 @@ func (r *resolver) source(ctx *kong.Context, flag *kong.Flag) string {
 	}
 	return "default"
 }
+
+// unknownVariables returns the variables of the environment that are named as
+// settings are and that no command reads. What orchestrators set for a service
+// called sendoff is left out.
+func unknownVariables(app *kong.Application, environ []string) (unknown []string) {
+	known := map[string]bool{}
+	var add func(*kong.Node)
+	add = func(n *kong.Node) {
+		for _, f := range n.Flags {
+			for _, name := range f.Envs {
+				known[name] = true
+			}
+		}
+		for _, child := range n.Children {
+			add(child)
+		}
+	}
+	add(app.Node)
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		rest, ours := strings.CutPrefix(name, "SENDOFF_")
+		if ours && !known[name] && !slices.Contains(elsewhere, rest) && !strings.HasPrefix(rest, "PORT") && !strings.HasPrefix(rest, "SERVICE_") {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	return unknown
+}
+
+// elsewhere are variables that apps and tests read.
+var elsewhere = []string{"URL", "API_KEY", "WEBHOOK_SECRET", "CHAOS", "UNSAFE_SYNCHRONOUS"}

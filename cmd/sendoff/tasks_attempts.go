@@ -9,7 +9,10 @@ import (
 	"github.com/sendoff-dev/sendoff"
 )
 
-type tasksAttemptsCmd struct{ someTasks }
+type tasksAttemptsCmd struct {
+	someTasks
+	Limit int `short:"n" default:"0" placeholder:"N" help:"At most so many of each, from the oldest; 0 = all that are kept."`
+}
 
 // attemptsOf is what --json prints for each task when several are asked for.
 type attemptsOf struct {
@@ -19,12 +22,15 @@ type attemptsOf struct {
 
 // Run lists attempts.
 func (c *tasksAttemptsCmd) Run(ctx context.Context, t *terminal) error {
+	if c.Limit < 0 {
+		return usage("--limit %d: want 0 or more", c.Limit)
+	}
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
 	found, err := eachOf(c.IDs, func(id string) (attemptsOf, error) {
-		attempts, err := client.Attempts(ctx, id)
+		attempts, err := c.attempts(ctx, client, id)
 		return attemptsOf{id, attempts}, err
 	})
 	switch {
@@ -43,6 +49,20 @@ func (c *tasksAttemptsCmd) Run(ctx context.Context, t *terminal) error {
 		printAttempts(t, f.Items)
 	}
 	return err
+}
+
+// attempts reads pages until there are enough.
+func (c *tasksAttemptsCmd) attempts(ctx context.Context, client *sendoff.Client, id string) (all []sendoff.Attempt, err error) {
+	for cursor := ""; ; {
+		page, next, err := client.AttemptsPage(ctx, id, cursor)
+		if all = append(all, page...); c.Limit > 0 && len(all) >= c.Limit {
+			return all[:c.Limit], err
+		}
+		if err != nil || next == "" {
+			return all, err
+		}
+		cursor = next
+	}
 }
 
 func printAttempts(t *terminal, attempts []sendoff.Attempt) {

@@ -91,7 +91,7 @@ func build(s *Submission, lane int32, priority int16, now int64) store.NewTask {
 	case !s.ExpiresAt.IsZero():
 		t.ExpiresAt = s.ExpiresAt.UnixMicro()
 	case s.Spec.Kind == task.Function:
-		t.ExpiresAt = max(t.RunAt, now) + task.DefaultExpiration.Microseconds()
+		t.ExpiresAt = min(max(t.RunAt, now)+task.DefaultExpiration.Microseconds(), latest.UnixMicro())
 	}
 	if g := s.Signal; g != nil {
 		t.Tell = []store.Message{{Kind: store.Signal, Name: g.Name, Body: g.Value}}
@@ -113,8 +113,10 @@ func keysOf(s *Submission) []store.Key {
 		keys = append(keys, store.Key{Kind: store.ClientIDKey, Namespace: ns, Hash: ClientIDHash(s.Spec.ClientID)})
 	}
 	if u := s.Unique; u != nil {
-		keys = append(keys, store.Key{Kind: store.UniqueKey, Namespace: ns, Hash: store.HashOf([]byte(s.Queue), []byte(u.Key)),
-			TTL: u.Window.Microseconds(), WhileOpen: u.WhileOpen || u.Window == 0, OnConflict: u.OnConflict})
+		keys = append(keys, store.Key{
+			Kind: store.UniqueKey, Namespace: ns, Hash: store.HashOf([]byte(s.Queue), []byte(u.Key)),
+			TTL: u.Window.Microseconds(), WhileOpen: u.WhileOpen || u.Window == 0, OnConflict: u.OnConflict,
+		})
 	}
 	return keys
 }
@@ -126,8 +128,10 @@ func idempotencyKeys(s *Submission) []store.Key {
 	if s.IdempotencyKey == "" {
 		return nil
 	}
-	request := store.Key{Kind: store.IdempotencyKey, Namespace: store.DefaultNamespace, Hash: store.HashOf([]byte(s.IdempotencyKey)),
-		Body: s.Fingerprint, TTL: idempotencyTTL.Microseconds(), Shared: s.Item > 0}
+	request := store.Key{
+		Kind: store.IdempotencyKey, Namespace: store.DefaultNamespace, Hash: store.HashOf([]byte(s.IdempotencyKey)),
+		Body: s.Fingerprint, TTL: idempotencyTTL.Microseconds(), Shared: s.Item > 0,
+	}
 	if !request.Shared {
 		return []store.Key{request}
 	}

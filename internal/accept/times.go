@@ -6,6 +6,9 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
+// latest is the last time that RFC 3339 can write.
+var latest = time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
+
 func checkTimes(bad *task.Invalid, s *Submission, now int64) {
 	task.DelaySpan.Check(bad, "delay", s.Delay)
 	if s.Delay > 0 && !s.RunAt.IsZero() {

@@ -36,8 +36,10 @@ type laneName struct{ queue, pool string }
 
 // New returns a catalog that knows nothing yet; call Refresh once before use.
 func New(s store.Catalog) *Catalog {
-	return &Catalog{store: s, byName: map[laneName]store.Lane{}, byID: map[int32]store.Lane{}, queues: map[string]store.Queue{},
-		stale: make(chan struct{}, 1)}
+	return &Catalog{
+		store: s, byName: map[laneName]store.Lane{}, byID: map[int32]store.Lane{}, queues: map[string]store.Queue{},
+		stale: make(chan struct{}, 1),
+	}
 }
 
 // Refresh reads everything anew.

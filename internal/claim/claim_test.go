@@ -253,6 +253,8 @@ func TestClaimsAreClosedWhenTheirTasksAreSettled(t *testing.T) {
 		defer stop()
 		r.Wake(r.insert(r.draft(5), r.draft(5)))
 		time.Sleep(5 * time.Second)
+		r.floor.mu.Lock()
+		defer r.floor.mu.Unlock()
 		s, err := r.Snapshot(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, s.Claims)

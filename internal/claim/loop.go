@@ -56,7 +56,7 @@ type Loop struct {
 
 	signal  chan struct{} // capacity 1: woken, or a slot is free
 	tasks   sync.WaitGroup
-	runs    context.Context // of the attempts
+	runs    context.Context //nolint:containedctx // of the attempts, until stop or cancel ends them
 	cancel  context.CancelCauseFunc
 	turns   int       // claims made
 	tidy    bool      // a look has come by: done claims are closed now
@@ -85,8 +85,10 @@ func New(cfg Config) *Loop {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	l := &Loop{cfg: cfg, lines: newLines(), woken: map[lineKey]int64{}, open: map[task.ID]int{},
-		flying: map[task.ID]*flight{}, signal: make(chan struct{}, 1)}
+	l := &Loop{
+		cfg: cfg, lines: newLines(), woken: map[lineKey]int64{}, open: map[task.ID]int{},
+		flying: map[task.ID]*flight{}, signal: make(chan struct{}, 1),
+	}
 	l.runs, l.cancel = context.WithCancelCause(context.Background())
 	return l
 }
@@ -279,7 +281,7 @@ func (l *Loop) start(claim task.ID, tasks []store.Claimed) {
 	ctxs := make([]context.Context, len(tasks))
 	for i := range tasks {
 		f := &flight{token: tasks[i].Token, started: now}
-		ctxs[i], f.cancel = context.WithCancelCause(l.runs)
+		ctxs[i], f.cancel = context.WithCancelCause(l.runs) //nolint:fatcontext // one each, not nested
 		if old := l.flying[tasks[i].ID]; old != nil {
 			old.cancel(errTakenBack)
 		}

@@ -76,8 +76,10 @@ func (a *active) busy() *denial {
 const maxTokens = 1 << 14
 
 func newCache(size int, ttl time.Duration) *cache {
-	return &cache{size: size, ttl: ttl, order: list.New(), byID: make(map[string]*list.Element),
-		busy: make(map[string]*active), last: make(map[string]int64), recent: make([]string, maxTokens)}
+	return &cache{
+		size: size, ttl: ttl, order: list.New(), byID: make(map[string]*list.Element),
+		busy: make(map[string]*active), last: make(map[string]int64), recent: make([]string, maxTokens),
+	}
 }
 
 // begin marks an attempt as under way and takes the run out, if it is there. A

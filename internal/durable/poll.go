@@ -49,7 +49,7 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 	if j.server() != nil {
 		offset := r.log.Taken()
 		segment := r.log.Take(r.log.Pending())
-		res.Report = j.report(&sendoffv1.RunReport{Append: &sendoffv1.Append{Offset: offset, Segment: segment}, Cancel: canceled, Prompt: prompt, Received: r.received()})
+		res.Report = j.report(&sendoffv1.RunReport{Append: &sendoffv1.Append{Offset: offset, Segment: segment}, Cancel: canceled, Prompt: prompt})
 		j.keep.length, j.keep.writer = r.log.Taken(), j.token()
 		return res
 	}
@@ -60,7 +60,7 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 		return temporary("journal", err.Error())
 	}
 	if j.req.GetContext() != nil {
-		res.Report = j.report(&sendoffv1.RunReport{Cancel: canceled, Prompt: prompt, Received: r.received()})
+		res.Report = j.report(&sendoffv1.RunReport{Cancel: canceled, Prompt: prompt})
 	}
 	poll.State = &sdkv1.Poll_TypedCoroutineState{TypedCoroutineState: state}
 	j.keep.state = hashState(state)

@@ -100,7 +100,6 @@ type attempt struct {
 	sendoff  bool      // the server is a Sendoff server
 	virtual  bool
 	flush    func(ctx context.Context, segment []byte, offset int64) error
-	listener *listener // nil = the server tells nothing beside the request
 }
 
 func newRun(h *Host, info Info, w *journal.Writer) *Run {
@@ -162,9 +161,7 @@ func (r *Run) advance(ctx context.Context, a attempt) error {
 				r.fail(&PanicError{Value: p, Stack: debug.Stack()})
 			}
 		}()
-		listening, quiet := context.WithCancel(ctx)
-		defer quiet()
-		r.drive(listening)
+		r.drive(ctx)
 	}()
 	<-done
 	if !stop() && !errors.Is(r.failure, errInterrupted) { // whatever came of it, the code may have seen its context end

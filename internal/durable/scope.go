@@ -15,7 +15,7 @@ type scopeKey struct{}
 // scope is a context of a run that can be canceled: that of a branch, or one
 // with a durable deadline. It knows the branch that may use it.
 type scope struct {
-	context.Context // from context.WithCancelCause
+	context.Context //nolint:containedctx // from context.WithCancelCause: a scope is one
 	stop            context.CancelCauseFunc
 	branch          *Branch
 	parent          *scope
@@ -113,7 +113,7 @@ func cause(ctx context.Context) error {
 	if err == nil {
 		err = ctx.Err()
 	}
-	if err == context.Canceled || err == context.DeadlineExceeded {
+	if err == context.Canceled || err == context.DeadlineExceeded { //nolint:errorlint // a cause of the user's that wraps one stays as it is
 		return EndedError{err}
 	}
 	return err

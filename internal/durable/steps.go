@@ -67,8 +67,7 @@ const (
 	showRounds = 10
 )
 
-// waitForSteps waits for the end of a step, for the next timer, or for what the
-// server tells.
+// waitForSteps waits for the end of a step, or for the next timer.
 func (r *Run) waitForSteps(ctx context.Context) {
 	n := r.log.Pending()
 	if r.cut >= 0 {
@@ -81,9 +80,7 @@ func (r *Run) waitForSteps(ctx context.Context) {
 			return
 		}
 	}
-	r.listen(ctx)
 	r.waitFor(ctx, r.untilTimer(limit))
-	r.hear()
 }
 
 func (r *Run) startStep(f *Future) {
@@ -97,7 +94,10 @@ func (r *Run) startStep(f *Future) {
 			r.mu.Lock()
 			r.ended = append(r.ended, stepEnd{f, end})
 			r.mu.Unlock()
-			r.wakeUp()
+			select {
+			case r.notify <- struct{}{}:
+			default:
+			}
 		})
 	}()
 }
@@ -144,7 +144,7 @@ type stepKey struct{}
 
 // stepContext is the context of a step: that of its branch without the right to
 // use durable operations.
-type stepContext struct{ context.Context }
+type stepContext struct{ context.Context } //nolint:containedctx // it is one
 
 // Value implements context.Context.
 func (c stepContext) Value(key any) any {

@@ -43,7 +43,7 @@ func hasLongNumber(text []byte) bool {
 // types.
 func settle(v reflect.Value) {
 	if v.CanAddr() {
-		if _, own := v.Addr().Interface().(json.Unmarshaler); own {
+		if _, own := reflect.TypeAssert[json.Unmarshaler](v.Addr()); own {
 			return
 		}
 	}

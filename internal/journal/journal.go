@@ -27,6 +27,7 @@ var ErrDamaged = errors.New("the journal is damaged")
 // Kind is the kind of an entry.
 type Kind uint8
 
+// The kinds.
 const (
 	Header  Kind = 1
 	Command Kind = 2

@@ -62,8 +62,10 @@ func (o *Operator) Attempts(ctx context.Context, id, cursor string, limit int) (
 	case more:
 		page.Next = base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(last)))
 	case last < t.Token && (t.State == task.Running || t.State == task.Succeeded):
-		page.Items = append(page.Items, store.AttemptRow{Token: t.Token, Run: t.Run, Number: t.Failures + 1, Node: t.Node, StartedAt: t.LastStarted,
-			FinishedAt: t.FinishedAt, Outcome: lastOutcome(&t), Code: lastCode(&t)})
+		page.Items = append(page.Items, store.AttemptRow{
+			Token: t.Token, Run: t.Run, Number: t.Failures + 1, Node: t.Node, StartedAt: t.LastStarted,
+			FinishedAt: t.FinishedAt, Outcome: lastOutcome(&t), Code: lastCode(&t),
+		})
 	}
 	return page, nil
 }

@@ -60,7 +60,7 @@ func (o *Operator) markEarlier(ctx context.Context, tasks []Task) error {
 			continue
 		}
 		asked++
-		r, err := o.cfg.Store.Resume(ctx, t.ID, 0, 1, 0)
+		r, err := o.cfg.Store.Resume(ctx, t.ID, 1, 0)
 		if err != nil {
 			return err
 		}
@@ -143,7 +143,6 @@ func (o *Operator) Signal(ctx context.Context, id, name string, value []byte) er
 	}
 	woken, err := o.cfg.Store.Signal(ctx, found, name, value)
 	o.wake(woken)
-	o.Told(found)
 	return named(id, err)
 }
 
@@ -161,7 +160,7 @@ func (o *Operator) CancelCalls(ctx context.Context, parent task.ID, correlations
 
 // CancelStale cancels the calls that a function made before it was restarted.
 func (o *Operator) CancelStale(ctx context.Context, parent task.ID) error {
-	r, err := o.cfg.Store.Resume(ctx, parent, 0, 1, 0)
+	r, err := o.cfg.Store.Resume(ctx, parent, 1, 0)
 	if err != nil {
 		return err
 	}
@@ -171,8 +170,9 @@ func (o *Operator) CancelStale(ctx context.Context, parent task.ID) error {
 }
 
 // cancelBelow cancels the calls below a task that match, callers before their
-// calls, and those below a call that does not match are left alone. A call that
-// is just being made is found in another pass.
+// calls, so that none is resumed by the end of what it called. Those below a call
+// that does not match are left alone. A call that is just being made is found in
+// another pass.
 func (o *Operator) cancelBelow(ctx context.Context, top task.ID, match func(*store.Row) bool) error {
 	for range 5 {
 		rows, err := o.cfg.Store.Rows(ctx, []task.ID{top})
@@ -190,27 +190,36 @@ func (o *Operator) cancelBelow(ctx context.Context, top task.ID, match func(*sto
 		if len(open) == 0 {
 			return nil
 		}
-		if err := o.cancelAll(ctx, open); err != nil {
-			return err
+		for _, generation := range open {
+			if err := o.cancelAll(ctx, generation); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func unfinished(calls []store.Row, top task.ID, match func(*store.Row) bool) (open []task.ID) {
-	family := map[task.ID]bool{top: true}
+// unfinished picks the calls that are to be canceled, by how far they are below the
+// top. It gets callers before their calls.
+func unfinished(calls []store.Row, top task.ID, match func(*store.Row) bool) (generations [][]task.ID) {
+	depth := map[task.ID]int{top: 0}
 	for i := range calls {
 		row := &calls[i]
 		detached := row.Flags&store.FlagParent == 0 && !row.State.Final()
-		if !family[row.Parent] || detached || !match(row) {
+		above, family := depth[row.Parent]
+		if !family || detached || !match(row) {
 			continue
 		}
-		family[row.ID] = true
-		if !row.State.Final() {
-			open = append(open, row.ID)
+		depth[row.ID] = above + 1
+		if row.State.Final() {
+			continue
 		}
+		for len(generations) <= above {
+			generations = append(generations, nil)
+		}
+		generations[above] = append(generations[above], row.ID)
 	}
-	return open
+	return generations
 }
 
 func (o *Operator) cancelAll(ctx context.Context, ids []task.ID) error {

@@ -107,9 +107,11 @@ func (o *Operator) query(ctx context.Context, f *Filter) (store.Query, error) {
 		q.Root = root
 	}
 	if f.Queue != "" {
-		q.Lanes = []int32{}
-		for _, l := range o.cfg.Catalog.Lanes(func(l store.Lane) bool { return l.Queue == f.Queue }) {
-			q.Lanes = append(q.Lanes, l.ID)
+		if q.Lanes = o.lanesOf(f.Queue); len(q.Lanes) == 0 { // another node may know it
+			if err := o.cfg.Catalog.Refresh(ctx); err != nil {
+				return q, err
+			}
+			q.Lanes = o.lanesOf(f.Queue)
 		}
 	}
 	if !f.CreatedAfter.IsZero() {
@@ -126,6 +128,15 @@ func (o *Operator) query(ctx context.Context, f *Filter) (store.Query, error) {
 		q.Before = task.ID(b)
 	}
 	return q, nil
+}
+
+// lanesOf lists the lanes of a queue, as far as they are known; never nil.
+func (o *Operator) lanesOf(queue string) []int32 {
+	ids := []int32{}
+	for _, l := range o.cfg.Catalog.Lanes(func(l store.Lane) bool { return l.Queue == queue }) {
+		ids = append(ids, l.ID)
+	}
+	return ids
 }
 
 func cursorOf(id task.ID) string { return base64.RawURLEncoding.EncodeToString(id[:]) }

@@ -110,6 +110,9 @@ func (o *Operator) Resolve(ctx context.Context, id string) (task.ID, error) {
 
 // named says which task an error of the store is about.
 func named(id string, err error) error {
+	if held, ok := errors.AsType[store.KeyHeld](err); ok {
+		return fmt.Errorf("task %q: %w", id, held)
+	}
 	for _, known := range []error{store.ErrNotFound, store.ErrFinal, store.ErrNotFinal, store.ErrRunning, store.ErrNotFunction} {
 		if errors.Is(err, known) {
 			return fmt.Errorf("task %q: %w", id, known)

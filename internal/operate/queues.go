@@ -33,15 +33,14 @@ func (o *Operator) Queue(ctx context.Context, name string) (Queue, error) {
 	return Queue{q.Name, q.Paused, q.CreatedAt}, err
 }
 
+// queue reads all queues anew: another node may have made, deleted or paused this
+// one since our copy was read.
 func (o *Operator) queue(ctx context.Context, name string) (store.Queue, error) {
-	q, ok := o.cfg.Catalog.Queue(name)
-	if ok && q.CreatedAt != 0 {
-		return q, nil
-	}
 	if err := o.cfg.Catalog.Refresh(ctx); err != nil {
-		return q, err
+		return store.Queue{}, err
 	}
-	if q, ok = o.cfg.Catalog.Queue(name); !ok {
+	q, ok := o.cfg.Catalog.Queue(name)
+	if !ok {
 		return q, unknownQueue(name)
 	}
 	return q, nil
@@ -90,10 +89,7 @@ func (o *Operator) Purge(ctx context.Context, name string) (int, error) {
 	if _, err := o.queue(ctx, name); err != nil {
 		return 0, err
 	}
-	var lanes []int32
-	for _, l := range o.cfg.Catalog.Lanes(func(l store.Lane) bool { return l.Queue == name }) {
-		lanes = append(lanes, l.ID)
-	}
+	lanes := o.lanesOf(name)
 	const batch = 1000
 	for total := 0; ; {
 		n, woken, err := o.cfg.Store.Purge(ctx, lanes, batch)

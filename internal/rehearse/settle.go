@@ -15,7 +15,6 @@ import (
 func (s *Scheduler) settle(a answer) {
 	t := a.t
 	t.running = false
-	t.ring()
 	lost := s.chance(s.Lose)
 	a.ok(!lost || s.Shuffle.IntN(2) == 0)
 	if s.Observe != nil {
@@ -50,28 +49,27 @@ func (s *Scheduler) settle(a answer) {
 	}
 	switch d := a.res.GetDirective().(type) {
 	case *sdkv1.RunResponse_Poll:
-		s.consume(t, report)
+		s.consume(t, a.req)
 		s.poll(t, d.Poll, report.GetPrompt())
 	case *sdkv1.RunResponse_Exit:
-		s.exit(t, a.res, d.Exit)
+		s.exit(t, a.req, a.res, d.Exit)
 	default:
 		s.end(t, a.res.GetStatus(), failure(a.res.GetStatus().String(), "no directive"))
 	}
 }
 
-// consume forgets what an attempt was told that was carried out.
-func (s *Scheduler) consume(t *task, report *sendoffv1.RunReport) {
-	results, signals := t.told(report)
+// consume forgets what a request brought that was carried out.
+func (s *Scheduler) consume(t *task, req *sdkv1.RunRequest) {
 	t.attempt = 0
 	t.pollFail = nil
-	for _, r := range results {
+	for _, r := range req.GetPollResult().GetResults() {
 		if i := slices.Index(t.inbox, r); i >= 0 {
 			t.inbox = slices.Delete(t.inbox, i, i+1)
 			t.old = append(t.old, r)
 		}
 	}
 	t.signals = slices.DeleteFunc(t.signals, func(x *sendoffv1.Signal) bool {
-		return slices.Contains(signals, x)
+		return slices.ContainsFunc(req.GetContext().GetSignals(), func(y *sendoffv1.Signal) bool { return x == y })
 	})
 }
 
@@ -101,7 +99,6 @@ func (s *Scheduler) poll(t *task, p *sdkv1.Poll, prompt bool) {
 
 // wake resumes a suspended call when what it waits for is there.
 func (s *Scheduler) wake(t *task) {
-	t.ring()
 	if !t.waiting || t.done {
 		return
 	}
@@ -122,14 +119,14 @@ func (t *task) alarmed() bool {
 	return len(t.signals) > 0 || slices.ContainsFunc(t.inbox, func(r *sdkv1.CallResult) bool { return r.GetError() != nil })
 }
 
-func (s *Scheduler) exit(t *task, res *sdkv1.RunResponse, e *sdkv1.Exit) {
+func (s *Scheduler) exit(t *task, req *sdkv1.RunRequest, res *sdkv1.RunResponse, e *sdkv1.Exit) {
 	if res.GetReport().GetCancelOpenCalls() && !Temporary(res.GetStatus()) {
 		for _, child := range t.open {
 			s.cancel(child)
 		}
 	}
 	if next := e.GetTailCall(); next != nil {
-		s.consume(t, res.GetReport())
+		s.consume(t, req)
 		corr := t.correlation
 		t.call = proto.CloneOf(next)
 		t.correlation = corr
@@ -189,7 +186,6 @@ func (s *Scheduler) end(t *task, status sdkv1.Status, result *sdkv1.CallResult) 
 		return
 	}
 	t.done, t.waiting, t.status = true, false, status
-	t.ring()
 	s.ready = slices.DeleteFunc(s.ready, func(other *task) bool { return other == t })
 	t.result = proto.CloneOf(result)
 	if status != sdkv1.Status_STATUS_OK && t.result.GetError() == nil {

@@ -113,9 +113,11 @@ type Depth struct {
 
 // Watch adds gauges of the queues, read by depths at each scrape.
 func (m *Metrics) Watch(depths func() []Depth) {
-	m.Registry.MustRegister(&depthCollector{depths,
+	m.Registry.MustRegister(&depthCollector{
+		depths,
 		prometheus.NewDesc("sendoff_tasks", "Tasks by queue and state; finished ones are not counted, failed ones are.", []string{"queue", "state"}, nil),
-		prometheus.NewDesc("sendoff_oldest_ready_seconds", "How long the oldest ready task of a queue has waited.", []string{"queue"}, nil)})
+		prometheus.NewDesc("sendoff_oldest_ready_seconds", "How long the oldest ready task of a queue has waited.", []string{"queue"}, nil),
+	})
 }
 
 type depthCollector struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 	"strings"
 )
 
@@ -157,8 +158,8 @@ func (m *machine) constant(op byte) bool {
 // long is a number in two's complement, little end first.
 func long(b []byte) any {
 	v := new(big.Int)
-	for i := len(b) - 1; i >= 0; i-- {
-		v.Lsh(v, 8).Or(v, big.NewInt(int64(b[i])))
+	for _, v0 := range slices.Backward(b) {
+		v.Lsh(v, 8).Or(v, big.NewInt(int64(v0)))
 	}
 	if len(b) > 0 && b[len(b)-1]&0x80 != 0 {
 		v.Sub(v, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))

@@ -78,7 +78,6 @@ type fixture struct {
 	dsn  string
 	lane int32
 	node task.ID
-	last atomic.Int64 // serial of the newest id
 }
 
 func newFixture(t testing.TB, dsn string, options postgres.Options) *fixture {

@@ -74,11 +74,15 @@ func Migrate(ctx context.Context, dsn string, logger *slog.Logger) error {
 // settle undoes what a role's defaults would do to migrations, which may take
 // long and are read back as text.
 func settle(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.PgConn().Exec(ctx, `
+	_, err := conn.PgConn().Exec(ctx, neverIdle+`;
 set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0;
 set default_transaction_isolation = 'read committed'; set datestyle = 'ISO'; set search_path = pg_catalog`).ReadAll()
 	return err
 }
+
+// neverIdle keeps a session that waits between two statements. The setting is new
+// in PostgreSQL 14.
+const neverIdle = `select set_config(name, '0', false) from pg_settings where name = 'idle_session_timeout'`
 
 // makeSchema makes the schema, unless somebody who has the right to did so
 // before: "if not exists" asks for the right even when there is nothing to do.

@@ -113,7 +113,7 @@ func listen(ctx context.Context, config *pgconn.Config) (heard bool, err error) 
 		return false, errDeaf
 	}
 	// Where there is such a timeout, it does not mean those who listen.
-	_, err = conn.Exec(ctx, "select set_config(name, '0', false) from pg_settings where name = 'idle_session_timeout'").ReadAll()
+	_, err = conn.Exec(ctx, neverIdle).ReadAll()
 	for err == nil {
 		err = hear(ctx, conn)
 	}

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -216,18 +218,29 @@ func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (int, []sto
 	return purged, woken, nil
 }
 
-// The first tasks in line, with what is to be locked for them.
+// The first tasks in line, with what is to be locked for them. They come in any
+// order: the planner may go through the tasks first.
 const (
 	purgeReadySQL = `
-select t.id, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent from unnest($1) as a(lane)
-cross join lateral (select r.id, r.lane, r.prio, r.pos from sendoff.ready r where r.lane = a.lane order by r.lane, r.prio, r.pos limit $2) r
-join sendoff.task t on t.id = r.id and t.state = 1 and t.at = r.pos
-limit $2`
+select t.id, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent
+from (select r.id, r.pos from unnest($1) as a(lane)
+ cross join lateral (select r.id, r.pos from sendoff.ready r where r.lane = a.lane order by r.lane, r.prio, r.pos limit $2) r limit $2) r
+join sendoff.task t on t.id = r.id and t.state = 1 and t.at = r.pos`
 	purgeTimersSQL = `
 select t.id, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent
 from (select m.id, m.at from sendoff.timer m where m.lane = any($1) order by m.at, m.id limit $2) m
 join sendoff.task t on t.id = m.id and t.state in (3, 4, 5) and t.at = m.at`
 )
+
+// inLine orders the tasks of one work list: by lane and priority in ready, by time
+// among the timers.
+func inLine(a, b victim) int {
+	order := cmp.Or(cmp.Compare(a.at, b.at), bytes.Compare(a.id[:], b.id[:]))
+	if a.state != task.Ready {
+		return order
+	}
+	return cmp.Or(cmp.Compare(a.lane, b.lane), cmp.Compare(a.readyPriority(), b.readyPriority()), order)
+}
 
 func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit int) (purged int, woken []store.Woken, err error) {
 	if limit <= 0 {
@@ -249,6 +262,7 @@ func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit i
 		if err := c.begin(ctx, query(pins), look); err != nil || len(victims) == 0 {
 			return err
 		}
+		slices.SortFunc(victims, inLine)
 		f := newFamily(s.clock, s.clock.now())
 		gone := map[task.ID]bool{}
 		stmts := f.lock(nil, related)

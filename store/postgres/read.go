@@ -1,9 +1,7 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -146,138 +144,6 @@ func (s *Store) Probe(ctx context.Context, lane int32, priority int16, from, to 
 }
 
 const probeSQL = `select pos from sendoff.ready where lane = $1 and prio = $2 and pos >= $3 and pos < $4 order by pos limit 1`
-
-// List pages through tasks; see store.Reader. A page of a tree walks the index
-// on (root, id); one without lanes walks the primary key; one with lanes walks the
-// index on (lane, id) of each and merges.
-func (s *Store) List(ctx context.Context, q store.Query) ([]store.Row, task.ID, error) {
-	if !q.Root.IsZero() {
-		return s.scan(ctx, q)
-	}
-	if table, err := s.shortList(ctx, q.States); err != nil || table != "" {
-		rows, next, err2 := s.listFrom(ctx, table, q)
-		return rows, next, errors.Join(err, err2)
-	}
-	return s.scan(ctx, q)
-}
-
-// shortList returns the work list that holds exactly the tasks in one of states,
-// when it is short; "" otherwise.
-func (s *Store) shortList(ctx context.Context, states []task.State) (string, error) {
-	const short = 10_000
-	if len(states) != 1 || shortLists[states[0]] == "" {
-		return "", nil
-	}
-	table, n := shortLists[states[0]], int64(0)
-	err := s.read(ctx, query(`select count(*) from (select from `+table+` t limit $1) l`).i8(short+1).rows(func(r *wireRow) { n = r.i8() }))
-	if err != nil || n > short {
-		return "", err
-	}
-	return table, nil
-}
-
-// shortLists are the work lists of states.
-var shortLists = map[task.State]string{
-	task.Ready: "sendoff.ready", task.Failed: "sendoff.dead",
-	task.Scheduled: "(select * from sendoff.timer where kind not in (4, 5))",
-	task.Suspended: "(select * from sendoff.timer where kind = 4)",
-	task.Blocked:   "(select * from sendoff.timer where kind = 5)",
-}
-
-// listFrom reads a page of the tasks on a short work list.
-func (s *Store) listFrom(ctx context.Context, table string, q store.Query) (rows []store.Row, next task.ID, err error) {
-	if table == "" {
-		return nil, next, nil
-	}
-	before := q.Before
-	if before.IsZero() {
-		before = maxID
-	}
-	page := query(`select` + rowColumns + `from sendoff.task t where t.id = any(array(
- select l.id from ` + table + ` l where l.id < $1 and l.id >= $2 and ($4::int4[] is null or l.lane = any($4)) order by l.id desc limit $3)) order by t.id desc`).
-		id(before).id(q.From).i8(int64(q.Limit))
-	if q.Lanes == nil {
-		page.add(oidInt4Array, nil)
-	} else {
-		page.i4s(len(q.Lanes), func(i int) int32 { return q.Lanes[i] })
-	}
-	err = s.read(ctx, query(noJIT), page.rows(func(r *wireRow) { rows = append(rows, readRow(r)) }))
-	if len(rows) > 0 && len(rows) == q.Limit {
-		next = rows[len(rows)-1].ID
-	}
-	return rows, next, err
-}
-
-func (s *Store) scan(ctx context.Context, q store.Query) ([]store.Row, task.ID, error) {
-	scan := int64(q.Scan)
-	if scan == 0 {
-		scan = 1 << 62
-	}
-	before := q.Before
-	if before.IsZero() {
-		before = maxID
-	}
-	// With a bound on the scan, rows are looked at before their state is;
-	// without one the state is a part of the search.
-	var inner, outer string
-	states := ` and ($5::int2[] is null or t.state = any($5))`
-	if q.Scan == 0 {
-		inner = states
-	} else {
-		outer = ` where true` + states
-	}
-	source := `(select` + rowColumns + `from sendoff.task t where t.id < $1 and t.id >= $2` + inner + ` order by t.id desc limit $3)`
-	switch {
-	case !q.Root.IsZero() && q.Lanes != nil:
-		source = `(select` + rowColumns + `from sendoff.task t where t.root = $7 and t.lane = any($6) and t.id < $1 and t.id >= $2` + inner + ` order by t.root desc, t.id desc limit $3)`
-	case !q.Root.IsZero():
-		source = `(select` + rowColumns + `from sendoff.task t where t.root = $6 and t.id < $1 and t.id >= $2` + inner + ` order by t.root desc, t.id desc limit $3)`
-	case q.Lanes != nil:
-		source = `(select t.* from unnest($6) as l(lane) cross join lateral (
- select` + rowColumns + `from sendoff.task t where t.lane = l.lane and t.id < $1 and t.id >= $2` + inner + ` order by t.id desc limit case when $3 < 1::int8 << 62 then $3 else $4 end) t
- order by t.id desc limit $3)`
-	}
-	bind := func(sql string, limit int64) *stmt {
-		stmt := query(sql).id(before).id(q.From).i8(scan).i8(limit)
-		if q.States == nil {
-			stmt.add(oidInt2Array, nil)
-		} else {
-			stmt.i2s(len(q.States), func(i int) int16 { return int16(q.States[i]) })
-		}
-		lanes := slices.Compact(slices.Sorted(slices.Values(q.Lanes)))
-		if q.Lanes != nil {
-			stmt.i4s(len(lanes), func(i int) int32 { return lanes[i] })
-		}
-		if !q.Root.IsZero() {
-			stmt.id(q.Root)
-		}
-		return stmt
-	}
-	var rows []store.Row
-	var looked, last = int64(0), task.ID{}
-	page := bind(`select`+rowColumns+`from `+source+` t`+outer+` order by t.id desc limit $4`, int64(q.Limit)).
-		rows(func(r *wireRow) { rows = append(rows, readRow(r)) })
-	stmts := []*stmt{query(noJIT), page}
-	if q.Scan > 0 {
-		stmts = append(stmts, bind(`select count(*), (array_agg(id order by id))[1] from (select t.id, t.state, $4, $5 from `+source+` t) t`, int64(q.Limit)).
-			rows(func(r *wireRow) { looked, last = r.i8(), r.id() }))
-	}
-	if err := s.read(ctx, stmts...); err != nil {
-		return nil, task.ID{}, fmt.Errorf("list tasks: %w", err)
-	}
-	switch {
-	case len(rows) > 0 && len(rows) == q.Limit:
-		return rows, rows[len(rows)-1].ID, nil
-	case q.Scan > 0 && looked == scan:
-		return rows, last, nil
-	}
-	return rows, task.ID{}, nil
-}
-
-const noJIT = `select set_config('jit', 'off', true), set_config('enable_bitmapscan', 'off', true)`
-
-// maxID is above every id that can be made (its version is not 7).
-var maxID = task.ID(bytes.Repeat([]byte{0xff}, 16))
 
 // Stats returns the depth of the lanes; see store.Reader. It counts work lists,
 // which are short, and never the tasks that have ended.

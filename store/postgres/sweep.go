@@ -127,9 +127,11 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 			closed = append(closed, claim.ID)
 		}
 		result.Claims = len(claims)
-		stmts := []*stmt{query(`delete from sendoff.claim where id = any($1)`).idList(closed),
+		stmts := []*stmt{
+			query(`delete from sendoff.claim where id = any($1)`).idList(closed),
 			query(`delete from sendoff.node n where n.lease_until <= coalesce($1, ` + databaseClock + `)
- and not exists (select from sendoff.claim c where c.node = n.id)`).null8(s.clock.lease())}
+ and not exists (select from sendoff.claim c where c.node = n.id)`).null8(s.clock.lease()),
+		}
 		f := newFamily(s.clock, now)
 		if len(endings) > 0 {
 			settle := settleFull(endings, now, 1, func(r *wireRow, e *ending) {

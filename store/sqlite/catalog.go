@@ -94,7 +94,7 @@ func (s *Store) Forget(ctx context.Context, queue int32) error {
 
 // one reads a single row.
 func (w *writer) one(query string, args []any, dest ...any) error {
-	s, err := w.stmt(query)
+	s, err := w.stmt(query) //nolint:sqlclosecheck // kept by the writer
 	if err != nil {
 		return err
 	}

@@ -10,9 +10,6 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// Part of body that holds the state of a function.
-const statePart = 1
-
 // wait reads what is known of the messages to a function; nil when it never
 // waited.
 func (w *writer) wait(id task.ID) (*store.Wait, error) {

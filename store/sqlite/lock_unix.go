@@ -30,7 +30,7 @@ func lockFile(path string) (*os.File, error) {
 // links is how many names a file has.
 func links(is os.FileInfo) uint64 {
 	if s, ok := is.Sys().(*syscall.Stat_t); ok {
-		return uint64(s.Nlink)
+		return uint64(s.Nlink) //nolint:unconvert // of other types on other systems
 	}
 	return 1
 }

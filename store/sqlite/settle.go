@@ -131,7 +131,7 @@ func (w *writer) move(t *store.Transition, text string, row *settled, k *woken) 
 	}
 	switch d.To {
 	case task.Ready:
-		return w.pushReady(row.lane, task.ReadyPriority(task.Kind(row.kind), row.prio, d.Crashes), at, t.ID, k)
+		return w.pushReady(row.lane, task.ReadyPriority(row.kind, row.prio, d.Crashes), at, t.ID, k)
 	case task.Scheduled, task.Blocked:
 		return w.pushTimer(at, t.ID, row.lane, d.To)
 	case task.Failed:

@@ -77,7 +77,7 @@ func (w *writer) promote(d *dueTimer, k *woken) error {
 // Rescue implements store.Sweeper.
 func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit int) (store.Rescued, error) {
 	var out store.Rescued
-	if claims, err := s.orphans(ctx, self, known); err != nil || claims == 0 {
+	if lost, err := s.anyLost(ctx, self, known); err != nil || !lost {
 		return out, err
 	}
 	err := s.do(ctx, rankOther, limit, func(w *writer) error {
@@ -96,26 +96,46 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 	return out, err
 }
 
-const orphanClaims = ` from claim c left join node n on n.id = c.node and n.lease_until > ?1
-	where n.id is null or c.node = ?2 and c.at <= ?1 - 1000000`
+const selectOrphans = `select c.id, c.node, c.at, c.ids, n.id is not null
+	from claim c left join node n on n.id = c.node and n.lease_until > ?1
+	where n.id is null or c.node = ?2 and c.at <= ?1 - 1000000 order by c.id`
 
-// orphans counts the claims a rescue would look at, and dead nodes, without
-// waiting for the writer.
-func (s *Store) orphans(ctx context.Context, self task.ID, known []task.ID) (n int, err error) {
-	err = s.read.QueryRowContext(ctx, `select (select count(*)`+orphanClaims+`) + (select count(*) from node where lease_until <= ?1)`,
-		s.clock(), self[:]).Scan(&n)
-	return n, s.translate(err)
+// anyLost tells whether there is a claim to rescue, or a dead node, without waiting
+// for the writer.
+func (s *Store) anyLost(ctx context.Context, self task.ID, known []task.ID) (bool, error) {
+	var dead int
+	err := s.read.QueryRowContext(ctx, `select count(*) from node where lease_until <= ?`, s.clock()).Scan(&dead)
+	if err != nil || dead > 0 {
+		return dead > 0, s.translate(err)
+	}
+	rows, err := s.read.QueryContext(ctx, selectOrphans, s.clock(), self[:])
+	if err != nil {
+		return false, s.translate(err)
+	}
+	lost := false
+	err = each(rows, func(r *sql.Rows) error {
+		c, alive, err := scanClaim(r)
+		lost = lost || orphan(c, alive, known)
+		return err
+	})
+	return lost, s.translate(err)
+}
+
+// orphan tells whether nobody looks after a claim: its node is dead, or is ours and
+// does not know it.
+func orphan(c store.ClaimEntry, alive bool, known []task.ID) bool {
+	return !alive || !slices.Contains(known, c.ID)
 }
 
 func (w *writer) orphans(self task.ID, known []task.ID, limit int) ([]store.ClaimEntry, error) {
 	var out []store.ClaimEntry
 	err := w.query(func(r *sql.Rows) error {
 		c, alive, err := scanClaim(r)
-		if err == nil && len(out) < limit && (!alive || !slices.Contains(known, c.ID)) {
+		if err == nil && len(out) < limit && orphan(c, alive, known) {
 			out = append(out, c)
 		}
 		return err
-	}, `select c.id, c.node, c.at, c.ids, n.id is not null`+orphanClaims+` order by c.id`, w.now, self[:])
+	}, selectOrphans, w.now, self[:])
 	return out, err
 }
 

@@ -197,7 +197,7 @@ func (w *writer) exec(query string, args ...any) error {
 
 // changed runs a statement and returns how many rows it changed.
 func (w *writer) changed(query string, args ...any) (int64, error) {
-	s, err := w.stmt(query)
+	s, err := w.stmt(query) //nolint:sqlclosecheck // kept by the writer
 	if err != nil {
 		return 0, err
 	}
@@ -210,7 +210,7 @@ func (w *writer) changed(query string, args ...any) (int64, error) {
 
 // query calls scan for each row of the answer.
 func (w *writer) query(scan func(*sql.Rows) error, query string, args ...any) error {
-	s, err := w.stmt(query)
+	s, err := w.stmt(query) //nolint:sqlclosecheck // kept by the writer
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ var rules = []rule{
 	{"a task handed back keeps its place", placeKept},
 	{"retention leaves what has not ended", retentionSpares},
 	{"a purge leaves the function that it wakes", purgeSparesWhoIsTold},
+	{"a purge ends tasks in the order of their line", purgeInOrder},
 	{"a unique key is held until its task has ended", keyHeld},
 	{"a unique key that replaces ends what waits, and only that", keyReplaces},
 	{"an idempotency key answers for one request", keyAnswers},
@@ -124,7 +125,7 @@ func toldOnce(m *machine) {
 		require.NoError(m.rt, err)
 		require.NoError(m.rt, errs[0], "a settle that got no answer is sent again")
 	}
-	r, err := m.real.Resume(ctx, parent.ID, 0, 10, 1<<20)
+	r, err := m.real.Resume(ctx, parent.ID, 10, 1<<20)
 	require.NoError(m.rt, err)
 	require.Len(m.rt, r.Messages, 1, "the call ended once")
 }
@@ -134,7 +135,7 @@ func toldToTheLiving(m *machine) {
 	call := m.take(m.wait(parent))
 	m.steer("restart", parent.ID)
 	m.succeed(call)
-	r, err := m.real.Resume(ctx, parent.ID, 0, 10, 1<<20)
+	r, err := m.real.Resume(ctx, parent.ID, 10, 1<<20)
 	require.NoError(m.rt, err)
 	require.Empty(m.rt, r.Messages, "the function began again and never made this call")
 	require.Equal(m.rt, task.Ready, m.rowOf(parent.ID).State)
@@ -148,7 +149,7 @@ func toldAnew(m *machine) {
 	}}
 	errs, _, err := m.real.Settle(ctx, []store.Transition{tr})
 	require.NoError(m.rt, errors.Join(err, errs[0]))
-	r, err := m.real.Resume(ctx, c.ID, 0, 10, 1<<20)
+	r, err := m.real.Resume(ctx, c.ID, 10, 1<<20)
 	require.NoError(m.rt, err)
 	var names []string
 	for _, msg := range r.Messages {
@@ -389,6 +390,19 @@ func purgeSparesWhoIsTold(m *machine) {
 	require.Len(m.rt, woken, 1)
 	require.Equal(m.rt, task.Canceled, m.rowOf(call).State)
 	require.Equal(m.rt, task.Ready, m.rowOf(parent.ID).State, "it has to be told of the end of its call")
+}
+
+func purgeInOrder(m *machine) {
+	parent := m.hold(task.Function)
+	m.wait(parent)
+	_, err := m.real.RunNow(ctx, parent.ID) // it is in line behind its call now, though older
+	require.NoError(m.rt, err)
+	purged, _, err := m.real.Purge(ctx, []int32{m.lanes[0].ID}, everything)
+	require.NoError(m.rt, err)
+	require.Equal(m.rt, 2, purged)
+	snap, err := m.real.Snapshot(ctx)
+	require.NoError(m.rt, err)
+	require.EqualValues(m.rt, 1, snap.Waits[0].Total, "the call ended first, so its parent was told")
 }
 
 func keyHeld(m *machine) {

@@ -110,7 +110,7 @@ func (r *run) load(ctx context.Context) (o task.Outcome, stop bool) {
 		return o, false
 	}
 	var err error
-	if r.resumption, err = r.cfg.Resume(ctx, r.task.ID, 0, task.MaxResults, maxDelivery); err != nil {
+	if r.resumption, err = r.cfg.Resume(ctx, r.task.ID, task.MaxResults, maxDelivery); err != nil {
 		if o, ok := exec.Stopped(ctx); ok {
 			return o, true
 		}
@@ -208,7 +208,8 @@ func (r *run) record(status string, more ...task.Header) []task.Header {
 		name  string
 		value int
 	}{
-		{"Results", r.delivered.results}, {"Signals", r.delivered.signals},
+		{"Results", r.delivered.results},
+		{"Signals", r.delivered.signals},
 		{"Journal-Bytes", int(r.resumption.Journal)},
 	} {
 		if n.value > 0 {

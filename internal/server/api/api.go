@@ -143,9 +143,11 @@ func get[I, O any](api huma.API, path, id, summary string, handler func(context.
 }
 
 func operation(method, path, id, summary string, status int) huma.Operation {
-	return huma.Operation{Method: method, Path: path, OperationID: id, Summary: summary, DefaultStatus: status,
+	return huma.Operation{
+		Method: method, Path: path, OperationID: id, Summary: summary, DefaultStatus: status,
 		RejectUnknownQueryParameters: id != "list-tasks", // which has label.KEY, and looks for itself
-		Tags:                         []string{strings.Split(path, "/")[2]}, MaxBodyBytes: 64 << 10}
+		Tags:                         []string{strings.Split(path, "/")[2]}, MaxBodyBytes: 64 << 10,
+	}
 }
 
 type getInput struct {

@@ -46,11 +46,15 @@ func checkRequest(r *http.Request) *Problem {
 	return nil
 }
 
-// read reads a body of at most limit bytes.
+// read reads the body of a submission of at most limit bytes.
 func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Problem) {
 	if p := checkRequest(r); p != nil {
 		return nil, p
 	}
+	return readBody(w, r, limit)
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Problem) {
 	size := r.ContentLength
 	if size > limit {
 		return nil, NewProblem(http.StatusRequestEntityTooLarge, "payload_too_large", fmt.Sprintf("the body has %d bytes: at most %d are allowed", size, limit))
@@ -139,6 +143,9 @@ func (c *creator) view(r *http.Request, sub *accept.Submission, res *accept.Resu
 		return nil, NewProblem(http.StatusConflict, "skipped", "not stored, because another task of this atomic batch was refused")
 	}
 	had, err := c.tasks.Get(r.Context(), res.ID.String())
+	if errors.Is(err, store.ErrNotFound) && res.Status == store.Conflict {
+		return nil, conflictProblem(nil, res.Key)
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, NewProblem(http.StatusConflict, "gone", "the task of this key has been deleted: use a new key")
 	}
@@ -162,12 +169,17 @@ func (c *creator) view(r *http.Request, sub *accept.Submission, res *accept.Resu
 	return &v, nil
 }
 
+// conflictProblem says which task has the key; nil when it is not there any more.
 func conflictProblem(had *operate.Task, key store.KeyKind) *Problem {
-	field, text := "id", "a task with this id exists already: /v1/tasks/"
+	field, kind := "id", "id"
 	if key == store.UniqueKey {
-		field, text = "unique.key", "another task has this unique key: /v1/tasks/"
+		field, kind = "unique.key", "unique key"
 	}
-	p := NewProblem(http.StatusConflict, "already_exists", text+url.PathEscape(had.PublicID()))
+	text := "another task of this batch has this " + kind + ", or one that was deleted just now"
+	if had != nil {
+		text = "there is a task with this " + kind + " already: /v1/tasks/" + url.PathEscape(had.PublicID())
+	}
+	p := NewProblem(http.StatusConflict, "already_exists", text)
 	p.Errors = []FieldError{{field, p.Detail}}
 	return p
 }

@@ -4,15 +4,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// checkFields looks for what encoding/json lets pass in a value that it has
-// decoded into a t: names in other letters, which it takes for the field, and
-// names that come twice, of which it takes the last.
+// checkFields looks in valid JSON for what encoding/json would let pass when it
+// decodes it into a t: names in other letters, which it takes for the field; names
+// that come twice, of which it takes the last; halves of a character, which it
+// replaces; null in place of a text of an object; and more entries than are read.
+// A few bytes of JSON can take many of memory, so it ends at the first.
 func checkFields(valid []byte, t reflect.Type) *task.FieldError {
 	s := scanner{b: valid}
 	s.value(t, "")
@@ -26,6 +31,12 @@ type scanner struct {
 	fault *task.FieldError
 }
 
+func (s *scanner) refuse(path, message string) {
+	var bad task.Invalid
+	bad.Add(path, "%s", message) // which cuts what is long
+	s.fault = &bad[0]
+}
+
 func (s *scanner) value(t reflect.Type, path string) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -33,25 +44,44 @@ func (s *scanner) value(t reflect.Type, path string) {
 	switch c := s.next(); {
 	case c == '{' && t.Kind() == reflect.Struct:
 		s.object(path, func(name string) (reflect.Type, bool) { f, ok := fieldsOf(t)[name]; return f, ok })
-	case c == '{' && t.Kind() == reflect.Map:
-		s.object(path, func(string) (reflect.Type, bool) { return t.Elem(), true })
-	case c == '[' && t.Kind() == reflect.Slice && t != reflect.TypeFor[json.RawMessage]():
+	case c == '{' && t == reflect.TypeFor[texts]():
+		s.object(path, s.entry(path))
+	case c == '[' && t == reflect.TypeFor[batchTasks]():
 		s.list(t.Elem(), path)
+	case c == '"' && t.Kind() == reflect.String:
+		s.text(path)
+	case t == reflect.TypeFor[entryText]():
+		s.refuse(path, "is a JSON "+kindOf(s.b[s.i:])+": want text")
 	default:
 		s.skip()
 	}
 }
 
+// entry checks the entries of texts.
+func (s *scanner) entry(path string) func(string) (reflect.Type, bool) {
+	n := 0
+	return func(name string) (reflect.Type, bool) {
+		if n++; n > maxTexts {
+			s.refuse(path, fmt.Sprintf("has more than %d entries", maxTexts))
+		}
+		return reflect.TypeFor[entryText](), true
+	}
+}
+
+// entryText is a text that cannot be left out as null.
+type entryText string
+
 func (s *scanner) object(path string, field func(name string) (reflect.Type, bool)) {
 	seen := map[string]bool{}
 	for s.i++; s.fault == nil && s.next() != '}'; {
-		name := s.text()
+		name := s.text(path)
 		t, known := field(name)
 		switch at := strings.TrimPrefix(path+"."+name, "."); {
+		case s.fault != nil:
 		case !known:
-			s.fault = &task.FieldError{Field: at, Message: unknownField}
+			s.refuse(at, unknownField)
 		case seen[name]:
-			s.fault = &task.FieldError{Field: at, Message: "is given twice"}
+			s.refuse(at, "is given twice")
 		default:
 			seen[name] = true
 			s.next()
@@ -66,6 +96,10 @@ func (s *scanner) object(path string, field func(name string) (reflect.Type, boo
 func (s *scanner) list(t reflect.Type, path string) {
 	n := 0
 	for s.i++; s.fault == nil && s.next() != ']'; n++ {
+		if n == task.MaxBatch {
+			s.refuse(path, fmt.Sprintf("has more than %d entries: want 1 to %[1]d", task.MaxBatch))
+			return
+		}
 		s.value(t, fmt.Sprintf("%s[%d]", path, n))
 		s.comma()
 	}
@@ -87,11 +121,40 @@ func (s *scanner) comma() {
 }
 
 // text reads a string.
-func (s *scanner) text() (text string) {
+func (s *scanner) text(path string) (text string) {
 	from := s.i
 	s.skip()
 	_ = json.Unmarshal(s.b[from:s.i], &text) // valid, as all of it
+	if half := halfCharacter(s.b[from:s.i]); half != "" {
+		s.refuse(path, "has "+half+", which is half a character")
+	}
 	return text
+}
+
+// halfCharacter returns the first escape of UTF-16 in a string of JSON that stands
+// without its other half; "" = there is none.
+func halfCharacter(quoted []byte) string {
+	unit := func(i int) rune {
+		if i+6 > len(quoted) || quoted[i] != '\\' || quoted[i+1] != 'u' {
+			return 0
+		}
+		n, _ := strconv.ParseUint(string(quoted[i+2:i+6]), 16, 16)
+		return rune(n)
+	}
+	for i := 0; i < len(quoted); i++ {
+		if quoted[i] != '\\' {
+			continue
+		}
+		switch r := unit(i); {
+		case !utf16.IsSurrogate(r):
+			i++
+		case utf16.DecodeRune(r, unit(i+6)) == utf8.RuneError:
+			return string(quoted[i : i+6])
+		default:
+			i += 11
+		}
+	}
+	return ""
 }
 
 // skip moves behind a value, whatever it holds.

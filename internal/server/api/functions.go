@@ -1,12 +1,15 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
@@ -84,7 +87,10 @@ func mountFunctions(api huma.API, cfg Config) {
 		return listSteps(ctx, cfg.Functions, in)
 	})
 	steer(api, "restart", "Begin a function again from its input, whatever its state; the calls made for it are canceled", cfg.Functions.Restart)
-	huma.Register(api, operation(http.MethodPost, "/v1/tasks/{id}/signals/{name}", "send-signal", "Send a signal to a function that has not ended", http.StatusNoContent),
+	signal := operation(http.MethodPost, "/v1/tasks/{id}/signals/{name}", "send-signal", "Send a signal to a function that has not ended", http.StatusNoContent)
+	signal.MaxBodyBytes = task.MaxSignal
+	signal.Middlewares = huma.Middlewares{readFirst(signal.MaxBodyBytes)}
+	huma.Register(api, signal,
 		func(ctx context.Context, in *signalInput) (*struct{}, error) {
 			text := in.RawBody
 			if len(text) == 0 {
@@ -107,6 +113,21 @@ func mountFunctions(api huma.API, cfg Config) {
 		out.Body.Items = cfg.Functions.Endpoints()
 		return out, nil
 	})
+}
+
+// readFirst reads the body of a request before huma does, which has other answers
+// for one that does not come.
+func readFirst(limit int64) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		r, w := humago.Unwrap(ctx)
+		text, problem := readBody(w, r, limit)
+		if problem != nil {
+			WriteProblem(w, problem)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(text))
+		next(ctx)
+	}
 }
 
 // resultView shows what a function ended with.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -120,10 +121,10 @@ func (cfg *Config) tell(p *Problem) {
 
 // detail is what a client is told: what comes from the database stays in our log.
 func detail(err, known error) string {
-	switch known {
-	case store.ErrFull:
+	switch {
+	case errors.Is(known, store.ErrFull):
 		return known.Error() + ": nothing was stored, it goes on by itself when there is room; try again with the same Idempotency-Key"
-	case store.ErrBroken:
+	case errors.Is(known, store.ErrBroken):
 		return known.Error() + ": the server stops; try again with the same Idempotency-Key"
 	}
 	return err.Error()
@@ -160,9 +161,7 @@ func fromHuma(_ huma.Context, _ string, v any) (any, error) {
 
 // WriteProblem sends a problem as the answer.
 func WriteProblem(w http.ResponseWriter, p *Problem) {
-	for name, values := range p.GetHeaders() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), p.GetHeaders())
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the client may be gone

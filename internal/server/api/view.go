@@ -72,8 +72,10 @@ func timeText(us int64) string {
 
 func retryView(r task.RetryPolicy, attempts int32) Retry {
 	r = r.WithDefaults()
-	return Retry{MaxAttempts: attempts, MaxAge: r.MaxAge.String(), MinBackoff: r.MinBackoff.String(), MaxBackoff: r.MaxBackoff.String(),
-		Factor: r.Factor, Jitter: r.Jitter}
+	return Retry{
+		MaxAttempts: attempts, MaxAge: r.MaxAge.String(), MinBackoff: r.MinBackoff.String(), MaxBackoff: r.MaxBackoff.String(),
+		Factor: r.Factor, Jitter: r.Jitter,
+	}
 }
 
 // described holds what never changes about a task.
@@ -167,8 +169,10 @@ type Attempt struct {
 }
 
 func attemptView(a *store.AttemptRow, kind task.Kind) Attempt {
-	v := Attempt{Number: a.Number, Run: a.Run, Token: a.Token, StartedAt: timeText(a.StartedAt), FinishedAt: timeText(a.FinishedAt),
-		Outcome: a.Outcome.String(), Status: a.Code, Error: a.Error, Truncated: a.Answer.Truncated, LeftOut: a.LeftOut}
+	v := Attempt{
+		Number: a.Number, Run: a.Run, Token: a.Token, StartedAt: timeText(a.StartedAt), FinishedAt: timeText(a.FinishedAt),
+		Outcome: a.Outcome.String(), Status: a.Code, Error: a.Error, Truncated: a.Answer.Truncated, LeftOut: a.LeftOut,
+	}
 	if !a.Node.IsZero() {
 		v.Node = a.Node.String()
 	}
@@ -216,8 +220,10 @@ type QueueStats struct {
 }
 
 func statsView(s operate.QueueStats) QueueStats {
-	return QueueStats{Queue: s.Queue, Paused: s.Paused, Ready: s.Ready, Scheduled: s.Scheduled, Running: s.Running, Suspended: s.Suspended,
-		Blocked: s.Blocked, Failed: s.Failed, OldestReady: s.OldestReady.String()}
+	return QueueStats{
+		Queue: s.Queue, Paused: s.Paused, Ready: s.Ready, Scheduled: s.Scheduled, Running: s.Running, Suspended: s.Suspended,
+		Blocked: s.Blocked, Failed: s.Failed, OldestReady: s.OldestReady.String(),
+	}
 }
 
 // Node is a node in an answer.

@@ -61,6 +61,7 @@ func (m *Room) Wrap(next http.Handler) http.Handler {
 		defer func() { m.held.Add(-b.came) }()
 		counted := *r
 		counted.Body = b
+		b.hurry() // a body that nobody reads is read by net/http, before it sends the answer
 		next.ServeHTTP(w, &counted)
 		if r.Header.Get("Expect") == "" {
 			b.drain()

@@ -1,6 +1,7 @@
 package body_test
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -72,6 +73,17 @@ func TestAnUnfinishedBodyCountsForWhatHasCome(t *testing.T) {
 		d.begin(t, 32<<20, 1)
 	}
 	require.Equal(t, http.StatusOK, d.post(t, 200*kib).StatusCode, "nine bytes were read: there is room for 200 KiB of 256")
+}
+
+func TestAnAnswerToABodyThatNobodyReadsWaitsForItNoLongerThanItMayTake(t *testing.T) {
+	server := httptest.NewServer(body.NewRoom(1<<20, body.Pace{Grace: 20 * time.Millisecond, Rate: 1, Most: 20 * time.Millisecond}).Wrap(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })))
+	t.Cleanup(server.Close)
+	d := &door{Server: server}
+	res, err := http.ReadResponse(bufio.NewReader(d.begin(t, 1000, 1)), nil)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, http.StatusNotFound, res.StatusCode)
 }
 
 func TestBodiesCountUntilTheirAnswerIsWritten(t *testing.T) {

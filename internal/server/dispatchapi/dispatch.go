@@ -29,7 +29,11 @@ func (d *door) Dispatch(ctx context.Context, m *sdkv1.DispatchRequest) (*sdkv1.D
 		return &sdkv1.DispatchResponse{}, nil
 	}
 	if info, ok := connect.CallInfoForHandlerContext(ctx); ok {
-		identify(subs, info.RequestHeader().Get("Idempotency-Key"), sdkv1connect.DispatchServiceDispatchProcedure, m)
+		keys := info.RequestHeader().Values("Idempotency-Key")
+		if len(keys) > 1 {
+			return nil, invalid("Idempotency-Key: want one, or none")
+		}
+		identify(subs, strings.Join(keys, ""), sdkv1connect.DispatchServiceDispatchProcedure, m)
 	}
 	results, err := d.submit(ctx, subs)
 	if err != nil {

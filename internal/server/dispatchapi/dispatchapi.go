@@ -8,16 +8,8 @@ import (
 
 	"connectrpc.com/connect"
 
-	// The types that calls carry, so that JSON requests can name them.
-	_ "google.golang.org/protobuf/types/known/emptypb"
-	_ "google.golang.org/protobuf/types/known/structpb"
-	_ "google.golang.org/protobuf/types/known/timestamppb"
-	_ "google.golang.org/protobuf/types/known/wrapperspb"
-
-	_ "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/python/v1"
 	"github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1/sdkv1connect"
 	"github.com/sendoff-dev/sendoff/gen/dispatch/v1/dispatchv1connect"
-	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/gen/sendoff/v1/sendoffv1connect"
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/operate"
@@ -60,9 +52,6 @@ type Config struct {
 	Signals  Signaler
 	Journals Journals
 	Bridge   Bridge
-
-	// Receive tells a function that is running what came since its request.
-	Receive func(context.Context, *sendoffv1.ReceiveRequest) (*sendoffv1.ReceiveResponse, error)
 
 	// PublicKeyPEM is the key with which runs are signed; nil = they are not.
 	PublicKeyPEM func() string

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
@@ -54,6 +55,11 @@ func add(w http.ResponseWriter, r *http.Request, submit Submitter, unknown func(
 		answer(w, http.StatusBadRequest, map[string]any{"error": "the body is not UTF-8, which JSON has to be"})
 		return
 	}
+	keys := r.Header.Values("Idempotency-Key")
+	if len(keys) > 1 {
+		answer(w, http.StatusBadRequest, map[string]any{"error": "Idempotency-Key: want one, or none"})
+		return
+	}
 	var req request
 	if err := json.Unmarshal(text, &req); err != nil {
 		answer(w, http.StatusBadRequest, map[string]any{"error": `want JSON such as {"target":"http://host/path","taskName":"name","taskArgs":{}}: ` + err.Error()})
@@ -64,7 +70,7 @@ func add(w http.ResponseWriter, r *http.Request, submit Submitter, unknown func(
 	}
 	results, err := submit.SubmitMany(r.Context(), []accept.Submission{{
 		Spec:    task.Spec{URL: req.Target, Name: req.TaskName, ContentType: "application/json", Profile: task.DispatchrProfile},
-		Payload: req.TaskArgs, IdempotencyKey: r.Header.Get("Idempotency-Key"), Fingerprint: store.HashOf([]byte(r.URL.Path), text),
+		Payload: req.TaskArgs, IdempotencyKey: strings.Join(keys, ""), Fingerprint: store.HashOf([]byte(r.URL.Path), text),
 	}}, true)
 	if err != nil {
 		if !errors.As(err, new(task.Invalid)) && !slices.ContainsFunc(ours, func(known error) bool { return errors.Is(err, known) }) {

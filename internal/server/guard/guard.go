@@ -1,5 +1,6 @@
 // Package guard stands before all doors: who may come in, from which site, under
-// which host name. It looks at headers only, before anything is decoded.
+// which host name, and whether the query can be read. It looks at the head of a
+// request only, before anything is decoded.
 package guard
 
 import (
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -48,10 +50,19 @@ func Wrap(next http.Handler, cfg Config) http.Handler {
 			}
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			api.WriteProblem(w, api.NewProblem(http.StatusUnauthorized, "unauthenticated", "send an API key: Authorization: Bearer KEY"))
+		case !readable(r.URL.RawQuery):
+			api.WriteProblem(w, api.NewProblem(http.StatusBadRequest, "invalid_request",
+				"the query cannot be read: want name=value joined by &, percent-encoded"))
 		default:
 			inner.ServeHTTP(w, r)
 		}
 	})
+}
+
+// readable tells whether nothing of a query would be dropped.
+func readable(query string) bool {
+	_, err := url.ParseQuery(query)
+	return err == nil
 }
 
 // authorized compares in constant time, with all keys.
