@@ -204,3 +204,29 @@ func TestAQueueIsSteeredAsItIsNowWhateverAnotherNodeDid(t *testing.T) {
 		require.Equal(t, 404, code, got)
 	}
 }
+
+func TestATaskMakesItsQueueAnewThoughItsNodeHadNotHeardThatItIsForgotten(t *testing.T) {
+	es := nodesWith(t, 2, engine.Config{Roles: []engine.Role{engine.Accept}}, func(int, *engine.Engine) {})
+	var doors [2]*door
+	for i, e := range es {
+		server := httptest.NewServer(e.Handler(engine.HandlerConfig{}))
+		t.Cleanup(server.Close)
+		doors[i] = &door{url: server.URL}
+	}
+	const one = `{"handler":"h","queue":"q","delay":"1h"}`
+	for range 3 { // of which most find the other node's copy old
+		code, _, first := doors[0].call(t, "POST", "/v1/tasks", one)
+		require.Equal(t, 201, code, first)
+		_, _, _ = doors[1].call(t, "POST", fmt.Sprint("/v1/tasks/", first["id"], "/cancel"), "")
+		code, _, got := doors[1].call(t, "DELETE", "/v1/queues/q", "")
+		require.Equal(t, 204, code, got)
+		code, _, second := doors[0].call(t, "POST", "/v1/tasks", one)
+		require.Equal(t, 201, code, second)
+		require.Eventually(t, func() bool {
+			code, _, _ = doors[1].call(t, "GET", "/v1/queues/q", "")
+			return code == 200
+		}, 30*time.Second, 50*time.Millisecond, "a task was accepted into a queue that is not there")
+		_, _, got = doors[1].call(t, "POST", "/v1/queues/q/purge", "")
+		require.Equal(t, map[string]any{"purged": 1.0}, got)
+	}
+}

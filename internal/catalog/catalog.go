@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // MaxQueues is how many queues are made on first use in a namespace.
@@ -21,21 +22,28 @@ const MaxQueues = 1000
 
 // Catalog is safe for concurrent use.
 type Catalog struct {
-	store store.Catalog
+	store Store
 
 	mu     sync.RWMutex
 	byName map[laneName]store.Lane
 	byID   map[int32]store.Lane
 	queues map[string]store.Queue
-	read   time.Time // when all was read last
+	read   time.Time     // when all was read last
+	left   map[int32]int // lanes of forgotten queues, and how often relist looks at each from now on
 
 	stale chan struct{}
 }
 
 type laneName struct{ queue, pool string }
 
+// Store is what a catalog needs of one.
+type Store interface {
+	store.Catalog
+	List(ctx context.Context, q store.Query) (rows []store.Row, next task.ID, err error)
+}
+
 // New returns a catalog that knows nothing yet; call Refresh once before use.
-func New(s store.Catalog) *Catalog {
+func New(s Store) *Catalog {
 	return &Catalog{
 		store: s, byName: map[laneName]store.Lane{}, byID: map[int32]store.Lane{}, queues: map[string]store.Queue{},
 		stale: make(chan struct{}, 1),
@@ -59,9 +67,16 @@ func (c *Catalog) Refresh(ctx context.Context) error {
 	clear(c.byName)
 	clear(c.byID)
 	clear(c.queues)
+	left := map[int32]int{}
 	for _, l := range lanes {
-		c.put(l)
+		if c.put(l); l.Forgotten {
+			left[l.ID] = looks
+			if n, seen := c.left[l.ID]; seen {
+				left[l.ID] = n
+			}
+		}
 	}
+	c.left = left
 	for _, q := range queues {
 		c.queues[q.Name] = q
 	}
@@ -91,6 +106,44 @@ func (c *Catalog) Run(ctx context.Context) error {
 		case <-time.After(time.Second + rand.N(200*time.Millisecond)):
 		}
 		_ = c.Refresh(ctx) // an old copy serves until the database answers again
+		c.relist(ctx)
+	}
+}
+
+// looks is how often a forgotten queue is looked at: a submission that was under
+// way when we heard of it has been stored by then.
+const looks = 3
+
+// relist makes forgotten queues anew in which a task was stored by a node that had
+// not heard of it yet, such as this one.
+func (c *Catalog) relist(ctx context.Context) {
+	var lanes []int32
+	c.mu.RLock()
+	for id, n := range c.left {
+		if n > 0 {
+			lanes = append(lanes, id)
+		}
+	}
+	c.mu.RUnlock()
+	if len(lanes) == 0 {
+		return
+	}
+	open := []task.State{task.Scheduled, task.Ready, task.Running, task.Suspended, task.Blocked}
+	rows, _, err := c.store.List(ctx, store.Query{Lanes: lanes, States: open, Limit: 500, Scan: 10_000})
+	if err != nil {
+		return // the next time
+	}
+	for _, row := range rows {
+		if l := c.ByID(row.Lane); l.Forgotten {
+			_, _ = c.Lane(ctx, l.Queue, l.Pool) // the task runs without it as well
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range lanes {
+		if c.left[id] > 0 {
+			c.left[id]--
+		}
 	}
 }
 
