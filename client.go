@@ -237,10 +237,17 @@ func (c *Client) AttemptsPage(ctx context.Context, id, cursor string) (page []At
 	return out.Items, out.NextCursor, err
 }
 
-// Cancel ends a task and stops its attempt. It may be repeated; a task that has
-// ended otherwise stays as it is, see [IsConflict].
+// Cancel ends a task and stops its attempt. A function with a [Saga] that has something
+// to undo does that first, and has at most 5 minutes for it: until then the reason of
+// its state is "canceling". Cancel may be repeated; a task that has ended otherwise
+// stays as it is, see [IsConflict].
 func (c *Client) Cancel(ctx context.Context, id string) (*Task, error) {
 	return c.act(ctx, id, "cancel", true)
+}
+
+// CancelNow is Cancel for a function that is to undo nothing, or nothing more.
+func (c *Client) CancelNow(ctx context.Context, id string) (*Task, error) {
+	return c.act(ctx, id, "cancel?now=true", true)
 }
 
 // Retry starts a new run of a task that has ended; see [IsConflict]. It is not

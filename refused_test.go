@@ -87,8 +87,12 @@ func TestWhatWasUndoneIsOnRecordWithoutCheckpoints(t *testing.T) {
 	})
 	e := endpointOf(t, f)
 	res := exchange(t, e, &sdkv1.RunRequest{Function: "undoes", Context: kept(1)})
+	require.True(t, res.GetReport().GetUndo(), "the server knows first that there is something to undo")
+	require.Equal(t, []string{"book"}, log)
+	booked := res.GetReport().GetAppend().GetSegment()
+	res = exchange(t, e, &sdkv1.RunRequest{Function: "undoes", Context: kept(2, booked)})
 	require.Equal(t, []string{"book", "pay", "cancel"}, log)
-	res = exchange(t, e, &sdkv1.RunRequest{Function: "undoes", Context: kept(2, res.GetReport().GetAppend().GetSegment())})
+	res = exchange(t, e, &sdkv1.RunRequest{Function: "undoes", Context: kept(3, booked, res.GetReport().GetAppend().GetSegment())})
 	require.NotNil(t, res.GetExit().GetResult().GetError())
 	require.Equal(t, []string{"book", "pay", "cancel"}, log, "the booking is canceled, so nobody may pay")
 }

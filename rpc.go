@@ -168,7 +168,8 @@ func (f *Function[I, O]) Handle(ctx context.Context, id string, opts ...Option) 
 	return &Handle[O]{ID: id, Existing: true, name: f.name, client: c}, nil
 }
 
-// Cancel ends the call, with the calls that it has made, and stops its attempt.
+// Cancel ends the call, with the calls that it has made, and stops its attempt; one
+// with a [Saga] undoes first what it did, see [Client.Cancel].
 // It may be repeated; a call that has ended otherwise stays as it is, see
 // [IsConflict]. In a durable function it is a step. It needs a Sendoff server.
 func (h *Handle[O]) Cancel(ctx context.Context) error {

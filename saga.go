@@ -9,7 +9,7 @@ import (
 )
 
 // Saga undoes what a durable function did when it fails, also because its time is
-// over:
+// over, or because it was canceled:
 //
 //	undo := sendoff.NewSaga(ctx)
 //	defer undo.RollbackOnError(&err)
@@ -18,8 +18,12 @@ import (
 //
 // While there is something to undo, the context of the function ends before the call
 // expires: by a tenth of its life, at most 5 minutes. That is the time for undoing; what
-// is not undone when the call expires stays as it is. A call that is canceled is not run
-// any more, and nothing of it is undone.
+// is not undone when the call expires stays as it is.
+//
+// A call that is canceled while there is something to undo, and the server knows that,
+// is run once more: its context has ended with context.Canceled. It has 5 minutes, or
+// until it expires, and ends canceled whatever it returns. A server knows it before a
+// step begins. Other servers than Sendoff's do not, and undo nothing.
 type Saga struct {
 	ctx  context.Context //nolint:containedctx // that of the function whose steps it undoes
 	undo []undoing

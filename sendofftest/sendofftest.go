@@ -157,6 +157,10 @@ func (p *Pending[O]) Wait() (O, error) {
 	return sendoff.DecodeResult[O](p.f, result)
 }
 
+// Cancel cancels the call. One with something to undo does that first, for at most 5
+// minutes of virtual time.
+func (p *Pending[O]) Cancel() error { return p.e.server.Cancel(p.ID) }
+
 // Journal is what was recorded of the call so far, for [Env.Replay] and golden
 // files.
 func (p *Pending[O]) Journal() []byte { return p.e.server.JournalOf(p.ID) }

@@ -26,6 +26,12 @@ var (
 	// ErrNotFunction says that the step makes sense for functions only.
 	ErrNotFunction = errors.New("the task is not a function")
 
+	// ErrNothingToUndo says that a task can be canceled at once.
+	ErrNothingToUndo = errors.New("the task has nothing to undo")
+
+	// ErrCanceling says that the function was canceled before and undoes what it did.
+	ErrCanceling = errors.New("the function is being canceled already")
+
 	// ErrKeyHeld says that another task, which it names, holds the unique key of
 	// one that is to run again.
 	ErrKeyHeld = errors.New("another task holds its unique key, cancel that one or wait for its end")

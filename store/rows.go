@@ -42,6 +42,9 @@ const (
 	FlagParent int32 = 1 << 2 // its end is told to its parent
 	FlagGate   int32 = 1 << 3 // reserved: holds room under a limit
 	FlagDeps   int32 = 1 << 4 // reserved: others wait for it
+
+	FlagUndo      int32 = 1 << 5 // a function that has something to undo; settles say so, see Effects.Undo
+	FlagCanceling int32 = 1 << 6 // it was canceled and runs on to undo that; see Functions.Undo
 )
 
 // InlinePayload is the largest payload kept in the task row. A larger one would
@@ -239,9 +242,57 @@ type Effects struct {
 	Restart bool
 	Next    *Next
 
+	Undo Undo // whether the function has something to undo; the zero value changes nothing
+
+	// The run knew that the function is being canceled. One that did not is due again
+	// at once, whatever it waits for.
+	Told bool
+
 	// To the task itself. With Suspended: kind PollError. With Restart: signals
 	// that were told before and not taken; they come before those that stay.
 	Tell []Message
+}
+
+// Undo says whether a function has something to undo.
+type Undo int16
+
+// The values are not stored.
+const (
+	UndoAsBefore  Undo = iota // nobody said so
+	UndoSomething             // FlagUndo is set
+	UndoNothing               // FlagUndo is cleared
+)
+
+// In returns the flags of a task as u leaves them.
+func (u Undo) In(flags int32) int32 {
+	switch u {
+	case UndoSomething:
+		return flags | FlagUndo
+	case UndoNothing:
+		return flags &^ FlagUndo
+	case UndoAsBefore:
+	}
+	return flags
+}
+
+// Hurries tells whether a function with these flags is due again at once after a run
+// with effects e, because it does not know yet that it is being canceled.
+func (e *Effects) Hurries(flags int32) bool {
+	return e != nil && !e.Told && flags&FlagCanceling != 0
+}
+
+// CanUndo tells whether a task is canceled by having it undo what it did: nil, or why
+// not.
+func (r *Row) CanUndo() error {
+	switch {
+	case r.State.Final():
+		return ErrFinal
+	case r.Flags&FlagCanceling != 0:
+		return ErrCanceling
+	case r.Flags&FlagUndo == 0:
+		return ErrNothingToUndo
+	}
+	return nil
 }
 
 // BeginsAgain tells whether a function starts over from its input, which is a new run

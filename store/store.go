@@ -124,7 +124,7 @@ type Members interface {
 	Nodes(ctx context.Context) ([]Node, error)
 
 	// Lost returns those of held that are no longer running under their token:
-	// canceled, or taken back.
+	// canceled, or taken back; and those that are being canceled and have expired.
 	Lost(ctx context.Context, held []Held) ([]task.ID, error)
 }
 
@@ -164,7 +164,8 @@ type Reader interface {
 
 // Operator does what a person asks for, one task at a time.
 type Operator interface {
-	// Cancel ends a task at once. The attempt of a running one is recorded as
+	// Cancel ends a task at once; see Functions.Undo for those that are to undo
+	// something first. The attempt of a running one is recorded as
 	// canceled, and the token advanced, so that it can settle nothing any more.
 	// Canceling a canceled task is nil.
 	// ErrNotFound, ErrFinal.
@@ -211,9 +212,17 @@ type Functions interface {
 	// ErrFinal, and ErrNotFunction for a task of another kind.
 	Signal(ctx context.Context, id task.ID, name string, body []byte) ([]Woken, error)
 
+	// Undo begins to cancel a function that has something to undo: it is marked, expires
+	// in grace microseconds at the latest, and is due at once unless it is running; the
+	// attempt of a running one goes on, and is Lost when the function has expired.
+	// ErrNotFound, ErrFinal, ErrNothingToUndo, and ErrCanceling when it was marked
+	// before.
+	Undo(ctx context.Context, id task.ID, grace int64) ([]Woken, error)
+
 	// Restart begins a function again from its input, whatever its state: a new
 	// run and a new epoch, counters at zero. The attempt of a running one can
-	// settle nothing any more. ErrNotFound, ErrNotFunction.
+	// settle nothing any more. One that was being canceled is not any more, and does
+	// not expire. ErrNotFound, ErrNotFunction.
 	Restart(ctx context.Context, id task.ID) ([]Woken, error)
 
 	// Tree returns the tasks of a tree in the order of their ids, which is about

@@ -76,6 +76,7 @@ type Attempt struct {
 	FirstStarted int64 // start of the first attempt of this run, microseconds
 	Now          int64 // microseconds
 	Retry        RetryPolicy
+	Canceling    bool // it was canceled and has run on only to undo what it did
 }
 
 // Decision is where a task goes after an attempt.
@@ -93,8 +94,17 @@ type Decision struct {
 // A failure spends an attempt, and ends the task as poison when it is the
 // [BlameBudget]th in a row that the task is to blame for; a throttle, an interrupt and a
 // snooze spend none, and are bounded by the policy's MaxAge alone. A wait asked for by the target
-// replaces the policy's backoff and is cut at [MaxRetryAfter].
+// replaces the policy's backoff and is cut at [MaxRetryAfter]. What is being canceled
+// ends canceled, whatever it ends with.
 func Decide(a Attempt, o Outcome, random float64) Decision {
+	d := decide(a, o, random)
+	if a.Canceling && d.To.Final() {
+		d.To, d.Reason = Canceled, Requested
+	}
+	return d
+}
+
+func decide(a Attempt, o Outcome, random float64) Decision {
 	d := Decision{Failures: a.Failures, Crashes: a.Crashes}
 	switch o.Class {
 	case Success:

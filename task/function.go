@@ -16,6 +16,7 @@ const (
 	MaxSignal              = 1 << 20           // bytes of the value of a signal
 	MaxResults             = 1000              // delivered with one run
 	Unlimited              = 1 << 30           // attempts of a function: its expiry bounds them
+	UndoTime               = 5 * time.Minute   // of a function that is canceled, for undoing what it did
 )
 
 // FunctionRetry is the policy of functions that bring none: they are tried again
@@ -48,6 +49,8 @@ type Progress struct {
 	Max     int32         // of the poll: deliver at most so many; 0 = any
 	MaxWait time.Duration // resume after this time at the latest; 0 = when it expires
 	Prompt  bool          // a call that failed or a signal resumes it alone
+
+	Undo bool // there is something to undo
 
 	PollError string // none of the calls can be made, and this is why: the function is resumed with it
 

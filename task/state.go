@@ -86,6 +86,7 @@ const (
 	Restarted        Reason = 18 // ready: begun again from its input
 	Refused          Reason = 19 // scheduled: the endpoint does not let us in: a wrong key, or a wrong address
 	PutOff           Reason = 20 // scheduled: by the server itself: the endpoint has as many runs as it can take, or nobody is there
+	Canceling        Reason = 21 // shown in place of others, never stored: a function that was canceled undoes what it did
 )
 
 var reasonNames = map[Reason]string{
@@ -93,7 +94,7 @@ var reasonNames = map[Reason]string{
 	Rejected: "rejected", Exhausted: "exhausted", Expired: "expired", Poison: "poison", Error: "error",
 	DependencyFailed: "dependency_failed", Skipped: "skipped", Requested: "requested", Replaced: "replaced",
 	Retried: "retried", Snoozed: "snoozed", Mismatch: "mismatch", Continued: "continued", Restarted: "restarted",
-	Refused: "refused", PutOff: "put_off",
+	Refused: "refused", PutOff: "put_off", Canceling: "canceling",
 }
 
 func (r Reason) String() string { return nameOf(reasonNames, r, "reason") }

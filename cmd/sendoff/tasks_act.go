@@ -7,7 +7,10 @@ import (
 )
 
 type (
-	tasksCancelCmd struct{ someTasks }
+	tasksCancelCmd struct {
+		someTasks
+		Now bool `help:"End functions at once: what they have to undo is not undone."`
+	}
 	tasksRetryCmd  struct{ someTasks }
 	tasksRunCmd    struct{ someTasks }
 	tasksDeleteCmd struct{ someTasks }
@@ -15,6 +18,9 @@ type (
 
 // Run cancels tasks.
 func (c *tasksCancelCmd) Run(ctx context.Context, t *terminal) error {
+	if c.Now {
+		return c.act(ctx, t, (*sendoff.Client).CancelNow)
+	}
 	return c.act(ctx, t, (*sendoff.Client).Cancel)
 }
 

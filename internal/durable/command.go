@@ -167,7 +167,7 @@ func Cancel(f *Future) {
 		return
 	}
 	if f.kind == kindCall && f.sent {
-		r.canceled = append(r.canceled, r.correlation(f.ordinal))
+		r.givenUp = append(r.givenUp, r.correlation(f.ordinal))
 	}
 	r.complete(f, func(f *Future) { f.err = EndedError{context.Canceled} })
 }

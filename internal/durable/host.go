@@ -352,6 +352,7 @@ func (j *job) attempt() attempt {
 	a := attempt{
 		results: poll.GetResults(), pollFail: poll.GetError(), signals: extra.GetSignals(),
 		now: j.now(), received: j.received, sendoff: extra != nil, virtual: !j.virtual.IsZero(),
+		canceled: extra.GetCanceled(),
 	}
 	if j.server() != nil && j.host.Checkpoint != nil {
 		a.flush = j.flush
@@ -418,8 +419,12 @@ func (j *job) exit(r *Run) *sdkv1.RunResponse {
 		return j.mismatch(r.missing(e).Error())
 	}
 	value, _ := r.root.result.local.(Value)
-	res := j.withJournal(r, j.result(value, r.root.result.err))
-	if res.Report != nil && len(r.calls)+len(r.canceled) > 0 && !Again(res.GetStatus()) {
+	res := j.result(value, r.root.result.err)
+	if r.canceled && Again(res.GetStatus()) { // it has undone what it could
+		res.Status = sdkv1.Status_STATUS_PERMANENT_ERROR
+	}
+	res = j.withJournal(r, res)
+	if res.Report != nil && len(r.calls)+len(r.givenUp) > 0 && !Again(res.GetStatus()) {
 		res.Report.CancelOpenCalls = true
 	}
 	if res.Report != nil && res.GetExit().GetTailCall() != nil {
@@ -454,6 +459,7 @@ func (j *job) withJournal(r *Run, res *sdkv1.RunResponse) *sdkv1.RunResponse {
 		res.Report = &sendoffv1.RunReport{}
 	}
 	res.Report = j.report(res.Report)
+	res.Report.Undo = r.undoing.Load() > 0
 	n := r.log.Pending()
 	if Again(res.GetStatus()) && r.cut >= 0 {
 		n = r.cut

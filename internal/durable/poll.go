@@ -41,15 +41,20 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 	more := sent < len(r.unsent) || len(r.toStart) > 0
 	poll.MaxWait = durationpb.New(r.maxWait(more))
 	res := &sdkv1.RunResponse{Status: sdkv1.Status_STATUS_OK, Directive: &sdkv1.RunResponse_Poll{Poll: poll}}
-	canceled := r.canceled
-	r.log.Add(&journal.Entry{Kind: journal.Poll, N: uint64(sent)})
+	report := &sendoffv1.RunReport{Cancel: r.givenUp, Prompt: prompt, Undo: r.undoing.Load() > 0}
+	entry := journal.Entry{Kind: journal.Poll, N: uint64(sent)}
+	if len(r.toStart) > 0 {
+		entry.Op = journal.OpStep
+	}
+	r.log.Add(&entry)
 	r.markSent(sent)
 	r.unsafe, r.cut = false, -1
 	j.keep = &warm{id: j.id, run: r}
 	if j.server() != nil {
 		offset := r.log.Taken()
 		segment := r.log.Take(r.log.Pending())
-		res.Report = j.report(&sendoffv1.RunReport{Append: &sendoffv1.Append{Offset: offset, Segment: segment}, Cancel: canceled, Prompt: prompt})
+		report.Append = &sendoffv1.Append{Offset: offset, Segment: segment}
+		res.Report = j.report(report)
 		j.keep.length, j.keep.writer = r.log.Taken(), j.token()
 		return res
 	}
@@ -60,7 +65,7 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 		return temporary("journal", err.Error())
 	}
 	if j.req.GetContext() != nil {
-		res.Report = j.report(&sendoffv1.RunReport{Cancel: canceled, Prompt: prompt})
+		res.Report = j.report(report)
 	}
 	poll.State = &sdkv1.Poll_TypedCoroutineState{TypedCoroutineState: state}
 	j.keep.state = hashState(state)
@@ -127,7 +132,10 @@ func (r *Run) maxWait(more bool) time.Duration {
 	if r.attempt.sendoff {
 		shortest = time.Millisecond
 	}
-	if more || r.root.done { // there are calls to send, and nothing to wait for
+	if more || r.root.done { // there is something to send, and nothing to wait for
+		if r.attempt.sendoff && r.attempt.virtual {
+			return 0
+		}
 		return shortest
 	}
 	d := longWait

@@ -57,7 +57,7 @@ type Run struct {
 	calls     map[uint64]*Future // open ones
 	unsent    []*Future          // calls, in order
 	lastSent  []*Future
-	canceled  []uint64
+	givenUp   []uint64
 	steps     map[uint64]*Future
 	toStart   []*Future
 	running   map[*Future]struct{}
@@ -68,7 +68,9 @@ type Run struct {
 	buffered  map[string][]Value   // signals nobody took
 	lastSig   int64
 	versions  map[string]uint64
-	expired   bool
+	expired   bool // its time is over, or it was canceled
+	canceled  bool // the server said so, and undoing is all that is left to do
+	undoKnown bool // the server knows that there is something to undo
 	dry       bool // only repeats its journal
 
 	interrupted atomic.Bool  // the attempt is over while its code runs
@@ -99,6 +101,7 @@ type attempt struct {
 	received time.Time // by ours
 	sendoff  bool      // the server is a Sendoff server
 	virtual  bool
+	canceled bool
 	flush    func(ctx context.Context, segment []byte, offset int64) error
 }
 
@@ -232,9 +235,9 @@ func (r *Run) step(ctx context.Context) bool {
 	switch {
 	case r.root.done:
 		return false
-	case r.takeResult(), r.takeSignal(), r.takeStep(), r.takeTimer():
+	case r.takeResult(), r.takeSignal(), r.takeStep(), r.takeCancel(), r.takeTimer():
 		return true
-	case len(r.toStart) > 0 && r.sendsFirst():
+	case len(r.toStart) > 0 && (r.sendsFirst() || r.tellsFirst()):
 		return false
 	case len(r.toStart) > 0:
 		r.startSteps(ctx)
@@ -282,7 +285,11 @@ func (r *Run) apply(e *journal.Entry, replayed bool) {
 	case journal.Poll:
 		r.markSent(int(min(e.N, uint64(len(r.unsent)))))
 	case journal.Expire:
-		r.expired = true
+		r.expired, r.canceled = true, e.N == journal.ByCancel
+		if r.canceled {
+			r.root.scope.cancel(context.Canceled)
+			return
+		}
 		r.root.scope.cancel(context.DeadlineExceeded)
 	}
 }
@@ -353,7 +360,8 @@ func (r *Run) markSent(n int) {
 	for _, f := range r.unsent[:n] {
 		f.sent, f.call = true, nil
 	}
-	r.lastSent, r.unsent, r.canceled = r.unsent[:n:n], r.unsent[n:], nil
+	r.lastSent, r.unsent, r.givenUp = r.unsent[:n:n], r.unsent[n:], nil
+	r.undoKnown = r.undoing.Load() > 0
 }
 
 // takeResult takes the next result that the request brought.
@@ -402,6 +410,22 @@ func (r *Run) takeSignal() bool {
 		return true
 	}
 	return false
+}
+
+// takeCancel ends the time of a run that is canceled. It has heard by then what came
+// before, and begins nothing new.
+func (r *Run) takeCancel() bool {
+	if !r.attempt.canceled || r.expired {
+		return false
+	}
+	r.record(journal.Entry{Kind: journal.Expire, N: journal.ByCancel})
+	return true
+}
+
+// tellsFirst tells whether the server is to know that there is something to undo,
+// before a step starts: otherwise it would end the run at once for a cancel.
+func (r *Run) tellsFirst() bool {
+	return r.attempt.sendoff && r.undoing.Load() > 0 && !r.undoKnown
 }
 
 // takeTimer lets one timer go off that is due.
@@ -461,7 +485,7 @@ func (r *Run) untilTimer(limit time.Duration) time.Duration {
 // shortSleep tells whether all that is waited for is a timer so near that a
 // poll is not worth it.
 func (r *Run) shortSleep() bool {
-	if r.attempt.virtual || len(r.calls) > 0 || len(r.unsent) > 0 || len(r.canceled) > 0 || r.waits() && r.attempt.sendoff {
+	if r.attempt.virtual || len(r.calls) > 0 || len(r.unsent) > 0 || len(r.givenUp) > 0 || r.waits() && r.attempt.sendoff {
 		return false
 	}
 	f := r.timers.nearest()

@@ -87,19 +87,26 @@ func (r *Run) startStep(f *Future) {
 	ctx, cancel := context.WithCancel(stepContext{f.ctx})
 	f.cancel = cancel
 	r.running[f] = struct{}{}
+	if r.expired && ctx.Err() != nil { // the run's time was over before it began
+		f.body, f.ctx = nil, nil
+		r.stepEnded(f, StepEnd{Fail: &sdkv1.Error{Type: "canceled", Message: "the step was not begun: " + ctx.Err().Error()}})
+		return
+	}
 	body, key := f.body, r.info.ID+":"+r.place(f.path)
 	f.body, f.ctx = nil, nil
 	go func() {
-		runStep(ctx, body, key, func(end StepEnd) {
-			r.mu.Lock()
-			r.ended = append(r.ended, stepEnd{f, end})
-			r.mu.Unlock()
-			select {
-			case r.notify <- struct{}{}:
-			default:
-			}
-		})
+		runStep(ctx, body, key, func(end StepEnd) { r.stepEnded(f, end) })
 	}()
+}
+
+func (r *Run) stepEnded(f *Future, end StepEnd) {
+	r.mu.Lock()
+	r.ended = append(r.ended, stepEnd{f, end})
+	r.mu.Unlock()
+	select {
+	case r.notify <- struct{}{}:
+	default:
+	}
 }
 
 // takeStep takes the end of one step.

@@ -34,10 +34,13 @@ const (
 	Done    Kind = 3 // of a command
 	Signal  Kind = 4 // came, whether somebody waits for it or not
 	Version Kind = 5
-	Poll    Kind = 6 // all commands so far are sent
+	Poll    Kind = 6 // all commands so far are sent; with OpStep: but for steps, which start after it
 	seal    Kind = 7 // checksum of all before it
-	Expire  Kind = 8 // the run's deadline passed
+	Expire  Kind = 8 // the run's deadline passed; with N = ByCancel: it was canceled
 )
+
+// ByCancel is the number of an Expire that somebody asked for.
+const ByCancel = 1
 
 // Op is the kind of a command.
 type Op uint8

@@ -67,6 +67,9 @@ func (s *stepReader) read(e *Entry) {
 	case Done:
 		s.end(e)
 	case Poll: // a function waits for the server only when no step runs
+		if e.Op == OpStep {
+			return
+		}
 		for ordinal, i := range s.open {
 			s.steps[i].State = StepGivenUp
 			delete(s.open, ordinal)

@@ -25,6 +25,9 @@ func (e *Entry) String() string {
 	case Poll:
 		return "  suspended"
 	case Expire:
+		if e.N == ByCancel {
+			return "  canceled" + at
+		}
 		return "  expired" + at
 	}
 	return fmt.Sprintf("  entry %d", e.Kind)

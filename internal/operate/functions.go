@@ -210,8 +210,10 @@ func unfinished(calls []store.Row, top task.ID, match func(*store.Row) bool) (ge
 		if !family || detached || !match(row) {
 			continue
 		}
-		depth[row.ID] = above + 1
-		if row.State.Final() {
+		if row.State.Final() || row.Flags&store.FlagUndo == 0 { // the calls of one that undoes end with it
+			depth[row.ID] = above + 1
+		}
+		if row.State.Final() || row.Flags&store.FlagCanceling != 0 {
 			continue
 		}
 		for len(generations) <= above {
@@ -227,8 +229,11 @@ func (o *Operator) cancelAll(ctx context.Context, ids []task.ID) error {
 	g.SetLimit(64)
 	for _, id := range ids {
 		g.Go(func() error {
-			err := o.cancel(ctx, id)
-			if errors.Is(err, store.ErrFinal) || errors.Is(err, store.ErrNotFound) {
+			err := o.undo(ctx, id)
+			if errors.Is(err, store.ErrNothingToUndo) {
+				err = o.cancel(ctx, id)
+			}
+			if errors.Is(err, store.ErrFinal) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCanceling) {
 				return nil
 			}
 			if err != nil {
@@ -238,6 +243,14 @@ func (o *Operator) cancelAll(ctx context.Context, ids []task.ID) error {
 		})
 	}
 	return g.Wait()
+}
+
+// undo has a function that is canceled undo what it did. store.ErrNothingToUndo when
+// it can be canceled at once, store.ErrCanceling when it does that already.
+func (o *Operator) undo(ctx context.Context, id task.ID) error {
+	woken, err := o.cfg.Store.Undo(ctx, id, task.UndoTime.Microseconds())
+	o.wake(woken)
+	return err
 }
 
 // cancel ends one task.

@@ -87,6 +87,9 @@ func (o *Operator) view(row store.Row) Task {
 	if err != nil {
 		spec = &task.Spec{Kind: row.Kind}
 	}
+	if row.Flags&store.FlagCanceling != 0 && !row.State.Final() {
+		row.Reason = task.Canceling
+	}
 	return Task{Row: row, Spec: spec, Queue: o.cfg.Catalog.ByID(row.Lane).Queue}
 }
 
@@ -191,14 +194,34 @@ func (o *Operator) Payload(ctx context.Context, id task.ID) ([]byte, error) {
 }
 
 // Cancel ends a task and stops its attempt; with a function go the calls that
-// were made for it. store.ErrNotFound, store.ErrFinal.
+// were made for it. A function that has something to undo does that first, for at
+// most task.UndoTime, and its calls end with it. It may be repeated: nothing happens
+// while a function does that. store.ErrNotFound, store.ErrFinal.
 func (o *Operator) Cancel(ctx context.Context, id string) (Task, error) {
 	return o.step(ctx, id, func(id task.ID) error {
-		if err := o.cancel(ctx, id); err != nil {
+		switch err := o.undo(ctx, id); {
+		case errors.Is(err, store.ErrCanceling):
+			return nil
+		case errors.Is(err, store.ErrNothingToUndo), errors.Is(err, store.ErrFinal):
+			return o.end(ctx, id)
+		default:
 			return err
 		}
-		return o.CancelCalls(ctx, id, nil, true)
 	})
+}
+
+// CancelNow is Cancel, and nothing of what there is to undo is undone, but what was
+// called undoes its own.
+func (o *Operator) CancelNow(ctx context.Context, id string) (Task, error) {
+	return o.step(ctx, id, func(id task.ID) error { return o.end(ctx, id) })
+}
+
+// end cancels a task with the calls that were made for it.
+func (o *Operator) end(ctx context.Context, id task.ID) error {
+	if err := o.cancel(ctx, id); err != nil {
+		return err
+	}
+	return o.CancelCalls(ctx, id, nil, true)
 }
 
 // Retry starts a new run of an ended task. store.ErrNotFound, store.ErrNotFinal,

@@ -44,16 +44,31 @@ func Result(e *End) *sdkv1.CallResult {
 		r = &sdkv1.CallResult{Error: &sdkv1.Error{Type: StatusName(sdkv1.Status_STATUS_INVALID_RESPONSE), Message: "the stored result cannot be read"}}
 	}
 	r.DispatchId = e.ID.String()
+	if e.State == task.Canceled {
+		r.Output, r.Error = nil, canceled(r.Error)
+	}
 	if e.State != task.Succeeded && r.Error == nil {
 		r.Error = e.error()
 	}
 	return r
 }
 
+// canceled is the error of a call that was canceled. One that undid what it did first
+// says what went wrong with that.
+func canceled(fail *sdkv1.Error) *sdkv1.Error {
+	text := "the call was canceled"
+	if fail != nil && !OnlyCanceled(fail) {
+		text += "; " + strings.TrimPrefix(fail.GetType()+": "+fail.GetMessage(), ": ")
+	}
+	return &sdkv1.Error{Type: TypeCanceled, Message: text}
+}
+
+// OnlyCanceled tells whether an error says no more than that the function's context
+// had ended because the call was canceled, as Sendoff's SDK words it.
+func OnlyCanceled(fail *sdkv1.Error) bool { return strings.EqualFold(fail.GetType(), TypeCanceled) }
+
 func (e *End) error() *sdkv1.Error {
 	switch {
-	case e.State == task.Canceled:
-		return &sdkv1.Error{Type: TypeCanceled, Message: "the call was canceled"}
 	case e.Reason == task.Expired:
 		text := "the call expired"
 		if e.Error != "" {

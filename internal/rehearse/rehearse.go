@@ -91,6 +91,8 @@ type task struct {
 	pollFail *sdkv1.Error
 	needFull bool
 
+	undo, canceled bool // there is something to undo; it was canceled, and undoes it
+
 	waiting       bool // suspended
 	prompt        bool // a failure or a signal resumes it alone
 	least, most   int
@@ -221,6 +223,25 @@ func (s *Scheduler) Signal(id, name string, v *anypb.Any) error {
 	s.serial++
 	t.signals = append(t.signals, &sendoffv1.Signal{Sequence: int64(s.serial), Name: name, Value: v})
 	s.wake(t)
+	s.poke()
+	return nil
+}
+
+// Cancel cancels a run. One that has something to undo is told so, and ends when it
+// has done that, after UndoTime at the latest.
+func (s *Scheduler) Cancel(id string) error { return s.steer(id, s.cancel) }
+
+// CancelNow cancels a run that undoes nothing, or nothing more.
+func (s *Scheduler) CancelNow(id string) error { return s.steer(id, s.cancelNow) }
+
+func (s *Scheduler) steer(id string, do func(*task)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tasks[id]
+	if t == nil || t.done {
+		return fmt.Errorf("there is no run %s, or it has ended", id)
+	}
+	do(t)
 	s.poke()
 	return nil
 }
@@ -448,7 +469,7 @@ func (s *Scheduler) request(t *task) *sdkv1.RunRequest {
 	}
 	req.Context = &sendoffv1.RunContext{
 		Token: t.token, Attempt: int32(t.attempt), Now: timestamppb.New(s.clock()), Signals: slices.Clone(t.signals),
-		Epoch: t.epoch,
+		Epoch: t.epoch, Canceled: t.canceled,
 	}
 	if s.Journal {
 		j := &sendoffv1.Journal{Length: t.length, Writer: t.writer, Complete: t.length == 0}

@@ -50,7 +50,9 @@ func (s *Scheduler) settle(a answer) {
 	switch d := a.res.GetDirective().(type) {
 	case *sdkv1.RunResponse_Poll:
 		s.consume(t, a.req)
+		t.undo = report.GetUndo()
 		s.poll(t, d.Poll, report.GetPrompt())
+		s.hurry(t, a.req)
 	case *sdkv1.RunResponse_Exit:
 		s.exit(t, a.req, a.res, d.Exit)
 	default:
@@ -125,6 +127,10 @@ func (s *Scheduler) exit(t *task, req *sdkv1.RunRequest, res *sdkv1.RunResponse,
 			s.cancel(child)
 		}
 	}
+	if told := req.GetContext().GetCanceled(); told && (e.GetTailCall() != nil || !Temporary(res.GetStatus()) || t.attempt >= s.attempts(t)) {
+		s.end(t, sdkv1.Status_STATUS_PERMANENT_ERROR, canceledWith(e.GetResult().GetError()))
+		return
+	}
 	if next := e.GetTailCall(); next != nil {
 		s.consume(t, req)
 		corr := t.correlation
@@ -134,6 +140,7 @@ func (s *Scheduler) exit(t *task, req *sdkv1.RunRequest, res *sdkv1.RunResponse,
 		t.inbox, t.old, t.open = nil, nil, make(map[uint64]*task)
 		s.tellAnew(t, res.GetReport().GetUntaken())
 		t.epoch++
+		t.undo = false
 		s.push(t)
 		return
 	}
@@ -166,8 +173,43 @@ func (s *Scheduler) attempts(t *task) int {
 	return s.Attempts
 }
 
+// UndoTime is what a run that is canceled has for undoing what it did.
+const UndoTime = 5 * time.Minute
+
+// cancel ends a call, or has it undo what it did first.
 func (s *Scheduler) cancel(t *task) {
-	s.stop(t, sdkv1.Status_STATUS_PERMANENT_ERROR, failure("canceled", "the call was canceled"))
+	switch {
+	case t.done || t.canceled:
+	case !t.undo:
+		s.cancelNow(t)
+	default:
+		t.canceled = true
+		s.at(s.clock().Add(UndoTime), func() { s.cancelNow(t) })
+		t.waiting = false
+		s.push(t)
+	}
+}
+
+func (s *Scheduler) cancelNow(t *task) {
+	s.stop(t, sdkv1.Status_STATUS_PERMANENT_ERROR, wasCanceled())
+}
+
+// hurry runs a call again at once that has been canceled since its request.
+func (s *Scheduler) hurry(t *task, req *sdkv1.RunRequest) {
+	if t.canceled && !req.GetContext().GetCanceled() {
+		t.waiting = false
+		s.push(t)
+	}
+}
+
+func wasCanceled() *sdkv1.CallResult { return failure("canceled", "the call was canceled") }
+
+func canceledWith(fail *sdkv1.Error) *sdkv1.CallResult {
+	result := wasCanceled()
+	if fail != nil && fail.GetType() != "canceled" {
+		result.Error.Message += "; " + fail.GetType() + ": " + fail.GetMessage()
+	}
+	return result
 }
 
 // stop ends a call and all that it waits for.

@@ -19,10 +19,11 @@ func (s *Settler) functionEffects(ctx context.Context, c *store.Claimed, t *stor
 	}
 	s.untilExpiry(c, &t.Decision)
 	p := o.Progress
+	e.Told = c.Flags&store.FlagCanceling != 0
 	if p == nil {
 		return nil
 	}
-	e.Append, e.Restart = p.Append, p.Restart
+	e.Append, e.Restart, e.Undo = p.Append, p.Restart, undo(p, t.Decision.To)
 	if p.Next != nil && !t.Decision.To.Final() {
 		e.Seen, e.Tell = p.Seen, messages(p.Untaken)
 		e.Restart, e.Next = true, &store.Next{Spec: p.Next.Spec.Encode(), Payload: p.Next.Payload}
@@ -40,6 +41,20 @@ func (s *Settler) functionEffects(ctx context.Context, c *store.Claimed, t *stor
 		e.Tell, e.Need = []store.Message{{Kind: store.PollError, Error: store.CleanText(refusal, store.MaxError)}}, 1
 	}
 	return nil
+}
+
+// undo is what a run tells of what there is to undo. A run that failed may not have
+// come to it; what begins anew has done nothing yet.
+func undo(p *task.Progress, to task.State) store.Undo {
+	switch {
+	case p.Restart || p.Next != nil:
+		return store.UndoNothing
+	case p.Undo:
+		return store.UndoSomething
+	case to == task.Suspended:
+		return store.UndoNothing
+	}
+	return store.UndoAsBefore
 }
 
 func messages(signals []task.Signal) []store.Message {

@@ -96,7 +96,7 @@ func (s *Settler) transition(ctx context.Context, c *store.Claimed, spec *task.S
 	if spec != nil {
 		attempt.Retry = spec.Retry
 	}
-	attempt.Retry.MaxAttempts = c.MaxAttempts
+	attempt.Retry.MaxAttempts, attempt.Canceling = c.MaxAttempts, c.Flags&store.FlagCanceling != 0
 	if c.Kind == task.Function {
 		attempt.Retry.MaxAge = task.MaxExpiration // its expiry bounds it; most of its age it may have waited
 	}

@@ -172,7 +172,7 @@ func (f *family) suspended(m *member, e *ending) {
 			e.call.woken = store.Collect(e.call.woken, store.Woken{Lane: r.Lane, Priority: r.Priority, Position: r.at})
 		}
 	}
-	if w.Met() {
+	if w.Met() || fx.Hurries(m.flags) {
 		m.promptly = f.position()
 		e.call.woken = store.Collect(e.call.woken, m.woken(m.promptly))
 		return

@@ -276,6 +276,37 @@ func (s *Store) Signal(ctx context.Context, id task.ID, name string, body []byte
 	return woken, nil
 }
 
+// Undo begins to cancel a function that has something to undo; see store.Functions.
+func (s *Store) Undo(ctx context.Context, id task.ID, grace int64) ([]store.Woken, error) {
+	var woken []store.Woken
+	err := s.operate(ctx, "undo", id, func(ctx context.Context, row *store.Row) error {
+		if err := row.CanUndo(); err != nil {
+			return err
+		}
+		changed, span := false, s.clock.take(1)
+		err := raced(s.write(ctx, query(pins), query(undoSQL).
+			id(id).i2(int16(row.State)).i8(row.At).i8(row.Token).i8(span.first).i8(s.clock.now()+grace).
+			rows(func(*wireRow) { changed = true })), &changed)
+		if err != nil || row.State == task.Ready || row.State == task.Running {
+			s.clock.untake(span)
+			return err
+		}
+		woken = []store.Woken{{Lane: row.Lane, Priority: row.Priority, Position: span.first}}
+		return nil
+	})
+	return woken, err
+}
+
+// undoSQL makes a waiting function ready. Whoever takes the timer does it.
+const undoSQL = `
+with m as (delete from sendoff.timer where $2 in (3, 4, 5) and at = $3 and id = $1 returning id),
+u as (
+ update sendoff.task set flags = flags | 64, expires_at = case when expires_at between 1 and $6 then expires_at else $6 end,
+  state = case when $2 = 2 then state else 1 end, reason = case when $2 < 3 then reason else 0 end, at = case when $2 < 3 then at else $5 end
+ where id = $1 and state = $2 and at = $3 and token = $4 and flags & 96 = 32 and ($2 < 3 or exists (select from m)) returning id, lane, prio),
+r as (insert into sendoff.ready (pos, lane, prio, id) select $5, lane, prio, id from u where $2 > 2)
+select from u`
+
 // Restart begins a function again; see store.Functions.
 func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	var woken []store.Woken
@@ -316,6 +347,7 @@ with r as (delete from sendoff.ready where $2 = 1 and lane = $5 and prio = $6 an
 m as (delete from sendoff.timer where $2 in (3, 4, 5) and at = $4 and id = $1 returning id),
 u as (
  update sendoff.task set state = 1, reason = $8, at = $7, run = run + 1, failures = 0, crashes = 0, first_started = 0,
+  expires_at = case when flags & 64 <> 0 then 0 else expires_at end, flags = flags & ~96,
   token = token + case $2 when 2 then 1 else 0 end, last_outcome = case $2 when 2 then $9 else last_outcome end,
   last_code = case $2 when 2 then 0 else last_code end, last_error = case $2 when 2 then $10 else last_error end
  where id = $1 and state = $2 and token = $3 and run = $12 and ($2 = 2 or exists (select from r) or exists (select from m))

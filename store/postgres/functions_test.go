@@ -58,6 +58,10 @@ func (tr *troupe) step(ctx context.Context, s *postgres.Store, c *store.Claimed)
 		end.Answer.Body = []byte("done")
 		return end, nil
 	}
+	if c.Flags&store.FlagCanceling != 0 { // it was told
+		end.Outcome, end.Decision = task.Cancel, task.Decision{To: task.Canceled, Reason: task.Requested}
+		return end, nil
+	}
 	r, err := s.Resume(ctx, c.ID, 1000, 1<<20)
 	if err != nil {
 		return end, err
@@ -96,6 +100,7 @@ func (tr *troupe) step(ctx context.Context, s *postgres.Store, c *store.Claimed)
 		end.Answer.Body = state
 		return end, nil
 	}
+	fx.Undo = store.UndoSomething
 	fx.State, fx.Open, fx.Need = state, open, task.Need(1+rand.Int32N(3), 0, open)
 	end.Outcome, end.Decision = task.Suspend, task.Decision{To: task.Suspended, Delay: time.Hour}
 	return end, nil
@@ -256,8 +261,8 @@ func TestStormOfCancels(t *testing.T) {
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() { tr.run(ctx, t, 3) })
-	var done [6]atomic.Int64
-	for i := range 6 {
+	var done [7]atomic.Int64
+	for i := range done {
 		wg.Go(func() {
 			s := tr.stores[i%2]
 			for ctx.Err() == nil {
@@ -281,11 +286,13 @@ func TestStormOfCancels(t *testing.T) {
 					_, err = s.Delete(t.Context(), id)
 				case 5:
 					_, err = s.RunNow(t.Context(), id)
+				case 6:
+					_, err = s.Undo(t.Context(), id, 1e9)
 				}
 				if err == nil {
 					done[i].Add(1)
 				}
-				known := slices.ContainsFunc([]error{store.ErrFinal, store.ErrNotFound, store.ErrRunning, store.ErrNotFinal},
+				known := slices.ContainsFunc([]error{store.ErrFinal, store.ErrNotFound, store.ErrRunning, store.ErrNotFinal, store.ErrNothingToUndo, store.ErrCanceling},
 					func(known error) bool { return errors.Is(err, known) })
 				if err != nil && !known {
 					t.Errorf("step %d: %v", i, err)
@@ -304,6 +311,7 @@ func TestStormOfCancels(t *testing.T) {
 	}
 	t.Logf("%d deadlocks", tr.one(t, "select deadlocks from pg_stat_database where datname = current_database()"))
 	tr.checkConsistent(t)
+	require.Zero(t, tr.one(t, "select count(*) from sendoff.task where flags & 64 <> 0 and state in (3, 4, 5)"), "functions wait that were canceled and not told")
 	require.Zero(t, tr.one(t, "select count(*) from sendoff.wait w where not exists (select from sendoff.task t where t.id = w.task)"))
 	require.Zero(t, tr.one(t, "select count(*) from sendoff.inbox i where not exists (select from sendoff.task t where t.id = i.task and t.state < 6)"))
 }

@@ -303,23 +303,30 @@ func settleLinked(endings []*ending, now int64, each func(*wireRow, *ending)) *s
 				return a.Offset
 			}
 			return -1
-		})
+		}).
+		i2s(len(endings), func(i int) int16 { return int16(endings[i].Effects.Undo) }).
+		bools(len(endings), func(i int) bool { return endings[i].Effects.Told })
 }
 
 var (
-	settleFullSQL   = settleSQL("", "", "")
-	settleLinkedSQL = settleSQL(", $18", ", off", `
+	settleFullSQL   = settleSQL("", "", "", "")
+	settleLinkedSQL = settleSQL(", $18, $19, $20", ", off, undo, told", `
+  flags = case s.undo when 1 then t.flags | 32 when 2 then t.flags & ~32 else t.flags end,
+  at = case when s.state not in (3, 4, 5) then t.at when t.flags & 64 <> 0 and not s.told then $1 else s.due end,`, `
   and (s.off < 0 or (select true from sendoff.journal j where j.task = s.id and j."offset" = s.off) is null)`)
 )
 
-func settleSQL(param, column, guard string) string {
+func settleSQL(param, column, own, guard string) string {
+	if own == "" {
+		own = `
+  at = case when s.state in (3, 4, 5) then s.due else t.at end,`
+	}
 	return `
 with s as materialized (
  select * from unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17` + param + `) with ordinality
   as s(id, token, outcome, state, reason, due, code, failures, crashes, error, recorded, number, headers, body, truncated` + column + `, n)),
 u as (
- update sendoff.task t set state = s.state, reason = s.reason, token = t.token + $2,
-  at = case when s.state in (3, 4, 5) then s.due else t.at end,
+ update sendoff.task t set state = s.state, reason = s.reason, token = t.token + $2,` + own + `
   finished_at = case when s.state < 6 then t.finished_at else $1 end,
   failures = s.failures, crashes = s.crashes, last_outcome = s.outcome, last_code = s.code, last_error = s.error
  from s where t.id = s.id and t.token = s.token and t.state = 2` + guard + `

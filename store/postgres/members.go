@@ -82,9 +82,11 @@ func (s *Store) Lost(ctx context.Context, held []store.Held) ([]task.ID, error) 
 	running := make([]bool, len(held))
 	err := s.read(ctx, query(pins), query(`
 select h.n from unnest($1, $2) with ordinality as h(id, token, n)
-join sendoff.task t on t.id = h.id and t.token = h.token and t.state = 2`).
+join sendoff.task t on t.id = h.id and t.token = h.token and t.state = 2
+ and not (t.flags & 64 <> 0 and t.expires_at <= $3)`).
 		ids(len(held), func(i int) task.ID { return held[i].ID }).
 		i8s(len(held), func(i int) int64 { return held[i].Token }).
+		i8(s.clock.now()).
 		rows(func(r *wireRow) { running[r.i8()-1] = true }))
 	if err != nil {
 		return nil, fmt.Errorf("look for lost tasks: %w", err)

@@ -74,7 +74,7 @@ func (w *writer) suspend(t *store.Transition, row *settled, text string, k *woke
 			return err
 		}
 	}
-	if !v.Met() {
+	if !v.Met() && !t.Effects.Hurries(row.flags) {
 		at := w.now + t.Decision.Delay.Microseconds()
 		if err := w.setState(t, text, at, 0); err != nil {
 			return err
@@ -325,6 +325,21 @@ func (w *writer) tellAll(id task.ID, signals []store.Message, k *woken) error {
 	return err
 }
 
+// Undo implements store.Functions.
+func (s *Store) Undo(ctx context.Context, id task.ID, grace int64) ([]store.Woken, error) {
+	return s.wake(ctx, id, func(w *writer, row *store.Row, k *woken) error {
+		if err := row.CanUndo(); err != nil {
+			return err
+		}
+		err := w.exec(`update task set flags = flags | ?1, expires_at = case when expires_at between 1 and ?2 then expires_at else ?2 end where id = ?3`,
+			store.FlagCanceling, w.now+grace, id[:])
+		if err != nil || row.State == task.Ready || row.State == task.Running {
+			return err
+		}
+		return w.promote(&dueTimer{at: row.At, id: id, lane: row.Lane, prio: row.Priority}, k)
+	})
+}
+
 // Restart implements store.Functions.
 func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	return s.wake(ctx, id, func(w *writer, row *store.Row, k *woken) error {
@@ -346,8 +361,9 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 			return err
 		}
 		pos := w.position()
-		err := w.exec(`update task set state = 1, reason = ?, at = ?, run = run + 1, failures = 0, crashes = 0, first_started = 0 where id = ?`,
-			int64(task.Restarted), pos, id[:])
+		err := w.exec(`update task set state = 1, reason = ?1, at = ?2, run = run + 1, failures = 0, crashes = 0, first_started = 0,
+			expires_at = case when flags & ?3 <> 0 then 0 else expires_at end, flags = flags & ~(?3 | ?4) where id = ?5`,
+			int64(task.Restarted), pos, store.FlagCanceling, store.FlagUndo, id[:])
 		if err != nil {
 			return err
 		}

@@ -52,7 +52,8 @@ func (s *Store) Lost(ctx context.Context, held []store.Held) ([]task.ID, error) 
 	var lost []task.ID
 	for _, h := range held {
 		var n int
-		err := s.read.QueryRowContext(ctx, `select count(*) from task where id = ? and token = ? and state = 2`, h.ID[:], h.Token).Scan(&n)
+		err := s.read.QueryRowContext(ctx, `select count(*) from task where id = ? and token = ? and state = 2
+			and not (flags & ? <> 0 and expires_at <= ?)`, h.ID[:], h.Token, store.FlagCanceling, s.clock()).Scan(&n)
 		if err != nil {
 			return nil, s.translate(err)
 		}

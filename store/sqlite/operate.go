@@ -94,7 +94,8 @@ func (w *writer) retry(row *store.Row, k *woken) error {
 	}
 	pos := w.position()
 	err := w.exec(`update task set state = 1, reason = ?, at = ?, run = run + 1, failures = 0, crashes = 0,
-		expires_at = 0, first_started = 0, finished_at = 0, flags = flags & ~? where id = ?`, int64(task.Retried), pos, store.FlagParent, row.ID[:])
+		expires_at = 0, first_started = 0, finished_at = 0, flags = flags & ~? where id = ?`, int64(task.Retried), pos,
+		store.FlagParent|store.FlagUndo|store.FlagCanceling, row.ID[:])
 	if err != nil {
 		return err
 	}

@@ -70,6 +70,11 @@ func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error
 			return nil, err
 		}
 	}
+	if e := t.Effects; e != nil && e.Undo.In(row.flags) != row.flags {
+		if err := w.exec(`update task set flags = ? where id = ?`, e.Undo.In(row.flags), t.ID[:]); err != nil {
+			return nil, err
+		}
+	}
 	if e := t.Effects; e != nil && e.Restart {
 		if err := w.reset(t.ID, e.Seen, e.Tell); err != nil {
 			return nil, err
@@ -122,7 +127,9 @@ func (w *writer) move(t *store.Transition, text string, row *settled, k *woken) 
 	var finished int64
 	switch {
 	case d.To == task.Scheduled || d.To == task.Blocked:
-		at = w.now + d.Delay.Microseconds()
+		if at = w.now; !t.Effects.Hurries(row.flags) {
+			at += d.Delay.Microseconds()
+		}
 	case d.To.Final():
 		finished = w.now
 	}

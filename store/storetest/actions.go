@@ -398,8 +398,11 @@ func (m *machine) ofState(t *rapid.T) (ids []task.ID) {
 
 func (m *machine) operate(t *rapid.T) {
 	id := m.anyID(t)
-	m.steer(rapid.SampledFrom([]string{"cancel", "retry", "run", "delete", "restart", "signal", "signal"}).Draw(t, "verb"), id)
+	m.steer(rapid.SampledFrom([]string{"cancel", "retry", "run", "delete", "restart", "signal", "signal", "undo", "undo"}).Draw(t, "verb"), id)
 }
+
+// grace is how long a function that is canceled may undo what it did.
+const grace = 2 * second
 
 // steer does what a person asks for.
 func (m *machine) steer(name string, id task.ID) {
@@ -421,6 +424,9 @@ func (m *machine) steer(name string, id task.ID) {
 	case "restart":
 		woken, err = m.real.Restart(ctx, id)
 		wantWoken, wantErr = m.oracle.Restart(ctx, id)
+	case "undo":
+		woken, err = m.real.Undo(ctx, id, grace)
+		wantWoken, wantErr = m.oracle.Undo(ctx, id, grace)
 	case "signal":
 		woken, err = m.real.Signal(ctx, id, "name", []byte("value\x00"))
 		wantWoken, wantErr = m.oracle.Signal(ctx, id, "name", []byte("value\x00"))

@@ -20,6 +20,7 @@ func (m *machine) effects(t *rapid.T, c *store.Claimed, tr *store.Transition) {
 		e.Parent = c.Parent
 	}
 	tr.Effects = e
+	m.undoing(t, e)
 	if len(m.oracle.journals[c.ID]) > 0 || rapid.IntRange(0, 3).Draw(t, "journal") == 0 {
 		e.Append = m.segment(t)
 	}
@@ -41,6 +42,13 @@ func (m *machine) effects(t *rapid.T, c *store.Claimed, tr *store.Transition) {
 		tr.Outcome, tr.Error = task.Block, "the code has changed"
 		tr.Decision = task.Decision{To: task.Blocked, Reason: task.Mismatch, Delay: 5 * time.Second, Failures: c.Failures}
 	}
+}
+
+// undoing says of a run whether it left something to undo, and whether it knew that
+// it is being canceled.
+func (m *machine) undoing(t *rapid.T, e *store.Effects) {
+	e.Undo = rapid.SampledFrom([]store.Undo{store.UndoAsBefore, store.UndoSomething, store.UndoSomething, store.UndoNothing}).Draw(t, "undo")
+	e.Told = rapid.Bool().Draw(t, "told")
 }
 
 // untaken are signals that a run was told and leaves to the next one.

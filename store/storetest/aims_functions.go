@@ -45,10 +45,29 @@ var aimsOfFunctions = map[string]func(*machine){
 	"restart:ok":           func(m *machine) { m.steer("restart", m.hold(task.Function).ID) },
 	"restart:not-found":    func(m *machine) { m.steer("restart", m.newID()) },
 	"restart:not-function": func(m *machine) { m.steer("restart", m.put(m.plain(task.HTTP))) },
-	"signal:ok":            func(m *machine) { m.steer("signal", m.put(m.plain(task.Function))) },
-	"signal:not-found":     func(m *machine) { m.steer("signal", m.newID()) },
-	"signal:not-function":  func(m *machine) { m.steer("signal", m.put(m.plain(task.HTTP))) },
-	"signal:final":         func(m *machine) { m.steer("signal", m.end(m.hold(task.Function), task.Success).ID) },
+	"undo:ok":              func(m *machine) { m.steer("undo", m.owing().ID) },
+	"undo:canceling": func(m *machine) {
+		c := m.owing()
+		m.steer("undo", c.ID)
+		m.settleAll([]store.Transition{m.suspending(m.take(c.ID))})
+		m.steer("undo", c.ID)
+	},
+	"undo:final":           func(m *machine) { m.steer("undo", m.end(m.hold(task.Function), task.Success).ID) },
+	"undo:not-found":       func(m *machine) { m.steer("undo", m.newID()) },
+	"undo:nothing-to-undo": func(m *machine) { m.steer("undo", m.put(m.plain(task.Function))) },
+	"lost:late": func(m *machine) {
+		m.saw("lost:late")
+		id := m.owing().ID
+		m.steer("undo", id)
+		c := m.take(id)
+		m.lookForLost([]store.Claimed{c})
+		m.now += grace
+		m.lookForLost([]store.Claimed{c})
+	},
+	"signal:ok":           func(m *machine) { m.steer("signal", m.put(m.plain(task.Function))) },
+	"signal:not-found":    func(m *machine) { m.steer("signal", m.newID()) },
+	"signal:not-function": func(m *machine) { m.steer("signal", m.put(m.plain(task.HTTP))) },
+	"signal:final":        func(m *machine) { m.steer("signal", m.end(m.hold(task.Function), task.Success).ID) },
 	"insert:told-new": func(m *machine) {
 		m.saw("insert:told-new")
 		c := m.take(m.put(m.telling(m.clientID(), "one", "two")))
@@ -116,6 +135,23 @@ func (m *machine) wait(c store.Claimed) (call task.ID) {
 	m.settleAll([]store.Transition{tr})
 	m.ids = append(m.ids, n.ID)
 	return n.ID
+}
+
+// owing is a function that waits and has something to undo.
+func (m *machine) owing() store.Claimed {
+	c := m.hold(task.Function)
+	tr := m.suspending(c)
+	tr.Effects.Undo = store.UndoSomething
+	m.settleAll([]store.Transition{tr})
+	return c
+}
+
+// suspending is the end of a run that waits for an hour.
+func (m *machine) suspending(c store.Claimed) store.Transition {
+	return store.Transition{
+		ID: c.ID, Token: c.Token, Outcome: task.Suspend, Effects: &store.Effects{Need: 1, State: []byte("state"), Told: c.Flags&store.FlagCanceling != 0},
+		Decision: task.Decision{To: task.Suspended, Delay: time.Hour},
+	}
 }
 
 // endCall has a call end with a result for its parent.

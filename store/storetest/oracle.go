@@ -371,6 +371,9 @@ func (o *Oracle) settle(t *store.Transition, woken *[]store.Woken) error {
 	if e != nil && e.Next != nil {
 		o.replace(row, e.Next)
 	}
+	if e != nil {
+		row.Flags = e.Undo.In(row.Flags)
+	}
 	o.move(row, t, woken)
 	return nil
 }
@@ -393,6 +396,9 @@ func (o *Oracle) move(row *store.Row, t *store.Transition, woken *[]store.Woken)
 	case task.Ready:
 		o.makeReady(row, row.At, d.Reason, woken)
 	case task.Scheduled, task.Blocked:
+		if t.Effects.Hurries(row.Flags) {
+			d.Delay = 0
+		}
 		o.later(row, d.To, d)
 	case task.Suspended:
 		o.suspend(row, t, woken)
@@ -559,7 +565,8 @@ func (o *Oracle) Nodes(context.Context) ([]store.Node, error) {
 func (o *Oracle) Lost(_ context.Context, held []store.Held) ([]task.ID, error) {
 	var lost []task.ID
 	for _, h := range held {
-		if row := o.tasks[h.ID]; row == nil || row.State != task.Running || row.Token != h.Token {
+		if row := o.tasks[h.ID]; row == nil || row.State != task.Running || row.Token != h.Token ||
+			row.Flags&store.FlagCanceling != 0 && row.ExpiresAt <= o.Clock() {
 			lost = append(lost, h.ID)
 		}
 	}
@@ -608,7 +615,7 @@ func (o *Oracle) Retry(_ context.Context, id task.ID) ([]store.Woken, error) {
 	delete(o.dead, id)
 	row.Run++
 	row.Failures, row.Crashes, row.ExpiresAt, row.FirstStarted, row.FinishedAt = 0, 0, 0, 0, 0
-	row.Flags &^= store.FlagParent
+	row.Flags &^= store.FlagParent | store.FlagUndo | store.FlagCanceling
 	if row.Kind == task.Function {
 		o.reset(id, 0, nil)
 	}

@@ -63,7 +63,7 @@ func (o *Oracle) suspend(row *store.Row, t *store.Transition, woken *[]store.Wok
 		call.Epoch, call.Keys = w.Epoch, nil
 		o.insert(&call, woken)
 	}
-	if w.Met() {
+	if w.Met() || e.Hurries(row.Flags) {
 		o.makeReady(row, o.position(), task.NoReason, woken)
 		return
 	}
@@ -197,6 +197,27 @@ func (o *Oracle) tellAll(id task.ID, signals []store.Message, woken *[]store.Wok
 	}
 }
 
+// Undo implements store.Functions.
+func (o *Oracle) Undo(_ context.Context, id task.ID, grace int64) ([]store.Woken, error) {
+	row := o.tasks[id]
+	if row == nil {
+		return nil, store.ErrNotFound
+	}
+	if err := row.CanUndo(); err != nil {
+		return nil, err
+	}
+	row.Flags |= store.FlagCanceling
+	if until := o.Clock() + grace; row.ExpiresAt == 0 || row.ExpiresAt > until {
+		row.ExpiresAt = until
+	}
+	var woken []store.Woken
+	if _, waits := o.timers[id]; waits {
+		delete(o.timers, id)
+		o.makeReady(row, o.position(), task.NoReason, &woken)
+	}
+	return woken, nil
+}
+
 func (o *Oracle) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	row := o.tasks[id]
 	switch {
@@ -216,6 +237,10 @@ func (o *Oracle) Restart(ctx context.Context, id task.ID) ([]store.Woken, error)
 	o.reset(id, 0, nil)
 	row.Run++
 	row.Failures, row.Crashes, row.FirstStarted = 0, 0, 0
+	if row.Flags&store.FlagCanceling != 0 {
+		row.ExpiresAt = 0
+	}
+	row.Flags &^= store.FlagUndo | store.FlagCanceling
 	var woken []store.Woken
 	o.makeReady(row, o.position(), task.Restarted, &woken)
 	return woken, nil

@@ -31,6 +31,8 @@ var rules = []rule{
 	{"the end of a call is told once", toldOnce},
 	{"calls of an earlier life are not told", toldToTheLiving},
 	{"what the next life is told, none before it has used up", toldAnew},
+	{"a function that is canceled undoes first, and within its time", undoesFirst},
+	{"a function that is canceled while it runs is told in its next run", toldNextRun},
 	{"a dead lease is not revived", deadLease},
 	{"a node without a lease claims nothing", nothingWithoutLease},
 	{"a task that has expired is not started", expiredNotStarted},
@@ -156,6 +158,57 @@ func toldAnew(m *machine) {
 		names = append(names, msg.Name)
 	}
 	require.Equal(m.rt, []string{"first", "second"}, names, "signals are lost between two lives")
+}
+
+func undoesFirst(m *machine) {
+	for name, again := range map[string]func(store.Claimed){
+		"retry":   func(c store.Claimed) { m.steer("cancel", c.ID); m.steer("retry", c.ID) },
+		"restart": func(c store.Claimed) { m.steer("restart", c.ID) },
+	} {
+		c := m.owing()
+		m.steer("undo", c.ID)
+		row := m.rowOf(c.ID)
+		require.Equal(m.rt, task.Ready, row.State, "a function that waits is told at once")
+		require.Equal(m.rt, m.now+grace, row.ExpiresAt)
+		told := m.take(c.ID)
+		require.NotZero(m.rt, told.Flags&store.FlagCanceling, "who runs it is told why")
+		require.Equal(m.rt, m.now+grace, told.ExpiresAt)
+		m.settleAll([]store.Transition{m.suspending(told)})
+		require.Equal(m.rt, task.Suspended, m.rowOf(c.ID).State, "it was told: now it waits as any other")
+		again(c)
+		row = m.rowOf(c.ID)
+		require.Zero(m.rt, row.Flags&(store.FlagCanceling|store.FlagUndo), "%s: nobody cancels what begins again", name)
+		require.Zero(m.rt, row.ExpiresAt)
+	}
+}
+
+func toldNextRun(m *machine) {
+	for _, tr := range []task.Outcome{{Class: task.Suspend}, {Class: task.Failure}, {Class: task.Block}} {
+		c := m.take(m.woken(m.owing()))
+		m.steer("undo", c.ID)
+		require.Equal(m.rt, task.Running, m.rowOf(c.ID).State, "its attempt goes on")
+		end := m.decided(c, tr)
+		end.Decision.Delay, end.Effects = time.Hour, &store.Effects{Need: 1}
+		m.settleAll([]store.Transition{end})
+		m.promoteUpTo(everything)
+		require.Equal(m.rt, task.Ready, m.rowOf(c.ID).State, "%s: it waits for something else and is not told", tr.Class)
+	}
+	c := m.take(m.woken(m.owing()))
+	m.steer("undo", c.ID)
+	held := []store.Held{{ID: c.ID, Token: c.Token}}
+	lost, err := m.real.Lost(ctx, held)
+	require.NoError(m.rt, err)
+	require.Empty(m.rt, lost, "it may go on")
+	m.now += grace
+	lost, err = m.real.Lost(ctx, held)
+	require.NoError(m.rt, err)
+	require.Equal(m.rt, []task.ID{c.ID}, lost, "its time is over")
+}
+
+// woken makes a function ready that waits.
+func (m *machine) woken(c store.Claimed) task.ID {
+	m.steer("run", c.ID)
+	return c.ID
 }
 
 func deadLease(m *machine) {

@@ -171,6 +171,7 @@ func listOf(s task.State) string {
 
 func errName(err error) string {
 	for name, e := range map[string]error{
+		"nothing-to-undo": store.ErrNothingToUndo, "canceling": store.ErrCanceling,
 		"not-function": store.ErrNotFunction, "bad-value": store.ErrBadValue,
 		"not-found": store.ErrNotFound, "lost": store.ErrLeaseLost, "final": store.ErrFinal, "not-final": store.ErrNotFinal,
 		"running": store.ErrRunning, "dead": store.ErrNodeLost, "too-many": store.ErrTooManyQueues, "key-held": store.ErrKeyHeld,

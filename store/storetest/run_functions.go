@@ -68,6 +68,7 @@ func (m *machine) actOf(t *rapid.T, c *store.Claimed) store.Transition {
 	if c.Flags&store.FlagParent != 0 {
 		tr.Effects.Parent = c.Parent
 	}
+	m.undoing(t, tr.Effects)
 	if act < 6 {
 		m.suspend(t, c, &tr)
 		return tr

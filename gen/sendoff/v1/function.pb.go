@@ -285,7 +285,10 @@ type RunContext struct {
 	Signals []*Signal `protobuf:"bytes,5,rep,name=signals,proto3" json:"signals,omitempty"`
 	// How often the call began with an empty journal again: by a tail call, or
 	// restarted from its input.
-	Epoch         int32 `protobuf:"varint,6,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Epoch int32 `protobuf:"varint,6,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Somebody has canceled the call: it is run only to undo what it did, until it
+	// expires, and ends canceled whatever it answers.
+	Canceled      bool `protobuf:"varint,8,opt,name=canceled,proto3" json:"canceled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -360,6 +363,13 @@ func (x *RunContext) GetEpoch() int32 {
 		return x.Epoch
 	}
 	return 0
+}
+
+func (x *RunContext) GetCanceled() bool {
+	if x != nil {
+		return x.Canceled
+	}
+	return false
 }
 
 // Journal is what the server keeps of a run.
@@ -524,7 +534,9 @@ type RunReport struct {
 	Untaken []*Signal `protobuf:"bytes,9,rep,name=untaken,proto3" json:"untaken,omitempty"`
 	// Of a poll: resume at once also for a call that failed and for a signal,
 	// however many results are waited for.
-	Prompt        bool `protobuf:"varint,10,opt,name=prompt,proto3" json:"prompt,omitempty"`
+	Prompt bool `protobuf:"varint,10,opt,name=prompt,proto3" json:"prompt,omitempty"`
+	// There is something to undo: canceled, the call is told so, and runs on for that.
+	Undo          bool `protobuf:"varint,12,opt,name=undo,proto3" json:"undo,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -625,6 +637,13 @@ func (x *RunReport) GetUntaken() []*Signal {
 func (x *RunReport) GetPrompt() bool {
 	if x != nil {
 		return x.Prompt
+	}
+	return false
+}
+
+func (x *RunReport) GetUndo() bool {
+	if x != nil {
+		return x.Undo
 	}
 	return false
 }
@@ -1170,7 +1189,7 @@ const file_sendoff_v1_function_proto_rawDesc = "" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
-	"\t_priority\"\xdd\x01\n" +
+	"\t_priority\"\xf9\x01\n" +
 	"\n" +
 	"RunContext\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\x03R\x05token\x12\x18\n" +
@@ -1178,7 +1197,8 @@ const file_sendoff_v1_function_proto_rawDesc = "" +
 	"\x03now\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x03now\x12-\n" +
 	"\ajournal\x18\x04 \x01(\v2\x13.sendoff.v1.JournalR\ajournal\x12,\n" +
 	"\asignals\x18\x05 \x03(\v2\x12.sendoff.v1.SignalR\asignals\x12\x14\n" +
-	"\x05epoch\x18\x06 \x01(\x05R\x05epoch\"q\n" +
+	"\x05epoch\x18\x06 \x01(\x05R\x05epoch\x12\x1a\n" +
+	"\bcanceled\x18\b \x01(\bR\bcanceled\"q\n" +
 	"\aJournal\x12\x16\n" +
 	"\x06length\x18\x01 \x01(\x03R\x06length\x12\x16\n" +
 	"\x06writer\x18\x02 \x01(\x03R\x06writer\x12\x1a\n" +
@@ -1187,7 +1207,7 @@ const file_sendoff_v1_function_proto_rawDesc = "" +
 	"\x06Signal\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12*\n" +
-	"\x05value\x18\x03 \x01(\v2\x14.google.protobuf.AnyR\x05value\"\xe4\x02\n" +
+	"\x05value\x18\x03 \x01(\v2\x14.google.protobuf.AnyR\x05value\"\xf8\x02\n" +
 	"\tRunReport\x12\x10\n" +
 	"\x03sdk\x18\x01 \x01(\tR\x03sdk\x12\x14\n" +
 	"\x05build\x18\x02 \x01(\tR\x05build\x12!\n" +
@@ -1200,7 +1220,8 @@ const file_sendoff_v1_function_proto_rawDesc = "" +
 	"retryAfter\x12,\n" +
 	"\auntaken\x18\t \x03(\v2\x12.sendoff.v1.SignalR\auntaken\x12\x16\n" +
 	"\x06prompt\x18\n" +
-	" \x01(\bR\x06prompt\":\n" +
+	" \x01(\bR\x06prompt\x12\x12\n" +
+	"\x04undo\x18\f \x01(\bR\x04undo\":\n" +
 	"\x06Append\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x18\n" +
 	"\asegment\x18\x02 \x01(\fR\asegment\"v\n" +

@@ -140,8 +140,18 @@ func (x *Executor) Hub() *Hub { return x.cfg.Hub }
 // off: expire. Every outcome that ends the call, but for a cancel, has a
 // serialized CallResult as the body of its answer, whole; the header of the
 // answer is a record of the run for people, see [Executor.record].
+// A call that is being canceled ends so, whatever its function answers: cancel.
 func (x *Executor) Execute(ctx context.Context, t *store.Claimed, spec *task.Spec) task.Outcome {
 	r := &run{Executor: x, task: t, spec: spec}
+	o := r.execute(ctx)
+	if r.canceling() {
+		canceled(&o)
+	}
+	return o
+}
+
+func (r *run) execute(ctx context.Context) task.Outcome {
+	x, spec := r.Executor, r.spec
 	if r.expired() {
 		return r.expire(ctx)
 	}

@@ -60,7 +60,8 @@ func (r *run) report(v *verdict, report *sendoffv1.RunReport) {
 	if p.Next != nil {
 		p.Untaken = signalsOf(report.GetUntaken())
 	}
-	if p.Append != nil || len(p.Cancel) > 0 || p.CancelOpen {
+	p.Undo = report.GetUndo()
+	if p.Append != nil || len(p.Cancel) > 0 || p.CancelOpen || p.Undo {
 		v.outcome.Progress = p
 	}
 }

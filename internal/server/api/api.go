@@ -36,6 +36,7 @@ type Viewer interface {
 // Steerer changes what becomes of tasks.
 type Steerer interface {
 	Cancel(ctx context.Context, id string) (operate.Task, error)
+	CancelNow(ctx context.Context, id string) (operate.Task, error)
 	Retry(ctx context.Context, id string) (operate.Task, error)
 	RunNow(ctx context.Context, id string) (operate.Task, error)
 	Delete(ctx context.Context, id string) error
@@ -115,7 +116,14 @@ func mountTasks(api huma.API, cfg Config) {
 		}
 		return out, nil
 	})
-	steer(api, "cancel", "Cancel a task: it ends at once, an attempt under way is told to stop", cfg.Steer.Cancel)
+	cancel := operation(http.MethodPost, "/v1/tasks/{id}/cancel", "cancel-task",
+		"Cancel a task: it ends at once, an attempt under way is told to stop; a function that has something to undo does that first, within 5 minutes", http.StatusOK)
+	huma.Register(api, cancel, func(ctx context.Context, in *cancelInput) (*taskReply, error) {
+		if in.Now {
+			return replyOf(cfg.Steer.CancelNow(ctx, in.ID))
+		}
+		return replyOf(cfg.Steer.Cancel(ctx, in.ID))
+	})
 	steer(api, "retry", "Start a new run of an ended task", cfg.Steer.Retry)
 	steer(api, "run", "Run a scheduled task now", cfg.Steer.RunNow)
 	huma.Register(api, operation(http.MethodDelete, "/v1/tasks/{id}", "delete-task", "Erase a task that is not running", http.StatusNoContent),
@@ -130,12 +138,20 @@ func mountTasks(api huma.API, cfg Config) {
 func steer(api huma.API, verb, summary string, do func(context.Context, string) (operate.Task, error)) {
 	huma.Register(api, operation(http.MethodPost, "/v1/tasks/{id}/"+verb, verb+"-task", summary, http.StatusOK),
 		func(ctx context.Context, in *idInput) (*taskReply, error) {
-			t, err := do(ctx, in.ID)
-			if err != nil {
-				return nil, problemOf(err)
-			}
-			return &taskReply{viewOf(&t)}, nil
+			return replyOf(do(ctx, in.ID))
 		})
+}
+
+type cancelInput struct {
+	ID  string `path:"id" doc:"Id of the task, an id chosen by the client, or its job number."`
+	Now bool   `query:"now" doc:"End a function at once, and undo nothing."`
+}
+
+func replyOf(t operate.Task, err error) (*taskReply, error) {
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	return &taskReply{viewOf(&t)}, nil
 }
 
 func get[I, O any](api huma.API, path, id, summary string, handler func(context.Context, *I) (*O, error)) {
