@@ -43,6 +43,9 @@ var errNotSendoff = errors.New("the answer is not that of a Sendoff server")
 
 // do sends a request, again while that is safe, and decodes the answer into out.
 func (c *Client) do(ctx context.Context, r request, out any) (int, http.Header, error) {
+	if err := r.misled(); err != nil {
+		return 0, nil, err
+	}
 	var body []byte
 	if r.body != nil {
 		var err error
@@ -60,6 +63,17 @@ func (c *Client) do(ctx context.Context, r request, out any) (int, http.Header, 
 			return status, header, err
 		}
 	}
+}
+
+// misled is an error when a name in the path leads elsewhere than to what is called
+// so: an empty one, "." and "..". Nothing has such a name.
+func (r *request) misled() error {
+	for _, name := range strings.Split(r.path, "/")[1:] {
+		if name == "" || name == "." || name == ".." {
+			return fmt.Errorf("%q is no name: no task, queue or signal can have it", name)
+		}
+	}
+	return nil
 }
 
 // retryable tells whether a request that ended with err may be sent again, and

@@ -101,3 +101,31 @@ func TestAnotherServerIsNotTakenForSendoff(t *testing.T) {
 		}
 	}
 }
+
+// TestANameThatLeadsElsewhereIsNotSent: a path with "..", "." or nothing in the place of
+// a name is another path.
+func TestANameThatLeadsElsewhereIsNotSent(t *testing.T) {
+	asked := ""
+	c, err := sendoff.NewClient("http://sendoff.test", sendoff.WithHTTPClient(&http.Client{Transport: roundTrip(func(r *http.Request) {
+		asked = r.Method + " " + r.URL.Path
+	})}))
+	require.NoError(t, err)
+	for _, name := range []string{"..", ".", ""} {
+		for what, call := range everyCall(c, name) {
+			if what == "list of a tree" { // which is a parameter
+				continue
+			}
+			require.ErrorContains(t, call(t.Context()), fmt.Sprintf("%q is no name", name), what)
+		}
+		require.ErrorContains(t, c.DeleteQueue(t.Context(), name), "is no name")
+		require.ErrorContains(t, c.Signal(t.Context(), "order-42", name, 1), "is no name")
+	}
+	require.Empty(t, asked, "it was sent")
+}
+
+type roundTrip func(*http.Request)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) {
+	f(r)
+	return nil, context.Canceled
+}

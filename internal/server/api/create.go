@@ -177,7 +177,7 @@ func conflictProblem(had *operate.Task, key store.KeyKind) *Problem {
 	}
 	text := "another task of this batch has this " + kind + ", or one that was deleted just now"
 	if had != nil {
-		text = "there is a task with this " + kind + " already: /v1/tasks/" + url.PathEscape(had.PublicID())
+		text = "a task has this " + kind + " already: /v1/tasks/" + url.PathEscape(had.PublicID())
 	}
 	p := NewProblem(http.StatusConflict, "already_exists", text)
 	p.Errors = []FieldError{{field, p.Detail}}
