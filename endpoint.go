@@ -20,6 +20,7 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	"github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1/sdkv1connect"
@@ -41,7 +42,8 @@ type EndpointConfig struct {
 	Addr string
 	// ServerURL is the server, for what functions and their clients ask of it.
 	// Default: DISPATCH_API_URL, SENDOFF_URL, then [DefaultURL]. Steps are put on
-	// record while a function runs only when it is set in one of these ways.
+	// record while a function runs, and a function is told what comes while a step
+	// runs, only when it is set in one of these ways.
 	ServerURL string
 	// APIKey is for the server. Default: DISPATCH_API_KEY, then SENDOFF_API_KEY.
 	APIKey string
@@ -56,6 +58,9 @@ type EndpointConfig struct {
 	// Checkpoint is that of an engine in this process (engine.Engine.Checkpoint),
 	// in place of requests to the server while a function runs.
 	Checkpoint func(ctx context.Context, id string, token, offset int64, segment []byte) error
+	// Receive is that of an engine in this process (engine.Engine.Receive), as is
+	// Checkpoint: what came for a function while its steps are under way.
+	Receive func(context.Context, *sendoffv1.ReceiveRequest) (*sendoffv1.ReceiveResponse, error)
 	// HTTPClient is used for requests to the server; default a plain one.
 	HTTPClient *http.Client
 	// WarmRuns is how many suspended runs stay in memory, ready to go on without a
@@ -113,6 +118,9 @@ func NewEndpoint(config EndpointConfig, funcs ...AnyFunction) (*Endpoint, error)
 		e.host.Checkpoint = e.checkpoint
 	default:
 		e.config.Logger.Info("sendoff: no server is configured (DISPATCH_API_URL, SENDOFF_URL or ServerURL): steps are put on record only when a function waits or ends")
+	}
+	if configured || config.Receive != nil {
+		e.host.Receive = e.receive
 	}
 	e.host.Open()
 	for _, f := range funcs {
@@ -372,6 +380,22 @@ func (e *Endpoint) checkpointHere(ctx context.Context, id string, token int64, a
 		return fmt.Errorf("%w: %w", durable.ErrStale, err)
 	}
 	return err
+}
+
+// receiveWait is how long one question to the server waits for an answer.
+const receiveWait = 25 * time.Second
+
+// receive asks the server what came for a run that is under way.
+func (e *Endpoint) receive(ctx context.Context, id string, token, after int64) (*sendoffv1.ReceiveResponse, error) {
+	ask := e.config.Receive
+	if ask == nil {
+		ask = e.client.extension().Receive
+	}
+	res, err := ask(ctx, &sendoffv1.ReceiveRequest{DispatchId: id, Token: token, After: after, Wait: durationpb.New(receiveWait)})
+	if err != nil && (errors.Is(err, task.ErrStale) || connect.CodeOf(err) == connect.CodeAborted) {
+		return nil, fmt.Errorf("%w: %w", durable.ErrStale, err)
+	}
+	return res, err
 }
 
 // checkpoint puts the end of steps on the server's disk while a run goes on.

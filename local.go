@@ -32,7 +32,7 @@ func newLocal(ctx context.Context) *local {
 	}
 	l.host.Open()
 	l.sched = &rehearse.Scheduler{Serve: l.serve, Journal: true, Real: true, Parallel: 64}
-	l.host.Checkpoint = l.sched.Checkpoint
+	l.host.Checkpoint, l.host.Receive = l.sched.Checkpoint, l.sched.Receive
 	return l
 }
 

@@ -35,7 +35,7 @@ type program struct {
 
 var ops = []string{
 	"call", "gather", "each", "branches", "child", "race", "any", "select", "sleep", "step", "steps", "signal",
-	"timeout", "seq", "fail", "settled", "now", "random", "cancel", "version", "chain", "tail", "relay", "group", "late",
+	"timeout", "seq", "fail", "settled", "now", "random", "cancel", "version", "chain", "tail", "relay", "group", "late", "held", "heard",
 }
 
 func randomProgram(r *rand.Rand, depth int, signals *int) program {
@@ -59,6 +59,8 @@ func randomProgram(r *rand.Rand, depth int, signals *int) program {
 	case "relay":
 		*signals += 2
 		p.N = *signals
+	case "heard":
+		*signals++ // for a server that has them
 	}
 	return p
 }
@@ -217,6 +219,8 @@ func runLeaf(ctx context.Context, p program) error {
 		if v, err := relay.Await(ctx, relayed{Names: names}); err != nil || v != strings.Join(names, " ") {
 			return wrong("relay", v, err)
 		}
+	case "held", "heard":
+		return checkHeld(ctx, p.Op, n)
 	case "group", "late":
 		return checkGroup(ctx, p.Op, n)
 	case "fail":
@@ -268,6 +272,43 @@ func checkGroup(ctx context.Context, op string, n int64) error {
 	for _, f := range futures[:n] {
 		if _, err := f.Await(ctx); !errors.Is(err, context.Canceled) {
 			return wrong(op+" goes on", nil, err)
+		}
+	}
+	return nil
+}
+
+// tells tells whether the server tells a function what comes while a step runs.
+var tells atomic.Bool
+
+// checkHeld waits for the result of a call, or for a signal, beside a step that goes
+// on until the function has got it.
+func checkHeld(ctx context.Context, op string, n int64) error {
+	name, limit := fmt.Sprint("heard", n), holdLimit
+	if !tells.Load() {
+		limit = time.Millisecond
+	}
+	call, signal := echo.Start(ctx, n), sendoff.NewSignal[string](name).Next(ctx)
+	step := sendoff.StepAsync(ctx, "held", func(ctx context.Context) (int64, error) {
+		if op == "heard" {
+			return sendToItself(name, name)(ctx)
+		}
+		return hold(ctx, limit)
+	})
+	awaited := sendoff.Waitable(call)
+	if op == "heard" {
+		awaited = signal
+	}
+	if i, err := sendoff.Select(ctx, step, awaited); err != nil || i != 1 && tells.Load() {
+		return wrong(op, i, err)
+	}
+	step.Cancel()
+	v, err := call.Await(ctx)
+	if err != nil || v != n {
+		return wrong(op, v, err)
+	}
+	if op == "heard" {
+		if s, err := signal.Await(ctx); err != nil || s != name {
+			return wrong(op, s, err)
 		}
 	}
 	return nil
@@ -476,6 +517,7 @@ func runProgram(t *testing.T, m mode, seed uint64) {
 	effects.Lock()
 	effects.seen, effects.watched = make(map[string]int64), m.journal
 	effects.Unlock()
+	tells.Store(!m.plain)
 	s := stage(t, m, seed, echo, lame, sick, hop, relay, interpret)
 	id := s.Start(&sdkv1.Call{Function: "interpret", Input: asJSON(t, p)})
 	for n := range signals {

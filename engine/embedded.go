@@ -3,11 +3,15 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
+	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
+	"github.com/sendoff-dev/sendoff/internal/exec/function"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -41,6 +45,26 @@ func (e *Engine) Checkpoint(ctx context.Context, id string, token, offset int64,
 		return fmt.Errorf("%w: %w", task.ErrStale, errs[0])
 	}
 	return err
+}
+
+// Receive tells a function of this process what came while it runs: give it to a
+// sendoff.Endpoint as its Receive. It returns when there is something, after the time
+// asked for, a minute at most, or when ctx ends. An error that is task.ErrStale means
+// that the attempt must end.
+func (e *Engine) Receive(ctx context.Context, m *sendoffv1.ReceiveRequest) (*sendoffv1.ReceiveResponse, error) {
+	id, err := task.ParseID(m.GetDispatchId())
+	if err != nil {
+		return nil, fmt.Errorf("dispatch_id: %w", err)
+	}
+	wait := min(max(m.GetWait().AsDuration(), 0), time.Minute)
+	r, err := e.operator.Receive(ctx, store.Held{ID: id, Token: m.GetToken()}, m.GetAfter(), wait)
+	if errors.Is(err, store.ErrLeaseLost) {
+		err = fmt.Errorf("%w: %w", task.ErrStale, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return function.Received(r)
 }
 
 func (e *Engine) embeds(name string) bool {

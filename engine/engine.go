@@ -225,7 +225,7 @@ func (e *Engine) wireRooms() {
 	})
 	e.settler = settle.New(settle.Config{
 		Call: e.prepareCall, Cancel: e.cancelCalls, Restarted: e.cancelStale, Stale: m.Stale,
-		Store: e.store, Wake: e.wake, Due: func(at int64) { e.scheduler.Due(at) }, Ended: e.operator.Ended,
+		Store: e.store, Wake: e.wake, Due: func(at int64) { e.scheduler.Due(at) }, Ended: e.operator.Ended, Told: e.operator.Told,
 		Settled: m.Settled, Log: cfg.Log,
 	})
 	e.scheduler = schedule.New(schedule.Config{

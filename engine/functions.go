@@ -108,7 +108,7 @@ func (f functions) Endpoints() []api.Endpoint { return f.endpoints() }
 
 func (e *Engine) dispatchDoor() dispatchapi.Config {
 	cfg := dispatchapi.Config{
-		Submit: e, Tasks: e.operator, Signals: e.operator, Journals: e.store, Bridge: e.runner.Hub(),
+		Submit: e, Tasks: e.operator, Signals: e.operator, Journals: e.store, Receive: e.Receive, Bridge: e.runner.Hub(),
 		Embedded: e.embeds, Unknown: e.unknown,
 	}
 	if e.keys != nil {

@@ -196,9 +196,10 @@ type Operator interface {
 // and the messages that wait for them.
 type Functions interface {
 	// Resume returns what the function of a task has to know to go on: its state
-	// and its messages, oldest first, at most limit of them, and after the first
-	// not beyond maxBytes of bodies. A task that never waited has the zero value.
-	Resume(ctx context.Context, id task.ID, limit, maxBytes int) (Resumption, error)
+	// and its messages behind the one with the number after, oldest first, at most
+	// limit of them, and after the first not beyond maxBytes of bodies. A task that
+	// never waited has the zero value.
+	Resume(ctx context.Context, id task.ID, after int64, limit, maxBytes int) (Resumption, error)
 
 	// Journal returns the segments of a journal in order.
 	Journal(ctx context.Context, id task.ID) ([]task.Segment, error)

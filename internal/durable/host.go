@@ -35,6 +35,9 @@ type Host struct {
 	// Checkpoint stores a segment at the server while a run goes on. nil = it
 	// cannot. It returns ErrStale when the token is no longer the newest.
 	Checkpoint func(ctx context.Context, id string, token int64, a *sendoffv1.Append) error
+	// Receive asks the server for what came for a run behind a message, and waits a
+	// while for it. nil = it cannot. It returns ErrStale as Checkpoint does.
+	Receive func(ctx context.Context, id string, token, after int64) (*sendoffv1.ReceiveResponse, error)
 	// Result turns what a function returned into an answer.
 	Result func(Value, error) *sdkv1.RunResponse
 	// CacheSize is the number of suspended runs in memory; 0 = none.
@@ -357,7 +360,15 @@ func (j *job) attempt() attempt {
 	if j.server() != nil && j.host.Checkpoint != nil {
 		a.flush = j.flush
 	}
+	if extra != nil && extra.Told != nil && j.host.Receive != nil {
+		a.listener = &listener{receive: j.receive}
+		a.listener.told.Sequence = extra.GetTold()
+	}
 	return a
+}
+
+func (j *job) receive(ctx context.Context, after int64) (*sendoffv1.ReceiveResponse, error) {
+	return j.host.Receive(ctx, j.id, j.token(), after)
 }
 
 // flush stores a segment at the server, within a few seconds or not at all.
@@ -428,7 +439,7 @@ func (j *job) exit(r *Run) *sdkv1.RunResponse {
 		res.Report.CancelOpenCalls = true
 	}
 	if res.Report != nil && res.GetExit().GetTailCall() != nil {
-		res.Report.Untaken = r.untaken()
+		res.Report.Untaken, res.Report.Received = r.untaken(), r.received()
 	}
 	return res
 }

@@ -103,6 +103,7 @@ type attempt struct {
 	virtual  bool
 	canceled bool
 	flush    func(ctx context.Context, segment []byte, offset int64) error
+	listener *listener // nil = the server tells nothing beside the request
 }
 
 func newRun(h *Host, info Info, w *journal.Writer) *Run {
@@ -164,7 +165,9 @@ func (r *Run) advance(ctx context.Context, a attempt) error {
 				r.fail(&PanicError{Value: p, Stack: debug.Stack()})
 			}
 		}()
-		r.drive(ctx)
+		listening, quiet := context.WithCancel(ctx)
+		defer quiet()
+		r.drive(listening)
 	}()
 	<-done
 	if !stop() && !errors.Is(r.failure, errInterrupted) { // whatever came of it, the code may have seen its context end

@@ -67,7 +67,8 @@ const (
 	showRounds = 10
 )
 
-// waitForSteps waits for the end of a step, or for the next timer.
+// waitForSteps waits for the end of a step, for the next timer, or for what the
+// server tells.
 func (r *Run) waitForSteps(ctx context.Context) {
 	n := r.log.Pending()
 	if r.cut >= 0 {
@@ -80,7 +81,9 @@ func (r *Run) waitForSteps(ctx context.Context) {
 			return
 		}
 	}
+	r.listen(ctx)
 	r.waitFor(ctx, r.untilTimer(limit))
+	r.hear()
 }
 
 func (r *Run) startStep(f *Future) {
@@ -103,10 +106,7 @@ func (r *Run) stepEnded(f *Future, end StepEnd) {
 	r.mu.Lock()
 	r.ended = append(r.ended, stepEnd{f, end})
 	r.mu.Unlock()
-	select {
-	case r.notify <- struct{}{}:
-	default:
-	}
+	r.wakeUp()
 }
 
 // takeStep takes the end of one step.

@@ -11,8 +11,8 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// ends lets callers wait for the end of tasks. What ends on this node is told at
-// once; for the others one look at a time serves all who wait.
+// ends lets callers wait for the end of tasks, and for messages to them. What happens
+// on this node is told at once; for the others one look at a time serves all who wait.
 type ends struct {
 	rows func(ctx context.Context, ids []task.ID) ([]store.Row, error)
 
@@ -30,7 +30,8 @@ func newEnds(rows func(context.Context, []task.ID) ([]store.Row, error)) *ends {
 	return &ends{rows: rows, watchers: map[task.ID][]chan struct{}{}}
 }
 
-// watch returns a channel that gets a value when the task ends, and a function
+// watch returns a channel that gets a value when the task ends or something on this
+// node tells of it, and a function
 // that must be called when nobody waits any more.
 func (e *ends) watch(id task.ID) (<-chan struct{}, func()) {
 	ch := make(chan struct{}, 1)

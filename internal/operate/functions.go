@@ -60,7 +60,7 @@ func (o *Operator) markEarlier(ctx context.Context, tasks []Task) error {
 			continue
 		}
 		asked++
-		r, err := o.cfg.Store.Resume(ctx, t.ID, 1, 0)
+		r, err := o.cfg.Store.Resume(ctx, t.ID, 0, 1, 0)
 		if err != nil {
 			return err
 		}
@@ -143,6 +143,7 @@ func (o *Operator) Signal(ctx context.Context, id, name string, value []byte) er
 	}
 	woken, err := o.cfg.Store.Signal(ctx, found, name, value)
 	o.wake(woken)
+	o.Told(found)
 	return named(id, err)
 }
 
@@ -160,7 +161,7 @@ func (o *Operator) CancelCalls(ctx context.Context, parent task.ID, correlations
 
 // CancelStale cancels the calls that a function made before it was restarted.
 func (o *Operator) CancelStale(ctx context.Context, parent task.ID) error {
-	r, err := o.cfg.Store.Resume(ctx, parent, 1, 0)
+	r, err := o.cfg.Store.Resume(ctx, parent, 0, 1, 0)
 	if err != nil {
 		return err
 	}

@@ -53,17 +53,18 @@ type Scheduler struct {
 	// Observe, when it is set, sees each exchange.
 	Observe func(*sdkv1.RunRequest, *sdkv1.RunResponse)
 
-	mu       sync.Mutex
-	now      time.Time
-	tasks    map[string]*task
-	order    []string
-	ready    []*task
-	timers   []timer
-	running  int
-	finished chan answer
-	woken    chan struct{}
-	serial   int
-	blocked  error
+	mu        sync.Mutex
+	now       time.Time
+	tasks     map[string]*task
+	order     []string
+	ready     []*task
+	timers    []timer
+	running   int
+	listening int // runs under way that ask for messages
+	finished  chan answer
+	woken     chan struct{}
+	serial    int
+	blocked   error
 	// Stats
 	Requests, StateBytes, JournalBytes, Checkpoints int
 }
@@ -101,6 +102,9 @@ type task struct {
 	detached      bool
 	result        *sdkv1.CallResult
 	status        sdkv1.Status
+	request       *sdkv1.RunRequest // of the last attempt
+	given         []message         // by Receive, to that attempt
+	bell          chan struct{}     // closed when something came, or the call has ended
 }
 
 type timer struct {
@@ -348,15 +352,16 @@ func (s *Scheduler) Wait(ctx context.Context, id string) (*sdkv1.CallResult, err
 
 // turn does one thing.
 func (s *Scheduler) turn(ctx context.Context, draining bool) error {
-	if !draining && ctx.Err() == nil && len(s.ready) > 0 && s.running < max(s.Parallel, 1) {
+	if !draining && ctx.Err() == nil && len(s.ready) > 0 && s.running-s.listening < max(s.Parallel, 1) {
 		s.launch(ctx, s.pick())
 		return nil
 	}
-	if s.running > 0 {
+	next, ok := s.nextTimer()
+	due := s.Real && ok && !s.timers[next].at.After(time.Now())
+	if s.running > 0 && !due {
 		s.await(ctx, -1)
 		return nil
 	}
-	next, ok := s.nextTimer()
 	if !ok {
 		return ErrIdle
 	}
@@ -432,6 +437,7 @@ func (s *Scheduler) launch(ctx context.Context, t *task) {
 	t.token++
 	t.attempt++
 	req := s.request(t)
+	t.request, t.given = req, nil
 	s.running++
 	s.Requests++
 	go func() {
@@ -469,7 +475,7 @@ func (s *Scheduler) request(t *task) *sdkv1.RunRequest {
 	}
 	req.Context = &sendoffv1.RunContext{
 		Token: t.token, Attempt: int32(t.attempt), Now: timestamppb.New(s.clock()), Signals: slices.Clone(t.signals),
-		Epoch: t.epoch, Canceled: t.canceled,
+		Epoch: t.epoch, Canceled: t.canceled, Told: new(int64),
 	}
 	if s.Journal {
 		j := &sendoffv1.Journal{Length: t.length, Writer: t.writer, Complete: t.length == 0}

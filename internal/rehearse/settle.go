@@ -15,6 +15,7 @@ import (
 func (s *Scheduler) settle(a answer) {
 	t := a.t
 	t.running = false
+	t.ring()
 	lost := s.chance(s.Lose)
 	a.ok(!lost || s.Shuffle.IntN(2) == 0)
 	if s.Observe != nil {
@@ -49,7 +50,7 @@ func (s *Scheduler) settle(a answer) {
 	}
 	switch d := a.res.GetDirective().(type) {
 	case *sdkv1.RunResponse_Poll:
-		s.consume(t, a.req)
+		s.consume(t, report)
 		t.undo = report.GetUndo()
 		s.poll(t, d.Poll, report.GetPrompt())
 		s.hurry(t, a.req)
@@ -60,18 +61,19 @@ func (s *Scheduler) settle(a answer) {
 	}
 }
 
-// consume forgets what a request brought that was carried out.
-func (s *Scheduler) consume(t *task, req *sdkv1.RunRequest) {
+// consume forgets what an attempt was told that was carried out.
+func (s *Scheduler) consume(t *task, report *sendoffv1.RunReport) {
+	results, signals := t.told(report)
 	t.attempt = 0
 	t.pollFail = nil
-	for _, r := range req.GetPollResult().GetResults() {
+	for _, r := range results {
 		if i := slices.Index(t.inbox, r); i >= 0 {
 			t.inbox = slices.Delete(t.inbox, i, i+1)
 			t.old = append(t.old, r)
 		}
 	}
 	t.signals = slices.DeleteFunc(t.signals, func(x *sendoffv1.Signal) bool {
-		return slices.ContainsFunc(req.GetContext().GetSignals(), func(y *sendoffv1.Signal) bool { return x == y })
+		return slices.Contains(signals, x)
 	})
 }
 
@@ -101,6 +103,7 @@ func (s *Scheduler) poll(t *task, p *sdkv1.Poll, prompt bool) {
 
 // wake resumes a suspended call when what it waits for is there.
 func (s *Scheduler) wake(t *task) {
+	t.ring()
 	if !t.waiting || t.done {
 		return
 	}
@@ -132,7 +135,7 @@ func (s *Scheduler) exit(t *task, req *sdkv1.RunRequest, res *sdkv1.RunResponse,
 		return
 	}
 	if next := e.GetTailCall(); next != nil {
-		s.consume(t, req)
+		s.consume(t, res.GetReport())
 		corr := t.correlation
 		t.call = proto.CloneOf(next)
 		t.correlation = corr
@@ -228,6 +231,7 @@ func (s *Scheduler) end(t *task, status sdkv1.Status, result *sdkv1.CallResult) 
 		return
 	}
 	t.done, t.waiting, t.status = true, false, status
+	t.ring()
 	s.ready = slices.DeleteFunc(s.ready, func(other *task) bool { return other == t })
 	t.result = proto.CloneOf(result)
 	if status != sdkv1.Status_STATUS_OK && t.result.GetError() == nil {

@@ -26,6 +26,7 @@ type Config struct {
 	Restarted func(caller *store.Claimed)                                                              // nobody waits for the calls that it made before
 	Due       func(at int64)                                                                           // a task will be due, microseconds
 	Ended     func(id task.ID)                                                                         // a task has reached a final state
+	Told      func(id task.ID)                                                                         // a function has a message
 	Settled   func(o task.Class, to task.State, took time.Duration)
 	Stale     func()
 	Log       *slog.Logger
@@ -125,6 +126,9 @@ func (s *Settler) settled(t *store.Transition, err error, woken []store.Woken, t
 	s.cfg.Settled(t.Outcome, t.Decision.To, took)
 	if len(woken) > 0 {
 		s.cfg.Wake(woken)
+	}
+	if t.Effects != nil && !t.Effects.Parent.IsZero() && t.Decision.To.Final() {
+		s.cfg.Told(t.Effects.Parent)
 	}
 	switch {
 	case t.Decision.To == task.Scheduled, t.Decision.To == task.Suspended, t.Decision.To == task.Blocked:

@@ -25,6 +25,7 @@ func readMessage(r *wireRow) store.Message {
 // resumeCall is a call of Resume that waits for the pipeline.
 type resumeCall struct {
 	id              task.ID
+	after           int64
 	limit, maxBytes int
 	out             store.Resumption
 	total           int64 // messages that ever came
@@ -32,12 +33,12 @@ type resumeCall struct {
 }
 
 // Resume returns what a function needs to go on; see store.Functions.
-func (s *Store) Resume(ctx context.Context, id task.ID, limit, maxBytes int) (store.Resumption, error) {
+func (s *Store) Resume(ctx context.Context, id task.ID, after int64, limit, maxBytes int) (store.Resumption, error) {
 	if err := s.enter(); err != nil {
 		return store.Resumption{}, err
 	}
 	defer s.calls.Done()
-	call := &resumeCall{id: id, limit: limit, maxBytes: maxBytes}
+	call := &resumeCall{id: id, after: after, limit: limit, maxBytes: maxBytes}
 	if err := s.resumes.Do(ctx, call); err != nil {
 		return store.Resumption{}, closedError(err)
 	}
@@ -65,13 +66,14 @@ func messagesStmt(calls []*resumeCall) *stmt {
 	n := len(calls)
 	return query(`
 select s.n, m.seq, m.kind, m."from", m.correlation, m.state, m.reason, m.name, m.error, m.body
-from unnest($1, $2, $3) with ordinality as s(id, lim, bytes, n)
+from unnest($1, $2, $3, $4) with ordinality as s(id, after, lim, bytes, n)
 cross join lateral (
  select i.*, row_number() over w as place, sum(coalesce(octet_length(i.body), 0)) over w as size
- from (select * from sendoff.inbox where task = s.id order by seq limit s.lim) i
+ from (select * from sendoff.inbox where task = s.id and seq > s.after order by seq limit s.lim) i
  window w as (order by i.seq rows unbounded preceding)) m
 where m.place = 1 or m.size <= s.bytes`).
 		ids(n, func(i int) task.ID { return calls[i].id }).
+		i8s(n, func(i int) int64 { return calls[i].after }).
 		i8s(n, func(i int) int64 { return int64(max(calls[i].limit, 1)) }).
 		i8s(n, func(i int) int64 { return int64(calls[i].maxBytes) }).
 		rows(func(r *wireRow) {

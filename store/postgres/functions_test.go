@@ -62,7 +62,7 @@ func (tr *troupe) step(ctx context.Context, s *postgres.Store, c *store.Claimed)
 		end.Outcome, end.Decision = task.Cancel, task.Decision{To: task.Canceled, Reason: task.Requested}
 		return end, nil
 	}
-	r, err := s.Resume(ctx, c.ID, 1000, 1<<20)
+	r, err := s.Resume(ctx, c.ID, 0, 1000, 1<<20)
 	if err != nil {
 		return end, err
 	}
@@ -365,7 +365,7 @@ create trigger written after insert or update or delete on sendoff.inbox for eac
 		written := f.one(t, "select last_value from written")
 		t.Logf("%5d calls: poll %v, all results %v in %d settles, %d rows of wait and inbox", n, polled, time.Since(start)-polled, settles, written)
 		require.LessOrEqual(t, written, int64(n+settles+2))
-		r, err := f.s.Resume(t.Context(), parent.ID, 1000, 1<<30)
+		r, err := f.s.Resume(t.Context(), parent.ID, 0, 1000, 1<<30)
 		require.NoError(t, err)
 		require.Len(t, r.Messages, 1000)
 		require.True(t, r.More)

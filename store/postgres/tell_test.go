@@ -39,7 +39,7 @@ func TestSignalsThatStartAFunctionDoNotRace(t *testing.T) {
 		require.Equal(t, results[0].ID, r.ID)
 	}
 	require.Equal(t, map[store.InsertStatus]int{store.Created: 1, store.Existing: n - 1}, counts)
-	r, err := f.s.Resume(t.Context(), results[0].ID, n+1, 1<<20)
+	r, err := f.s.Resume(t.Context(), results[0].ID, 0, n+1, 1<<20)
 	require.NoError(t, err)
 	told := map[string]bool{}
 	for _, m := range r.Messages {

@@ -10,7 +10,7 @@ import (
 )
 
 // Resume implements store.Functions.
-func (s *Store) Resume(ctx context.Context, id task.ID, limit, maxBytes int) (store.Resumption, error) {
+func (s *Store) Resume(ctx context.Context, id task.ID, after int64, limit, maxBytes int) (store.Resumption, error) {
 	var r store.Resumption
 	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *Store) Resume(ctx context.Context, id task.ID, limit, maxBytes int) (st
 		_, m, err := scanMessage(row)
 		r.Messages = append(r.Messages, m)
 		return err
-	}, selectMessage+`where task = ? order by seq limit +?`, id[:], limit+1)
+	}, selectMessage+`where task = ? and seq > ? order by seq limit +?`, id[:], after, limit+1)
 	r.Messages, r.More = store.Page(r.Messages, limit, maxBytes)
 	return r, s.translate(err)
 }

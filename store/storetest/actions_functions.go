@@ -68,7 +68,7 @@ func (m *machine) segment(t *rapid.T) *task.Segment {
 }
 
 func (m *machine) suspend(t *rapid.T, c *store.Claimed, tr *store.Transition) {
-	r, _ := m.oracle.Resume(ctx, c.ID, 1000, 1<<20)
+	r, _ := m.oracle.Resume(ctx, c.ID, 0, 1000, 1<<20)
 	e := tr.Effects
 	e.Open = r.Open
 	take := rapid.IntRange(0, len(r.Messages)).Draw(t, "messages used")

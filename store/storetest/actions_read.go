@@ -138,14 +138,14 @@ func (m *machine) readFunction(t *rapid.T) {
 		id = rapid.SampledFrom(waiting).Draw(t, "waiting")
 	}
 	limit, size := rapid.IntRange(1, 4).Draw(t, "messages"), rapid.SampledFrom([]int{0, 10, 1 << 20}).Draw(t, "bytes")
-	m.readProgress(id, limit, size)
+	m.readProgress(id, rapid.Int64Range(0, 3).Draw(t, "behind"), limit, size)
 	m.readTree(id, rapid.SampledFrom([]task.ID{{}, m.anyID(t)}).Draw(t, "after"), limit)
 }
 
-func (m *machine) readProgress(id task.ID, messages, bytes int) {
-	got, err := m.real.Resume(ctx, id, messages, bytes)
+func (m *machine) readProgress(id task.ID, after int64, messages, bytes int) {
+	got, err := m.real.Resume(ctx, id, after, messages, bytes)
 	require.NoError(m.rt, err)
-	want, _ := m.oracle.Resume(ctx, id, messages, bytes)
+	want, _ := m.oracle.Resume(ctx, id, after, messages, bytes)
 	m.same("resumption", got, want)
 
 	journal, err := m.real.Journal(ctx, id)

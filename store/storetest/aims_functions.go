@@ -71,7 +71,7 @@ var aimsOfFunctions = map[string]func(*machine){
 	"insert:told-new": func(m *machine) {
 		m.saw("insert:told-new")
 		c := m.take(m.put(m.telling(m.clientID(), "one", "two")))
-		m.readProgress(c.ID, 10, 1<<20)
+		m.readProgress(c.ID, 0, 10, 1<<20)
 	},
 	"insert:told-waiting": func(m *machine) {
 		m.saw("insert:told-waiting")
@@ -87,7 +87,7 @@ var aimsOfFunctions = map[string]func(*machine){
 		third := m.telling(key, "three, sent again")
 		third.Keys = second.Keys
 		m.put(third)
-		m.readProgress(c.ID, 10, 1<<20)
+		m.readProgress(c.ID, 0, 10, 1<<20)
 	},
 	"insert:told-ended": func(m *machine) {
 		m.saw("insert:told-ended")

@@ -138,7 +138,7 @@ func (o *Oracle) replace(row *store.Row, n *store.Next) {
 	}
 }
 
-func (o *Oracle) Resume(_ context.Context, id task.ID, limit, maxBytes int) (store.Resumption, error) {
+func (o *Oracle) Resume(_ context.Context, id task.ID, after int64, limit, maxBytes int) (store.Resumption, error) {
 	w := o.waits[id]
 	r := store.Resumption{Epoch: w.Epoch, Open: w.Open, Writer: w.Writer}
 	if s, ok := o.states[id]; ok {
@@ -147,7 +147,8 @@ func (o *Oracle) Resume(_ context.Context, id task.ID, limit, maxBytes int) (sto
 	for _, s := range o.journals[id] {
 		r.Journal += int64(len(s.Bytes))
 	}
-	r.Messages, r.More = store.Page(o.messages[id], limit, maxBytes)
+	behind := slices.DeleteFunc(slices.Clone(o.messages[id]), func(m store.Message) bool { return m.Seq <= after })
+	r.Messages, r.More = store.Page(behind, limit, maxBytes)
 	return r, nil
 }
 

@@ -127,7 +127,7 @@ func toldOnce(m *machine) {
 		require.NoError(m.rt, err)
 		require.NoError(m.rt, errs[0], "a settle that got no answer is sent again")
 	}
-	r, err := m.real.Resume(ctx, parent.ID, 10, 1<<20)
+	r, err := m.real.Resume(ctx, parent.ID, 0, 10, 1<<20)
 	require.NoError(m.rt, err)
 	require.Len(m.rt, r.Messages, 1, "the call ended once")
 }
@@ -137,7 +137,7 @@ func toldToTheLiving(m *machine) {
 	call := m.take(m.wait(parent))
 	m.steer("restart", parent.ID)
 	m.succeed(call)
-	r, err := m.real.Resume(ctx, parent.ID, 10, 1<<20)
+	r, err := m.real.Resume(ctx, parent.ID, 0, 10, 1<<20)
 	require.NoError(m.rt, err)
 	require.Empty(m.rt, r.Messages, "the function began again and never made this call")
 	require.Equal(m.rt, task.Ready, m.rowOf(parent.ID).State)
@@ -151,7 +151,7 @@ func toldAnew(m *machine) {
 	}}
 	errs, _, err := m.real.Settle(ctx, []store.Transition{tr})
 	require.NoError(m.rt, errors.Join(err, errs[0]))
-	r, err := m.real.Resume(ctx, c.ID, 10, 1<<20)
+	r, err := m.real.Resume(ctx, c.ID, 0, 10, 1<<20)
 	require.NoError(m.rt, err)
 	var names []string
 	for _, msg := range r.Messages {

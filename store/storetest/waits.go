@@ -189,7 +189,7 @@ func (w *waiting) state() task.State {
 
 // told is what the function will be told, by name.
 func (w *waiting) told() (names []string) {
-	r, err := w.s.Resume(ctx, w.parent.ID, 100, 1<<20)
+	r, err := w.s.Resume(ctx, w.parent.ID, 0, 100, 1<<20)
 	require.NoError(w.t, err)
 	for i := range r.Messages {
 		names = append(names, r.Messages[i].Name)

@@ -288,7 +288,10 @@ type RunContext struct {
 	Epoch int32 `protobuf:"varint,6,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Somebody has canceled the call: it is run only to undo what it did, until it
 	// expires, and ends canceled whatever it answers.
-	Canceled      bool `protobuf:"varint,8,opt,name=canceled,proto3" json:"canceled,omitempty"`
+	Canceled bool `protobuf:"varint,8,opt,name=canceled,proto3" json:"canceled,omitempty"`
+	// Sequence of the last message, a result or a signal, that this request or one
+	// before it brought. Absent when the server has no Receive.
+	Told          *int64 `protobuf:"varint,7,opt,name=told,proto3,oneof" json:"told,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -370,6 +373,13 @@ func (x *RunContext) GetCanceled() bool {
 		return x.Canceled
 	}
 	return false
+}
+
+func (x *RunContext) GetTold() int64 {
+	if x != nil && x.Told != nil {
+		return *x.Told
+	}
+	return 0
 }
 
 // Journal is what the server keeps of a run.
@@ -536,7 +546,9 @@ type RunReport struct {
 	// however many results are waited for.
 	Prompt bool `protobuf:"varint,10,opt,name=prompt,proto3" json:"prompt,omitempty"`
 	// There is something to undo: canceled, the call is told so, and runs on for that.
-	Undo          bool `protobuf:"varint,12,opt,name=undo,proto3" json:"undo,omitempty"`
+	Undo bool `protobuf:"varint,12,opt,name=undo,proto3" json:"undo,omitempty"`
+	// What the run was told by Receive beside its request; absent = nothing.
+	Received      *Received `protobuf:"bytes,11,opt,name=received,proto3" json:"received,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -648,6 +660,75 @@ func (x *RunReport) GetUndo() bool {
 	return false
 }
 
+func (x *RunReport) GetReceived() *Received {
+	if x != nil {
+		return x.Received
+	}
+	return nil
+}
+
+// Received counts messages that Receive gave.
+type Received struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the last one.
+	Sequence      int64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Results       int32 `protobuf:"varint,2,opt,name=results,proto3" json:"results,omitempty"`
+	Signals       int32 `protobuf:"varint,3,opt,name=signals,proto3" json:"signals,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Received) Reset() {
+	*x = Received{}
+	mi := &file_sendoff_v1_function_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Received) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Received) ProtoMessage() {}
+
+func (x *Received) ProtoReflect() protoreflect.Message {
+	mi := &file_sendoff_v1_function_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Received.ProtoReflect.Descriptor instead.
+func (*Received) Descriptor() ([]byte, []int) {
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Received) GetSequence() int64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *Received) GetResults() int32 {
+	if x != nil {
+		return x.Results
+	}
+	return 0
+}
+
+func (x *Received) GetSignals() int32 {
+	if x != nil {
+		return x.Signals
+	}
+	return 0
+}
+
 // Append adds a segment to a journal.
 type Append struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -660,7 +741,7 @@ type Append struct {
 
 func (x *Append) Reset() {
 	*x = Append{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[7]
+	mi := &file_sendoff_v1_function_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -672,7 +753,7 @@ func (x *Append) String() string {
 func (*Append) ProtoMessage() {}
 
 func (x *Append) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[7]
+	mi := &file_sendoff_v1_function_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -685,7 +766,7 @@ func (x *Append) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Append.ProtoReflect.Descriptor instead.
 func (*Append) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{7}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Append) GetOffset() int64 {
@@ -714,7 +795,7 @@ type CheckpointRequest struct {
 
 func (x *CheckpointRequest) Reset() {
 	*x = CheckpointRequest{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[8]
+	mi := &file_sendoff_v1_function_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +807,7 @@ func (x *CheckpointRequest) String() string {
 func (*CheckpointRequest) ProtoMessage() {}
 
 func (x *CheckpointRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[8]
+	mi := &file_sendoff_v1_function_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +820,7 @@ func (x *CheckpointRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointRequest.ProtoReflect.Descriptor instead.
 func (*CheckpointRequest) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{8}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CheckpointRequest) GetDispatchId() string {
@@ -771,7 +852,7 @@ type CheckpointResponse struct {
 
 func (x *CheckpointResponse) Reset() {
 	*x = CheckpointResponse{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[9]
+	mi := &file_sendoff_v1_function_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -783,7 +864,7 @@ func (x *CheckpointResponse) String() string {
 func (*CheckpointResponse) ProtoMessage() {}
 
 func (x *CheckpointResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[9]
+	mi := &file_sendoff_v1_function_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -796,7 +877,141 @@ func (x *CheckpointResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointResponse.ProtoReflect.Descriptor instead.
 func (*CheckpointResponse) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{9}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{10}
+}
+
+type ReceiveRequest struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	DispatchId string                 `protobuf:"bytes,1,opt,name=dispatch_id,json=dispatchId,proto3" json:"dispatch_id,omitempty"`
+	// Of the run, from RunContext.
+	Token int64 `protobuf:"varint,2,opt,name=token,proto3" json:"token,omitempty"`
+	// Sequence of the last message that the run was told.
+	After int64 `protobuf:"varint,3,opt,name=after,proto3" json:"after,omitempty"`
+	// At most; the server answers after 60 s in any case.
+	Wait          *durationpb.Duration `protobuf:"bytes,4,opt,name=wait,proto3" json:"wait,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReceiveRequest) Reset() {
+	*x = ReceiveRequest{}
+	mi := &file_sendoff_v1_function_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReceiveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReceiveRequest) ProtoMessage() {}
+
+func (x *ReceiveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sendoff_v1_function_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReceiveRequest.ProtoReflect.Descriptor instead.
+func (*ReceiveRequest) Descriptor() ([]byte, []int) {
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ReceiveRequest) GetDispatchId() string {
+	if x != nil {
+		return x.DispatchId
+	}
+	return ""
+}
+
+func (x *ReceiveRequest) GetToken() int64 {
+	if x != nil {
+		return x.Token
+	}
+	return 0
+}
+
+func (x *ReceiveRequest) GetAfter() int64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+func (x *ReceiveRequest) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
+}
+
+type ReceiveResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the last message given here; 0 = there are none.
+	Sequence int64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// A dispatch.sdk.v1.PollResult without a state: results of calls, oldest first.
+	PollResult *anypb.Any `protobuf:"bytes,2,opt,name=poll_result,json=pollResult,proto3" json:"poll_result,omitempty"`
+	// Oldest first.
+	Signals       []*Signal `protobuf:"bytes,3,rep,name=signals,proto3" json:"signals,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReceiveResponse) Reset() {
+	*x = ReceiveResponse{}
+	mi := &file_sendoff_v1_function_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReceiveResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReceiveResponse) ProtoMessage() {}
+
+func (x *ReceiveResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sendoff_v1_function_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReceiveResponse.ProtoReflect.Descriptor instead.
+func (*ReceiveResponse) Descriptor() ([]byte, []int) {
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ReceiveResponse) GetSequence() int64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *ReceiveResponse) GetPollResult() *anypb.Any {
+	if x != nil {
+		return x.PollResult
+	}
+	return nil
+}
+
+func (x *ReceiveResponse) GetSignals() []*Signal {
+	if x != nil {
+		return x.Signals
+	}
+	return nil
 }
 
 type StartRequest struct {
@@ -817,7 +1032,7 @@ type StartRequest struct {
 
 func (x *StartRequest) Reset() {
 	*x = StartRequest{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[10]
+	mi := &file_sendoff_v1_function_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -829,7 +1044,7 @@ func (x *StartRequest) String() string {
 func (*StartRequest) ProtoMessage() {}
 
 func (x *StartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[10]
+	mi := &file_sendoff_v1_function_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -842,7 +1057,7 @@ func (x *StartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartRequest.ProtoReflect.Descriptor instead.
 func (*StartRequest) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{10}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *StartRequest) GetEndpoint() string {
@@ -905,7 +1120,7 @@ type StartResponse struct {
 
 func (x *StartResponse) Reset() {
 	*x = StartResponse{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[11]
+	mi := &file_sendoff_v1_function_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -917,7 +1132,7 @@ func (x *StartResponse) String() string {
 func (*StartResponse) ProtoMessage() {}
 
 func (x *StartResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[11]
+	mi := &file_sendoff_v1_function_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -930,7 +1145,7 @@ func (x *StartResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartResponse.ProtoReflect.Descriptor instead.
 func (*StartResponse) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{11}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StartResponse) GetDispatchId() string {
@@ -958,7 +1173,7 @@ type WaitRequest struct {
 
 func (x *WaitRequest) Reset() {
 	*x = WaitRequest{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[12]
+	mi := &file_sendoff_v1_function_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1185,7 @@ func (x *WaitRequest) String() string {
 func (*WaitRequest) ProtoMessage() {}
 
 func (x *WaitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[12]
+	mi := &file_sendoff_v1_function_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1198,7 @@ func (x *WaitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitRequest.ProtoReflect.Descriptor instead.
 func (*WaitRequest) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{12}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *WaitRequest) GetDispatchId() string {
@@ -1014,7 +1229,7 @@ type WaitResponse struct {
 
 func (x *WaitResponse) Reset() {
 	*x = WaitResponse{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[13]
+	mi := &file_sendoff_v1_function_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1241,7 @@ func (x *WaitResponse) String() string {
 func (*WaitResponse) ProtoMessage() {}
 
 func (x *WaitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[13]
+	mi := &file_sendoff_v1_function_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1254,7 @@ func (x *WaitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitResponse.ProtoReflect.Descriptor instead.
 func (*WaitResponse) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{13}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *WaitResponse) GetDone() bool {
@@ -1074,7 +1289,7 @@ type SendSignalRequest struct {
 
 func (x *SendSignalRequest) Reset() {
 	*x = SendSignalRequest{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[14]
+	mi := &file_sendoff_v1_function_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1086,7 +1301,7 @@ func (x *SendSignalRequest) String() string {
 func (*SendSignalRequest) ProtoMessage() {}
 
 func (x *SendSignalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[14]
+	mi := &file_sendoff_v1_function_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1099,7 +1314,7 @@ func (x *SendSignalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendSignalRequest.ProtoReflect.Descriptor instead.
 func (*SendSignalRequest) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{14}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SendSignalRequest) GetDispatchId() string {
@@ -1131,7 +1346,7 @@ type SendSignalResponse struct {
 
 func (x *SendSignalResponse) Reset() {
 	*x = SendSignalResponse{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[15]
+	mi := &file_sendoff_v1_function_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1143,7 +1358,7 @@ func (x *SendSignalResponse) String() string {
 func (*SendSignalResponse) ProtoMessage() {}
 
 func (x *SendSignalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[15]
+	mi := &file_sendoff_v1_function_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1156,7 +1371,7 @@ func (x *SendSignalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendSignalResponse.ProtoReflect.Descriptor instead.
 func (*SendSignalResponse) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{15}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{18}
 }
 
 var File_sendoff_v1_function_proto protoreflect.FileDescriptor
@@ -1189,7 +1404,7 @@ const file_sendoff_v1_function_proto_rawDesc = "" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
-	"\t_priority\"\xf9\x01\n" +
+	"\t_priority\"\x9b\x02\n" +
 	"\n" +
 	"RunContext\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\x03R\x05token\x12\x18\n" +
@@ -1198,7 +1413,9 @@ const file_sendoff_v1_function_proto_rawDesc = "" +
 	"\ajournal\x18\x04 \x01(\v2\x13.sendoff.v1.JournalR\ajournal\x12,\n" +
 	"\asignals\x18\x05 \x03(\v2\x12.sendoff.v1.SignalR\asignals\x12\x14\n" +
 	"\x05epoch\x18\x06 \x01(\x05R\x05epoch\x12\x1a\n" +
-	"\bcanceled\x18\b \x01(\bR\bcanceled\"q\n" +
+	"\bcanceled\x18\b \x01(\bR\bcanceled\x12\x17\n" +
+	"\x04told\x18\a \x01(\x03H\x00R\x04told\x88\x01\x01B\a\n" +
+	"\x05_told\"q\n" +
 	"\aJournal\x12\x16\n" +
 	"\x06length\x18\x01 \x01(\x03R\x06length\x12\x16\n" +
 	"\x06writer\x18\x02 \x01(\x03R\x06writer\x12\x1a\n" +
@@ -1207,7 +1424,7 @@ const file_sendoff_v1_function_proto_rawDesc = "" +
 	"\x06Signal\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12*\n" +
-	"\x05value\x18\x03 \x01(\v2\x14.google.protobuf.AnyR\x05value\"\xf8\x02\n" +
+	"\x05value\x18\x03 \x01(\v2\x14.google.protobuf.AnyR\x05value\"\xaa\x03\n" +
 	"\tRunReport\x12\x10\n" +
 	"\x03sdk\x18\x01 \x01(\tR\x03sdk\x12\x14\n" +
 	"\x05build\x18\x02 \x01(\tR\x05build\x12!\n" +
@@ -1221,7 +1438,12 @@ const file_sendoff_v1_function_proto_rawDesc = "" +
 	"\auntaken\x18\t \x03(\v2\x12.sendoff.v1.SignalR\auntaken\x12\x16\n" +
 	"\x06prompt\x18\n" +
 	" \x01(\bR\x06prompt\x12\x12\n" +
-	"\x04undo\x18\f \x01(\bR\x04undo\":\n" +
+	"\x04undo\x18\f \x01(\bR\x04undo\x120\n" +
+	"\breceived\x18\v \x01(\v2\x14.sendoff.v1.ReceivedR\breceived\"Z\n" +
+	"\bReceived\x12\x1a\n" +
+	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x18\n" +
+	"\aresults\x18\x02 \x01(\x05R\aresults\x12\x18\n" +
+	"\asignals\x18\x03 \x01(\x05R\asignals\":\n" +
 	"\x06Append\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x18\n" +
 	"\asegment\x18\x02 \x01(\fR\asegment\"v\n" +
@@ -1230,7 +1452,18 @@ const file_sendoff_v1_function_proto_rawDesc = "" +
 	"dispatchId\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\x03R\x05token\x12*\n" +
 	"\x06append\x18\x03 \x01(\v2\x12.sendoff.v1.AppendR\x06append\"\x14\n" +
-	"\x12CheckpointResponse\"\x99\x02\n" +
+	"\x12CheckpointResponse\"\x8c\x01\n" +
+	"\x0eReceiveRequest\x12\x1f\n" +
+	"\vdispatch_id\x18\x01 \x01(\tR\n" +
+	"dispatchId\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\x03R\x05token\x12\x14\n" +
+	"\x05after\x18\x03 \x01(\x03R\x05after\x12-\n" +
+	"\x04wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04wait\"\x92\x01\n" +
+	"\x0fReceiveResponse\x12\x1a\n" +
+	"\bsequence\x18\x01 \x01(\x03R\bsequence\x125\n" +
+	"\vpoll_result\x18\x02 \x01(\v2\x14.google.protobuf.AnyR\n" +
+	"pollResult\x12,\n" +
+	"\asignals\x18\x03 \x03(\v2\x12.sendoff.v1.SignalR\asignals\"\x99\x02\n" +
 	"\fStartRequest\x12\x1a\n" +
 	"\bendpoint\x18\x01 \x01(\tR\bendpoint\x12\x1a\n" +
 	"\bfunction\x18\x02 \x01(\tR\bfunction\x12*\n" +
@@ -1258,10 +1491,11 @@ const file_sendoff_v1_function_proto_rawDesc = "" +
 	"dispatchId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12*\n" +
 	"\x05value\x18\x03 \x01(\v2\x14.google.protobuf.AnyR\x05value\"\x14\n" +
-	"\x12SendSignalResponse2\xae\x02\n" +
+	"\x12SendSignalResponse2\xf4\x02\n" +
 	"\x11FunctionExtension\x12M\n" +
 	"\n" +
-	"Checkpoint\x12\x1d.sendoff.v1.CheckpointRequest\x1a\x1e.sendoff.v1.CheckpointResponse\"\x00\x12>\n" +
+	"Checkpoint\x12\x1d.sendoff.v1.CheckpointRequest\x1a\x1e.sendoff.v1.CheckpointResponse\"\x00\x12D\n" +
+	"\aReceive\x12\x1a.sendoff.v1.ReceiveRequest\x1a\x1b.sendoff.v1.ReceiveResponse\"\x00\x12>\n" +
 	"\x05Start\x12\x18.sendoff.v1.StartRequest\x1a\x19.sendoff.v1.StartResponse\"\x00\x12;\n" +
 	"\x04Wait\x12\x17.sendoff.v1.WaitRequest\x1a\x18.sendoff.v1.WaitResponse\"\x00\x12M\n" +
 	"\n" +
@@ -1282,7 +1516,7 @@ func file_sendoff_v1_function_proto_rawDescGZIP() []byte {
 	return file_sendoff_v1_function_proto_rawDescData
 }
 
-var file_sendoff_v1_function_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_sendoff_v1_function_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_sendoff_v1_function_proto_goTypes = []any{
 	(*JSON)(nil),                  // 0: sendoff.v1.JSON
 	(*RetryPolicy)(nil),           // 1: sendoff.v1.RetryPolicy
@@ -1291,55 +1525,64 @@ var file_sendoff_v1_function_proto_goTypes = []any{
 	(*Journal)(nil),               // 4: sendoff.v1.Journal
 	(*Signal)(nil),                // 5: sendoff.v1.Signal
 	(*RunReport)(nil),             // 6: sendoff.v1.RunReport
-	(*Append)(nil),                // 7: sendoff.v1.Append
-	(*CheckpointRequest)(nil),     // 8: sendoff.v1.CheckpointRequest
-	(*CheckpointResponse)(nil),    // 9: sendoff.v1.CheckpointResponse
-	(*StartRequest)(nil),          // 10: sendoff.v1.StartRequest
-	(*StartResponse)(nil),         // 11: sendoff.v1.StartResponse
-	(*WaitRequest)(nil),           // 12: sendoff.v1.WaitRequest
-	(*WaitResponse)(nil),          // 13: sendoff.v1.WaitResponse
-	(*SendSignalRequest)(nil),     // 14: sendoff.v1.SendSignalRequest
-	(*SendSignalResponse)(nil),    // 15: sendoff.v1.SendSignalResponse
-	nil,                           // 16: sendoff.v1.CallOptions.LabelsEntry
-	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
-	(*anypb.Any)(nil),             // 19: google.protobuf.Any
+	(*Received)(nil),              // 7: sendoff.v1.Received
+	(*Append)(nil),                // 8: sendoff.v1.Append
+	(*CheckpointRequest)(nil),     // 9: sendoff.v1.CheckpointRequest
+	(*CheckpointResponse)(nil),    // 10: sendoff.v1.CheckpointResponse
+	(*ReceiveRequest)(nil),        // 11: sendoff.v1.ReceiveRequest
+	(*ReceiveResponse)(nil),       // 12: sendoff.v1.ReceiveResponse
+	(*StartRequest)(nil),          // 13: sendoff.v1.StartRequest
+	(*StartResponse)(nil),         // 14: sendoff.v1.StartResponse
+	(*WaitRequest)(nil),           // 15: sendoff.v1.WaitRequest
+	(*WaitResponse)(nil),          // 16: sendoff.v1.WaitResponse
+	(*SendSignalRequest)(nil),     // 17: sendoff.v1.SendSignalRequest
+	(*SendSignalResponse)(nil),    // 18: sendoff.v1.SendSignalResponse
+	nil,                           // 19: sendoff.v1.CallOptions.LabelsEntry
+	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*anypb.Any)(nil),             // 22: google.protobuf.Any
 }
 var file_sendoff_v1_function_proto_depIdxs = []int32{
-	17, // 0: sendoff.v1.RetryPolicy.max_age:type_name -> google.protobuf.Duration
-	17, // 1: sendoff.v1.RetryPolicy.min_backoff:type_name -> google.protobuf.Duration
-	17, // 2: sendoff.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
-	17, // 3: sendoff.v1.CallOptions.delay:type_name -> google.protobuf.Duration
+	20, // 0: sendoff.v1.RetryPolicy.max_age:type_name -> google.protobuf.Duration
+	20, // 1: sendoff.v1.RetryPolicy.min_backoff:type_name -> google.protobuf.Duration
+	20, // 2: sendoff.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
+	20, // 3: sendoff.v1.CallOptions.delay:type_name -> google.protobuf.Duration
 	1,  // 4: sendoff.v1.CallOptions.retry:type_name -> sendoff.v1.RetryPolicy
-	17, // 5: sendoff.v1.CallOptions.timeout:type_name -> google.protobuf.Duration
-	16, // 6: sendoff.v1.CallOptions.labels:type_name -> sendoff.v1.CallOptions.LabelsEntry
-	18, // 7: sendoff.v1.RunContext.now:type_name -> google.protobuf.Timestamp
+	20, // 5: sendoff.v1.CallOptions.timeout:type_name -> google.protobuf.Duration
+	19, // 6: sendoff.v1.CallOptions.labels:type_name -> sendoff.v1.CallOptions.LabelsEntry
+	21, // 7: sendoff.v1.RunContext.now:type_name -> google.protobuf.Timestamp
 	4,  // 8: sendoff.v1.RunContext.journal:type_name -> sendoff.v1.Journal
 	5,  // 9: sendoff.v1.RunContext.signals:type_name -> sendoff.v1.Signal
-	19, // 10: sendoff.v1.Signal.value:type_name -> google.protobuf.Any
-	7,  // 11: sendoff.v1.RunReport.append:type_name -> sendoff.v1.Append
-	17, // 12: sendoff.v1.RunReport.retry_after:type_name -> google.protobuf.Duration
+	22, // 10: sendoff.v1.Signal.value:type_name -> google.protobuf.Any
+	8,  // 11: sendoff.v1.RunReport.append:type_name -> sendoff.v1.Append
+	20, // 12: sendoff.v1.RunReport.retry_after:type_name -> google.protobuf.Duration
 	5,  // 13: sendoff.v1.RunReport.untaken:type_name -> sendoff.v1.Signal
-	7,  // 14: sendoff.v1.CheckpointRequest.append:type_name -> sendoff.v1.Append
-	19, // 15: sendoff.v1.StartRequest.input:type_name -> google.protobuf.Any
-	17, // 16: sendoff.v1.StartRequest.expiration:type_name -> google.protobuf.Duration
-	2,  // 17: sendoff.v1.StartRequest.options:type_name -> sendoff.v1.CallOptions
-	17, // 18: sendoff.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
-	19, // 19: sendoff.v1.WaitResponse.result:type_name -> google.protobuf.Any
-	19, // 20: sendoff.v1.SendSignalRequest.value:type_name -> google.protobuf.Any
-	8,  // 21: sendoff.v1.FunctionExtension.Checkpoint:input_type -> sendoff.v1.CheckpointRequest
-	10, // 22: sendoff.v1.FunctionExtension.Start:input_type -> sendoff.v1.StartRequest
-	12, // 23: sendoff.v1.FunctionExtension.Wait:input_type -> sendoff.v1.WaitRequest
-	14, // 24: sendoff.v1.FunctionExtension.SendSignal:input_type -> sendoff.v1.SendSignalRequest
-	9,  // 25: sendoff.v1.FunctionExtension.Checkpoint:output_type -> sendoff.v1.CheckpointResponse
-	11, // 26: sendoff.v1.FunctionExtension.Start:output_type -> sendoff.v1.StartResponse
-	13, // 27: sendoff.v1.FunctionExtension.Wait:output_type -> sendoff.v1.WaitResponse
-	15, // 28: sendoff.v1.FunctionExtension.SendSignal:output_type -> sendoff.v1.SendSignalResponse
-	25, // [25:29] is the sub-list for method output_type
-	21, // [21:25] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	7,  // 14: sendoff.v1.RunReport.received:type_name -> sendoff.v1.Received
+	8,  // 15: sendoff.v1.CheckpointRequest.append:type_name -> sendoff.v1.Append
+	20, // 16: sendoff.v1.ReceiveRequest.wait:type_name -> google.protobuf.Duration
+	22, // 17: sendoff.v1.ReceiveResponse.poll_result:type_name -> google.protobuf.Any
+	5,  // 18: sendoff.v1.ReceiveResponse.signals:type_name -> sendoff.v1.Signal
+	22, // 19: sendoff.v1.StartRequest.input:type_name -> google.protobuf.Any
+	20, // 20: sendoff.v1.StartRequest.expiration:type_name -> google.protobuf.Duration
+	2,  // 21: sendoff.v1.StartRequest.options:type_name -> sendoff.v1.CallOptions
+	20, // 22: sendoff.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
+	22, // 23: sendoff.v1.WaitResponse.result:type_name -> google.protobuf.Any
+	22, // 24: sendoff.v1.SendSignalRequest.value:type_name -> google.protobuf.Any
+	9,  // 25: sendoff.v1.FunctionExtension.Checkpoint:input_type -> sendoff.v1.CheckpointRequest
+	11, // 26: sendoff.v1.FunctionExtension.Receive:input_type -> sendoff.v1.ReceiveRequest
+	13, // 27: sendoff.v1.FunctionExtension.Start:input_type -> sendoff.v1.StartRequest
+	15, // 28: sendoff.v1.FunctionExtension.Wait:input_type -> sendoff.v1.WaitRequest
+	17, // 29: sendoff.v1.FunctionExtension.SendSignal:input_type -> sendoff.v1.SendSignalRequest
+	10, // 30: sendoff.v1.FunctionExtension.Checkpoint:output_type -> sendoff.v1.CheckpointResponse
+	12, // 31: sendoff.v1.FunctionExtension.Receive:output_type -> sendoff.v1.ReceiveResponse
+	14, // 32: sendoff.v1.FunctionExtension.Start:output_type -> sendoff.v1.StartResponse
+	16, // 33: sendoff.v1.FunctionExtension.Wait:output_type -> sendoff.v1.WaitResponse
+	18, // 34: sendoff.v1.FunctionExtension.SendSignal:output_type -> sendoff.v1.SendSignalResponse
+	30, // [30:35] is the sub-list for method output_type
+	25, // [25:30] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_sendoff_v1_function_proto_init() }
@@ -1349,13 +1592,14 @@ func file_sendoff_v1_function_proto_init() {
 	}
 	file_sendoff_v1_function_proto_msgTypes[1].OneofWrappers = []any{}
 	file_sendoff_v1_function_proto_msgTypes[2].OneofWrappers = []any{}
+	file_sendoff_v1_function_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sendoff_v1_function_proto_rawDesc), len(file_sendoff_v1_function_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

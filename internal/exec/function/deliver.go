@@ -90,6 +90,27 @@ func (d *delivery) resultOf(m *store.Message, tooLarge bool) *sdkv1.CallResult {
 	return r
 }
 
+// Received is what a run is told that is under way already, of messages that came
+// since.
+func Received(r store.Resumption) (*sendoffv1.ReceiveResponse, error) {
+	d := deliver(r.Messages, &state{}, r.Journal, maxRequest)
+	if d.seen == 0 {
+		return &sendoffv1.ReceiveResponse{}, nil
+	}
+	result, err := anypb.New(d.result)
+	return &sendoffv1.ReceiveResponse{Sequence: d.seen, PollResult: result, Signals: d.signal}, err
+}
+
+// received adds what the run was told beside its request: it is used up with that.
+func (d *delivery) received(r *sendoffv1.Received) {
+	if r.GetSequence() <= d.seen {
+		return
+	}
+	d.seen = r.GetSequence()
+	d.results += int(max(r.GetResults(), 0))
+	d.signals += int(max(r.GetSignals(), 0))
+}
+
 // signalsOf is the way back of signalOf.
 func signalsOf(list []*sendoffv1.Signal) []task.Signal {
 	signals := make([]task.Signal, len(list))

@@ -20,7 +20,7 @@ type Config struct {
 	Dialer *egress.Dialer
 
 	// Resume tells what a function has to know to go on; see store.Functions.
-	Resume func(ctx context.Context, id task.ID, limit, maxBytes int) (store.Resumption, error)
+	Resume func(ctx context.Context, id task.ID, after int64, limit, maxBytes int) (store.Resumption, error)
 
 	// Journal reads the journal of a function; nil = this server keeps none, and
 	// the whole state travels in the polls.

@@ -41,7 +41,7 @@ func newExecutor(t testing.TB, c function.Config, resumption ...store.Resumption
 		require.NoError(t, err)
 	}
 	if c.Resume == nil {
-		c.Resume = func(context.Context, task.ID, int, int) (store.Resumption, error) {
+		c.Resume = func(context.Context, task.ID, int64, int, int) (store.Resumption, error) {
 			if len(resumption) == 0 {
 				return store.Resumption{}, nil
 			}

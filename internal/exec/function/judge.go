@@ -18,6 +18,7 @@ import (
 // judge turns the answer of a function into an outcome and its progress.
 func (r *run) judge(m *sdkv1.RunResponse) verdict {
 	report := m.GetReport()
+	r.delivered.received(report.GetReceived())
 	var v verdict
 	switch {
 	case report.GetNeedJournal():

@@ -328,7 +328,7 @@ func TestCallsThatAreOpenAtTheEndAreGivenUp(t *testing.T) {
 
 func TestResumeIsAskedOnceNeeded(t *testing.T) {
 	asked := 0
-	c := function.Config{Resume: func(_ context.Context, id task.ID, limit, maxBytes int) (store.Resumption, error) {
+	c := function.Config{Resume: func(_ context.Context, id task.ID, _ int64, limit, maxBytes int) (store.Resumption, error) {
 		asked++
 		require.Equal(t, taskID, id.String())
 		require.Equal(t, 1000, limit)

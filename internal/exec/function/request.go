@@ -80,7 +80,7 @@ func (r *run) message(ctx context.Context, warm bool) (*sdkv1.RunRequest, error)
 func (r *run) context(ctx context.Context, warm bool) (*sendoffv1.RunContext, error) {
 	c := &sendoffv1.RunContext{
 		Token: r.task.Token, Attempt: r.task.Failures + 1, Now: timestamppb.New(r.cfg.Now()),
-		Epoch: r.resumption.Epoch, Signals: r.delivered.signal, Canceled: r.canceling(),
+		Epoch: r.resumption.Epoch, Signals: r.delivered.signal, Canceled: r.canceling(), Told: new(r.seen()),
 	}
 	if r.resumption.Journal > task.MaxState {
 		return nil, &unusable{fmt.Errorf("its journal has %d bytes, more than a run can carry (%d)", r.resumption.Journal, task.MaxState)}

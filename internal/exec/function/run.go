@@ -110,7 +110,7 @@ func (r *run) load(ctx context.Context) (o task.Outcome, stop bool) {
 		return o, false
 	}
 	var err error
-	if r.resumption, err = r.cfg.Resume(ctx, r.task.ID, task.MaxResults, maxDelivery); err != nil {
+	if r.resumption, err = r.cfg.Resume(ctx, r.task.ID, 0, task.MaxResults, maxDelivery); err != nil {
 		if o, ok := exec.Stopped(ctx); ok {
 			return o, true
 		}

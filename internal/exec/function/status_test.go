@@ -339,7 +339,7 @@ func TestStopping(t *testing.T) {
 }
 
 func TestStateThatCannotBeRead(t *testing.T) {
-	c := function.Config{Resume: func(context.Context, task.ID, int, int) (store.Resumption, error) {
+	c := function.Config{Resume: func(context.Context, task.ID, int64, int, int) (store.Resumption, error) {
 		return store.Resumption{}, fmt.Errorf("the database is away")
 	}}
 	o := newExecutor(t, c).Execute(t.Context(), later(2), greet("http://127.0.0.1:1"))

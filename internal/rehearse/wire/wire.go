@@ -94,6 +94,20 @@ func (x *extension) Checkpoint(ctx context.Context, r *sendoffv1.CheckpointReque
 	return &sendoffv1.CheckpointResponse{}, nil
 }
 
+// Receive implements the extension of the protocol.
+func (x *extension) Receive(ctx context.Context, r *sendoffv1.ReceiveRequest) (*sendoffv1.ReceiveResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.GetWait().AsDuration())
+	defer cancel()
+	res, err := x.s.Receive(ctx, r.GetDispatchId(), r.GetToken(), r.GetAfter())
+	switch {
+	case errors.Is(err, durable.ErrStale):
+		return nil, connect.NewError(connect.CodeAborted, err)
+	case err != nil:
+		return &sendoffv1.ReceiveResponse{}, nil
+	}
+	return res, nil
+}
+
 // Start implements the extension of the protocol. Ids and keys are not looked at.
 func (x *extension) Start(_ context.Context, r *sendoffv1.StartRequest) (*sendoffv1.StartResponse, error) {
 	id := x.s.Start(&sdkv1.Call{

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1/sdkv1connect"
 	"github.com/sendoff-dev/sendoff/gen/dispatch/v1/dispatchv1connect"
+	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/gen/sendoff/v1/sendoffv1connect"
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/operate"
@@ -52,6 +53,9 @@ type Config struct {
 	Signals  Signaler
 	Journals Journals
 	Bridge   Bridge
+
+	// Receive tells a function that is running what came since its request.
+	Receive func(context.Context, *sendoffv1.ReceiveRequest) (*sendoffv1.ReceiveResponse, error)
 
 	// PublicKeyPEM is the key with which runs are signed; nil = they are not.
 	PublicKeyPEM func() string

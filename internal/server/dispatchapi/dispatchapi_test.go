@@ -46,6 +46,7 @@ type rooms struct {
 
 	checkpoints []store.Checkpoint
 	signal      []string
+	received    *sendoffv1.ReceiveRequest
 
 	next    func(ctx context.Context) (string, []byte, error)
 	answers map[string]string
@@ -88,6 +89,11 @@ func (r *rooms) Signal(_ context.Context, id, name string, value []byte) error {
 	return r.err
 }
 
+func (r *rooms) Receive(_ context.Context, m *sendoffv1.ReceiveRequest) (*sendoffv1.ReceiveResponse, error) {
+	r.received = m
+	return &sendoffv1.ReceiveResponse{Sequence: m.GetAfter() + 1}, r.err
+}
+
 func (r *rooms) Next(ctx context.Context, session string) (string, []byte, error) { return r.next(ctx) }
 
 type goneError struct{ error }
@@ -121,7 +127,7 @@ func open(t *testing.T, r *rooms) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
 	dispatchapi.Mount(mux, dispatchapi.Config{
-		Submit: r, Tasks: r, Signals: r, Journals: r, Bridge: r, PublicKeyPEM: func() string { return pemKey },
+		Submit: r, Tasks: r, Signals: r, Journals: r, Receive: r.Receive, Bridge: r, PublicKeyPEM: func() string { return pemKey },
 		Embedded: func(name string) bool { return name == "here" },
 	})
 	return listen(t, mux)
@@ -517,6 +523,25 @@ func TestCheckpoint(t *testing.T) {
 		{DispatchId: id(1).String(), Append: &sendoffv1.Append{Offset: -1, Segment: []byte("x")}},
 	} {
 		_, err = client.Checkpoint(t.Context(), bad)
+		require.Equal(t, connect.CodeInvalidArgument, connect.CodeOf(err))
+	}
+}
+
+func TestReceive(t *testing.T) {
+	r := &rooms{}
+	client := sendoffv1connect.NewFunctionExtensionClient(http2(t), open(t, r).URL)
+	m := &sendoffv1.ReceiveRequest{DispatchId: id(1).String(), Token: 7, After: 3}
+	got, err := client.Receive(t.Context(), m)
+	require.NoError(t, err)
+	require.EqualValues(t, 4, got.GetSequence())
+	require.EqualValues(t, 7, r.received.GetToken())
+	for want, e := range map[connect.Code]error{connect.CodeAborted: store.ErrLeaseLost, connect.CodeUnavailable: errors.New("away")} {
+		r.err = e
+		_, err = client.Receive(t.Context(), m)
+		require.Equal(t, want, connect.CodeOf(err))
+	}
+	for _, bad := range []*sendoffv1.ReceiveRequest{{}, {DispatchId: id(1).String(), After: -1}} {
+		_, err = client.Receive(t.Context(), bad)
 		require.Equal(t, connect.CodeInvalidArgument, connect.CodeOf(err))
 	}
 }

@@ -55,6 +55,22 @@ func (e extension) Checkpoint(ctx context.Context, m *sendoffv1.CheckpointReques
 	return &sendoffv1.CheckpointResponse{}, nil
 }
 
+// Receive tells a run that is under way what came after its request. Aborted says
+// that the run is not this instance's any more.
+func (e extension) Receive(ctx context.Context, m *sendoffv1.ReceiveRequest) (*sendoffv1.ReceiveResponse, error) {
+	if _, err := task.ParseID(m.GetDispatchId()); err != nil {
+		return nil, invalid("dispatch_id: %w", err)
+	}
+	if m.GetAfter() < 0 {
+		return nil, invalid("after: is negative")
+	}
+	told, err := e.cfg.Receive(ctx, m)
+	if err != nil {
+		return nil, failure(err)
+	}
+	return told, nil
+}
+
 // Start makes a call, once for an id and for an idempotency key.
 func (e extension) Start(ctx context.Context, m *sendoffv1.StartRequest) (*sendoffv1.StartResponse, error) {
 	call := &sdkv1.Call{

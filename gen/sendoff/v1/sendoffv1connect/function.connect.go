@@ -38,6 +38,9 @@ const (
 	// FunctionExtensionCheckpointProcedure is the fully-qualified name of the FunctionExtension's
 	// Checkpoint RPC.
 	FunctionExtensionCheckpointProcedure = "/sendoff.v1.FunctionExtension/Checkpoint"
+	// FunctionExtensionReceiveProcedure is the fully-qualified name of the FunctionExtension's Receive
+	// RPC.
+	FunctionExtensionReceiveProcedure = "/sendoff.v1.FunctionExtension/Receive"
 	// FunctionExtensionStartProcedure is the fully-qualified name of the FunctionExtension's Start RPC.
 	FunctionExtensionStartProcedure = "/sendoff.v1.FunctionExtension/Start"
 	// FunctionExtensionWaitProcedure is the fully-qualified name of the FunctionExtension's Wait RPC.
@@ -51,6 +54,9 @@ const (
 type FunctionExtensionClient interface {
 	// Checkpoint appends to the journal of a run that is under way.
 	Checkpoint(context.Context, *v1.CheckpointRequest) (*v1.CheckpointResponse, error)
+	// Receive tells a run that is under way what came after its request: it returns
+	// when there is something, or after a time.
+	Receive(context.Context, *v1.ReceiveRequest) (*v1.ReceiveResponse, error)
 	// Start makes a call with options, once for an idempotency key.
 	Start(context.Context, *v1.StartRequest) (*v1.StartResponse, error)
 	// Wait returns when a call has ended, or after a time.
@@ -74,6 +80,12 @@ func NewFunctionExtensionClient(httpClient connect.HTTPClient, baseURL string, o
 			httpClient,
 			baseURL+FunctionExtensionCheckpointProcedure,
 			connect.WithSchema(functionExtensionMethods.ByName("Checkpoint")),
+			connect.WithClientOptions(opts...),
+		),
+		receive: connect.NewClient[v1.ReceiveRequest, v1.ReceiveResponse](
+			httpClient,
+			baseURL+FunctionExtensionReceiveProcedure,
+			connect.WithSchema(functionExtensionMethods.ByName("Receive")),
 			connect.WithClientOptions(opts...),
 		),
 		start: connect.NewClient[v1.StartRequest, v1.StartResponse](
@@ -100,6 +112,7 @@ func NewFunctionExtensionClient(httpClient connect.HTTPClient, baseURL string, o
 // functionExtensionClient implements FunctionExtensionClient.
 type functionExtensionClient struct {
 	checkpoint *connect.Client[v1.CheckpointRequest, v1.CheckpointResponse]
+	receive    *connect.Client[v1.ReceiveRequest, v1.ReceiveResponse]
 	start      *connect.Client[v1.StartRequest, v1.StartResponse]
 	wait       *connect.Client[v1.WaitRequest, v1.WaitResponse]
 	sendSignal *connect.Client[v1.SendSignalRequest, v1.SendSignalResponse]
@@ -108,6 +121,15 @@ type functionExtensionClient struct {
 // Checkpoint calls sendoff.v1.FunctionExtension.Checkpoint.
 func (c *functionExtensionClient) Checkpoint(ctx context.Context, req *v1.CheckpointRequest) (*v1.CheckpointResponse, error) {
 	response, err := c.checkpoint.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Receive calls sendoff.v1.FunctionExtension.Receive.
+func (c *functionExtensionClient) Receive(ctx context.Context, req *v1.ReceiveRequest) (*v1.ReceiveResponse, error) {
+	response, err := c.receive.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -145,6 +167,9 @@ func (c *functionExtensionClient) SendSignal(ctx context.Context, req *v1.SendSi
 type FunctionExtensionHandler interface {
 	// Checkpoint appends to the journal of a run that is under way.
 	Checkpoint(context.Context, *v1.CheckpointRequest) (*v1.CheckpointResponse, error)
+	// Receive tells a run that is under way what came after its request: it returns
+	// when there is something, or after a time.
+	Receive(context.Context, *v1.ReceiveRequest) (*v1.ReceiveResponse, error)
 	// Start makes a call with options, once for an idempotency key.
 	Start(context.Context, *v1.StartRequest) (*v1.StartResponse, error)
 	// Wait returns when a call has ended, or after a time.
@@ -164,6 +189,12 @@ func NewFunctionExtensionHandler(svc FunctionExtensionHandler, opts ...connect.H
 		FunctionExtensionCheckpointProcedure,
 		svc.Checkpoint,
 		connect.WithSchema(functionExtensionMethods.ByName("Checkpoint")),
+		connect.WithHandlerOptions(opts...),
+	)
+	functionExtensionReceiveHandler := connect.NewUnaryHandlerSimple(
+		FunctionExtensionReceiveProcedure,
+		svc.Receive,
+		connect.WithSchema(functionExtensionMethods.ByName("Receive")),
 		connect.WithHandlerOptions(opts...),
 	)
 	functionExtensionStartHandler := connect.NewUnaryHandlerSimple(
@@ -188,6 +219,8 @@ func NewFunctionExtensionHandler(svc FunctionExtensionHandler, opts ...connect.H
 		switch r.URL.Path {
 		case FunctionExtensionCheckpointProcedure:
 			functionExtensionCheckpointHandler.ServeHTTP(w, r)
+		case FunctionExtensionReceiveProcedure:
+			functionExtensionReceiveHandler.ServeHTTP(w, r)
 		case FunctionExtensionStartProcedure:
 			functionExtensionStartHandler.ServeHTTP(w, r)
 		case FunctionExtensionWaitProcedure:
@@ -205,6 +238,10 @@ type UnimplementedFunctionExtensionHandler struct{}
 
 func (UnimplementedFunctionExtensionHandler) Checkpoint(context.Context, *v1.CheckpointRequest) (*v1.CheckpointResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sendoff.v1.FunctionExtension.Checkpoint is not implemented"))
+}
+
+func (UnimplementedFunctionExtensionHandler) Receive(context.Context, *v1.ReceiveRequest) (*v1.ReceiveResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sendoff.v1.FunctionExtension.Receive is not implemented"))
 }
 
 func (UnimplementedFunctionExtensionHandler) Start(context.Context, *v1.StartRequest) (*v1.StartResponse, error) {
