@@ -134,7 +134,7 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 		}
 		f := newFamily(s.clock, now)
 		if len(endings) > 0 {
-			settle := settleFull(endings, now, 1, func(r *wireRow, e *ending) {
+			settle := settleFull(endings, now, 1, func(e *ending, r *wireRow) {
 				e.done = true
 				result.Tasks++
 				if e.Decision.Reason == task.Poison {

@@ -1,0 +1,209 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Settle ends attempts; see store.Settler.
+func (s *Store) Settle(ctx context.Context, transitions []store.Transition) ([]error, []store.Woken, error) {
+	if len(transitions) == 0 {
+		return nil, nil, nil
+	}
+	call := &hotCall{transitions: transitions, errs: make([]error, len(transitions))}
+	if err := s.doHot(ctx, call); err != nil {
+		return nil, nil, fmt.Errorf("settle: %w", err)
+	}
+	var many []task.ID
+	for i := range transitions {
+		if t := &transitions[i]; t.Recorded() && store.ManyAttempts(t.Token) && call.errs[i] == nil {
+			many = append(many, t.ID)
+		}
+	}
+	if len(many) > 0 {
+		s.leaveOut(ctx, many)
+	}
+	return call.errs, call.woken, nil
+}
+
+// wake reads what a settled task woke from a row of settleFull.
+func (c *hotCall) wake(r *wireRow) {
+	w := store.Woken{Lane: r.i4(), Priority: r.i2(), Position: r.i8()}
+	if task.State(r.i2()) == task.Ready {
+		c.woken = store.Collect(c.woken, w)
+	}
+}
+
+// isPlain tells whether a transition only ends its task: a success that left
+// nothing behind.
+func isPlain(t *store.Transition) bool {
+	return t.Effects == nil && !t.Recorded() && t.Decision.To == task.Succeeded && t.Decision.Reason == task.NoReason && t.Error == ""
+}
+
+func settlePlain(endings []*ending, now int64) *stmt {
+	n := len(endings)
+	return query(`
+update sendoff.task t set state = 6, reason = 0, finished_at = $1, last_outcome = 1, last_error = null,
+ last_code = s.code, failures = s.failures, crashes = s.crashes
+from unnest($2, $3, $4, $5, $6) with ordinality as s(id, token, code, failures, crashes, n)
+where t.id = s.id and t.token = s.token and t.state = 2
+returning s.n`).
+		i8(now).
+		ids(n, func(i int) task.ID { return endings[i].ID }).
+		i8s(n, func(i int) int64 { return endings[i].Token }).
+		i4s(n, func(i int) int32 { return endings[i].Code }).
+		i4s(n, func(i int) int32 { return endings[i].Decision.Failures }).
+		i4s(n, func(i int) int32 { return endings[i].Decision.Crashes }).
+		rows(func(r *wireRow) { endings[r.i8()-1].done = true })
+}
+
+// settleFull writes transitions of every sort; bump advances the tokens. each
+// gets lane, priority, position and state of a row that was changed.
+func settleFull(endings []*ending, now, bump int64, each func(*ending, *wireRow)) *stmt {
+	return bindEndings(settleFullSQL, endings, now, bump, each)
+}
+
+// settleLinked writes transitions with effects: what changes the task itself,
+// but for its waiting as a suspended one. It leaves those alone whose segment is
+// in the journal's way.
+func settleLinked(endings []*ending, now int64, each func(*ending, *wireRow)) *stmt {
+	return bindEndings(settleLinkedSQL, endings, now, 0, each).
+		i8s(len(endings), func(i int) int64 {
+			if a := endings[i].Effects.Append; a != nil {
+				return a.Offset
+			}
+			return -1
+		}).
+		i2s(len(endings), func(i int) int16 { return int16(endings[i].Effects.Undo) }).
+		bools(len(endings), func(i int) bool { return endings[i].Effects.Told })
+}
+
+var (
+	settleFullSQL   = settleSQL("", "", "", "")
+	settleLinkedSQL = settleSQL(", $18, $19, $20", ", off, undo, told", `
+  flags = case s.undo when 1 then t.flags | 32 when 2 then t.flags & ~32 else t.flags end,
+  at = case when s.state not in (3, 4, 5) then t.at when t.flags & 64 <> 0 and not s.told then $1 else s.due end,`, `
+  and (s.off < 0 or (select true from sendoff.journal j where j.task = s.id and j."offset" = s.off) is null)`)
+)
+
+func settleSQL(param, column, own, guard string) string {
+	if own == "" {
+		own = `
+  at = case when s.state in (3, 4, 5) then s.due else t.at end,`
+	}
+	return `
+with s as materialized (
+ select * from unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17` + param + `) with ordinality
+  as s(id, token, outcome, state, reason, due, code, failures, crashes, error, recorded, number, headers, body, truncated` + column + `, n)),
+u as (
+ update sendoff.task t set state = s.state, reason = s.reason, token = t.token + $2,` + own + `
+  finished_at = case when s.state < 6 then t.finished_at else $1 end,
+  failures = s.failures, crashes = s.crashes, last_outcome = s.outcome, last_code = s.code, last_error = s.error
+ from s where t.id = s.id and t.token = s.token and t.state = 2` + guard + `
+ returning s.n, t.id, t.lane, case when t.kind = 4 and t.crashes > 0 then 10::int2 else t.prio end as prio, t.at, t.state, s.token, t.run, t.node, t.last_started,
+  s.recorded, s.number, s.code, s.outcome, s.truncated, s.error, s.headers, s.body),
+r as (insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u where state = 1),
+m as (insert into sendoff.timer (at, lane, kind, id) select at, lane, state, id from u where state in (3, 5)),
+d as (insert into sendoff.dead (at, lane, id) select $1, lane, id from u where state = 7),
+a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, node, error, headers, body)
+ select id, token, last_started, $1, run, number, code, outcome, truncated, node, error, headers, body from u where recorded)
+select n, lane, prio, at, state from u`
+}
+
+func bindEndings(sql string, endings []*ending, now, bump int64, each func(*ending, *wireRow)) *stmt {
+	n := len(endings)
+	return query(sql).
+		i8(now).i8(bump).
+		ids(n, func(i int) task.ID { return endings[i].ID }).
+		i8s(n, func(i int) int64 { return endings[i].Token }).
+		i2s(n, func(i int) int16 { return int16(endings[i].Outcome) }).
+		i2s(n, func(i int) int16 { return int16(endings[i].Decision.To) }).
+		i2s(n, func(i int) int16 { return int16(endings[i].Decision.Reason) }).
+		i8s(n, func(i int) int64 { return now + endings[i].Decision.Delay.Microseconds() }).
+		i4s(n, func(i int) int32 { return endings[i].Code }).
+		i4s(n, func(i int) int32 { return endings[i].Decision.Failures }).
+		i4s(n, func(i int) int32 { return endings[i].Decision.Crashes }).
+		texts(n, func(i int) string { return store.CleanText(endings[i].Error, store.MaxError) }).
+		bools(n, func(i int) bool { return endings[i].Recorded() }).
+		i4s(n, func(i int) int32 { return endings[i].Number() }).
+		blobs(n, func(i int) []byte { return headers(endings[i].Answer.Header) }).
+		blobs(n, func(i int) []byte { return notEmpty(endings[i].Answer.Body) }).
+		bools(n, func(i int) bool { return endings[i].Answer.Truncated }).
+		rows(func(r *wireRow) { each(endings[r.i8()-1], r) })
+}
+
+func headers(h []task.Header) []byte {
+	if len(h) == 0 {
+		return nil
+	}
+	return task.EncodeHeaders(h)
+}
+
+func notEmpty(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+// explain tells transitions that changed nothing apart: already applied, or of
+// an attempt that lost its lease.
+func (s *Store) explain(ctx context.Context, endings []*ending, again bool) {
+	var missing, related []task.ID
+	for _, e := range endings {
+		if !e.done {
+			missing = append(missing, e.ID)
+		}
+		if again && !e.done && e.Effects != nil {
+			related = append(related, e.parent())
+			for i := range e.Effects.Calls {
+				related = append(related, e.Effects.Calls[i].ID)
+			}
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	type verdict struct {
+		token   int64
+		state   task.State
+		outcome task.Class
+		woken   store.Woken
+	}
+	found := map[task.ID]verdict{}
+	err := s.patiently(ctx, func(ctx context.Context, c *session) error {
+		return c.do(ctx, query(`select id, token, state, last_outcome, lane, kind, prio, crashes, at from sendoff.task where id = any($1)`).idList(sortedIDs(append(missing, related...))).
+			rows(func(r *wireRow) {
+				id := r.id()
+				v := verdict{token: r.i8(), state: task.State(r.i2()), outcome: task.Class(r.i2())}
+				v.woken.Lane = r.i4()
+				v.woken.Priority = task.ReadyPriority(task.Kind(r.i2()), r.i2(), r.i4())
+				v.woken.Position = r.i8()
+				found[id] = v
+			}))
+	})
+	for _, e := range endings {
+		v, ok := found[e.ID]
+		switch {
+		case e.done:
+		case err != nil:
+			e.call.err = err
+		case ok && v.token == e.Token && v.state != task.Running && v.outcome == e.Outcome:
+			if again && v.state == task.Ready { // what the first commit woke
+				e.call.woken = store.Collect(e.call.woken, v.woken)
+			}
+		case ok && v.token == e.Token && v.state == task.Running && e.Effects != nil && e.Effects.Append != nil:
+			e.fail(store.ErrBadValue)
+		default:
+			e.fail(store.ErrLeaseLost)
+		}
+	}
+	for _, id := range related {
+		if v, ok := found[id]; ok && v.state == task.Ready && len(endings) > 0 {
+			endings[0].call.woken = store.Collect(endings[0].call.woken, v.woken)
+		}
+	}
+}

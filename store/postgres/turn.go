@@ -1,0 +1,241 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// hotCall is a call of Settle or of Claim that waits for the pipeline.
+type hotCall struct {
+	transitions []store.Transition
+	errs        []error
+	woken       []store.Woken
+
+	claim *store.ClaimRequest // nil for Settle
+	batch store.ClaimBatch
+	got   []placed
+
+	err error // of the whole call
+}
+
+func (c *hotCall) weight() int {
+	if c.claim != nil {
+		return c.claim.Limit
+	}
+	n := len(c.transitions)
+	for i := range c.transitions {
+		if e := c.transitions[i].Effects; e != nil {
+			n += len(e.Calls)
+		}
+	}
+	return n
+}
+
+func (s *Store) doHot(ctx context.Context, call *hotCall) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	if err := s.settles.Do(ctx, call); err != nil {
+		return closedError(err)
+	}
+	return call.err
+}
+
+// ending is one transition of a batch.
+type ending struct {
+	*store.Transition
+	call  *hotCall
+	index int
+	order int // in the batch
+	done  bool
+}
+
+func (e *ending) fail(err error) { e.call.errs[e.index] = err }
+
+// handleHot is the pipeline's handler.
+func (s *Store) handleHot(ctx context.Context, calls []*hotCall) {
+	var endings []*ending
+	var claims []*hotCall
+	for _, call := range calls {
+		if call.claim != nil {
+			claims = append(claims, call)
+		}
+		for i := range call.transitions {
+			endings = append(endings, newEnding(&call.transitions[i], call, i, len(endings)))
+		}
+	}
+	for first := true; first || len(endings) > 0; first = false {
+		var repeated []*ending
+		if related(endings) {
+			endings, repeated = apart(endings)
+			slices.SortFunc(endings, byTask)
+		} else {
+			endings, repeated = distinct(endings)
+		}
+		s.hotBatch(ctx, endings, claims)
+		endings, claims = repeated, nil
+	}
+}
+
+func newEnding(t *store.Transition, call *hotCall, index, order int) *ending {
+	if t.Decision.To == task.Suspended && t.Effects == nil {
+		with := *t
+		with.Effects = &store.Effects{}
+		t = &with
+	}
+	return &ending{Transition: t, call: call, index: index, order: order}
+}
+
+func byTask(a, b *ending) int { return bytes.Compare(a.ID[:], b.ID[:]) }
+
+// distinct orders a batch by id, which is the order of locks, and puts aside
+// the second transition of a task.
+func distinct(all []*ending) (first, repeated []*ending) {
+	slices.SortStableFunc(all, byTask)
+	first = all[:0:len(all)]
+	for i, e := range all {
+		if i > 0 && len(first) > 0 && first[len(first)-1].ID == e.ID {
+			repeated = append(repeated, e)
+			continue
+		}
+		first = append(first, e)
+	}
+	return first, repeated
+}
+
+// hotBatch settles and claims in one transaction. When a value is to blame for
+// a failure, its transition is found by halving.
+func (s *Store) hotBatch(ctx context.Context, endings []*ending, claims []*hotCall) {
+	again, err := s.hotTry(ctx, endings, claims)
+	switch {
+	case err == nil:
+		s.explain(ctx, endings, again)
+	case isDataError(err) && len(endings) == 1 && len(claims) == 0:
+		endings[0].fail(store.ErrBadValue)
+	case isDataError(err) && len(endings)+len(claims) > 1:
+		half := len(endings) / 2
+		if half > 0 || len(claims) > 0 {
+			s.hotBatch(ctx, endings[:half], nil)
+		}
+		s.hotBatch(ctx, endings[half:], nil)
+		for _, call := range claims {
+			s.hotBatch(ctx, nil, []*hotCall{call})
+		}
+	default:
+		for _, e := range endings {
+			e.call.err = err
+		}
+		for _, call := range claims {
+			call.err = err
+		}
+	}
+}
+
+// hotTry sends a batch until its outcome is known, and tells whether that took
+// more than one commit.
+func (s *Store) hotTry(ctx context.Context, endings []*ending, claims []*hotCall) (again bool, err error) {
+	if len(endings)+len(claims) == 0 {
+		return false, nil
+	}
+	t := newTurn(endings, claims, s.clock.now())
+	err = s.patiently(ctx, func(ctx context.Context, c *session) error {
+		if again = c.again; again {
+			t.dropClaims()
+		}
+		err := s.send(ctx, c, t)
+		if errors.Is(err, errUnknown) && len(endings) == 0 {
+			return &settled{err} // nothing in it may be sent again
+		}
+		return err
+	})
+	return again, err
+}
+
+// turn is what one transaction settles and claims. Its parts are written in this
+// order, which is that of the locks: what endings with effects lock first, claims that are
+// over, plain ends, full ones, those with effects, what they mean for others, claims.
+type turn struct {
+	now    int64
+	closed []task.ID // claims whose tasks are all settled
+	plain  []*ending // that only end their tasks
+	full   []*ending // with an attempt, or a next place to wait
+	linked []*ending // with effects
+	claims []*hotCall
+}
+
+func newTurn(endings []*ending, claims []*hotCall, now int64) *turn {
+	t := &turn{now: now, claims: claims}
+	for _, call := range claims {
+		t.closed = append(t.closed, call.claim.Done...)
+	}
+	for _, e := range endings {
+		switch {
+		case e.Effects != nil:
+			t.linked = append(t.linked, e)
+		case isPlain(e.Transition):
+			t.plain = append(t.plain, e)
+		default:
+			t.full = append(t.full, e)
+		}
+	}
+	return t
+}
+
+// dropClaims leaves out claims that may have been made already.
+func (t *turn) dropClaims() {
+	for _, call := range t.claims {
+		call.err = fmt.Errorf("%w; its tasks come back by themselves", errUnknown)
+	}
+	t.claims = nil
+}
+
+// settles are the statements for all but the endings with effects.
+func (t *turn) settles() []*stmt {
+	for _, e := range slices.Concat(t.plain, t.full, t.linked) {
+		e.done = false
+	}
+	var stmts []*stmt
+	if len(t.closed) > 0 {
+		stmts = append(stmts, query(`delete from sendoff.claim where id = any($1)`).idList(t.closed))
+	}
+	if len(t.plain) > 0 {
+		stmts = append(stmts, settlePlain(t.plain, t.now))
+	}
+	if len(t.full) > 0 {
+		stmts = append(stmts, settleFull(t.full, t.now, 0, (*ending).written))
+	}
+	return stmts
+}
+
+// written notes a row of settleFull.
+func (e *ending) written(r *wireRow) {
+	e.done = true
+	e.call.wake(r)
+}
+
+// send makes one try: in one round trip, or in two when there are endings with
+// effects.
+func (s *Store) send(ctx context.Context, c *session, t *turn) error {
+	if len(t.linked) == 0 {
+		first := []*stmt{query(pins)}
+		if c.again {
+			first = append(first, query(barrier))
+		}
+		return c.do(ctx, slices.Concat(first, t.settles(), s.claimStmts(t))...)
+	}
+	f := newFamily(s.clock, t.now)
+	lock, look := f.round(t.linked)
+	linked := settleLinked(t.linked, t.now, (*ending).written)
+	if err := c.begin(ctx, slices.Concat([]*stmt{query(pins)}, lock, t.settles(), []*stmt{linked, look})...); err != nil {
+		return c.giveUp(ctx, err)
+	}
+	f.inOrder(t.linked)
+	return c.giveUp(ctx, c.commit(ctx, slices.Concat(f.statements(), s.claimStmts(t))...))
+}
