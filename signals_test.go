@@ -50,6 +50,21 @@ var (
 		}
 		return "", gatherNext.TailCall(gathered{s.Left - 1, append(s.Got, v)})
 	})
+	gatherNoted = sendoff.Remote[gathered, string]("gather_noted", "")
+	noted       = sendoff.Func("noted", func(_ context.Context, v int) (int, error) { return v, nil })
+	// gatherCalls has a call to send when it returns, and so suspends once more.
+	gatherCalls = sendoff.Func("gather_noted", func(ctx context.Context, s gathered) (string, error) {
+		if s.Left == 0 {
+			other, err := others.Recv(ctx)
+			return fmt.Sprint(s.Got, other), err
+		}
+		v, err := numbers.Recv(ctx)
+		if err != nil {
+			return "", err
+		}
+		noted.Start(ctx, v, sendoff.Detached())
+		return "", gatherNoted.TailCall(gathered{s.Left - 1, append(s.Got, v)})
+	})
 )
 
 func signal(t *testing.T, s *rehearse.Scheduler, id, name string, n int64) {
@@ -66,9 +81,9 @@ func TestSignalsReachTheNextLife(t *testing.T) {
 		if m.plain {
 			continue // no signals there
 		}
-		for _, f := range []sendoff.AnyFunction{gatherTail, gatherLoop} {
+		for _, f := range []sendoff.AnyFunction{gatherTail, gatherLoop, gatherCalls} {
 			t.Run(m.name+" "+f.Name(), func(t *testing.T) {
-				s := stage(t, m, 1, gatherTail, gatherLoop)
+				s := stage(t, m, 1, gatherTail, gatherLoop, gatherCalls, noted)
 				var input any = gathered{Left: 5}
 				if f == sendoff.AnyFunction(gatherLoop) {
 					input = 5

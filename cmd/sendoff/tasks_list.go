@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,17 +13,30 @@ import (
 type tasksListCmd struct {
 	remote
 	State          []string          `placeholder:"STATE" enum:"scheduled,ready,running,suspended,blocked,succeeded,failed,canceled" help:"One or more of ${enum}."`
-	Queue          string            `short:"q" placeholder:"NAME"`
-	Name           string            `placeholder:"NAME"`
-	Function       string            `placeholder:"NAME" help:"Runs of this function."`
-	Root           string            `placeholder:"ID" help:"The calls below this first function of a tree."`
+	Queue          choice            `short:"q" placeholder:"NAME"`
+	Name           choice            `placeholder:"NAME"`
+	Function       choice            `placeholder:"NAME" help:"Runs of this function."`
+	Root           choice            `placeholder:"ID" help:"The calls below this first function of a tree."`
 	Label          map[string]string `mapsep:"none" placeholder:"K=V" help:"All of them."`
-	TargetHost     string            `placeholder:"HOST" help:"Host, or host:port, of the URL."`
+	TargetHost     choice            `placeholder:"HOST" help:"Host, or host:port, of the URL."`
 	CreatedAfter   moment            `placeholder:"TIME|AGO" help:"RFC 3339, or a duration before now such as 1h."`
 	CreatedBefore  moment            `placeholder:"TIME|AGO"`
 	FinishedAfter  moment            `placeholder:"TIME|AGO"`
 	FinishedBefore moment            `placeholder:"TIME|AGO"`
 	Limit          int               `short:"n" default:"50" placeholder:"N" help:"At most so many; 0 = all."`
+}
+
+// choice is a filter. An empty one is a variable that somebody forgot to set, and
+// would select everything.
+type choice string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (c *choice) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		return errors.New("it is empty: leave the flag out to have all")
+	}
+	*c = choice(b)
+	return nil
 }
 
 // moment is a time, or a duration before now.
@@ -70,7 +84,8 @@ func (c *tasksListCmd) Run(ctx context.Context, t *terminal) error {
 
 func (c *tasksListCmd) filter() sendoff.Filter {
 	return sendoff.Filter{
-		States: c.State, Queue: c.Queue, Name: c.Name, Function: c.Function, Root: c.Root, Labels: c.Label, TargetHost: c.TargetHost, Limit: c.Limit,
+		States: c.State, Queue: string(c.Queue), Name: string(c.Name), Function: string(c.Function), Root: string(c.Root),
+		Labels: c.Label, TargetHost: string(c.TargetHost), Limit: c.Limit,
 		CreatedAfter: c.CreatedAfter.Time, CreatedBefore: c.CreatedBefore.Time,
 		FinishedAfter: c.FinishedAfter.Time, FinishedBefore: c.FinishedBefore.Time,
 	}

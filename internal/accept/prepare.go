@@ -238,8 +238,11 @@ func checkLabels(bad *task.Invalid, s *task.Spec) {
 	}
 }
 
+// MaxKey is how many bytes an Idempotency-Key may have.
+const MaxKey = 255
+
 func checkKeys(bad *task.Invalid, s *Submission) {
-	bad.CheckText("Idempotency-Key", s.IdempotencyKey, 255)
+	bad.CheckText("Idempotency-Key", s.IdempotencyKey, MaxKey)
 	checkID(bad, s.Spec.ClientID)
 	u := s.Unique
 	if u == nil {

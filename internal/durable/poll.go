@@ -34,6 +34,9 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 		return failed(sdkv1.Status_STATUS_PERMANENT_ERROR, &sdkv1.Error{Type: "journal", Message: fmt.Sprintf(
 			"sendoff: the journal has grown to %d bytes, at most %d are possible: use sendoff.Loop, move parts into functions of their own, or keep large results elsewhere", size, maxJournalBytes)})
 	}
+	if r.root.done {
+		r.keepSignals()
+	}
 	prompt := r.attempt.sendoff && r.impatient()
 	poll := &sdkv1.Poll{MaxResults: maxResults, MinResults: int32(r.need())}
 	var sent int
@@ -70,6 +73,15 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 	poll.State = &sdkv1.Poll_TypedCoroutineState{TypedCoroutineState: state}
 	j.keep.state = hashState(state)
 	return res
+}
+
+// keepSignals puts the signals on record that a function which has returned was told
+// and did not come to: the poll that carries its last calls uses them up, and what
+// takes its place is to be told of them.
+func (r *Run) keepSignals() {
+	for more := true; more; {
+		more = r.takeSignal()
+	}
 }
 
 // nextCalls returns the calls for one poll, and how many of the unsent that are,

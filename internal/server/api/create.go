@@ -37,8 +37,12 @@ func checkRequest(r *http.Request) *Problem {
 	for name := range r.URL.Query() {
 		bad.Add(name, "is not a parameter of this request: put the fields of the task into the body")
 	}
-	if keys := r.Header.Values(keyHeader); len(keys) > 1 || len(keys) == 1 && keys[0] == "" {
+	keys := r.Header.Values(keyHeader)
+	if len(keys) > 1 || len(keys) == 1 && keys[0] == "" {
 		bad.Add(keyHeader, "want one that is not empty, or none")
+	}
+	for _, key := range keys {
+		bad.CheckText(keyHeader, key, accept.MaxKey)
 	}
 	if len(bad) > 0 {
 		return invalidProblem(bad)

@@ -66,6 +66,9 @@ func list(ctx context.Context, tasks Viewer, in *listInput) (*listReply, error) 
 		if len(values) > 1 && name != "state" {
 			bad.Add(name, "is given %d times: only state can be", len(values))
 		}
+		if values[0] == "" && slices.Contains(listParams, name) && name != "cursor" {
+			bad.Add(name, "is empty, which selects nothing: leave it out to have all")
+		}
 		if label, ok := strings.CutPrefix(name, "label."); ok {
 			f.Labels[label] = values[0]
 		} else if !slices.Contains(listParams, name) {
