@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -123,9 +124,13 @@ func (s *scanner) comma() {
 // text reads a string.
 func (s *scanner) text(path string) (text string) {
 	from := s.i
-	s.skip()
-	_ = json.Unmarshal(s.b[from:s.i], &text) // valid, as all of it
-	if half := halfCharacter(s.b[from:s.i]); half != "" {
+	s.quoted()
+	quoted := s.b[from:s.i]
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return string(quoted[1 : len(quoted)-1])
+	}
+	_ = json.Unmarshal(quoted, &text) // valid, as all of it
+	if half := halfCharacter(quoted); half != "" {
 		s.refuse(path, "has "+half+", which is half a character")
 	}
 	return text
