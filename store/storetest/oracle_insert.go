@@ -1,0 +1,117 @@
+package storetest
+
+import (
+	"context"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+func (o *Oracle) Insert(_ context.Context, tasks []store.NewTask, atomic bool) ([]store.Inserted, []store.Woken, error) {
+	undo := o.clone()
+	out := make([]store.Inserted, len(tasks))
+	var woken []store.Woken
+	for i := range tasks {
+		out[i] = o.insert(&tasks[i], &woken)
+		if atomic && out[i].Status.Refused() {
+			*o = *undo
+			if o.tasks[out[i].ID] == nil {
+				out[i].CreatedAt = 0 // it stood behind a task of this very batch
+			}
+			for j := range out {
+				if j != i {
+					out[j] = store.Inserted{Status: store.Skipped}
+				}
+			}
+			return out, nil, nil
+		}
+	}
+	return out, woken, nil
+}
+
+func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
+	now := o.Clock()
+	if row, ok := o.tasks[t.ID]; ok {
+		return store.Inserted{Status: store.Created, ID: t.ID, CreatedAt: row.CreatedAt}
+	}
+	taken := make([]*store.Taken, len(t.Keys))
+	for i, k := range t.Keys {
+		if e, ok := o.keys[keyName{k.Namespace, k.Kind, k.Hash}]; ok {
+			taken[i] = &store.Taken{Entry: e}
+			if row := o.tasks[e.Task]; row != nil {
+				taken[i].State, taken[i].Kind = row.State, row.Kind
+			}
+		}
+	}
+	v := store.Resolve(t, taken, now)
+	for _, k := range v.Keys {
+		o.keys[keyName{k.Namespace, k.Kind, k.Hash}] = store.KeyEntryFor(k, v.Inserted.ID, now)
+	}
+	if v.Inserted.Status != store.Created {
+		if row := o.tasks[v.Inserted.ID]; row != nil {
+			v.Inserted.CreatedAt = row.CreatedAt
+		}
+		if v.Tell {
+			o.tellAll(v.Inserted.ID, t.Tell, woken)
+		}
+		return v.Inserted
+	}
+	if !v.Cancel.IsZero() {
+		o.cancel(o.tasks[v.Cancel], task.Replaced, woken)
+	}
+	for _, k := range t.Keys {
+		if k.Kind != store.IdempotencyKey {
+			o.keysOf[t.ID] = append(o.keysOf[t.ID], store.KeyEntryFor(k, t.ID, now))
+		}
+	}
+	row := &store.Row{
+		ID: t.ID, Lane: t.Lane, Priority: t.Priority, Kind: t.Kind, Run: 1, MaxAttempts: t.MaxAttempts,
+		CreatedAt: now, ExpiresAt: t.ExpiresAt, Group: t.Group, Parent: t.Parent, Root: t.Root,
+		Correlation: t.Correlation, Epoch: t.Epoch, Spec: t.Spec,
+	}
+	if t.Deliver {
+		row.Flags |= store.FlagParent
+	}
+	if len(t.Payload) > store.InlinePayload {
+		row.Flags |= store.FlagBody
+	}
+	if len(o.keysOf[t.ID]) > 0 {
+		row.Flags |= store.FlagKeys
+	}
+	o.tasks[t.ID] = row
+	o.payloads[t.ID] = string(t.Payload)
+	if due := t.Due(now); due > now {
+		o.schedule(row, due, task.Delayed)
+	} else {
+		o.makeReady(row, o.position(), task.NoReason, woken)
+	}
+	o.tellAll(t.ID, t.Tell, woken)
+	return v.Inserted
+}
+
+// later has a task wait for a time, in a state that may end before.
+func (o *Oracle) later(row *store.Row, state task.State, d task.Decision) {
+	o.schedule(row, o.Clock()+d.Delay.Microseconds(), d.Reason)
+	row.State = state
+}
+
+func (o *Oracle) schedule(row *store.Row, at int64, why task.Reason) {
+	row.State, row.Reason, row.At = task.Scheduled, why, at
+	o.timers[row.ID] = store.TimerEntry{Lane: row.Lane, At: at, ID: row.ID}
+}
+
+func (o *Oracle) makeReady(row *store.Row, pos int64, why task.Reason, woken *[]store.Woken) {
+	row.State, row.Reason, row.At = task.Ready, why, pos
+	e := store.ReadyEntry{Lane: row.Lane, Priority: task.ReadyPriority(row.Kind, row.Priority, row.Crashes), Position: pos, ID: row.ID}
+	o.ready[row.ID] = e
+	*woken = store.Collect(*woken, store.Woken{Lane: e.Lane, Priority: e.Priority, Position: pos})
+}
+
+func (o *Oracle) finish(row *store.Row, to task.State, why task.Reason) {
+	delete(o.ready, row.ID)
+	delete(o.timers, row.ID)
+	row.State, row.Reason, row.FinishedAt = to, why, o.Clock()
+	if to == task.Failed {
+		o.dead[row.ID] = store.TimerEntry{Lane: row.Lane, At: row.FinishedAt, ID: row.ID}
+	}
+}

@@ -1,0 +1,144 @@
+package storetest
+
+import (
+	"context"
+	"slices"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+func (o *Oracle) Cancel(_ context.Context, id task.ID) (woken []store.Woken, err error) {
+	row := o.tasks[id]
+	switch {
+	case row == nil:
+		return nil, store.ErrNotFound
+	case row.State == task.Canceled:
+		return nil, nil
+	case row.State.Final():
+		return nil, store.ErrFinal
+	}
+	o.cancel(row, task.Requested, &woken)
+	return woken, nil
+}
+
+func (o *Oracle) cancel(row *store.Row, why task.Reason, woken *[]store.Woken) {
+	text := ""
+	if row.State == task.Running {
+		text = store.CanceledError
+		o.record(row, &store.Transition{Outcome: task.Cancel, Error: store.CanceledError, Decision: task.Decision{Failures: row.Failures}})
+		row.LastOutcome, row.LastCode, row.LastError = task.Cancel, 0, store.CanceledError
+		row.Token++
+	}
+	o.finish(row, task.Canceled, why)
+	o.ended(row, text, nil, woken)
+}
+
+func (o *Oracle) Retry(_ context.Context, id task.ID) ([]store.Woken, error) {
+	row := o.tasks[id]
+	switch {
+	case row == nil:
+		return nil, store.ErrNotFound
+	case !row.State.Final():
+		return nil, store.ErrNotFinal
+	}
+	if err := o.reclaim(id); err != nil {
+		return nil, err
+	}
+	delete(o.dead, id)
+	row.Run++
+	row.Failures, row.Crashes, row.ExpiresAt, row.FirstStarted, row.FinishedAt = 0, 0, 0, 0, 0
+	row.Flags &^= store.FlagParent | store.FlagUndo | store.FlagCanceling
+	if row.Kind == task.Function {
+		o.reset(id, 0, nil)
+	}
+	var woken []store.Woken
+	o.makeReady(row, o.position(), task.Retried, &woken)
+	return woken, nil
+}
+
+func (o *Oracle) reclaim(id task.ID) error {
+	var keys []store.HeldKey
+	taken := map[store.KeyName]*store.Taken{}
+	for _, k := range o.keysOf[id] {
+		name := store.KeyName{Namespace: k.Namespace, Kind: k.Kind, Hash: k.Hash}
+		keys = append(keys, store.HeldKey{KeyName: name, WhileOpen: k.WhileOpen})
+		if e, ok := o.keys[keyName{k.Namespace, k.Kind, k.Hash}]; ok {
+			taken[name] = &store.Taken{Entry: e}
+			if row := o.tasks[e.Task]; row != nil {
+				taken[name].State = row.State
+			}
+		}
+	}
+	entries, err := store.Reclaim(id, keys, taken, o.Clock())
+	for _, e := range entries {
+		o.keys[keyName{e.Namespace, e.Kind, e.Hash}] = e
+	}
+	return err
+}
+
+func (o *Oracle) RunNow(_ context.Context, id task.ID) ([]store.Woken, error) {
+	row := o.tasks[id]
+	switch {
+	case row == nil:
+		return nil, store.ErrNotFound
+	case row.State == task.Ready:
+		return nil, nil
+	case row.State == task.Running:
+		return nil, store.ErrRunning
+	case row.State.Final():
+		return nil, store.ErrFinal
+	}
+	delete(o.timers, id)
+	var woken []store.Woken
+	o.makeReady(row, o.position(), task.NoReason, &woken)
+	return woken, nil
+}
+
+func (o *Oracle) Delete(_ context.Context, id task.ID) (woken []store.Woken, err error) {
+	row := o.tasks[id]
+	switch {
+	case row == nil:
+		return nil, store.ErrNotFound
+	case row.State == task.Running:
+		return nil, store.ErrRunning
+	}
+	if !row.State.Final() && row.Flags&store.FlagParent != 0 {
+		o.tell(row, task.Canceled, task.Requested, "", nil, &woken)
+	}
+	o.erase(row)
+	return woken, nil
+}
+
+func (o *Oracle) Purge(_ context.Context, lanes []int32, limit int) (purged int, woken []store.Woken, err error) {
+	for _, e := range sortedReady(o.ready) {
+		if purged < limit && slices.Contains(lanes, e.Lane) {
+			o.cancel(o.tasks[e.ID], task.Requested, &woken)
+			purged++
+		}
+	}
+	for _, e := range sortedTimers(o.timers) {
+		if purged < limit && slices.Contains(lanes, e.Lane) {
+			o.cancel(o.tasks[e.ID], task.Requested, &woken)
+			purged++
+		}
+	}
+	return purged, woken, nil
+}
+
+// Place stores a task as ready at a position of the caller's choice, as a commit
+// that arrives late does.
+func (o *Oracle) Place(t store.NewTask, position int64) {
+	var woken []store.Woken
+	row := &store.Row{ID: t.ID, Lane: t.Lane, Priority: t.Priority, Kind: t.Kind, Run: 1, MaxAttempts: t.MaxAttempts, CreatedAt: position}
+	o.tasks[t.ID] = row
+	o.makeReady(row, position, task.NoReason, &woken)
+}
+
+// Suspect stores a task as ready that has crashed once.
+func (o *Oracle) Suspect(t store.NewTask) {
+	var woken []store.Woken
+	row := &store.Row{ID: t.ID, Lane: t.Lane, Priority: t.Priority, Kind: t.Kind, Run: 1, MaxAttempts: t.MaxAttempts, CreatedAt: o.Clock(), Crashes: 1}
+	o.tasks[t.ID] = row
+	o.makeReady(row, o.position(), task.Interrupted, &woken)
+}

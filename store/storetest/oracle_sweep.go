@@ -1,0 +1,127 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+func (o *Oracle) PromoteDue(_ context.Context, limit int) (int, int64, []store.Woken, error) {
+	now := o.Clock()
+	var woken []store.Woken
+	promoted := 0
+	var next int64
+	for _, e := range sortedTimers(o.timers) {
+		if e.At > now || promoted == limit {
+			next = e.At
+			break
+		}
+		delete(o.timers, e.ID)
+		o.makeReady(o.tasks[e.ID], o.position(), task.NoReason, &woken)
+		promoted++
+	}
+	return promoted, next, woken, nil
+}
+
+func (o *Oracle) Rescue(_ context.Context, self task.ID, known []task.ID, limit int) (store.Rescued, error) {
+	var r store.Rescued
+	for _, c := range o.sortedClaims() {
+		orphan := !o.alive(c.Node)
+		forgotten := c.Node == self && !slices.Contains(known, c.ID) && c.At <= o.Clock()-1_000_000
+		if r.Claims == limit || !orphan && !forgotten {
+			continue
+		}
+		r.Claims++
+		for _, id := range c.Tasks {
+			o.rescue(o.tasks[id], c, &r)
+		}
+		delete(o.claims, c.ID)
+	}
+	for id := range o.nodes {
+		if !o.alive(id) && !slices.ContainsFunc(o.sortedClaims(), func(c store.ClaimEntry) bool { return c.Node == id }) {
+			delete(o.nodes, id)
+		}
+	}
+	return r, nil
+}
+
+func (o *Oracle) rescue(row *store.Row, c store.ClaimEntry, r *store.Rescued) {
+	if row == nil || row.State != task.Running || row.Node != c.Node {
+		return
+	}
+	t := store.LostTransition(row)
+	o.record(row, &t)
+	row.LastOutcome, row.LastCode, row.LastError = t.Outcome, 0, t.Error
+	row.Token++
+	o.move(row, &t, &r.Woken)
+	r.Tasks++
+	if t.Decision.Reason == task.Poison {
+		r.Poison++
+	}
+}
+
+func (o *Oracle) Retain(_ context.Context, r store.Retention, cursor task.ID, limit int) (task.ID, int, error) {
+	deleted, seen := 0, 0
+	var next task.ID
+	now := o.Clock()
+	for _, row := range o.sortedTasks() {
+		if bytes.Compare(row.ID[:], cursor[:]) <= 0 {
+			continue
+		}
+		if seen == limit {
+			break
+		}
+		seen++
+		next = row.ID
+		if row.State.Final() && row.FinishedAt <= now-r.Of(row.State) {
+			o.erase(row)
+			deleted++
+		}
+	}
+	if seen < limit {
+		next = task.ID{}
+	}
+	for _, e := range o.expiredKeys(limit) {
+		delete(o.keys, keyName{e.Namespace, e.Kind, e.Hash})
+	}
+	return next, deleted, nil
+}
+
+func (o *Oracle) expiredKeys(limit int) []store.KeyEntry {
+	var out []store.KeyEntry
+	for _, e := range o.keys {
+		if e.Until > 0 && e.Until <= o.Clock() && (!e.WhileOpen || o.tasks[e.Task] == nil) {
+			out = append(out, e)
+		}
+	}
+	slices.SortFunc(out, func(a, b store.KeyEntry) int {
+		if a.Until != b.Until {
+			return cmpInt(a.Until, b.Until)
+		}
+		return bytes.Compare(a.Hash[:], b.Hash[:])
+	})
+	return out[:min(len(out), limit)]
+}
+
+func (o *Oracle) erase(row *store.Row) {
+	for _, e := range o.keysOf[row.ID] {
+		name := keyName{e.Namespace, e.Kind, e.Hash}
+		if o.keys[name].Task == row.ID && o.keys[name].Until <= o.Clock() {
+			delete(o.keys, name)
+		}
+	}
+	delete(o.keysOf, row.ID)
+	delete(o.ready, row.ID)
+	delete(o.timers, row.ID)
+	delete(o.dead, row.ID)
+	delete(o.attempts, row.ID)
+	delete(o.payloads, row.ID)
+	delete(o.tasks, row.ID)
+	delete(o.waits, row.ID)
+	delete(o.messages, row.ID)
+	delete(o.journals, row.ID)
+	delete(o.states, row.ID)
+}
