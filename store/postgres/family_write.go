@@ -12,7 +12,7 @@ import (
 // messages, what belongs to one function, its calls, and the work lists at last.
 func (f *family) statements() []*stmt {
 	slices.SortFunc(f.order, func(a, b *member) int { return bytes.Compare(a.id[:], b.id[:]) })
-	return slices.Concat(f.inboxes(), f.waits(), f.states(), f.lives(), f.lists())
+	return slices.Concat(f.waits(), f.inboxes(), f.anew(), f.states(), f.lives(), f.lists())
 }
 
 // each is a statement for the members that need it, with their ids first; nothing
@@ -95,12 +95,18 @@ with k as (
 n as (select task, count(*) as n from k group by task)
 update sendoff.wait w set total = w.total + n.n, alarm = w.total + n.n from n where w.task = n.task`
 
-// waits write the wait rows, and number anew what a next life is told.
+// waits write the wait rows. They come first: a row that a signal has made since the
+// first round trip is not locked before, and its message is to be seen by what follows.
 func (f *family) waits() []*stmt {
+	return slices.Concat(
+		f.each(writeWaitsSQL, func(m *member) bool { return m.has }, bindWaits),
+		f.each(beginAgainSQL, func(m *member) bool { return m.first }, nil))
+}
+
+// anew numbers anew what a next life is told.
+func (f *family) anew() []*stmt {
 	anew := func(m *member) bool { return m.anew }
 	stmts := slices.Concat(
-		f.each(writeWaitsSQL, func(m *member) bool { return m.has }, bindWaits),
-		f.each(beginAgainSQL, func(m *member) bool { return m.first }, nil),
 		f.each(dropAllButSignalsSQL, anew, number(func(m *member) int64 { return m.drop })),
 		f.each(tellAnewSQL, anew, func(q *stmt, ms []*member) {
 			number(func(m *member) int64 { return m.wait.Seen })(q, ms)
