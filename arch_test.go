@@ -37,6 +37,8 @@ var rooms = []string{
 
 var executors = []string{"internal/exec/push/...", "internal/exec/function/...", "internal/exec/process/..."}
 
+var doors = []string{"internal/server/api", "internal/server/dispatchapi", "internal/server/dispatchr", "internal/server/guard"}
+
 // The architecture, as imports that must not be.
 func rules() []rule {
 	rs := []rule{
@@ -65,6 +67,14 @@ func rules() []rule {
 			who: []string{"internal/server/..."}, never: slices.Concat(rooms, floors),
 			but: []string{"internal/accept", "internal/operate"},
 			why: "a door sees the engine through the small interface that it declares, in the words of accept and operate",
+		},
+		{
+			who: doors, never: doors,
+			why: "doors never import each other: what two of them say is internal/server/problem, what two of them take is internal/server/body",
+		},
+		{
+			who: []string{"internal/server/problem", "internal/server/body"}, never: []string{"internal/...", "store/...", "."}, but: []string{"task/..."},
+			why: "what all doors stand on knows none of them",
 		},
 		{
 			who: rooms, never: []string{"internal/server/...", "engine/...", "cmd/...", "."},
@@ -256,6 +266,9 @@ func TestArchitectureFindsViolations(t *testing.T) {
 		"room and door":                 {who: "internal/claim", imports: module + "/internal/server/api"},
 		"door and room":                 {who: "internal/server/api", imports: module + "/internal/settle"},
 		"door and the words of a room":  {who: "internal/server/api", imports: module + "/internal/operate", fine: true},
+		"door and door":                 {who: "internal/server/guard", imports: module + "/internal/server/api"},
+		"door and problem":              {who: "internal/server/guard", imports: module + "/internal/server/problem", fine: true},
+		"problem and door":              {who: "internal/server/problem", imports: module + "/internal/server/api"},
 		"door and floor":                {who: "internal/server/api", imports: module + "/store/postgres"},
 		"command and floor":             {who: "cmd/sendoff", imports: module + "/store/postgres", fine: true},
 		"engine and floor":              {who: "engine", imports: module + "/store/postgres"},

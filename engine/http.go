@@ -13,6 +13,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/server/dispatchapi"
 	"github.com/sendoff-dev/sendoff/internal/server/dispatchr"
 	"github.com/sendoff-dev/sendoff/internal/server/guard"
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
 )
 
 // HandlerConfig says who may use the doors of an engine.
@@ -39,7 +40,7 @@ func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 	})
 	mux.HandleFunc("GET "+httpsig.KeysPath, func(w http.ResponseWriter, _ *http.Request) {
 		if e.keys == nil {
-			api.WriteProblem(w, api.NewProblem(http.StatusNotFound, "not_found", "pushes of this server are not signed"))
+			problem.Write(w, problem.New(http.StatusNotFound, "not_found", "pushes of this server are not signed"))
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -68,7 +69,7 @@ func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
 	hc := huma.DefaultConfig("Sendoff", cfg.Version)
 	hc.CreateHooks, hc.DocsPath, hc.SchemasPath = nil, "", ""
 	hc.Transformers = []huma.Transformer{func(_ huma.Context, _ string, v any) (any, error) {
-		if p, ok := v.(*Problem); ok {
+		if p, ok := v.(*problem.Problem); ok {
 			cfg.tell(p)
 		}
 		return v, nil
@@ -76,9 +77,9 @@ func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
 	hc.Info.Description = "Hand it a task: it is on disk before you get the answer, and then it is carried out."
 	api := humago.New(mux, hc)
 
-	c := &creator{submit: cfg.Submit, tasks: cfg.Tasks, refuse: func(w http.ResponseWriter, p *Problem) {
+	c := &creator{submit: cfg.Submit, tasks: cfg.Tasks, refuse: func(w http.ResponseWriter, p *problem.Problem) {
 		cfg.tell(p)
-		WriteProblem(w, p)
+		problem.Write(w, p)
 	}}
 	mux.HandleFunc("POST /v1/tasks", c.create)
 	mux.HandleFunc("POST /v1/tasks/batch", c.batch)

@@ -8,15 +8,16 @@ import (
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
 // BatchItem is the answer for one task of a batch.
 type BatchItem struct {
-	Status string   `json:"status" enum:"created,existing,conflict,skipped,invalid"`
-	Task   *Task    `json:"task,omitempty"`
-	Error  *Problem `json:"error,omitempty"`
+	Status string           `json:"status" enum:"created,existing,conflict,skipped,invalid"`
+	Task   *Task            `json:"task,omitempty"`
+	Error  *problem.Problem `json:"error,omitempty"`
 }
 
 // BatchReply is the answer to a batch, an item for each task in order.
@@ -26,9 +27,9 @@ type BatchReply struct {
 
 // batch handles POST /v1/tasks/batch.
 func (c *creator) batch(w http.ResponseWriter, r *http.Request) {
-	text, problem := read(w, r, maxBatch)
-	if problem != nil {
-		c.refuse(w, problem)
+	text, fault := read(w, r, maxBatch)
+	if fault != nil {
+		c.refuse(w, fault)
 		return
 	}
 	var req BatchRequest
@@ -36,9 +37,9 @@ func (c *creator) batch(w http.ResponseWriter, r *http.Request) {
 		c.refuse(w, err)
 		return
 	}
-	reply, problem := c.submitBatch(r, &req, text)
-	if problem != nil {
-		c.refuse(w, problem)
+	reply, fault := c.submitBatch(r, &req, text)
+	if fault != nil {
+		c.refuse(w, fault)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -55,7 +56,7 @@ func (b *BatchReply) status() int {
 	return http.StatusOK
 }
 
-func (c *creator) submitBatch(r *http.Request, req *BatchRequest, text []byte) (*BatchReply, *Problem) {
+func (c *creator) submitBatch(r *http.Request, req *BatchRequest, text []byte) (*BatchReply, *problem.Problem) {
 	if len(req.Tasks) == 0 {
 		return nil, invalidProblem(task.Invalid{{Field: "tasks", Message: fmt.Sprintf("has no entries: want 1 to %d", task.MaxBatch)}})
 	}
@@ -92,9 +93,9 @@ func (c *creator) submitBatch(r *http.Request, req *BatchRequest, text []byte) (
 		if bad, ok := errors.AsType[task.Invalid](results[n].Err); ok {
 			results[n].Err = told.some(bad)
 		}
-		item, problem := c.item(r, &subs[n], &results[n])
-		if problem != nil {
-			return nil, problem
+		item, fault := c.item(r, &subs[n], &results[n])
+		if fault != nil {
+			return nil, fault
 		}
 		reply.Items[i] = item
 	}
@@ -115,20 +116,20 @@ var statusNames = map[store.InsertStatus]string{
 	store.Created: "created", store.Existing: "existing", store.Conflict: "conflict", store.Skipped: "skipped", store.Invalid: "invalid",
 }
 
-// item answers for one task. The problem is one of the whole batch: its key was
+// item answers for one task. The fault is one of the whole batch: its key was
 // used for another request, or what stands behind a key cannot be read.
-func (c *creator) item(r *http.Request, sub *accept.Submission, res *accept.Result) (BatchItem, *Problem) {
+func (c *creator) item(r *http.Request, sub *accept.Submission, res *accept.Result) (BatchItem, *problem.Problem) {
 	if res.Err != nil {
 		return BatchItem{Status: "invalid", Error: problemOf(res.Err)}, nil
 	}
-	view, problem := c.view(r, sub, res)
+	view, fault := c.view(r, sub, res)
 	switch {
-	case problem == nil:
+	case fault == nil:
 		return BatchItem{Status: statusNames[res.Status], Task: view}, nil
-	case res.Status == store.Mismatch, problem.Status >= http.StatusInternalServerError:
-		return BatchItem{}, problem
+	case res.Status == store.Mismatch, fault.Status >= http.StatusInternalServerError:
+		return BatchItem{}, fault
 	case res.Status == store.Existing: // and deleted since
-		return BatchItem{Status: "conflict", Error: problem}, nil
+		return BatchItem{Status: "conflict", Error: fault}, nil
 	}
-	return BatchItem{Status: statusNames[res.Status], Error: problem}, nil
+	return BatchItem{Status: statusNames[res.Status], Error: fault}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/body"
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -26,13 +27,13 @@ const (
 type creator struct {
 	submit Submitter
 	tasks  Viewer
-	refuse func(http.ResponseWriter, *Problem)
+	refuse func(http.ResponseWriter, *problem.Problem)
 }
 
 const keyHeader = "Idempotency-Key"
 
 // checkRequest refuses what would be dropped: a query, and keys beyond one.
-func checkRequest(r *http.Request) *Problem {
+func checkRequest(r *http.Request) *problem.Problem {
 	var bad task.Invalid
 	for name := range r.URL.Query() {
 		bad.Add(name, "is not a parameter of this request: put the fields of the task into the body")
@@ -51,20 +52,20 @@ func checkRequest(r *http.Request) *Problem {
 }
 
 // read reads the body of a submission of at most limit bytes.
-func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Problem) {
+func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *problem.Problem) {
 	if p := checkRequest(r); p != nil {
 		return nil, p
 	}
 	return readBody(w, r, limit)
 }
 
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Problem) {
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *problem.Problem) {
 	size := r.ContentLength
 	if size > limit {
-		return nil, NewProblem(http.StatusRequestEntityTooLarge, "payload_too_large", fmt.Sprintf("the body has %d bytes: at most %d are allowed", size, limit))
+		return nil, problem.New(http.StatusRequestEntityTooLarge, "payload_too_large", fmt.Sprintf("the body has %d bytes: at most %d are allowed", size, limit))
 	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return nil, NewProblem(http.StatusUnsupportedMediaType, "invalid_request", "Content-Encoding "+strconv.Quote(e)+" is not taken: send the body as it is")
+		return nil, problem.New(http.StatusUnsupportedMediaType, "invalid_request", "Content-Encoding "+strconv.Quote(e)+" is not taken: send the body as it is")
 	}
 	buf := bytes.NewBuffer(make([]byte, 0, min(max(size, 0), 64<<10)+bytes.MinRead))
 	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
@@ -73,18 +74,18 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *Pro
 	case err == nil:
 		return buf.Bytes(), nil
 	case tooLarge:
-		return nil, NewProblem(http.StatusRequestEntityTooLarge, "payload_too_large", fmt.Sprintf("the body has more than the %d bytes allowed", limit))
+		return nil, problem.New(http.StatusRequestEntityTooLarge, "payload_too_large", fmt.Sprintf("the body has more than the %d bytes allowed", limit))
 	case errors.Is(err, body.ErrBusy), errors.Is(err, body.ErrSlow):
 		return nil, problemOf(err)
 	}
-	return nil, NewProblem(http.StatusBadRequest, "invalid_request", "the body could not be read to its end")
+	return nil, problem.New(http.StatusBadRequest, "invalid_request", "the body could not be read to its end")
 }
 
 // create handles POST /v1/tasks.
 func (c *creator) create(w http.ResponseWriter, r *http.Request) {
-	text, problem := read(w, r, maxCreate)
-	if problem != nil {
-		c.refuse(w, problem)
+	text, fault := read(w, r, maxCreate)
+	if fault != nil {
+		c.refuse(w, fault)
 		return
 	}
 	var req CreateRequest
@@ -111,9 +112,9 @@ func (c *creator) create(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *creator) answer(w http.ResponseWriter, r *http.Request, sub *accept.Submission, res *accept.Result) {
-	view, problem := c.view(r, sub, res)
-	if problem != nil {
-		c.refuse(w, problem)
+	view, fault := c.view(r, sub, res)
+	if fault != nil {
+		c.refuse(w, fault)
 		return
 	}
 	h := w.Header()
@@ -133,25 +134,25 @@ func (c *creator) answer(w http.ResponseWriter, r *http.Request, sub *accept.Sub
 }
 
 // view returns the task of a result, or why there is none.
-func (c *creator) view(r *http.Request, sub *accept.Submission, res *accept.Result) (*Task, *Problem) {
+func (c *creator) view(r *http.Request, sub *accept.Submission, res *accept.Result) (*Task, *problem.Problem) {
 	switch res.Status {
 	case store.Created:
 		v := createdView(res.ID, &sub.Spec, sub.Queue, res.Task.Priority, res.Task.MaxAttempts, res.CreatedAt, res.Task.ExpiresAt)
 		return &v, nil
 	case store.Mismatch:
-		return nil, NewProblem(http.StatusUnprocessableEntity, "idempotency_key_reused",
+		return nil, problem.New(http.StatusUnprocessableEntity, "idempotency_key_reused",
 			"this Idempotency-Key was used for another request within the last 24 hours: use a new key for a new request")
 	case store.Invalid:
-		return nil, NewProblem(http.StatusUnprocessableEntity, "invalid_request", "the database cannot store a value of this task")
+		return nil, problem.New(http.StatusUnprocessableEntity, "invalid_request", "the database cannot store a value of this task")
 	case store.Skipped:
-		return nil, NewProblem(http.StatusConflict, "skipped", "not stored, because another task of this atomic batch was refused")
+		return nil, problem.New(http.StatusConflict, "skipped", "not stored, because another task of this atomic batch was refused")
 	}
 	had, err := c.tasks.Get(r.Context(), res.ID.String())
 	if errors.Is(err, store.ErrNotFound) && res.Status == store.Conflict {
 		return nil, conflictProblem(nil, res.Key)
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, NewProblem(http.StatusConflict, "gone", "the task of this key has been deleted: use a new key")
+		return nil, problem.New(http.StatusConflict, "gone", "the task of this key has been deleted: use a new key")
 	}
 	if err != nil {
 		p := problemOf(err)
@@ -174,7 +175,7 @@ func (c *creator) view(r *http.Request, sub *accept.Submission, res *accept.Resu
 }
 
 // conflictProblem says which task has the key; nil when it is not there any more.
-func conflictProblem(had *operate.Task, key store.KeyKind) *Problem {
+func conflictProblem(had *operate.Task, key store.KeyKind) *problem.Problem {
 	field, kind := "id", "id"
 	if key == store.UniqueKey {
 		field, kind = "unique.key", "unique key"
@@ -183,7 +184,7 @@ func conflictProblem(had *operate.Task, key store.KeyKind) *Problem {
 	if had != nil {
 		text = "a task has this " + kind + " already: /v1/tasks/" + url.PathEscape(had.PublicID())
 	}
-	p := NewProblem(http.StatusConflict, "already_exists", text)
-	p.Errors = []FieldError{{field, p.Detail}}
+	p := problem.New(http.StatusConflict, "already_exists", text)
+	p.Errors = []problem.FieldError{{Field: field, Message: p.Detail}}
 	return p
 }

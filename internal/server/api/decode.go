@@ -10,18 +10,19 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
 // decode reads JSON strictly: faults are bytes that are not UTF-8, anything behind
 // the value, and what checkFields finds. That is looked for first, since decoding
 // takes many times the memory of the text.
-func decode(body []byte, into any) *Problem {
+func decode(body []byte, into any) *problem.Problem {
 	if !utf8.Valid(body) {
-		return NewProblem(http.StatusBadRequest, "invalid_request", "the body is not UTF-8, which JSON has to be: send other bytes as body_base64")
+		return problem.New(http.StatusBadRequest, "invalid_request", "the body is not UTF-8, which JSON has to be: send other bytes as body_base64")
 	}
 	if !json.Valid(body) {
-		return NewProblem(http.StatusBadRequest, "invalid_request", notJSON(body))
+		return problem.New(http.StatusBadRequest, "invalid_request", notJSON(body))
 	}
 	if fault := checkFields(body, reflect.TypeOf(into).Elem()); fault != nil {
 		return invalidProblem(task.Invalid{*fault})
@@ -30,7 +31,7 @@ func decode(body []byte, into any) *Problem {
 		if bad := faultsOf(err); bad != nil {
 			return invalidProblem(bad)
 		}
-		return NewProblem(http.StatusBadRequest, "invalid_request", "the body cannot be read: "+strings.TrimPrefix(err.Error(), "json: "))
+		return problem.New(http.StatusBadRequest, "invalid_request", "the body cannot be read: "+strings.TrimPrefix(err.Error(), "json: "))
 	}
 	return nil
 }

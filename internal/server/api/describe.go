@@ -4,12 +4,14 @@ import (
 	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
 )
 
 // describeProblems says of every operation how it answers errors, and adds what
 // huma cannot know of the listing.
 func describeProblems(doc *huma.OpenAPI) {
-	problem := doc.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")
+	schema := doc.Components.Schemas.Schema(reflect.TypeFor[problem.Problem](), true, "")
 	for _, path := range doc.Paths {
 		for _, op := range []*huma.Operation{path.Get, path.Post, path.Delete} {
 			if op == nil {
@@ -17,7 +19,7 @@ func describeProblems(doc *huma.OpenAPI) {
 			}
 			for status, answer := range op.Responses {
 				if status == "default" || status >= "400" {
-					answer.Content = map[string]*huma.MediaType{problemType: {Schema: problem}}
+					answer.Content = map[string]*huma.MediaType{problem.ContentType: {Schema: schema}}
 				}
 			}
 		}
@@ -35,7 +37,7 @@ func describe[Request, Reply any](doc *huma.OpenAPI, op *huma.Operation, statuse
 	schemas := doc.Components.Schemas
 	request := schemas.Schema(reflect.TypeFor[Request](), true, "")
 	reply := schemas.Schema(reflect.TypeFor[Reply](), true, "")
-	problem := schemas.Schema(reflect.TypeFor[Problem](), true, "")
+	schema := schemas.Schema(reflect.TypeFor[problem.Problem](), true, "")
 	op.Parameters = []*huma.Param{{
 		Name: "Idempotency-Key", In: "header", Schema: &huma.Schema{Type: "string"},
 		Description: "The same request with the same key within 24 hours gets the same answer, with Idempotent-Replayed: true.",
@@ -46,7 +48,7 @@ func describe[Request, Reply any](doc *huma.OpenAPI, op *huma.Operation, statuse
 		if status < "300" {
 			op.Responses[status] = &huma.Response{Description: "Accepted", Content: map[string]*huma.MediaType{"application/json": {Schema: reply}}}
 		} else {
-			op.Responses[status] = &huma.Response{Description: "Refused", Content: map[string]*huma.MediaType{problemType: {Schema: problem}}}
+			op.Responses[status] = &huma.Response{Description: "Refused", Content: map[string]*huma.MediaType{problem.ContentType: {Schema: schema}}}
 		}
 	}
 	doc.AddOperation(op)

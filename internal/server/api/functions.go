@@ -17,6 +17,7 @@ import (
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/protocol"
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
 	"github.com/sendoff-dev/sendoff/internal/value"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -120,9 +121,9 @@ func mountFunctions(api huma.API, cfg Config) {
 func readFirst(limit int64) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
-		text, problem := readBody(w, r, limit)
-		if problem != nil {
-			WriteProblem(w, problem)
+		text, fault := readBody(w, r, limit)
+		if fault != nil {
+			problem.Write(w, fault)
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(text))

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -92,10 +93,10 @@ func list(ctx context.Context, tasks Viewer, in *listInput) (*listReply, error) 
 }
 
 // cursorProblem is problemOf for what takes a cursor.
-func cursorProblem(err error) *Problem {
+func cursorProblem(err error) *problem.Problem {
 	p := problemOf(err)
 	if errors.Is(err, operate.ErrBadCursor) {
-		p.Errors = []FieldError{{"cursor", p.Detail}}
+		p.Errors = []problem.FieldError{{Field: "cursor", Message: p.Detail}}
 	}
 	return p
 }

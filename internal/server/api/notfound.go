@@ -3,6 +3,8 @@ package api
 import (
 	"net/http"
 	"strings"
+
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
 )
 
 // NotFound answers what no route of the mux does: 405 when another method would
@@ -18,10 +20,10 @@ func NotFound(mux *http.ServeMux) http.HandlerFunc {
 			}
 		}
 		if len(allowed) == 0 {
-			WriteProblem(w, NewProblem(http.StatusNotFound, "not_found", "there is no "+r.URL.Path+": see /openapi.json"))
+			problem.Write(w, problem.New(http.StatusNotFound, "not_found", "there is no "+r.URL.Path+": see /openapi.json"))
 			return
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		WriteProblem(w, NewProblem(http.StatusMethodNotAllowed, "method_not_allowed", r.Method+" is not possible here: want "+strings.Join(allowed, " or ")))
+		problem.Write(w, problem.New(http.StatusMethodNotAllowed, "method_not_allowed", r.Method+" is not possible here: want "+strings.Join(allowed, " or ")))
 	}
 }

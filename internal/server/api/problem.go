@@ -2,11 +2,8 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -14,53 +11,10 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/body"
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
-
-// Problem is an error answer (RFC 9457).
-type Problem struct {
-	Type   string       `json:"type" doc:"Names the kind of problem; about:blank when the status says it all."`
-	Title  string       `json:"title" doc:"Text of the status."`
-	Status int          `json:"status"`
-	Detail string       `json:"detail,omitempty" doc:"What was wrong with this request, and what would be right."`
-	Code   string       `json:"code" doc:"For programs: invalid_request, not_found, state_conflict, ..."`
-	Errors []FieldError `json:"errors,omitempty" doc:"The fields at fault."`
-
-	retryAfter int
-	unknown    error // of the database, which clients are not told
-}
-
-// FieldError names a field and what is wrong with it.
-type FieldError struct {
-	Field   string `json:"field"`
-	Message string `json:"message"`
-}
-
-// Error implements error.
-func (p *Problem) Error() string { return p.Detail }
-
-// GetStatus implements huma.StatusError.
-func (p *Problem) GetStatus() int { return p.Status }
-
-// GetHeaders implements huma.HeadersError.
-func (p *Problem) GetHeaders() http.Header {
-	h := http.Header{}
-	if p.retryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
-	}
-	return h
-}
-
-// ContentType implements huma.ContentTypeFilter.
-func (p *Problem) ContentType(string) string { return problemType }
-
-const problemType = "application/problem+json"
-
-// NewProblem returns a problem of a status.
-func NewProblem(status int, code, detail string) *Problem {
-	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
-}
 
 // table says how errors are answered.
 var table = []struct {
@@ -93,8 +47,8 @@ var table = []struct {
 
 // problemOf turns an error of the rooms into an answer. Unknown ones come from
 // the database: the text stays in our log.
-func problemOf(err error) *Problem {
-	if p, ok := errors.AsType[*Problem](err); ok {
+func problemOf(err error) *problem.Problem {
+	if p, ok := errors.AsType[*problem.Problem](err); ok {
 		return p
 	}
 	if invalid, ok := errors.AsType[task.Invalid](err); ok {
@@ -102,20 +56,20 @@ func problemOf(err error) *Problem {
 	}
 	for _, row := range table {
 		if errors.Is(err, row.err) {
-			p := NewProblem(row.status, row.code, detail(err, row.err))
-			p.retryAfter = row.retry
+			p := problem.New(row.status, row.code, detail(err, row.err))
+			p.RetryAfter = row.retry
 			return p
 		}
 	}
-	p := NewProblem(http.StatusServiceUnavailable, "unavailable", "the database does not answer: nothing was stored as far as we know, try again with the same Idempotency-Key")
-	p.retryAfter, p.unknown = 1, err
+	p := problem.New(http.StatusServiceUnavailable, "unavailable", "the database does not answer: nothing was stored as far as we know, try again with the same Idempotency-Key")
+	p.RetryAfter, p.Cause = 1, err
 	return p
 }
 
 // tell hands an error that clients are not told to those who run the server.
-func (cfg *Config) tell(p *Problem) {
-	if p.unknown != nil && cfg.Unknown != nil {
-		cfg.Unknown(p.unknown)
+func (cfg *Config) tell(p *problem.Problem) {
+	if p.Cause != nil && cfg.Unknown != nil {
+		cfg.Unknown(p.Cause)
 	}
 }
 
@@ -130,10 +84,10 @@ func detail(err, known error) string {
 	return err.Error()
 }
 
-func invalidProblem(invalid task.Invalid) *Problem {
-	p := NewProblem(http.StatusUnprocessableEntity, "invalid_request", invalid.Error())
+func invalidProblem(invalid task.Invalid) *problem.Problem {
+	p := problem.New(http.StatusUnprocessableEntity, "invalid_request", invalid.Error())
 	for _, f := range invalid {
-		p.Errors = append(p.Errors, FieldError(f))
+		p.Errors = append(p.Errors, problem.FieldError(f))
 	}
 	return p
 }
@@ -144,7 +98,7 @@ func fromHuma(_ huma.Context, _ string, v any) (any, error) {
 	if !ok {
 		return v, nil
 	}
-	p := NewProblem(m.Status, "invalid_request", m.Detail)
+	p := problem.New(m.Status, "invalid_request", m.Detail)
 	switch m.Status {
 	case http.StatusNotFound:
 		p.Code = "not_found"
@@ -153,16 +107,8 @@ func fromHuma(_ huma.Context, _ string, v any) (any, error) {
 	}
 	for _, d := range m.Errors {
 		field := d.Location[strings.LastIndexByte(d.Location, '.')+1:]
-		p.Errors = append(p.Errors, FieldError{field, d.Message})
+		p.Errors = append(p.Errors, problem.FieldError{Field: field, Message: d.Message})
 		p.Detail += ": " + field + ": " + d.Message
 	}
 	return p, nil
-}
-
-// WriteProblem sends a problem as the answer.
-func WriteProblem(w http.ResponseWriter, p *Problem) {
-	maps.Copy(w.Header(), p.GetHeaders())
-	w.Header().Set("Content-Type", problemType)
-	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // the client may be gone
 }

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sendoff-dev/sendoff/internal/server/api"
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
 )
 
 // Config of a Guard. The zero value lets everybody in.
@@ -36,22 +36,22 @@ func Wrap(next http.Handler, cfg Config) http.Handler {
 	}
 	origins := http.NewCrossOriginProtection()
 	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		api.WriteProblem(w, api.NewProblem(http.StatusForbidden, "forbidden", "writes from another site are refused: the Origin is not this host"))
+		problem.Write(w, problem.New(http.StatusForbidden, "forbidden", "writes from another site are refused: the Origin is not this host"))
 	}))
 	inner := origins.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case cfg.Local && !hostAllowed(r.Host, cfg.Hosts):
-			api.WriteProblem(w, api.NewProblem(http.StatusForbidden, "forbidden",
+			problem.Write(w, problem.New(http.StatusForbidden, "forbidden",
 				"the Host "+r.Host+" is not one of this server: use 127.0.0.1 or localhost, or start it with --allow-host"))
 		case len(keys) > 0 && !slices.Contains(cfg.Open, r.URL.Path) && !authorized(r, keys):
 			if cfg.Refuse != nil && cfg.Refuse(w, r) {
 				return
 			}
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			api.WriteProblem(w, api.NewProblem(http.StatusUnauthorized, "unauthenticated", "send an API key: Authorization: Bearer KEY"))
+			problem.Write(w, problem.New(http.StatusUnauthorized, "unauthenticated", "send an API key: Authorization: Bearer KEY"))
 		case !readable(r.URL.RawQuery):
-			api.WriteProblem(w, api.NewProblem(http.StatusBadRequest, "invalid_request",
+			problem.Write(w, problem.New(http.StatusBadRequest, "invalid_request",
 				"the query cannot be read: want name=value joined by &, percent-encoded"))
 		default:
 			inner.ServeHTTP(w, r)
