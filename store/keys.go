@@ -1,12 +1,93 @@
 package store
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"maps"
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/task"
 )
+
+// Hash is the first half of a SHA-256.
+type Hash [16]byte
+
+// HashOf returns the hash of the parts, kept apart by their lengths.
+func HashOf(parts ...[]byte) Hash {
+	h := sha256.New()
+	for _, p := range parts {
+		var n [8]byte
+		for i, l := 0, len(p); i < 8; i, l = i+1, l>>8 {
+			n[i] = byte(l)
+		}
+		h.Write(n[:])
+		h.Write(p)
+	}
+	return Hash(h.Sum(nil)[:16])
+}
+
+// KeyKind says what a key protects.
+type KeyKind int16
+
+// The values are stored; never renumber them.
+const (
+	IdempotencyKey KeyKind = 1 // a submission that is sent again
+	ClientIDKey    KeyKind = 2 // an id chosen by the client
+	UniqueKey      KeyKind = 3 // a business rule
+	TombstoneKey   KeyKind = 4 // reserved: a name that may not be used again yet
+)
+
+// OnConflict says what to do when a unique key is taken.
+type OnConflict int16
+
+// The ways.
+const (
+	Return  OnConflict = 0 // answer with the task that has it
+	Reject  OnConflict = 1 // refuse
+	Replace OnConflict = 2 // cancel the one that waits, and store this one
+)
+
+// Key is a claim to a name in its namespace.
+type Key struct {
+	Kind       KeyKind
+	Namespace  int32
+	Hash       Hash
+	Body       Hash  // IdempotencyKey: of the request, which must not differ
+	Shared     bool  // IdempotencyKey: of a request with several tasks; only Body is compared, each has a key of its own besides
+	TTL        int64 // microseconds the key holds whatever happens; 0 = none
+	WhileOpen  bool  // UniqueKey: holds until the task has ended
+	OnConflict OnConflict
+}
+
+// KeyEntry is a row of key.
+type KeyEntry struct {
+	Kind      KeyKind
+	Namespace int32
+	Hash      Hash
+	Body      Hash
+	Task      task.ID
+	Until     int64
+	WhileOpen bool
+}
+
+// KeyEntryFor is the row that key k of a new task gets.
+func KeyEntryFor(k Key, id task.ID, now int64) KeyEntry {
+	e := KeyEntry{Kind: k.Kind, Namespace: k.Namespace, Hash: k.Hash, Body: k.Body, Task: id, WhileOpen: k.WhileOpen}
+	if k.TTL > 0 {
+		e.Until = now + k.TTL
+	}
+	return e
+}
+
+// KeyName is the primary key of a key.
+type KeyName struct {
+	Namespace int32
+	Kind      KeyKind
+	Hash      Hash
+}
+
+// Name returns the primary key of k.
+func (k Key) Name() KeyName { return KeyName{k.Namespace, k.Kind, k.Hash} }
 
 // Taken is what stands behind a key when a new task asks for it.
 type Taken struct {
@@ -88,16 +169,6 @@ func idempotencyKeys(keys []Key) []Key {
 	return slices.DeleteFunc(keys, func(k Key) bool { return k.Kind != IdempotencyKey })
 }
 
-// KeyName is the primary key of a key.
-type KeyName struct {
-	Namespace int32
-	Kind      KeyKind
-	Hash      Hash
-}
-
-// Name returns the primary key of k.
-func (k Key) Name() KeyName { return KeyName{k.Namespace, k.Kind, k.Hash} }
-
 // Resolver resolves the keys of a batch of new tasks in order, so that a later
 // one sees what an earlier one took.
 type Resolver struct {
@@ -144,29 +215,6 @@ func (r *Resolver) one(t *NewTask) Verdict {
 		r.Taken[k.Name()] = &Taken{Entry: KeyEntryFor(k, v.Inserted.ID, r.Now), State: task.Ready, Kind: t.Kind}
 	}
 	return v
-}
-
-// Refused tells whether a status spoils an atomic batch.
-func (s InsertStatus) Refused() bool { return s == Conflict || s == Mismatch || s == Invalid }
-
-// KeyEntryFor is the row that key k of a new task gets.
-func KeyEntryFor(k Key, id task.ID, now int64) KeyEntry {
-	e := KeyEntry{Kind: k.Kind, Namespace: k.Namespace, Hash: k.Hash, Body: k.Body, Task: id, WhileOpen: k.WhileOpen}
-	if k.TTL > 0 {
-		e.Until = now + k.TTL
-	}
-	return e
-}
-
-// Collect keeps the smallest position for each lane and priority.
-func Collect(woken []Woken, w Woken) []Woken {
-	for i := range woken {
-		if woken[i].Lane == w.Lane && woken[i].Priority == w.Priority {
-			woken[i].Position = min(woken[i].Position, w.Position)
-			return woken
-		}
-	}
-	return append(woken, w)
 }
 
 // HeldKey is a key that ends with its task: a client id or a unique key.

@@ -1,23 +1,20 @@
 package store
 
-// Fit tells how many of n things are given at once: at most limit of them, and
-// after the first not beyond maxBytes.
-func Fit(n int, size func(i int) int, limit, maxBytes int) int {
-	sum := 0
-	for i := range n {
-		sum += size(i)
-		if i == limit || i > 0 && sum > maxBytes {
-			return i
-		}
-	}
-	return n
-}
+import "github.com/sendoff-dev/sendoff/task"
 
-// Page cuts messages that are to be delivered at once; see [Fit]. more says that
-// some are left.
-func Page(messages []Message, limit, maxBytes int) (page []Message, more bool) {
-	n := Fit(len(messages), func(i int) int { return len(messages[i].Body) }, limit, maxBytes)
-	return messages[:n:n], n < len(messages)
+// AttemptRow is the record of an attempt that ended.
+type AttemptRow struct {
+	Token      int64
+	Run        int32
+	Number     int32 // of the attempt within its run, from 1
+	Node       task.ID
+	StartedAt  int64
+	FinishedAt int64
+	Outcome    task.Class
+	Code       int32
+	Error      string
+	Answer     task.Answer
+	LeftOut    int64 // how many attempts between the one before and this one are not kept
 }
 
 // Of the attempts of a task the first and the last ones are kept.

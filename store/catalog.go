@@ -1,0 +1,57 @@
+package store
+
+import "context"
+
+// Catalog keeps the names of queues and lanes.
+type Catalog interface {
+	// EnsureLane returns the lane of (namespace, queue, pool) and makes queue and
+	// lane when they are new. It fails with ErrTooManyQueues beyond maxQueues
+	// queues in the namespace.
+	EnsureLane(ctx context.Context, namespace int32, queue, pool string, maxQueues int) (Lane, error)
+
+	// Lanes lists all lanes.
+	Lanes(ctx context.Context) ([]Lane, error)
+
+	// Forget takes a queue off the list of queues; its name is free again, and
+	// EnsureLane makes a queue of it anew. Its lanes are listed as forgotten while
+	// they hold tasks, and for ForgetAfter: nodes that did not hear of it yet may
+	// put tasks into them, which are claimed as any other. ErrNotFound, and
+	// ErrQueueNotEmpty while it has tasks that have not ended.
+	Forget(ctx context.Context, queue int32) error
+
+	// Queues lists the queues that are not forgotten, by name.
+	Queues(ctx context.Context) ([]Queue, error)
+
+	// SetPaused pauses or resumes a queue. Nothing is claimed from a paused
+	// queue from the moment this returns; attempts under way go on. Resuming
+	// returns the lanes to wake. ErrNotFound when there is no such queue.
+	SetPaused(ctx context.Context, queue int32, paused bool) ([]Woken, error)
+}
+
+// DefaultNamespace is the only one until accounts exist.
+const DefaultNamespace int32 = 1
+
+// Queue is a named line of tasks.
+type Queue struct {
+	ID        int32
+	Namespace int32
+	Name      string
+	Paused    bool
+	Settings  []byte
+	CreatedAt int64
+}
+
+// Lane is a queue's line for one pool: what a claim takes from.
+type Lane struct {
+	ID        int32
+	Namespace int32
+	QueueID   int32
+	Queue     string
+	Pool      string
+	Paused    bool
+	Forgotten bool // its queue is not listed any more
+}
+
+// ForgetAfter is for how long the lanes of a forgotten queue stay at least, in
+// microseconds: far longer than a node goes without reading them.
+const ForgetAfter int64 = 10 * 60 * 1_000_000

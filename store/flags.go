@@ -1,0 +1,13 @@
+package store
+
+// Flag bits of a task, fixed at insert unless said otherwise.
+const (
+	FlagBody   int32 = 1 << 0 // the payload is in body, part 0
+	FlagKeys   int32 = 1 << 1 // has a client id or a unique key
+	FlagParent int32 = 1 << 2 // its end is told to its parent
+	FlagGate   int32 = 1 << 3 // reserved: holds room under a limit
+	FlagDeps   int32 = 1 << 4 // reserved: others wait for it
+
+	FlagUndo      int32 = 1 << 5 // a function that has something to undo; settles say so, see Effects.Undo
+	FlagCanceling int32 = 1 << 6 // it was canceled and runs on to undo that; see Functions.Undo
+)

@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Functions keeps what durable functions need beside their tasks: state, journal
+// and the messages that wait for them.
+type Functions interface {
+	// Resume returns what the function of a task has to know to go on: its state
+	// and its messages behind the one with the number after, oldest first, at most
+	// limit of them, and after the first not beyond maxBytes of bodies. A task that
+	// never waited has the zero value.
+	Resume(ctx context.Context, id task.ID, after int64, limit, maxBytes int) (Resumption, error)
+
+	// Journal returns the segments of a journal in order.
+	Journal(ctx context.Context, id task.ID) ([]task.Segment, error)
+
+	// Append adds to the journals of running functions, fenced by their tokens,
+	// and returns one error each: nil, ErrLeaseLost, or ErrBadValue when another
+	// segment has the offset. The same checkpoint sent again is nil.
+	Append(ctx context.Context, checkpoints []Checkpoint) ([]error, error)
+
+	// Signal gives a message to a function that has not ended. ErrNotFound,
+	// ErrFinal, and ErrNotFunction for a task of another kind.
+	Signal(ctx context.Context, id task.ID, name string, body []byte) ([]Woken, error)
+
+	// Undo begins to cancel a function that has something to undo: it is marked, expires
+	// in grace microseconds at the latest, and is due at once unless it is running; the
+	// attempt of a running one goes on, and is Lost when the function has expired.
+	// ErrNotFound, ErrFinal, ErrNothingToUndo, and ErrCanceling when it was marked
+	// before.
+	Undo(ctx context.Context, id task.ID, grace int64) ([]Woken, error)
+
+	// Restart begins a function again from its input, whatever its state: a new
+	// run and a new epoch, counters at zero. The attempt of a running one can
+	// settle nothing any more. One that was being canceled is not any more, and does
+	// not expire. ErrNotFound, ErrNotFunction.
+	Restart(ctx context.Context, id task.ID) ([]Woken, error)
+
+	// Tree returns the tasks of a tree in the order of their ids, which is about
+	// that of their creation, at most limit of them, beginning after an id; root
+	// is the id of its first task, which is among them.
+	Tree(ctx context.Context, root, after task.ID, limit int) ([]Row, error)
+}
+
+// MessageKind says what a message to a function is.
+type MessageKind int16
+
+// The values are stored; never renumber them.
+const (
+	Result    MessageKind = 1 // a call has ended
+	Signal    MessageKind = 2 // somebody sent it
+	PollError MessageKind = 3 // its calls could not be made
+)
+
+// Message is something that a function is told when it is resumed.
+type Message struct {
+	Seq         int64 // rises from 1 in the order of arrival
+	Kind        MessageKind
+	From        task.ID // Result: the call
+	Correlation uint64  // Result
+	State       task.State
+	Reason      task.Reason
+	Name        string // Signal
+	Error       string // Result of a task that failed, PollError
+	Body        []byte // Result: the answer's body; Signal: its value
+}
+
+// Urgent tells whether a function that waits for many may want to know of this
+// one at once: a call failed, or somebody sent it something.
+func (m *Message) Urgent() bool {
+	return m.Kind == Signal || m.Kind == Result && m.State != task.Succeeded
+}
+
+// Resumption is what a function has to know to go on.
+type Resumption struct {
+	Epoch    int32
+	Open     int64
+	Writer   int64 // token of the attempt that left the state; 0 = none did
+	State    []byte
+	Journal  int64 // bytes
+	Messages []Message
+	More     bool // messages that were left out
+}
+
+// Page cuts messages that are to be delivered at once; see [Fit]. more says that
+// some are left.
+func Page(messages []Message, limit, maxBytes int) (page []Message, more bool) {
+	n := Fit(len(messages), func(i int) int { return len(messages[i].Body) }, limit, maxBytes)
+	return messages[:n:n], n < len(messages)
+}
+
+// Checkpoint adds to the journal of a running function.
+type Checkpoint struct {
+	ID    task.ID
+	Token int64
+	task.Segment
+}
+
+// Wait is what is known of the messages to a function, from its first poll,
+// signal or restart on.
+type Wait struct {
+	Task   task.ID
+	Epoch  int32
+	Total  int64 // messages that ever came
+	Seen   int64 // messages used up
+	Open   int64
+	Need   int32 // while suspended: messages beyond Seen that end it; WaitOver = the task has ended
+	Writer int64 // token of the attempt that suspended it last
+	Alarm  int64 // number of the last message that was Urgent, or one that is used up
+	Prompt bool  // while suspended: an Urgent message beyond Seen ends it alone
+}
+
+// Met tells whether what a suspended function waits for is there.
+func (w *Wait) Met() bool {
+	return w.Total-w.Seen >= int64(w.Need) || w.Prompt && w.Alarm > w.Seen
+}
+
+// Number gives a message its number.
+func (w *Wait) Number(m *Message) {
+	w.Total++
+	m.Seq = w.Total
+	if m.Urgent() {
+		w.Alarm = w.Total
+	}
+}
+
+// WaitOver is the Need of a task that has ended: what comes then is dropped.
+const WaitOver int32 = -1
+
+// CanUndo tells whether a task is canceled by having it undo what it did: nil, or why
+// not.
+func (r *Row) CanUndo() error {
+	switch {
+	case r.State.Final():
+		return ErrFinal
+	case r.Flags&FlagCanceling != 0:
+		return ErrCanceling
+	case r.Flags&FlagUndo == 0:
+		return ErrNothingToUndo
+	}
+	return nil
+}
+
+// RestartedError is the error of an attempt that was under way when its
+// function was restarted.
+const RestartedError = "the function was restarted while it ran"

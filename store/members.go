@@ -1,0 +1,45 @@
+package store
+
+import (
+	"context"
+
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Members keeps who is alive.
+type Members interface {
+	// Register adds a node with a lease of ttl microseconds.
+	Register(ctx context.Context, n Node, ttl int64) error
+
+	// Heartbeat extends the lease of a node to ttl microseconds from now.
+	// ErrNodeLost when it has run out: it cannot be revived.
+	Heartbeat(ctx context.Context, id task.ID, ttl int64, draining bool) error
+
+	// Leave removes a node; its claims are rescued at once.
+	Leave(ctx context.Context, id task.ID) error
+
+	// Nodes lists the nodes that have a live lease, oldest first.
+	Nodes(ctx context.Context) ([]Node, error)
+
+	// Lost returns those of held that are no longer running under their token:
+	// canceled, or taken back; and those that are being canceled and have expired.
+	Lost(ctx context.Context, held []Held) ([]task.ID, error)
+}
+
+// Node is a running server.
+type Node struct {
+	ID         task.ID
+	Name       string
+	Version    int32
+	Roles      string
+	Pools      string
+	StartedAt  int64
+	LeaseUntil int64
+	Draining   bool
+}
+
+// Held is a task that a node believes to be running.
+type Held struct {
+	ID    task.ID
+	Token int64
+}

@@ -1,0 +1,65 @@
+package store
+
+import (
+	"context"
+
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Sweeper does what time does.
+type Sweeper interface {
+	// PromoteDue makes up to limit due tasks ready. next is when the next one
+	// is due, 0 when nothing waits; when it is not after Now, more are due.
+	PromoteDue(ctx context.Context, limit int) (promoted int, next int64, woken []Woken, err error)
+
+	// Rescue takes back the tasks of up to limit claims that nobody looks
+	// after: those of nodes without a live lease, and those of node self that
+	// are not among known, the claims it holds. Claims of self that were made
+	// less than a second ago are left alone. Lost nodes are removed.
+	Rescue(ctx context.Context, self task.ID, known []task.ID, limit int) (Rescued, error)
+
+	// Retain deletes ended tasks that are older than the retention of their
+	// state, looking at up to limit tasks from cursor on, in id order. The
+	// next call continues at the cursor returned; the zero ID means that the
+	// end was reached. Keys that ran out are deleted as well.
+	Retain(ctx context.Context, r Retention, cursor task.ID, limit int) (next task.ID, deleted int, err error)
+}
+
+// Rescued is what a rescue did.
+type Rescued struct {
+	Claims int // claims that were closed
+	Tasks  int // tasks taken back
+	Poison int // of these, ended as poison
+	Woken  []Woken
+}
+
+// LostTransition is how the attempt of a running task ends when its node was
+// lost. Whoever applies it advances the token as well, so that a node which
+// only slept settles nothing afterwards.
+func LostTransition(row *Row) Transition {
+	t := Transition{ID: row.ID, Token: row.Token, Outcome: task.Interrupt, Error: "the node that ran it was lost"}
+	if row.Kind == task.Local {
+		t.Outcome, t.Error = task.Crash, "the process that ran it was lost"
+	}
+	t.Decision = task.DecideLost(row.Kind, task.Attempt{Failures: row.Failures, Crashes: row.Crashes, FirstStarted: row.FirstStarted})
+	return t
+}
+
+// Retention says how long ended tasks stay visible, in microseconds.
+type Retention struct {
+	Succeeded int64
+	Failed    int64
+	Canceled  int64
+}
+
+// Of returns the retention of a final state.
+func (r Retention) Of(s task.State) int64 {
+	switch s {
+	case task.Failed:
+		return r.Failed
+	case task.Canceled:
+		return r.Canceled
+	default:
+		return r.Succeeded
+	}
+}
