@@ -221,7 +221,7 @@ func (e *Engine) wireRooms() {
 	e.operator = operate.New(operate.Config{
 		Store: e.store, Catalog: e.catalog, Wake: e.wake, ClientKey: accept.ClientIDHash,
 		Stopped: func(id task.ID) { e.stop(id); e.member.Tell(store.Hint{Canceled: []store.Held{{ID: id}}}) },
-		Changed: func() { e.member.Tell(store.Hint{Catalog: true}) },
+		Changed: func() { e.member.Tell(store.Hint{Changed: store.ChangedCatalog}) },
 	})
 	e.settler = settle.New(settle.Config{
 		Call: e.prepareCall, Cancel: e.cancelCalls, Restarted: e.cancelStale, Stale: m.Stale,
@@ -272,7 +272,7 @@ func (e *Engine) wake(woken []store.Woken) {
 
 // hint is what another node tells.
 func (e *Engine) hint(h store.Hint) {
-	if h.Catalog {
+	if h.Changed.Has(store.ChangedCatalog) {
 		e.catalog.Stale()
 	}
 	for _, l := range e.loops {

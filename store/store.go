@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-
-	"github.com/sendoff-dev/sendoff/task"
 )
 
 // Store is everything a database does for Sendoff. All methods are safe for
@@ -39,12 +37,4 @@ type Notifier interface {
 	// Listen calls fn for each hint until ctx ends, and reconnects by itself.
 	// It returns at once when listening is not possible with this database URL.
 	Listen(ctx context.Context, fn func(Hint)) error
-}
-
-// Hint tells other nodes what changed.
-type Hint struct {
-	From     task.ID `json:"f"` // the node that tells it
-	Woken    []Woken `json:"w,omitempty"`
-	Canceled []Held  `json:"c,omitempty"` // attempts to stop; Token 0 = whatever runs
-	Catalog  bool    `json:"q,omitempty"` // queues or lanes changed
 }

@@ -251,7 +251,7 @@ func (m *Member) Tell(h store.Hint) {
 		m.hint.Woken = store.Collect(m.hint.Woken, w)
 	}
 	m.hint.Canceled = append(m.hint.Canceled, h.Canceled...)
-	m.hint.Catalog = m.hint.Catalog || h.Catalog
+	m.hint.Changed |= h.Changed
 	m.mu.Unlock()
 	select {
 	case m.send <- struct{}{}:

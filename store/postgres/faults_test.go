@@ -472,7 +472,7 @@ func TestHintsReachOtherNodes(t *testing.T) {
 	})
 	defer wg.Wait()
 	defer stop()
-	h := store.Hint{Woken: []store.Woken{{Lane: 1, Priority: 5, Position: 77}}, Canceled: []store.Held{{ID: newID(), Token: 3}}, Catalog: true}
+	h := store.Hint{Woken: []store.Woken{{Lane: 1, Priority: 5, Position: 77}}, Canceled: []store.Held{{ID: newID(), Token: 3}}, Changed: store.ChangedCatalog}
 	require.Eventually(t, func() bool {
 		require.NoError(t, f.s.Notify(t.Context(), h))
 		return len(heard) > 0
@@ -481,7 +481,7 @@ func TestHintsReachOtherNodes(t *testing.T) {
 
 	exec(t, dsn, "notify sendoff, 'not ours'")
 	exec(t, dsn, "select pg_terminate_backend(pid) from pg_stat_activity where query like '%idle_session_timeout%' and pid <> pg_backend_pid() and datname = current_database()")
-	long := store.Hint{Catalog: true}
+	long := store.Hint{Changed: store.ChangedCatalog}
 	for i := range 1000 {
 		long.Woken = append(long.Woken, store.Woken{Lane: int32(i), Position: 1e15})
 	}

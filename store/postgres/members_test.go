@@ -109,7 +109,7 @@ func TestAListenerNoticesThatItsOtherEndIsGone(t *testing.T) {
 	var listening sync.WaitGroup
 	listening.Go(func() { _ = f.s.Listen(ctx, func(h store.Hint) { heard <- h }) })
 	hears := func() bool {
-		require.NoError(t, other.s.Notify(t.Context(), store.Hint{Catalog: true}))
+		require.NoError(t, other.s.Notify(t.Context(), store.Hint{Changed: store.ChangedCatalog}))
 		return len(heard) > 0
 	}
 	require.Eventually(t, hears, 20*time.Second, 20*time.Millisecond)

@@ -33,7 +33,7 @@ func (s *Store) Notify(ctx context.Context, h store.Hint) error {
 	if len(payload) > maxHint {
 		w, c := len(h.Woken)/2, len(h.Canceled)/2
 		return errors.Join(
-			s.Notify(ctx, store.Hint{From: h.From, Woken: h.Woken[:w], Canceled: h.Canceled[:c], Catalog: h.Catalog}),
+			s.Notify(ctx, store.Hint{From: h.From, Woken: h.Woken[:w], Canceled: h.Canceled[:c], Changed: h.Changed}),
 			s.Notify(ctx, store.Hint{From: h.From, Woken: h.Woken[w:], Canceled: h.Canceled[c:]}))
 	}
 	if err := s.read(ctx, query(`select pg_notify($1, $2)`).text(channel).text(string(payload))); err != nil {

@@ -128,7 +128,7 @@ func hears(t *testing.T, f *fixture) {
 	defer wg.Wait()
 	defer stop()
 	require.Eventually(t, func() bool {
-		require.NoError(t, f.s.Notify(ctx, store.Hint{Catalog: true}))
+		require.NoError(t, f.s.Notify(ctx, store.Hint{Changed: store.ChangedCatalog}))
 		return len(heard) > 0
 	}, 20*time.Second, 20*time.Millisecond, "a hint is heard")
 }

@@ -1,0 +1,27 @@
+package store
+
+import "github.com/sendoff-dev/sendoff/task"
+
+// Hint tells other nodes what changed. A node takes of it what it knows: names and
+// bits of newer nodes mean nothing to it.
+type Hint struct {
+	From     task.ID `json:"f"` // the node that tells it
+	Woken    []Woken `json:"w,omitempty"`
+	Canceled []Held  `json:"c,omitempty"` // attempts to stop; Token 0 = whatever runs
+	Changed  Changed `json:"x,omitempty"`
+}
+
+// Changed is a set of the things that nodes keep copies of.
+type Changed uint64
+
+// Nodes of several versions talk to each other: never renumber them.
+const (
+	ChangedCatalog   Changed = 1 << 0 // queues or lanes
+	ChangedLimits    Changed = 1 << 1 // reserved
+	ChangedKeys      Changed = 1 << 2 // reserved: who may come in
+	ChangedSchedules Changed = 1 << 3 // reserved
+	ChangedPools     Changed = 1 << 4 // reserved: what nodes serve
+)
+
+// Has tells whether c holds one of the things in of.
+func (c Changed) Has(of Changed) bool { return c&of != 0 }
