@@ -1,0 +1,222 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/storetest"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// floor is the oracle with a lock, which can be told to fail.
+type floor struct {
+	*storetest.Oracle
+	mu     sync.Mutex
+	broken error
+	looks  int // for due tasks
+}
+
+func (f *floor) PromoteDue(ctx context.Context, limit int) (int, int64, []store.Woken, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looks++
+	if f.broken != nil {
+		return 0, 0, nil, f.broken
+	}
+	return f.Oracle.PromoteDue(ctx, limit)
+}
+
+func (f *floor) Rescue(ctx context.Context, self task.ID, known []task.ID, limit int) (store.Rescued, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken != nil {
+		return store.Rescued{}, f.broken
+	}
+	return f.Oracle.Rescue(ctx, self, known, limit)
+}
+
+func (f *floor) Retain(ctx context.Context, r store.Retention, cursor task.ID, limit int) (task.ID, int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken != nil {
+		return task.ID{}, 0, f.broken
+	}
+	return f.Oracle.Retain(ctx, r, cursor, limit)
+}
+
+// rig runs a scheduler in a bubble. woken gets the time of each wake.
+type rig struct {
+	*floor
+	*Scheduler
+	lane  store.Lane
+	woken chan time.Time
+	n     byte
+}
+
+func newRig(t *testing.T) (r *rig, stop func()) {
+	f := &floor{Oracle: storetest.NewOracle(func() int64 { return time.Now().UnixMicro() })}
+	lane, err := f.EnsureLane(t.Context(), 1, "q", task.AnyPool, 10)
+	require.NoError(t, err)
+	r = &rig{floor: f, lane: lane, woken: make(chan time.Time, 1000)}
+	r.Scheduler = New(Config{
+		Store: f, Self: func() task.ID { return task.ID{9} }, Known: func() []task.ID { return nil },
+		Wake: func(w []store.Woken) {
+			if len(w) > 0 {
+				r.woken <- time.Now().Truncate(time.Microsecond) // as exact as the clock of the store
+			}
+		},
+		Promoted: func(int) {}, Rescued: func(int) {}, Log: slog.New(slog.DiscardHandler),
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan struct{})
+	go func() { defer close(over); _ = r.Run(ctx) }()
+	return r, func() { cancel(); <-over }
+}
+
+// insert stores a task that is due after a while, and returns it.
+func (r *rig) insert(t *testing.T, delay time.Duration) store.NewTask {
+	t.Helper()
+	r.n++
+	n := store.NewTask{ID: task.ID{2, r.n}, Lane: r.lane.ID, Priority: 5, Kind: task.HTTP, MaxAttempts: 3, Delay: delay.Microseconds()}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, _, err := r.Insert(t.Context(), []store.NewTask{n}, false)
+	require.NoError(t, err)
+	return n
+}
+
+func (r *rig) row(t *testing.T, id task.ID) *store.Row {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rows, err := r.Rows(t.Context(), []task.ID{id})
+	require.NoError(t, err)
+	if len(rows) == 0 {
+		return nil
+	}
+	return &rows[0]
+}
+
+// claim takes everything for a node whose lease is short.
+func (r *rig) claim(t *testing.T, lease time.Duration) []store.Claimed {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	require.NoError(t, r.Register(t.Context(), store.Node{ID: task.ID{1}}, lease.Microseconds()))
+	batch, err := r.Claim(t.Context(), store.ClaimRequest{
+		ID: task.ID{7}, Node: task.ID{1}, Limit: 10, Slots: []store.ClaimSlot{{Lane: r.lane.ID, Priority: 5, Limit: 10}},
+	})
+	require.NoError(t, err)
+	return batch.Tasks
+}
+
+func TestATaskIsWokenWhenItIsDueAndNotLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t)
+		defer stop()
+		time.Sleep(time.Minute)
+		for _, delay := range []time.Duration{300 * time.Millisecond, time.Minute, time.Hour} {
+			due := time.Now().Add(delay)
+			r.insert(t, delay)
+			r.Due(due.UnixMicro())
+			require.Equal(t, due, <-r.woken)
+		}
+	})
+}
+
+func TestATaskNobodyTellsOfIsFoundByTheSweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t)
+		defer stop()
+		time.Sleep(time.Minute)
+		due := time.Now().Add(10 * time.Millisecond)
+		r.insert(t, 10*time.Millisecond) // written by another node
+		require.LessOrEqual(t, (<-r.woken).Sub(due), 1250*time.Millisecond)
+	})
+}
+
+func TestTheNearestOfManyTimersCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t)
+		defer stop()
+		at := time.Now().Add(500 * time.Millisecond)
+		r.insert(t, 500*time.Millisecond)
+		for _, later := range []time.Duration{time.Hour, 500 * time.Millisecond, time.Minute} { // faster than they are read
+			r.Due(time.Now().Add(later).UnixMicro())
+		}
+		require.Equal(t, at, <-r.woken)
+	})
+}
+
+func TestAnIdleSchedulerLooksAboutOnceASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t)
+		defer stop()
+		r.insert(t, 24*time.Hour)
+		time.Sleep(time.Minute)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		require.InDelta(t, 60, r.looks, 20)
+	})
+}
+
+func TestTheTasksOfALostNodeAreTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t)
+		defer stop()
+		n := r.insert(t, 0)
+		claimed := r.claim(t, 10*time.Second)
+		require.Len(t, claimed, 1)
+		lost := time.Now().Add(10 * time.Second)
+		require.Less(t, (<-r.woken).Sub(lost), 1500*time.Millisecond)
+		row := r.row(t, n.ID)
+		require.Equal(t, task.Ready, row.State)
+		require.Greater(t, row.Token, claimed[0].Token, "the lost node may still settle")
+		require.Zero(t, row.Failures, "the task is charged for its node")
+	})
+}
+
+func TestEndedTasksStayForTheirRetention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t)
+		defer stop()
+		n := r.insert(t, time.Hour)
+		r.mu.Lock()
+		_, err := r.Cancel(t.Context(), n.ID)
+		r.mu.Unlock()
+		require.NoError(t, err)
+		time.Sleep(24*time.Hour - time.Minute)
+		require.NotNil(t, r.row(t, n.ID), "it is gone before its time")
+		time.Sleep(5 * time.Minute)
+		require.Nil(t, r.row(t, n.ID), "it stays for ever")
+	})
+}
+
+func TestAStoreThatFailsIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t)
+		defer stop()
+		r.mu.Lock()
+		r.broken = errors.New("the database is away")
+		r.mu.Unlock()
+		r.insert(t, time.Second)
+		time.Sleep(time.Hour)
+		require.Empty(t, r.woken)
+		r.mu.Lock()
+		r.broken = nil
+		r.mu.Unlock()
+		back := time.Now()
+		require.LessOrEqual(t, (<-r.woken).Sub(back), 2*time.Second)
+	})
+}
