@@ -2,10 +2,9 @@
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-# Directories of this repository that are Go modules of their own.
-MODULES := $(patsubst %/go.mod,%,$(wildcard bench/go.mod examples/*/go.mod))
+PARTS := core store engine tools chaos compat modules
 
-.PHONY: build demo test test-short test-deps check chaos bench lint proto clean
+.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos bench lint proto clean
 
 build: ## bin/sendoff, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sendoff ./cmd/sendoff
@@ -13,9 +12,11 @@ build: ## bin/sendoff, static
 demo: build ## see a task accepted, delivered, retried and finished
 	bin/sendoff demo --once
 
-test: test-deps check ## everything that must hold, about ten minutes from nothing
-	scripts/test -race
-	@for m in $(MODULES); do echo "== $$m"; (cd $$m && go vet ./... && go test ./...) || exit 1; done
+test: test-deps check ## everything that must hold, about ten minutes from nothing; its parts: make test-store, ...
+	scripts/test
+
+$(PARTS:%=test-%): test-%: test-deps ## one part of it, see scripts/test
+	scripts/test $*
 
 test-short: check ## what a desk needs between two edits
 	go test -short ./...
