@@ -153,6 +153,7 @@ type Task struct {
 	FinishedAt  time.Time         `json:"finished_at,omitzero"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	LastError   string            `json:"last_error,omitempty"`
+	LastCause   string            `json:"last_cause,omitempty"` // of the last attempt: see Attempt.Cause
 	LastStatus  int               `json:"last_status,omitempty"`
 	Run         int               `json:"run,omitempty"` // raised by each manual retry, and when a function is begun again
 	Job         int64             `json:"job,omitempty"` // the number that Dispatchr's clients get

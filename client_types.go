@@ -18,6 +18,7 @@ type Attempt struct {
 	Outcome    string            `json:"outcome"`          // success, failure, reject, throttle, interrupt, crash, cancel, snooze, expire, suspend, continue, block, running
 	Status     int               `json:"status,omitempty"` // HTTP status; 0 = no answer
 	Error      string            `json:"error,omitempty"`
+	Cause      string            `json:"cause,omitempty"`       // why there was no answer: refused, reset, timeout, dns, tls; empty = there was one, or none of these fits
 	Headers    map[string]string `json:"headers,omitempty"`     // of the answer
 	Body       string            `json:"body,omitempty"`        // of the answer, up to 64 KiB
 	BodyRaw    []byte            `json:"body_base64,omitempty"` // in place of Body when it is no text

@@ -13,6 +13,7 @@ type AttemptRow struct {
 	Outcome    task.Class
 	Code       int32
 	Error      string
+	Cause      task.Cause
 	Answer     task.Answer
 	LeftOut    int64 // how many attempts between the one before and this one are not kept
 }

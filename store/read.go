@@ -64,6 +64,7 @@ type Row struct {
 	LastOutcome  task.Class
 	LastCode     int32
 	LastError    string
+	LastCause    task.Cause
 	Group        string
 	Parent       task.ID
 	Root         task.ID

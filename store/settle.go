@@ -23,6 +23,7 @@ type Transition struct {
 	Decision task.Decision
 	Code     int32
 	Error    string
+	Cause    task.Cause
 	Answer   task.Answer
 	Effects  *Effects // nil = the task concerns no other one
 }

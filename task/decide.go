@@ -38,6 +38,7 @@ type Outcome struct {
 	Class      Class
 	Code       int32         // HTTP status or exit code; 0 = none
 	Error      string        // what went wrong, for a person; empty on success
+	Cause      Cause         // why there was no answer
 	RetryAfter time.Duration // asked for by the target; 0 = use the policy
 	Why        Reason        // of Throttle, when it is not that the target asked for it
 	Answer     Answer        // what came back

@@ -351,7 +351,8 @@ u as (
  update sendoff.task set state = 1, reason = $8, at = $7, run = run + 1, failures = 0, crashes = 0, first_started = 0,
   expires_at = case when flags & 64 <> 0 then 0 else expires_at end, flags = flags & ~96,
   token = token + case $2 when 2 then 1 else 0 end, last_outcome = case $2 when 2 then $9 else last_outcome end,
-  last_code = case $2 when 2 then 0 else last_code end, last_error = case $2 when 2 then $10 else last_error end
+  last_code = case $2 when 2 then 0 else last_code end, last_error = case $2 when 2 then $10 else last_error end,
+  last_cause = case $2 when 2 then 0 else last_cause end
  where id = $1 and state = $2 and token = $3 and run = $12 and ($2 = 2 or exists (select from r) or exists (select from m))
  returning id, lane, prio, node),
 a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, node, error)

@@ -82,7 +82,7 @@ func (s *Store) Cancel(ctx context.Context, id task.ID) (woken []store.Woken, er
 with u as (
  update sendoff.task set state = 8, reason = $5, finished_at = $4, token = token + case $2 when 2 then 1 else 0 end,
   last_outcome = case $2 when 2 then $6 else last_outcome end, last_code = case $2 when 2 then 0 else last_code end,
-  last_error = case $2 when 2 then $7 else last_error end
+  last_error = case $2 when 2 then $7 else last_error end, last_cause = case $2 when 2 then 0 else last_cause end
  where id = $1 and state = $2 and token = $3 returning id, run, failures, node, last_started),
 a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, node, error)
  select id, $3, last_started, $4, run, failures + 1, 0, $6, false, node, $7 from u where $2 = 2)

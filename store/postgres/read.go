@@ -10,7 +10,7 @@ import (
 )
 
 const rowColumns = ` t.id, t.lane, t.prio, t.kind, t.flags, t.state, t.reason, t.token, t.run, t.failures, t.crashes, t.max_attempts,
- t.created_at, t.at, t.expires_at, t.first_started, t.last_started, t.finished_at, t.node, t.last_outcome, t.last_code, t.last_error,
+ t.created_at, t.at, t.expires_at, t.first_started, t.last_started, t.finished_at, t.node, t.last_outcome, t.last_code, t.last_error, t.last_cause,
  t.grp, t.parent, t.root, t.correlation, t.epoch, t.spec `
 
 func readRow(r *wireRow) store.Row {
@@ -18,7 +18,7 @@ func readRow(r *wireRow) store.Row {
 		ID: r.id(), Lane: r.i4(), Priority: r.i2(), Kind: task.Kind(r.i2()), Flags: r.i4(), State: task.State(r.i2()), Reason: task.Reason(r.i2()),
 		Token: r.i8(), Run: r.i4(), Failures: r.i4(), Crashes: r.i4(), MaxAttempts: r.i4(),
 		CreatedAt: r.i8(), At: r.i8(), ExpiresAt: r.i8(), FirstStarted: r.i8(), LastStarted: r.i8(), FinishedAt: r.i8(),
-		Node: r.id(), LastOutcome: task.Class(r.i2()), LastCode: r.i4(), LastError: r.text(),
+		Node: r.id(), LastOutcome: task.Class(r.i2()), LastCode: r.i4(), LastError: r.text(), LastCause: task.Cause(r.i2()),
 		Group: r.text(), Parent: r.id(), Root: r.id(), Correlation: uint64(r.i8()), Epoch: r.i4(), Spec: r.bytes(),
 	}
 }
@@ -51,13 +51,13 @@ func (s *Store) Payload(ctx context.Context, id task.ID) ([]byte, error) {
 	return payload, nil
 }
 
-const attemptColumns = ` task, token, run, number, node, started_at, finished_at, outcome, code, error, headers, body, truncated, left_out `
+const attemptColumns = ` task, token, run, number, node, started_at, finished_at, outcome, code, error, cause, headers, body, truncated, left_out `
 
 func readAttempt(r *wireRow) (task.ID, store.AttemptRow) {
 	id := r.id()
 	a := store.AttemptRow{
 		Token: r.i8(), Run: r.i4(), Number: r.i4(), Node: r.id(), StartedAt: r.i8(), FinishedAt: r.i8(),
-		Outcome: task.Class(r.i2()), Code: r.i4(), Error: r.text(),
+		Outcome: task.Class(r.i2()), Code: r.i4(), Error: r.text(), Cause: task.Cause(r.i2()),
 	}
 	if h := r.bytes(); h != nil {
 		if a.Answer.Header, r.err = task.DecodeHeaders(h); r.err != nil {

@@ -46,7 +46,7 @@ func isPlain(t *store.Transition) bool {
 func settlePlain(endings []*ending, now int64) *stmt {
 	n := len(endings)
 	return query(`
-update sendoff.task t set state = 6, reason = 0, finished_at = $1, last_outcome = 1, last_error = null,
+update sendoff.task t set state = 6, reason = 0, finished_at = $1, last_outcome = 1, last_error = null, last_cause = 0,
  last_code = s.code, failures = s.failures, crashes = s.crashes
 from unnest($2, $3, $4, $5, $6) with ordinality as s(id, token, code, failures, crashes, n)
 where t.id = s.id and t.token = s.token and t.state = 2
@@ -83,7 +83,7 @@ func settleLinked(endings []*ending, now int64, each func(*ending, *wireRow)) *s
 
 var (
 	settleFullSQL   = settleSQL("", "", "", "")
-	settleLinkedSQL = settleSQL(", $18, $19, $20", ", off, undo, told", `
+	settleLinkedSQL = settleSQL(", $19, $20, $21", ", off, undo, told", `
   flags = case s.undo when 1 then t.flags | 32 when 2 then t.flags & ~32 else t.flags end,
   at = case when s.state not in (3, 4, 5) then t.at when t.flags & 64 <> 0 and not s.told then $1 else s.due end,`, `
   and (s.off < 0 or (select true from sendoff.journal j where j.task = s.id and j."offset" = s.off) is null)`)
@@ -96,20 +96,20 @@ func settleSQL(param, column, own, guard string) string {
 	}
 	return `
 with s as materialized (
- select * from unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17` + param + `) with ordinality
-  as s(id, token, outcome, state, reason, due, code, failures, crashes, error, recorded, number, headers, body, truncated` + column + `, n)),
+ select * from unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18` + param + `) with ordinality
+  as s(id, token, outcome, state, reason, due, code, failures, crashes, error, recorded, number, headers, body, truncated, cause` + column + `, n)),
 u as (
  update sendoff.task t set state = s.state, reason = s.reason, token = t.token + $2,` + own + `
   finished_at = case when s.state < 6 then t.finished_at else $1 end,
-  failures = s.failures, crashes = s.crashes, last_outcome = s.outcome, last_code = s.code, last_error = s.error
+  failures = s.failures, crashes = s.crashes, last_outcome = s.outcome, last_code = s.code, last_error = s.error, last_cause = s.cause
  from s where t.id = s.id and t.token = s.token and t.state = 2` + guard + `
  returning s.n, t.id, t.lane, case when t.kind = 4 and t.crashes > 0 then 10::int2 else t.prio end as prio, t.at, t.state, s.token, t.run, t.node, t.last_started,
-  s.recorded, s.number, s.code, s.outcome, s.truncated, s.error, s.headers, s.body),
+  s.recorded, s.number, s.code, s.outcome, s.truncated, s.cause, s.error, s.headers, s.body),
 r as (insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u where state = 1),
 m as (insert into sendoff.timer (at, lane, kind, id) select at, lane, state, id from u where state in (3, 5)),
 d as (insert into sendoff.dead (at, lane, id) select $1, lane, id from u where state = 7),
-a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, node, error, headers, body)
- select id, token, last_started, $1, run, number, code, outcome, truncated, node, error, headers, body from u where recorded)
+a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, cause, node, error, headers, body)
+ select id, token, last_started, $1, run, number, code, outcome, truncated, cause, node, error, headers, body from u where recorded)
 select n, lane, prio, at, state from u`
 }
 
@@ -132,6 +132,7 @@ func bindEndings(sql string, endings []*ending, now, bump int64, each func(*endi
 		blobs(n, func(i int) []byte { return headers(endings[i].Answer.Header) }).
 		blobs(n, func(i int) []byte { return notEmpty(endings[i].Answer.Body) }).
 		bools(n, func(i int) bool { return endings[i].Answer.Truncated }).
+		i2s(n, func(i int) int16 { return int16(endings[i].Cause) }).
 		rows(func(r *wireRow) { each(endings[r.i8()-1], r) })
 }
 

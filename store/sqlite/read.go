@@ -13,7 +13,7 @@ import (
 )
 
 const selectRow = `select id, lane, prio, kind, flags, state, reason, token, run, failures, crashes, max_attempts,
-	created_at, at, expires_at, first_started, last_started, finished_at, node, last_outcome, last_code, last_error,
+	created_at, at, expires_at, first_started, last_started, finished_at, node, last_outcome, last_code, last_error, last_cause,
 	coalesce(grp, ''), parent, root, coalesce(correlation, 0), coalesce(epoch, 0), spec from task `
 
 func scanRow(r *sql.Rows) (row store.Row, err error) {
@@ -21,7 +21,7 @@ func scanRow(r *sql.Rows) (row store.Row, err error) {
 	var correlation int64
 	err = r.Scan(&id, &row.Lane, &row.Priority, &row.Kind, &row.Flags, &row.State, &row.Reason, &row.Token, &row.Run, &row.Failures,
 		&row.Crashes, &row.MaxAttempts, &row.CreatedAt, &row.At, &row.ExpiresAt, &row.FirstStarted, &row.LastStarted, &row.FinishedAt,
-		&node, &row.LastOutcome, &row.LastCode, &row.LastError, &row.Group, &parent, &root,
+		&node, &row.LastOutcome, &row.LastCode, &row.LastError, &row.LastCause, &row.Group, &parent, &root,
 		&correlation, &row.Epoch, &row.Spec)
 	row.Correlation = uint64(correlation)
 	copy(row.ID[:], id)
@@ -80,7 +80,7 @@ func (s *Store) Payload(ctx context.Context, id task.ID) (payload []byte, err er
 	return payload, s.translate(err)
 }
 
-const selectAttempt = `select token, run, number, node, started_at, finished_at, outcome, code, error, headers, body, truncated, left_out
+const selectAttempt = `select token, run, number, node, started_at, finished_at, outcome, code, error, cause, headers, body, truncated, left_out
 	from attempt where task = ? `
 
 // Attempts implements store.Reader. The sizes are read first: a body that does
@@ -111,7 +111,7 @@ func (s *Store) LastAttempt(ctx context.Context, id task.ID) (store.AttemptRow, 
 
 func scanAttempt(r *sql.Rows) (a store.AttemptRow, err error) {
 	var node, header []byte
-	err = r.Scan(&a.Token, &a.Run, &a.Number, &node, &a.StartedAt, &a.FinishedAt, &a.Outcome, &a.Code, &a.Error,
+	err = r.Scan(&a.Token, &a.Run, &a.Number, &node, &a.StartedAt, &a.FinishedAt, &a.Outcome, &a.Code, &a.Error, &a.Cause,
 		&header, &a.Answer.Body, &a.Answer.Truncated, &a.LeftOut)
 	if err != nil {
 		return a, err
@@ -252,7 +252,7 @@ func (s *Store) Snapshot(ctx context.Context) (snap store.Snapshot, err error) {
 		collect(ctx, tx, &snap.Claims, scanClaimEntry, `select id, node, at, ids, 0 from claim order by id`),
 		collect(ctx, tx, &snap.Keys, scanKey, `select ns, kind, hash, body, task, until, while_open from key order by ns, kind, hash`),
 		collect(ctx, tx, &snap.Nodes, scanNode, selectNode+`order by id`),
-		run(ctx, tx, snapAttempt(&snap), `select task, token, run, number, node, started_at, finished_at, outcome, code, error, headers, body, truncated, left_out
+		run(ctx, tx, snapAttempt(&snap), `select task, token, run, number, node, started_at, finished_at, outcome, code, error, cause, headers, body, truncated, left_out
 			from attempt order by task, token`),
 	))
 }
@@ -288,7 +288,7 @@ func snapAttempt(snap *store.Snapshot) func(*sql.Rows) error {
 	return func(r *sql.Rows) error {
 		var id, node, header []byte
 		var a store.AttemptRow
-		err := r.Scan(&id, &a.Token, &a.Run, &a.Number, &node, &a.StartedAt, &a.FinishedAt, &a.Outcome, &a.Code, &a.Error,
+		err := r.Scan(&id, &a.Token, &a.Run, &a.Number, &node, &a.StartedAt, &a.FinishedAt, &a.Outcome, &a.Code, &a.Error, &a.Cause,
 			&header, &a.Answer.Body, &a.Answer.Truncated, &a.LeftOut)
 		if err != nil {
 			return err

@@ -30,7 +30,7 @@ func (w *writer) settle(t *store.Transition, k *woken) (refused, err error) {
 	d := t.Decision
 	if d.To == task.Succeeded && t.Effects == nil && !t.Recorded() {
 		n, err := w.changed(`update task set state = 6, reason = ?, finished_at = ?, failures = ?, crashes = ?,
-			last_outcome = 1, last_code = ?, last_error = '' where id = ? and token = ? and state = 2`,
+			last_outcome = 1, last_code = ?, last_error = '', last_cause = 0 where id = ? and token = ? and state = 2`,
 			int64(d.Reason), w.now, d.Failures, d.Crashes, t.Code, t.ID[:], t.Token)
 		if err == nil && n == 0 {
 			return w.settledAlready(t)
@@ -60,9 +60,9 @@ func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error
 	}
 	text := store.CleanText(t.Error, store.MaxError)
 	if t.Recorded() {
-		err := w.exec(`insert into attempt (task, token, run, number, node, started_at, finished_at, outcome, code, error, headers, body, truncated)
-			values (?,?,?,?,?,?,?,?,?,?,?,?,?)`, t.ID[:], t.Token, row.run, t.Number(), row.node, row.started, w.now,
-			int64(t.Outcome), t.Code, text, bytesOrNull(task.EncodeHeaders(t.Answer.Header)), bytesOrNull(t.Answer.Body), t.Answer.Truncated)
+		err := w.exec(`insert into attempt (task, token, run, number, node, started_at, finished_at, outcome, code, error, cause, headers, body, truncated)
+			values (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, t.ID[:], t.Token, row.run, t.Number(), row.node, row.started, w.now,
+			int64(t.Outcome), t.Code, text, int64(t.Cause), bytesOrNull(task.EncodeHeaders(t.Answer.Header)), bytesOrNull(t.Answer.Body), t.Answer.Truncated)
 		if err == nil && store.ManyAttempts(t.Token) {
 			err = w.leaveOut(t.ID)
 		}
@@ -155,8 +155,8 @@ func (w *writer) move(t *store.Transition, text string, row *settled, k *woken) 
 func (w *writer) setState(t *store.Transition, text string, at, finished int64) error {
 	d := t.Decision
 	return w.exec(`update task set state = ?, reason = ?, at = ?, finished_at = ?, failures = ?, crashes = ?,
-		last_outcome = ?, last_code = ?, last_error = ? where id = ?`,
-		int64(d.To), int64(d.Reason), at, finished, d.Failures, d.Crashes, int64(t.Outcome), t.Code, text, t.ID[:])
+		last_outcome = ?, last_code = ?, last_error = ?, last_cause = ? where id = ?`,
+		int64(d.To), int64(d.Reason), at, finished, d.Failures, d.Crashes, int64(t.Outcome), t.Code, text, int64(t.Cause), t.ID[:])
 }
 
 // settledAlready tells a repeated settle from a late one.

@@ -215,6 +215,7 @@ func (m *machine) ending(t *rapid.T, c store.Claimed) store.Transition {
 	if o.Class != task.Success {
 		o.Error = rapid.SampledFrom([]string{"boom", "bad\x00\xffbytes", string(bytes.Repeat([]byte("é"), 2000))}).Draw(t, "error")
 		o.Code = 503
+		o.Cause = rapid.SampledFrom([]task.Cause{task.NoCause, task.CauseRefused, task.CauseTLS}).Draw(t, "cause")
 	}
 	if o.Class == task.Failure {
 		o.Blame = rapid.SampledFrom([]task.Blame{task.NoBlame, task.Cleared, task.Guilty}).Draw(t, "blame")
@@ -230,7 +231,7 @@ func (m *machine) decided(c store.Claimed, o task.Outcome) store.Transition {
 	d := task.Decide(task.Attempt{
 		Failures: c.Failures, Crashes: c.Crashes, FirstStarted: c.FirstStarted, Now: m.now, Retry: task.RetryPolicy{MaxAttempts: c.MaxAttempts},
 	}, o, 0.5)
-	return store.Transition{ID: c.ID, Token: c.Token, Outcome: o.Class, Decision: d, Code: o.Code, Error: o.Error, Answer: o.Answer}
+	return store.Transition{ID: c.ID, Token: c.Token, Outcome: o.Class, Decision: d, Code: o.Code, Error: o.Error, Cause: o.Cause, Answer: o.Answer}
 }
 
 func (m *machine) settleAll(ts []store.Transition) {

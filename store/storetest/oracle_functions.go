@@ -231,6 +231,7 @@ func (o *Oracle) Restart(ctx context.Context, id task.ID) ([]store.Woken, error)
 	case row.State == task.Running:
 		o.record(row, &store.Transition{Outcome: task.Interrupt, Error: store.RestartedError, Decision: task.Decision{Failures: row.Failures}})
 		row.LastOutcome, row.LastCode, row.LastError = task.Interrupt, 0, store.RestartedError
+		row.LastCause = task.NoCause
 		row.Token++
 	}
 	delete(o.ready, id)

@@ -28,6 +28,7 @@ func (o *Oracle) cancel(row *store.Row, why task.Reason, woken *[]store.Woken) {
 		text = store.CanceledError
 		o.record(row, &store.Transition{Outcome: task.Cancel, Error: store.CanceledError, Decision: task.Decision{Failures: row.Failures}})
 		row.LastOutcome, row.LastCode, row.LastError = task.Cancel, 0, store.CanceledError
+		row.LastCause = task.NoCause
 		row.Token++
 	}
 	o.finish(row, task.Canceled, why)

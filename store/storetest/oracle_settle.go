@@ -36,6 +36,7 @@ func (o *Oracle) settle(t *store.Transition, woken *[]store.Woken) error {
 	}
 	o.record(row, t)
 	row.LastOutcome, row.LastCode, row.LastError = t.Outcome, t.Code, store.CleanText(t.Error, store.MaxError)
+	row.LastCause = t.Cause
 	if e != nil && e.Restart {
 		o.reset(row.ID, e.Seen, e.Tell)
 	}
@@ -58,7 +59,7 @@ func (o *Oracle) record(row *store.Row, t *store.Transition) {
 	}
 	o.attempts[row.ID] = append(o.attempts[row.ID], store.AttemptRow{
 		Token: row.Token, Run: row.Run, Number: t.Number(), Node: row.Node, StartedAt: row.LastStarted,
-		FinishedAt: o.Clock(), Outcome: t.Outcome, Code: t.Code, Error: store.CleanText(t.Error, store.MaxError), Answer: t.Answer,
+		FinishedAt: o.Clock(), Outcome: t.Outcome, Code: t.Code, Error: store.CleanText(t.Error, store.MaxError), Cause: t.Cause, Answer: t.Answer,
 	})
 	o.attempts[row.ID] = store.Kept(o.attempts[row.ID])
 }

@@ -36,6 +36,7 @@ type endpoint struct {
 	probing   bool          // one run is asking whether it takes runs again
 	putOff    time.Duration // by which those are spread that came meanwhile
 	reason    string
+	cause     task.Cause
 	accused   task.ID // the call that was answered with a plain 500 since a run was answered well; zero = none
 	several   bool    // others were too
 	lastError string
@@ -86,7 +87,7 @@ func (e *endpoint) isAway() bool {
 
 // open ends a pause; e.mu is held.
 func (e *endpoint) open() {
-	e.until, e.pause, e.putOff, e.away, e.reason = time.Time{}, 0, 0, false, ""
+	e.until, e.pause, e.putOff, e.away, e.reason, e.cause = time.Time{}, 0, 0, false, "", task.NoCause
 }
 
 // accuse notes a plain 500, and tells whether only this call has got one since a run
@@ -129,10 +130,11 @@ func (e *endpoint) ours() bool {
 	return e.sdk != ""
 }
 
-func (e *endpoint) why() string {
+// why tells why the endpoint is left alone.
+func (e *endpoint) why() (string, task.Cause) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.reason
+	return e.reason, e.cause
 }
 
 // note keeps what a run has shown of the endpoint.
@@ -148,7 +150,7 @@ func (e *endpoint) note(v *verdict, now time.Time) {
 			most = maxAway
 		}
 		e.pause = min(max(2*e.pause, firstPause), most)
-		e.until, e.reason, e.away = now.Add(e.pause), v.pause, v.away
+		e.until, e.reason, e.cause, e.away = now.Add(e.pause), v.pause, v.outcome.Cause, v.away
 	case v.pause == "" && v.outcome.Class != task.Interrupt && v.outcome.Class != task.Cancel:
 		e.open()
 	}

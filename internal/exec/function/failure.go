@@ -1,11 +1,7 @@
 package function
 
 import (
-	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"io"
 	"net"
 	"strings"
 	"syscall"
@@ -13,6 +9,7 @@ import (
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	"github.com/sendoff-dev/sendoff/internal/egress"
+	"github.com/sendoff-dev/sendoff/internal/exec"
 	"github.com/sendoff-dev/sendoff/internal/protocol"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -68,9 +65,10 @@ func (r *run) noAnswer(err error) verdict {
 		v.effect = hold
 		return v
 	}
-	s, text := connection(err)
+	cause := exec.CauseOf(err)
+	s, text := connection(err, cause)
 	v := r.fail(s, 0, text)
-	v.broke = closed(err)
+	v.outcome.Cause, v.broke = cause, cause == task.CauseReset
 	if unreachable(err) { // that says nothing about how many runs it can take
 		v.effect, v.pause, v.away = hold, text, true
 	}
@@ -87,43 +85,29 @@ func unreachable(err error) bool {
 }
 
 // connection says in a few words why there was no answer.
-func connection(err error) (sdkv1.Status, string) {
-	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		if dns.IsNotFound {
+func connection(err error, cause task.Cause) (sdkv1.Status, string) {
+	status, errno := sdkv1.Status_STATUS_TCP_ERROR, syscall.Errno(0)
+	switch cause {
+	case task.CauseDNS:
+		if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
 			return sdkv1.Status_STATUS_DNS_ERROR, "no such host"
 		}
 		return sdkv1.Status_STATUS_DNS_ERROR, "the host name could not be resolved"
-	}
-	if isTLS(err) {
+	case task.CauseTLS:
 		return sdkv1.Status_STATUS_TLS_ERROR, short(err.Error())
+	case task.CauseRefused, task.CauseReset, task.CauseTimeout, task.NoCause:
 	}
-	if errno, ok := errors.AsType[syscall.Errno](err); ok {
-		return sdkv1.Status_STATUS_TCP_ERROR, errno.Error() // "connection refused"
-	}
-	if closed(err) {
-		return sdkv1.Status_STATUS_TCP_ERROR, "the connection was closed before the end of the answer"
-	}
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" && op.Timeout() {
-		return sdkv1.Status_STATUS_TCP_ERROR, "no connection: timed out"
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.As(err, &errno):
+		return status, errno.Error() // "connection refused"
+	case cause == task.CauseReset:
+		return status, "the connection was closed before the end of the answer"
+	case cause == task.CauseTimeout && unreachable(err):
+		return status, "no connection: timed out"
+	case cause == task.CauseTimeout:
 		return sdkv1.Status_STATUS_TIMEOUT, "timed out"
 	}
-	return sdkv1.Status_STATUS_TCP_ERROR, short(strings.TrimPrefix(err.Error(), "net/http: "))
-}
-
-func closed(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
-}
-
-func isTLS(err error) bool {
-	_, alert := errors.AsType[tls.AlertError](err)
-	_, record := errors.AsType[tls.RecordHeaderError](err)
-	_, verify := errors.AsType[*tls.CertificateVerificationError](err)
-	_, host := errors.AsType[x509.HostnameError](err)
-	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
-	return alert || record || verify || host || authority || strings.Contains(err.Error(), "tls: ") ||
-		strings.Contains(err.Error(), "TLS handshake")
+	return status, short(strings.TrimPrefix(err.Error(), "net/http: "))
 }
 
 func short(text string) string {

@@ -161,7 +161,9 @@ func (r *run) execute(ctx context.Context) task.Outcome {
 	}
 	r.endpoint = x.endpoints.get(r.target.key, r.target.host, x.cfg.Now())
 	if wait := r.endpoint.enter(x.cfg.Now()); wait > 0 {
-		o := r.handBack(wait, "the endpoint is left alone for a while: "+r.endpoint.why())
+		why, cause := r.endpoint.why()
+		o := r.handBack(wait, "the endpoint is left alone for a while: "+why)
+		o.Cause = cause
 		if r.endpoint.refuses() {
 			o.Why = task.Refused
 		}

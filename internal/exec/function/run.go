@@ -70,7 +70,9 @@ func (r *run) attempt(ctx context.Context) verdict {
 		v.outcome = r.expire(ctx)
 		return v
 	}
-	return r.fail(sdkv1.Status_STATUS_TIMEOUT, 0, fmt.Sprintf("no answer within %s", timeout))
+	v = r.fail(sdkv1.Status_STATUS_TIMEOUT, 0, fmt.Sprintf("no answer within %s", timeout))
+	v.outcome.Cause = task.CauseTimeout
+	return v
 }
 
 // exchange sends the run; once more with the whole journal when the endpoint

@@ -130,8 +130,9 @@ func (p *Pusher) noAnswer(ctx, attempt context.Context, what, missing string, ti
 		o.Error = what + ": " + o.Error
 		return o
 	}
-	o := task.Outcome{Class: task.Failure}
+	o := task.Outcome{Class: task.Failure, Cause: exec.CauseOf(err)}
 	if attempt.Err() != nil {
+		o.Cause = task.CauseTimeout
 		o.Error = fmt.Sprintf("%s: %s within %s", what, missing, timeout)
 		return o
 	}

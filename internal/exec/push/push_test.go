@@ -425,7 +425,7 @@ func TestTheTimeoutOfTheTaskEndsTheAttempt(t *testing.T) {
 	defer close(release)
 	p := newPusher(t, push.Config{})
 	o := p.Execute(t.Context(), claimed(""), &task.Spec{URL: slow.URL, Timeout: 100 * time.Millisecond})
-	require.Equal(t, task.Outcome{Class: task.Failure, Error: "POST " + slow.URL + ": no answer within 100ms"}, o)
+	require.Equal(t, task.Outcome{Class: task.Failure, Cause: task.CauseTimeout, Error: "POST " + slow.URL + ": no answer within 100ms"}, o)
 	o = p.Execute(t.Context(), claimed(""), &task.Spec{URL: slow.URL + "/body", Timeout: 100 * time.Millisecond})
 	require.Equal(t, task.Failure, o.Class, "200 is no success before its end")
 	require.Equal(t, "POST "+slow.URL+"/body: the answer did not end within 100ms", o.Error)

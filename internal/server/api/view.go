@@ -44,6 +44,7 @@ type Task struct {
 	Labels        map[string]string `json:"labels,omitempty"`
 	LastStatus    int32             `json:"last_status,omitempty" doc:"HTTP status of the last attempt's answer."`
 	LastError     string            `json:"last_error,omitempty"`
+	LastCause     string            `json:"last_cause,omitempty" enum:"refused,reset,timeout,dns,tls" doc:"Why the last attempt got no answer: see cause of an attempt."`
 	ContentType   string            `json:"content_type,omitempty"`
 	UniqueKey     string            `json:"unique_key,omitempty"`
 	Headers       map[string]string `json:"headers,omitempty" doc:"As submitted; shown for a single task."`
@@ -103,7 +104,7 @@ func viewOf(t *operate.Task) Task {
 	v.State, v.Reason, v.Priority, v.Run, v.Attempts = t.State.String(), t.Reason.String(), t.Priority, t.Run, t.Attempts()
 	v.CreatedAt, v.ExpiresAt = timeText(t.CreatedAt), timeText(t.ExpiresAt)
 	v.StartedAt, v.FinishedAt = timeText(t.LastStarted), timeText(t.FinishedAt)
-	v.LastStatus, v.LastError, v.EarlierRun = t.LastCode, t.LastError, t.EarlierRun
+	v.LastStatus, v.LastError, v.LastCause, v.EarlierRun = t.LastCode, t.LastError, t.LastCause.String(), t.EarlierRun
 	switch t.State {
 	case task.Scheduled, task.Suspended, task.Blocked:
 		v.NextAt = timeText(t.At)
@@ -159,6 +160,7 @@ type Attempt struct {
 	Outcome    string            `json:"outcome" enum:"running,success,failure,reject,throttle,interrupt,crash,cancel,snooze,expire,suspend,continue,block"`
 	Status     int32             `json:"status,omitempty" doc:"HTTP status of the answer."`
 	Error      string            `json:"error,omitempty"`
+	Cause      string            `json:"cause,omitempty" enum:"refused,reset,timeout,dns,tls" doc:"Why there was no answer: nobody listens there, the connection was closed, it took too long, the host name could not be resolved, no secure connection could be made. Empty when there was one, or none of these fits."`
 	Headers    map[string]string `json:"headers,omitempty" doc:"Of the answer."`
 	Body       string            `json:"body,omitempty" doc:"Of the answer, up to 64 KiB."`
 	BodyBase64 string            `json:"body_base64,omitempty" doc:"In place of body, when it is no text."`
@@ -171,7 +173,7 @@ type Attempt struct {
 func attemptView(a *store.AttemptRow, kind task.Kind) Attempt {
 	v := Attempt{
 		Number: a.Number, Run: a.Run, Token: a.Token, StartedAt: timeText(a.StartedAt), FinishedAt: timeText(a.FinishedAt),
-		Outcome: a.Outcome.String(), Status: a.Code, Error: a.Error, Truncated: a.Answer.Truncated, LeftOut: a.LeftOut,
+		Outcome: a.Outcome.String(), Status: a.Code, Error: a.Error, Cause: a.Cause.String(), Truncated: a.Answer.Truncated, LeftOut: a.LeftOut,
 	}
 	if !a.Node.IsZero() {
 		v.Node = a.Node.String()
