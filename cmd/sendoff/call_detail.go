@@ -12,18 +12,18 @@ import (
 )
 
 // detail is a call with the timeline of its round trips.
-func (s *session) detail(ctx context.Context, id string) ([]string, error) {
-	task, err := s.client.Get(ctx, id)
+func (f *feed) detail(ctx context.Context, id string) ([]string, error) {
+	task, err := f.client.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	attempts, err := s.client.Attempts(ctx, id)
+	attempts, err := f.client.Attempts(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	lines := describe(task)
 	if task.Kind == "function" {
-		steps, err := lastSteps(ctx, s.client, id)
+		steps, err := lastSteps(ctx, f.client, id)
 		if err != nil {
 			return nil, err
 		}
@@ -74,22 +74,6 @@ func describe(task *sendoff.Task) (lines []string) {
 		return append(lines, failureLines("error     ", task.Error)...)
 	}
 	line("error", clean(task.LastError))
-	return lines
-}
-
-// failureLines show an error with its traceback.
-func failureLines(lead string, e *sendoff.FunctionError) []string {
-	text := clean(e.Message)
-	if e.Type != "" {
-		text = clean(e.Type) + ": " + text
-	}
-	lines := []string{lead + text}
-	if e.Traceback == "" {
-		return lines
-	}
-	for l := range strings.SplitSeq(strings.TrimRight(e.Traceback, "\n"), "\n") {
-		lines = append(lines, strings.Repeat(" ", len(lead))+clean(l))
-	}
 	return lines
 }
 

@@ -2,13 +2,8 @@ package main
 
 import (
 	"cmp"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -94,20 +89,6 @@ func attemptOf(state string, failures int, started bool) int {
 	return failures
 }
 
-// remoteCall shows a task that a server told about.
-func remoteCall(t *sendoff.Task) *call {
-	c := &call{
-		id: t.ID, key: t.ID, parent: t.ParentID, name: cmp.Or(t.Function, t.Name, t.URL, t.Handler), endpoint: t.Endpoint,
-		state: t.State, reason: t.Reason, attempt: t.Attempts, began: t.CreatedAt, ended: t.FinishedAt, next: t.NextAt, err: t.LastError,
-	}
-	c.made, c.function, c.earlier = t.CreatedAt, t.Function != "", t.EarlierRun
-	if t.State == "suspended" || t.State == "ready" && !t.StartedAt.IsZero() {
-		c.attempt++
-	}
-	c.settle()
-	return c
-}
-
 // settle removes what is not true any more.
 func (c *call) settle() {
 	if c.state == "succeeded" {
@@ -120,117 +101,4 @@ func micros(us int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(us)
-}
-
-// forest is the calls in view. Not safe for concurrent use.
-type forest struct {
-	most  int // calls kept
-	calls map[string]*call
-	total int // calls that were ever in view
-	ended map[string]int
-}
-
-// maxCalls are kept in view.
-const maxCalls = 4000
-
-func newForest(most int) *forest {
-	return &forest{most: most, calls: map[string]*call{}, ended: map[string]int{}}
-}
-
-// put adds a call or replaces what is known of it; it returns what was.
-func (f *forest) put(c *call) (before *call) {
-	before = f.calls[c.key]
-	switch before {
-	case nil:
-		f.total++
-	default:
-		c.folded, c.steps, c.input, c.peeked = before.folded, before.steps, before.input, before.peeked
-		if before.final() {
-			f.ended[before.state]--
-		}
-	}
-	if c.final() {
-		f.ended[c.state]++
-	}
-	f.calls[c.key] = c
-	return before
-}
-
-// open is how many calls have not ended.
-func (f *forest) open() (n int) {
-	for _, count := range f.unfinished() {
-		n += count
-	}
-	return n
-}
-
-// unfinished counts the calls that have not ended by their state.
-func (f *forest) unfinished() map[string]int {
-	counts := map[string]int{}
-	for _, c := range f.calls {
-		if !c.final() {
-			counts[c.state]++
-		}
-	}
-	return counts
-}
-
-// callStates are the states in the order in which they are counted.
-var callStates = []string{"running", "ready", "suspended", "scheduled", "blocked", "succeeded", "failed", "canceled"}
-
-// counts is how many calls there are, by their state.
-func (f *forest) counts() string {
-	open, parts := f.unfinished(), []string(nil)
-	for _, state := range callStates {
-		if n := open[state] + f.ended[state]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, state))
-		}
-	}
-	text := counted(f.total, "call")
-	if len(parts) > 0 {
-		text += ": " + strings.Join(parts, ", ")
-	}
-	return text
-}
-
-// trim forgets ended calls without calls of their own, oldest first, until there
-// is room; the caller remembers how many.
-func (f *forest) trim() {
-	for len(f.calls) > f.most {
-		leaves := f.endedLeaves()
-		if len(leaves) == 0 {
-			return
-		}
-		for _, c := range leaves[:min(len(leaves), len(f.calls)-f.most+f.most/10)] {
-			if p := f.calls[c.parent]; p != nil {
-				p.folded += 1 + c.folded
-			}
-			delete(f.calls, c.key)
-		}
-	}
-}
-
-func (f *forest) endedLeaves() []*call {
-	callers := map[string]bool{}
-	for _, c := range f.calls {
-		callers[c.parent] = true
-	}
-	var leaves []*call
-	for _, c := range f.calls {
-		if c.final() && !callers[c.key] {
-			leaves = append(leaves, c)
-		}
-	}
-	slices.SortFunc(leaves, func(a, b *call) int { return cmp.Compare(a.key, b.key) })
-	return leaves
-}
-
-// hidden is how many calls were in view and are not kept any more.
-func (f *forest) hidden() int { return f.total - len(f.calls) }
-
-// sorted are the calls in view by creation.
-func (f *forest) sorted() []*call {
-	list := slices.Collect(maps.Values(f.calls))
-	slices.SortFunc(list, func(a, b *call) int { return cmp.Compare(a.key, b.key) })
-	return list
 }

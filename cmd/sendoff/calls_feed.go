@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/task"
@@ -16,6 +17,7 @@ import (
 // be committed a little after one that was created later.
 type feed struct {
 	engine *engine.Engine
+	client *sendoff.Client // of the same engine
 	forest *forest
 	from   time.Time           // created since
 	seen   map[task.ID]bool    // created since
@@ -32,8 +34,8 @@ const (
 	feedAll     = 20  // looks until ended calls are read as well: somebody may have begun one again
 )
 
-func newFeed(e *engine.Engine, f *forest, change func(was, is *call)) *feed {
-	return &feed{engine: e, forest: f, from: time.Now(), seen: map[task.ID]bool{}, open: map[task.ID]bool{}, change: change}
+func newFeed(e *engine.Engine, client *sendoff.Client, change func(was, is *call)) *feed {
+	return &feed{engine: e, client: client, forest: newForest(maxCalls), from: time.Now(), seen: map[task.ID]bool{}, open: map[task.ID]bool{}, change: change}
 }
 
 // unfinished are the states of calls that go on.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -51,4 +53,34 @@ func (s *callSteps) earlierNote() string {
 		return ""
 	}
 	return fmt.Sprintf("%s not shown", counted(s.earlier, "earlier step"))
+}
+
+func stepTotal(p *sendoff.StepPage) (n int) {
+	for _, count := range p.Counts {
+		n += count
+	}
+	return n
+}
+
+// stepEnd is what a step brought.
+func stepEnd(s *sendoff.StepRecord) string {
+	if s.Error == nil {
+		return string(s.Result)
+	}
+	if s.Error.Type == "" {
+		return s.Error.Message
+	}
+	return s.Error.Type + ": " + s.Error.Message
+}
+
+// shownSteps is how many steps of a function are shown beside other things.
+const shownSteps = 10
+
+// lastSteps returns the newest steps of a function, oldest first.
+func lastSteps(ctx context.Context, client *sendoff.Client, id string) (*sendoff.StepPage, error) {
+	page, err := client.Steps(ctx, id, sendoff.StepFilter{Newest: true, Limit: shownSteps})
+	if err == nil {
+		slices.Reverse(page.Items)
+	}
+	return page, err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"strings"
@@ -38,33 +37,6 @@ const description = `Durable tasks over HTTP: on disk before the answer, pushed 
 
 Clients find the server by SENDOFF_URL (default http://127.0.0.1:4450) and SENDOFF_API_KEY.
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 the task that was waited for did not succeed.`
-
-// The exit codes that are promised.
-const (
-	exitOK     = 0
-	exitError  = 1
-	exitUsage  = 2
-	exitFailed = 3 // the task that was waited for did not succeed
-)
-
-// exit is how a command ends with another code than 1.
-type exit struct {
-	code int
-	err  error // nil = say nothing
-}
-
-func (e *exit) Error() string {
-	if e.err == nil {
-		return fmt.Sprintf("exit %d", e.code)
-	}
-	return e.err.Error()
-}
-
-func (e *exit) Unwrap() error { return e.err }
-
-func usage(format string, args ...any) error {
-	return &exit{exitUsage, fmt.Errorf(format, args...)}
-}
 
 // helped is how kong's wish to end after --help comes back to execute.
 type helped int

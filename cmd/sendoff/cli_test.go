@@ -107,8 +107,8 @@ func TestAFlagWinsOverTheEnvironmentAndThatOverTheFile(t *testing.T) {
 // serveOn runs serve in this process on a free port, and returns its URL.
 func serveOn(t *testing.T, db string) *server {
 	t.Helper()
-	s := (&demoCmd{Listen: "127.0.0.1:0", DB: db}).settings(t.TempDir())
-	v, err := open(t.Context(), &s, s.logger(&bytes.Buffer{}))
+	s := (&tourOptions{Listen: "127.0.0.1:0", DB: db}).settings(t.TempDir())
+	v, err := open(t.Context(), &s, "test", s.logger(&bytes.Buffer{}))
 	require.NoError(t, err)
 	return v
 }

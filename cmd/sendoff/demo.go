@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,14 +15,15 @@ import (
 	"github.com/sendoff-dev/sendoff/engine"
 )
 
-type demoCmd struct {
+// tourOptions are the flags of sendoff demo.
+type tourOptions struct {
 	Once   bool   `help:"End after the tour, also on a terminal."`
 	Listen string `default:"127.0.0.1:0" placeholder:"HOST:PORT" help:"Address on this machine; default a free port."`
 	DB     string `name:"db" placeholder:"FILE|URL" help:"Keep the tasks there; default a temporary SQLite file."`
 }
 
 // Help is printed under the flags.
-func (demoCmd) Help() string {
+func (tourOptions) Help() string {
 	return `Starts a server and a small HTTP app, submits some hundred tasks of all kinds, shows what becomes of them,
 and ends with code 0 when that is what should have become of them.`
 }
@@ -41,8 +43,8 @@ type demo struct {
 	began  time.Time
 }
 
-// Run gives the tour.
-func (c *demoCmd) Run(ctx context.Context, t *terminal) error {
+// show gives the tour.
+func (c *tourOptions) show(ctx context.Context, t *terminal, version string) error {
 	dir, err := os.MkdirTemp("", "sendoff-demo-")
 	if err != nil {
 		return err
@@ -50,7 +52,7 @@ func (c *demoCmd) Run(ctx context.Context, t *terminal) error {
 	defer func() { _ = os.RemoveAll(dir) }()
 	s := c.settings(dir)
 	log := slog.New(slog.NewTextHandler(t.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	server, err := open(ctx, &s, log)
+	server, err := open(ctx, &s, version, log)
 	if err != nil {
 		return err
 	}
@@ -81,14 +83,10 @@ func (c *demoCmd) Run(ctx context.Context, t *terminal) error {
 	return errors.Join(tourErr, err)
 }
 
-func (c *demoCmd) settings(dir string) settings {
-	s := settings{
-		Listen: c.Listen, DB: c.DB, Migrate: true, Roles: []string{"accept", "execute", "schedule"}, PushSlots: 256, Grace: 2 * time.Second,
-		KeysFile: filepath.Join(dir, "keys"), RetentionSucceeded: 24 * time.Hour, RetentionFailed: 336 * time.Hour,
-	}
-	if s.DB == "" {
-		s.DB = filepath.Join(dir, "demo.db")
-	}
+func (c *tourOptions) settings(dir string) settings {
+	s := defaultSettings()
+	s.Listen, s.DB, s.Migrate, s.Grace = c.Listen, cmp.Or(c.DB, filepath.Join(dir, "demo.db")), true, 2*time.Second
+	s.KeysFile = filepath.Join(dir, "keys")
 	return s
 }
 
@@ -101,7 +99,7 @@ func (d *demo) greet(_ context.Context, args struct{ Name string }) error {
 }
 
 func (d *demo) tour(ctx context.Context, db string, ended <-chan error) (err error) {
-	if d.client, err = newClient(d.server.url(), ""); err != nil {
+	if d.client, err = sendoff.NewClient(d.server.url(), sendoff.WithRetries(2)); err != nil {
 		return err
 	}
 	if d.app, err = startDemoApp(d.server.url()); err != nil {

@@ -47,13 +47,6 @@ func (d *demo) summary(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-func attemptsText(n int) string {
-	if n == 1 {
-		return "1 attempt"
-	}
-	return fmt.Sprintf("%d attempts", n)
-}
-
 func (d *demo) outcomes(order []string, ended map[string]map[string]int) {
 	var rows [][]string
 	for _, scene := range order {

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/ed25519"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -59,11 +60,13 @@ func (f *keyFile) print(t *terminal, keys *httpsig.Keys) error {
 		if i == 0 {
 			use = "signs"
 		}
-		t.printf("key %s (%s)\nbase64 %s\n%s\n", id, use, base64Key(public[id]), publicPEM(public[id]))
+		t.printf("key %s (%s)\nbase64 %s\n%s\n", id, use, encoded(public[id]), publicPEM(public[id]))
 	}
 	t.printf("Published as a JWK set at %s of the server; here with --json.\n", httpsig.KeysPath)
 	return nil
 }
+
+func encoded(k ed25519.PublicKey) string { return base64.StdEncoding.EncodeToString(k) }
 
 // publicPEM is a key in the form of PKIX.
 func publicPEM(key ed25519.PublicKey) string {
@@ -89,7 +92,7 @@ func (c *keysRotateCmd) Run(t *terminal) error {
 	if c.JSON {
 		return c.print(t, keys)
 	}
-	older, newer := base64Key(before.Public()[before.ID()]), base64Key(keys.Public()[keys.ID()])
+	older, newer := encoded(before.Public()[before.ID()]), encoded(keys.Public()[keys.ID()])
 	t.printf(`%s signs from the next start of the server on. What to do now:
 
 1. Receivers of pushes that read the keys from the server need nothing.

@@ -5,6 +5,9 @@ import (
 	"unicode/utf8"
 )
 
+// key is what somebody pressed.
+type key string
+
 // The keys that have a meaning; letters are themselves.
 const (
 	keyUp       key = "up"

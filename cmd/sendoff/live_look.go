@@ -20,20 +20,20 @@ func (v *liveView) glance(now time.Time) {
 	defer cancel()
 	for i := v.top; i < len(v.rows) && i < v.top+tree && time.Since(now) < lookBudget; i++ {
 		if c := v.rows[i].call; c != nil {
-			v.s.glance(ctx, c, now)
+			v.feed.glance(ctx, c, now)
 		}
 	}
 }
 
 // glance brings what is shown of a call beside itself up to date.
-func (s *session) glance(ctx context.Context, c *call, now time.Time) {
+func (f *feed) glance(ctx context.Context, c *call, now time.Time) {
 	if !c.peeked {
-		if t, err := s.client.Get(ctx, c.id); err == nil {
+		if t, err := f.client.Get(ctx, c.id); err == nil {
 			c.peeked, c.input = true, clean(string(t.Payload))
 		}
 	}
 	if c.function && c.steps.stale(c, now) {
-		if page, err := lastSteps(ctx, s.client, c.id); err == nil {
+		if page, err := lastSteps(ctx, f.client, c.id); err == nil {
 			c.steps = stepsInTree(page)
 			c.steps.at, c.steps.state, c.steps.trips = now, c.state, c.trips
 		}
@@ -42,13 +42,13 @@ func (s *session) glance(ctx context.Context, c *call, now time.Time) {
 
 // glanceAll reads the steps of the functions of a small session, for the last
 // look at them.
-func (s *session) glanceAll() {
+func (f *feed) glanceAll() {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	for i, c := range s.feed.forest.sorted() {
+	for i, c := range f.forest.sorted() {
 		if i == maxStepped || ctx.Err() != nil {
 			return
 		}
-		s.glance(ctx, c, time.Now())
+		f.glance(ctx, c, time.Now())
 	}
 }

@@ -31,7 +31,7 @@ func (v *liveView) fold(k key) {
 	switch {
 	case k == keyRight, k == " " && v.folded[c.key]:
 		delete(v.folded, c.key)
-	case k == keyLeft && (v.folded[c.key] || !v.hasBelow()) && v.s.feed.forest.calls[c.parent] != nil:
+	case k == keyLeft && (v.folded[c.key] || !v.hasBelow()) && v.feed.forest.calls[c.parent] != nil:
 		v.pick = c.parent
 	case v.hasBelow():
 		v.folded[c.key] = true
@@ -88,10 +88,10 @@ func (v *liveView) again() {
 func (v *liveView) steer(done string, c *call, do func(*engine.Operator, context.Context, string) (engine.Task, error)) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if _, err := do(v.s.server.engine.Tasks(), ctx, c.id); err != nil {
+	if _, err := do(v.feed.engine.Tasks(), ctx, c.id); err != nil {
 		v.said = clean(c.name) + ": " + err.Error()
 		return
 	}
 	v.said = done + " " + clean(c.name)
-	_ = v.s.feed.look(ctx) // so that it is seen at once
+	_ = v.feed.look(ctx) // so that it is seen at once
 }

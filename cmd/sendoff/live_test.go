@@ -102,8 +102,8 @@ func golden(t *testing.T, name, got string) {
 }
 
 func TestTheHelpOfRunNamesTheKeysOfTheLiveView(t *testing.T) {
-	help := strings.ReplaceAll(runCmd{}.Help(), "\n", " ")
-	for _, key := range strings.Split((&liveView{}).help(), "  ") {
+	help := strings.ReplaceAll(devOptions{}.Help(), "\n", " ")
+	for _, key := range strings.Split(treeKeys, "  ") {
 		name, what, _ := strings.Cut(key, " ")
 		require.Contains(t, help, strings.ReplaceAll(name, "/", " and ")+" ", key)
 		require.Contains(t, help, what, key)
@@ -155,7 +155,7 @@ func TestKeysMoveTheSelectionAndTheLog(t *testing.T) {
 	v.move(-1)
 	require.Equal(t, "3", v.pick)
 	for range maxLogs + 5 {
-		v.log(logLine{"app", "stdout", "x"})
+		v.log("app | x")
 	}
 	require.Len(t, v.logs, maxLogs-maxLogs/10+5)
 	require.Equal(t, maxLogs/10, v.cutOff)

@@ -10,11 +10,12 @@ import (
 
 // liveView is the tree of calls on a terminal, with the lines of the app below.
 type liveView struct {
-	quietView
 	t      *terminal
 	screen *screen
 	input  <-chan key
-	s      *session
+	feed   *feed
+	empty  func() []string // what is shown while there are no calls
+	quit   func() bool     // whether somebody has asked for the end
 
 	mode   screenMode
 	logs   []string // the last maxLogs
@@ -42,38 +43,41 @@ const (
 	loadDetail = time.Second
 )
 
-func newLiveView(t *terminal) *liveView {
-	return &liveView{t: t, screen: &screen{in: os.Stdin, out: os.Stdout}, follow: true, folded: map[string]bool{}}
+// newLiveView shows the calls of a feed. empty is asked for what to show while
+// there are none, quit whether somebody has asked for the end.
+func newLiveView(t *terminal, f *feed, empty func() []string, quit func() bool) *liveView {
+	return &liveView{t: t, screen: &screen{in: os.Stdin, out: os.Stdout}, feed: f, empty: empty, quit: quit, follow: true, folded: map[string]bool{}}
 }
 
-func (v *liveView) start(s *session) {
-	v.s = s
+// enter takes the terminal over.
+func (v *liveView) enter() {
 	if err := v.screen.enter(); err != nil {
 		return // it is drawn all the same
 	}
 	v.input = v.screen.keys()
-	for _, line := range s.intro() {
-		v.log(logLine{"sendoff", "stdout", line})
-	}
-	v.tick(time.Now())
 }
 
+// stays tells how the command ended, and returns whether there is somebody who
+// can look on.
 func (v *liveView) stays(how string) bool {
 	v.ended = how
 	return v.input != nil
 }
 
+// leave gives the terminal back. It may be called at any time.
 func (v *liveView) leave() { v.screen.leave() }
 
+// keys are what is pressed; nil = there is no keyboard.
 func (v *liveView) keys() <-chan key { return v.input }
 
-func (v *liveView) log(l logLine) {
+// log adds a line below the tree.
+func (v *liveView) log(line string) {
 	if len(v.logs) == maxLogs {
 		n := maxLogs / 10
 		v.logs = append(v.logs[:0], v.logs[n:]...)
 		v.cutOff += n
 	}
-	v.logs = append(v.logs, l.source+" | "+clean(strings.ReplaceAll(l.text, "\t", "    ")))
+	v.logs = append(v.logs, clean(strings.ReplaceAll(line, "\t", "    ")))
 	if v.back > 0 {
 		v.back = min(v.back+1, len(v.logs))
 	}
@@ -83,10 +87,10 @@ func (v *liveView) log(l logLine) {
 // clock.
 func (v *liveView) tick(now time.Time) {
 	view := treeView{folded: v.folded, failed: v.failed}
-	v.rows = v.s.feed.forest.rows(view)
+	v.rows = v.feed.forest.rows(view)
 	if v.mode == treeScreen {
 		v.glance(now)
-		v.rows = v.s.feed.forest.rows(view)
+		v.rows = v.feed.forest.rows(view)
 	}
 	if v.mode == detailScreen && now.Sub(v.loaded) > loadDetail {
 		v.load()
@@ -98,7 +102,7 @@ func (v *liveView) frame(now time.Time) *frame {
 	columns, lines := v.screen.size()
 	f := &frame{
 		columns: columns, lines: lines, now: now, mode: v.mode, rows: v.rows, selected: v.selected(), logs: v.logs, back: v.back,
-		detail: v.detail, detailTop: v.detailTop, intro: v.introduction(), status: v.status(), keys: v.help(), paint: v.t.paint,
+		detail: v.detail, detailTop: v.detailTop, intro: v.empty(), status: v.status(), keys: v.help(), paint: v.t.paint,
 		reverse: func(text string) string { return "\x1b[7m" + text + "\x1b[0m" },
 	}
 	v.scroll(f)
@@ -126,15 +130,6 @@ func (v *liveView) selected() int {
 	return slices.IndexFunc(v.rows, func(r treeRow) bool { return r.call != nil && r.call.key == v.pick })
 }
 
-func (v *liveView) introduction() []string {
-	lines := []string{"no calls yet", ""}
-	if v.s.c.forURL() {
-		lines = append(lines, "Set these where your app is started:")
-		lines = append(lines, exports(v.s.variables())...)
-	}
-	return lines
-}
-
 // status is the first line below the picture: what is asked, or came of a key,
 // or how many calls there are.
 func (v *liveView) status() string {
@@ -144,17 +139,20 @@ func (v *liveView) status() string {
 	if v.said != "" {
 		return v.said
 	}
-	text := v.s.feed.forest.counts()
+	text := v.feed.forest.counts()
 	if v.failed {
 		text = "only what failed, of " + text
 	}
 	if v.ended != "" {
 		text += "  |  the command " + v.ended
-	} else if v.s.quit {
+	} else if v.quit() {
 		text += "  |  stopping; q again kills"
 	}
 	return text
 }
+
+// treeKeys says what the keys do in the tree.
+const treeKeys = "q quit  tab logs  enter details  left/right fold  f failed  c cancel  r retry"
 
 // help says what the keys do.
 func (v *liveView) help() string {
@@ -165,7 +163,7 @@ func (v *liveView) help() string {
 		return "q quit  esc back  up/down scroll"
 	case treeScreen:
 	}
-	return "q quit  tab logs  enter details  left/right fold  f failed  c cancel  r retry"
+	return treeKeys
 }
 
 // load reads the call that is shown in detail.
@@ -173,19 +171,20 @@ func (v *liveView) load() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	v.loaded = time.Now()
-	c := v.s.feed.forest.calls[v.pick]
+	c := v.feed.forest.calls[v.pick]
 	if c == nil {
 		v.detail = []string{"this call is not kept in view any more"}
 		return
 	}
-	lines, err := v.s.detail(ctx, c.id)
+	lines, err := v.feed.detail(ctx, c.id)
 	if err != nil {
 		lines = []string{"the call cannot be read: " + err.Error()}
 	}
 	v.detail = lines
 }
 
-func (v *liveView) close(end runEnd) {
+// close gives the terminal back and prints the last lines there.
+func (v *liveView) close() {
 	v.leave()
 	if hidden := len(v.logs) - printLogs; hidden > 0 {
 		v.logs, v.cutOff = v.logs[hidden:], v.cutOff+hidden
@@ -196,5 +195,4 @@ func (v *liveView) close(end runEnd) {
 	for _, line := range v.logs {
 		v.t.printf("%s\n", line)
 	}
-	(&plainView{t: v.t, s: v.s}).close(end)
 }

@@ -30,8 +30,8 @@ func TestAPostgreSQLDatabaseIsMigratedFirst(t *testing.T) {
 		}
 	}
 
-	s := (&demoCmd{Listen: "127.0.0.1:0", DB: dsn}).settings(t.TempDir())
-	v, err := open(t.Context(), &s, s.logger(os.Stderr))
+	s := (&tourOptions{Listen: "127.0.0.1:0", DB: dsn}).settings(t.TempDir())
+	v, err := open(t.Context(), &s, "test", s.logger(os.Stderr))
 	require.NoError(t, err)
 	v.close()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 
@@ -78,7 +79,7 @@ func (c *someQueues) each(ctx context.Context, t *terminal, do func(*sendoff.Cli
 	case c.JSON && len(c.Names) == 1 && err == nil:
 		return t.json(done[0])
 	case c.JSON:
-		return cmpErr(t.json(listOf(done)), err)
+		return cmp.Or(t.json(listOf(done)), err)
 	case len(done) > 0:
 		printQueues(t, done)
 	}
@@ -112,7 +113,7 @@ func (c *queuesDeleteCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	done, err := eachOf(c.Names, func(name string) (deleted, error) { return deleted{name}, client.DeleteQueue(ctx, name) })
 	if c.JSON {
-		return cmpErr(t.json(listOf(done)), err)
+		return cmp.Or(t.json(listOf(done)), err)
 	}
 	for _, d := range done {
 		t.printf("%s  deleted\n", d.Queue)
@@ -145,7 +146,7 @@ func (c *queuesPurgeCmd) Run(ctx context.Context, t *terminal) error {
 		return purged{name, n}, err
 	})
 	if c.JSON {
-		return cmpErr(t.json(listOf(done)), err)
+		return cmp.Or(t.json(listOf(done)), err)
 	}
 	for _, p := range done {
 		t.printf("%s  %d tasks canceled\n", p.Queue, p.Purged)
@@ -175,7 +176,7 @@ func (c *queuesStatsCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	stats, err := eachOf(c.Names, func(name string) (*sendoff.QueueStats, error) { return client.Stats(ctx, name) })
 	if c.JSON {
-		return cmpErr(t.json(listOf(stats)), err)
+		return cmp.Or(t.json(listOf(stats)), err)
 	}
 	if len(stats) > 0 || err == nil {
 		printStats(t, stats)

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-type runCmd struct {
+// devOptions are the arguments and flags of sendoff run.
+type devOptions struct {
 	Command []string `arg:"" optional:"" name:"cmd" help:"Command to start, after --; or the URL of an app that you start yourself."`
 
 	Listen      string        `placeholder:"HOST:PORT" help:"Address of the server; default a free port, with a URL 127.0.0.1:4450."`
@@ -26,7 +27,7 @@ type runCmd struct {
 }
 
 // Help is printed under the flags.
-func (runCmd) Help() string {
+func (devOptions) Help() string {
 	return `Develops an app with durable functions: a server in this process, your app beside it, and the tree of its calls.
 
   sendoff run -- python3 app.py       starts the command with the variables of the SDKs set, ends when it ends, with
@@ -45,23 +46,23 @@ Keys of the live view: q quit, tab logs or tree, up and down select a call, ente
 what is below it, c cancel it, r retry it, f only what failed, esc back.`
 }
 
-// Run picks the form.
-func (c *runCmd) Run(ctx context.Context, t *terminal) error {
+// develop runs the app beside a server until one of them ends.
+func (c *devOptions) develop(ctx context.Context, t *terminal, version string) error {
 	if err := c.check(); err != nil {
 		return err
 	}
 	if c.forURL() {
-		return c.serveURL(ctx, t)
+		return c.serveURL(ctx, t, version)
 	}
-	return c.runCommand(ctx, t)
+	return c.runCommand(ctx, t, version)
 }
 
-func (c *runCmd) forURL() bool {
+func (c *devOptions) forURL() bool {
 	return len(c.Command) > 0 && (strings.HasPrefix(c.Command[0], "http://") || strings.HasPrefix(c.Command[0], "https://"))
 }
 
 // check refuses what cannot work, with the fix.
-func (c *runCmd) check() error {
+func (c *devOptions) check() error {
 	switch {
 	case len(c.Command) == 0:
 		return usage("what is to be run? give a command, as in: sendoff run -- python3 app.py\nor the URL of an app that you start yourself, as in: sendoff run http://127.0.0.1:8000")
@@ -81,7 +82,7 @@ func (c *runCmd) check() error {
 	return c.checkURL()
 }
 
-func (c *runCmd) checkURL() error {
+func (c *devOptions) checkURL() error {
 	u, err := url.Parse(c.Command[0])
 	switch {
 	case err != nil || u.Hostname() == "":

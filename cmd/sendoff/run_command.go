@@ -9,7 +9,7 @@ import (
 )
 
 // runCommand is the form with a command.
-func (c *runCmd) runCommand(ctx context.Context, t *terminal) error {
+func (c *devOptions) runCommand(ctx context.Context, t *terminal, version string) error {
 	if _, err := exec.LookPath(c.Command[0]); err != nil {
 		return startError(c.Command[0], err)
 	}
@@ -25,12 +25,12 @@ func (c *runCmd) runCommand(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	s, err := openSession(ctx, c, &set)
+	s, err := openSession(ctx, c, &set, version)
 	if err != nil {
 		return err
 	}
 	defer s.server.close()
-	view := c.newView(t, t.stdout)
+	view := s.newView(t, t.stdout)
 	defer view.leave()
 	s.view = quietView{}
 	if err := s.feed.resume(ctx); err != nil {

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/sendoff-dev/sendoff/internal/httpsig"
 )
@@ -115,15 +114,11 @@ func freeAddr() (string, error) {
 }
 
 // settings are those of the server in this process.
-func (c *runCmd) settings(dir string) (settings, error) {
-	s := settings{
-		Listen: c.Listen, DB: c.DB, Migrate: true, Roles: []string{"accept", "execute", "schedule"}, PushSlots: 256, Grace: c.Grace,
-		APIKeys: []string{c.APIKey}, KeysFile: c.KeysFile, AllowEgress: c.AllowEgress, LogFormat: "text", LogLevel: "warn",
-		RetentionSucceeded: 24 * time.Hour, RetentionFailed: 336 * time.Hour,
-	}
-	if s.DB == "" {
-		s.DB = filepath.Join(dir, "run.db")
-	}
+func (c *devOptions) settings(dir string) (settings, error) {
+	s := defaultSettings()
+	s.Listen, s.DB, s.Migrate, s.Grace = c.Listen, cmp.Or(c.DB, filepath.Join(dir, "run.db")), true, c.Grace
+	s.APIKeys, s.KeysFile, s.AllowEgress = []string{c.APIKey}, c.KeysFile, c.AllowEgress
+	s.LogFormat, s.LogLevel = "text", "warn"
 	if s.KeysFile == "" && (s.postgres() || c.forURL()) {
 		var err error
 		if s.KeysFile, err = userKeys(); err != nil {

@@ -13,10 +13,10 @@ type jsonView struct {
 	s   *session
 }
 
-func newJSONView(w io.Writer) *jsonView {
+func newJSONView(s *session, w io.Writer) *jsonView {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	return &jsonView{out: e}
+	return &jsonView{out: e, s: s}
 }
 
 // The events of --json.
@@ -63,8 +63,8 @@ type (
 
 func (v *jsonView) print(event any) { _ = v.out.Encode(event) } // whoever reads it may have gone
 
-func (v *jsonView) start(s *session) {
-	v.s = s
+func (v *jsonView) start() {
+	s := v.s
 	e := startEvent{Event: "start", Time: time.Now(), Server: s.server.url(), Endpoint: s.endpoint}
 	if s.c.forURL() {
 		e.Env = map[string]string{}

@@ -19,12 +19,11 @@ import (
 
 // session is one run: the server in this process, the app, and the view.
 type session struct {
-	c        *runCmd
+	c        *devOptions
 	server   *server
 	keys     *httpsig.Keys
-	client   *sendoff.Client // of the server, without a connection
-	endpoint string          // URL of the app
-	kept     bool            // the database stays
+	endpoint string // URL of the app
+	kept     bool   // the database stays
 	feed     *feed
 	view     runView
 	child    *child // nil = the app is somebody else's
@@ -48,15 +47,20 @@ type logLine struct {
 
 // runView shows a run. Its methods are called from one goroutine.
 type runView interface {
-	start(s *session)
+	start()
 	log(l logLine)
 	call(was, is *call)
 	tick(now time.Time) // after each look at the calls
-	keys() <-chan key   // nil = none
+	close(end runEnd)   // the last look is taken
+	keyboard
+}
+
+// keyboard is what somebody may press while a run is shown.
+type keyboard interface {
+	keys() <-chan key // nil = none
 	press(k key) (quit bool)
 	stays(how string) bool // the command has ended: is there somebody who wants to look on?
 	leave()                // gives the terminal back; may be called at any time
-	close(end runEnd)      // the last look is taken
 }
 
 // runEnd is how a run ended.
@@ -67,25 +71,24 @@ type runEnd struct {
 }
 
 // openSession opens the database and the server. close releases it all.
-func openSession(ctx context.Context, c *runCmd, set *settings) (*session, error) {
+func openSession(ctx context.Context, c *devOptions, set *settings, version string) (*session, error) {
 	s := &session{c: c, kept: c.DB != "", logs: make(chan logLine, 256), ended: make(chan error, 1), tell: make(chan os.Signal, 3), gate: newGate()}
 	var err error
 	lines := &lineWriter{emit: func(line string) { s.logs <- logLine{"sendoff", "stderr", line} }}
-	if s.server, err = open(ctx, set, set.logger(lines)); err != nil {
+	if s.server, err = open(ctx, set, version, set.logger(lines)); err != nil {
 		return nil, err
 	}
-	s.server.hold = s.gate.open
-	s.server.http.Handler = s.gate.watch(s.server.http.Handler)
+	s.server.holdBack(s.gate.open, s.gate.watch)
 	if s.keys, err = httpsig.ReadKeys(set.keysFile()); err != nil {
 		s.server.close()
 		return nil, err
 	}
-	s.client, err = sendoff.NewClient("http://"+s.server.listener.Addr().String(), sendoff.WithAPIKey(c.APIKey))
+	client, err := sendoff.NewClient(s.server.local(), sendoff.WithAPIKey(c.APIKey))
 	if err != nil {
 		s.server.close()
 		return nil, err
 	}
-	s.feed = newFeed(s.server.engine, newForest(maxCalls), func(was, is *call) { s.changed(was, is) })
+	s.feed = newFeed(s.server.engine, client, func(was, is *call) { s.changed(was, is) })
 	return s, nil
 }
 
@@ -94,7 +97,7 @@ func (s *session) begin(ctx context.Context, view runView) {
 	s.view = view
 	s.door = newDoor(s.endpoint)
 	go func() { s.ended <- s.server.run(s.tell) }()
-	view.start(s)
+	view.start()
 	if s.door != nil {
 		s.door.watch(ctx)
 		s.gate.releaseAfter(holdStart)
@@ -264,7 +267,7 @@ func (s *session) finish(ctx context.Context, end runEnd) error {
 		s.outlast(ctx)
 		s.stay(ctx, end)
 	}
-	s.glanceAll()
+	s.feed.glanceAll()
 	s.tell <- os.Interrupt
 	var err error
 	for s.ended != nil {

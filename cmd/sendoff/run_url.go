@@ -12,7 +12,7 @@ import (
 )
 
 // serveURL is the form with the URL of an app that is somebody else's to start.
-func (c *runCmd) serveURL(ctx context.Context, t *terminal) error {
+func (c *devOptions) serveURL(ctx context.Context, t *terminal, version string) error {
 	dir, err := os.MkdirTemp("", "sendoff-run-")
 	if err != nil {
 		return err
@@ -34,7 +34,7 @@ func (c *runCmd) serveURL(ctx context.Context, t *terminal) error {
 	}
 	signals, stop := signalsOf()
 	defer stop()
-	s, err := openSession(ctx, c, &set)
+	s, err := openSession(ctx, c, &set, version)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (c *runCmd) serveURL(ctx context.Context, t *terminal) error {
 	if !c.JSON {
 		t.printf("%s\n", strings.Join(exports(s.variables()), "\n"))
 	}
-	view := c.newView(t, t.stderr)
+	view := s.newView(t, t.stderr)
 	defer view.leave()
 	s.begin(ctx, view)
 	err = s.loop(ctx, signals)
@@ -60,7 +60,7 @@ func (c *runCmd) serveURL(ctx context.Context, t *terminal) error {
 
 // urlSettings are those of the server. A key that everybody can guess is for
 // this machine only.
-func (c *runCmd) urlSettings(dir string) (settings, error) {
+func (c *devOptions) urlSettings(dir string) (settings, error) {
 	given := c.APIKey != ""
 	c.APIKey = cmp.Or(c.APIKey, "test")
 	set, err := c.settings(dir)

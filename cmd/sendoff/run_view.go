@@ -11,25 +11,22 @@ import (
 )
 
 // newView chooses how a run is shown.
-func (c *runCmd) newView(t *terminal, out io.Writer) runView {
-	if c.JSON {
-		return newJSONView(t.stdout)
+func (s *session) newView(t *terminal, out io.Writer) runView {
+	if s.c.JSON {
+		return newJSONView(s, t.stdout)
 	}
-	if t.live && !c.Plain && isatty.IsTerminal(os.Stdin.Fd()) {
-		return newLiveView(t)
+	if t.live && !s.c.Plain && isatty.IsTerminal(os.Stdin.Fd()) {
+		return newLiveRun(t, s)
 	}
 	to := *t
 	to.stdout = out
-	return &plainView{t: &to, stderr: t.stderr}
+	return &plainView{t: &to, stderr: t.stderr, s: s}
 }
-
-// key is what somebody pressed.
-type key string
 
 // quietView shows nothing.
 type quietView struct{}
 
-func (quietView) start(*session)    {}
+func (quietView) start()            {}
 func (quietView) log(logLine)       {}
 func (quietView) call(_, _ *call)   {}
 func (quietView) tick(time.Time)    {}
@@ -47,19 +44,15 @@ type plainView struct {
 	s      *session
 }
 
-// timeOfDay begins each line.
-const timeOfDay = "15:04:05.000"
-
 func (v *plainView) say(at time.Time, format string, args ...any) {
 	v.t.printf("%s  %s\n", at.Format(timeOfDay), fmt.Sprintf(format, args...))
 }
 
-func (v *plainView) start(s *session) {
-	v.s = s
-	for _, line := range s.intro() {
+func (v *plainView) start() {
+	for _, line := range v.s.intro() {
 		v.say(time.Now(), "%s", line)
 	}
-	for _, c := range s.feed.forest.sorted() {
+	for _, c := range v.s.feed.forest.sorted() {
 		v.call(nil, c)
 	}
 }
@@ -158,11 +151,4 @@ func (s *session) farewell(end runEnd) (lines []string) {
 		lines = append(lines, "The unfinished calls are gone with the temporary database: to go on in another run, keep them with --db FILE.")
 	}
 	return lines
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 )
@@ -25,14 +23,13 @@ A flag wins over its variable, that over the file of --config, that over the def
 // Run serves until a signal.
 func (c *serveCmd) Run(ctx context.Context, t *terminal, command *kong.Context) error {
 	// Before anything is opened: a signal at any later moment stops cleanly.
-	signals := make(chan os.Signal, 3)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
+	signals, stop := serverSignals()
+	defer stop()
 	log := c.logger(t.stderr)
 	if unknown := unknownVariables(command.Model, os.Environ()); len(unknown) > 0 {
 		log.Warn("variables that are no settings have no effect, see sendoff config", "variables", unknown)
 	}
-	s, err := open(ctx, &c.settings, log)
+	s, err := open(ctx, &c.settings, version, log)
 	if err != nil {
 		return err
 	}

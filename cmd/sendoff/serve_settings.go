@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/store"
 )
@@ -45,6 +47,19 @@ type settings struct {
 	LogFormat string `default:"json" enum:"json,text" env:"SENDOFF_LOG_FORMAT" help:"Format of the log on stderr (${enum})."`
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" env:"SENDOFF_LOG_LEVEL" help:"Least level that is logged (${enum})."`
 	Config    string `env:"SENDOFF_CONFIG" placeholder:"FILE" help:"YAML file of these settings, such as push_slots: 100"`
+}
+
+// defaultSettings are those of serve without a flag, whatever the environment says.
+func defaultSettings() settings {
+	var s settings
+	line := kong.Must(&s)
+	for _, flag := range line.Model.Flags {
+		flag.Envs, flag.Tag.Envs = nil, nil
+	}
+	if _, err := line.Parse(nil); err != nil {
+		panic(err) // a default that is wrong
+	}
+	return s
 }
 
 // check refuses what cannot work, with the fix.
@@ -119,7 +134,7 @@ func (s *settings) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, opts))
 }
 
-func (s *settings) engineConfig(local bool, m *engine.Metrics, log *slog.Logger) engine.Config {
+func (s *settings) engineConfig(local bool, version string, m *engine.Metrics, log *slog.Logger) engine.Config {
 	roles := make([]engine.Role, len(s.Roles))
 	for i, r := range s.Roles {
 		roles[i] = engine.Role(r)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"time"
@@ -22,6 +23,7 @@ import (
 // server is an engine over its store, and the listener in front.
 type server struct {
 	log      *slog.Logger
+	version  string
 	grace    time.Duration
 	store    store.Store
 	engine   *engine.Engine
@@ -33,7 +35,7 @@ type server struct {
 
 // open opens the database, wires the engine and binds the address. Nothing runs
 // yet; close releases it all.
-func open(ctx context.Context, s *settings, log *slog.Logger) (*server, error) {
+func open(ctx context.Context, s *settings, version string, log *slog.Logger) (*server, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -46,8 +48,8 @@ func open(ctx context.Context, s *settings, log *slog.Logger) (*server, error) {
 	if err != nil {
 		return nil, openError(err)
 	}
-	v := &server{log: log, grace: s.Grace, store: db}
-	if v.engine, err = engine.New(db, s.engineConfig(local, metrics, log)); err != nil {
+	v := &server{log: log, version: version, grace: s.Grace, store: db}
+	if v.engine, err = engine.New(db, s.engineConfig(local, version, metrics, log)); err != nil {
 		v.close()
 		return nil, err
 	}
@@ -104,6 +106,15 @@ func (s *server) url() string {
 	return "http://" + addr.String()
 }
 
+// local is the server as this machine reaches it.
+func (s *server) local() string { return "http://" + s.listener.Addr().String() }
+
+// holdBack accepts tasks and carries none out until the channel is closed. watch
+// is put before the doors. It is called before run.
+func (s *server) holdBack(until <-chan struct{}, watch func(http.Handler) http.Handler) {
+	s.hold, s.http.Handler = until, watch(s.http.Handler)
+}
+
 // run serves until a signal, and then stops. nil after a clean stop.
 func (s *server) run(signals <-chan os.Signal) error {
 	ctx, stop := context.WithCancel(context.Background())
@@ -111,7 +122,7 @@ func (s *server) run(signals <-chan os.Signal) error {
 	worked, served := make(chan error, 1), make(chan error, 1)
 	go func() { worked <- s.work(ctx) }()
 	go func() { served <- s.http.Serve(s.listener) }()
-	s.log.Info("serving", slog.String("address", s.url()), slog.String("version", version))
+	s.log.Info("serving", slog.String("address", s.url()), slog.String("version", s.version))
 	select {
 	case sig := <-signals:
 		s.log.Info("stopping: finishing what is under way", slog.String("signal", sig.String()), slog.String("grace", s.grace.String()))
@@ -182,6 +193,13 @@ func (s *server) closeHTTP(atMost time.Duration) {
 	if s.http.Shutdown(last) != nil {
 		_ = s.http.Close()
 	}
+}
+
+// serverSignals are those that run waits for, and how to end that.
+func serverSignals() (signals <-chan os.Signal, stop func()) {
+	ch := make(chan os.Signal, 3)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+	return ch, func() { signal.Stop(ch) }
 }
 
 func (s *server) close() {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/sendoff-dev/sendoff"
 )
@@ -56,47 +55,4 @@ func attemptsOfTask(task *sendoff.Task) string {
 		return strconv.Itoa(task.Attempts)
 	}
 	return strconv.Itoa(task.Attempts) + "/" + strconv.Itoa(task.MaxAttempts)
-}
-
-// stateText is a state with its reason.
-func stateText(task *sendoff.Task) string {
-	if task.Reason == "" {
-		return task.State
-	}
-	return task.State + " (" + task.Reason + ")"
-}
-
-// ago is how long ago a time was, or how far ahead it is, short.
-func ago(at time.Time) string {
-	if at.IsZero() {
-		return "-"
-	}
-	d := time.Since(at)
-	if d < 0 {
-		return "in " + short(-d)
-	}
-	return short(d)
-}
-
-func short(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return strconv.FormatInt(d.Milliseconds(), 10) + "ms"
-	case d < 10*time.Second:
-		return d.Round(100 * time.Millisecond).String()
-	case d < time.Hour:
-		return d.Round(time.Second).String()
-	case d < 48*time.Hour:
-		return d.Round(time.Minute).String()[:len(d.Round(time.Minute).String())-2]
-	default:
-		return strconv.Itoa(int(d.Hours()/24)) + "d"
-	}
-}
-
-// clock is a time for people, in their zone, to the millisecond.
-func clock(at time.Time) string {
-	if at.IsZero() {
-		return "-"
-	}
-	return at.Local().Format("2006-01-02 15:04:05.000")
 }

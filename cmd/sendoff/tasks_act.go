@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/sendoff-dev/sendoff"
@@ -45,7 +46,7 @@ func (c *someTasks) act(ctx context.Context, t *terminal, do func(*sendoff.Clien
 	case c.JSON && len(c.IDs) == 1 && err == nil:
 		return t.json(done[0])
 	case c.JSON:
-		return cmpErr(t.json(listOf(done)), err)
+		return cmp.Or(t.json(listOf(done)), err)
 	}
 	for _, task := range done {
 		t.printf("%s  %s\n", task.ID, t.paint(task.State, stateText(task)))
@@ -61,7 +62,7 @@ func (c *tasksDeleteCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	done, err := eachOf(c.IDs, func(id string) (string, error) { return id, client.Delete(ctx, id) })
 	if c.JSON {
-		return cmpErr(t.json(struct {
+		return cmp.Or(t.json(struct {
 			Deleted []string `json:"deleted"`
 		}{append([]string{}, done...)}), err)
 	}

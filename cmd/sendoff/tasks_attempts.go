@@ -3,8 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"strconv"
 
 	"github.com/sendoff-dev/sendoff"
 )
@@ -37,7 +35,7 @@ func (c *tasksAttemptsCmd) Run(ctx context.Context, t *terminal) error {
 	case c.JSON && len(c.IDs) == 1 && err == nil:
 		return t.json(listOf(found[0].Items))
 	case c.JSON:
-		return cmpErr(t.json(listOf(found)), err)
+		return cmp.Or(t.json(listOf(found)), err)
 	}
 	for i, f := range found {
 		if len(c.IDs) > 1 {
@@ -63,28 +61,4 @@ func (c *tasksAttemptsCmd) attempts(ctx context.Context, client *sendoff.Client,
 		}
 		cursor = next
 	}
-}
-
-func printAttempts(t *terminal, attempts []sendoff.Attempt) {
-	rows := make([][]string, 0, len(attempts))
-	for _, a := range attempts {
-		if a.LeftOut > 0 {
-			rows = append(rows, []string{"...", fmt.Sprintf("%d more, not kept", a.LeftOut), "", "", "", "", ""})
-		}
-		status, took := "-", "-"
-		if a.Status != 0 {
-			status = strconv.Itoa(a.Status)
-		}
-		if a.Outcome != "running" {
-			took = short(a.Duration)
-		}
-		if name := a.Headers["Status"]; name != "" && a.Status == 0 {
-			status = oneLine(name, 24) // of a function, in the words of its protocol
-		}
-		rows = append(rows, []string{
-			strconv.Itoa(a.Run), strconv.Itoa(a.Number), a.Outcome, status, clock(a.StartedAt), took,
-			oneLine(cmp.Or(a.Error, a.Body, string(a.Result)), 70),
-		})
-	}
-	t.table([]string{"RUN", "ATTEMPT", "OUTCOME", "STATUS", "STARTED", "TOOK", "ERROR OR ANSWER"}, rows)
 }

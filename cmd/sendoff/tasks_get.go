@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -34,7 +35,7 @@ func (c *tasksGetCmd) Run(ctx context.Context, t *terminal) error {
 		for i, f := range found {
 			tasks[i] = f.task
 		}
-		return cmpErr(t.json(listOf(tasks)), err)
+		return cmp.Or(t.json(listOf(tasks)), err)
 	}
 	for i, f := range found {
 		if i > 0 {
@@ -58,13 +59,6 @@ func (c *tasksGetCmd) get(ctx context.Context, client *sendoff.Client, id string
 	}
 	out.steps, err = lastSteps(ctx, client, id)
 	return out, err
-}
-
-func cmpErr(first, second error) error {
-	if first != nil {
-		return first
-	}
-	return second
 }
 
 func printTask(t *terminal, task *sendoff.Task) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -65,13 +64,6 @@ func stepsOf(ctx context.Context, client *sendoff.Client, id string, newest bool
 	}
 }
 
-func stepTotal(p *sendoff.StepPage) (n int) {
-	for _, count := range p.Counts {
-		n += count
-	}
-	return n
-}
-
 // stepCounts is how many steps there are by their state, as in "3 succeeded, 1 running".
 func stepCounts(p *sendoff.StepPage) string {
 	var parts []string
@@ -97,29 +89,6 @@ func printSteps(t *terminal, steps []sendoff.StepRecord) {
 		rows[i] = []string{oneLine(s.Name, 40), s.State, attempts, clock(s.StartedAt), took, oneLine(stepEnd(s), 70)}
 	}
 	t.table([]string{"STEP", "STATE", "ATTEMPTS", "STARTED", "TOOK", "RESULT OR ERROR"}, rows)
-}
-
-// stepEnd is what a step brought.
-func stepEnd(s *sendoff.StepRecord) string {
-	if s.Error == nil {
-		return string(s.Result)
-	}
-	if s.Error.Type == "" {
-		return s.Error.Message
-	}
-	return s.Error.Type + ": " + s.Error.Message
-}
-
-// shownSteps is how many steps of a function are shown beside other things.
-const shownSteps = 10
-
-// lastSteps returns the newest steps of a function, oldest first.
-func lastSteps(ctx context.Context, client *sendoff.Client, id string) (*sendoff.StepPage, error) {
-	page, err := client.Steps(ctx, id, sendoff.StepFilter{Newest: true, Limit: shownSteps})
-	if err == nil {
-		slices.Reverse(page.Items)
-	}
-	return page, err
 }
 
 // printNewestSteps prints what lastSteps found.

@@ -1,19 +1,13 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"strings"
-	"syscall"
 
 	"github.com/mattn/go-isatty"
-
-	"github.com/sendoff-dev/sendoff"
 )
 
 // terminal is where a command prints. Colour and redrawing are for a terminal
@@ -43,45 +37,6 @@ func (t *terminal) json(v any) error {
 		e.SetIndent("", "  ")
 	}
 	return e.Encode(v)
-}
-
-// report says what went wrong, and what to do about it, and returns the exit code.
-func (t *terminal) report(err error) int {
-	if err == nil {
-		return exitOK
-	}
-	code := exitError
-	if e, ok := errors.AsType[*exit](err); ok {
-		if code = e.code; e.err == nil {
-			return code
-		}
-	}
-	fmt.Fprintf(t.stderr, "sendoff: %s\n", explain(err))
-	return code
-}
-
-// explain adds the fix where the error itself cannot know it.
-func explain(err error) string {
-	if errors.Is(err, context.Canceled) {
-		return "interrupted"
-	}
-	if p, ok := errors.AsType[*sendoff.Problem](err); ok {
-		if p.Status == 401 {
-			return err.Error() + "\nset SENDOFF_API_KEY, or give --api-key"
-		}
-		return err.Error()
-	}
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		server := u.URL
-		if parsed, err := url.Parse(u.URL); err == nil {
-			server = parsed.Scheme + "://" + parsed.Host
-		}
-		if errors.Is(err, syscall.ECONNREFUSED) {
-			return fmt.Sprintf("cannot connect to %s: connection refused\nis the server running? start it with: sendoff serve\nor name another one with --url or SENDOFF_URL", server)
-		}
-		return fmt.Sprintf("cannot reach %s: %s\ncheck --url or SENDOFF_URL", server, u.Err)
-	}
-	return err.Error()
 }
 
 var colours = map[string]string{
@@ -127,24 +82,4 @@ func (t *terminal) row(cells []string, width []int, paint bool) {
 		}
 	}
 	t.printf("%s\n", strings.TrimRight(b.String(), " "))
-}
-
-// oneLine makes a text of others fit into a cell: no control characters, which
-// could steer the terminal, and not longer than limit.
-func oneLine(text string, limit int) string {
-	text = clean(text)
-	if r := []rune(text); len(r) > limit {
-		return string(r[:limit-3]) + "..."
-	}
-	return text
-}
-
-// clean replaces line breaks and control characters.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, text)
 }
