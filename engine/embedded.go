@@ -57,7 +57,7 @@ func (e *Engine) Receive(ctx context.Context, m *sendoffv1.ReceiveRequest) (*sen
 		return nil, fmt.Errorf("dispatch_id: %w", err)
 	}
 	wait := min(max(m.GetWait().AsDuration(), 0), time.Minute)
-	r, err := e.operator.Receive(ctx, store.Held{ID: id, Token: m.GetToken()}, m.GetAfter(), wait)
+	r, err := e.functions.Receive(ctx, store.Held{ID: id, Token: m.GetToken()}, m.GetAfter(), wait)
 	if errors.Is(err, store.ErrLeaseLost) {
 		err = fmt.Errorf("%w: %w", task.ErrStale, err)
 	}

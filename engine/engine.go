@@ -98,8 +98,14 @@ type Unique = accept.Unique
 // Result is what became of a submission.
 type Result = accept.Result
 
-// Operator looks at tasks and queues and steers them.
-type Operator = operate.Operator
+// Tasks looks at tasks and steers them.
+type Tasks = operate.Tasks
+
+// Queues looks at queues and steers them.
+type Queues = operate.Queues
+
+// Functions looks at durable functions and steers them.
+type Functions = operate.Functions
 
 // ErrBusy says that too many submissions wait for their commit; try again.
 var ErrBusy = accept.ErrBusy
@@ -148,7 +154,9 @@ type Engine struct {
 	settler   *settle.Settler
 	scheduler *schedule.Scheduler
 	member    *node.Member
-	operator  *operate.Operator
+	tasks     *operate.Tasks
+	functions *operate.Functions
+	queues    *operate.Queues
 	loops     []*claim.Loop
 
 	unknown func(error)     // logs what went wrong with the database when a client is not told
@@ -187,7 +195,7 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 		e.loop("function", e.cfg.FunctionSlots, e.runner, func(pool string) bool { return pool == task.FunctionPool }),
 		e.loop("local", e.cfg.LocalSlots, e.handlers, e.servesLocal),
 	}
-	e.cfg.Metrics.Watch(func() []telemetry.Depth { return depths(e.operator.StatsWithin(2*time.Second, 5*time.Second)) })
+	e.cfg.Metrics.Watch(func() []telemetry.Depth { return depths(e.queues.StatsWithin(2*time.Second, 5*time.Second)) })
 	return e, nil
 }
 
@@ -218,14 +226,17 @@ func (e *Engine) wirePush() error {
 
 func (e *Engine) wireRooms() {
 	cfg, m := e.cfg, e.cfg.Metrics
-	e.operator = operate.New(operate.Config{
-		Store: e.store, Catalog: e.catalog, Wake: e.wake, ClientKey: accept.ClientIDHash,
+	e.tasks = operate.NewTasks(operate.TasksConfig{
+		Store: e.store, Lanes: e.catalog, Wake: e.wake, ClientKey: accept.ClientIDHash,
 		Stopped: func(id task.ID) { e.stop(id); e.member.Tell(store.Hint{Canceled: []store.Held{{ID: id}}}) },
-		Changed: func() { e.member.Tell(store.Hint{Changed: store.ChangedCatalog}) },
+	})
+	e.functions = operate.NewFunctions(e.store, e.tasks)
+	e.queues = operate.NewQueues(operate.QueuesConfig{
+		Store: e.store, Catalog: e.catalog, Wake: e.wake, Changed: func() { e.member.Tell(store.Hint{Changed: store.ChangedCatalog}) },
 	})
 	e.settler = settle.New(settle.Config{
 		Call: e.prepareCall, Cancel: e.cancelCalls, Restarted: e.cancelStale, Stale: m.Stale,
-		Store: e.store, Wake: e.wake, Due: func(at int64) { e.scheduler.Due(at) }, Ended: e.operator.Ended, Told: e.operator.Told,
+		Store: e.store, Wake: e.wake, Due: func(at int64) { e.scheduler.Due(at) }, Ended: e.tasks.Ended, Told: e.tasks.Told,
 		Settled: m.Settled, Log: cfg.Log,
 	})
 	e.scheduler = schedule.New(schedule.Config{

@@ -54,12 +54,12 @@ func (e *Engine) prepareCall(ctx context.Context, caller *store.Claimed, call *t
 // cancelCalls cancels calls that nobody waits for any more. It takes its time
 // beside the work; when the process ends before, they run to their own end.
 func (e *Engine) cancelCalls(caller *store.Claimed, correlations []uint64, all bool) (done <-chan struct{}) {
-	return e.aside(func(ctx context.Context) error { return e.operator.CancelCalls(ctx, caller.ID, correlations, all) }, "cancel calls")
+	return e.aside(func(ctx context.Context) error { return e.tasks.CancelCalls(ctx, caller.ID, correlations, all) }, "cancel calls")
 }
 
 // cancelStale cancels the calls that a function made before it began again.
 func (e *Engine) cancelStale(caller *store.Claimed) {
-	e.aside(func(ctx context.Context) error { return e.operator.CancelStale(ctx, caller.ID) }, "cancel calls")
+	e.aside(func(ctx context.Context) error { return e.tasks.CancelStale(ctx, caller.ID) }, "cancel calls")
 }
 
 // aside does something that nobody has to wait for, at most a minute long.
@@ -98,17 +98,9 @@ func (e *Engine) Endpoints() []api.Endpoint {
 	return out
 }
 
-// functions is what the API sees of functions.
-type functions struct {
-	*Operator
-	endpoints func() []api.Endpoint
-}
-
-func (f functions) Endpoints() []api.Endpoint { return f.endpoints() }
-
 func (e *Engine) dispatchDoor() dispatchapi.Config {
 	cfg := dispatchapi.Config{
-		Submit: e, Tasks: e.operator, Signals: e.operator, Journals: e.store, Receive: e.Receive, Bridge: e.runner.Hub(),
+		Submit: e, Tasks: e.tasks, Signals: e.functions, Journals: e.store, Receive: e.Receive, Bridge: e.runner.Hub(),
 		Embedded: e.embeds, Unknown: e.unknown,
 	}
 	if e.keys != nil {

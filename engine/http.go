@@ -28,7 +28,10 @@ type HandlerConfig struct {
 // /.well-known/sendoff-keys. Mount it at the root of a server, or of a host.
 func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 	mux := http.NewServeMux()
-	api.Mount(mux, api.Config{Submit: e, Tasks: e.operator, Steer: e.operator, Queues: e.operator, Functions: functions{e.operator, e.Endpoints}, Version: e.cfg.Version, Unknown: e.unknown})
+	api.Mount(mux, api.Config{
+		Submit: e, Tasks: e.tasks, Steer: e.tasks, Queues: e.queues, Functions: e.functions,
+		Endpoints: e.Endpoints, Nodes: e.store.Nodes, Version: e.cfg.Version, Unknown: e.unknown,
+	})
 	dispatchr.Mount(mux, e, e.unknown)
 	dispatchapi.Mount(mux, e.dispatchDoor())
 	mux.Handle("GET /metrics", promhttp.HandlerFor(e.cfg.Metrics.Registry, promhttp.HandlerOpts{}))

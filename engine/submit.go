@@ -52,10 +52,13 @@ func (e *Engine) Prepare(ctx context.Context, s Submission) (store.NewTask, erro
 func (e *Engine) Woken(woken []store.Woken) { e.wake(woken) }
 
 // Tasks looks at tasks and steers them.
-func (e *Engine) Tasks() *Operator { return e.operator }
+func (e *Engine) Tasks() *Tasks { return e.tasks }
 
 // Queues looks at queues and steers them.
-func (e *Engine) Queues() *Operator { return e.operator }
+func (e *Engine) Queues() *Queues { return e.queues }
+
+// Functions looks at durable functions and steers them.
+func (e *Engine) Functions() *Functions { return e.functions }
 
 // Metrics returns the instruments of the engine.
 func (e *Engine) Metrics() *Metrics { return e.cfg.Metrics }

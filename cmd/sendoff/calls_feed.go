@@ -68,7 +68,7 @@ func (f *feed) resume(ctx context.Context) error {
 }
 
 func (f *feed) takeTree(ctx context.Context, root task.ID) {
-	tree, err := f.engine.Tasks().Tree(ctx, root.String())
+	tree, err := f.engine.Functions().Tree(ctx, root.String())
 	if err != nil {
 		return // it is shown without its callers
 	}
@@ -142,7 +142,7 @@ func (f *feed) refresh(ctx context.Context) error {
 		}
 	}
 	for batch := range slices.Chunk(ids, feedBatch) {
-		tasks, err := f.engine.Rows(ctx, batch)
+		tasks, err := f.engine.Tasks().Rows(ctx, batch)
 		if err != nil {
 			return err
 		}

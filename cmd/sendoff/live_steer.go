@@ -64,7 +64,7 @@ func (v *liveView) cancel() {
 		v.said = clean(c.name) + " has ended: there is nothing to cancel"
 	default:
 		v.ask = &question{"cancel " + clean(c.name) + " with the calls made for it?", func() {
-			v.steer("canceled", c, (*engine.Operator).Cancel)
+			v.steer("canceled", c, (*engine.Tasks).Cancel)
 		}}
 	}
 }
@@ -76,16 +76,16 @@ func (v *liveView) again() {
 	switch {
 	case c == nil:
 	case c.final():
-		v.steer("begins again:", c, (*engine.Operator).Retry)
+		v.steer("begins again:", c, (*engine.Tasks).Retry)
 	case c.state == "running":
 		v.said = clean(c.name) + " is running: there is nothing to try again"
 	default:
-		v.steer("goes on now:", c, (*engine.Operator).RunNow)
+		v.steer("goes on now:", c, (*engine.Tasks).RunNow)
 	}
 }
 
 // steer does something with a call and says what came of it.
-func (v *liveView) steer(done string, c *call, do func(*engine.Operator, context.Context, string) (engine.Task, error)) {
+func (v *liveView) steer(done string, c *call, do func(*engine.Tasks, context.Context, string) (engine.Task, error)) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if _, err := do(v.feed.engine.Tasks(), ctx, c.id); err != nil {

@@ -27,8 +27,8 @@ const (
 
 // Result returns what the last attempt of a task brought back; nil when it was
 // nothing.
-func (o *Operator) Result(ctx context.Context, id task.ID) ([]byte, error) {
-	last, err := o.cfg.Store.LastAttempt(ctx, id)
+func (ts *Tasks) Result(ctx context.Context, id task.ID) ([]byte, error) {
+	last, err := ts.cfg.Store.LastAttempt(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -38,19 +38,19 @@ func (o *Operator) Result(ctx context.Context, id task.ID) ([]byte, error) {
 // Attempts returns a page of the attempts of a task that are kept: at most limit
 // of them, 0 = 100, the most. The one under way, and a success that brought
 // nothing back, are read from the task itself. store.ErrNotFound, ErrBadCursor.
-func (o *Operator) Attempts(ctx context.Context, id, cursor string, limit int) (AttemptPage, error) {
+func (ts *Tasks) Attempts(ctx context.Context, id, cursor string, limit int) (AttemptPage, error) {
 	after, err := attemptAfter(cursor)
 	if err != nil {
 		return AttemptPage{}, err
 	}
-	t, err := o.Get(ctx, id)
+	t, err := ts.Get(ctx, id)
 	if err != nil {
 		return AttemptPage{}, err
 	}
 	if limit <= 0 {
 		limit = maxAttempts
 	}
-	rows, more, err := o.cfg.Store.Attempts(ctx, t.ID, after, min(limit, maxAttempts), maxAttemptBytes)
+	rows, more, err := ts.cfg.Store.Attempts(ctx, t.ID, after, min(limit, maxAttempts), maxAttemptBytes)
 	page := AttemptPage{Task: t, Items: rows}
 	last := after
 	if n := len(rows); n > 0 {

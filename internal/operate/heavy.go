@@ -14,19 +14,22 @@ const (
 	heavyPatience = 2 * time.Second // of those that wait for their turn
 )
 
-// heavy waits for the turn of what reads many rows, and returns what ends it.
+// heavy has a place for each listing that reads many rows and is under way.
+type heavy chan struct{}
+
+// begin waits for the turn of what reads many rows, and returns what ends it.
 // ErrBusy when it does not come soon.
-func (o *Operator) heavy(ctx context.Context) (func(), error) {
-	end := func() { <-o.turns }
+func (h heavy) begin(ctx context.Context) (end func(), err error) {
+	end = func() { <-h }
 	select {
-	case o.turns <- struct{}{}:
+	case h <- struct{}{}:
 		return end, nil
 	default:
 	}
 	patience := time.NewTimer(heavyPatience)
 	defer patience.Stop()
 	select {
-	case o.turns <- struct{}{}:
+	case h <- struct{}{}:
 		return end, nil
 	case <-patience.C:
 		return nil, ErrBusy

@@ -49,13 +49,13 @@ var ErrOtherJournal = errors.New("the function has begun a new journal since the
 
 // List returns a page of tasks. ErrBadCursor, ErrBusy, store.ErrNotFound for the
 // root; an unknown queue has no tasks.
-func (o *Operator) List(ctx context.Context, f Filter) (Page, error) {
-	q, err := o.query(ctx, &f)
+func (ts *Tasks) List(ctx context.Context, f Filter) (Page, error) {
+	q, err := ts.query(ctx, &f)
 	if err != nil || q.Lanes != nil && len(q.Lanes) == 0 {
 		return Page{}, err
 	}
 	if f.filtersRows() || len(f.States) > 0 { // it may look at many rows for few
-		done, err := o.heavy(ctx)
+		done, err := ts.heavy.begin(ctx)
 		if err != nil {
 			return Page{}, err
 		}
@@ -63,13 +63,13 @@ func (o *Operator) List(ctx context.Context, f Filter) (Page, error) {
 	}
 	var page Page
 	for looked := 0; ; {
-		rows, next, err := o.cfg.Store.List(ctx, q)
+		rows, next, err := ts.cfg.Store.List(ctx, q)
 		if err != nil {
 			return Page{}, err
 		}
 		looked += max(len(rows), q.Limit)
 		for _, row := range rows {
-			t := o.view(row)
+			t := view(row, ts.cfg.Lanes)
 			if !f.matches(&t) {
 				continue
 			}
@@ -90,7 +90,7 @@ func (o *Operator) List(ctx context.Context, f Filter) (Page, error) {
 	}
 }
 
-func (o *Operator) query(ctx context.Context, f *Filter) (store.Query, error) {
+func (ts *Tasks) query(ctx context.Context, f *Filter) (store.Query, error) {
 	if f.Limit <= 0 {
 		f.Limit = 50
 	}
@@ -100,18 +100,18 @@ func (o *Operator) query(ctx context.Context, f *Filter) (store.Query, error) {
 		q.Limit = maxPage
 	}
 	if f.Root != "" {
-		root, err := o.Resolve(ctx, f.Root)
+		root, err := ts.Resolve(ctx, f.Root)
 		if err != nil {
 			return q, err
 		}
 		q.Root = root
 	}
 	if f.Queue != "" {
-		if q.Lanes = o.lanesOf(f.Queue); len(q.Lanes) == 0 { // another node may know it
-			if err := o.cfg.Catalog.Refresh(ctx); err != nil {
+		if q.Lanes = lanesOf(ts.cfg.Lanes.Lanes, f.Queue); len(q.Lanes) == 0 { // another node may know it
+			if err := ts.cfg.Lanes.Refresh(ctx); err != nil {
 				return q, err
 			}
-			q.Lanes = o.lanesOf(f.Queue)
+			q.Lanes = lanesOf(ts.cfg.Lanes.Lanes, f.Queue)
 		}
 	}
 	if !f.CreatedAfter.IsZero() {
@@ -131,9 +131,9 @@ func (o *Operator) query(ctx context.Context, f *Filter) (store.Query, error) {
 }
 
 // lanesOf lists the lanes of a queue, as far as they are known; never nil.
-func (o *Operator) lanesOf(queue string) []int32 {
+func lanesOf(lanes func(match func(store.Lane) bool) []store.Lane, queue string) []int32 {
 	ids := []int32{}
-	for _, l := range o.cfg.Catalog.Lanes(func(l store.Lane) bool { return l.Queue == queue }) {
+	for _, l := range lanes(func(l store.Lane) bool { return l.Queue == queue }) {
 		ids = append(ids, l.ID)
 	}
 	return ids

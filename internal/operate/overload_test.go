@@ -76,20 +76,20 @@ func TestTheLookingEndsWithTheWaiting(t *testing.T) {
 
 func TestListingsTakeTurnsAndSayWhenTheyCannot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := &Operator{turns: make(chan struct{}, heavyAtATime)}
+		turns := make(heavy, heavyAtATime)
 		var done []func()
 		for range heavyAtATime {
-			end, err := o.heavy(t.Context())
+			end, err := turns.begin(t.Context())
 			require.NoError(t, err)
 			done = append(done, end)
 		}
-		_, err := o.heavy(t.Context())
+		_, err := turns.begin(t.Context())
 		require.ErrorIs(t, err, ErrBusy, "nobody ended in time")
 		go func() {
 			time.Sleep(time.Second)
 			done[0]()
 		}()
-		end, err := o.heavy(t.Context())
+		end, err := turns.begin(t.Context())
 		require.NoError(t, err, "a turn came within the patience")
 		end()
 		for _, end := range done[1:] {

@@ -8,6 +8,46 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
+// QueueStore is what Queues needs of a database.
+type QueueStore interface {
+	SetPaused(ctx context.Context, queue int32, paused bool) ([]store.Woken, error)
+	Forget(ctx context.Context, queue int32) error
+	Purge(ctx context.Context, lanes []int32, limit int) (int, []store.Woken, error)
+	Stats(ctx context.Context) ([]store.LaneStats, error)
+	Now() int64
+}
+
+// Catalog is what operating on queues needs to know of names.
+type Catalog interface {
+	ByID(lane int32) store.Lane
+	Lanes(match func(store.Lane) bool) []store.Lane
+	Queue(name string) (store.Queue, bool)
+	Queues() []store.Queue
+	SetPaused(queue string, paused bool)
+	Refresh(ctx context.Context) error
+}
+
+// QueuesConfig is the Config of Queues. All fields are required.
+type QueuesConfig struct {
+	Store   QueueStore
+	Catalog Catalog
+	Wake    func([]store.Woken)
+	Changed func() // queues changed: tell the other nodes
+}
+
+// Queues looks at queues, measures and steers them. Safe for concurrent use.
+type Queues struct {
+	cfg    QueuesConfig
+	depths shared[[]store.LaneStats]
+}
+
+// NewQueues returns a Queues.
+func NewQueues(cfg QueuesConfig) *Queues {
+	q := &Queues{cfg: cfg}
+	q.depths.read = cfg.Store.Stats
+	return q
+}
+
 // Queue is a queue as it is shown.
 type Queue struct {
 	Name      string
@@ -15,31 +55,31 @@ type Queue struct {
 	CreatedAt int64
 }
 
-// Queues lists all queues by name.
-func (o *Operator) Queues(ctx context.Context) ([]Queue, error) {
-	if err := o.cfg.Catalog.Refresh(ctx); err != nil {
+// List lists all queues by name.
+func (qs *Queues) List(ctx context.Context) ([]Queue, error) {
+	if err := qs.cfg.Catalog.Refresh(ctx); err != nil {
 		return nil, err
 	}
 	var out []Queue
-	for _, q := range o.cfg.Catalog.Queues() {
+	for _, q := range qs.cfg.Catalog.Queues() {
 		out = append(out, Queue{q.Name, q.Paused, q.CreatedAt})
 	}
 	return out, nil
 }
 
-// Queue returns one queue. store.ErrNotFound.
-func (o *Operator) Queue(ctx context.Context, name string) (Queue, error) {
-	q, err := o.queue(ctx, name)
+// Get returns one queue. store.ErrNotFound.
+func (qs *Queues) Get(ctx context.Context, name string) (Queue, error) {
+	q, err := qs.queue(ctx, name)
 	return Queue{q.Name, q.Paused, q.CreatedAt}, err
 }
 
 // queue reads all queues anew: another node may have made, deleted or paused this
 // one since our copy was read.
-func (o *Operator) queue(ctx context.Context, name string) (store.Queue, error) {
-	if err := o.cfg.Catalog.Refresh(ctx); err != nil {
+func (qs *Queues) queue(ctx context.Context, name string) (store.Queue, error) {
+	if err := qs.cfg.Catalog.Refresh(ctx); err != nil {
 		return store.Queue{}, err
 	}
-	q, ok := o.cfg.Catalog.Queue(name)
+	q, ok := qs.cfg.Catalog.Queue(name)
 	if !ok {
 		return q, unknownQueue(name)
 	}
@@ -48,54 +88,60 @@ func (o *Operator) queue(ctx context.Context, name string) (store.Queue, error) 
 
 // SetPaused pauses or resumes a queue, from its return on and on all nodes.
 // Attempts under way go on. store.ErrNotFound.
-func (o *Operator) SetPaused(ctx context.Context, name string, paused bool) (Queue, error) {
-	q, err := o.queue(ctx, name)
+func (qs *Queues) SetPaused(ctx context.Context, name string, paused bool) (Queue, error) {
+	q, err := qs.queue(ctx, name)
 	if err != nil {
 		return Queue{}, err
 	}
-	woken, err := o.cfg.Store.SetPaused(ctx, q.ID, paused)
+	woken, err := qs.cfg.Store.SetPaused(ctx, q.ID, paused)
 	if err != nil {
 		return Queue{}, err
 	}
-	o.cfg.Catalog.SetPaused(name, paused)
-	o.cfg.Changed()
-	o.wake(woken)
+	qs.cfg.Catalog.SetPaused(name, paused)
+	qs.cfg.Changed()
+	if len(woken) > 0 {
+		qs.cfg.Wake(woken)
+	}
 	return Queue{name, paused, q.CreatedAt}, nil
 }
 
 // ErrKeepsName says that a queue cannot be deleted.
 var ErrKeepsName = fmt.Errorf("the queue %q cannot be deleted: tasks without a queue go there", task.DefaultQueue)
 
-// DeleteQueue forgets a queue: its name is free again, and tasks of it that have
+// Delete forgets a queue: its name is free again, and tasks of it that have
 // ended keep it. store.ErrNotFound, store.ErrQueueNotEmpty, ErrKeepsName.
-func (o *Operator) DeleteQueue(ctx context.Context, name string) error {
+func (qs *Queues) Delete(ctx context.Context, name string) error {
 	if name == task.DefaultQueue {
 		return ErrKeepsName
 	}
-	q, err := o.queue(ctx, name)
+	q, err := qs.queue(ctx, name)
 	if err != nil {
 		return err
 	}
-	if err := o.cfg.Store.Forget(ctx, q.ID); err != nil {
+	if err := qs.cfg.Store.Forget(ctx, q.ID); err != nil {
 		return fmt.Errorf("queue %q: %w", name, err)
 	}
-	o.cfg.Changed()
-	return o.cfg.Catalog.Refresh(ctx)
+	qs.cfg.Changed()
+	return qs.cfg.Catalog.Refresh(ctx)
 }
 
 // Purge cancels what waits in a queue, ready or scheduled, and returns how many
 // tasks it were. Running ones go on. store.ErrNotFound.
-func (o *Operator) Purge(ctx context.Context, name string) (int, error) {
-	if _, err := o.queue(ctx, name); err != nil {
+func (qs *Queues) Purge(ctx context.Context, name string) (int, error) {
+	if _, err := qs.queue(ctx, name); err != nil {
 		return 0, err
 	}
-	lanes := o.lanesOf(name)
+	lanes := lanesOf(qs.cfg.Catalog.Lanes, name)
 	const batch = 1000
 	for total := 0; ; {
-		n, woken, err := o.cfg.Store.Purge(ctx, lanes, batch)
-		o.wake(woken)
+		n, woken, err := qs.cfg.Store.Purge(ctx, lanes, batch)
+		if len(woken) > 0 {
+			qs.cfg.Wake(woken)
+		}
 		if total += n; err != nil || n < batch {
 			return total, err
 		}
 	}
 }
+
+func unknownQueue(name string) error { return fmt.Errorf("queue %q: %w", name, store.ErrNotFound) }

@@ -19,13 +19,13 @@ const maxReceived = 15_000_000
 // Receive returns the messages behind the one with the number after to a function
 // that is running under a token, as soon as there are some, and none after the given
 // time or when ctx ends. store.ErrLeaseLost when the attempt is over.
-func (o *Operator) Receive(ctx context.Context, run store.Held, after int64, atMost time.Duration) (store.Resumption, error) {
-	told, stop := o.ends.watch(run.ID)
+func (f *Functions) Receive(ctx context.Context, run store.Held, after int64, atMost time.Duration) (store.Resumption, error) {
+	told, stop := f.tasks.ends.watch(run.ID)
 	defer stop()
 	deadline := time.NewTimer(atMost)
 	defer deadline.Stop()
 	for {
-		r, err := o.receive(ctx, run, after)
+		r, err := f.receive(ctx, run, after)
 		if ctx.Err() != nil {
 			return store.Resumption{}, nil
 		}
@@ -45,17 +45,14 @@ func (o *Operator) Receive(ctx context.Context, run store.Held, after int64, atM
 
 // receive looks whether the attempt goes on when it has read the messages: then they
 // were there for it, for only its end uses messages up.
-func (o *Operator) receive(ctx context.Context, run store.Held, after int64) (store.Resumption, error) {
-	r, err := o.cfg.Store.Resume(ctx, run.ID, after, task.MaxResults, maxReceived)
+func (f *Functions) receive(ctx context.Context, run store.Held, after int64) (store.Resumption, error) {
+	r, err := f.store.Resume(ctx, run.ID, after, task.MaxResults, maxReceived)
 	if err != nil {
 		return r, err
 	}
-	lost, err := o.cfg.Store.Lost(ctx, []store.Held{run})
+	lost, err := f.store.Lost(ctx, []store.Held{run})
 	if err == nil && len(lost) > 0 {
 		err = fmt.Errorf("task %s: %w", run.ID, store.ErrLeaseLost)
 	}
 	return r, err
 }
-
-// Told wakes a function that is running: it has a message.
-func (o *Operator) Told(id task.ID) { o.ends.tell(id) }

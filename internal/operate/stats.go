@@ -21,11 +21,11 @@ type QueueStats struct {
 }
 
 // Stats returns the depth of one queue; see AllStats. store.ErrNotFound.
-func (o *Operator) Stats(ctx context.Context, name string) (QueueStats, error) {
-	if _, err := o.queue(ctx, name); err != nil {
+func (qs *Queues) Stats(ctx context.Context, name string) (QueueStats, error) {
+	if _, err := qs.queue(ctx, name); err != nil {
 		return QueueStats{}, err
 	}
-	all, err := o.AllStats(ctx)
+	all, err := qs.AllStats(ctx)
 	for _, s := range all {
 		if s.Queue == name {
 			return s, err
@@ -38,37 +38,37 @@ func (o *Operator) Stats(ctx context.Context, name string) (QueueStats, error) {
 // share one count at a time. What it finds is as of the call; when a count takes
 // more than 50 ms, it is used again for 20 times as long.
 // context.DeadlineExceeded when it takes more than 10 s.
-func (o *Operator) AllStats(ctx context.Context) ([]QueueStats, error) {
-	lanes, err := o.depths.get(ctx, 0)
+func (qs *Queues) AllStats(ctx context.Context) ([]QueueStats, error) {
+	lanes, err := qs.depths.get(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
-	return o.statsOf(lanes), nil
+	return qs.statsOf(lanes), nil
 }
 
 // StatsWithin is AllStats for those who cannot wait long and take what is up to
 // maxAge old: after wait it returns what was counted last, however old that is,
 // and the count goes on.
-func (o *Operator) StatsWithin(wait, maxAge time.Duration) []QueueStats {
+func (qs *Queues) StatsWithin(wait, maxAge time.Duration) []QueueStats {
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
-	if lanes, err := o.depths.get(ctx, maxAge); err == nil {
-		return o.statsOf(lanes)
+	if lanes, err := qs.depths.get(ctx, maxAge); err == nil {
+		return qs.statsOf(lanes)
 	}
-	return o.statsOf(o.depths.latest())
+	return qs.statsOf(qs.depths.latest())
 }
 
-func (o *Operator) statsOf(lanes []store.LaneStats) []QueueStats {
-	queues := o.cfg.Catalog.Queues()
+func (qs *Queues) statsOf(lanes []store.LaneStats) []QueueStats {
+	queues := qs.cfg.Catalog.Queues()
 	out := make([]QueueStats, len(queues))
 	index := map[string]*QueueStats{}
 	for i, q := range queues {
 		out[i] = QueueStats{Queue: q.Name, Paused: q.Paused}
 		index[q.Name] = &out[i]
 	}
-	now := o.cfg.Store.Now()
+	now := qs.cfg.Store.Now()
 	for _, l := range lanes {
-		if s := index[o.cfg.Catalog.ByID(l.Lane).Queue]; s != nil {
+		if s := index[qs.cfg.Catalog.ByID(l.Lane).Queue]; s != nil {
 			s.add(l, now)
 		}
 	}

@@ -54,8 +54,8 @@ const stepReaders = 4
 // Steps returns steps of a durable function, from its journal. Functions whose
 // SDK keeps no journal have none; the note says so. store.ErrNotFound,
 // store.ErrNotFunction, ErrBadCursor.
-func (o *Operator) Steps(ctx context.Context, id string, q StepQuery) (StepPage, error) {
-	t, err := o.Get(ctx, id)
+func (f *Functions) Steps(ctx context.Context, id string, q StepQuery) (StepPage, error) {
+	t, err := f.tasks.Get(ctx, id)
 	if err != nil {
 		return StepPage{}, err
 	}
@@ -63,12 +63,12 @@ func (o *Operator) Steps(ctx context.Context, id string, q StepQuery) (StepPage,
 		return StepPage{}, named(id, store.ErrNotFunction)
 	}
 	select {
-	case o.reading <- struct{}{}:
-		defer func() { <-o.reading }()
+	case f.reading <- struct{}{}:
+		defer func() { <-f.reading }()
 	case <-ctx.Done():
 		return StepPage{}, ctx.Err()
 	}
-	segments, err := o.cfg.Store.Journal(ctx, t.ID)
+	segments, err := f.store.Journal(ctx, t.ID)
 	if err != nil {
 		return StepPage{}, err
 	}

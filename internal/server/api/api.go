@@ -31,7 +31,6 @@ type Viewer interface {
 	Attempts(ctx context.Context, id, cursor string, limit int) (operate.AttemptPage, error)
 	Payload(ctx context.Context, id task.ID) ([]byte, error)
 	Result(ctx context.Context, id task.ID) ([]byte, error)
-	Nodes(ctx context.Context) ([]store.Node, error)
 }
 
 // Steerer changes what becomes of tasks.
@@ -45,10 +44,10 @@ type Steerer interface {
 
 // Queues looks at queues and steers them.
 type Queues interface {
-	Queues(ctx context.Context) ([]operate.Queue, error)
-	Queue(ctx context.Context, name string) (operate.Queue, error)
+	List(ctx context.Context) ([]operate.Queue, error)
+	Get(ctx context.Context, name string) (operate.Queue, error)
 	SetPaused(ctx context.Context, name string, paused bool) (operate.Queue, error)
-	DeleteQueue(ctx context.Context, name string) error
+	Delete(ctx context.Context, name string) error
 	Purge(ctx context.Context, name string) (int, error)
 	Stats(ctx context.Context, name string) (operate.QueueStats, error)
 }
@@ -60,6 +59,8 @@ type Config struct {
 	Steer     Steerer
 	Queues    Queues
 	Functions Functions
+	Endpoints func() []Endpoint // the apps of functions that this node has called
+	Nodes     func(ctx context.Context) ([]store.Node, error)
 	Version   string
 	Unknown   func(error) // gets what went wrong with the database when a client is answered 503; nil = nobody
 }

@@ -28,7 +28,6 @@ type Functions interface {
 	Steps(ctx context.Context, id string, q operate.StepQuery) (operate.StepPage, error)
 	Restart(ctx context.Context, id string) (operate.Task, error)
 	Signal(ctx context.Context, id, name string, value []byte) error
-	Endpoints() []Endpoint
 }
 
 // Endpoint is an app that serves functions, as this node knows it.
@@ -111,7 +110,7 @@ func mountFunctions(api huma.API, cfg Config) {
 		})
 	get(api, "/v1/endpoints", "list-endpoints", "List the endpoints of functions that this node has called", func(context.Context, *struct{}) (*endpointsReply, error) {
 		out := &endpointsReply{}
-		out.Body.Items = cfg.Functions.Endpoints()
+		out.Body.Items = cfg.Endpoints()
 		return out, nil
 	})
 }

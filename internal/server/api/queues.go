@@ -41,7 +41,7 @@ func queueView(q operate.Queue) Queue { return Queue{q.Name, q.Paused, timeText(
 
 func mountQueues(api huma.API, cfg Config) {
 	get(api, "/v1/queues", "list-queues", "List queues by name", func(ctx context.Context, _ *struct{}) (*queuesReply, error) {
-		queues, err := cfg.Queues.Queues(ctx)
+		queues, err := cfg.Queues.List(ctx)
 		if err != nil {
 			return nil, problemOf(err)
 		}
@@ -53,7 +53,7 @@ func mountQueues(api huma.API, cfg Config) {
 		return out, nil
 	})
 	get(api, "/v1/queues/{name}", "get-queue", "Get a queue", func(ctx context.Context, in *queueInput) (*queueReply, error) {
-		q, err := cfg.Queues.Queue(ctx, in.Name)
+		q, err := cfg.Queues.Get(ctx, in.Name)
 		return queueAnswer(q, err)
 	})
 	get(api, "/v1/queues/{name}/stats", "get-queue-stats", "Get the depth of a queue by state", func(ctx context.Context, in *queueInput) (*statsReply, error) {
@@ -77,7 +77,7 @@ func mountQueues(api huma.API, cfg Config) {
 		})
 	huma.Register(api, operation(http.MethodDelete, "/v1/queues/{name}", "delete-queue", "Forget a queue in which everything has ended", http.StatusNoContent),
 		func(ctx context.Context, in *queueInput) (*struct{}, error) {
-			if err := cfg.Queues.DeleteQueue(ctx, in.Name); err != nil {
+			if err := cfg.Queues.Delete(ctx, in.Name); err != nil {
 				return nil, problemOf(err)
 			}
 			return nil, nil
@@ -103,7 +103,7 @@ func queueAnswer(q operate.Queue, err error) (*queueReply, error) {
 }
 
 func nodes(ctx context.Context, cfg Config) (*nodesReply, error) {
-	all, err := cfg.Tasks.Nodes(ctx)
+	all, err := cfg.Nodes(ctx)
 	if err != nil {
 		return nil, problemOf(err)
 	}
