@@ -3,10 +3,15 @@ package sendoff_test
 import (
 	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"maps"
+	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -297,4 +302,53 @@ func TestArchitectureFindsDeadPatterns(t *testing.T) {
 	require.Equal(t, []string{"gone", "gone/..."}, unmatched([]rule{
 		{who: []string{"task", "gone/..."}, except: []string{"gone"}, never: []string{"!std"}, but: []string{"example.com/..."}},
 	}, there))
+}
+
+// TestARoleOfTheStoreHasTheSameFileEverywhere says that what a store promises, what
+// both floors do for it, and what the oracle takes it for, stand in files of one name.
+func TestARoleOfTheStoreHasTheSameFileEverywhere(t *testing.T) {
+	roles := rolesOf(t, "store", "Store")
+	require.Contains(t, roles, "Claimer")
+	for role, file := range roles {
+		for _, where := range []string{"store/sqlite/" + file, "store/postgres/" + file, "store/storetest/oracle_" + file} {
+			text, err := os.ReadFile(where)
+			require.NoError(t, err, "%s is in store/%s, and what is done for it in files of that name", role, file)
+			require.Regexp(t, `(?m)^func \(\w+ \*(Store|Oracle)\) `, string(text), "%s has nothing that %s promises", where, role)
+		}
+	}
+}
+
+// rolesOf are the interfaces that an interface of a package is made of, with the
+// files that declare them.
+func rolesOf(t *testing.T, dir, face string) map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	require.NoError(t, err)
+	file, embedded := map[string]string{}, []string(nil)
+	for _, path := range paths {
+		parsed, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok {
+				return true
+			}
+			it, ok := spec.Type.(*ast.InterfaceType)
+			if !ok {
+				return true
+			}
+			file[spec.Name.Name] = filepath.Base(path)
+			for _, f := range it.Methods.List {
+				if id, ok := f.Type.(*ast.Ident); ok && spec.Name.Name == face {
+					embedded = append(embedded, id.Name)
+				}
+			}
+			return false
+		})
+	}
+	roles := map[string]string{}
+	for _, name := range embedded {
+		roles[name] = file[name]
+	}
+	return roles
 }

@@ -118,3 +118,15 @@ func (c *hotCall) inOrder() {
 		c.batch.Tasks = append(c.batch.Tasks, c.got[i].Claimed)
 	}
 }
+
+// Probe looks for an entry in a window of positions; see store.Claimer.
+func (s *Store) Probe(ctx context.Context, lane int32, priority int16, from, to int64) (position int64, found bool, err error) {
+	err = s.read(ctx, query(pins), query(probeSQL).i4(lane).i2(priority).i8(from).i8(to).
+		rows(func(r *wireRow) { position, found = r.i8(), true }))
+	if err != nil {
+		return 0, false, fmt.Errorf("probe: %w", err)
+	}
+	return position, found, nil
+}
+
+const probeSQL = `select pos from sendoff.ready where lane = $1 and prio = $2 and pos >= $3 and pos < $4 order by pos limit 1`

@@ -35,9 +35,6 @@ where t.id = w.id and t.state = w.state returning t.id`).
 	return q
 }
 
-// errRace says that a task changed between looking at it and changing it.
-var errRace = errors.New("the task changes all the time")
-
 // operate looks at a task and lets step change what it saw. step returns
 // errRace when the task was not like that any more, and is then called again.
 func (s *Store) operate(ctx context.Context, verb string, id task.ID, step func(context.Context, *store.Row) error) error {

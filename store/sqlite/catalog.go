@@ -92,15 +92,6 @@ func (s *Store) Forget(ctx context.Context, queue int32) error {
 	})
 }
 
-// one reads a single row.
-func (w *writer) one(query string, args []any, dest ...any) error {
-	s, err := w.stmt(query) //nolint:sqlclosecheck // kept by the writer
-	if err != nil {
-		return err
-	}
-	return s.QueryRowContext(background, args...).Scan(dest...)
-}
-
 // Lanes implements store.Catalog.
 func (s *Store) Lanes(ctx context.Context) ([]store.Lane, error) {
 	return readAll(ctx, s, scanLaneRow, selectLane+`order by l.id`)
@@ -141,18 +132,4 @@ func orNotFound(err error, n int64) error {
 		return store.ErrNotFound
 	}
 	return err
-}
-
-func readAll[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := s.read.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, s.translate(err)
-	}
-	var out []T
-	err = each(rows, func(r *sql.Rows) error {
-		v, err := scan(r)
-		out = append(out, v)
-		return err
-	})
-	return out, s.translate(err)
 }

@@ -121,10 +121,6 @@ func scanClaimed(r *sql.Rows, c *store.Claimed) error {
 	return err
 }
 
-func (w *writer) pushDead(lane int32, at int64, id task.ID) error {
-	return w.exec(`insert into dead (lane, at, id) values (?,?,?)`, lane, at, id[:])
-}
-
 // Probe implements store.Claimer.
 func (s *Store) Probe(ctx context.Context, lane int32, priority int16, from, to int64) (int64, bool, error) {
 	var pos int64

@@ -47,49 +47,6 @@ func (w *writer) insert(tasks []store.NewTask, atomic bool, k *woken) ([]store.I
 	return out, nil
 }
 
-// resolve asks the keys of the tasks, if they have any.
-func (w *writer) resolve(tasks []store.NewTask, atomic bool) ([]store.Verdict, error) {
-	r := store.Resolver{Now: w.now, Taken: map[store.KeyName]*store.Taken{}, There: map[task.ID]bool{}}
-	for i := range tasks {
-		if len(tasks[i].Keys) == 0 {
-			continue // the insert itself finds out
-		}
-		at, err := w.createdAt(tasks[i].ID)
-		if err != nil {
-			return nil, err
-		}
-		r.There[tasks[i].ID] = at != 0
-		for _, key := range tasks[i].Keys {
-			if err := w.lookUp(key.Name(), r.Taken); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return r.Batch(tasks, atomic), nil
-}
-
-func (w *writer) lookUp(name store.KeyName, taken map[store.KeyName]*store.Taken) error {
-	if taken[name] != nil {
-		return nil
-	}
-	var t store.Taken
-	e := &t.Entry
-	e.Namespace, e.Kind, e.Hash = name.Namespace, name.Kind, name.Hash
-	var body, id []byte
-	err := w.one(`select k.body, k.task, k.until, k.while_open, coalesce(t.state, 0), coalesce(t.kind, 0) from key k left join task t on t.id = k.task
-		where k.ns = ? and k.kind = ? and k.hash = ?`,
-		[]any{name.Namespace, int64(name.Kind), name.Hash[:]}, &body, &id, &e.Until, &e.WhileOpen, &t.State, &t.Kind)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
-	}
-	if err == nil {
-		copy(e.Body[:], body)
-		copy(e.Task[:], id)
-		taken[name] = &t
-	}
-	return err
-}
-
 func (w *writer) createdAt(id task.ID) (at int64, err error) {
 	err = w.one(`select created_at from task where id = ?`, []any{id[:]}, &at)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -178,27 +135,6 @@ func (w *writer) pushReady(lane int32, prio int16, pos int64, id task.ID, k *wok
 // pushTimer lists a task that waits for a time, in the state that it has.
 func (w *writer) pushTimer(at int64, id task.ID, lane int32, state task.State) error {
 	return w.exec(`insert into timer (at, id, lane, kind) values (?,?,?,?)`, at, id[:], lane, int64(state))
-}
-
-// insertKeys writes keys that belong to a task from now on.
-func (w *writer) insertKeys(keys []store.Key, id task.ID) error {
-	entries := make([]store.KeyEntry, len(keys))
-	for i, key := range keys {
-		entries[i] = store.KeyEntryFor(key, id, w.now)
-	}
-	return w.writeKeys(entries)
-}
-
-func (w *writer) writeKeys(entries []store.KeyEntry) error {
-	for _, e := range entries {
-		err := w.exec(`insert into key (ns, kind, hash, body, task, until, while_open) values (?,?,?,?,?,?,?)
-			on conflict (ns, kind, hash) do update set body = excluded.body, task = excluded.task, until = excluded.until, while_open = excluded.while_open`,
-			e.Namespace, int64(e.Kind), e.Hash[:], e.Body[:], e.Task[:], e.Until, e.WhileOpen)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func idOrNull(id task.ID) any {

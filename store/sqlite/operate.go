@@ -39,10 +39,6 @@ func (w *writer) cancel(id task.ID, why task.Reason, k *woken) (task.State, erro
 	return row.State, w.ended(id, familyOf(&row), task.Canceled, why, "", nil, k)
 }
 
-func familyOf(row *store.Row) *family {
-	return &family{kind: row.Kind, flags: row.Flags, parent: row.Parent[:], epoch: row.Epoch, correlation: int64(row.Correlation)}
-}
-
 // cancelRunning ends a task together with its attempt, which can settle nothing
 // any more.
 func (w *writer) cancelRunning(row *store.Row, why task.Reason, k *woken) error {
@@ -100,28 +96,6 @@ func (w *writer) retry(row *store.Row, k *woken) error {
 		return err
 	}
 	return w.pushReady(row.Lane, row.Priority, pos, row.ID, k)
-}
-
-// reclaim gives a task that runs again its unique keys.
-func (w *writer) reclaim(row *store.Row) error {
-	if row.Flags&store.FlagKeys == 0 {
-		return nil
-	}
-	var names []byte
-	if err := w.one(`select keys from task where id = ?`, []any{row.ID[:]}, &names); err != nil {
-		return err
-	}
-	keys, taken := store.DecodeKeyNames(names), map[store.KeyName]*store.Taken{}
-	for _, key := range keys {
-		if err := w.lookUp(key.KeyName, taken); err != nil {
-			return err
-		}
-	}
-	entries, err := store.Reclaim(row.ID, keys, taken, w.now)
-	if err != nil {
-		return err
-	}
-	return w.writeKeys(entries)
 }
 
 // RunNow implements store.Operator.

@@ -96,19 +96,6 @@ func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error
 	return nil, w.move(t, text, &row, k)
 }
 
-// leaveOut deletes the attempts of a task that are not kept; see store.Kept.
-func (w *writer) leaveOut(id task.ID) error {
-	const between = `token > (select token from attempt where task = ?1 order by token limit 1 offset ?2)
-		and token < (select token from attempt where task = ?1 order by token desc limit 1 offset ?3)`
-	args := []any{id[:], store.KeptFirst - 1, store.KeptLast - 1}
-	err := w.exec(`update attempt set left_out = left_out + (select count(*) + coalesce(sum(left_out), 0) from attempt where task = ?1 and `+between+`)
-		where task = ?1 and token = (select token from attempt where task = ?1 order by token desc limit 1 offset ?3)`, args...)
-	if err != nil {
-		return err
-	}
-	return w.exec(`delete from attempt where task = ?1 and `+between, args...)
-}
-
 // settled is what settling has to know of a task.
 type settled struct {
 	lane    int32
@@ -172,4 +159,8 @@ func (w *writer) settledAlready(t *store.Transition) (refused, err error) {
 		return store.ErrLeaseLost, nil
 	}
 	return nil, err
+}
+
+func (w *writer) pushDead(lane int32, at int64, id task.ID) error {
+	return w.exec(`insert into dead (lane, at, id) values (?,?,?)`, lane, at, id[:])
 }

@@ -8,9 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"modernc.org/sqlite"
-
 	"github.com/sendoff-dev/sendoff/store"
+	"modernc.org/sqlite"
 )
 
 // op is one step that waits for the writer. run may be called twice: when a
@@ -246,4 +245,13 @@ type woken struct{ list []store.Woken }
 
 func (k *woken) add(lane int32, prio int16, pos int64) {
 	k.list = store.Collect(k.list, store.Woken{Lane: lane, Priority: prio, Position: pos})
+}
+
+// one reads a single row.
+func (w *writer) one(query string, args []any, dest ...any) error {
+	s, err := w.stmt(query) //nolint:sqlclosecheck // kept by the writer
+	if err != nil {
+		return err
+	}
+	return s.QueryRowContext(background, args...).Scan(dest...)
 }

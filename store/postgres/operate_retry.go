@@ -69,29 +69,3 @@ select from u`).
 		id(row.ID).i2(int16(row.State)).i4(row.Run).i8(row.FinishedAt).i8(position).i2(int16(task.Retried)).
 		rows(func(*wireRow) { *changed = true })
 }
-
-// reclaim locks the keys of a task that is to run again, and returns what gives
-// it the unique ones.
-func (s *Store) reclaim(ctx context.Context, c *session, row *store.Row) ([]*stmt, error) {
-	if row.Flags&store.FlagKeys == 0 {
-		return nil, nil
-	}
-	var keys []store.HeldKey
-	err := c.do(ctx, query(`select keys from sendoff.task where id = $1`).id(row.ID).rows(func(r *wireRow) { keys = store.DecodeKeyNames(r.bytes()) }))
-	if err != nil {
-		return nil, err
-	}
-	names := make([]store.KeyName, len(keys))
-	for i, k := range keys {
-		names[i] = k.KeyName
-	}
-	p := newPlan(s.clock.now())
-	if err := c.do(ctx, p.lookKeys(names)...); err != nil {
-		return nil, err
-	}
-	entries, err := store.Reclaim(row.ID, keys, p.resolver.Taken, p.now)
-	if err != nil || len(entries) == 0 {
-		return nil, err
-	}
-	return []*stmt{writeKeys(entries)}, nil
-}

@@ -1,7 +1,7 @@
 package postgres
 
 import (
-	"encoding/binary"
+	"context"
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
@@ -207,32 +207,63 @@ func (p *plan) create(op *insertOp, t *store.NewTask, v store.Verdict) {
 	p.add(op, t)
 }
 
-// --- keys
-
-// keyLocks are the advisory locks that guard the keys of tasks, in the order to
-// take them.
-func keyLocks(names []store.KeyName) []int64 {
-	locks := make([]int64, 0, len(names))
-	for _, k := range names {
-		n := int64(binary.BigEndian.Uint64(k.Hash[:8]))
-		locks = append(locks, n^int64(k.Namespace)<<32^int64(k.Kind))
+func newPlan(now int64) *plan {
+	return &plan{
+		now: now, keys: map[store.KeyName]store.KeyEntry{}, existing: map[task.ID]*standing{}, made: map[task.ID]int{},
+		resolver: store.Resolver{Now: now, Taken: map[store.KeyName]*store.Taken{}},
 	}
-	slices.Sort(locks)
-	return slices.Compact(locks)
 }
 
-func keyNames(ops []*insertOp) []store.KeyName {
-	seen := map[store.KeyName]bool{}
-	var names []store.KeyName
+// look locks the keys of ops and reads what stands behind them, and which of
+// the ids are taken.
+func (p *plan) look(ops []*insertOp) []*stmt {
+	stmts := p.lookKeys(keyNames(ops))
+	var ids []task.ID
 	for _, op := range ops {
 		for i := range op.tasks {
-			for _, k := range op.tasks[i].Keys {
-				if !seen[k.Name()] {
-					seen[k.Name()] = true
-					names = append(names, k.Name())
-				}
-			}
+			ids = append(ids, op.tasks[i].ID)
 		}
 	}
-	return names
+	return append(stmts, query(`
+select id, created_at, lane, prio, crashes, at, state, kind, flags, parent from sendoff.task where id = any($1)`).idList(ids).
+		rows(func(r *wireRow) { p.readStanding(r) }))
+}
+
+func (p *plan) readStanding(r *wireRow) *standing {
+	id := r.id()
+	had := &standing{created: r.i8(), lane: r.i4(), prio: r.i2(), crashes: r.i4(), at: r.i8(), state: task.State(r.i2())}
+	had.kind, had.flags, had.parent = task.Kind(r.i2()), r.i4(), r.id()
+	if id.IsZero() {
+		return nil // the task of a key is gone
+	}
+	p.existing[id] = had
+	return had
+}
+
+// replaceFunctions cancels the victims, when functions are concerned by that, and
+// works out what it means for these.
+func (p *plan) replaceFunctions(ctx context.Context, c *session, clock *clock) error {
+	var related []task.ID
+	for _, v := range p.victims {
+		if v.kind == task.Function || v.flags&store.FlagParent != 0 {
+			related = append(related, v.id, v.parent)
+		}
+	}
+	if len(related) == 0 {
+		return nil
+	}
+	f := newFamily(clock, p.now)
+	gone := map[task.ID]bool{}
+	stmts := append(f.lock(nil, related), f.look(related),
+		cancelWaiting(p.victims, p.now, task.Replaced, func(id task.ID) { gone[id] = true }))
+	if err := c.do(ctx, stmts...); err != nil {
+		return err
+	}
+	for i, v := range p.victims {
+		if m := f.members[v.id]; m != nil && gone[v.id] {
+			f.ended(m, task.Canceled, task.Replaced, "", nil, &p.causes[i].woken)
+		}
+	}
+	p.lost = append([]*stmt{}, f.statements()...)
+	return nil
 }

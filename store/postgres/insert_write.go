@@ -1,0 +1,150 @@
+package postgres
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// writes is everything a careful plan writes, in the order of locks.
+func (p *plan) writes() []*stmt {
+	var stmts []*stmt
+	if len(p.victims) > 0 && p.lost == nil {
+		stmts = append(stmts, cancelWaiting(p.victims, p.now, task.Replaced, nil))
+	}
+	stmts = append(stmts, p.lost...)
+	if len(p.rows) > 0 {
+		stmts = append(stmts, p.statements(true)...)
+	}
+	if len(p.keys) > 0 {
+		stmts = append(stmts, writeKeys(slices.Collect(maps.Values(p.keys))))
+	}
+	return stmts
+}
+
+const newTasks = `
+ (id, created_at, expires_at, at, lane, flags, max_attempts, prio, kind, state, reason, finished_at, parent, root, grp, keys, spec, payload, correlation, epoch)
+ select id, $1, coalesce(expires_at, 0), at, lane, flags, max_attempts, prio, kind, state, reason, coalesce(finished_at, 0), parent, root, grp, keys, spec, payload, correlation, epoch
+ from `
+
+const newTasksFrom = `unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+ as s(id, expires_at, at, lane, flags, max_attempts, prio, kind, state, reason, finished_at, parent, root, grp, keys, spec, payload, correlation, epoch)`
+
+// statements write the rows of the plan. Unless some of them may be stored
+// already, they are told apart here and not by the database.
+func (p *plan) statements(some bool) []*stmt {
+	if some {
+		q := query(`
+with s as materialized (select * from ` + newTasksFrom + `),
+i as (insert into sendoff.task` + newTasks + `s on conflict (id) do nothing returning id),
+r as (insert into sendoff.ready (pos, lane, prio, id) select s.at, s.lane, s.prio, s.id from s join i using (id) where s.state = 1),
+m as (insert into sendoff.timer (at, lane, id) select s.at, s.lane, s.id from s join i using (id) where s.state = 3)
+insert into sendoff.body (task, part, bytes) select b.id, 0, b.bytes from unnest($21, $22) as b(id, bytes) join i using (id)`)
+		return []*stmt{p.bindBodies(p.bindRows(q))}
+	}
+	stmts := []*stmt{p.bindRows(query(`insert into sendoff.task` + newTasks + newTasksFrom))}
+	if p.ready > 0 {
+		ready := p.in(task.Ready)
+		stmts = append(stmts, query(`insert into sendoff.ready (pos, lane, prio, id) select * from unnest($1, $2, $3, $4)`).
+			i8s(len(ready), func(i int) int64 { return ready[i].at }).
+			i4s(len(ready), func(i int) int32 { return ready[i].Lane }).
+			i2s(len(ready), func(i int) int16 { return ready[i].Priority }).
+			ids(len(ready), func(i int) task.ID { return ready[i].ID }))
+	}
+	if p.ready < len(p.rows) {
+		timers := p.in(task.Scheduled)
+		stmts = append(stmts, query(`insert into sendoff.timer (at, lane, id) select * from unnest($1, $2, $3)`).
+			i8s(len(timers), func(i int) int64 { return timers[i].at }).
+			i4s(len(timers), func(i int) int32 { return timers[i].Lane }).
+			ids(len(timers), func(i int) task.ID { return timers[i].ID }))
+	}
+	if len(p.bodies()) > 0 {
+		stmts = append(stmts, p.bindBodies(query(`insert into sendoff.body (task, part, bytes) select id, 0, bytes from unnest($1, $2) as b(id, bytes)`)))
+	}
+	return stmts
+}
+
+func (p *plan) in(state task.State) []*newRow {
+	rows := make([]*newRow, 0, len(p.rows))
+	for i := range p.rows {
+		if p.rows[i].state == state {
+			rows = append(rows, &p.rows[i])
+		}
+	}
+	return rows
+}
+
+func (p *plan) bodies() []*newRow {
+	var rows []*newRow
+	for i := range p.rows {
+		if p.rows[i].flags&store.FlagBody != 0 {
+			rows = append(rows, &p.rows[i])
+		}
+	}
+	return rows
+}
+
+func (p *plan) bindBodies(q *stmt) *stmt {
+	rows := p.bodies()
+	return q.ids(len(rows), func(i int) task.ID { return rows[i].ID }).
+		blobs(len(rows), func(i int) []byte { return rows[i].Payload })
+}
+
+// bindRows passes a column that nobody uses as an empty array, which unnest
+// fills up with nulls.
+func (p *plan) bindRows(q *stmt) *stmt {
+	rows, n := p.rows, len(p.rows)
+	used := func(has func(*newRow) bool) int {
+		for i := range rows {
+			if has(&rows[i]) {
+				return n
+			}
+		}
+		return 0
+	}
+	return q.i8(p.now).
+		ids(n, func(i int) task.ID { return rows[i].ID }).
+		i8s(used(func(r *newRow) bool { return r.ExpiresAt != 0 }), func(i int) int64 { return rows[i].ExpiresAt }).
+		i8s(n, func(i int) int64 { return rows[i].at }).
+		i4s(n, func(i int) int32 { return rows[i].Lane }).
+		i4s(n, func(i int) int32 { return rows[i].flags }).
+		i4s(n, func(i int) int32 { return rows[i].MaxAttempts }).
+		i2s(n, func(i int) int16 { return rows[i].Priority }).
+		i2s(n, func(i int) int16 { return int16(rows[i].Kind) }).
+		i2s(n, func(i int) int16 { return int16(rows[i].state) }).
+		i2s(n, func(i int) int16 { return int16(rows[i].reason) }).
+		i8s(used(func(r *newRow) bool { return r.finished != 0 }), func(i int) int64 { return rows[i].finished }).
+		ids(used(func(r *newRow) bool { return !r.Parent.IsZero() }), func(i int) task.ID { return rows[i].Parent }).
+		ids(used(func(r *newRow) bool { return !r.Root.IsZero() }), func(i int) task.ID { return rows[i].Root }).
+		blobs(used(func(r *newRow) bool { return r.Group != "" }), func(i int) []byte { return group(rows[i].Group) }).
+		blobs(used(func(r *newRow) bool { return r.keys != nil }), func(i int) []byte { return rows[i].keys }).
+		blobs(n, func(i int) []byte { return present(rows[i].Spec) }).
+		blobs(n, func(i int) []byte { return rows[i].inline() }).
+		i8s(used(func(r *newRow) bool { return r.Correlation != 0 }), func(i int) int64 { return int64(rows[i].Correlation) }).
+		i4s(used(func(r *newRow) bool { return r.Epoch != 0 }), func(i int) int32 { return rows[i].Epoch })
+}
+
+func group(s string) []byte {
+	if s == "" {
+		return nil
+	}
+	return []byte(s)
+}
+
+// present keeps an empty value from being stored as null.
+func present(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// inline is the payload that is kept in the row.
+func (r *newRow) inline() []byte {
+	if r.flags&store.FlagBody != 0 || len(r.Payload) == 0 {
+		return nil
+	}
+	return r.Payload
+}

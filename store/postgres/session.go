@@ -1,0 +1,162 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// pins keep the plans of the hot statements whatever the statistics say: a
+// queue is usually analyzed while it is empty, and a plan made for that takes a
+// thousand times longer when it is not. Sorting is ruled out with them, and jit
+// because a disabled sort that remains is costed so high that it would start.
+const pins = `select set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true),
+ set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+ set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`
+
+// barrier makes a transaction that changes nothing wait for the standby.
+const barrier = `select pg_logical_emit_message(true, 'sendoff', 'barrier')`
+
+// session is one connection in the hands of one goroutine.
+type session struct {
+	conn  *pgconn.PgConn
+	terms string // of a transaction that writes; "" = the caller's
+	began bool   // inside begin ... commit
+	again bool   // an earlier try may have been committed
+	stale bool   // it must not be used again
+	moved bool   // what is behind it takes no writes
+}
+
+// terms is how every transaction that writes begins: what a role, a database or
+// a server may have been given as defaults must not weaken what is promised. A
+// commit is on disk (which of the stronger levels is left to whoever chose one),
+// and the warning that a standby was not waited for is sent. The database ends
+// by itself what we have given up by then, so that it is not left waiting for a
+// lock, and what a stopped process left open, so that it holds no locks.
+func terms(deadline time.Duration) string {
+	return fmt.Sprintf(`
+select set_config('synchronous_commit', case current_setting('synchronous_commit') when 'off' then 'on' else current_setting('synchronous_commit') end, true),
+ set_config('client_min_messages', 'warning', true), set_config('lock_timeout', '0', true),
+ set_config('statement_timeout', '%d', true), set_config('idle_in_transaction_session_timeout', '%[1]d', true)`,
+		max((deadline*9/10).Milliseconds(), 1))
+}
+
+// do sends statements in one round trip. Outside begin ... commit they are one
+// transaction, committed when do returns nil.
+func (c *session) do(ctx context.Context, stmts ...*stmt) error {
+	if c.began {
+		return c.send(ctx, stmts...)
+	}
+	if c.terms != "" {
+		stmts = append([]*stmt{query(c.terms)}, stmts...)
+	}
+	if c.conn.CustomData()[isolated] == nil {
+		return c.send(ctx, stmts...)
+	}
+	stmts = append([]*stmt{query(beginSQL)}, stmts...)
+	err := c.send(ctx, append(stmts, query("commit"))...)
+	if err != nil && !c.conn.IsClosed() {
+		_ = c.send(ctx, query("rollback"))
+	}
+	return err
+}
+
+// beginSQL asks for the level that the statements were written for.
+const beginSQL = "begin isolation level read committed"
+
+// send sends statements in one round trip.
+func (c *session) send(ctx context.Context, stmts ...*stmt) error {
+	if err := c.unsent(ctx); err != nil {
+		return err
+	}
+	warned := c.conn.CustomData()
+	delete(warned, syncWarning)
+	var batch pgconn.Batch
+	for _, q := range stmts {
+		batch.ExecParams(q.sql, q.values, q.oids, formats(len(q.values)), binaryFormat)
+	}
+	results := c.conn.ExecBatch(ctx, &batch)
+	var failed error
+	for i := 0; results.NextResult(); i++ {
+		rr := results.ResultReader()
+		for rr.NextRow() {
+			if i >= len(stmts) || stmts[i].each == nil {
+				continue
+			}
+			r := wireRow{values: rr.Values()}
+			if stmts[i].each(&r); r.err != nil && failed == nil {
+				failed = fmt.Errorf("read a row of %.40q: %w", stmts[i].sql, r.err)
+			}
+		}
+		_, _ = rr.Close() // its error is that of results
+	}
+	if err := results.Close(); err != nil {
+		return c.judge(err)
+	}
+	if warned[syncWarning] != nil {
+		return fmt.Errorf("%w: the database stopped waiting for its standby", errUnknown)
+	}
+	return failed
+}
+
+// unsent is an error when nothing can be sent.
+func (c *session) unsent(ctx context.Context) error {
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", errUnsent, ctx.Err())
+	case c.conn.IsClosed():
+		return fmt.Errorf("%w: the connection is closed", errUnsent)
+	}
+	return nil
+}
+
+func formats(n int) []int16 {
+	if n == 0 {
+		return nil
+	}
+	return binaryFormat
+}
+
+// begin opens a transaction of several round trips.
+func (c *session) begin(ctx context.Context, stmts ...*stmt) error {
+	c.began = true
+	if c.again {
+		stmts = append([]*stmt{query(barrier)}, stmts...)
+	}
+	return c.send(ctx, append([]*stmt{query(beginSQL), query(c.terms)}, stmts...)...)
+}
+
+// commit sends the last statements and ends the transaction.
+func (c *session) commit(ctx context.Context, stmts ...*stmt) error {
+	err := c.do(ctx, append(stmts, query("commit"))...)
+	if err == nil {
+		c.began = false
+	}
+	return err
+}
+
+// rollback gives up what was begun. A connection on which that fails is
+// dropped by the pool.
+func (c *session) rollback(ctx context.Context) {
+	if !c.conn.IsClosed() {
+		_ = c.send(ctx, query("rollback"))
+	}
+	c.began = false
+}
+
+// giveUp ends a transaction that failed.
+func (c *session) giveUp(ctx context.Context, err error) error {
+	if err != nil && c.began {
+		c.rollback(ctx)
+	}
+	return err
+}
+
+// Advisory locks of a transaction, all of them ended with it.
+const (
+	lockCatalog = 0x73656e_01 // names are being made
+	lockKeys    = 0x73656e_02 // shared: some keys are locked one by one; alone: all are
+	lockClaims  = 0x73656e_03 // shared: a claim is being made; alone: none is
+)

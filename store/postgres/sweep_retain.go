@@ -1,0 +1,94 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Retain deletes ended tasks; see store.Sweeper.
+func (s *Store) Retain(ctx context.Context, keep store.Retention, cursor task.ID, limit int) (next task.ID, deleted int, err error) {
+	err = s.change(ctx, func(ctx context.Context, c *session) error {
+		next, deleted = task.ID{}, 0
+		now := s.clock.now()
+		var ended []task.ID
+		seen := 0
+		page := query(`select id, state, finished_at from sendoff.task where id > $1 order by id limit $2`).
+			id(cursor).i8(int64(limit)).
+			rows(func(r *wireRow) {
+				next = r.id()
+				seen++
+				if state := task.State(r.i2()); state.Final() && r.i8() <= now-keep.Of(state) {
+					ended = append(ended, next)
+				}
+			})
+		keys := query(`
+delete from sendoff.key where ctid = any(array(
+ select ctid from sendoff.key k where until > 0 and until <= $1
+  and (not while_open or not exists (select from sendoff.task t where t.id = k.task))
+ order by until, hash limit $2 for update skip locked))`).i8(now).i8(int64(limit))
+		if err := c.begin(ctx, query(pins), page); err != nil {
+			return err
+		}
+		if seen < limit {
+			next = task.ID{}
+		}
+		if len(ended) > 0 {
+			var err error
+			deleted, err = erase(ctx, c, now, ended, `and t.state in (6, 7, 8) and t.finished_at <= $2 - case t.state when 6 then $3 when 7 then $4 else $5 end`,
+				now, keep.Succeeded, keep.Failed, keep.Canceled)
+			if err != nil {
+				return err
+			}
+		}
+		return c.commit(ctx, keys) // after the tasks: those of their keys that went with them do not count
+	})
+	if err != nil {
+		return task.ID{}, 0, fmt.Errorf("delete ended tasks: %w", err)
+	}
+	return next, deleted, nil
+}
+
+// erase deletes tasks and everything that is theirs, but for entries in ready
+// and timer. The guard is a condition on t with parameters from $2 on.
+func erase(ctx context.Context, c *session, now int64, ids []task.ID, guard string, values ...int64) (int, error) {
+	gone := 0
+	var names []store.KeyName
+	var owners []task.ID
+	q := query(`
+with t as (delete from sendoff.task t where t.id = any($1) ` + guard + ` returning t.id, t.lane, t.kind, t.state, t.finished_at, t.flags, t.keys),
+a as (delete from sendoff.attempt a using t where a.task = t.id),
+b as (delete from sendoff.body b using t where b.task = t.id and (t.flags & 1 <> 0 or t.kind = 2)),
+w as (delete from sendoff.wait w using t where t.kind = 2 and w.task = t.id),
+i as (delete from sendoff.inbox i using t where t.kind = 2 and i.task = t.id),
+j as (delete from sendoff.journal j using t where t.kind = 2 and j.task = t.id),
+d as (delete from sendoff.dead d using t where t.state = 7 and d.lane = t.lane and d.at = t.finished_at and d.id = t.id)
+select id, keys from t`).idList(ids)
+	for _, v := range values {
+		q.i8(v)
+	}
+	q.rows(func(r *wireRow) {
+		gone++
+		id := r.id()
+		for _, name := range store.DecodeKeyNames(r.bytes()) {
+			names = append(names, name.KeyName)
+			owners = append(owners, id)
+		}
+	})
+	if err := c.do(ctx, q); err != nil {
+		return 0, err
+	}
+	if len(names) == 0 {
+		return gone, nil
+	}
+	n := len(names)
+	return gone, c.do(ctx, query(`
+delete from sendoff.key k using unnest($1, $2, $3, $4) as n(ns, kind, hash, task)
+where k.ns = n.ns and k.kind = n.kind and k.hash = n.hash and k.task = n.task and k.until <= $5`).
+		i4s(n, func(i int) int32 { return names[i].Namespace }).
+		i2s(n, func(i int) int16 { return int16(names[i].Kind) }).
+		blobs(n, func(i int) []byte { return names[i].Hash[:] }).
+		ids(n, func(i int) task.ID { return owners[i] }).i8(now))
+}

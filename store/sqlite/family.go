@@ -1,0 +1,253 @@
+package sqlite
+
+import (
+	"database/sql"
+	"errors"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// family is what ties a task to its parent.
+type family struct {
+	kind        task.Kind
+	flags       int32
+	parent      []byte
+	epoch       int32
+	correlation int64
+}
+
+// wait reads what is known of the messages to a function; nil when it never
+// waited.
+func (w *writer) wait(id task.ID) (*store.Wait, error) {
+	var v *store.Wait
+	err := w.query(func(r *sql.Rows) error {
+		found, err := scanWait(r)
+		v = &found
+		return err
+	}, selectWait+`where task = ?`, id[:])
+	return v, err
+}
+
+const selectWait = `select task, epoch, total, seen, open, need, writer, alarm, prompt from wait `
+
+func scanWait(r *sql.Rows) (v store.Wait, err error) {
+	var id sql.RawBytes
+	err = r.Scan(&id, &v.Epoch, &v.Total, &v.Seen, &v.Open, &v.Need, &v.Writer, &v.Alarm, &v.Prompt)
+	copy(v.Task[:], id)
+	return v, err
+}
+
+func (w *writer) putWait(v *store.Wait) error {
+	return w.exec(`insert into wait (task, epoch, total, seen, open, need, writer, alarm, prompt) values (?,?,?,?,?,?,?,?,?)
+		on conflict (task) do update set epoch = excluded.epoch, total = excluded.total, seen = excluded.seen,
+		open = excluded.open, need = excluded.need, writer = excluded.writer, alarm = excluded.alarm, prompt = excluded.prompt`,
+		v.Task[:], v.Epoch, v.Total, v.Seen, v.Open, v.Need, v.Writer, v.Alarm, v.Prompt)
+}
+
+// suspend has a function wait, or go on at once when enough has come already.
+// Its calls are made first.
+func (w *writer) suspend(t *store.Transition, row *settled, text string, k *woken) error {
+	e := t.Effects
+	if e == nil {
+		e = &store.Effects{}
+	}
+	v, err := w.wait(t.ID)
+	if err != nil {
+		return err
+	}
+	fresh := v == nil
+	if fresh {
+		v = &store.Wait{Task: t.ID}
+	}
+	if err := w.putState(t.ID, e.State, fresh); err != nil {
+		return err
+	}
+	if e.Seen > v.Seen {
+		if err := w.exec(`delete from inbox where task = ? and seq <= ?`, t.ID[:], e.Seen); err != nil {
+			return err
+		}
+		v.Seen = e.Seen
+	}
+	v.Open, v.Need, v.Writer, v.Prompt = e.Open, e.Need, t.Token, e.Prompt
+	if err := w.putMessages(v, e.Tell); err != nil {
+		return err
+	}
+	if err := w.putWait(v); err != nil {
+		return err
+	}
+	for i := range e.Calls {
+		if err := w.makeCall(&e.Calls[i], v.Epoch, k); err != nil {
+			return err
+		}
+	}
+	if !v.Met() && !t.Effects.Hurries(row.flags) {
+		at := w.now + t.Decision.Delay.Microseconds()
+		if err := w.setState(t, text, at, 0); err != nil {
+			return err
+		}
+		return w.pushTimer(at, t.ID, row.lane, task.Suspended)
+	}
+	at := w.position()
+	ready := *t
+	ready.Decision.To, ready.Decision.Reason = task.Ready, task.NoReason
+	if err := w.setState(&ready, text, at, 0); err != nil {
+		return err
+	}
+	return w.pushReady(row.lane, row.prio, at, t.ID, k)
+}
+
+func (w *writer) makeCall(call *store.NewTask, epoch int32, k *woken) error {
+	c := *call
+	c.Epoch, c.Keys = epoch, nil
+	verdict := store.Verdict{Inserted: store.Inserted{Status: store.Created, ID: c.ID, CreatedAt: w.now}}
+	return w.insertOne(&c, &verdict, &store.Inserted{}, k)
+}
+
+func (w *writer) putState(id task.ID, state []byte, fresh bool) error {
+	if state == nil {
+		if fresh {
+			return nil
+		}
+		return w.exec(`delete from body where task = ? and part = 1`, id[:])
+	}
+	return w.exec(`insert into body (task, part, bytes) values (?, 1, ?) on conflict (task, part) do update set bytes = excluded.bytes`,
+		id[:], notNull(state))
+}
+
+// notNull keeps an empty value from being stored as null.
+func notNull(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// putMessages gives messages to a function whose wait is written later.
+func (w *writer) putMessages(v *store.Wait, list []store.Message) error {
+	for _, m := range list {
+		v.Number(&m)
+		if err := w.putMessage(v.Task, &m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) putMessage(to task.ID, m *store.Message) error {
+	return w.exec(`insert into inbox (task, seq, kind, sender, correlation, state, reason, name, error, body) values (?,?,?,?,?,?,?,?,?,?)`,
+		to[:], m.Seq, int64(m.Kind), idOrNull(m.From), int64(m.Correlation), int64(m.State), int64(m.Reason), m.Name, m.Error, bytesOrNull(m.Body))
+}
+
+// ended tells the parent, and lets go of what only a living function needs.
+func (w *writer) ended(id task.ID, f *family, state task.State, why task.Reason, text string, body []byte, k *woken) error {
+	if f.kind == task.Function {
+		n, err := w.changed(`update wait set need = -1 where task = ?`, id[:])
+		if err == nil && n > 0 {
+			err = errors.Join(w.exec(`delete from inbox where task = ?`, id[:]), w.exec(`delete from body where task = ? and part = 1`, id[:]))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if f.flags&store.FlagParent == 0 {
+		return nil
+	}
+	return w.tell(id, f, state, why, text, body, k)
+}
+
+// tell gives the end of a call to its parent.
+func (w *writer) tell(id task.ID, f *family, state task.State, why task.Reason, text string, body []byte, k *woken) error {
+	var parent task.ID
+	copy(parent[:], f.parent)
+	v, err := w.wait(parent)
+	if err != nil || v == nil || v.Need == store.WaitOver || v.Epoch != f.epoch {
+		return err
+	}
+	return w.deliver(v, &store.Message{
+		Kind: store.Result, From: id, Correlation: uint64(f.correlation), State: state, Reason: why, Error: text, Body: body,
+	}, k)
+}
+
+// deliver puts a message into the inbox of a function and resumes it when that
+// is what it has been waiting for.
+func (w *writer) deliver(v *store.Wait, m *store.Message, k *woken) error {
+	v.Number(m)
+	if err := w.putMessage(v.Task, m); err != nil {
+		return err
+	}
+	if err := w.exec(`update wait set total = ?, alarm = ? where task = ?`, v.Total, v.Alarm, v.Task[:]); err != nil {
+		return err
+	}
+	if !v.Met() {
+		return nil
+	}
+	d := dueTimer{id: v.Task}
+	err := w.one(`select at, lane, prio from task where id = ? and state = 4`, []any{v.Task[:]}, &d.at, &d.lane, &d.prio)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // it is not waiting: it finds the message when it polls again
+	}
+	if err != nil {
+		return err
+	}
+	return w.promote(&d, k)
+}
+
+// reset forgets everything but the input of a function and signals: those of tell,
+// and those after seen. They are told anew; what its earlier calls bring is dropped
+// from now on.
+func (w *writer) reset(id task.ID, seen int64, tell []store.Message) error {
+	return errors.Join(
+		w.exec(`delete from body where task = ? and part = 1`, id[:]),
+		w.exec(`delete from journal where task = ?`, id[:]),
+		w.exec(`delete from inbox where task = ?1 and (kind <> 2 or seq <= max(?2, (select seen from wait where task = ?1)))`, id[:], seen),
+		w.exec(`insert into wait (task, epoch) values (?, 1) on conflict (task) do update
+			set epoch = epoch + 1, seen = total, open = 0, need = 0, writer = 0, alarm = total, prompt = 0`, id[:]),
+		w.tellAnew(id, tell),
+	)
+}
+
+// tellAnew gives the next numbers to tell, and then to the signals that are left.
+func (w *writer) tellAnew(id task.ID, tell []store.Message) error {
+	v, err := w.wait(id)
+	if err != nil || v == nil {
+		return err
+	}
+	var left []int64
+	err = w.query(func(r *sql.Rows) error {
+		var seq int64
+		err := r.Scan(&seq)
+		left = append(left, seq)
+		return err
+	}, `select seq from inbox where task = ? order by seq`, id[:])
+	if len(left)+len(tell) == 0 {
+		return err
+	}
+	err = errors.Join(err, w.putMessages(v, tell))
+	for _, seq := range left {
+		m := store.Message{Kind: store.Signal}
+		v.Number(&m)
+		err = errors.Join(err, w.exec(`update inbox set seq = ? where task = ? and seq = ?`, m.Seq, id[:], seq))
+	}
+	return errors.Join(err, w.putWait(v))
+}
+
+// replace gives a function something else to do.
+func (w *writer) replace(id task.ID, n *store.Next) error {
+	inline, flag := n.Payload, int32(0)
+	if err := w.exec(`delete from body where task = ? and part = 0`, id[:]); err != nil {
+		return err
+	}
+	if len(n.Payload) > store.InlinePayload {
+		inline, flag = nil, store.FlagBody
+		if err := w.exec(`insert into body (task, part, bytes) values (?, 0, ?)`, id[:], n.Payload); err != nil {
+			return err
+		}
+	}
+	return w.exec(`update task set spec = ?, payload = ?, flags = flags & ~? | ? where id = ?`,
+		n.Spec, bytesOrNull(inline), store.FlagBody, flag, id[:])
+}
+
+func familyOf(row *store.Row) *family {
+	return &family{kind: row.Kind, flags: row.Flags, parent: row.Parent[:], epoch: row.Epoch, correlation: int64(row.Correlation)}
+}
