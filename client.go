@@ -6,11 +6,9 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"iter"
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +28,11 @@ const maxWait = 30 * time.Second
 //	c, err := sendoff.NewClient("")
 //	t, err := c.Submit(ctx, sendoff.NewTask{URL: "http://127.0.0.1:9000/hook", Payload: map[string]string{"hello": "world"}})
 //	t, err = c.Wait(ctx, t.ID)
+//	...
+//	t, err = c.Tasks.Cancel(ctx, t.ID)
+//	_, err = c.Queues.Pause(ctx, "mail")
+//
+// It hands tasks over and waits for them; what a person does with them is by noun.
 //
 // Every method returns a [*Problem] for what the server refused, the context's
 // error when that ended, and otherwise the error of the connection. Requests
@@ -38,6 +41,11 @@ const maxWait = 30 * time.Second
 // are tried again after an error of the connection, and after a 429 or 503 with
 // Retry-After.
 type Client struct {
+	Tasks     Tasks     // that are there: list, cancel, retry, ...
+	Queues    Queues    // list, pause, resume, purge, ...
+	Endpoints Endpoints // the apps that serve functions
+	Nodes     Nodes     // the servers
+
 	base    string
 	key     string
 	http    *http.Client
@@ -83,6 +91,7 @@ func NewClient(server string, opts ...ClientOption) (*Client, error) {
 	if c.http == nil {
 		c.http = &http.Client{Transport: newTransport()}
 	}
+	c.Tasks, c.Queues, c.Endpoints, c.Nodes = Tasks{c}, Queues{c}, Endpoints{c}, Nodes{c}
 	c.extension = sync.OnceValue(c.newExtension)
 	return c, nil
 }
@@ -120,12 +129,12 @@ func newKey() string {
 	return "go-" + hex.EncodeToString(b[:])
 }
 
-// SubmitBatch hands up to 1,000 tasks over in one transaction and returns one
+// SubmitMany hands up to 1,000 tasks over in one transaction and returns one
 // result for each, in order. When atomic is set, either all are accepted or
 // none: then the items say which was refused. The request carries an
 // Idempotency-Key of its own, so it is repeated when its answer was lost. That
 // of a task is for [Client.Submit], and an error here.
-func (c *Client) SubmitBatch(ctx context.Context, tasks []NewTask, atomic bool) ([]BatchItem, error) {
+func (c *Client) SubmitMany(ctx context.Context, tasks []NewTask, atomic bool) ([]BatchItem, error) {
 	for i := range tasks {
 		if tasks[i].IdempotencyKey != "" {
 			return nil, fmt.Errorf("tasks[%d]: IdempotencyKey names a request with one task: submit it alone, or leave it out", i)
@@ -178,105 +187,6 @@ func (c *Client) Wait(ctx context.Context, id string) (*Task, error) {
 		}
 	}
 }
-
-// List goes through the tasks that a filter selects, newest first, and fetches
-// page by page. The first error ends it.
-func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[*Task, error] {
-	return func(yield func(*Task, error) bool) {
-		q, left := f.query(), f.Limit
-		for {
-			if f.Limit > 0 {
-				q.Set("limit", strconv.Itoa(min(left, maxPage)))
-			}
-			var page struct {
-				items[*Task]
-				NextCursor string `json:"next_cursor"`
-			}
-			if _, _, err := c.do(ctx, request{method: http.MethodGet, path: "/v1/tasks", query: q}, &page); err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, t := range page.Items {
-				if !yield(t, nil) {
-					return
-				}
-				if left--; left == 0 {
-					return
-				}
-			}
-			if page.NextCursor == "" {
-				return
-			}
-			q.Set("cursor", page.NextCursor)
-		}
-	}
-}
-
-// Attempts returns the attempts of a task that are kept, oldest first; one under
-// way is the last. The first 10 and the last 90 are kept, Attempt.LeftOut tells
-// how many lay between. It reads all pages; see AttemptsPage.
-func (c *Client) Attempts(ctx context.Context, id string) (all []Attempt, err error) {
-	for cursor := ""; ; {
-		page, next, err := c.AttemptsPage(ctx, id, cursor)
-		if all = append(all, page...); err != nil || next == "" {
-			return all, err
-		}
-		cursor = next
-	}
-}
-
-// AttemptsPage returns a part of what Attempts returns: some megabytes at most,
-// unless a single answer is larger. It begins at a cursor, "" = with the oldest,
-// and next is the cursor of the page that follows, "" = there is none.
-func (c *Client) AttemptsPage(ctx context.Context, id, cursor string) (page []Attempt, next string, err error) {
-	var out struct {
-		items[Attempt]
-		NextCursor string `json:"next_cursor"`
-	}
-	_, _, err = c.do(ctx, request{method: http.MethodGet, path: taskPath(id, "/attempts?cursor="+url.QueryEscape(cursor))}, &out)
-	return out.Items, out.NextCursor, err
-}
-
-// Cancel ends a task and stops its attempt. A function with a [Saga] that has something
-// to undo does that first, and has at most 5 minutes for it: until then the reason of
-// its state is "canceling". Cancel may be repeated; a task that has ended otherwise
-// stays as it is, see [IsConflict].
-func (c *Client) Cancel(ctx context.Context, id string) (*Task, error) {
-	return c.act(ctx, id, "cancel", true)
-}
-
-// CancelNow is Cancel for a function that is to undo nothing, or nothing more.
-func (c *Client) CancelNow(ctx context.Context, id string) (*Task, error) {
-	return c.act(ctx, id, "cancel?now=true", true)
-}
-
-// Retry starts a new run of a task that has ended; see [IsConflict]. It is not
-// repeated when its answer is lost: that would say 409 for what the first did.
-func (c *Client) Retry(ctx context.Context, id string) (*Task, error) {
-	return c.act(ctx, id, "retry", false)
-}
-
-// Run makes a scheduled task run now; see [IsConflict]. Like Retry it is not
-// repeated.
-func (c *Client) Run(ctx context.Context, id string) (*Task, error) {
-	return c.act(ctx, id, "run", false)
-}
-
-func (c *Client) act(ctx context.Context, id, verb string, again bool) (*Task, error) {
-	var out Task
-	if _, _, err := c.do(ctx, request{method: http.MethodPost, path: taskPath(id, "/"+verb), again: again}, &out); err != nil {
-		return nil, err
-	}
-	return &out, nil
-}
-
-// Delete erases a task that is not running, with its attempts.
-func (c *Client) Delete(ctx context.Context, id string) error {
-	_, _, err := c.do(ctx, request{method: http.MethodDelete, path: taskPath(id, "")}, nil)
-	return err
-}
-
-func taskPath(id, rest string) string { return "/v1/tasks/" + url.PathEscape(id) + rest }
 
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

@@ -3,7 +3,6 @@ package sendoff
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -28,33 +27,12 @@ type EndpointStats struct {
 	SDK         string    `json:"sdk,omitempty"`
 }
 
-// Tree returns a function and the calls that were made for it, by creation;
-// Task.ParentID tells where each belongs.
-func (c *Client) Tree(ctx context.Context, id string) ([]Task, error) {
-	var out items[Task]
-	_, _, err := c.do(ctx, request{method: http.MethodGet, path: taskPath(id, "/tree")}, &out)
-	return out.Items, err
-}
+// Endpoints are the apps that serve functions: [Client.Endpoints].
+type Endpoints struct{ c *Client }
 
-// Restart begins a function again from its input, whatever its state; the calls
-// made for it are canceled. Like Retry it is not repeated when its answer is
-// lost.
-func (c *Client) Restart(ctx context.Context, id string) (*Task, error) {
-	return c.act(ctx, id, "restart", false)
-}
-
-// Signal sends a value to a function that has not ended: it is resumed for it
-// when it waits. The value is encoded as JSON. A signal whose answer was lost is
-// not sent again.
-func (c *Client) Signal(ctx context.Context, id, name string, value any) error {
-	path := taskPath(id, "/signals/"+url.PathEscape(name))
-	_, _, err := c.do(ctx, request{method: http.MethodPost, path: path, body: value}, nil)
-	return err
-}
-
-// Endpoints lists the endpoints of functions that the server has called.
-func (c *Client) Endpoints(ctx context.Context) ([]EndpointStats, error) {
+// List returns the endpoints of functions that the server has called.
+func (e Endpoints) List(ctx context.Context) ([]EndpointStats, error) {
 	var out items[EndpointStats]
-	_, _, err := c.do(ctx, request{method: http.MethodGet, path: "/v1/endpoints"}, &out)
+	_, _, err := e.c.do(ctx, request{method: http.MethodGet, path: "/v1/endpoints"}, &out)
 	return out.Items, err
 }

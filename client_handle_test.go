@@ -54,7 +54,7 @@ func TestADurableFunctionCancelsACallThatItStarted(t *testing.T) {
 	task, err := c.Wait(ctx, child)
 	require.NoError(t, err)
 	require.Equal(t, "canceled", task.State)
-	page, err := c.Steps(ctx, h.ID, sendoff.StepFilter{})
+	page, err := c.Tasks.Steps(ctx, h.ID, sendoff.StepFilter{})
 	require.NoError(t, err)
 	require.Equal(t, "cancel forever", page.Items[1].Name)
 }
@@ -75,7 +75,7 @@ func TestCallsAreListedByFunctionAndByTree(t *testing.T) {
 		require.NoError(t, err)
 	}
 	count := func(f sendoff.Filter) (n int) {
-		for task, err := range c.List(ctx, f) {
+		for task, err := range c.Tasks.List(ctx, f) {
 			require.NoError(t, err)
 			require.True(t, f.Function == "" || task.Function == f.Function)
 			n++
@@ -88,7 +88,7 @@ func TestCallsAreListedByFunctionAndByTree(t *testing.T) {
 	require.Equal(t, 3, count(sendoff.Filter{Root: "two", Function: "leaf", States: []string{"succeeded"}}))
 	require.Zero(t, count(sendoff.Filter{Root: "two", States: []string{"failed"}}))
 	require.Zero(t, count(sendoff.Filter{Function: "other"}))
-	for _, err := range c.List(ctx, sendoff.Filter{Root: "nobody"}) {
+	for _, err := range c.Tasks.List(ctx, sendoff.Filter{Root: "nobody"}) {
 		require.True(t, sendoff.IsNotFound(err), "%v", err)
 	}
 }

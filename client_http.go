@@ -165,7 +165,7 @@ func isComplete[T any](item *T) bool {
 }
 
 func (t *Task) complete() bool          { return t != nil && t.ID != "" && t.State != "" }
-func (a *Attempt) complete() bool       { return a.Outcome != "" }
+func (a *Attempt) complete() bool       { return a != nil && a.Outcome != "" }
 func (s *StepRecord) complete() bool    { return s.State != "" }
 func (q *Queue) complete() bool         { return q.Name != "" }
 func (s *QueueStats) complete() bool    { return s.Queue != "" }

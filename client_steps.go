@@ -64,7 +64,7 @@ type StepPage struct {
 // again, start with none. A step that is under way is on record after a second.
 // See [IsNotFound], and [IsConflict] for a task that is no function, and for a
 // cursor of a journal that is gone.
-func (c *Client) Steps(ctx context.Context, id string, f StepFilter) (*StepPage, error) {
+func (t Tasks) Steps(ctx context.Context, id string, f StepFilter) (*StepPage, error) {
 	q := url.Values{}
 	if f.Newest {
 		q.Set("order", "newest")
@@ -76,7 +76,7 @@ func (c *Client) Steps(ctx context.Context, id string, f StepFilter) (*StepPage,
 		q.Set("cursor", f.Cursor)
 	}
 	var page StepPage
-	if _, _, err := c.do(ctx, request{method: http.MethodGet, path: taskPath(id, "/steps"), query: q}, &page); err != nil {
+	if _, _, err := t.c.do(ctx, request{method: http.MethodGet, path: taskPath(id, "/steps"), query: q}, &page); err != nil {
 		return nil, err
 	}
 	return &page, nil

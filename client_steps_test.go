@@ -60,7 +60,7 @@ func TestStepsAreSeenWhileAFunctionRunsAndAfterwards(t *testing.T) {
 
 	// The first step is on record while it runs, before anything has ended.
 	require.Eventually(t, func() bool {
-		page, err := c.Steps(ctx, "mine", sendoff.StepFilter{})
+		page, err := c.Tasks.Steps(ctx, "mine", sendoff.StepFilter{})
 		require.NoError(t, err)
 		return len(page.Items) == 1 && page.Items[0].State == "running" && page.Items[0].Name == "slow" && page.Counts["running"] == 1
 	}, time.Minute, 20*time.Millisecond)
@@ -69,7 +69,7 @@ func TestStepsAreSeenWhileAFunctionRunsAndAfterwards(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "2", out)
 
-	page, err := c.Steps(ctx, "mine", sendoff.StepFilter{})
+	page, err := c.Tasks.Steps(ctx, "mine", sendoff.StepFilter{})
 	require.NoError(t, err)
 	require.Empty(t, page.Note)
 	require.Equal(t, map[string]int{"running": 0, "succeeded": 2, "failed": 1, "interrupted": 0, "canceled": 1}, page.Counts)
@@ -102,7 +102,7 @@ func TestAFunctionOfManyStepsIsSeenInPages(t *testing.T) {
 	for _, newest := range []bool{false, true} {
 		filter, pages, seen := sendoff.StepFilter{Limit: 500, Newest: newest}, 0, 0
 		for {
-			page, err := c.Steps(ctx, h.ID, filter)
+			page, err := c.Tasks.Steps(ctx, h.ID, filter)
 			require.NoError(t, err)
 			require.Equal(t, steps, page.Counts["succeeded"])
 			for _, s := range page.Items {
@@ -121,7 +121,7 @@ func TestAFunctionOfManyStepsIsSeenInPages(t *testing.T) {
 		require.Equal(t, steps, seen)
 		require.Equal(t, 3, pages)
 	}
-	_, err = c.Steps(ctx, h.ID, sendoff.StepFilter{Cursor: "nonsense"})
+	_, err = c.Tasks.Steps(ctx, h.ID, sendoff.StepFilter{Cursor: "nonsense"})
 	require.ErrorContains(t, err, "cursor")
 
 	// A page holds at most 1 MiB of results, and a journal that is gone has no next page.
@@ -129,15 +129,15 @@ func TestAFunctionOfManyStepsIsSeenInPages(t *testing.T) {
 	require.NoError(t, err)
 	_, err = h.Wait(ctx)
 	require.NoError(t, err)
-	page, err := c.Steps(ctx, h.ID, sendoff.StepFilter{Limit: 500})
+	page, err := c.Tasks.Steps(ctx, h.ID, sendoff.StepFilter{Limit: 500})
 	require.NoError(t, err)
 	require.Less(t, len(page.Items), 500)
 	require.NotEmpty(t, page.Next)
-	_, err = c.Restart(ctx, h.ID)
+	_, err = c.Tasks.Restart(ctx, h.ID)
 	require.NoError(t, err)
 	_, err = h.Wait(ctx)
 	require.NoError(t, err)
-	_, err = c.Steps(ctx, h.ID, sendoff.StepFilter{Cursor: page.Next})
+	_, err = c.Tasks.Steps(ctx, h.ID, sendoff.StepFilter{Cursor: page.Next})
 	require.True(t, sendoff.IsConflict(err), "%v", err)
 }
 
@@ -149,15 +149,15 @@ func TestTasksWithoutAJournalSaySo(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.Wait(ctx, "foreign")
 	require.NoError(t, err)
-	page, err := c.Steps(ctx, "foreign", sendoff.StepFilter{})
+	page, err := c.Tasks.Steps(ctx, "foreign", sendoff.StepFilter{})
 	require.NoError(t, err)
 	require.Empty(t, page.Items)
 	require.Contains(t, page.Note, "only functions of Sendoff's SDK for Go keep one here")
 
 	_, err = c.Submit(ctx, sendoff.NewTask{ID: "plain", Handler: "echo"})
 	require.NoError(t, err)
-	_, err = c.Steps(ctx, "plain", sendoff.StepFilter{})
+	_, err = c.Tasks.Steps(ctx, "plain", sendoff.StepFilter{})
 	require.True(t, sendoff.IsConflict(err), "%v", err)
-	_, err = c.Steps(ctx, "nobody", sendoff.StepFilter{})
+	_, err = c.Tasks.Steps(ctx, "nobody", sendoff.StepFilter{})
 	require.True(t, sendoff.IsNotFound(err), "%v", err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -116,13 +117,13 @@ func TestWhatMayNotBeRepeatedIsSentOnce(t *testing.T) {
 		tries int64
 	}{
 		"batch": {func(ctx context.Context, c *sendoff.Client) error {
-			_, err := c.SubmitBatch(ctx, nil, true)
+			_, err := c.SubmitMany(ctx, nil, true)
 			return err
 		}, 3}, // it carries a key
-		"retry":  {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Retry(ctx, "x"); return err }, 1},
-		"cancel": {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Cancel(ctx, "x"); return err }, 3},
+		"retry":  {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Tasks.Retry(ctx, "x"); return err }, 1},
+		"cancel": {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Tasks.Cancel(ctx, "x"); return err }, 3},
 		"get":    {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Get(ctx, "x"); return err }, 3},
-		"pause":  {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Pause(ctx, "x"); return err }, 3},
+		"pause":  {func(ctx context.Context, c *sendoff.Client) error { _, err := c.Queues.Pause(ctx, "x"); return err }, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var tries atomic.Int64
@@ -160,7 +161,7 @@ func TestARefusalIsAProblemThatNamesTheField(t *testing.T) {
 	require.False(t, sendoff.IsConflict(err))
 
 	c = clientOf(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>") })
-	_, err = c.Queues(t.Context())
+	_, err = c.Queues.List(t.Context())
 	require.ErrorContains(t, err, "not that of a Sendoff server")
 }
 
@@ -178,7 +179,7 @@ func TestAListingGoesOnThroughPartialPages(t *testing.T) {
 		}
 	})
 	list := func(f sendoff.Filter) (ids []string) {
-		for task, err := range c.List(t.Context(), f) {
+		for task, err := range c.Tasks.List(t.Context(), f) {
 			require.NoError(t, err)
 			ids = append(ids, task.ID)
 		}
@@ -194,7 +195,7 @@ func TestAListingGoesOnThroughPartialPages(t *testing.T) {
 func TestAListingEndsWithItsFirstError(t *testing.T) {
 	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) { answer(w, 400, `{"detail":"no"}`) })
 	n := 0
-	for task, err := range c.List(t.Context(), sendoff.Filter{}) {
+	for task, err := range c.Tasks.List(t.Context(), sendoff.Filter{}) {
 		require.Nil(t, task)
 		require.ErrorContains(t, err, "no (400)")
 		n++
@@ -234,7 +235,7 @@ func TestWithoutAServerTheErrorIsThatOfTheConnection(t *testing.T) {
 	l.Close()
 	c, err := sendoff.NewClient("http://"+l.Addr().String(), sendoff.WithRetries(1))
 	require.NoError(t, err)
-	_, err = c.Nodes(t.Context())
+	_, err = c.Nodes.List(t.Context())
 	require.ErrorContains(t, err, "connection refused")
 }
 
@@ -253,20 +254,39 @@ func TestAttemptsAndQueuesAreRead(t *testing.T) {
 			t.Errorf("%s %s", r.Method, r.URL)
 		}
 	})
-	attempts, err := c.Attempts(t.Context(), "a/b")
-	require.NoError(t, err)
-	require.Equal(t, sendoff.Attempt{Number: 1, Token: 9, Outcome: "failure", Status: 500, Duration: 12 * time.Millisecond, Body: "oh",
+	attempts := collect(t, c.Tasks.Attempts(t.Context(), "a/b"))
+	require.Equal(t, &sendoff.Attempt{Number: 1, Token: 9, Outcome: "failure", Status: 500, Duration: 12 * time.Millisecond, Body: "oh",
 		Headers: map[string]string{"X": "y"}}, attempts[0])
-	stats, err := c.Stats(t.Context(), "q")
+	stats, err := c.Queues.Stats(t.Context(), "q")
 	require.NoError(t, err)
 	require.Equal(t, 1200*time.Millisecond, stats.OldestReady)
 	text, err := json.Marshal(stats)
 	require.NoError(t, err)
 	require.Contains(t, string(text), `"oldest_ready":"1.2s"`)
-	n, err := c.Purge(t.Context(), "q")
+	n, err := c.Queues.Purge(t.Context(), "q")
 	require.NoError(t, err)
 	require.Equal(t, 3, n)
-	nodes, err := c.Nodes(t.Context())
+	nodes, err := c.Nodes.List(t.Context())
 	require.NoError(t, err)
 	require.True(t, nodes[0].Draining)
+}
+
+// collect reads a listing to its end.
+func collect[T any](t *testing.T, list iter.Seq2[T, error]) (all []T) {
+	t.Helper()
+	for item, err := range list {
+		require.NoError(t, err)
+		all = append(all, item)
+	}
+	return all
+}
+
+// firstError is that which ends a listing.
+func firstError[T any](list iter.Seq2[T, error]) error {
+	for _, err := range list {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -90,17 +90,6 @@ func (s *QueueStats) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// Node is a running server.
-type Node struct {
-	ID         string    `json:"id"`
-	Name       string    `json:"name"`
-	Roles      []string  `json:"roles"`             // accept, execute, schedule
-	Version    int       `json:"version,omitempty"` // of what it writes to the database
-	StartedAt  time.Time `json:"started_at,omitzero"`
-	LeaseUntil time.Time `json:"lease_until,omitzero"` // counts as lost from then on; zero where no other node could take over
-	Draining   bool      `json:"draining"`             // is stopping
-}
-
 type items[T any] struct {
 	Items []T `json:"items"`
 }

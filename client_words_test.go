@@ -22,21 +22,21 @@ func everyCall(c *sendoff.Client, name string) map[string]func(context.Context) 
 		return func(ctx context.Context) error { _, err := do(ctx, name); return err }
 	}
 	return map[string]func(context.Context) error{
-		"get": task(c.Get), "wait": task(c.Wait), "cancel": task(c.Cancel), "retry": task(c.Retry), "run": task(c.Run), "restart": task(c.Restart),
-		"delete":   func(ctx context.Context) error { return c.Delete(ctx, name) },
-		"signal":   func(ctx context.Context) error { return c.Signal(ctx, name, "s", 1) },
-		"attempts": func(ctx context.Context) error { _, err := c.Attempts(ctx, name); return err },
-		"tree":     func(ctx context.Context) error { _, err := c.Tree(ctx, name); return err },
-		"steps":    func(ctx context.Context) error { _, err := c.Steps(ctx, name, sendoff.StepFilter{}); return err },
+		"get": task(c.Get), "wait": task(c.Wait), "cancel": task(c.Tasks.Cancel), "retry": task(c.Tasks.Retry), "run": task(c.Tasks.Run), "restart": task(c.Tasks.Restart),
+		"delete":   func(ctx context.Context) error { return c.Tasks.Delete(ctx, name) },
+		"signal":   func(ctx context.Context) error { return c.Tasks.Signal(ctx, name, "s", 1) },
+		"attempts": func(ctx context.Context) error { return firstError(c.Tasks.Attempts(ctx, name)) },
+		"tree":     func(ctx context.Context) error { _, err := c.Tasks.Tree(ctx, name); return err },
+		"steps":    func(ctx context.Context) error { _, err := c.Tasks.Steps(ctx, name, sendoff.StepFilter{}); return err },
 		"list of a tree": func(ctx context.Context) error {
-			for _, err := range c.List(ctx, sendoff.Filter{Root: name}) {
+			for _, err := range c.Tasks.List(ctx, sendoff.Filter{Root: name}) {
 				return err
 			}
 			return nil
 		},
-		"queue": queue(c.Queue), "pause": queue(c.Pause), "resume": queue(c.Resume),
-		"purge": func(ctx context.Context) error { _, err := c.Purge(ctx, name); return err },
-		"stats": func(ctx context.Context) error { _, err := c.Stats(ctx, name); return err },
+		"queue": queue(c.Queues.Get), "pause": queue(c.Queues.Pause), "resume": queue(c.Queues.Resume),
+		"purge": func(ctx context.Context) error { _, err := c.Queues.Purge(ctx, name); return err },
+		"stats": func(ctx context.Context) error { _, err := c.Queues.Stats(ctx, name); return err },
 	}
 }
 
@@ -82,14 +82,14 @@ func TestAnotherServerIsNotTakenForSendoff(t *testing.T) {
 			return err
 		}
 		calls["batch"] = func(ctx context.Context) error {
-			_, err := c.SubmitBatch(ctx, []sendoff.NewTask{{URL: "http://x/"}}, false)
+			_, err := c.SubmitMany(ctx, []sendoff.NewTask{{URL: "http://x/"}}, false)
 			return err
 		}
-		calls["queues"] = func(ctx context.Context) error { _, err := c.Queues(ctx); return err }
-		calls["nodes"] = func(ctx context.Context) error { _, err := c.Nodes(ctx); return err }
-		calls["endpoints"] = func(ctx context.Context) error { _, err := c.Endpoints(ctx); return err }
+		calls["queues"] = func(ctx context.Context) error { _, err := c.Queues.List(ctx); return err }
+		calls["nodes"] = func(ctx context.Context) error { _, err := c.Nodes.List(ctx); return err }
+		calls["endpoints"] = func(ctx context.Context) error { _, err := c.Endpoints.List(ctx); return err }
 		calls["list"] = func(ctx context.Context) error {
-			for _, err := range c.List(ctx, sendoff.Filter{}) {
+			for _, err := range c.Tasks.List(ctx, sendoff.Filter{}) {
 				return err
 			}
 			return nil
@@ -117,8 +117,8 @@ func TestANameThatLeadsElsewhereIsNotSent(t *testing.T) {
 			}
 			require.ErrorContains(t, call(t.Context()), fmt.Sprintf("%q is no name", name), what)
 		}
-		require.ErrorContains(t, c.DeleteQueue(t.Context(), name), "is no name")
-		require.ErrorContains(t, c.Signal(t.Context(), "order-42", name, 1), "is no name")
+		require.ErrorContains(t, c.Queues.Delete(t.Context(), name), "is no name")
+		require.ErrorContains(t, c.Tasks.Signal(t.Context(), "order-42", name, 1), "is no name")
 	}
 	require.Empty(t, asked, "it was sent")
 }

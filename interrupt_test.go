@@ -64,7 +64,7 @@ func TestTheContextOfAPlainFunctionEndsWhenItIsCanceled(t *testing.T) {
 	h, err := hang.Dispatch(t.Context(), 0)
 	require.NoError(t, err)
 	<-entered
-	_, err = c.Cancel(t.Context(), h.ID)
+	_, err = c.Tasks.Cancel(t.Context(), h.ID)
 	require.NoError(t, err)
 	select {
 	case <-told:
@@ -89,11 +89,10 @@ func TestAnAttemptThatMeetsAnEarlierOneSpendsNothing(t *testing.T) {
 	require.NoError(t, err)
 	var meeting sendoff.Attempt
 	require.Eventually(t, func() bool {
-		attempts, err := c.Attempts(ctx, h.ID)
-		require.NoError(t, err)
-		for _, a := range attempts {
+		for a, err := range c.Tasks.Attempts(ctx, h.ID) {
+			require.NoError(t, err)
 			if a.Outcome == "throttle" {
-				meeting = a
+				meeting = *a
 			}
 		}
 		return meeting.Outcome != ""

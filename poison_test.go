@@ -69,7 +69,7 @@ func TestACallThatEndsItsAppIsPoison(t *testing.T) {
 	require.Equal(t, 8, out)
 
 	healed.Store(true)
-	_, err = c.Retry(ctx, h.ID)
+	_, err = c.Tasks.Retry(ctx, h.ID)
 	require.NoError(t, err)
 	one, err := h.Wait(ctx)
 	require.NoError(t, err, "a retry by hand counts anew")

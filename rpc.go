@@ -174,7 +174,7 @@ func (f *Function[I, O]) Handle(ctx context.Context, id string, opts ...Option) 
 // [IsConflict]. In a durable function it is a step. It needs a Sendoff server.
 func (h *Handle[O]) Cancel(ctx context.Context) error {
 	cancel := func(ctx context.Context) (struct{}, error) {
-		_, err := h.client.Cancel(ctx, h.ID)
+		_, err := h.client.Tasks.Cancel(ctx, h.ID)
 		if err != nil && (IsNotFound(err) || IsConflict(err)) {
 			err = Permanent(err)
 		}

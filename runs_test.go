@@ -32,7 +32,7 @@ func TestTheTreeTellsTheRunsOfAFunctionApart(t *testing.T) {
 	tree := func(children int) []sendoff.Task {
 		var tasks []sendoff.Task
 		require.Eventually(t, func() bool {
-			tasks, err = c.Tree(ctx, h.ID)
+			tasks, err = c.Tasks.Tree(ctx, h.ID)
 			require.NoError(t, err)
 			return len(tasks) == 1+children && tasks[0].State == "suspended"
 		}, time.Minute, 10*time.Millisecond)
@@ -41,7 +41,7 @@ func TestTheTreeTellsTheRunsOfAFunctionApart(t *testing.T) {
 	require.NoError(t, verdict.Send(ctx, h.ID, false, sendoff.Via(c)))
 	require.False(t, tree(1)[1].EarlierRun)
 
-	_, err = c.Restart(ctx, h.ID)
+	_, err = c.Tasks.Restart(ctx, h.ID)
 	require.NoError(t, err)
 	tasks := tree(1)
 	require.Equal(t, 2, tasks[0].Run)
@@ -54,7 +54,7 @@ func TestTheTreeTellsTheRunsOfAFunctionApart(t *testing.T) {
 	require.NoError(t, verdict.Send(ctx, h.ID, true, sendoff.Via(c)))
 	_, err = h.Wait(ctx)
 	require.NoError(t, err)
-	tasks, err = c.Tree(ctx, h.ID)
+	tasks, err = c.Tasks.Tree(ctx, h.ID)
 	require.NoError(t, err)
 	require.Equal(t, []bool{false, true, false}, []bool{tasks[0].EarlierRun, tasks[1].EarlierRun, tasks[2].EarlierRun}, "also when all has ended")
 }

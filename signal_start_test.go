@@ -67,7 +67,7 @@ func TestASignalWithAStartIsCheckedByTheServer(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	function.ID = "x"
-	results, err := c.SubmitBatch(ctx, []sendoff.NewTask{function}, false)
+	results, err := c.SubmitMany(ctx, []sendoff.NewTask{function}, false)
 	require.NoError(t, err)
 	require.Equal(t, "invalid", results[0].Status)
 
@@ -78,7 +78,7 @@ func TestASignalWithAStartIsCheckedByTheServer(t *testing.T) {
 	second, err := c.Submit(ctx, function)
 	require.NoError(t, err)
 	require.Equal(t, []any{first.ID, true}, []any{second.ID, second.Existing})
-	_, err = c.Cancel(ctx, first.ID)
+	_, err = c.Tasks.Cancel(ctx, first.ID)
 	require.NoError(t, err)
 	third, err := c.Submit(ctx, function)
 	require.NoError(t, err)

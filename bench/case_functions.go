@@ -333,7 +333,7 @@ func submitOverHTTP(endpoint *sendoff.Endpoint, words []string) error {
 		for i, a := range args {
 			tasks[i] = sendoff.NewTask{Function: words[0], Endpoint: endpoint.URL(), Payload: a}
 		}
-		_, err := endpoint.Client().SubmitBatch(context.Background(), tasks, true)
+		_, err := endpoint.Client().SubmitMany(context.Background(), tasks, true)
 		return err
 	})
 }

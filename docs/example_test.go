@@ -44,6 +44,19 @@ func submit(ctx context.Context) error {
 	return nil
 }
 
+func steer(ctx context.Context, client *sendoff.Client) error {
+	for t, err := range client.Tasks.List(ctx, sendoff.Filter{States: []string{"failed"}, Queue: "mail"}) {
+		if err != nil {
+			return err
+		}
+		if _, err := client.Tasks.Retry(ctx, t.ID); err != nil {
+			return err
+		}
+	}
+	_, err := client.Queues.Pause(ctx, "mail")
+	return err
+}
+
 func receive() {
 	hook := func(w http.ResponseWriter, r *http.Request) {
 		fmt.Println("task", r.Header.Get("Sendoff-Task-Id"), "attempt", r.Header.Get("Sendoff-Attempt"))
@@ -211,4 +224,4 @@ func submitTurn(ctx context.Context, e *engine.Engine, db *sqlite.Store) error {
 	return nil
 }
 
-var _ = []any{submit, receive, receiveWebhook, once, fence, embed, mount, ends, submitTx, submitTurn}
+var _ = []any{submit, steer, receive, receiveWebhook, once, fence, embed, mount, ends, submitTx, submitTurn}

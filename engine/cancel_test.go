@@ -56,7 +56,7 @@ func TestCallersAreCanceledBeforeTheirCalls(t *testing.T) {
 	top, err := client.Submit(t.Context(), sendoff.NewTask{Function: "generation", Endpoint: "embedded://app", Payload: 4})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
-		tree, err := client.Tree(t.Context(), top.ID)
+		tree, err := client.Tasks.Tree(t.Context(), top.ID)
 		require.NoError(t, err)
 		waiting := 0
 		for _, call := range tree {
@@ -67,9 +67,9 @@ func TestCallersAreCanceledBeforeTheirCalls(t *testing.T) {
 		return waiting == 31
 	}, 20*time.Second, 10*time.Millisecond, "the calls of all generations wait")
 
-	_, err = client.Cancel(t.Context(), top.ID)
+	_, err = client.Tasks.Cancel(t.Context(), top.ID)
 	require.NoError(t, err)
-	tree, err := client.Tree(t.Context(), top.ID)
+	tree, err := client.Tasks.Tree(t.Context(), top.ID)
 	require.NoError(t, err)
 	for _, call := range tree {
 		require.Equal(t, "canceled", call.State, "%s: %s", call.ID, call.LastError)

@@ -80,7 +80,7 @@ func TestAFunctionCallsOthersAndReturns(t *testing.T) {
 	require.Equal(t, task.Succeeded.String(), out.State, out.LastError)
 	require.JSONEq(t, "5525", string(out.Result))
 
-	tree, err := client.Tree(ctx, in.ID)
+	tree, err := client.Tasks.Tree(ctx, in.ID)
 	require.NoError(t, err)
 	require.Len(t, tree, 26)
 	for _, call := range tree[1:] {
@@ -148,10 +148,10 @@ func TestCancelingAFunctionCancelsItsWholeTree(t *testing.T) {
 	id := submitFunction(t, client, "family", 3)
 	var tree []sendoff.Task
 	require.Eventually(t, func() bool {
-		tree, _ = client.Tree(t.Context(), id)
+		tree, _ = client.Tasks.Tree(t.Context(), id)
 		return len(tree) == 5 && tree[4].State == "suspended"
 	}, 20*time.Second, 10*time.Millisecond)
-	_, err := client.Cancel(t.Context(), id)
+	_, err := client.Tasks.Cancel(t.Context(), id)
 	require.NoError(t, err)
 	for _, call := range tree {
 		got, err := client.Get(t.Context(), call.ID)
@@ -164,9 +164,9 @@ func TestACanceledCallIsAnErrorOfItsCaller(t *testing.T) {
 	_, client := functionEngine(t, waits, family)
 	id := submitFunction(t, client, "family", 0)
 	untilState(t, client, id, "suspended")
-	tree, err := client.Tree(t.Context(), id)
+	tree, err := client.Tasks.Tree(t.Context(), id)
 	require.NoError(t, err)
-	_, err = client.Cancel(t.Context(), tree[1].ID)
+	_, err = client.Tasks.Cancel(t.Context(), tree[1].ID)
 	require.NoError(t, err)
 	failed := untilState(t, client, id, "failed")
 	require.NotNil(t, failed.Error)
@@ -176,26 +176,26 @@ func TestACanceledCallIsAnErrorOfItsCaller(t *testing.T) {
 func TestASignalResumesAFunction(t *testing.T) {
 	_, client := functionEngine(t, approval)
 	early := submitFunction(t, client, "approval", 0)
-	require.NoError(t, client.Signal(t.Context(), early, "approve", "yes"), "it need not wait yet")
+	require.NoError(t, client.Tasks.Signal(t.Context(), early, "approve", "yes"), "it need not wait yet")
 	require.JSONEq(t, `"yes"`, string(untilState(t, client, early, "succeeded").Result))
 
 	late := submitFunction(t, client, "approval", 0)
 	untilState(t, client, late, "suspended")
-	require.NoError(t, client.Signal(t.Context(), late, "other", "no"))
-	require.NoError(t, client.Signal(t.Context(), late, "approve", "later"))
+	require.NoError(t, client.Tasks.Signal(t.Context(), late, "other", "no"))
+	require.NoError(t, client.Tasks.Signal(t.Context(), late, "approve", "later"))
 	require.JSONEq(t, `"later"`, string(untilState(t, client, late, "succeeded").Result))
-	require.True(t, sendoff.IsConflict(client.Signal(t.Context(), late, "approve", "too late")))
+	require.True(t, sendoff.IsConflict(client.Tasks.Signal(t.Context(), late, "approve", "too late")))
 }
 
 func TestARestartBeginsFromTheInput(t *testing.T) {
 	_, client := functionEngine(t, approval)
 	id := submitFunction(t, client, "approval", 0)
 	untilState(t, client, id, "suspended")
-	restarted, err := client.Restart(t.Context(), id)
+	restarted, err := client.Tasks.Restart(t.Context(), id)
 	require.NoError(t, err)
 	require.Equal(t, 2, restarted.Run)
 	untilState(t, client, id, "suspended")
-	require.NoError(t, client.Signal(t.Context(), id, "approve", "again"))
+	require.NoError(t, client.Tasks.Signal(t.Context(), id, "approve", "again"))
 	untilState(t, client, id, "succeeded")
 }
 
@@ -205,7 +205,7 @@ func TestAFunctionExpires(t *testing.T) {
 	expired := untilState(t, client, id, "failed")
 	require.Equal(t, "expired", expired.Reason)
 	require.NotNil(t, expired.Error)
-	tree, err := client.Tree(t.Context(), id)
+	tree, err := client.Tasks.Tree(t.Context(), id)
 	require.NoError(t, err)
 	for _, call := range tree {
 		untilState(t, client, call.ID, "failed")
@@ -224,7 +224,7 @@ func TestAFunctionSaysWhenToTryAgain(t *testing.T) {
 	id := submitFunction(t, client, "later", 0, func(n *sendoff.NewTask) { n.ExpiresAt = time.Now().Add(48 * time.Hour) })
 	waiting := untilState(t, client, id, "scheduled")
 	require.WithinDuration(t, time.Now().Add(24*time.Hour), waiting.NextAt, time.Minute)
-	_, err := client.Run(t.Context(), id)
+	_, err := client.Tasks.Run(t.Context(), id)
 	require.NoError(t, err)
 	untilState(t, client, id, "succeeded")
 }
@@ -255,7 +255,7 @@ func TestNoSignalIsLostBetweenTwoLives(t *testing.T) {
 	var group errgroup.Group
 	group.SetLimit(8)
 	for n := range 300 {
-		group.Go(func() error { return client.Signal(t.Context(), id, "n", n) })
+		group.Go(func() error { return client.Tasks.Signal(t.Context(), id, "n", n) })
 	}
 	require.NoError(t, group.Wait())
 	require.JSONEq(t, "44850", string(untilState(t, client, id, "succeeded").Result))
@@ -281,7 +281,7 @@ func TestSignalsAreTakenInOrderByOneLifeAfterTheOther(t *testing.T) {
 	want := make([]int, 20)
 	for n := range want {
 		want[n] = n
-		require.NoError(t, client.Signal(t.Context(), id, "relayed", n))
+		require.NoError(t, client.Tasks.Signal(t.Context(), id, "relayed", n))
 	}
 	var got []int
 	require.NoError(t, json.Unmarshal(untilState(t, client, id, "succeeded").Result, &got))
@@ -303,7 +303,7 @@ func TestAGroupEndsWithItsFirstFailure(t *testing.T) {
 	_, client := functionEngine(t, member, group)
 	id := submitFunction(t, client, "group", 0)
 	require.Contains(t, untilState(t, client, id, "failed").LastError, "out of stock")
-	tree, err := client.Tree(t.Context(), id)
+	tree, err := client.Tasks.Tree(t.Context(), id)
 	require.NoError(t, err)
 	require.Len(t, tree, 4)
 	for _, call := range tree {

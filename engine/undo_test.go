@@ -77,7 +77,7 @@ func TestACanceledFunctionUndoesFirst(t *testing.T) {
 		id := submitFunction(t, client, "caller", 0)
 		tree := untilTree(t, client, id, 2)
 		before := time.Now()
-		got, err := client.Cancel(t.Context(), tree[1].ID)
+		got, err := client.Tasks.Cancel(t.Context(), tree[1].ID)
 		require.NoError(t, err)
 		require.Equal(t, "canceling", got.Reason, "it is %s", got.State)
 		require.WithinDuration(t, before.Add(5*time.Minute), got.ExpiresAt, time.Minute)
@@ -94,7 +94,7 @@ func TestACanceledFunctionUndoesFirst(t *testing.T) {
 		failed := untilState(t, client, id, "failed")
 		require.Contains(t, failed.Error.Message, "the call was canceled")
 
-		_, err = client.Retry(t.Context(), tree[1].ID)
+		_, err = client.Tasks.Retry(t.Context(), tree[1].ID)
 		require.NoError(t, err)
 		again := untilState(t, client, tree[1].ID, "suspended")
 		require.Empty(t, again.Reason, "it runs again, and nobody cancels it")
@@ -108,13 +108,13 @@ func TestUndoingIsEndedByACancelNow(t *testing.T) {
 		_, client := functionEngineOver(t, db, engine.Config{}, b.of("booking", waitForNothing))
 		id := submitFunction(t, client, "booking", 0)
 		untilState(t, client, id, "suspended")
-		_, err := client.Cancel(t.Context(), id)
+		_, err := client.Tasks.Cancel(t.Context(), id)
 		require.NoError(t, err)
 		<-b.begun
-		got, err := client.Cancel(t.Context(), id)
+		got, err := client.Tasks.Cancel(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, "canceling", got.Reason, "a cancel may be repeated")
-		got, err = client.CancelNow(t.Context(), id)
+		got, err = client.Tasks.CancelNow(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, "canceled", got.State)
 		require.Zero(t, b.undone.Load())
@@ -139,13 +139,13 @@ func TestAFunctionThatRunsIsToldAtTheEndOfItsStep(t *testing.T) {
 		_, client := functionEngineOver(t, db, engine.Config{}, f)
 		id := submitFunction(t, client, "booking", 0)
 		<-pays
-		got, err := client.Cancel(t.Context(), id)
+		got, err := client.Tasks.Cancel(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, []string{"running", "canceling"}, []string{got.State, got.Reason})
 		close(paid)
 		untilState(t, client, id, "canceled")
 		require.EqualValues(t, 1, b.undone.Load())
-		steps, err := client.Steps(t.Context(), id, sendoff.StepFilter{})
+		steps, err := client.Tasks.Steps(t.Context(), id, sendoff.StepFilter{})
 		require.NoError(t, err)
 		var names []string
 		for _, s := range steps.Items {
@@ -190,7 +190,7 @@ func TestTheSagasBelowUndo(t *testing.T) {
 		_, client := functionEngineOver(t, db, engine.Config{}, first, second, fails, group)
 		id := submitFunction(t, client, "group", 0)
 		tree := untilTree(t, client, id, 4)
-		got, err := client.Cancel(t.Context(), id)
+		got, err := client.Tasks.Cancel(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, "canceled", got.State, "it has nothing to undo itself")
 		for _, call := range tree[1:] {
@@ -202,7 +202,7 @@ func TestTheSagasBelowUndo(t *testing.T) {
 		tree = untilTree(t, client, id, 4)
 		for _, call := range tree[1:] {
 			if call.Function == "fails" {
-				_, err = client.Cancel(t.Context(), call.ID)
+				_, err = client.Tasks.Cancel(t.Context(), call.ID)
 				require.NoError(t, err)
 			}
 		}
@@ -218,7 +218,7 @@ func TestTheSagasBelowUndo(t *testing.T) {
 func untilTree(t *testing.T, c *sendoff.Client, id string, size int) (tree []sendoff.Task) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		tree, _ = c.Tree(t.Context(), id)
+		tree, _ = c.Tasks.Tree(t.Context(), id)
 		for _, call := range tree {
 			if call.State != "suspended" && call.Reason != "canceling" {
 				return false

@@ -3,7 +3,7 @@ package vet
 import (
 	"go/ast"
 	"go/types"
-	"strings"
+	"slices"
 
 	"golang.org/x/tools/go/types/typeutil"
 )
@@ -78,6 +78,14 @@ var ops = map[string]op{
 	"Handle.Wait":          {remote: true},
 }
 
+// remote are the types all of whose methods ask the server.
+var remote = []string{"Client", "Tasks", "Queues", "Endpoints", "Nodes"}
+
+// isRemote tells whether a method of the SDK asks the server at once.
+func isRemote(recv, name string) bool {
+	return slices.Contains(remote, recv) || ops[recv+"."+name].remote
+}
+
 // opOf returns what the SDK's function does; ok is false for other functions.
 func opOf(fn *types.Func) (op, bool) {
 	if fn == nil || fn.Pkg() == nil || fn.Pkg().Path() != sdk {
@@ -89,9 +97,7 @@ func opOf(fn *types.Func) (op, bool) {
 	}
 	o := ops[name]
 	o.name = name
-	if strings.HasPrefix(name, "Client.") {
-		o.remote = true
-	}
+	o.remote = isRemote(receiver(fn), fn.Name())
 	return o, true
 }
 

@@ -107,7 +107,7 @@ func hazardOf(fn *types.Func) (hazard, bool) {
 }
 
 func methodHazard(path, recv, name string) (hazard, bool) {
-	if o := ops[recv+"."+name]; path == sdk && (recv == "Client" || o.remote) {
+	if path == sdk && isRemote(recv, name) {
 		return hazard{effect, "sendoff." + recv + "." + name, "it asks the server again in each replay", "call other functions with Await or Start, or " + fixStep}, true
 	}
 	for _, m := range methods {

@@ -17,7 +17,7 @@ func (f *feed) detail(ctx context.Context, id string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	attempts, err := f.client.Attempts(ctx, id)
+	attempts, err := attemptsUpTo(ctx, f.client, id, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +79,10 @@ func describe(task *sendoff.Task) (lines []string) {
 
 // timeline shows the round trips of a call, oldest first. The error that is
 // shown above is not shown again with its traceback.
-func timeline(attempts []sendoff.Attempt, shown *sendoff.FunctionError) []string {
+func timeline(attempts []*sendoff.Attempt, shown *sendoff.FunctionError) []string {
 	lines := []string{"", fmt.Sprintf("%-12s  %8s  %-10s  %-20s  %5s  %7s  %s", "START", "LATENCY", "OUTCOME", "STATUS", "CALLS", "RESULTS", "STATE")}
-	for i := range attempts {
-		lines = append(lines, roundTrip(&attempts[i], shown)...)
+	for _, a := range attempts {
+		lines = append(lines, roundTrip(a, shown)...)
 	}
 	if len(attempts) == 0 {
 		lines = append(lines, "none yet")

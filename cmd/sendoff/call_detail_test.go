@@ -25,7 +25,7 @@ func TestACallIsShownWithItsRoundTrips(t *testing.T) {
 		ID: "7", Function: "fetch", Endpoint: "http://127.0.0.1:8000", ParentID: "6", State: "failed", Reason: "rejected",
 		CreatedAt: noon, FinishedAt: noon.Add(time.Second), Payload: json.RawMessage(`{"page":1}`), Error: failure,
 	}
-	attempts := []sendoff.Attempt{
+	attempts := []*sendoff.Attempt{
 		{Number: 1, StartedAt: noon, Duration: 3 * time.Millisecond, Outcome: "suspend", Status: 200,
 			Headers: map[string]string{"Status": "OK", "Calls": "3", "State-Bytes": "2048", "Wait": "5m0s"}},
 		{Number: 1, StartedAt: noon.Add(100 * time.Millisecond), Duration: time.Millisecond, Outcome: "failure", Error: "connection refused",

@@ -78,9 +78,22 @@ const shownSteps = 10
 
 // lastSteps returns the newest steps of a function, oldest first.
 func lastSteps(ctx context.Context, client *sendoff.Client, id string) (*sendoff.StepPage, error) {
-	page, err := client.Steps(ctx, id, sendoff.StepFilter{Newest: true, Limit: shownSteps})
+	page, err := client.Tasks.Steps(ctx, id, sendoff.StepFilter{Newest: true, Limit: shownSteps})
 	if err == nil {
 		slices.Reverse(page.Items)
 	}
 	return page, err
+}
+
+// attemptsUpTo are the oldest attempts of a task that are kept; 0 = all.
+func attemptsUpTo(ctx context.Context, client *sendoff.Client, id string, limit int) (all []*sendoff.Attempt, err error) {
+	for a, err := range client.Tasks.Attempts(ctx, id) {
+		if err != nil {
+			return all, err
+		}
+		if all = append(all, a); len(all) == limit {
+			break
+		}
+	}
+	return all, nil
 }

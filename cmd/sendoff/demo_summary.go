@@ -86,7 +86,7 @@ func (d *demo) example(ctx context.Context) error {
 	if i < 0 {
 		return nil
 	}
-	attempts, err := d.client.Attempts(ctx, d.tasks[i].id)
+	attempts, err := attemptsUpTo(ctx, d.client, d.tasks[i].id, 0)
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func (d *demo) submitBurst(ctx context.Context) error {
 		tasks[i] = sendoff.NewTask{URL: d.app.url + "/burst", Name: name, Labels: map[string]string{"demo": d.mark}, Payload: map[string]int{"n": i}}
 	}
 	d.burst = burst{tasks: len(tasks), began: time.Now()}
-	items, err := d.client.SubmitBatch(ctx, tasks, true)
+	items, err := d.client.SubmitMany(ctx, tasks, true)
 	if err != nil {
 		return err
 	}
@@ -121,14 +121,14 @@ func (d *demo) submitOdd(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.client.Cancel(ctx, task.ID); err != nil {
+	if _, err := d.client.Tasks.Cancel(ctx, task.ID); err != nil {
 		return err
 	}
 	d.expect(task.ID, "due in 1 h, canceled", demoTask{state: "canceled", reason: "requested"})
 	if task, err = d.send(ctx, "due in 1 h, run now", later); err != nil {
 		return err
 	}
-	if _, err := d.client.Run(ctx, task.ID); err != nil {
+	if _, err := d.client.Tasks.Run(ctx, task.ID); err != nil {
 		return err
 	}
 	d.expect(task.ID, "due in 1 h, run now", demoTask{state: "succeeded", attempts: 1})

@@ -44,7 +44,7 @@ func (d *demo) watch(ctx context.Context) error {
 
 func (d *demo) list(ctx context.Context) (map[string]*sendoff.Task, error) {
 	all := map[string]*sendoff.Task{}
-	for task, err := range d.client.List(ctx, sendoff.Filter{Labels: map[string]string{"demo": d.mark}}) {
+	for task, err := range d.client.Tasks.List(ctx, sendoff.Filter{Labels: map[string]string{"demo": d.mark}}) {
 		if err != nil {
 			return nil, err
 		}

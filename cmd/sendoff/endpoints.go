@@ -18,7 +18,7 @@ func (c *endpointsCmd) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	all, err := client.Endpoints(ctx)
+	all, err := client.Endpoints.List(ctx)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ func (c *nodesCmd) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	nodes, err := client.Nodes(ctx)
+	nodes, err := client.Nodes.List(ctx)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (c *queuesListCmd) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	queues, err := client.Queues(ctx)
+	queues, err := client.Queues.List(ctx)
 	if err != nil {
 		return err
 	}
@@ -50,26 +50,26 @@ type (
 
 // Run shows queues.
 func (c *queuesGetCmd) Run(ctx context.Context, t *terminal) error {
-	return c.each(ctx, t, (*sendoff.Client).Queue)
+	return c.each(ctx, t, sendoff.Queues.Get)
 }
 
 // Run pauses queues.
 func (c *queuesPauseCmd) Run(ctx context.Context, t *terminal) error {
-	return c.each(ctx, t, (*sendoff.Client).Pause)
+	return c.each(ctx, t, sendoff.Queues.Pause)
 }
 
 // Run resumes queues.
 func (c *queuesResumeCmd) Run(ctx context.Context, t *terminal) error {
-	return c.each(ctx, t, (*sendoff.Client).Resume)
+	return c.each(ctx, t, sendoff.Queues.Resume)
 }
 
-func (c *someQueues) each(ctx context.Context, t *terminal, do func(*sendoff.Client, context.Context, string) (*sendoff.Queue, error)) error {
+func (c *someQueues) each(ctx context.Context, t *terminal, do func(sendoff.Queues, context.Context, string) (*sendoff.Queue, error)) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
 	done, err := eachOf(c.Names, func(name string) (sendoff.Queue, error) {
-		q, err := do(client, ctx, name)
+		q, err := do(client.Queues, ctx, name)
 		if err != nil {
 			return sendoff.Queue{}, err
 		}
@@ -111,7 +111,7 @@ func (c *queuesDeleteCmd) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	done, err := eachOf(c.Names, func(name string) (deleted, error) { return deleted{name}, client.DeleteQueue(ctx, name) })
+	done, err := eachOf(c.Names, func(name string) (deleted, error) { return deleted{name}, client.Queues.Delete(ctx, name) })
 	if c.JSON {
 		return cmp.Or(t.json(listOf(done)), err)
 	}
@@ -142,7 +142,7 @@ func (c *queuesPurgeCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	done, err := eachOf(c.Names, func(name string) (purged, error) {
-		n, err := client.Purge(ctx, name)
+		n, err := client.Queues.Purge(ctx, name)
 		return purged{name, n}, err
 	})
 	if c.JSON {
@@ -166,7 +166,7 @@ func (c *queuesStatsCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	if len(c.Names) == 0 {
-		queues, err := client.Queues(ctx)
+		queues, err := client.Queues.List(ctx)
 		if err != nil {
 			return err
 		}
@@ -174,7 +174,7 @@ func (c *queuesStatsCmd) Run(ctx context.Context, t *terminal) error {
 			c.Names = append(c.Names, q.Name)
 		}
 	}
-	stats, err := eachOf(c.Names, func(name string) (*sendoff.QueueStats, error) { return client.Stats(ctx, name) })
+	stats, err := eachOf(c.Names, func(name string) (*sendoff.QueueStats, error) { return client.Queues.Stats(ctx, name) })
 	if c.JSON {
 		return cmp.Or(t.json(listOf(stats)), err)
 	}

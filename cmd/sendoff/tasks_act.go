@@ -20,28 +20,28 @@ type (
 // Run cancels tasks.
 func (c *tasksCancelCmd) Run(ctx context.Context, t *terminal) error {
 	if c.Now {
-		return c.act(ctx, t, (*sendoff.Client).CancelNow)
+		return c.act(ctx, t, sendoff.Tasks.CancelNow)
 	}
-	return c.act(ctx, t, (*sendoff.Client).Cancel)
+	return c.act(ctx, t, sendoff.Tasks.Cancel)
 }
 
 // Run starts ended tasks anew.
 func (c *tasksRetryCmd) Run(ctx context.Context, t *terminal) error {
-	return c.act(ctx, t, (*sendoff.Client).Retry)
+	return c.act(ctx, t, sendoff.Tasks.Retry)
 }
 
 // Run runs scheduled tasks now.
 func (c *tasksRunCmd) Run(ctx context.Context, t *terminal) error {
-	return c.act(ctx, t, (*sendoff.Client).Run)
+	return c.act(ctx, t, sendoff.Tasks.Run)
 }
 
 // act does one thing to each task and prints what became of them.
-func (c *someTasks) act(ctx context.Context, t *terminal, do func(*sendoff.Client, context.Context, string) (*sendoff.Task, error)) error {
+func (c *someTasks) act(ctx context.Context, t *terminal, do func(sendoff.Tasks, context.Context, string) (*sendoff.Task, error)) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	done, err := eachOf(c.IDs, func(id string) (*sendoff.Task, error) { return do(client, ctx, id) })
+	done, err := eachOf(c.IDs, func(id string) (*sendoff.Task, error) { return do(client.Tasks, ctx, id) })
 	switch {
 	case c.JSON && len(c.IDs) == 1 && err == nil:
 		return t.json(done[0])
@@ -60,7 +60,7 @@ func (c *tasksDeleteCmd) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	done, err := eachOf(c.IDs, func(id string) (string, error) { return id, client.Delete(ctx, id) })
+	done, err := eachOf(c.IDs, func(id string) (string, error) { return id, client.Tasks.Delete(ctx, id) })
 	if c.JSON {
 		return cmp.Or(t.json(struct {
 			Deleted []string `json:"deleted"`

@@ -14,8 +14,8 @@ type tasksAttemptsCmd struct {
 
 // attemptsOf is what --json prints for each task when several are asked for.
 type attemptsOf struct {
-	Task  string            `json:"task"`
-	Items []sendoff.Attempt `json:"items"`
+	Task  string             `json:"task"`
+	Items []*sendoff.Attempt `json:"items"`
 }
 
 // Run lists attempts.
@@ -28,7 +28,7 @@ func (c *tasksAttemptsCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	found, err := eachOf(c.IDs, func(id string) (attemptsOf, error) {
-		attempts, err := c.attempts(ctx, client, id)
+		attempts, err := attemptsUpTo(ctx, client, id, c.Limit)
 		return attemptsOf{id, attempts}, err
 	})
 	switch {
@@ -47,18 +47,4 @@ func (c *tasksAttemptsCmd) Run(ctx context.Context, t *terminal) error {
 		printAttempts(t, f.Items)
 	}
 	return err
-}
-
-// attempts reads pages until there are enough.
-func (c *tasksAttemptsCmd) attempts(ctx context.Context, client *sendoff.Client, id string) (all []sendoff.Attempt, err error) {
-	for cursor := ""; ; {
-		page, next, err := client.AttemptsPage(ctx, id, cursor)
-		if all = append(all, page...); c.Limit > 0 && len(all) >= c.Limit {
-			return all[:c.Limit], err
-		}
-		if err != nil || next == "" {
-			return all, err
-		}
-		cursor = next
-	}
 }

@@ -16,7 +16,7 @@ type tasksGetCmd struct{ someTasks }
 // taskWithAttempts is what --json prints of one task.
 type taskWithAttempts struct {
 	task     *sendoff.Task
-	attempts []sendoff.Attempt
+	attempts []*sendoff.Attempt
 	steps    *sendoff.StepPage // the newest, oldest first; nil = it is no function
 }
 
@@ -54,7 +54,7 @@ func (c *tasksGetCmd) get(ctx context.Context, client *sendoff.Client, id string
 	if out.task, err = client.Get(ctx, id); err != nil || c.JSON {
 		return out, err
 	}
-	if out.attempts, err = client.Attempts(ctx, id); err != nil || out.task.Kind != "function" {
+	if out.attempts, err = attemptsUpTo(ctx, client, id, 0); err != nil || out.task.Kind != "function" {
 		return out, err
 	}
 	out.steps, err = lastSteps(ctx, client, id)

@@ -66,7 +66,7 @@ func (c *tasksListCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	var found []*sendoff.Task
-	for task, err := range client.List(ctx, c.filter()) {
+	for task, err := range client.Tasks.List(ctx, c.filter()) {
 		if err != nil {
 			return err
 		}

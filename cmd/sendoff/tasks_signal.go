@@ -13,7 +13,7 @@ type tasksRestartCmd struct{ someTasks }
 
 // Run begins functions again from their inputs.
 func (c *tasksRestartCmd) Run(ctx context.Context, t *terminal) error {
-	return c.act(ctx, t, (*sendoff.Client).Restart)
+	return c.act(ctx, t, sendoff.Tasks.Restart)
 }
 
 type tasksSignalCmd struct {
@@ -43,7 +43,7 @@ func (c *tasksSignalCmd) Run(ctx context.Context, t *terminal) error {
 	if c.Endpoint != "" || c.Payload != "" {
 		return usage("--endpoint and --payload belong to --function")
 	}
-	if err := client.Signal(ctx, c.ID, c.Name, value); err != nil {
+	if err := client.Tasks.Signal(ctx, c.ID, c.Name, value); err != nil {
 		return err
 	}
 	if c.JSON {

@@ -52,7 +52,7 @@ func stepsOf(ctx context.Context, client *sendoff.Client, id string, newest bool
 		if limit > 0 {
 			filter.Limit = min(limit-len(out.Items), 500)
 		}
-		page, err := client.Steps(ctx, id, filter)
+		page, err := client.Tasks.Steps(ctx, id, filter)
 		if err != nil {
 			return nil, err
 		}

@@ -17,7 +17,7 @@ func (c *tasksTreeCmd) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	tasks, err := client.Tree(ctx, c.ID)
+	tasks, err := client.Tasks.Tree(ctx, c.ID)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ func attemptsText(n int) string {
 	return fmt.Sprintf("%d attempts", n)
 }
 
-func printAttempts(t *terminal, attempts []sendoff.Attempt) {
+func printAttempts(t *terminal, attempts []*sendoff.Attempt) {
 	rows := make([][]string, 0, len(attempts))
 	for _, a := range attempts {
 		if a.LeftOut > 0 {

@@ -54,8 +54,9 @@ var asks = sendoff.Func("asks", func(ctx context.Context, n int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, _ = client.Get(ctx, h.ID) // want `SENDOFF2003: sendoff.Client.Get in durable code`
-	return h.Wait(ctx)           // want `SENDOFF2003: sendoff.Handle.Wait in durable code`
+	_, _ = client.Get(ctx, h.ID)       // want `SENDOFF2003: sendoff.Client.Get in durable code`
+	_, _ = client.Tasks.Run(ctx, h.ID) // want `SENDOFF2003: sendoff.Tasks.Run in durable code`
+	return h.Wait(ctx)                 // want `SENDOFF2003: sendoff.Handle.Wait in durable code`
 })
 
 // A branch is durable code, whatever it does.

@@ -1,0 +1,28 @@
+package sendoff
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Node is a running server.
+type Node struct {
+	ID         string    `json:"id"`
+	Name       string    `json:"name"`
+	Roles      []string  `json:"roles"`             // accept, execute, schedule
+	Version    int       `json:"version,omitempty"` // of what it writes to the database
+	StartedAt  time.Time `json:"started_at,omitzero"`
+	LeaseUntil time.Time `json:"lease_until,omitzero"` // counts as lost from then on; zero where no other node could take over
+	Draining   bool      `json:"draining"`             // is stopping
+}
+
+// Nodes are the servers: [Client.Nodes].
+type Nodes struct{ c *Client }
+
+// List returns the servers that share the database.
+func (n Nodes) List(ctx context.Context) ([]Node, error) {
+	var out items[Node]
+	_, _, err := n.c.do(ctx, request{method: http.MethodGet, path: "/v1/nodes"}, &out)
+	return out.Items, err
+}
