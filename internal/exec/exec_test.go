@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sendoff-dev/sendoff/internal/exec"
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -30,4 +31,10 @@ func TestTheCauseOfACancelSaysHowTheAttemptEnds(t *testing.T) {
 		require.Equal(t, want, o.Class, "%v", cause)
 		require.NotEmpty(t, o.Error)
 	}
+}
+
+func TestATaskOfAnUnknownKindSaysSo(t *testing.T) {
+	o := exec.ByKind{}.Execute(t.Context(), &store.Claimed{Kind: 99}, &task.Spec{})
+	require.Equal(t, task.Failure, o.Class)
+	require.Contains(t, o.Error, "kind(99)")
 }
