@@ -157,6 +157,8 @@ type Engine struct {
 	tasks     *operate.Tasks
 	functions *operate.Functions
 	queues    *operate.Queues
+	executors exec.ByKind
+	room      *claim.Room
 	loops     []*claim.Loop
 
 	unknown func(error)     // logs what went wrong with the database when a client is not told
@@ -190,10 +192,12 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("read the queues: %w", err)
 	}
 	e.wireRooms()
+	e.executors = exec.ByKind{task.HTTP: e.pusher, task.Function: e.runner, task.Local: e.handlers}
+	e.room = claim.NewRoom()
 	e.loops = []*claim.Loop{
-		e.loop("push", e.cfg.PushSlots, e.pusher, func(pool string) bool { return pool == task.AnyPool }),
-		e.loop("function", e.cfg.FunctionSlots, e.runner, func(pool string) bool { return pool == task.FunctionPool }),
-		e.loop("local", e.cfg.LocalSlots, e.handlers, e.servesLocal),
+		e.loop("push", e.cfg.PushSlots, func(pool string) bool { return pool == task.AnyPool }),
+		e.loop("function", e.cfg.FunctionSlots, func(pool string) bool { return pool == task.FunctionPool }),
+		e.loop("local", e.cfg.LocalSlots, e.servesLocal),
 	}
 	e.cfg.Metrics.Watch(func() []telemetry.Depth { return depths(e.queues.StatsWithin(2*time.Second, 5*time.Second)) })
 	return e, nil
@@ -228,7 +232,7 @@ func (e *Engine) wireRooms() {
 	cfg, m := e.cfg, e.cfg.Metrics
 	e.tasks = operate.NewTasks(operate.TasksConfig{
 		Store: e.store, Lanes: e.catalog, Wake: e.wake, ClientKey: accept.ClientIDHash,
-		Stopped: func(id task.ID) { e.stop(id); e.member.Tell(store.Hint{Canceled: []store.Held{{ID: id}}}) },
+		Stopped: func(id task.ID) { e.canceled(store.Held{ID: id}) },
 	})
 	e.functions = operate.NewFunctions(e.store, e.tasks)
 	e.queues = operate.NewQueues(operate.QueuesConfig{
@@ -255,12 +259,14 @@ func (e *Engine) wireRooms() {
 	e.member = node.New(member)
 }
 
-func (e *Engine) loop(name string, slots int, executor exec.Executor, serves func(pool string) bool) *claim.Loop {
+// loop claims from the lanes of some pools. What a task is carried out by, its kind
+// decides.
+func (e *Engine) loop(name string, slots int, serves func(pool string) bool) *claim.Loop {
 	return claim.New(claim.Config{
-		Name: name, Slots: slots, Poll: e.cfg.Poll, Store: e.store, Log: e.cfg.Log, Claimed: e.cfg.Metrics.Claimed(name),
-		Node:    func() (task.ID, bool) { return e.member.ID() },
-		Lanes:   func() []store.Lane { return e.catalog.Lanes(func(l store.Lane) bool { return serves(l.Pool) }) },
-		Execute: func(ctx context.Context, c *store.Claimed) { e.execute(ctx, executor, c) },
+		Name: name, Room: claim.Slots(slots), Within: e.room, Poll: e.cfg.Poll, Store: e.store, Log: e.cfg.Log,
+		Claimed: e.cfg.Metrics.Claimed(name), Execute: e.execute,
+		Node:  func() (task.ID, bool) { return e.member.ID() },
+		Lanes: func() []store.Lane { return e.catalog.Lanes(func(l store.Lane) bool { return serves(l.Pool) }) },
 	})
 }
 
@@ -290,13 +296,19 @@ func (e *Engine) hint(h store.Hint) {
 		l.Wake(h.Woken)
 	}
 	for _, c := range h.Canceled {
-		e.stop(c.ID)
+		e.stop(c)
 	}
 }
 
-func (e *Engine) stop(id task.ID) {
+// canceled stops what runs of a task, here or on another node.
+func (e *Engine) canceled(h store.Held) {
+	e.stop(h)
+	e.member.Tell(store.Hint{Canceled: []store.Held{h}})
+}
+
+func (e *Engine) stop(h store.Held) {
 	for _, l := range e.loops {
-		l.Stop(id, exec.ErrCanceled)
+		l.Stop(h, exec.ErrCanceled)
 	}
 }
 

@@ -16,26 +16,25 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// execute carries out one attempt and settles it.
-func (e *Engine) execute(ctx context.Context, x exec.Executor, c *store.Claimed) {
+// execute carries out one attempt and returns what settles it.
+func (e *Engine) execute(ctx context.Context, c *store.Claimed) (settle func()) {
 	e.cfg.Metrics.Waited(time.Duration(max(c.StartedAt-c.Position, 0)) * time.Microsecond)
 	started := time.Now()
 	spec, err := task.DecodeSpec(c.Spec)
 	if err != nil {
-		e.settler.Settle(e.life, c, nil, task.Outcome{Class: task.Reject, Error: err.Error()}, 0)
-		return
+		return func() { e.settler.Settle(e.life, c, nil, task.Outcome{Class: task.Reject, Error: err.Error()}, 0) }
 	}
-	o := x.Execute(ctx, c, spec)
+	o := e.executors.Execute(ctx, c, spec)
 	switch cause := context.Cause(ctx); {
 	case o.Class == task.Cancel && errors.Is(cause, exec.ErrCanceled):
 		// Its end is somebody else's to write, and usually written: then this is
 		// refused. But who asked may have meant the attempt before this one.
-		e.settler.HandBack(e.life, c)
-		return
+		return func() { e.settler.HandBack(e.life, c) }
 	case o.Class == task.Cancel && errors.Is(cause, exec.ErrLeaseLost):
 		o.Class = task.Interrupt // handed back, unless it has been taken back
 	}
-	e.settler.Settle(e.life, c, spec, o, time.Since(started))
+	took := time.Since(started)
+	return func() { e.settler.Settle(e.life, c, spec, o, took) }
 }
 
 // Run does the engine's work until ctx ends, and then stops cleanly: it claims

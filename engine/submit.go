@@ -63,10 +63,11 @@ func (e *Engine) Functions() *Functions { return e.functions }
 // Metrics returns the instruments of the engine.
 func (e *Engine) Metrics() *Metrics { return e.cfg.Metrics }
 
-// InFlight is how many attempts are under way on this node.
+// InFlight is how many attempts are under way on this node, those included that
+// have ended and whose end is being written.
 func (e *Engine) InFlight() (n int) {
 	for _, l := range e.loops {
-		n += l.InFlight()
+		n += l.InFlight() + l.Settling()
 	}
 	return n
 }

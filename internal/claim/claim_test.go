@@ -56,6 +56,7 @@ type rig struct {
 	n    byte
 
 	trusted atomic.Bool
+	commit  atomic.Int64 // how long an attempt that has ended takes to be written
 }
 
 // newRig runs a loop with some slots in a bubble; each attempt takes a while.
@@ -72,14 +73,15 @@ func newPollingRig(t *testing.T, slots int, takes, poll time.Duration) (r *rig, 
 	r.lane = lane
 	r.trusted.Store(true)
 	r.Loop = New(Config{
-		Name: "test", Slots: slots, Poll: poll, Store: f, Lanes: func() []store.Lane { return []store.Lane{r.lane} },
+		Name: "test", Room: Slots(slots), Poll: poll, Store: f, Lanes: func() []store.Lane { return []store.Lane{r.lane} },
 		Node: func() (task.ID, bool) { return r.node, r.trusted.Load() },
-		Execute: func(ctx context.Context, c *store.Claimed) {
+		Execute: func(ctx context.Context, c *store.Claimed) (settle func()) {
 			r.ran <- c.ID
 			select {
 			case <-ctx.Done():
 			case <-time.After(takes):
 			}
+			return func() { time.Sleep(time.Duration(r.commit.Load())) }
 		},
 	})
 	ctx, cancel := context.WithCancel(t.Context())

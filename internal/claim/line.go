@@ -25,12 +25,13 @@ type lineKey struct {
 
 // lines are all lines of a loop, by priority and then by lane.
 type lines struct {
-	byKey map[lineKey]*line
-	order []*line
-	turn  int // rotates lanes of equal priority
+	byKey  map[lineKey]*line
+	order  []*line
+	queues map[int32]int32 // of lanes
+	turn   int             // rotates lanes of equal priority
 }
 
-func newLines() *lines { return &lines{byKey: map[lineKey]*line{}} }
+func newLines() *lines { return &lines{byKey: map[lineKey]*line{}, queues: map[int32]int32{}} }
 
 func (ls *lines) get(k lineKey) *line {
 	l := ls.byKey[k]
@@ -49,9 +50,10 @@ func (ls *lines) get(k lineKey) *line {
 }
 
 // addLane makes the lines of a lane known.
-func (ls *lines) addLane(lane int32) {
+func (ls *lines) addLane(lane store.Lane) {
+	ls.queues[lane.ID] = lane.QueueID
 	for p := int16(0); p <= task.MaxPriority; p++ {
-		ls.get(lineKey{lane, p})
+		ls.get(lineKey{lane.ID, p})
 	}
 }
 

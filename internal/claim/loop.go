@@ -1,5 +1,6 @@
 // Package claim is the second room: persisted to leased. A [Loop] takes as many
-// tasks from the store as its node has room for and hands each to the executor.
+// tasks from the store as their executor has room for and hands each to it; a
+// [Room] counts what runs over all loops of a node.
 //
 // One goroutine owns everything that is remembered about the lines of waiting
 // tasks: where the last claim ended (the cursor, which keeps claims cheap when
@@ -10,11 +11,9 @@ package claim
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -24,37 +23,46 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// Config of a Loop. All fields but Log, Slots, Poll and Claimed are required.
+// Config of a Loop. Store, Lanes, Node and Execute are required.
 type Config struct {
-	Name    string        // of the executor, for logs
-	Slots   int           // tasks at a time; default 100
-	Poll    time.Duration // how often to look without being woken; default 1 s
-	Store   store.Claimer
-	Lanes   func() []store.Lane                         // that this loop serves
-	Node    func() (id task.ID, trusted bool)           // untrusted: the lease may have run out, claim nothing
-	Execute func(ctx context.Context, c *store.Claimed) // carries out and settles; blocks
-	Claimed func(n int)
+	Name   string        // what it claims for, for logs
+	Room   func() int    // attempts at a time that there is room for just now; default Slots(100). See Ring
+	Within *Room         // shared by all loops of the node; default one of its own
+	Poll   time.Duration // how often to look without being woken; default 1 s
+	Store  store.Claimer
+	Lanes  func() []store.Lane               // that this loop serves
+	Node   func() (id task.ID, trusted bool) // untrusted: the lease may have run out, claim nothing
+
+	// Execute carries out an attempt and returns what writes its end, which takes
+	// no room any more; nil = nothing does. Both block.
+	Execute func(ctx context.Context, c *store.Claimed) (settle func())
+
+	Claimed func(n int) // for counting; nil = none
 	Log     *slog.Logger
 }
+
+// Slots is room for a fixed number of attempts at a time.
+func Slots(n int) func() int { return func() int { return n } }
 
 // batchLimit bounds one claim, so that a big node does not take more at once
 // than one transaction should move.
 const batchLimit = 1000
 
-// Loop claims for one executor.
+// Loop claims from some lanes. Its methods may be called by several goroutines.
 type Loop struct {
 	cfg   Config
 	lines *lines // owned by Run's goroutine
 
-	mu     sync.Mutex
-	woken  map[lineKey]int64
-	open   map[task.ID]int // claims in our hands: tasks not settled yet
-	done   []task.ID       // claims whose tasks are all settled
-	asked  []task.ID       // the claim that is being made, and the done ones that go with it
-	flying map[task.ID]*flight
-	alone  bool // a suspect runs: claim nothing beside it
+	mu       sync.Mutex
+	woken    map[lineKey]int64
+	open     map[task.ID]int // claims in our hands: tasks not settled yet
+	done     []task.ID       // claims whose tasks are all settled
+	asked    []task.ID       // the claim that is being made, and the done ones that go with it
+	flying   map[task.ID]*flight
+	settling int  // attempts that have ended and whose end is not written yet
+	alone    bool // a suspect runs: claim nothing beside it
 
-	signal  chan struct{} // capacity 1: woken, or a slot is free
+	signal  chan struct{} // capacity 1: woken, or there is room
 	tasks   sync.WaitGroup
 	runs    context.Context //nolint:containedctx // of the attempts, until stop or cancel ends them
 	cancel  context.CancelCauseFunc
@@ -64,20 +72,13 @@ type Loop struct {
 	probing int       // index of the line that the pass of the probe has come to
 }
 
-// errTakenBack ends an attempt whose task is claimed again.
-var errTakenBack = errors.New("the task was taken back and claimed again")
-
-// flight is an attempt under way.
-type flight struct {
-	token   int64
-	started time.Time
-	cancel  context.CancelCauseFunc
-}
-
 // New returns a loop; Run starts it.
 func New(cfg Config) *Loop {
-	if cfg.Slots == 0 {
-		cfg.Slots = 100
+	if cfg.Room == nil {
+		cfg.Room = Slots(100)
+	}
+	if cfg.Within == nil {
+		cfg.Within = NewRoom()
 	}
 	if cfg.Poll == 0 {
 		cfg.Poll = time.Second
@@ -103,10 +104,11 @@ func (l *Loop) Wake(woken []store.Woken) {
 		}
 	}
 	l.mu.Unlock()
-	l.ring()
+	l.Ring()
 }
 
-func (l *Loop) ring() {
+// Ring has the loop look again at once: there is more room than there was.
+func (l *Loop) Ring() {
 	select {
 	case l.signal <- struct{}{}:
 	default:
@@ -138,7 +140,7 @@ func (l *Loop) Run(ctx context.Context) error {
 // look makes every line of every lane a candidate again.
 func (l *Loop) look(ctx context.Context) {
 	for _, lane := range l.cfg.Lanes() {
-		l.lines.addLane(lane.ID)
+		l.lines.addLane(lane)
 		if lane.Pool != task.AnyPool {
 			l.probeWindow(ctx, l.lines.get(lineKey{lane.ID, task.SuspectPriority}), 0, math.MaxInt64)
 		}
@@ -156,6 +158,7 @@ func (l *Loop) claim(ctx context.Context) bool {
 		return false
 	}
 	slots, free := l.request(free)
+	slots, reserved := l.cfg.Within.reserve(l, slots)
 	if len(slots) == 0 && !l.claimsToClose() {
 		return false
 	}
@@ -167,6 +170,7 @@ func (l *Loop) claim(ctx context.Context) bool {
 		// What was claimed, if anything, is in no hands: the rescue returns it.
 		l.cfg.Log.Warn("claim failed", "executor", l.cfg.Name, "err", err)
 		l.giveBackDone(req.Done)
+		l.cfg.Within.enter(reserved, nil)
 		select {
 		case <-ctx.Done():
 		case <-time.After(100*time.Millisecond + rand.N(200*time.Millisecond)):
@@ -177,14 +181,14 @@ func (l *Loop) claim(ctx context.Context) bool {
 	if l.cfg.Claimed != nil && len(batch.Tasks) > 0 {
 		l.cfg.Claimed(len(batch.Tasks))
 	}
-	l.start(req.ID, batch.Tasks)
+	l.start(req.ID, batch.Tasks, reserved)
 	return len(slots) > 0
 }
 
 // request chooses what to ask for. A suspect is asked for only when nothing else
 // runs here.
 func (l *Loop) request(free int) (slots []store.ClaimSlot, limit int) {
-	if l.lines.suspectWaiting() && l.inFlight() == 0 {
+	if l.lines.suspectWaiting() && l.idle() {
 		l.since = time.Time{}
 		return l.lines.requestSuspect(), 1
 	}
@@ -214,7 +218,9 @@ func (l *Loop) makingRoom() bool {
 	return waited > time.Second && waited < 11*time.Second
 }
 
+// takeWakes takes note of all wakes, and tells for how many tasks there is room.
 func (l *Loop) takeWakes() (free int) {
+	room := l.cfg.Room()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for k, pos := range l.woken {
@@ -223,17 +229,17 @@ func (l *Loop) takeWakes() (free int) {
 		}
 	}
 	clear(l.woken)
-	if l.alone && len(l.flying) > 0 {
+	if l.alone && len(l.flying)+l.settling > 0 {
 		return 0
 	}
 	l.alone = false
-	return l.cfg.Slots - len(l.flying)
+	return room - len(l.flying) - max(l.settling-max(room, unsettled), 0)
 }
 
 func (l *Loop) serves(lane int32) bool {
 	for _, known := range l.cfg.Lanes() {
 		if known.ID == lane {
-			l.lines.addLane(lane)
+			l.lines.addLane(known)
 			return true
 		}
 	}
@@ -265,129 +271,4 @@ func (l *Loop) giveBackDone(done []task.ID) {
 	defer l.mu.Unlock()
 	l.done = append(l.done, done...)
 	l.asked = nil
-}
-
-// start runs the tasks of a claim.
-func (l *Loop) start(claim task.ID, tasks []store.Claimed) {
-	l.mu.Lock()
-	l.asked = nil
-	if len(tasks) == 0 {
-		l.mu.Unlock()
-		return
-	}
-	l.open[claim] = len(tasks)
-	l.alone = tasks[0].Priority == task.SuspectPriority
-	now := time.Now()
-	ctxs := make([]context.Context, len(tasks))
-	for i := range tasks {
-		f := &flight{token: tasks[i].Token, started: now}
-		ctxs[i], f.cancel = context.WithCancelCause(l.runs) //nolint:fatcontext // one each, not nested
-		if old := l.flying[tasks[i].ID]; old != nil {
-			old.cancel(errTakenBack)
-		}
-		l.flying[tasks[i].ID] = f
-	}
-	l.mu.Unlock()
-	for i := range tasks {
-		l.tasks.Go(func() {
-			l.cfg.Execute(ctxs[i], &tasks[i])
-			l.finished(claim, &tasks[i])
-		})
-	}
-}
-
-func (l *Loop) finished(claim task.ID, c *store.Claimed) {
-	l.mu.Lock()
-	if f := l.flying[c.ID]; f != nil && f.token == c.Token {
-		f.cancel(nil)
-		delete(l.flying, c.ID)
-	}
-	if left, ok := l.open[claim]; ok && left > 1 {
-		l.open[claim] = left - 1
-	} else if ok {
-		delete(l.open, claim)
-		l.done = append(l.done, claim)
-	}
-	l.mu.Unlock()
-	l.ring()
-}
-
-func (l *Loop) inFlight() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.flying)
-}
-
-// InFlight is how many attempts are under way.
-func (l *Loop) InFlight() int { return l.inFlight() }
-
-// Claims lists the claims in the loop's hands.
-func (l *Loop) Claims() []task.ID {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	ids := slices.Concat(l.done, l.asked)
-	for id := range l.open {
-		ids = append(ids, id)
-	}
-	return ids
-}
-
-// Held lists the attempts that have been under way for at least age.
-func (l *Loop) Held(age time.Duration) []store.Held {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var held []store.Held
-	for id, f := range l.flying {
-		if time.Since(f.started) >= age {
-			held = append(held, store.Held{ID: id, Token: f.token})
-		}
-	}
-	return held
-}
-
-// Stop cancels the attempt of a task that is no longer ours, with a cause.
-func (l *Loop) Stop(id task.ID, cause error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if f := l.flying[id]; f != nil {
-		f.cancel(cause)
-	}
-}
-
-// Drop cancels all attempts and forgets all claims: the node's lease is lost and
-// others may run them already.
-func (l *Loop) Drop(cause error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, f := range l.flying {
-		f.cancel(cause)
-	}
-	clear(l.open)
-	l.done = nil
-}
-
-// Drain waits for the attempts under way, and when ctx ends before, cancels
-// them with the cause and waits for what they do about it. Run has returned.
-func (l *Loop) Drain(ctx context.Context, cause error) {
-	over := make(chan struct{})
-	go func() { l.tasks.Wait(); close(over) }()
-	select {
-	case <-over:
-	case <-ctx.Done():
-		l.cancel(cause)
-		<-over
-	}
-	l.closeClaims()
-}
-
-// closeClaims deletes the rows of claims that are done, so that nobody looks at
-// them again; when it fails, the rescue does it.
-func (l *Loop) closeClaims() {
-	node, _ := l.cfg.Node()
-	id := task.ID(uuid.Must(uuid.NewV7()))
-	if done := l.takeDone(id); len(done) > 0 {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		_, _ = l.cfg.Store.Claim(ctx, store.ClaimRequest{ID: id, Node: node, Done: done})
-	}
 }

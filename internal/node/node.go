@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,7 +37,7 @@ type Config struct {
 
 	Lost   func()                               // the lease was lost: drop everything; a new id follows
 	Held   func(age time.Duration) []store.Held // attempts under way
-	Stop   func(id task.ID)                     // an attempt is no longer ours
+	Stop   func(store.Held)                     // an attempt is no longer ours
 	Hint   func(store.Hint)                     // from another node
 	Margin func(left time.Duration)
 	Log    *slog.Logger
@@ -237,7 +238,9 @@ func (m *Member) dropLost(ctx context.Context) {
 		return
 	}
 	for _, id := range lost {
-		m.cfg.Stop(id)
+		if i := slices.IndexFunc(held, func(h store.Held) bool { return h.ID == id }); i >= 0 {
+			m.cfg.Stop(held[i])
+		}
 	}
 }
 

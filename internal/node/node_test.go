@@ -83,7 +83,7 @@ func start(t *testing.T) (*members, *node.Member, chan string, func()) {
 	m := node.New(node.Config{
 		Store: db, Notify: deaf{}, Name: "n", Lost: func() { events <- "lost" },
 		Held: func(time.Duration) []store.Held { return []store.Held{{Token: 1}} },
-		Stop: func(task.ID) {}, Margin: func(time.Duration) {}, Log: slog.New(slog.DiscardHandler),
+		Stop: func(store.Held) {}, Margin: func(time.Duration) {}, Log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, m.Join(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())

@@ -1,0 +1,193 @@
+package claim
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/storetest"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// house is a node with two loops, which share a room and the queues q and other.
+type house struct {
+	*floor
+	room  *Room
+	loops []*Loop
+	lanes map[string]store.Lane // by queue and pool
+	n     byte
+
+	mu      sync.Mutex
+	running map[int32]int // by queue
+	most    map[int32]int
+	ended   map[int32]int
+	size    atomic.Int64 // room of each loop
+}
+
+func newHouse(t *testing.T) (h *house, stop func()) {
+	f := &floor{Oracle: storetest.NewOracle(func() int64 { return time.Now().UnixMicro() })}
+	h = &house{floor: f, room: NewRoom(), lanes: map[string]store.Lane{}, running: map[int32]int{}, most: map[int32]int{}, ended: map[int32]int{}}
+	h.size.Store(10)
+	node := task.ID{1}
+	require.NoError(t, f.Register(t.Context(), store.Node{ID: node}, 1e15))
+	ctx, cancel := context.WithCancel(t.Context())
+	var loops sync.WaitGroup
+	for _, pool := range []string{"local:a", "local:b"} {
+		var lanes []store.Lane
+		for _, queue := range []string{"q", "other"} {
+			lane, err := f.EnsureLane(t.Context(), 1, queue, pool, 10)
+			require.NoError(t, err)
+			h.lanes[queue+" "+pool] = lane
+			lanes = append(lanes, lane)
+		}
+		l := New(Config{
+			Name: pool, Within: h.room, Room: func() int { return int(h.size.Load()) }, Poll: time.Hour, Store: f,
+			Lanes:   func() []store.Lane { return lanes },
+			Node:    func() (task.ID, bool) { return node, true },
+			Execute: h.execute,
+		})
+		h.loops = append(h.loops, l)
+		loops.Go(func() { _ = l.Run(ctx) })
+	}
+	return h, func() {
+		cancel()
+		loops.Wait()
+		for _, l := range h.loops {
+			l.Drain(context.Background(), nil)
+		}
+	}
+}
+
+func (h *house) execute(_ context.Context, c *store.Claimed) func() {
+	queue := h.queueOf(c.Lane)
+	h.mu.Lock()
+	h.running[queue]++
+	h.most[queue] = max(h.most[queue], h.running[queue])
+	h.mu.Unlock()
+	time.Sleep(time.Second)
+	h.mu.Lock()
+	h.running[queue]--
+	h.ended[queue]++
+	h.mu.Unlock()
+	return nil
+}
+
+func (h *house) queueOf(lane int32) int32 {
+	for _, l := range h.lanes {
+		if l.ID == lane {
+			return l.QueueID
+		}
+	}
+	return 0
+}
+
+// put stores tasks of both pools in a queue, half of them in each.
+func (h *house) put(queue string, n int, priorities ...int16) (id int32) {
+	var tasks []store.NewTask
+	for i := range n {
+		pool := []string{"local:a", "local:b"}[i%2]
+		lane := h.lanes[queue+" "+pool]
+		h.n++
+		tasks = append(tasks, store.NewTask{ID: task.ID{2, h.n}, Lane: lane.ID, Priority: priorities[i%len(priorities)], Kind: task.HTTP, MaxAttempts: 1})
+		id = lane.QueueID
+	}
+	woken := h.insert(tasks...)
+	for _, l := range h.loops {
+		l.Wake(woken)
+	}
+	return id
+}
+
+func (h *house) counts(queue int32) (most, ended int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.most[queue], h.ended[queue]
+}
+
+func TestALimitOfAQueueHoldsOverAllLoops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, stop := newHouse(t)
+		defer stop()
+		h.size.Store(20)
+		q := h.lanes["q local:a"].QueueID
+		h.room.Limit(map[int32]int{q: 3})
+		h.put("q", 21, 5, 2, 9)
+		other := h.put("other", 20, 5)
+		time.Sleep(7*time.Second - time.Millisecond)
+		most, ended := h.counts(q)
+		require.Equal(t, 3, most)
+		require.Equal(t, 18, ended, "places stand empty while tasks wait")
+		require.Equal(t, 3, h.room.Running(q))
+		time.Sleep(time.Second)
+		_, ended = h.counts(q)
+		require.Equal(t, 21, ended)
+		require.Zero(t, h.room.Total())
+		most, ended = h.counts(other)
+		require.Equal(t, 20, ended)
+		require.Equal(t, 20, most, "a queue without a limit was held back")
+	})
+}
+
+func TestALimitThatIsRaisedIsUsedAtOnceAndALoweredOneAsAttemptsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, stop := newHouse(t)
+		defer stop()
+		synctest.Wait()
+		q := h.lanes["q local:a"].QueueID
+		h.room.Limit(map[int32]int{q: 0})
+		h.put("q", 40, 5)
+		time.Sleep(time.Minute)
+		most, _ := h.counts(q)
+		require.Zero(t, most)
+		h.room.Limit(map[int32]int{q: 6})
+		synctest.Wait()
+		require.Equal(t, 6, h.room.Running(q))
+		h.room.Limit(map[int32]int{q: 2})
+		time.Sleep(1500 * time.Millisecond)
+		require.Equal(t, 2, h.room.Running(q))
+		h.room.Limit(nil)
+		synctest.Wait()
+		require.Equal(t, 20, h.room.Running(q), "the limit is gone: only the room of the loops bounds it")
+	})
+}
+
+func TestRoomThatAppearsIsUsedAtOnceWhenItIsRung(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, stop := newHouse(t)
+		defer stop()
+		h.size.Store(1)
+		q := h.put("q", 20, 5)
+		synctest.Wait()
+		require.Equal(t, 2, h.room.Running(q))
+		h.size.Store(4)
+		for _, l := range h.loops {
+			l.Ring()
+		}
+		synctest.Wait()
+		require.Equal(t, 8, h.room.Running(q))
+		h.size.Store(2)
+		time.Sleep(1500 * time.Millisecond)
+		require.Equal(t, 4, h.room.Running(q), "room that went away is not taken again")
+	})
+}
+
+func TestAClaimThatFailsGivesItsPlacesBack(t *testing.T) {
+	r := NewRoom()
+	r.Limit(map[int32]int{7: 3})
+	l := New(Config{Within: r})
+	l.lines.addLane(store.Lane{ID: 1, QueueID: 7})
+	slots, reserved := r.reserve(l, []store.ClaimSlot{{Lane: 1, Limit: 10}, {Lane: 1, Priority: 1, Limit: 10}})
+	require.Equal(t, []store.ClaimSlot{{Lane: 1, Limit: 3}}, slots)
+	require.Equal(t, 3, r.Running(7))
+	none, _ := r.reserve(l, []store.ClaimSlot{{Lane: 1, Limit: 1}})
+	require.Empty(t, none)
+	r.enter(reserved, nil)
+	require.Zero(t, r.Running(7))
+	require.Len(t, l.signal, 1, "who found no place is not rung")
+}
