@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 // cli is the grammar: each field is a command, in a file of its name.
@@ -41,10 +43,10 @@ Exit codes: 0 done, 1 error, 2 wrong usage, 3 the task that was waited for did n
 // helped is how kong's wish to end after --help comes back to execute.
 type helped int
 
-func execute(ctx context.Context, args []string, t *terminal) (err error) {
+func execute(ctx context.Context, args []string, t *term.Terminal) (err error) {
 	var grammar cli
 	sources := &resolver{}
-	parser, err := kong.New(&grammar, kong.Name("sendoff"), kong.Description(description), kong.Writers(t.stdout, t.stderr),
+	parser, err := kong.New(&grammar, kong.Name("sendoff"), kong.Description(description), kong.Writers(t.Stdout, t.Stderr),
 		kong.Exit(func(code int) { panic(helped(code)) }), kong.Resolvers(sources),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 120}),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(t, sources))
@@ -53,7 +55,7 @@ func execute(ctx context.Context, args []string, t *terminal) (err error) {
 	}
 	defer func() {
 		if code, ok := recover().(helped); ok {
-			err = &exit{code: int(code)}
+			err = &term.Exit{Code: int(code)}
 		}
 	}()
 	if len(args) == 0 {
@@ -61,7 +63,7 @@ func execute(ctx context.Context, args []string, t *terminal) (err error) {
 	}
 	parsed, err := parser.Parse(args)
 	if sources.err != nil {
-		return &exit{exitUsage, sources.err}
+		return &term.Exit{Code: term.ExitUsage, Err: sources.err}
 	}
 	if err != nil {
 		return usageError(err)
@@ -86,5 +88,5 @@ func usageError(err error) error {
 			}
 		}
 	}
-	return usage("%w\nsee: %s --help", err, command)
+	return term.Usage("%w\nsee: %s --help", err, command)
 }

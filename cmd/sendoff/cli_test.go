@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,6 +14,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 // sendoffCmd runs the program in this process.
@@ -91,7 +95,7 @@ func TestAFlagWinsOverTheEnvironmentAndThatOverTheFile(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(file, []byte("push_slot: 10\n"), 0o600))
 	code, _, errs := sendoffCmd(t, "config")
-	require.Equal(t, exitUsage, code)
+	require.Equal(t, term.ExitUsage, code)
 	require.Contains(t, errs, `unknown setting "push_slot": want one of`)
 	for text, says := range map[string]string{
 		"push_slots: 10\n---\npush_slots: 20\n": "has a second document",
@@ -99,16 +103,17 @@ func TestAFlagWinsOverTheEnvironmentAndThatOverTheFile(t *testing.T) {
 	} {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 		code, _, errs := sendoffCmd(t, "config")
-		require.Equal(t, exitUsage, code)
+		require.Equal(t, term.ExitUsage, code)
 		require.Contains(t, errs, says)
 	}
 }
 
 // serveOn runs serve in this process on a free port, and returns its URL.
-func serveOn(t *testing.T, db string) *server {
+func serveOn(t *testing.T, db string) *host.Server {
 	t.Helper()
-	s := (&tourOptions{Listen: "127.0.0.1:0", DB: db}).settings(t.TempDir())
-	v, err := open(t.Context(), &s, "test", s.logger(&bytes.Buffer{}))
+	s := host.Defaults()
+	s.Listen, s.DB, s.Grace = "127.0.0.1:0", db, 2*time.Second
+	v, err := host.Open(t.Context(), &s, "test", slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	return v
 }
@@ -125,10 +130,10 @@ func TestATaskIsEnqueuedDeliveredAndShown(t *testing.T) {
 	}))
 	defer app.Close()
 	s := serveOn(t, filepath.Join(t.TempDir(), "x.db"))
-	defer s.close()
+	defer s.Close()
 	signals, ended := make(chan os.Signal, 3), make(chan error, 1)
-	go func() { ended <- s.run(signals) }()
-	t.Setenv("SENDOFF_URL", s.url())
+	go func() { ended <- s.Run(signals) }()
+	t.Setenv("SENDOFF_URL", s.URL())
 
 	code, out, errs := sendoffCmd(t, "enqueue", app.URL+"/flaky", "--id", "flaky", "--min-backoff", "100ms", "--payload", `{"a":1}`, "--wait=20s")
 	require.Zero(t, code, errs)
@@ -140,45 +145,19 @@ func TestATaskIsEnqueuedDeliveredAndShown(t *testing.T) {
 	require.NotContains(t, out, "\x1b", "what an app answers must not steer the terminal")
 
 	code, out, errs = sendoffCmd(t, "enqueue", app.URL+"/wrong", "--id", "wrong", "--wait")
-	require.Equal(t, exitFailed, code)
+	require.Equal(t, term.ExitFailed, code)
 	require.Contains(t, out, "wrong  failed (rejected)")
 	require.Empty(t, errs)
 	_, out, _ = sendoffCmd(t, "tasks", "attempts", "wrong", "--json")
 	require.Equal(t, 1, strings.Count(out, `"outcome":"reject"`))
 
 	code, out, errs = sendoffCmd(t, "tasks", "delete", "wrong", "none", "flaky")
-	require.Equal(t, exitError, code)
+	require.Equal(t, term.ExitError, code)
 	require.Equal(t, "wrong  deleted\nflaky  deleted\n", out)
 	require.Contains(t, errs, `sendoff: task "none": not found`)
 
 	signals <- syscall.SIGTERM
 	require.NoError(t, <-ended)
-}
-
-func TestASecondSignalDoesNotWaitForWhatIsUnderWay(t *testing.T) {
-	started, release := make(chan struct{}), make(chan struct{})
-	app := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		close(started)
-		<-release
-	}))
-	defer app.Close()
-	defer close(release)
-	s := serveOn(t, filepath.Join(t.TempDir(), "x.db"))
-	defer s.close()
-	s.grace = time.Hour
-	signals, ended := make(chan os.Signal, 3), make(chan error, 1)
-	go func() { ended <- s.run(signals) }()
-	code, _, errs := sendoffCmd(t, "enqueue", app.URL, "--url", s.url())
-	require.Zero(t, code, errs)
-	<-started
-	signals <- syscall.SIGTERM
-	signals <- syscall.SIGTERM
-	select {
-	case err := <-ended:
-		require.NoError(t, err)
-	case <-time.After(10 * time.Second):
-		t.Fatal("it still waits")
-	}
 }
 
 func TestTheDemoEndsAsItShould(t *testing.T) {
@@ -192,4 +171,9 @@ func TestTheDemoEndsAsItShould(t *testing.T) {
 	require.Contains(t, out, "failed (exhausted), 3 attempts")
 	require.Contains(t, out, "10 submissions, 1 task")
 	require.NotContains(t, out, "\x1b")
+}
+
+func TestAPausedEndpointSaysForHowMuchLonger(t *testing.T) {
+	require.Equal(t, "paused for another 3.6s", pausedText(3600*time.Millisecond))
+	require.Equal(t, "paused, tried again now", pausedText(-time.Millisecond))
 }

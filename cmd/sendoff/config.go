@@ -5,10 +5,13 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 type configCmd struct {
-	settings
+	host.Settings
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
@@ -21,7 +24,7 @@ type setting struct {
 
 // Run prints what serve would do with the same flags, environment and file. It
 // opens nothing, and fails as serve would where that can be told.
-func (c *configCmd) Run(t *terminal, ctx *kong.Context, r *resolver) error {
+func (c *configCmd) Run(t *term.Terminal, ctx *kong.Context, r *resolver) error {
 	var all []setting
 	for _, flag := range ctx.Selected().Flags {
 		if len(flag.Envs) > 0 {
@@ -31,22 +34,22 @@ func (c *configCmd) Run(t *terminal, ctx *kong.Context, r *resolver) error {
 	if err := c.print(t, all); err != nil {
 		return err
 	}
-	if err := c.check(); err != nil {
+	if err := c.Check(); err != nil {
 		return err
 	}
-	_, _, err := c.addr()
+	_, _, err := c.Addr()
 	return err
 }
 
-func (c *configCmd) print(t *terminal, all []setting) error {
+func (c *configCmd) print(t *term.Terminal, all []setting) error {
 	if c.JSON {
-		return t.json(listOf(all))
+		return t.JSON(listOf(all))
 	}
 	rows := make([][]string, len(all))
 	for i, s := range all {
 		rows[i] = []string{s.Name, s.Value, s.Source}
 	}
-	t.table([]string{"SETTING", "VALUE", "SOURCE"}, rows)
+	t.Table([]string{"SETTING", "VALUE", "SOURCE"}, rows)
 	return nil
 }
 
@@ -59,9 +62,9 @@ func (c *configCmd) value(ctx *kong.Context, flag *kong.Flag) string {
 		}
 		return fmt.Sprintf("(%d, not shown)", len(c.APIKeys))
 	case "db", "listen-dsn":
-		return redacted(fmt.Sprint(ctx.FlagValue(flag)))
+		return host.Redacted(fmt.Sprint(ctx.FlagValue(flag)))
 	case "keys-file":
-		return c.keysFile()
+		return c.KeysPath()
 	}
 	if list, ok := ctx.FlagValue(flag).([]string); ok {
 		return strings.Join(list, ",")

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 type endpointsCmd struct{ remote }
 
 // Run lists the apps whose functions the server has run.
-func (c *endpointsCmd) Run(ctx context.Context, t *terminal) error {
+func (c *endpointsCmd) Run(ctx context.Context, t *term.Terminal) error {
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -24,7 +25,7 @@ func (c *endpointsCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	slices.SortFunc(all, func(a, b sendoff.EndpointStats) int { return cmp.Compare(a.Endpoint, b.Endpoint) })
 	if c.JSON {
-		return t.json(listOf(all))
+		return t.JSON(listOf(all))
 	}
 	rows := make([][]string, len(all))
 	for i, e := range all {
@@ -33,11 +34,11 @@ func (c *endpointsCmd) Run(ctx context.Context, t *terminal) error {
 			state = pausedText(time.Until(e.PausedUntil))
 		}
 		rows[i] = []string{
-			clean(e.Endpoint), state, strconv.Itoa(e.InFlight), strconv.Itoa(e.Waiting), strconv.Itoa(e.Limit),
-			strconv.FormatInt(e.Succeeded, 10), strconv.FormatInt(e.Failed, 10), cmp.Or(clean(e.SDK), "-"), oneLine(e.LastError, 60),
+			term.Clean(e.Endpoint), state, strconv.Itoa(e.InFlight), strconv.Itoa(e.Waiting), strconv.Itoa(e.Limit),
+			strconv.FormatInt(e.Succeeded, 10), strconv.FormatInt(e.Failed, 10), cmp.Or(term.Clean(e.SDK), "-"), term.OneLine(e.LastError, 60),
 		}
 	}
-	t.table([]string{"ENDPOINT", "STATE", "IN FLIGHT", "WAITING", "LIMIT", "SUCCEEDED", "FAILED", "SDK", "LAST ERROR"}, rows)
+	t.Table([]string{"ENDPOINT", "STATE", "IN FLIGHT", "WAITING", "LIMIT", "SUCCEEDED", "FAILED", "SDK", "LAST ERROR"}, rows)
 	return nil
 }
 
@@ -46,5 +47,5 @@ func pausedText(left time.Duration) string {
 	if left <= 0 {
 		return "paused, tried again now"
 	}
-	return "paused for another " + short(left)
+	return "paused for another " + term.Short(left)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -88,7 +89,7 @@ func (w *waiting) Decode(ctx *kong.DecodeContext) error {
 }
 
 // Run submits the task and waits for its end if that is wished.
-func (c *enqueueCmd) Run(ctx context.Context, t *terminal) error {
+func (c *enqueueCmd) Run(ctx context.Context, t *term.Terminal) error {
 	spec, err := c.task(os.Stdin)
 	if err != nil {
 		return err
@@ -111,7 +112,7 @@ func (c *enqueueCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	if task.State != "succeeded" {
-		return &exit{code: exitFailed}
+		return &term.Exit{Code: term.ExitFailed}
 	}
 	return nil
 }
@@ -120,26 +121,26 @@ func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 	var none sendoff.NewTask
 	switch {
 	case c.Target == "" && c.Handler == "" && c.Function == "":
-		return none, usage("what is the task? give a URL, or --handler NAME, or --function NAME\nsee: sendoff enqueue --help")
+		return none, term.Usage("what is the task? give a URL, or --handler NAME, or --function NAME\nsee: sendoff enqueue --help")
 	case c.Target != "" && c.Handler != "", c.Target != "" && c.Function != "", c.Handler != "" && c.Function != "":
-		return none, usage("give one of a URL, --handler and --function")
+		return none, term.Usage("give one of a URL, --handler and --function")
 	case c.Function == "" && c.Endpoint != "":
-		return none, usage("--endpoint %s: belongs to --function NAME", c.Endpoint)
+		return none, term.Usage("--endpoint %s: belongs to --function NAME", c.Endpoint)
 	case c.Function != "" && c.endpoint() == "":
-		return none, usage("--function %s: which app serves it? give its URL with --endpoint", c.Function)
+		return none, term.Usage("--function %s: which app serves it? give its URL with --endpoint", c.Function)
 	case c.Delay < 0:
-		return none, usage("--delay %s: want a positive duration such as 90s", c.Delay)
+		return none, term.Usage("--delay %s: want a positive duration such as 90s", c.Delay)
 	case isZero(c.MaxAttempts), isZero(c.MinBackoff), isZero(c.Timeout):
-		return none, usage("--max-attempts, --min-backoff and --timeout are more than 0: leave one out for its default")
+		return none, term.Usage("--max-attempts, --min-backoff and --timeout are more than 0: leave one out for its default")
 	}
 	headers := map[string]string{}
 	for _, h := range c.Header {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok {
-			return none, usage("--header %q: want NAME: VALUE", h)
+			return none, term.Usage("--header %q: want NAME: VALUE", h)
 		}
 		if _, twice := headers[strings.TrimSpace(name)]; twice {
-			return none, usage("--header %s: is given twice", strings.TrimSpace(name))
+			return none, term.Usage("--header %s: is given twice", strings.TrimSpace(name))
 		}
 		headers[strings.TrimSpace(name)] = strings.TrimSpace(value)
 	}
@@ -194,16 +195,16 @@ func (c *enqueueCmd) fill(task *sendoff.NewTask, stdin io.Reader) error {
 	case utf8.Valid(payload) && json.Valid(payload):
 		task.Payload = json.RawMessage(payload)
 	case c.ContentType == "":
-		return usage("--payload is not JSON: quote it, as in --payload '{\"hello\":\"world\"}', or say what it is with --content-type")
+		return term.Usage("--payload is not JSON: quote it, as in --payload '{\"hello\":\"world\"}', or say what it is with --content-type")
 	default:
 		task.Body = payload
 	}
 	return nil
 }
 
-func (c *enqueueCmd) await(ctx context.Context, t *terminal, client *sendoff.Client, task *sendoff.Task) (*sendoff.Task, error) {
-	if t.live && !c.JSON {
-		t.printf("%s  waiting for its end...\n", task.ID)
+func (c *enqueueCmd) await(ctx context.Context, t *term.Terminal, client *sendoff.Client, task *sendoff.Task) (*sendoff.Task, error) {
+	if t.Live && !c.JSON {
+		t.Printf("%s  waiting for its end...\n", task.ID)
 	}
 	if c.Wait.atMost > 0 {
 		limited, cancel := context.WithTimeout(ctx, c.Wait.atMost)
@@ -221,9 +222,9 @@ func (c *enqueueCmd) await(ctx context.Context, t *terminal, client *sendoff.Cli
 	return last, err
 }
 
-func (c *enqueueCmd) show(t *terminal, task *sendoff.Task) error {
+func (c *enqueueCmd) show(t *term.Terminal, task *sendoff.Task) error {
 	if c.JSON {
-		return t.json(task)
+		return t.JSON(task)
 	}
 	note := ""
 	switch {
@@ -232,12 +233,12 @@ func (c *enqueueCmd) show(t *terminal, task *sendoff.Task) error {
 	case task.Replayed:
 		note = "  (accepted by an earlier submission with this key)"
 	}
-	t.printf("%s  %s%s\n", task.ID, t.paint(task.State, stateText(task)), note)
+	t.Printf("%s  %s%s\n", task.ID, t.Paint(task.State, term.State(task)), note)
 	switch {
 	case task.Final() && task.LastError != "" && task.State != "succeeded":
-		t.printf("  %s\n", clean(task.LastError))
+		t.Printf("  %s\n", term.Clean(task.LastError))
 	case len(task.Result) > 0:
-		t.printf("  %s\n", clean(string(task.Result)))
+		t.Printf("  %s\n", term.Clean(string(task.Result)))
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/internal/httpsig"
 )
 
@@ -27,7 +29,7 @@ type keyFile struct {
 	JSON     bool   `name:"json" help:"Print the public keys as a JWK set."`
 }
 
-func (f *keyFile) path() string { return (&settings{DB: f.DB, KeysFile: f.KeysFile}).keysFile() }
+func (f *keyFile) path() string { return (&host.Settings{DB: f.DB, KeysFile: f.KeysFile}).KeysPath() }
 
 func (f *keyFile) problem(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
@@ -39,7 +41,7 @@ func (f *keyFile) problem(err error) error {
 type keysListCmd struct{ keyFile }
 
 // Run prints the public keys.
-func (c *keysListCmd) Run(t *terminal) error {
+func (c *keysListCmd) Run(t *term.Terminal) error {
 	keys, err := httpsig.ReadKeys(c.path())
 	if err != nil {
 		return c.problem(err)
@@ -48,9 +50,9 @@ func (c *keysListCmd) Run(t *terminal) error {
 }
 
 // print shows the key that signs first.
-func (f *keyFile) print(t *terminal, keys *httpsig.Keys) error {
+func (f *keyFile) print(t *term.Terminal, keys *httpsig.Keys) error {
 	if f.JSON {
-		return t.json(json.RawMessage(keys.PublicJWKS()))
+		return t.JSON(json.RawMessage(keys.PublicJWKS()))
 	}
 	public := keys.Public()
 	ids := slices.Sorted(maps.Keys(public))
@@ -60,9 +62,9 @@ func (f *keyFile) print(t *terminal, keys *httpsig.Keys) error {
 		if i == 0 {
 			use = "signs"
 		}
-		t.printf("key %s (%s)\nbase64 %s\n%s\n", id, use, encoded(public[id]), publicPEM(public[id]))
+		t.Printf("key %s (%s)\nbase64 %s\n%s\n", id, use, encoded(public[id]), publicPEM(public[id]))
 	}
-	t.printf("Published as a JWK set at %s of the server; here with --json.\n", httpsig.KeysPath)
+	t.Printf("Published as a JWK set at %s of the server; here with --json.\n", httpsig.KeysPath)
 	return nil
 }
 
@@ -80,7 +82,7 @@ func publicPEM(key ed25519.PublicKey) string {
 type keysRotateCmd struct{ keyFile }
 
 // Run makes a new key.
-func (c *keysRotateCmd) Run(t *terminal) error {
+func (c *keysRotateCmd) Run(t *term.Terminal) error {
 	before, err := httpsig.ReadKeys(c.path())
 	if err != nil {
 		return c.problem(err)
@@ -93,7 +95,7 @@ func (c *keysRotateCmd) Run(t *terminal) error {
 		return c.print(t, keys)
 	}
 	older, newer := encoded(before.Public()[before.ID()]), encoded(keys.Public()[keys.ID()])
-	t.printf(`%s signs from the next start of the server on. What to do now:
+	t.Printf(`%s signs from the next start of the server on. What to do now:
 
 1. Receivers of pushes that read the keys from the server need nothing.
 2. Apps with functions in Go: start them again with both keys, then the server:

@@ -15,6 +15,8 @@ import (
 	"context"
 	"io"
 	"os"
+
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 // version is set when a release is built.
@@ -27,6 +29,6 @@ func main() {
 
 // run is the whole program, for tests as well. It returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	t := newTerminal(stdout, stderr)
-	return t.report(execute(ctx, args, t))
+	t := term.New(stdout, stderr)
+	return t.Report(execute(ctx, args, t))
 }

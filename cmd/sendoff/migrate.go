@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/store/postgres"
 )
 
@@ -25,9 +27,9 @@ type migration struct {
 }
 
 // Run migrates. It may run beside servers and beside itself.
-func (c *migrateCmd) Run(ctx context.Context, t *terminal) error {
-	if s := (settings{DB: c.DB}); !s.postgres() {
-		return usage("--db %s: migrate is for postgres:// databases; a SQLite file is brought up to date by sendoff serve itself", redacted(c.DB))
+func (c *migrateCmd) Run(ctx context.Context, t *term.Terminal) error {
+	if s := (host.Settings{DB: c.DB}); !s.Postgres() {
+		return term.Usage("--db %s: migrate is for postgres:// databases; a SQLite file is brought up to date by sendoff serve itself", host.Redacted(c.DB))
 	}
 	dsn, m := cmp.Or(c.ListenDSN, c.DB), migration{Version: newest()}
 	switch err := fits(ctx, dsn); {
@@ -43,12 +45,12 @@ func (c *migrateCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	if c.JSON {
-		return t.json(m)
+		return t.JSON(m)
 	}
 	if m.Migrated {
-		t.printf("%s was migrated to version %d\n", redacted(c.DB), m.Version)
+		t.Printf("%s was migrated to version %d\n", host.Redacted(c.DB), m.Version)
 	} else {
-		t.printf("%s is at version %d already: nothing to do\n", redacted(c.DB), m.Version)
+		t.Printf("%s is at version %d already: nothing to do\n", host.Redacted(c.DB), m.Version)
 	}
 	return nil
 }

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"strings"
+
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 type nodesCmd struct{ remote }
 
 // Run lists nodes.
-func (c *nodesCmd) Run(ctx context.Context, t *terminal) error {
+func (c *nodesCmd) Run(ctx context.Context, t *term.Terminal) error {
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -18,7 +20,7 @@ func (c *nodesCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	if c.JSON {
-		return t.json(listOf(nodes))
+		return t.JSON(listOf(nodes))
 	}
 	rows := make([][]string, len(nodes))
 	for i, n := range nodes {
@@ -26,8 +28,8 @@ func (c *nodesCmd) Run(ctx context.Context, t *terminal) error {
 		if n.Draining {
 			state = "stopping"
 		}
-		rows[i] = []string{n.ID, oneLine(n.Name, 40), state, strings.Join(n.Roles, ","), ago(n.StartedAt), ago(n.LeaseUntil)}
+		rows[i] = []string{n.ID, term.OneLine(n.Name, 40), state, strings.Join(n.Roles, ","), term.Ago(n.StartedAt), term.Ago(n.LeaseUntil)}
 	}
-	t.table([]string{"ID", "NAME", "STATE", "ROLES", "UP", "LEASE ENDS"}, rows)
+	t.Table([]string{"ID", "NAME", "STATE", "ROLES", "UP", "LEASE ENDS"}, rows)
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/internal/testkit"
 )
 
@@ -15,7 +17,7 @@ func TestAPostgreSQLDatabaseIsMigratedFirst(t *testing.T) {
 	dsn := testkit.EmptyPostgres(t)
 	keys := filepath.Join(t.TempDir(), "keys")
 	code, _, errs := sendoffCmd(t, "serve", "--listen", "127.0.0.1:0", "--db", dsn, "--keys-file", keys)
-	require.Equal(t, exitError, code)
+	require.Equal(t, term.ExitError, code)
 	require.Contains(t, errs, "sendoff migrate")
 
 	code, out, errs := sendoffCmd(t, "migrate", "--db", dsn, "--json")
@@ -30,10 +32,11 @@ func TestAPostgreSQLDatabaseIsMigratedFirst(t *testing.T) {
 		}
 	}
 
-	s := (&tourOptions{Listen: "127.0.0.1:0", DB: dsn}).settings(t.TempDir())
-	v, err := open(t.Context(), &s, "test", s.logger(os.Stderr))
+	s := host.Defaults()
+	s.Listen, s.DB, s.Migrate, s.KeysFile = "127.0.0.1:0", dsn, true, keys
+	v, err := host.Open(t.Context(), &s, "test", s.Logger(os.Stderr))
 	require.NoError(t, err)
-	v.close()
+	v.Close()
 }
 
 func TestTheDemoRunsOverPostgreSQL(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 type queuesCmd struct {
@@ -26,7 +27,7 @@ type someQueues struct {
 type queuesListCmd struct{ remote }
 
 // Run lists queues.
-func (c *queuesListCmd) Run(ctx context.Context, t *terminal) error {
+func (c *queuesListCmd) Run(ctx context.Context, t *term.Terminal) error {
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -36,7 +37,7 @@ func (c *queuesListCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	if c.JSON {
-		return t.json(listOf(queues))
+		return t.JSON(listOf(queues))
 	}
 	printQueues(t, queues)
 	return nil
@@ -49,21 +50,21 @@ type (
 )
 
 // Run shows queues.
-func (c *queuesGetCmd) Run(ctx context.Context, t *terminal) error {
+func (c *queuesGetCmd) Run(ctx context.Context, t *term.Terminal) error {
 	return c.each(ctx, t, sendoff.Queues.Get)
 }
 
 // Run pauses queues.
-func (c *queuesPauseCmd) Run(ctx context.Context, t *terminal) error {
+func (c *queuesPauseCmd) Run(ctx context.Context, t *term.Terminal) error {
 	return c.each(ctx, t, sendoff.Queues.Pause)
 }
 
 // Run resumes queues.
-func (c *queuesResumeCmd) Run(ctx context.Context, t *terminal) error {
+func (c *queuesResumeCmd) Run(ctx context.Context, t *term.Terminal) error {
 	return c.each(ctx, t, sendoff.Queues.Resume)
 }
 
-func (c *someQueues) each(ctx context.Context, t *terminal, do func(sendoff.Queues, context.Context, string) (*sendoff.Queue, error)) error {
+func (c *someQueues) each(ctx context.Context, t *term.Terminal, do func(sendoff.Queues, context.Context, string) (*sendoff.Queue, error)) error {
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -77,25 +78,25 @@ func (c *someQueues) each(ctx context.Context, t *terminal, do func(sendoff.Queu
 	})
 	switch {
 	case c.JSON && len(c.Names) == 1 && err == nil:
-		return t.json(done[0])
+		return t.JSON(done[0])
 	case c.JSON:
-		return cmp.Or(t.json(listOf(done)), err)
+		return cmp.Or(t.JSON(listOf(done)), err)
 	case len(done) > 0:
 		printQueues(t, done)
 	}
 	return err
 }
 
-func printQueues(t *terminal, queues []sendoff.Queue) {
+func printQueues(t *term.Terminal, queues []sendoff.Queue) {
 	rows := make([][]string, len(queues))
 	for i, q := range queues {
 		state := "open"
 		if q.Paused {
 			state = "paused"
 		}
-		rows[i] = []string{q.Name, state, clock(q.CreatedAt)}
+		rows[i] = []string{q.Name, state, term.Clock(q.CreatedAt)}
 	}
-	t.table([]string{"QUEUE", "STATE", "CREATED"}, rows)
+	t.Table([]string{"QUEUE", "STATE", "CREATED"}, rows)
 }
 
 type queuesDeleteCmd struct{ someQueues }
@@ -106,17 +107,17 @@ type deleted struct {
 }
 
 // Run forgets queues.
-func (c *queuesDeleteCmd) Run(ctx context.Context, t *terminal) error {
+func (c *queuesDeleteCmd) Run(ctx context.Context, t *term.Terminal) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
 	done, err := eachOf(c.Names, func(name string) (deleted, error) { return deleted{name}, client.Queues.Delete(ctx, name) })
 	if c.JSON {
-		return cmp.Or(t.json(listOf(done)), err)
+		return cmp.Or(t.JSON(listOf(done)), err)
 	}
 	for _, d := range done {
-		t.printf("%s  deleted\n", d.Queue)
+		t.Printf("%s  deleted\n", d.Queue)
 	}
 	return err
 }
@@ -133,9 +134,9 @@ type purged struct {
 }
 
 // Run purges queues.
-func (c *queuesPurgeCmd) Run(ctx context.Context, t *terminal) error {
+func (c *queuesPurgeCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if !c.Yes {
-		return usage("purge cancels everything that waits in the queue, which cannot be undone in one step: say --yes")
+		return term.Usage("purge cancels everything that waits in the queue, which cannot be undone in one step: say --yes")
 	}
 	client, err := c.client()
 	if err != nil {
@@ -146,10 +147,10 @@ func (c *queuesPurgeCmd) Run(ctx context.Context, t *terminal) error {
 		return purged{name, n}, err
 	})
 	if c.JSON {
-		return cmp.Or(t.json(listOf(done)), err)
+		return cmp.Or(t.JSON(listOf(done)), err)
 	}
 	for _, p := range done {
-		t.printf("%s  %d tasks canceled\n", p.Queue, p.Purged)
+		t.Printf("%s  %d tasks canceled\n", p.Queue, p.Purged)
 	}
 	return err
 }
@@ -160,7 +161,7 @@ type queuesStatsCmd struct {
 }
 
 // Run shows depths.
-func (c *queuesStatsCmd) Run(ctx context.Context, t *terminal) error {
+func (c *queuesStatsCmd) Run(ctx context.Context, t *term.Terminal) error {
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -176,7 +177,7 @@ func (c *queuesStatsCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	stats, err := eachOf(c.Names, func(name string) (*sendoff.QueueStats, error) { return client.Queues.Stats(ctx, name) })
 	if c.JSON {
-		return cmp.Or(t.json(listOf(stats)), err)
+		return cmp.Or(t.JSON(listOf(stats)), err)
 	}
 	if len(stats) > 0 || err == nil {
 		printStats(t, stats)
@@ -184,12 +185,12 @@ func (c *queuesStatsCmd) Run(ctx context.Context, t *terminal) error {
 	return err
 }
 
-func printStats(t *terminal, stats []*sendoff.QueueStats) {
+func printStats(t *term.Terminal, stats []*sendoff.QueueStats) {
 	rows := make([][]string, len(stats))
 	for i, s := range stats {
 		oldest := "-"
 		if s.OldestReady > 0 {
-			oldest = short(s.OldestReady)
+			oldest = term.Short(s.OldestReady)
 		}
 		rows[i] = []string{s.Queue}
 		for _, n := range []int64{s.Scheduled, s.Ready, s.Running, s.Suspended, s.Blocked, s.Failed} {
@@ -200,5 +201,5 @@ func printStats(t *terminal, stats []*sendoff.QueueStats) {
 			rows[i][0] += " (paused)"
 		}
 	}
-	t.table([]string{"QUEUE", "SCHEDULED", "READY", "RUNNING", "SUSPENDED", "BLOCKED", "FAILED", "OLDEST READY"}, rows)
+	t.Table([]string{"QUEUE", "SCHEDULED", "READY", "RUNNING", "SUSPENDED", "BLOCKED", "FAILED", "OLDEST READY"}, rows)
 }

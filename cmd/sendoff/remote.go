@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 // remote are the flags of every client command.
@@ -21,7 +22,7 @@ func (r *remote) client() (*sendoff.Client, error) {
 func newClient(url, key string) (*sendoff.Client, error) {
 	c, err := sendoff.NewClient(url, sendoff.WithAPIKey(key), sendoff.WithUserAgent("sendoff-cli/"+version), sendoff.WithRetries(2))
 	if err != nil {
-		return nil, &exit{exitUsage, err}
+		return nil, &term.Exit{Code: term.ExitUsage, Err: err}
 	}
 	return c, nil
 }
@@ -39,7 +40,7 @@ func eachOf[T any](ids []string, do func(id string) (T, error)) ([]T, error) {
 		case len(ids) == 1:
 			return nil, err
 		default:
-			errs = append(errs, errors.New(about(id, explain(err))))
+			errs = append(errs, errors.New(about(id, term.Explain(err))))
 		}
 	}
 	return done, errors.Join(errs...)

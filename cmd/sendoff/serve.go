@@ -6,10 +6,13 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 type serveCmd struct {
-	settings
+	host.Settings
 }
 
 // Help is printed under the flags.
@@ -21,32 +24,32 @@ A flag wins over its variable, that over the file of --config, that over the def
 }
 
 // Run serves until a signal.
-func (c *serveCmd) Run(ctx context.Context, t *terminal, command *kong.Context) error {
+func (c *serveCmd) Run(ctx context.Context, t *term.Terminal, command *kong.Context) error {
 	// Before anything is opened: a signal at any later moment stops cleanly.
-	signals, stop := serverSignals()
+	signals, stop := host.Signals()
 	defer stop()
-	log := c.logger(t.stderr)
+	log := c.Logger(t.Stderr)
 	if unknown := unknownVariables(command.Model, os.Environ()); len(unknown) > 0 {
 		log.Warn("variables that are no settings have no effect, see sendoff config", "variables", unknown)
 	}
-	s, err := open(ctx, &c.settings, version, log)
+	s, err := host.Open(ctx, &c.Settings, version, log)
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.Close()
 	c.greet(t, s)
-	return s.run(signals)
+	return s.Run(signals)
 }
 
-func (c *serveCmd) greet(t *terminal, s *server) {
+func (c *serveCmd) greet(t *term.Terminal, s *host.Server) {
 	db := "SQLite file " + c.DB
-	if c.postgres() {
-		db = "PostgreSQL " + redacted(c.DB)
+	if c.Postgres() {
+		db = "PostgreSQL " + host.Redacted(c.DB)
 	}
-	t.printf("sendoff %s\n  address   %s\n  database  %s\n  roles     %s\n", version, s.url(), db, strings.Join(c.Roles, ", "))
-	if t.live {
-		t.printf("\nSubmit a first task from another terminal:\n\n"+
+	t.Printf("sendoff %s\n  address   %s\n  database  %s\n  roles     %s\n", version, s.URL(), db, strings.Join(c.Roles, ", "))
+	if t.Live {
+		t.Printf("\nSubmit a first task from another terminal:\n\n"+
 			"  curl -d '{\"url\":\"http://127.0.0.1:9000/hook\",\"payload\":{\"hello\":\"world\"}}' %s/v1/tasks\n"+
-			"  sendoff enqueue http://127.0.0.1:9000/hook --payload '{\"hello\":\"world\"}' --wait\n\n", s.url())
+			"  sendoff enqueue http://127.0.0.1:9000/hook --payload '{\"hello\":\"world\"}' --wait\n\n", s.URL())
 	}
 }

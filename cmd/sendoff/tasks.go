@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 type tasksCmd struct {
@@ -27,15 +28,15 @@ type someTasks struct {
 }
 
 // printTasks prints tasks as one table.
-func printTasks(t *terminal, tasks []*sendoff.Task) {
+func printTasks(t *term.Terminal, tasks []*sendoff.Task) {
 	rows := make([][]string, len(tasks))
 	for i, task := range tasks {
 		rows[i] = []string{
-			task.ID, task.State, task.Reason, task.Queue, oneLine(task.Name, 24),
-			attemptsOfTask(task), ago(task.CreatedAt), oneLine(targetText(task), 50),
+			task.ID, task.State, task.Reason, task.Queue, term.OneLine(task.Name, 24),
+			attemptsOfTask(task), term.Ago(task.CreatedAt), term.OneLine(targetText(task), 50),
 		}
 	}
-	t.table([]string{"ID", "STATE", "REASON", "QUEUE", "NAME", "ATTEMPTS", "AGE", "TARGET"}, rows)
+	t.Table([]string{"ID", "STATE", "REASON", "QUEUE", "NAME", "ATTEMPTS", "AGE", "TARGET"}, rows)
 }
 
 // targetText is what a task calls.

@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 type (
@@ -18,7 +19,7 @@ type (
 )
 
 // Run cancels tasks.
-func (c *tasksCancelCmd) Run(ctx context.Context, t *terminal) error {
+func (c *tasksCancelCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if c.Now {
 		return c.act(ctx, t, sendoff.Tasks.CancelNow)
 	}
@@ -26,17 +27,17 @@ func (c *tasksCancelCmd) Run(ctx context.Context, t *terminal) error {
 }
 
 // Run starts ended tasks anew.
-func (c *tasksRetryCmd) Run(ctx context.Context, t *terminal) error {
+func (c *tasksRetryCmd) Run(ctx context.Context, t *term.Terminal) error {
 	return c.act(ctx, t, sendoff.Tasks.Retry)
 }
 
 // Run runs scheduled tasks now.
-func (c *tasksRunCmd) Run(ctx context.Context, t *terminal) error {
+func (c *tasksRunCmd) Run(ctx context.Context, t *term.Terminal) error {
 	return c.act(ctx, t, sendoff.Tasks.Run)
 }
 
 // act does one thing to each task and prints what became of them.
-func (c *someTasks) act(ctx context.Context, t *terminal, do func(sendoff.Tasks, context.Context, string) (*sendoff.Task, error)) error {
+func (c *someTasks) act(ctx context.Context, t *term.Terminal, do func(sendoff.Tasks, context.Context, string) (*sendoff.Task, error)) error {
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -44,30 +45,30 @@ func (c *someTasks) act(ctx context.Context, t *terminal, do func(sendoff.Tasks,
 	done, err := eachOf(c.IDs, func(id string) (*sendoff.Task, error) { return do(client.Tasks, ctx, id) })
 	switch {
 	case c.JSON && len(c.IDs) == 1 && err == nil:
-		return t.json(done[0])
+		return t.JSON(done[0])
 	case c.JSON:
-		return cmp.Or(t.json(listOf(done)), err)
+		return cmp.Or(t.JSON(listOf(done)), err)
 	}
 	for _, task := range done {
-		t.printf("%s  %s\n", task.ID, t.paint(task.State, stateText(task)))
+		t.Printf("%s  %s\n", task.ID, t.Paint(task.State, term.State(task)))
 	}
 	return err
 }
 
 // Run erases tasks.
-func (c *tasksDeleteCmd) Run(ctx context.Context, t *terminal) error {
+func (c *tasksDeleteCmd) Run(ctx context.Context, t *term.Terminal) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
 	done, err := eachOf(c.IDs, func(id string) (string, error) { return id, client.Tasks.Delete(ctx, id) })
 	if c.JSON {
-		return cmp.Or(t.json(struct {
+		return cmp.Or(t.JSON(struct {
 			Deleted []string `json:"deleted"`
 		}{append([]string{}, done...)}), err)
 	}
 	for _, id := range done {
-		t.printf("%s  deleted\n", id)
+		t.Printf("%s  deleted\n", id)
 	}
 	return err
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/calltree"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 type tasksAttemptsCmd struct {
@@ -19,32 +21,32 @@ type attemptsOf struct {
 }
 
 // Run lists attempts.
-func (c *tasksAttemptsCmd) Run(ctx context.Context, t *terminal) error {
+func (c *tasksAttemptsCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if c.Limit < 0 {
-		return usage("--limit %d: want 0 or more", c.Limit)
+		return term.Usage("--limit %d: want 0 or more", c.Limit)
 	}
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
 	found, err := eachOf(c.IDs, func(id string) (attemptsOf, error) {
-		attempts, err := attemptsUpTo(ctx, client, id, c.Limit)
+		attempts, err := calltree.AttemptsUpTo(ctx, client, id, c.Limit)
 		return attemptsOf{id, attempts}, err
 	})
 	switch {
 	case c.JSON && len(c.IDs) == 1 && err == nil:
-		return t.json(listOf(found[0].Items))
+		return t.JSON(listOf(found[0].Items))
 	case c.JSON:
-		return cmp.Or(t.json(listOf(found)), err)
+		return cmp.Or(t.JSON(listOf(found)), err)
 	}
 	for i, f := range found {
 		if len(c.IDs) > 1 {
 			if i > 0 {
-				t.printf("\n")
+				t.Printf("\n")
 			}
-			t.printf("%s\n", f.Task)
+			t.Printf("%s\n", f.Task)
 		}
-		printAttempts(t, f.Items)
+		term.PrintAttempts(t, f.Items)
 	}
 	return err
 }

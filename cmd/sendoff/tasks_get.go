@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/calltree"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 type tasksGetCmd struct{ someTasks }
@@ -21,31 +23,31 @@ type taskWithAttempts struct {
 }
 
 // Run shows tasks. With --json one id prints the task, several a list.
-func (c *tasksGetCmd) Run(ctx context.Context, t *terminal) error {
+func (c *tasksGetCmd) Run(ctx context.Context, t *term.Terminal) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
 	found, err := eachOf(c.IDs, func(id string) (taskWithAttempts, error) { return c.get(ctx, client, id) })
 	if c.JSON && len(c.IDs) == 1 && err == nil {
-		return t.json(found[0].task)
+		return t.JSON(found[0].task)
 	}
 	if c.JSON {
 		tasks := make([]*sendoff.Task, len(found))
 		for i, f := range found {
 			tasks[i] = f.task
 		}
-		return cmp.Or(t.json(listOf(tasks)), err)
+		return cmp.Or(t.JSON(listOf(tasks)), err)
 	}
 	for i, f := range found {
 		if i > 0 {
-			t.printf("\n")
+			t.Printf("\n")
 		}
 		printTask(t, f.task)
 		if f.steps != nil {
 			printNewestSteps(t, f.steps)
 		}
-		printAttempts(t, f.attempts)
+		term.PrintAttempts(t, f.attempts)
 	}
 	return err
 }
@@ -54,54 +56,54 @@ func (c *tasksGetCmd) get(ctx context.Context, client *sendoff.Client, id string
 	if out.task, err = client.Get(ctx, id); err != nil || c.JSON {
 		return out, err
 	}
-	if out.attempts, err = attemptsUpTo(ctx, client, id, 0); err != nil || out.task.Kind != "function" {
+	if out.attempts, err = calltree.AttemptsUpTo(ctx, client, id, 0); err != nil || out.task.Kind != "function" {
 		return out, err
 	}
-	out.steps, err = lastSteps(ctx, client, id)
+	out.steps, err = calltree.LastSteps(ctx, client, id)
 	return out, err
 }
 
-func printTask(t *terminal, task *sendoff.Task) {
+func printTask(t *term.Terminal, task *sendoff.Task) {
 	line := func(name, value string) {
 		if value != "" && value != "-" {
-			t.printf("%-12s%s\n", name, value)
+			t.Printf("%-12s%s\n", name, value)
 		}
 	}
 	line("id", task.ID)
-	line("state", t.paint(task.State, stateText(task)))
+	line("state", t.Paint(task.State, term.State(task)))
 	line("queue", task.Queue)
-	line("name", clean(task.Name))
-	line("target", strings.TrimSpace(task.Method+" "+clean(task.URL)))
+	line("name", term.Clean(task.Name))
+	line("target", strings.TrimSpace(task.Method+" "+term.Clean(task.URL)))
 	line("handler", task.Handler)
-	line("function", clean(task.Function))
-	line("endpoint", clean(task.Endpoint))
+	line("function", term.Clean(task.Function))
+	line("endpoint", term.Clean(task.Endpoint))
 	line("parent", task.ParentID)
 	line("root", task.RootID)
 	line("priority", fmt.Sprint(task.Priority))
-	line("group", clean(task.Group))
+	line("group", term.Clean(task.Group))
 	for _, k := range slices.Sorted(maps.Keys(task.Labels)) {
-		line("label", clean(k+"="+task.Labels[k]))
+		line("label", term.Clean(k+"="+task.Labels[k]))
 	}
 	line("attempts", attemptsLine(task))
-	line("created", clock(task.CreatedAt))
-	line("run at", clock(task.RunAt))
-	line("next at", clock(task.NextAt))
-	line("expires", clock(task.ExpiresAt))
-	line("started", clock(task.StartedAt))
-	line("finished", clock(task.FinishedAt))
-	line("last error", clean(task.LastError))
+	line("created", term.Clock(task.CreatedAt))
+	line("run at", term.Clock(task.RunAt))
+	line("next at", term.Clock(task.NextAt))
+	line("expires", term.Clock(task.ExpiresAt))
+	line("started", term.Clock(task.StartedAt))
+	line("finished", term.Clock(task.FinishedAt))
+	line("last error", term.Clean(task.LastError))
 	for _, k := range slices.Sorted(maps.Keys(task.Headers)) {
-		line("header", clean(k+": "+task.Headers[k]))
+		line("header", term.Clean(k+": "+task.Headers[k]))
 	}
 	switch {
 	case len(task.Payload) > 0:
-		line("payload", oneLine(string(task.Payload), 1000))
+		line("payload", term.OneLine(string(task.Payload), 1000))
 	case len(task.PayloadRaw) > 0:
 		line("payload", fmt.Sprintf("%d bytes that are no text; see --json", len(task.PayloadRaw)))
 	}
-	line("result", oneLine(string(task.Result), 1000))
+	line("result", term.OneLine(string(task.Result), 1000))
 	if task.Error != nil {
-		t.printf("%s\n", strings.Join(failureLines("error       ", task.Error), "\n"))
+		t.Printf("%s\n", strings.Join(term.FailureLines("error       ", task.Error), "\n"))
 	}
 }
 

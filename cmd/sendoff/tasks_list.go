@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -57,9 +58,9 @@ func (m *moment) UnmarshalText(b []byte) error {
 }
 
 // Run lists tasks.
-func (c *tasksListCmd) Run(ctx context.Context, t *terminal) error {
+func (c *tasksListCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if c.Limit < 0 {
-		return usage("--limit %d: want 0 or more", c.Limit)
+		return term.Usage("--limit %d: want 0 or more", c.Limit)
 	}
 	client, err := c.client()
 	if err != nil {
@@ -73,11 +74,11 @@ func (c *tasksListCmd) Run(ctx context.Context, t *terminal) error {
 		found = append(found, task)
 	}
 	if c.JSON {
-		return t.json(listOf(found))
+		return t.JSON(listOf(found))
 	}
 	printTasks(t, found)
-	if c.Limit > 0 && len(found) == c.Limit && t.live {
-		t.printf("(the newest %d; more with --limit)\n", c.Limit)
+	if c.Limit > 0 && len(found) == c.Limit && t.Live {
+		t.Printf("(the newest %d; more with --limit)\n", c.Limit)
 	}
 	return nil
 }

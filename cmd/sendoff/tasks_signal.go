@@ -7,12 +7,13 @@ import (
 	"os"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 type tasksRestartCmd struct{ someTasks }
 
 // Run begins functions again from their inputs.
-func (c *tasksRestartCmd) Run(ctx context.Context, t *terminal) error {
+func (c *tasksRestartCmd) Run(ctx context.Context, t *term.Terminal) error {
 	return c.act(ctx, t, sendoff.Tasks.Restart)
 }
 
@@ -28,7 +29,7 @@ type tasksSignalCmd struct {
 }
 
 // Run sends a signal.
-func (c *tasksSignalCmd) Run(ctx context.Context, t *terminal) error {
+func (c *tasksSignalCmd) Run(ctx context.Context, t *term.Terminal) error {
 	value, err := c.value(os.Stdin)
 	if err != nil {
 		return err
@@ -41,24 +42,24 @@ func (c *tasksSignalCmd) Run(ctx context.Context, t *terminal) error {
 		return c.start(ctx, t, client, value)
 	}
 	if c.Endpoint != "" || c.Payload != "" {
-		return usage("--endpoint and --payload belong to --function")
+		return term.Usage("--endpoint and --payload belong to --function")
 	}
 	if err := client.Tasks.Signal(ctx, c.ID, c.Name, value); err != nil {
 		return err
 	}
 	if c.JSON {
-		return t.json(map[string]string{"id": c.ID, "signal": c.Name})
+		return t.JSON(map[string]string{"id": c.ID, "signal": c.Name})
 	}
-	t.printf("%s  signal %s is delivered\n", c.ID, clean(c.Name))
+	t.Printf("%s  signal %s is delivered\n", c.ID, term.Clean(c.Name))
 	return nil
 }
 
 // start starts the function unless it is there, and signals it.
-func (c *tasksSignalCmd) start(ctx context.Context, t *terminal, client *sendoff.Client, value json.RawMessage) error {
+func (c *tasksSignalCmd) start(ctx context.Context, t *term.Terminal, client *sendoff.Client, value json.RawMessage) error {
 	n := sendoff.NewTask{ID: c.ID, Function: c.Function, Endpoint: c.Endpoint, Signal: &sendoff.StartSignal{Name: c.Name, Value: value}}
 	if c.Payload != "" {
 		if !json.Valid([]byte(c.Payload)) {
-			return usage("the payload is not JSON: quote it, as in '\"yes\"' or '{\"approved\":true}'")
+			return term.Usage("the payload is not JSON: quote it, as in '\"yes\"' or '{\"approved\":true}'")
 		}
 		n.Payload = json.RawMessage(c.Payload)
 	}
@@ -67,13 +68,13 @@ func (c *tasksSignalCmd) start(ctx context.Context, t *terminal, client *sendoff
 		return err
 	}
 	if c.JSON {
-		return t.json(task)
+		return t.JSON(task)
 	}
 	what := "started"
 	if task.Existing {
 		what = "was there already"
 	}
-	t.printf("%s  %s, signal %s is delivered\n", c.ID, what, clean(c.Name))
+	t.Printf("%s  %s, signal %s is delivered\n", c.ID, what, term.Clean(c.Name))
 	return nil
 }
 
@@ -89,7 +90,7 @@ func (c *tasksSignalCmd) value(stdin io.Reader) (json.RawMessage, error) {
 		text = []byte("null")
 	}
 	if !json.Valid(text) {
-		return nil, usage("the value is not JSON: quote it, as in '\"yes\"' or '{\"approved\":true}'")
+		return nil, term.Usage("the value is not JSON: quote it, as in '\"yes\"' or '{\"approved\":true}'")
 	}
 	return text, nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/calltree"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 type tasksStepsCmd struct {
@@ -17,9 +19,9 @@ type tasksStepsCmd struct {
 }
 
 // Run lists the steps of a function.
-func (c *tasksStepsCmd) Run(ctx context.Context, t *terminal) error {
+func (c *tasksStepsCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if c.Limit < 0 {
-		return usage("--limit %d: want 0 or more", c.Limit)
+		return term.Usage("--limit %d: want 0 or more", c.Limit)
 	}
 	client, err := c.client()
 	if err != nil {
@@ -30,15 +32,15 @@ func (c *tasksStepsCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	if c.JSON {
-		return t.json(found)
+		return t.JSON(found)
 	}
 	if found.Note != "" {
-		t.printf("%s\n", found.Note)
+		t.Printf("%s\n", found.Note)
 		return nil
 	}
 	printSteps(t, found.Items)
-	if len(found.Items) < stepTotal(found) {
-		t.printf("(%d of %d: %s; more with --limit)\n", len(found.Items), stepTotal(found), stepCounts(found))
+	if len(found.Items) < calltree.StepTotal(found) {
+		t.Printf("(%d of %d: %s; more with --limit)\n", len(found.Items), calltree.StepTotal(found), stepCounts(found))
 	}
 	return nil
 }
@@ -75,7 +77,7 @@ func stepCounts(p *sendoff.StepPage) string {
 	return strings.Join(parts, ", ")
 }
 
-func printSteps(t *terminal, steps []sendoff.StepRecord) {
+func printSteps(t *term.Terminal, steps []sendoff.StepRecord) {
 	rows := make([][]string, len(steps))
 	for i := range steps {
 		s := &steps[i]
@@ -84,27 +86,27 @@ func printSteps(t *terminal, steps []sendoff.StepRecord) {
 			attempts = strconv.Itoa(s.Attempts)
 		}
 		if !s.FinishedAt.IsZero() {
-			took = short(s.Duration)
+			took = term.Short(s.Duration)
 		}
-		rows[i] = []string{oneLine(s.Name, 40), s.State, attempts, clock(s.StartedAt), took, oneLine(stepEnd(s), 70)}
+		rows[i] = []string{term.OneLine(s.Name, 40), s.State, attempts, term.Clock(s.StartedAt), took, term.OneLine(calltree.StepEnd(s), 70)}
 	}
-	t.table([]string{"STEP", "STATE", "ATTEMPTS", "STARTED", "TOOK", "RESULT OR ERROR"}, rows)
+	t.Table([]string{"STEP", "STATE", "ATTEMPTS", "STARTED", "TOOK", "RESULT OR ERROR"}, rows)
 }
 
 // printNewestSteps prints what lastSteps found.
-func printNewestSteps(t *terminal, p *sendoff.StepPage) {
+func printNewestSteps(t *term.Terminal, p *sendoff.StepPage) {
 	if p.Note != "" {
-		t.printf("%-12s%s\n", "steps", p.Note)
+		t.Printf("%-12s%s\n", "steps", p.Note)
 		return
 	}
 	if len(p.Items) == 0 {
-		t.printf("%-12snone\n", "steps")
+		t.Printf("%-12snone\n", "steps")
 		return
 	}
-	t.printf("%-12s%s\n", "steps", stepCounts(p))
+	t.Printf("%-12s%s\n", "steps", stepCounts(p))
 	printSteps(t, p.Items)
-	if n := stepTotal(p) - len(p.Items); n > 0 {
-		t.printf("(%s before these: see sendoff tasks steps)\n", counted(n, "step"))
+	if n := calltree.StepTotal(p) - len(p.Items); n > 0 {
+		t.Printf("(%s before these: see sendoff tasks steps)\n", term.Counted(n, "step"))
 	}
-	t.printf("\n")
+	t.Printf("\n")
 }

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"time"
+
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/calltree"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 type tasksTreeCmd struct {
@@ -12,7 +15,7 @@ type tasksTreeCmd struct {
 }
 
 // Run prints a function with the calls made for it.
-func (c *tasksTreeCmd) Run(ctx context.Context, t *terminal) error {
+func (c *tasksTreeCmd) Run(ctx context.Context, t *term.Terminal) error {
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -22,16 +25,16 @@ func (c *tasksTreeCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	if c.JSON {
-		return t.json(listOf(tasks))
+		return t.JSON(listOf(tasks))
 	}
 	siblings := 50
 	if c.All {
 		siblings = 0
 	}
-	f := remoteForest(tasks)
-	if err := f.readSteps(ctx, client, tasks); err != nil {
+	f := calltree.Remote(tasks)
+	if err := f.ReadSteps(ctx, client, tasks); err != nil {
 		return err
 	}
-	printTree(t, f, siblings, time.Now())
+	calltree.Print(t, f, siblings, time.Now())
 	return nil
 }

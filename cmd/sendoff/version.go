@@ -1,16 +1,20 @@
 package main
 
-import "runtime"
+import (
+	"runtime"
+
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
+)
 
 type versionCmd struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
 // Run prints the version.
-func (c *versionCmd) Run(t *terminal) error {
+func (c *versionCmd) Run(t *term.Terminal) error {
 	if c.JSON {
-		return t.json(map[string]string{"version": version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
+		return t.JSON(map[string]string{"version": version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
 	}
-	t.printf("sendoff %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	t.Printf("sendoff %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/tools/go/analysis/unitchecker"
 
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/vet"
 )
 
@@ -28,25 +29,25 @@ func (*vetCmd) Help() string {
 }
 
 // Run looks at the packages.
-func (c *vetCmd) Run(ctx context.Context, t *terminal) error {
+func (c *vetCmd) Run(ctx context.Context, t *term.Terminal) error {
 	patterns := c.Packages
 	if len(patterns) == 0 {
 		patterns = []string{"./..."}
 	}
 	found, err := vet.Packages(ctx, vet.Config{NoTests: !c.Tests}, patterns...)
 	if err != nil {
-		return &exit{exitUsage, fmt.Errorf("the code cannot be loaded:\n%w", err)}
+		return &term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("the code cannot be loaded:\n%w", err)}
 	}
 	for _, f := range found {
 		f.File = fromHere(f.File)
 		if !c.JSON {
-			t.printf("%s\n", f)
-		} else if err := t.json(f); err != nil {
+			t.Printf("%s\n", f)
+		} else if err := t.JSON(f); err != nil {
 			return err
 		}
 	}
 	if len(found) > 0 {
-		return &exit{code: exitError}
+		return &term.Exit{Code: term.ExitError}
 	}
 	return nil
 }

@@ -1,0 +1,107 @@
+// Package calltree shows calls of durable functions as a tree: once, as a server
+// tells it, or live on a terminal, as the engine in this process goes along. It
+// does not know what the tree is shown for, nor who started the engine.
+package calltree
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Call is a task as the tree shows it.
+type Call struct {
+	ID       string  // as it goes by outside
+	task     task.ID // of a call of the engine in this process
+	key      string  // its place in the order of creation
+	Parent   string  // key; "" = none
+	Name     string
+	Endpoint string
+	State    string
+	Reason   string
+	Attempt  int
+	Trips    int64 // claims so far; 0 = not known
+	Began    time.Time
+	Ended    time.Time
+	Next     time.Time // of the next attempt
+	looked   time.Time // when it was read
+	Err      string
+	function bool
+	earlier  bool   // made by an earlier run of its caller
+	input    string // as JSON; see peeked
+	peeked   bool   // the input was read
+	folded   int    // calls below it that are not kept any more
+	made     time.Time
+	steps    callSteps
+}
+
+func (c *Call) Final() bool {
+	return c.State == "succeeded" || c.State == "failed" || c.State == "canceled"
+}
+
+// Took is how long the call took, or takes already.
+func (c *Call) Took(now time.Time) time.Duration {
+	switch {
+	case c.Began.IsZero():
+		return 0
+	case c.Final() && !c.Ended.IsZero():
+		now = c.Ended
+	}
+	return max(now.Sub(c.Began), 0)
+}
+
+// Changed is when the call came to be as it is, as far as that is known.
+func (c *Call) Changed() time.Time {
+	if c.Final() && !c.Ended.IsZero() {
+		return c.Ended
+	}
+	return c.looked
+}
+
+// callOf shows a task of the engine in this process.
+func callOf(t *engine.Task) *Call {
+	c := &Call{
+		ID: t.PublicID(), task: t.ID, key: t.ID.String(), Name: cmp.Or(t.Spec.Function, t.Spec.Name, t.Spec.URL, t.Spec.Handler),
+		Endpoint: t.Spec.Endpoint, State: t.State.String(), Reason: t.Reason.String(), Trips: t.Token, looked: time.Now(),
+		Began: micros(t.FirstStarted), Ended: micros(t.FinishedAt), Err: t.LastError,
+	}
+	c.made, c.function = micros(t.CreatedAt), t.Kind == task.Function
+	if !t.Parent.IsZero() {
+		c.Parent = t.Parent.String()
+	}
+	if t.State == task.Scheduled {
+		c.Next = micros(t.At)
+	}
+	c.Attempt = attemptOf(c.State, int(t.Failures), t.Token > 0)
+	c.settle()
+	return c
+}
+
+// attemptOf counts from 1: the attempt under way, or the last one.
+func attemptOf(state string, failures int, started bool) int {
+	switch state {
+	case "running", "suspended", "succeeded":
+		return failures + 1
+	case "ready":
+		if started {
+			return failures + 1
+		}
+	}
+	return failures
+}
+
+// settle removes what is not true any more.
+func (c *Call) settle() {
+	if c.State == "succeeded" {
+		c.Err, c.Reason = "", ""
+	}
+}
+
+func micros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us)
+}

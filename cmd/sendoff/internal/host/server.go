@@ -1,0 +1,219 @@
+// Package host is a server in this process: the settings of serve with their
+// defaults, the database that they name, an engine over it, and the listener in
+// front, until a signal. It holds no rule about tasks, and does not know for
+// which command it serves.
+package host
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/postgres"
+	"github.com/sendoff-dev/sendoff/store/sqlite"
+)
+
+// Server is an engine over its store, and the listener in front.
+type Server struct {
+	log      *slog.Logger
+	version  string
+	grace    time.Duration
+	store    store.Store
+	Engine   *engine.Engine
+	listener net.Listener
+	http     *http.Server
+	cut      context.CancelFunc // ends requests under way
+	hold     <-chan struct{}    // tasks are accepted but not carried out until it is closed; nil = at once
+}
+
+// Open opens the database, wires the engine and binds the address. Nothing runs
+// yet; close releases it all.
+func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*Server, error) {
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	addr, local, err := s.Addr()
+	if err != nil {
+		return nil, err
+	}
+	metrics := engine.NewMetrics()
+	db, err := openStore(ctx, s, metrics, log)
+	if err != nil {
+		return nil, openError(err)
+	}
+	v := &Server{log: log, version: version, grace: s.Grace, store: db}
+	if v.Engine, err = engine.New(db, s.engineConfig(local, version, metrics, log)); err != nil {
+		v.Close()
+		return nil, err
+	}
+	if v.listener, err = net.ListenTCP("tcp", addr); err != nil {
+		v.Close()
+		return nil, listenError(s.Listen, err)
+	}
+	hosts := make([]string, len(s.AllowHost))
+	for i, h := range s.AllowHost {
+		hosts[i] = strings.ToLower(h)
+	}
+	v.wire(engine.HandlerConfig{APIKeys: s.APIKeys, Hosts: hosts, Local: local})
+	return v, nil
+}
+
+func openStore(ctx context.Context, s *Settings, m *engine.Metrics, log *slog.Logger) (store.Store, error) {
+	if s.Postgres() {
+		return postgres.Open(ctx, s.DB, postgres.Options{ListenDSN: s.ListenDSN, Migrate: s.Migrate, Logger: log, OnCommit: m.Commit})
+	}
+	return sqlite.Open(ctx, s.DB, sqlite.Options{OnCommit: m.Commit})
+}
+
+func listenError(addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("--listen %s is in use by another program: stop that, or choose another port", addr)
+	}
+	return fmt.Errorf("--listen %s: %w", addr, err)
+}
+
+func (s *Server) wire(cfg engine.HandlerConfig) {
+	var base context.Context
+	base, s.cut = context.WithCancel(context.Background())
+	var protocols http.Protocols // gRPC clients begin with HTTP/2 at once
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	s.http = &http.Server{
+		Protocols:         &protocols,
+		Handler:           s.Engine.Handler(cfg),
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		// Neither ReadTimeout nor WriteTimeout: ?wait= holds an answer back on purpose, and the engine hastens bodies.
+	}
+}
+
+func (s *Server) URL() string {
+	addr := s.listener.Addr().(*net.TCPAddr)
+	if addr.IP.IsUnspecified() {
+		host, _ := os.Hostname()
+		return fmt.Sprintf("http://%s:%d", host, addr.Port)
+	}
+	return "http://" + addr.String()
+}
+
+// LocalURL is the server as this machine reaches it.
+func (s *Server) LocalURL() string { return "http://" + s.listener.Addr().String() }
+
+// HoldBack accepts tasks and carries none out until the channel is closed. watch
+// is put before the doors. It is called before run.
+func (s *Server) HoldBack(until <-chan struct{}, watch func(http.Handler) http.Handler) {
+	s.hold, s.http.Handler = until, watch(s.http.Handler)
+}
+
+// Run serves until a signal, and then stops. nil after a clean stop.
+func (s *Server) Run(signals <-chan os.Signal) error {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	worked, served := make(chan error, 1), make(chan error, 1)
+	go func() { worked <- s.work(ctx) }()
+	go func() { served <- s.http.Serve(s.listener) }()
+	s.log.Info("serving", slog.String("address", s.URL()), slog.String("version", s.version))
+	select {
+	case sig := <-signals:
+		s.log.Info("stopping: finishing what is under way", slog.String("signal", sig.String()), slog.String("grace", s.grace.String()))
+		stop()
+		return s.stop(signals, worked)
+	case err := <-worked:
+		_ = s.http.Close()
+		return fmt.Errorf("the engine ended by itself: %w", cmp.Or(err, errors.New("it gave no reason")))
+	case err := <-served:
+		stop()
+		return errors.Join(fmt.Errorf("serve HTTP: %w", err), <-worked)
+	}
+}
+
+// work carries tasks out, once it may, until ctx ends.
+func (s *Server) work(ctx context.Context) error {
+	if s.hold != nil {
+		select {
+		case <-s.hold:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return s.Engine.Run(ctx)
+}
+
+// stop waits for the engine, which has been told to stop, and for requests under
+// way. A second signal makes both fast, a third one gives up.
+func (s *Server) stop(signals <-chan os.Signal, worked <-chan error) error {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		s.closeHTTP(min(s.grace, 5*time.Second))
+	}()
+	hurried := false
+	var err error
+	for worked != nil || closed != nil {
+		select {
+		case err = <-worked:
+			worked = nil
+		case <-closed:
+			closed = nil
+		case <-signals:
+			if hurried {
+				return errors.New("stopped by a third signal: tasks under way are handed over when their lease has run out")
+			}
+			hurried = true
+			s.log.Warn("second signal: handing back what is under way")
+			s.cut()
+			s.Engine.Hurry()
+		}
+	}
+	s.log.Info("stopped")
+	return err
+}
+
+// closeHTTP takes no new connections, gives requests under way some time, and
+// then ends them: whoever waits for a task asks again elsewhere.
+func (s *Server) closeHTTP(atMost time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), atMost)
+	defer cancel()
+	if s.http.Shutdown(ctx) == nil {
+		return
+	}
+	s.cut()
+	last, cancelLast := context.WithTimeout(context.Background(), time.Second)
+	defer cancelLast()
+	if s.http.Shutdown(last) != nil {
+		_ = s.http.Close()
+	}
+}
+
+// Signals are those that run waits for, and how to end that.
+func Signals() (signals <-chan os.Signal, stop func()) {
+	ch := make(chan os.Signal, 3)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+	return ch, func() { signal.Stop(ch) }
+}
+
+func (s *Server) Close() {
+	if s.cut != nil {
+		s.cut()
+	}
+	if s.listener != nil {
+		_ = s.listener.Close()
+	}
+	if err := s.store.Close(); err != nil {
+		s.log.Error("close the database", slog.Any("err", err))
+	}
+}
