@@ -11,3 +11,9 @@ const (
 	FlagUndo      int32 = 1 << 5 // a function that has something to undo; settles say so, see Effects.Undo
 	FlagCanceling int32 = 1 << 6 // it was canceled and runs on to undo that; see Functions.Undo
 )
+
+// Parts of what is kept beside the row of a task. The values are stored.
+const (
+	PartPayload int16 = 0
+	PartState   int16 = 1 // of a function
+)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 )
 
 const laneColumns = ` a.id, q.ns, q.id, q.name, a.pool, q.paused, q.forgotten_at > 0 from sendoff.lane a join sendoff.queue q on q.id = a.queue `
@@ -64,6 +65,11 @@ delete from sendoff.queue q where q.forgotten_at between 1 and $1 and not exists
 	}
 }
 
+var busySQL = words.SQL(`
+with a as (select id from sendoff.lane where queue = $1)
+select exists (select 1 from sendoff.ready r join a on a.id = r.lane) or exists (select 1 from sendoff.timer w join a on a.id = w.lane)
+ or exists (select 1 from sendoff.task t join a on a.id = t.lane where t.state = :running and t.id in (select unnest(ids) from sendoff.claim))`)
+
 // Forget takes a queue off the list; see store.Catalog. One statement looks at
 // all work lists: a task is always on one of them.
 func (s *Store) Forget(ctx context.Context, queue int32) error {
@@ -71,11 +77,7 @@ func (s *Store) Forget(ctx context.Context, queue int32) error {
 		var known, busy bool
 		err := c.begin(ctx, query(`select pg_advisory_xact_lock($1)`).i8(lockCatalog), query(noJIT),
 			query(`select exists (select 1 from sendoff.queue where id = $1 and forgotten_at = 0)`).i4(queue).rows(func(r *wireRow) { known = r.bool() }),
-			query(`
-with a as (select id from sendoff.lane where queue = $1)
-select exists (select 1 from sendoff.ready r join a on a.id = r.lane) or exists (select 1 from sendoff.timer w join a on a.id = w.lane)
- or exists (select 1 from sendoff.task t join a on a.id = t.lane where t.state = 2 and t.id in (select unnest(ids) from sendoff.claim))`).
-				i4(queue).rows(func(r *wireRow) { busy = r.bool() }))
+			query(busySQL).i4(queue).rows(func(r *wireRow) { busy = r.bool() }))
 		switch {
 		case err != nil:
 			return err
@@ -114,6 +116,11 @@ func (s *Store) Queues(ctx context.Context) ([]store.Queue, error) {
 	return queues, nil
 }
 
+var resumedSQL = words.SQL(`
+select a.id, p.prio::int2, x.pos from sendoff.lane a cross join generate_series(0, :suspect_priority) as p(prio)
+cross join lateral (select pos from sendoff.ready r where r.lane = a.id and r.prio = p.prio::int2 order by pos limit 1) x
+where a.queue = $1`)
+
 // SetPaused pauses or resumes a queue; see store.Catalog. A claim looks at the
 // flag after it took the shared lock, so when the lock was free of claims once
 // after the flag was committed, no claim is left that has not seen it.
@@ -130,10 +137,7 @@ func (s *Store) SetPaused(ctx context.Context, queue int32, paused bool) ([]stor
 	case paused:
 		err = s.write(ctx, query(`select pg_advisory_xact_lock($1)`).i8(lockClaims))
 	default:
-		err = s.read(ctx, query(pins), query(`
-select a.id, p.prio::int2, x.pos from sendoff.lane a cross join generate_series(0, 10) as p(prio)
-cross join lateral (select pos from sendoff.ready r where r.lane = a.id and r.prio = p.prio::int2 order by pos limit 1) x
-where a.queue = $1`).i4(queue).
+		err = s.read(ctx, query(pins), query(resumedSQL).i4(queue).
 			rows(func(r *wireRow) { woken = append(woken, store.Woken{Lane: r.i4(), Priority: r.i2(), Position: r.i8()}) }))
 	}
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -37,6 +38,37 @@ func (s *Store) claimStmts(t *turn) []*stmt {
 	return stmts
 }
 
+// claimSQL takes work list entries by their physical place, which one ordered
+// index scan for each slot finds, then the rows by primary key. There is no
+// "order by" outside of those scans: a sort would be pinned off and costed so
+// high that it spoils the plan.
+var claimSQL = words.SQL(`
+with l as materialized (
+ select ctid, slot.n from unnest($5, $6, $7, $8) with ordinality as slot(lane, prio, cur, lim, n)
+ cross join lateral (
+  select r.ctid from sendoff.ready r where r.lane = slot.lane and r.prio = slot.prio and r.pos >= slot.cur
+  order by r.pos limit slot.lim for update skip locked) as x
+ where (select not q.paused from sendoff.lane a join sendoff.queue q on q.id = a.queue where a.id = slot.lane)
+  and exists (select from sendoff.node where id = $2 and lease_until > coalesce($4, ` + databaseClock + `))
+ limit $9),
+c as (delete from sendoff.ready r using l where r.ctid = l.ctid returning r.id, r.pos, r.prio, l.n),
+u as (update sendoff.task t set token = t.token + 1,
+  state = case when t.expires_at between 1 and $3 and t.kind <> :kind_function then :failed else :running end,
+  reason = case when t.expires_at between 1 and $3 and t.kind <> :kind_function then :reason_expired else :reason_none end,
+  finished_at = case when t.expires_at between 1 and $3 and t.kind <> :kind_function then $3 else t.finished_at end,
+  node = case when t.expires_at between 1 and $3 and t.kind <> :kind_function then t.node else $2 end,
+  last_started = case when t.expires_at between 1 and $3 and t.kind <> :kind_function then t.last_started else $3 end,
+  first_started = case when t.first_started = 0 and not (t.expires_at between 1 and $3 and t.kind <> :kind_function) then $3 else t.first_started end
+ from c where t.id = c.id and t.state = :ready
+ returning c.n, c.pos, c.prio, t.state, t.id, t.token, t.lane, t.kind, t.flags, t.run, t.failures, t.crashes, t.max_attempts,
+  t.created_at, t.expires_at, t.first_started, t.last_code, t.parent, t.root, t.spec, t.payload),
+d as (insert into sendoff.dead (at, lane, id) select $3, lane, id from u where state = :failed),
+k as (insert into sendoff.claim (id, node, at, ids)
+ select $1, $2, $3, array_agg(id order by n, pos, id) from u where state = :running having count(*) > 0)
+select n, state, id, token, lane, prio, pos, kind, flags, run, failures, crashes, max_attempts, created_at, expires_at, first_started, last_code, parent, root, spec,
+ case when flags & :flag_body = 0 then payload else (select b.bytes from sendoff.body b where b.task = u.id and b.part = :part_payload) end
+from u`)
+
 // claimStmt is nil when there is nothing to ask for.
 func (s *Store) claimStmt(call *hotCall, now int64) *stmt {
 	req := call.claim
@@ -63,37 +95,6 @@ func (s *Store) claimStmt(call *hotCall, now int64) *stmt {
 		})
 }
 
-// claimSQL takes work list entries by their physical place, which one ordered
-// index scan for each slot finds, then the rows by primary key. There is no
-// "order by" outside of those scans: a sort would be pinned off and costed so
-// high that it spoils the plan.
-const claimSQL = `
-with l as materialized (
- select ctid, slot.n from unnest($5, $6, $7, $8) with ordinality as slot(lane, prio, cur, lim, n)
- cross join lateral (
-  select r.ctid from sendoff.ready r where r.lane = slot.lane and r.prio = slot.prio and r.pos >= slot.cur
-  order by r.pos limit slot.lim for update skip locked) as x
- where (select not q.paused from sendoff.lane a join sendoff.queue q on q.id = a.queue where a.id = slot.lane)
-  and exists (select from sendoff.node where id = $2 and lease_until > coalesce($4, ` + databaseClock + `))
- limit $9),
-c as (delete from sendoff.ready r using l where r.ctid = l.ctid returning r.id, r.pos, r.prio, l.n),
-u as (update sendoff.task t set token = t.token + 1,
-  state = case when t.expires_at between 1 and $3 and t.kind <> 2 then 7 else 2 end,
-  reason = case when t.expires_at between 1 and $3 and t.kind <> 2 then 7 else 0 end,
-  finished_at = case when t.expires_at between 1 and $3 and t.kind <> 2 then $3 else t.finished_at end,
-  node = case when t.expires_at between 1 and $3 and t.kind <> 2 then t.node else $2 end,
-  last_started = case when t.expires_at between 1 and $3 and t.kind <> 2 then t.last_started else $3 end,
-  first_started = case when t.first_started = 0 and not (t.expires_at between 1 and $3 and t.kind <> 2) then $3 else t.first_started end
- from c where t.id = c.id and t.state = 1
- returning c.n, c.pos, c.prio, t.state, t.id, t.token, t.lane, t.kind, t.flags, t.run, t.failures, t.crashes, t.max_attempts,
-  t.created_at, t.expires_at, t.first_started, t.last_code, t.parent, t.root, t.spec, t.payload),
-d as (insert into sendoff.dead (at, lane, id) select $3, lane, id from u where state = 7),
-k as (insert into sendoff.claim (id, node, at, ids)
- select $1, $2, $3, array_agg(id order by n, pos, id) from u where state = 2 having count(*) > 0)
-select n, state, id, token, lane, prio, pos, kind, flags, run, failures, crashes, max_attempts, created_at, expires_at, first_started, last_code, parent, root, spec,
- case when flags & 1 = 0 then payload else (select b.bytes from sendoff.body b where b.task = u.id and b.part = 0) end
-from u`
-
 func readClaimed(r *wireRow, now int64) store.Claimed {
 	return store.Claimed{
 		ID: r.id(), Token: r.i8(), Lane: r.i4(), Priority: r.i2(), Position: r.i8(), Kind: task.Kind(r.i2()), Flags: r.i4(),
@@ -119,6 +120,8 @@ func (c *hotCall) inOrder() {
 	}
 }
 
+const probeSQL = `select pos from sendoff.ready where lane = $1 and prio = $2 and pos >= $3 and pos < $4 order by pos limit 1`
+
 // Probe looks for an entry in a window of positions; see store.Claimer.
 func (s *Store) Probe(ctx context.Context, lane int32, priority int16, from, to int64) (position int64, found bool, err error) {
 	err = s.read(ctx, query(pins), query(probeSQL).i4(lane).i2(priority).i8(from).i8(to).
@@ -128,5 +131,3 @@ func (s *Store) Probe(ctx context.Context, lane int32, priority int16, from, to 
 	}
 	return position, found, nil
 }
-
-const probeSQL = `select pos from sendoff.ready where lane = $1 and prio = $2 and pos >= $3 and pos < $4 order by pos limit 1`

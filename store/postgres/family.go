@@ -64,6 +64,8 @@ func newFamily(c *clock, now int64) *family {
 	return &family{clock: c, now: now, members: map[task.ID]*member{}, made: map[task.ID]bool{}, calls: plan{now: now}}
 }
 
+const lockWaitsSQL = `select from sendoff.wait where task = any($1) order by task for update`
+
 // lock makes the wait rows that are missing among make, and locks them and
 // those of others.
 func (f *family) lock(make, others []task.ID) []*stmt {
@@ -79,8 +81,6 @@ insert into sendoff.wait (task) select id from unnest($1) as s(id) on conflict d
 	}
 	return stmts
 }
-
-const lockWaitsSQL = `select from sendoff.wait where task = any($1) order by task for update`
 
 func sortedIDs(ids []task.ID) []task.ID {
 	ids = slices.Clone(ids)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -84,8 +85,8 @@ from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) as s(id, epoch, total, seen, ope
 const beginAgainSQL = `
 insert into sendoff.wait (task, epoch) select id, 1 from unnest($1) as s(id) on conflict (task) do update set epoch = wait.epoch + 1`
 
-const dropAllButSignalsSQL = `
-delete from sendoff.inbox i using unnest($1, $2) as s(id, upto) where i.task = s.id and (i.seq <= s.upto or i.kind <> 2)`
+var dropAllButSignalsSQL = words.SQL(`
+delete from sendoff.inbox i using unnest($1, $2) as s(id, upto) where i.task = s.id and (i.seq <= s.upto or i.kind <> :message_signal)`)
 
 // What is left of what came before gets the numbers after all that were ever given.
 const tellAnewSQL = `
@@ -137,11 +138,11 @@ func (f *family) idle() []task.ID {
 	return idle
 }
 
-const keepStatesSQL = `
-insert into sendoff.body (task, part, bytes) select id, 1, bytes from unnest($1, $2) as s(id, bytes)
-on conflict (task, part) do update set bytes = excluded.bytes`
+var keepStatesSQL = words.SQL(`
+insert into sendoff.body (task, part, bytes) select id, :part_state, bytes from unnest($1, $2) as s(id, bytes)
+on conflict (task, part) do update set bytes = excluded.bytes`)
 
-const forgetStatesSQL = `delete from sendoff.body b using unnest($1) as s(id) where b.task = s.id and b.part = 1`
+var forgetStatesSQL = words.SQL(`delete from sendoff.body b using unnest($1) as s(id) where b.task = s.id and b.part = :part_state`)
 
 const addSegmentsSQL = `insert into sendoff.journal (task, "offset", token, bytes) select * from unnest($1, $2, $3, $4)`
 
@@ -178,14 +179,14 @@ func (f *family) lives() []*stmt {
 	return stmts
 }
 
-const replaceSQL = `
+var replaceSQL = words.SQL(`
 with n as materialized (select * from unnest($1, $2, $3, $4) as n(id, spec, payload, body)),
 u as (
- update sendoff.task t set spec = n.spec, payload = n.payload, flags = case when n.body is null then t.flags & ~1 else t.flags | 1 end
+ update sendoff.task t set spec = n.spec, payload = n.payload, flags = case when n.body is null then t.flags & ~:flag_body else t.flags | :flag_body end
  from n where t.id = n.id),
-d as (delete from sendoff.body b using n where b.task = n.id and b.part = 0 and n.body is null)
-insert into sendoff.body (task, part, bytes) select id, 0, body from n where body is not null
-on conflict (task, part) do update set bytes = excluded.bytes`
+d as (delete from sendoff.body b using n where b.task = n.id and b.part = :part_payload and n.body is null)
+insert into sendoff.body (task, part, bytes) select id, :part_payload, body from n where body is not null
+on conflict (task, part) do update set bytes = excluded.bytes`)
 
 // replace gives functions another input.
 func (f *family) replace() *stmt {
@@ -208,21 +209,21 @@ func (f *family) replace() *stmt {
 		})
 }
 
-const addTimersSQL = `insert into sendoff.timer (at, lane, kind, id) select at, lane, 4, id from unnest($1, $2, $3) as s(at, lane, id)`
+var addTimersSQL = words.SQL(`insert into sendoff.timer (at, lane, kind, id) select at, lane, :suspended, id from unnest($1, $2, $3) as s(at, lane, id)`)
 
-const promptSQL = `
+var promptSQL = words.SQL(`
 with u as (
- update sendoff.task t set state = 1, reason = 0, at = s.pos from unnest($1, $2) as s(id, pos) where t.id = s.id and t.state = 4
- returning t.id, t.lane, case when t.kind = 4 and t.crashes > 0 then 10::int2 else t.prio end as prio, t.at)
-insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u`
+ update sendoff.task t set state = :ready, reason = :reason_none, at = s.pos from unnest($1, $2) as s(id, pos) where t.id = s.id and t.state = :suspended
+ returning t.id, t.lane, t.prio, t.at)
+insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u`)
 
-const wakeSQL = `
+var wakeSQL = words.SQL(`
 with m as (
  delete from sendoff.timer m using unnest($1, $2, $3) as s(id, at, pos) where m.at = s.at and m.id = s.id returning m.id, s.pos),
 u as (
- update sendoff.task t set state = 1, reason = 0, at = m.pos from m where t.id = m.id and t.state = 4
- returning t.id, t.lane, case when t.kind = 4 and t.crashes > 0 then 10::int2 else t.prio end as prio, t.at)
-insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u`
+ update sendoff.task t set state = :ready, reason = :reason_none, at = m.pos from m where t.id = m.id and t.state = :suspended
+ returning t.id, t.lane, t.prio, t.at)
+insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u`)
 
 // movedSQL is for tasks that were ready for a moment, and canceled then.
 const movedSQL = `update sendoff.task t set at = s.pos from unnest($1, $2) as s(id, pos) where t.id = s.id`

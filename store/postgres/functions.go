@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -58,6 +59,18 @@ func (s *Store) Signal(ctx context.Context, id task.ID, name string, body []byte
 	return woken, nil
 }
 
+// undoSQL makes a waiting function ready. Whoever takes the timer does it.
+var undoSQL = words.SQL(`
+with m as (delete from sendoff.timer where $2 in :timed and at = $3 and id = $1 returning id),
+u as (
+ update sendoff.task set flags = flags | :flag_canceling, expires_at = case when expires_at between 1 and $6 then expires_at else $6 end,
+  state = case when $2 in :timed then :ready else state end, reason = case when $2 in :timed then :reason_none else reason end,
+  at = case when $2 in :timed then $5 else at end
+ where id = $1 and state = $2 and at = $3 and token = $4 and flags & (:flag_undo | :flag_canceling) = :flag_undo
+  and ($2 not in :timed or exists (select from m)) returning id, lane, prio),
+r as (insert into sendoff.ready (pos, lane, prio, id) select $5, lane, prio, id from u where $2 in :timed)
+select from u`)
+
 // Undo begins to cancel a function that has something to undo; see store.Functions.
 func (s *Store) Undo(ctx context.Context, id task.ID, grace int64) ([]store.Woken, error) {
 	var woken []store.Woken
@@ -79,15 +92,21 @@ func (s *Store) Undo(ctx context.Context, id task.ID, grace int64) ([]store.Woke
 	return woken, err
 }
 
-// undoSQL makes a waiting function ready. Whoever takes the timer does it.
-const undoSQL = `
-with m as (delete from sendoff.timer where $2 in (3, 4, 5) and at = $3 and id = $1 returning id),
+var restartSQL = words.SQL(`
+with r as (delete from sendoff.ready where $2 = :ready and lane = $5 and prio = $6 and pos = $4 and id = $1 returning id),
+m as (delete from sendoff.timer where $2 in :timed and at = $4 and id = $1 returning id),
 u as (
- update sendoff.task set flags = flags | 64, expires_at = case when expires_at between 1 and $6 then expires_at else $6 end,
-  state = case when $2 = 2 then state else 1 end, reason = case when $2 < 3 then reason else 0 end, at = case when $2 < 3 then at else $5 end
- where id = $1 and state = $2 and at = $3 and token = $4 and flags & 96 = 32 and ($2 < 3 or exists (select from m)) returning id, lane, prio),
-r as (insert into sendoff.ready (pos, lane, prio, id) select $5, lane, prio, id from u where $2 > 2)
-select from u`
+ update sendoff.task set state = :ready, reason = :reason_restarted, at = $7, run = run + 1, failures = 0, crashes = 0, first_started = 0,
+  expires_at = case when flags & :flag_canceling <> 0 then 0 else expires_at end, flags = flags & ~(:flag_undo | :flag_canceling),
+  token = token + case $2 when :running then 1 else 0 end, last_outcome = case $2 when :running then :outcome_interrupt else last_outcome end,
+  last_code = case $2 when :running then 0 else last_code end, last_error = case $2 when :running then $8 else last_error end,
+  last_cause = case $2 when :running then :cause_none else last_cause end
+ where id = $1 and state = $2 and token = $3 and run = $10 and ($2 = :running or exists (select from r) or exists (select from m))
+ returning id, lane, prio, node),
+a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, node, error)
+ select id, $3, $12, $9, $10, $11, 0, :outcome_interrupt, false, node, $8 from u where $2 = :running),
+i as (insert into sendoff.ready (pos, lane, prio, id) select $7, lane, prio, id from u)
+select true from u`)
 
 // Restart begins a function again; see store.Functions.
 func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) {
@@ -107,7 +126,7 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 		span := s.clock.take(1)
 		q := query(restartSQL).
 			id(id).i2(int16(row.State)).i8(row.Token).i8(row.At).i4(row.Lane).i2(task.ReadyPriority(row.Kind, row.Priority, row.Crashes)).
-			i8(span.first).i2(int16(task.Restarted)).i2(int16(task.Interrupt)).text(store.RestartedError).i8(s.clock.now()).
+			i8(span.first).text(store.RestartedError).i8(s.clock.now()).
 			i4(row.Run).i4(row.Failures + 1).i8(row.LastStarted).
 			rows(func(*wireRow) { changed = true })
 		err := s.alone(ctx, []task.ID{id}, func() []*stmt { changed = false; return []*stmt{q} }, func(f *family) error {
@@ -124,21 +143,7 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 	return woken, err
 }
 
-const restartSQL = `
-with r as (delete from sendoff.ready where $2 = 1 and lane = $5 and prio = $6 and pos = $4 and id = $1 returning id),
-m as (delete from sendoff.timer where $2 in (3, 4, 5) and at = $4 and id = $1 returning id),
-u as (
- update sendoff.task set state = 1, reason = $8, at = $7, run = run + 1, failures = 0, crashes = 0, first_started = 0,
-  expires_at = case when flags & 64 <> 0 then 0 else expires_at end, flags = flags & ~96,
-  token = token + case $2 when 2 then 1 else 0 end, last_outcome = case $2 when 2 then $9 else last_outcome end,
-  last_code = case $2 when 2 then 0 else last_code end, last_error = case $2 when 2 then $10 else last_error end,
-  last_cause = case $2 when 2 then 0 else last_cause end
- where id = $1 and state = $2 and token = $3 and run = $12 and ($2 = 2 or exists (select from r) or exists (select from m))
- returning id, lane, prio, node),
-a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, node, error)
- select id, $3, $14, $11, $12, $13, 0, $9, false, node, $10 from u where $2 = 2),
-i as (insert into sendoff.ready (pos, lane, prio, id) select $7, lane, prio, id from u)
-select true from u`
+const treeSQL = `select` + rowColumns + `from sendoff.task t where t.root = $1 and t.id > $2 order by t.root, t.id limit $3`
 
 // Tree lists the tasks of a tree; see store.Functions.
 func (s *Store) Tree(ctx context.Context, root, after task.ID, limit int) ([]store.Row, error) {
@@ -153,5 +158,3 @@ func (s *Store) Tree(ctx context.Context, root, after task.ID, limit int) ([]sto
 	slices.SortFunc(rows, func(a, b store.Row) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	return rows[:min(len(rows), max(limit, 0))], nil
 }
-
-const treeSQL = `select` + rowColumns + `from sendoff.task t where t.root = $1 and t.id > $2 order by t.root, t.id limit $3`

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -83,6 +84,13 @@ func (s *Store) handleAppends(ctx context.Context, calls []*appendCall) {
 	}
 }
 
+var appendSQL = words.SQL(`
+with s as materialized (
+ select s.id, s.off, s.token, s.bytes from unnest($1, $2, $3, $4) as s(id, off, token, bytes)
+ cross join lateral (select from sendoff.task t where t.id = s.id and t.token = s.token and t.state = :running and t.kind = :kind_function for share) t)
+insert into sendoff.journal (task, "offset", token, bytes) select id, off, token, bytes from s
+on conflict do nothing returning task, "offset", token`)
+
 // appendStmt adds segments of running functions to their journals. The shared
 // lock keeps whoever ends or restarts the function waiting until they are there.
 //
@@ -90,18 +98,19 @@ func (s *Store) handleAppends(ctx context.Context, calls []*appendCall) {
 // task, goes through all tasks once for each checkpoint.
 func appendStmt(entries []*entry, each func(entryKey)) *stmt {
 	n := len(entries)
-	return query(`
-with s as materialized (
- select s.id, s.off, s.token, s.bytes from unnest($1, $2, $3, $4) as s(id, off, token, bytes)
- cross join lateral (select from sendoff.task t where t.id = s.id and t.token = s.token and t.state = 2 and t.kind = 2 for share) t)
-insert into sendoff.journal (task, "offset", token, bytes) select id, off, token, bytes from s
-on conflict do nothing returning task, "offset", token`).
+	return query(appendSQL).
 		ids(n, func(i int) task.ID { return entries[i].ID }).
 		i8s(n, func(i int) int64 { return entries[i].Offset }).
 		i8s(n, func(i int) int64 { return entries[i].Token }).
 		blobs(n, func(i int) []byte { return present(entries[i].Bytes) }).
 		rows(func(r *wireRow) { each(entryKey{r.id(), r.i8(), r.i8()}) })
 }
+
+var explainAppendsSQL = words.SQL(`
+select s.n, t.id is not null, j.token = s.token and j.bytes = s.bytes
+from unnest($1, $2, $3, $4) with ordinality as s(id, off, token, bytes, n)
+left join sendoff.task t on t.id = s.id and t.token = s.token and t.state = :running and t.kind = :kind_function
+left join sendoff.journal j on j.task = s.id and j."offset" = s.off`)
 
 // explainAppends tells apart checkpoints that were not written: there already,
 // in the way of another one, or of an attempt that lost its lease.
@@ -117,11 +126,7 @@ func (s *Store) explainAppends(ctx context.Context, entries []*entry) error {
 		return nil
 	}
 	return s.patiently(ctx, func(ctx context.Context, c *session) error {
-		return c.do(ctx, query(pins), query(`
-select s.n, t.id is not null, j.token = s.token and j.bytes = s.bytes
-from unnest($1, $2, $3, $4) with ordinality as s(id, off, token, bytes, n)
-left join sendoff.task t on t.id = s.id and t.token = s.token and t.state = 2 and t.kind = 2
-left join sendoff.journal j on j.task = s.id and j."offset" = s.off`).
+		return c.do(ctx, query(pins), query(explainAppendsSQL).
 			ids(n, func(i int) task.ID { return missing[i].ID }).
 			i8s(n, func(i int) int64 { return missing[i].Offset }).
 			i8s(n, func(i int) int64 { return missing[i].Token }).

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -77,15 +78,17 @@ where m.place = 1 or m.size <= s.bytes`).
 		})
 }
 
+var statesSQL = words.SQL(`
+select s.n, w.epoch, w.open, w.writer, w.total, b.bytes,
+ (select coalesce(sum(octet_length(j.bytes)), 0) from sendoff.journal j where j.task = s.id)
+from unnest($1) with ordinality as s(id, n)
+left join sendoff.wait w on w.task = s.id left join sendoff.body b on b.task = s.id and b.part = :part_state`)
+
 // statesStmt reads what else functions need. It comes after the messages, so
 // that one which arrives in between is seen as one that was left out.
 func statesStmt(calls []*resumeCall) *stmt {
 	n := len(calls)
-	return query(`
-select s.n, w.epoch, w.open, w.writer, w.total, b.bytes,
- (select coalesce(sum(octet_length(j.bytes)), 0) from sendoff.journal j where j.task = s.id)
-from unnest($1) with ordinality as s(id, n)
-left join sendoff.wait w on w.task = s.id left join sendoff.body b on b.task = s.id and b.part = 1`).
+	return query(statesSQL).
 		ids(n, func(i int) task.ID { return calls[i].id }).
 		rows(func(r *wireRow) {
 			c := calls[r.i8()-1]

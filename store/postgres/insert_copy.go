@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -29,7 +30,7 @@ func (p *plan) copy(ctx context.Context, c *session) error {
 	}
 	if bodies := p.bodies(); err == nil && len(bodies) > 0 {
 		err = c.copy(ctx, `copy sendoff.body (task, part, bytes) from stdin binary`, copyRows(len(bodies), 3, 4096, func(b []byte, i int) []byte {
-			return putBytes(put2(putID(b, bodies[i].ID), 0), bodies[i].Payload)
+			return putBytes(put2(putID(b, bodies[i].ID), store.PartPayload), bodies[i].Payload)
 		}))
 	}
 	if err == nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -32,16 +33,20 @@ const newTasks = `
 const newTasksFrom = `unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
  as s(id, expires_at, at, lane, flags, max_attempts, prio, kind, state, reason, finished_at, parent, root, grp, keys, spec, payload, correlation, epoch)`
 
+var insertSomeSQL = words.SQL(`
+with s as materialized (select * from ` + newTasksFrom + `),
+i as (insert into sendoff.task` + newTasks + `s on conflict (id) do nothing returning id),
+r as (insert into sendoff.ready (pos, lane, prio, id) select s.at, s.lane, s.prio, s.id from s join i using (id) where s.state = :ready),
+m as (insert into sendoff.timer (at, lane, id) select s.at, s.lane, s.id from s join i using (id) where s.state = :scheduled)
+insert into sendoff.body (task, part, bytes) select b.id, :part_payload, b.bytes from unnest($21, $22) as b(id, bytes) join i using (id)`)
+
+var insertBodiesSQL = words.SQL(`insert into sendoff.body (task, part, bytes) select id, :part_payload, bytes from unnest($1, $2) as b(id, bytes)`)
+
 // statements write the rows of the plan. Unless some of them may be stored
 // already, they are told apart here and not by the database.
 func (p *plan) statements(some bool) []*stmt {
 	if some {
-		q := query(`
-with s as materialized (select * from ` + newTasksFrom + `),
-i as (insert into sendoff.task` + newTasks + `s on conflict (id) do nothing returning id),
-r as (insert into sendoff.ready (pos, lane, prio, id) select s.at, s.lane, s.prio, s.id from s join i using (id) where s.state = 1),
-m as (insert into sendoff.timer (at, lane, id) select s.at, s.lane, s.id from s join i using (id) where s.state = 3)
-insert into sendoff.body (task, part, bytes) select b.id, 0, b.bytes from unnest($21, $22) as b(id, bytes) join i using (id)`)
+		q := query(insertSomeSQL)
 		return []*stmt{p.bindBodies(p.bindRows(q))}
 	}
 	stmts := []*stmt{p.bindRows(query(`insert into sendoff.task` + newTasks + newTasksFrom))}
@@ -61,7 +66,7 @@ insert into sendoff.body (task, part, bytes) select b.id, 0, b.bytes from unnest
 			ids(len(timers), func(i int) task.ID { return timers[i].ID }))
 	}
 	if len(p.bodies()) > 0 {
-		stmts = append(stmts, p.bindBodies(query(`insert into sendoff.body (task, part, bytes) select id, 0, bytes from unnest($1, $2) as b(id, bytes)`)))
+		stmts = append(stmts, p.bindBodies(query(insertBodiesSQL)))
 	}
 	return stmts
 }

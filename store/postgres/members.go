@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -74,16 +75,18 @@ func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
 	return nodes, nil
 }
 
+var heldSQL = words.SQL(`
+select h.n from unnest($1, $2) with ordinality as h(id, token, n)
+join sendoff.task t on t.id = h.id and t.token = h.token and t.state = :running
+ and not (t.flags & :flag_canceling <> 0 and t.expires_at <= $3)`)
+
 // Lost returns those of held that are not held any more; see store.Members.
 func (s *Store) Lost(ctx context.Context, held []store.Held) ([]task.ID, error) {
 	if len(held) == 0 {
 		return nil, nil
 	}
 	running := make([]bool, len(held))
-	err := s.read(ctx, query(pins), query(`
-select h.n from unnest($1, $2) with ordinality as h(id, token, n)
-join sendoff.task t on t.id = h.id and t.token = h.token and t.state = 2
- and not (t.flags & 64 <> 0 and t.expires_at <= $3)`).
+	err := s.read(ctx, query(pins), query(heldSQL).
 		ids(len(held), func(i int) task.ID { return held[i].ID }).
 		i8s(len(held), func(i int) int64 { return held[i].Token }).
 		i8(s.clock.now()).

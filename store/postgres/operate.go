@@ -9,20 +9,23 @@ import (
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
+
+var cancelWaitingSQL = words.SQL(`
+with v as materialized (select * from unnest($1, $2, $3, $4, $5) as v(id, lane, prio, at, state)),
+r as (delete from sendoff.ready r using v where v.state = :ready and r.lane = v.lane and r.prio = v.prio and r.pos = v.at and r.id = v.id returning r.id),
+m as (delete from sendoff.timer m using v where v.state in :timed and m.at = v.at and m.id = v.id returning m.id, v.state)
+update sendoff.task t set state = :canceled, reason = $7, finished_at = $6
+from (select id, :ready::int2 as state from r union all select id, state from m) w
+where t.id = w.id and t.state = w.state returning t.id`)
 
 // cancelWaiting cancels tasks that wait in ready or timer, unless somebody was
 // faster: the entry in the work list goes first, as a claim does it.
 func cancelWaiting(victims []victim, now int64, why task.Reason, each func(task.ID)) *stmt {
 	n := len(victims)
-	q := query(`
-with v as materialized (select * from unnest($1, $2, $3, $4, $5) as v(id, lane, prio, at, state)),
-r as (delete from sendoff.ready r using v where v.state = 1 and r.lane = v.lane and r.prio = v.prio and r.pos = v.at and r.id = v.id returning r.id),
-m as (delete from sendoff.timer m using v where v.state in (3, 4, 5) and m.at = v.at and m.id = v.id returning m.id, v.state)
-update sendoff.task t set state = 8, reason = $7, finished_at = $6
-from (select id, 1::int2 as state from r union all select id, state from m) w
-where t.id = w.id and t.state = w.state returning t.id`).
+	q := query(cancelWaitingSQL).
 		ids(n, func(i int) task.ID { return victims[i].id }).
 		i4s(n, func(i int) int32 { return victims[i].lane }).
 		i2s(n, func(i int) int16 { return victims[i].readyPriority() }).
@@ -63,6 +66,15 @@ func standingOf(row *store.Row) victim {
 	return victim{row.ID, &standing{kind: row.Kind, lane: row.Lane, prio: row.Priority, crashes: row.Crashes, at: row.At, state: row.State}}
 }
 
+var cancelRunningSQL = words.SQL(`
+with u as (
+ update sendoff.task set state = :canceled, reason = $4, finished_at = $3, token = token + 1,
+  last_outcome = :outcome_cancel, last_code = 0, last_error = $5, last_cause = :cause_none
+ where id = $1 and state = :running and token = $2 returning id, run, failures, node, last_started),
+a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, node, error)
+ select id, $2, last_started, $3, run, failures + 1, 0, :outcome_cancel, false, node, $5 from u)
+select true from u`)
+
 // Cancel ends a task; see store.Operator.
 func (s *Store) Cancel(ctx context.Context, id task.ID) (woken []store.Woken, err error) {
 	err = s.operate(ctx, "cancel", id, func(ctx context.Context, row *store.Row) error {
@@ -75,17 +87,8 @@ func (s *Store) Cancel(ctx context.Context, id task.ID) (woken []store.Woken, er
 			return store.ErrFinal
 		case row.State == task.Running:
 			text = store.CanceledError
-			q = query(`
-with u as (
- update sendoff.task set state = 8, reason = $5, finished_at = $4, token = token + case $2 when 2 then 1 else 0 end,
-  last_outcome = case $2 when 2 then $6 else last_outcome end, last_code = case $2 when 2 then 0 else last_code end,
-  last_error = case $2 when 2 then $7 else last_error end, last_cause = case $2 when 2 then 0 else last_cause end
- where id = $1 and state = $2 and token = $3 returning id, run, failures, node, last_started),
-a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, node, error)
- select id, $3, last_started, $4, run, failures + 1, 0, $6, false, node, $7 from u where $2 = 2)
-select true from u`).
-				id(id).i2(int16(row.State)).i8(row.Token).i8(s.clock.now()).i2(int16(task.Requested)).
-				i2(int16(task.Cancel)).text(store.CanceledError).
+			q = query(cancelRunningSQL).
+				id(id).i8(row.Token).i8(s.clock.now()).i2(int16(task.Requested)).text(store.CanceledError).
 				rows(func(*wireRow) { changed = true })
 		}
 		if !hasFamily(row) {
@@ -112,6 +115,14 @@ func raced(err error, changed *bool) error {
 	return err
 }
 
+var runNowSQL = words.SQL(`
+with m as (delete from sendoff.timer where at = $3 and id = $1 returning id),
+u as (
+ update sendoff.task set state = :ready, reason = :reason_none, at = $4
+ where id = $1 and state = $2 and at = $3 and exists (select from m) returning id, lane),
+r as (insert into sendoff.ready (pos, lane, prio, id) select $4, lane, $5, id from u)
+select from u`)
+
 // RunNow makes a task ready that has a timer; see store.Operator.
 func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	var woken []store.Woken
@@ -124,26 +135,25 @@ func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 		case row.State.Final():
 			return store.ErrFinal
 		}
-		changed := false
+		changed, prio := false, task.ReadyPriority(row.Kind, row.Priority, row.Crashes)
 		span := s.clock.take(1)
-		err := raced(s.write(ctx, query(pins), query(`
-with m as (delete from sendoff.timer where at = $3 and id = $1 returning id),
-u as (
- update sendoff.task set state = 1, reason = 0, at = $4
- where id = $1 and state = $2 and at = $3 and exists (select from m) returning id, lane, prio, kind, crashes),
-r as (insert into sendoff.ready (pos, lane, prio, id) select $4, lane, case when kind = 4 and crashes > 0 then 10::int2 else prio end, id from u)
-select from u`).
-			id(id).i2(int16(row.State)).i8(row.At).i8(span.first).
+		err := raced(s.write(ctx, query(pins), query(runNowSQL).
+			id(id).i2(int16(row.State)).i8(row.At).i8(span.first).i2(prio).
 			rows(func(*wireRow) { changed = true })), &changed)
 		if err != nil {
 			s.clock.untake(span)
 			return err
 		}
-		woken = []store.Woken{{Lane: row.Lane, Priority: task.ReadyPriority(row.Kind, row.Priority, row.Crashes), Position: span.first}}
+		woken = []store.Woken{{Lane: row.Lane, Priority: prio, Position: span.first}}
 		return nil
 	})
 	return woken, err
 }
+
+var (
+	unlistReadySQL = words.SQL(`delete from sendoff.ready where $1 = :ready and lane = $2 and prio = $3 and pos = $4 and id = $5 returning true`)
+	unlistTimerSQL = words.SQL(`delete from sendoff.timer where $1 in :timed and at = $2 and id = $3 returning true`)
+)
 
 // Delete erases a task; see store.Operator.
 func (s *Store) Delete(ctx context.Context, id task.ID) (woken []store.Woken, err error) {
@@ -161,9 +171,9 @@ func (s *Store) Delete(ctx context.Context, id task.ID) (woken []store.Woken, er
 				stmts = append(stmts, f.lock(nil, []task.ID{id, row.Parent})...)
 			}
 			stmts = append(stmts,
-				query(`delete from sendoff.ready where $1 = 1 and lane = $2 and prio = $3 and pos = $4 and id = $5 returning true`).
+				query(unlistReadySQL).
 					i2(int16(row.State)).i4(row.Lane).i2(task.ReadyPriority(row.Kind, row.Priority, row.Crashes)).i8(row.At).id(id).rows(found),
-				query(`delete from sendoff.timer where $1 in (3, 4, 5) and at = $2 and id = $3 returning true`).
+				query(unlistTimerSQL).
 					i2(int16(row.State)).i8(row.At).id(id).rows(found))
 			if hasFamily(row) {
 				// What is made beside the task under a lock of it is there when this
@@ -179,7 +189,7 @@ func (s *Store) Delete(ctx context.Context, id task.ID) (woken []store.Woken, er
 			if !row.State.Final() && row.Flags&store.FlagParent != 0 {
 				f.tell(f.members[id], task.Canceled, task.Requested, "", nil, &woken)
 			}
-			gone, err := erase(ctx, c, s.clock.now(), []task.ID{id}, `and t.state = $2 and t.run = $3`, int64(row.State), int64(row.Run))
+			gone, err := erase(ctx, c, s.clock.now(), []task.ID{id}, eraseOneSQL, int64(row.State), int64(row.Run))
 			if err == nil && gone == 0 {
 				return errRace
 			}
@@ -191,6 +201,20 @@ func (s *Store) Delete(ctx context.Context, id task.ID) (woken []store.Woken, er
 	})
 	return woken, err
 }
+
+// The first tasks in line, with what is to be locked for them. They come in any
+// order: the planner may go through the tasks first.
+var (
+	purgeReadySQL = words.SQL(`
+select t.id, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent
+from (select r.id, r.pos from unnest($1) as a(lane)
+ cross join lateral (select r.id, r.pos from sendoff.ready r where r.lane = a.lane order by r.lane, r.prio, r.pos limit $2) r limit $2) r
+join sendoff.task t on t.id = r.id and t.state = :ready and t.at = r.pos`)
+	purgeTimersSQL = words.SQL(`
+select t.id, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent
+from (select m.id, m.at from sendoff.timer m where m.lane = any($1) order by m.at, m.id limit $2) m
+join sendoff.task t on t.id = m.id and t.state in :timed and t.at = m.at`)
+)
 
 // Purge cancels waiting tasks of lanes; see store.Operator. Those in ready and
 // those with timers are two transactions, because the end of one of the former
@@ -214,20 +238,6 @@ func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (int, []sto
 	}
 	return purged, woken, nil
 }
-
-// The first tasks in line, with what is to be locked for them. They come in any
-// order: the planner may go through the tasks first.
-const (
-	purgeReadySQL = `
-select t.id, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent
-from (select r.id, r.pos from unnest($1) as a(lane)
- cross join lateral (select r.id, r.pos from sendoff.ready r where r.lane = a.lane order by r.lane, r.prio, r.pos limit $2) r limit $2) r
-join sendoff.task t on t.id = r.id and t.state = 1 and t.at = r.pos`
-	purgeTimersSQL = `
-select t.id, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent
-from (select m.id, m.at from sendoff.timer m where m.lane = any($1) order by m.at, m.id limit $2) m
-join sendoff.task t on t.id = m.id and t.state in (3, 4, 5) and t.at = m.at`
-)
 
 // inLine orders the tasks of one work list: by lane and priority in ready, by time
 // among the timers.

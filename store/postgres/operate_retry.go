@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -58,14 +59,17 @@ func (s *Store) retry(ctx context.Context, row *store.Row, position int64) error
 	})
 }
 
-func retryTask(row *store.Row, position int64, changed *bool) *stmt {
-	return query(`
+var retrySQL = words.SQL(`
 with u as (
- update sendoff.task set state = 1, reason = $6, at = $5, flags = flags & ~100, run = run + 1, failures = 0, crashes = 0, expires_at = 0, first_started = 0, finished_at = 0
+ update sendoff.task set state = :ready, reason = :reason_retried, at = $5, flags = flags & ~(:flag_parent | :flag_undo | :flag_canceling),
+  run = run + 1, failures = 0, crashes = 0, expires_at = 0, first_started = 0, finished_at = 0
  where id = $1 and state = $2 and run = $3 and finished_at = $4 returning id, lane, prio),
-d as (delete from sendoff.dead d using u where $2 = 7 and d.lane = u.lane and d.at = $4 and d.id = u.id),
+d as (delete from sendoff.dead d using u where $2 = :failed and d.lane = u.lane and d.at = $4 and d.id = u.id),
 r as (insert into sendoff.ready (pos, lane, prio, id) select $5, lane, prio, id from u)
-select from u`).
-		id(row.ID).i2(int16(row.State)).i4(row.Run).i8(row.FinishedAt).i8(position).i2(int16(task.Retried)).
+select from u`)
+
+func retryTask(row *store.Row, position int64, changed *bool) *stmt {
+	return query(retrySQL).
+		id(row.ID).i2(int16(row.State)).i4(row.Run).i8(row.FinishedAt).i8(position).
 		rows(func(*wireRow) { *changed = true })
 }

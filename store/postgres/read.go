@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -34,7 +35,8 @@ func (s *Store) Rows(ctx context.Context, ids []task.ID) ([]store.Row, error) {
 	return rows, nil
 }
 
-const payloadOf = ` case when t.flags & 1 = 0 then t.payload else (select b.bytes from sendoff.body b where b.task = t.id and b.part = 0) end `
+var payloadOf = words.SQL(` case when t.flags & :flag_body = 0 then t.payload
+ else (select b.bytes from sendoff.body b where b.task = t.id and b.part = :part_payload) end `)
 
 // Payload returns what a task was submitted with; see store.Reader.
 func (s *Store) Payload(ctx context.Context, id task.ID) ([]byte, error) {
@@ -65,6 +67,14 @@ func (s *Store) FindKey(ctx context.Context, namespace int32, kind store.KeyKind
 	return id, nil
 }
 
+var (
+	countTimersSQL = words.SQL(`
+select lane, count(*) filter (where kind not in (:suspended, :blocked)), count(*) filter (where kind = :suspended), count(*) filter (where kind = :blocked)
+from sendoff.timer group by lane`)
+	countRunningSQL = words.SQL(`
+select lane, count(*) from sendoff.task where state = :running and id in (select unnest(ids) from sendoff.claim) group by lane`)
+)
+
 // Stats returns the depth of the lanes; see store.Reader. It counts work lists,
 // which are short, and never the tasks that have ended.
 func (s *Store) Stats(ctx context.Context) ([]store.LaneStats, error) {
@@ -80,15 +90,12 @@ func (s *Store) Stats(ctx context.Context) ([]store.LaneStats, error) {
 			l := of(r.i4())
 			l.Ready, l.OldestReady = r.i8(), r.i8()
 		}),
-		query(`
-select lane, count(*) filter (where kind not in (4, 5)), count(*) filter (where kind = 4), count(*) filter (where kind = 5)
-from sendoff.timer group by lane`).rows(func(r *wireRow) {
+		query(countTimersSQL).rows(func(r *wireRow) {
 			l := of(r.i4())
 			l.Scheduled, l.Suspended, l.Blocked = r.i8(), r.i8(), r.i8()
 		}),
 		query(`select lane, count(*) from sendoff.dead group by lane`).rows(func(r *wireRow) { of(r.i4()).Failed = r.i8() }),
-		query(`select lane, count(*) from sendoff.task where state = 2
- and id in (select unnest(ids) from sendoff.claim) group by lane`).rows(func(r *wireRow) { of(r.i4()).Running = r.i8() }))
+		query(countRunningSQL).rows(func(r *wireRow) { of(r.i4()).Running = r.i8() }))
 	if err != nil {
 		return nil, fmt.Errorf("count tasks: %w", err)
 	}
@@ -99,6 +106,8 @@ from sendoff.timer group by lane`).rows(func(r *wireRow) {
 	slices.SortFunc(out, func(a, b store.LaneStats) int { return int(a.Lane) - int(b.Lane) })
 	return out, nil
 }
+
+var readStatesSQL = words.SQL(`select task, bytes from sendoff.body where part = :part_state`)
 
 // Snapshot returns everything as of one moment; see store.Reader.
 func (s *Store) Snapshot(ctx context.Context) (store.Snapshot, error) {
@@ -144,7 +153,7 @@ func (s *Store) Snapshot(ctx context.Context) (store.Snapshot, error) {
 			id := r.id()
 			snap.Journals[id] = append(snap.Journals[id], task.Segment{Offset: r.i8(), Bytes: r.bytes()})
 		}),
-		query(`select task, bytes from sendoff.body where part = 1`).rows(func(r *wireRow) {
+		query(readStatesSQL).rows(func(r *wireRow) {
 			id := r.id()
 			snap.States[id] = string(r.bytes())
 		}),

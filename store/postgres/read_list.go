@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -44,9 +45,9 @@ func (s *Store) shortList(ctx context.Context, states []task.State) (string, err
 // shortLists are the work lists of states.
 var shortLists = map[task.State]string{
 	task.Ready: "sendoff.ready", task.Failed: "sendoff.dead",
-	task.Scheduled: "(select * from sendoff.timer where kind not in (4, 5))",
-	task.Suspended: "(select * from sendoff.timer where kind = 4)",
-	task.Blocked:   "(select * from sendoff.timer where kind = 5)",
+	task.Scheduled: words.SQL("(select * from sendoff.timer where kind not in (:suspended, :blocked))"),
+	task.Suspended: words.SQL("(select * from sendoff.timer where kind = :suspended)"),
+	task.Blocked:   words.SQL("(select * from sendoff.timer where kind = :blocked)"),
 }
 
 // listFrom reads a page of the tasks on a short work list.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -43,14 +44,16 @@ func isPlain(t *store.Transition) bool {
 	return t.Effects == nil && !t.Recorded() && t.Decision.To == task.Succeeded && t.Decision.Reason == task.NoReason && t.Error == ""
 }
 
-func settlePlain(endings []*ending, now int64) *stmt {
-	n := len(endings)
-	return query(`
-update sendoff.task t set state = 6, reason = 0, finished_at = $1, last_outcome = 1, last_error = null, last_cause = 0,
+var settlePlainSQL = words.SQL(`
+update sendoff.task t set state = :succeeded, reason = :reason_none, finished_at = $1, last_outcome = :outcome_success, last_error = null, last_cause = :cause_none,
  last_code = s.code, failures = s.failures, crashes = s.crashes
 from unnest($2, $3, $4, $5, $6) with ordinality as s(id, token, code, failures, crashes, n)
-where t.id = s.id and t.token = s.token and t.state = 2
-returning s.n`).
+where t.id = s.id and t.token = s.token and t.state = :running
+returning s.n`)
+
+func settlePlain(endings []*ending, now int64) *stmt {
+	n := len(endings)
+	return query(settlePlainSQL).
 		i8(now).
 		ids(n, func(i int) task.ID { return endings[i].ID }).
 		i8s(n, func(i int) int64 { return endings[i].Token }).
@@ -84,33 +87,33 @@ func settleLinked(endings []*ending, now int64, each func(*ending, *wireRow)) *s
 var (
 	settleFullSQL   = settleSQL("", "", "", "")
 	settleLinkedSQL = settleSQL(", $19, $20, $21", ", off, undo, told", `
-  flags = case s.undo when 1 then t.flags | 32 when 2 then t.flags & ~32 else t.flags end,
-  at = case when s.state not in (3, 4, 5) then t.at when t.flags & 64 <> 0 and not s.told then $1 else s.due end,`, `
+  flags = case s.undo when :undo_something then t.flags | :flag_undo when :undo_nothing then t.flags & ~:flag_undo else t.flags end,
+  at = case when s.state not in :timed then t.at when t.flags & :flag_canceling <> 0 and not s.told then $1 else s.due end,`, `
   and (s.off < 0 or (select true from sendoff.journal j where j.task = s.id and j."offset" = s.off) is null)`)
 )
 
 func settleSQL(param, column, own, guard string) string {
 	if own == "" {
 		own = `
-  at = case when s.state in (3, 4, 5) then s.due else t.at end,`
+  at = case when s.state in :timed then s.due else t.at end,`
 	}
-	return `
+	return words.SQL(`
 with s as materialized (
  select * from unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18` + param + `) with ordinality
   as s(id, token, outcome, state, reason, due, code, failures, crashes, error, recorded, number, headers, body, truncated, cause` + column + `, n)),
 u as (
  update sendoff.task t set state = s.state, reason = s.reason, token = t.token + $2,` + own + `
-  finished_at = case when s.state < 6 then t.finished_at else $1 end,
+  finished_at = case when s.state in :final then $1 else t.finished_at end,
   failures = s.failures, crashes = s.crashes, last_outcome = s.outcome, last_code = s.code, last_error = s.error, last_cause = s.cause
- from s where t.id = s.id and t.token = s.token and t.state = 2` + guard + `
- returning s.n, t.id, t.lane, case when t.kind = 4 and t.crashes > 0 then 10::int2 else t.prio end as prio, t.at, t.state, s.token, t.run, t.node, t.last_started,
+ from s where t.id = s.id and t.token = s.token and t.state = :running` + guard + `
+ returning s.n, t.id, t.lane, ` + readyPriority + ` as prio, t.at, t.state, s.token, t.run, t.node, t.last_started,
   s.recorded, s.number, s.code, s.outcome, s.truncated, s.cause, s.error, s.headers, s.body),
-r as (insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u where state = 1),
-m as (insert into sendoff.timer (at, lane, kind, id) select at, lane, state, id from u where state in (3, 5)),
-d as (insert into sendoff.dead (at, lane, id) select $1, lane, id from u where state = 7),
+r as (insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u where state = :ready),
+m as (insert into sendoff.timer (at, lane, kind, id) select at, lane, state, id from u where state in (:scheduled, :blocked)),
+d as (insert into sendoff.dead (at, lane, id) select $1, lane, id from u where state = :failed),
 a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, cause, node, error, headers, body)
  select id, token, last_started, $1, run, number, code, outcome, truncated, cause, node, error, headers, body from u where recorded)
-select n, lane, prio, at, state from u`
+select n, lane, prio, at, state from u`)
 }
 
 func bindEndings(sql string, endings []*ending, now, bump int64, each func(*ending, *wireRow)) *stmt {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -44,6 +45,10 @@ func (f *floor) swept(now int64, full bool) {
 		f.full = time.Now()
 	}
 }
+
+const dueSQL = `
+with l as materialized (select ctid from sendoff.timer where at >= $1 and at <= $2 order by at, id limit $3 for update skip locked)
+delete from sendoff.timer t using l where t.ctid = l.ctid returning t.at, t.id`
 
 // PromoteDue makes due tasks ready; see store.Sweeper.
 func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next int64, woken []store.Woken, err error) {
@@ -82,10 +87,6 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next i
 	return promoted, next, woken, nil
 }
 
-const dueSQL = `
-with l as materialized (select ctid from sendoff.timer where at >= $1 and at <= $2 order by at, id limit $3 for update skip locked)
-delete from sendoff.timer t using l where t.ctid = l.ctid returning t.at, t.id`
-
 func ids(timers []store.TimerEntry) []task.ID {
 	out := make([]task.ID, len(timers))
 	for i := range timers {
@@ -94,16 +95,22 @@ func ids(timers []store.TimerEntry) []task.ID {
 	return out
 }
 
+// readyPriority is task.ReadyPriority of a task t, where its count of crashes is changed
+// by the same statement.
+const readyPriority = `case when t.kind = :kind_local and t.crashes > 0 then :suspect_priority::int2 else t.prio end`
+
+var makeReadySQL = words.SQL(`
+with u as (
+ update sendoff.task t set state = :ready, reason = :reason_none, at = s.pos
+ from unnest($1, $2) as s(id, pos) where t.id = s.id and t.state in :timed
+ returning t.id, t.lane, ` + readyPriority + ` as prio, t.at),
+r as (insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u)
+select lane, prio, at from u`)
+
 // makeReady makes tasks ready whose timers were taken, at the positions of the
 // span.
 func makeReady(ids []task.ID, span span, each func(store.Woken)) *stmt {
-	return query(`
-with u as (
- update sendoff.task t set state = 1, reason = 0, at = s.pos
- from unnest($1, $2) as s(id, pos) where t.id = s.id and t.state in (3, 4, 5)
- returning t.id, t.lane, case when t.kind = 4 and t.crashes > 0 then 10::int2 else t.prio end as prio, t.at),
-r as (insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u)
-select lane, prio, at from u`).
+	return query(makeReadySQL).
 		idList(ids).i8s(len(ids), func(i int) int64 { return span.first + int64(i) }).
 		rows(func(r *wireRow) { each(store.Woken{Lane: r.i4(), Priority: r.i2(), Position: r.i8()}) })
 }
@@ -188,6 +195,15 @@ order by c.id limit $5 for update of c skip locked`).
 // unknown to us: the answer to it may still be on its way.
 const forgottenAfter = 1_000_000
 
+var (
+	lockParentsOfLostSQL = words.SQL(`
+select from sendoff.task t join sendoff.wait w on w.task = t.parent
+where t.id = any($1) and t.state = :running and t.kind = :kind_local and t.flags & :flag_parent <> 0 for update of w`)
+	lockLostSQL = words.SQL(`
+select id, token, kind, failures, crashes, first_started, node, flags, parent from sendoff.task
+where id = any($1) and state = :running order by id for update`)
+)
+
 // lostAttempts locks the tasks of claims that are still running under them, and
 // decides what becomes of each. The only ones that can end here are local, and
 // what their parents wait with is locked before them.
@@ -206,11 +222,7 @@ func lostAttempts(ctx context.Context, c *session, claims []store.ClaimEntry) ([
 		return nil, nil
 	}
 	var endings []*ending
-	err := c.do(ctx, query(pins), query(`
-select from sendoff.task t join sendoff.wait w on w.task = t.parent
-where t.id = any($1) and t.state = 2 and t.kind = 4 and t.flags & 4 <> 0 for update of w`).idList(all), query(`
-select id, token, kind, failures, crashes, first_started, node, flags, parent from sendoff.task
-where id = any($1) and state = 2 order by id for update`).idList(all).
+	err := c.do(ctx, query(pins), query(lockParentsOfLostSQL).idList(all), query(lockLostSQL).idList(all).
 		rows(func(r *wireRow) {
 			found := &store.Row{ID: r.id(), Token: r.i8(), Kind: task.Kind(r.i2()), Failures: r.i4(), Crashes: r.i4(), FirstStarted: r.i8(), Node: r.id(), Flags: r.i4(), Parent: r.id()}
 			if slices.Contains(nodes[found.ID], found.Node) {

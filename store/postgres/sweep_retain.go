@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -37,7 +38,7 @@ delete from sendoff.key where ctid = any(array(
 		}
 		if len(ended) > 0 {
 			var err error
-			deleted, err = erase(ctx, c, now, ended, `and t.state in (6, 7, 8) and t.finished_at <= $2 - case t.state when 6 then $3 when 7 then $4 else $5 end`,
+			deleted, err = erase(ctx, c, now, ended, eraseEndedSQL,
 				now, keep.Succeeded, keep.Failed, keep.Canceled)
 			if err != nil {
 				return err
@@ -51,21 +52,31 @@ delete from sendoff.key where ctid = any(array(
 	return next, deleted, nil
 }
 
-// erase deletes tasks and everything that is theirs, but for entries in ready
-// and timer. The guard is a condition on t with parameters from $2 on.
-func erase(ctx context.Context, c *session, now int64, ids []task.ID, guard string, values ...int64) (int, error) {
+var (
+	eraseOneSQL   = eraseSQL(`and t.state = $2 and t.run = $3`)
+	eraseEndedSQL = eraseSQL(`and t.state in :final and t.finished_at <= $2 - case t.state when :succeeded then $3 when :failed then $4 else $5 end`)
+)
+
+// eraseSQL deletes tasks that a condition on t, with parameters from $2 on, still
+// holds for, and everything that is theirs but for entries in ready and timer.
+func eraseSQL(guard string) string {
+	return words.SQL(`
+with t as (delete from sendoff.task t where t.id = any($1) ` + guard + ` returning t.id, t.lane, t.kind, t.state, t.finished_at, t.flags, t.keys),
+a as (delete from sendoff.attempt a using t where a.task = t.id),
+b as (delete from sendoff.body b using t where b.task = t.id and (t.flags & :flag_body <> 0 or t.kind = :kind_function)),
+w as (delete from sendoff.wait w using t where t.kind = :kind_function and w.task = t.id),
+i as (delete from sendoff.inbox i using t where t.kind = :kind_function and i.task = t.id),
+j as (delete from sendoff.journal j using t where t.kind = :kind_function and j.task = t.id),
+d as (delete from sendoff.dead d using t where t.state = :failed and d.lane = t.lane and d.at = t.finished_at and d.id = t.id)
+select id, keys from t`)
+}
+
+// erase deletes tasks by one of the statements above, and their keys.
+func erase(ctx context.Context, c *session, now int64, ids []task.ID, sql string, values ...int64) (int, error) {
 	gone := 0
 	var names []store.KeyName
 	var owners []task.ID
-	q := query(`
-with t as (delete from sendoff.task t where t.id = any($1) ` + guard + ` returning t.id, t.lane, t.kind, t.state, t.finished_at, t.flags, t.keys),
-a as (delete from sendoff.attempt a using t where a.task = t.id),
-b as (delete from sendoff.body b using t where b.task = t.id and (t.flags & 1 <> 0 or t.kind = 2)),
-w as (delete from sendoff.wait w using t where t.kind = 2 and w.task = t.id),
-i as (delete from sendoff.inbox i using t where t.kind = 2 and i.task = t.id),
-j as (delete from sendoff.journal j using t where t.kind = 2 and j.task = t.id),
-d as (delete from sendoff.dead d using t where t.state = 7 and d.lane = t.lane and d.at = t.finished_at and d.id = t.id)
-select id, keys from t`).idList(ids)
+	q := query(sql).idList(ids)
 	for _, v := range values {
 		q.i8(v)
 	}

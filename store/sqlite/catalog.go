@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -59,6 +60,9 @@ func dropForgotten(w *writer) error {
 	return w.exec(`delete from queue where forgotten_at between 1 and ? and not exists (select 1 from lane where lane.queue = queue.id)`, before)
 }
 
+var anyRunning = words.SQL(`select exists (select 1 from task where id in (select unhex(value) from json_each(?)) and state = :running
+	and lane in (select id from lane where queue = ?))`)
+
 // Forget implements store.Catalog.
 func (s *Store) Forget(ctx context.Context, queue int32) error {
 	return s.do(ctx, rankOther, 1, func(w *writer) error {
@@ -79,8 +83,7 @@ func (s *Store) Forget(ctx context.Context, queue int32) error {
 			return err
 		}
 		var running bool
-		err = w.one(`select exists (select 1 from task where id in (select unhex(value) from json_each(?)) and state = 2 and lane in `+lanes+`)`,
-			[]any{hexList(ids), queue}, &running)
+		err = w.one(anyRunning, []any{hexList(ids), queue}, &running)
 		switch {
 		case err != nil:
 			return err
@@ -122,7 +125,7 @@ func (s *Store) SetPaused(ctx context.Context, queue int32, paused bool) ([]stor
 			}
 			k.add(wk.Lane, wk.Priority, wk.Position)
 			return nil
-		}, `select r.lane, r.prio, min(r.pos) from ready r join lane l on l.id = r.lane where l.queue = ? group by 1, 2`, queue)
+		}, `select r.lane, r.prio, min(r.pos) from ready r join lane l on l.id = r.lane where l.queue = ? group by r.lane, r.prio`, queue)
 	})
 	return k.list, err
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -70,29 +71,33 @@ func (w *writer) alive(node task.ID) (bool, error) {
 	return until > w.now, err
 }
 
+// Bare parameters here would have SQLite plan the statement anew each time they
+// are bound; with a plus in front they are expressions, and it does not.
+var claimTasks = words.SQL(`update task set token = token + 1,
+		state = case when kind <> :kind_function and expires_at between 1 and ?6 then :failed else :running end,
+		reason = case when kind <> :kind_function and expires_at between 1 and ?6 then :reason_expired else :reason_none end,
+		finished_at = case when kind <> :kind_function and expires_at between 1 and ?6 then ?6 else 0 end,
+		node = case when kind <> :kind_function and expires_at between 1 and ?6 then node else ?5 end,
+		last_started = case when kind <> :kind_function and expires_at between 1 and ?6 then last_started else ?6 end,
+		first_started = case when first_started > 0 or kind <> :kind_function and expires_at between 1 and ?6 then first_started else ?6 end
+	from (select id from ready where lane = +?1 and prio = +?2 and pos >= +?3
+		and not exists (select 1 from lane l join queue q on q.id = l.queue where l.id = +?1 and q.paused)
+		order by pos, id limit +?4) as r
+	where task.id = r.id
+	returning task.id, token, lane, at, kind, flags, run, failures, crashes, max_attempts, created_at, expires_at,
+		first_started, last_code, parent, root, spec, payload`)
+
+// selectBody reads a payload that is not in the row.
+var selectBody = words.SQL(`select bytes from body where task = ? and part = :part_payload`)
+
 // claimSlot makes the first tasks of a line running, or failed when they have
 // expired, and takes them off the line.
 func (w *writer) claimSlot(slot store.ClaimSlot, node task.ID) ([]store.Claimed, error) {
-	// Bare parameters here would have SQLite plan the statement anew each time they
-	// are bound; with a plus in front they are expressions, and it does not.
-	const take = `update task set token = token + 1,
-			state = case when kind <> 2 and expires_at between 1 and ?6 then 7 else 2 end,
-			reason = case when kind <> 2 and expires_at between 1 and ?6 then 7 else 0 end,
-			finished_at = case when kind <> 2 and expires_at between 1 and ?6 then ?6 else 0 end,
-			node = case when kind <> 2 and expires_at between 1 and ?6 then node else ?5 end,
-			last_started = case when kind <> 2 and expires_at between 1 and ?6 then last_started else ?6 end,
-			first_started = case when first_started > 0 or kind <> 2 and expires_at between 1 and ?6 then first_started else ?6 end
-		from (select id from ready where lane = +?1 and prio = +?2 and pos >= +?3
-			and not exists (select 1 from lane l join queue q on q.id = l.queue where l.id = +?1 and q.paused)
-			order by pos, id limit +?4) as r
-		where task.id = r.id
-		returning task.id, token, lane, at, kind, flags, run, failures, crashes, max_attempts, created_at, expires_at,
-			first_started, last_code, parent, root, spec, payload`
 	var got []store.Claimed
 	err := w.query(func(r *sql.Rows) error {
 		got = append(got, store.Claimed{Priority: slot.Priority, StartedAt: w.now})
 		return scanClaimed(r, &got[len(got)-1])
-	}, take, slot.Lane, slot.Priority, slot.Cursor, slot.Limit, node[:], w.now)
+	}, claimTasks, slot.Lane, slot.Priority, slot.Cursor, slot.Limit, node[:], w.now)
 	if err != nil || len(got) == 0 {
 		return nil, err
 	}
@@ -101,7 +106,7 @@ func (w *writer) claimSlot(slot store.ClaimSlot, node task.ID) ([]store.Claimed,
 	})
 	for i := range got {
 		if got[i].Flags&store.FlagBody != 0 {
-			if err := w.one(`select bytes from body where task = ? and part = 0`, []any{got[i].ID[:]}, &got[i].Payload); err != nil {
+			if err := w.one(selectBody, []any{got[i].ID[:]}, &got[i].Payload); err != nil {
 				return nil, err
 			}
 		}

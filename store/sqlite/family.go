@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -104,15 +105,20 @@ func (w *writer) makeCall(call *store.NewTask, epoch int32, k *woken) error {
 	return w.insertOne(&c, &verdict, &store.Inserted{}, k)
 }
 
+var (
+	deleteState = words.SQL(`delete from body where task = ? and part = :part_state`)
+	upsertState = words.SQL(`insert into body (task, part, bytes) values (?, :part_state, ?)
+		on conflict (task, part) do update set bytes = excluded.bytes`)
+)
+
 func (w *writer) putState(id task.ID, state []byte, fresh bool) error {
 	if state == nil {
 		if fresh {
 			return nil
 		}
-		return w.exec(`delete from body where task = ? and part = 1`, id[:])
+		return w.exec(deleteState, id[:])
 	}
-	return w.exec(`insert into body (task, part, bytes) values (?, 1, ?) on conflict (task, part) do update set bytes = excluded.bytes`,
-		id[:], notNull(state))
+	return w.exec(upsertState, id[:], notNull(state))
 }
 
 // notNull keeps an empty value from being stored as null.
@@ -139,12 +145,14 @@ func (w *writer) putMessage(to task.ID, m *store.Message) error {
 		to[:], m.Seq, int64(m.Kind), idOrNull(m.From), int64(m.Correlation), int64(m.State), int64(m.Reason), m.Name, m.Error, bytesOrNull(m.Body))
 }
 
+var endWait = words.SQL(`update wait set need = :wait_over where task = ?`)
+
 // ended tells the parent, and lets go of what only a living function needs.
 func (w *writer) ended(id task.ID, f *family, state task.State, why task.Reason, text string, body []byte, k *woken) error {
 	if f.kind == task.Function {
-		n, err := w.changed(`update wait set need = -1 where task = ?`, id[:])
+		n, err := w.changed(endWait, id[:])
 		if err == nil && n > 0 {
-			err = errors.Join(w.exec(`delete from inbox where task = ?`, id[:]), w.exec(`delete from body where task = ? and part = 1`, id[:]))
+			err = errors.Join(w.exec(`delete from inbox where task = ?`, id[:]), w.exec(deleteState, id[:]))
 		}
 		if err != nil {
 			return err
@@ -169,6 +177,8 @@ func (w *writer) tell(id task.ID, f *family, state task.State, why task.Reason, 
 	}, k)
 }
 
+var selectSuspended = words.SQL(`select at, lane, prio from task where id = ? and state = :suspended`)
+
 // deliver puts a message into the inbox of a function and resumes it when that
 // is what it has been waiting for.
 func (w *writer) deliver(v *store.Wait, m *store.Message, k *woken) error {
@@ -183,7 +193,7 @@ func (w *writer) deliver(v *store.Wait, m *store.Message, k *woken) error {
 		return nil
 	}
 	d := dueTimer{id: v.Task}
-	err := w.one(`select at, lane, prio from task where id = ? and state = 4`, []any{v.Task[:]}, &d.at, &d.lane, &d.prio)
+	err := w.one(selectSuspended, []any{v.Task[:]}, &d.at, &d.lane, &d.prio)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil // it is not waiting: it finds the message when it polls again
 	}
@@ -193,14 +203,17 @@ func (w *writer) deliver(v *store.Wait, m *store.Message, k *woken) error {
 	return w.promote(&d, k)
 }
 
+var deleteAllButSignals = words.SQL(`delete from inbox
+	where task = ?1 and (kind <> :message_signal or seq <= max(?2, (select seen from wait where task = ?1)))`)
+
 // reset forgets everything but the input of a function and signals: those of tell,
 // and those after seen. They are told anew; what its earlier calls bring is dropped
 // from now on.
 func (w *writer) reset(id task.ID, seen int64, tell []store.Message) error {
 	return errors.Join(
-		w.exec(`delete from body where task = ? and part = 1`, id[:]),
+		w.exec(deleteState, id[:]),
 		w.exec(`delete from journal where task = ?`, id[:]),
-		w.exec(`delete from inbox where task = ?1 and (kind <> 2 or seq <= max(?2, (select seen from wait where task = ?1)))`, id[:], seen),
+		w.exec(deleteAllButSignals, id[:], seen),
 		w.exec(`insert into wait (task, epoch) values (?, 1) on conflict (task) do update
 			set epoch = epoch + 1, seen = total, open = 0, need = 0, writer = 0, alarm = total, prompt = 0`, id[:]),
 		w.tellAnew(id, tell),
@@ -232,15 +245,17 @@ func (w *writer) tellAnew(id task.ID, tell []store.Message) error {
 	return errors.Join(err, w.putWait(v))
 }
 
+var deletePayload = words.SQL(`delete from body where task = ? and part = :part_payload`)
+
 // replace gives a function something else to do.
 func (w *writer) replace(id task.ID, n *store.Next) error {
 	inline, flag := n.Payload, int32(0)
-	if err := w.exec(`delete from body where task = ? and part = 0`, id[:]); err != nil {
+	if err := w.exec(deletePayload, id[:]); err != nil {
 		return err
 	}
 	if len(n.Payload) > store.InlinePayload {
 		inline, flag = nil, store.FlagBody
-		if err := w.exec(`insert into body (task, part, bytes) values (?, 0, ?)`, id[:], n.Payload); err != nil {
+		if err := w.exec(insertPayload, id[:], n.Payload); err != nil {
 			return err
 		}
 	}

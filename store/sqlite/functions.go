@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -31,17 +32,22 @@ func (s *Store) Append(ctx context.Context, cs []store.Checkpoint) ([]error, err
 	return errs, err
 }
 
+var (
+	appendToJournal = words.SQL(`insert into journal (task, at, token, bytes) select id, ?, token, ? from task
+		where id = ? and token = ? and state = :running and kind = :kind_function on conflict do nothing`)
+	selectSegment = words.SQL(`select t.state = :running and t.kind = :kind_function and t.token = ?, j.token, j.bytes
+		from task t left join journal j on j.task = t.id and j.at = ? where t.id = ?`)
+)
+
 func (w *writer) checkpoint(c *store.Checkpoint) (refused, err error) {
-	n, err := w.changed(`insert into journal (task, at, token, bytes) select id, ?, token, ? from task
-		where id = ? and token = ? and state = 2 and kind = 2 on conflict do nothing`, c.Offset, notNull(c.Bytes), c.ID[:], c.Token)
+	n, err := w.changed(appendToJournal, c.Offset, notNull(c.Bytes), c.ID[:], c.Token)
 	if err != nil || n > 0 {
 		return nil, err
 	}
 	var running bool
 	var token sql.NullInt64
 	var there []byte
-	err = w.one(`select t.state = 2 and t.kind = 2 and t.token = ?, j.token, j.bytes from task t left join journal j on j.task = t.id and j.at = ?
-		where t.id = ?`, []any{c.Token, c.Offset, c.ID[:]}, &running, &token, &there)
+	err = w.one(selectSegment, []any{c.Token, c.Offset, c.ID[:]}, &running, &token, &there)
 	switch {
 	case errors.Is(err, sql.ErrNoRows) || err == nil && !running:
 		return store.ErrLeaseLost, nil
@@ -85,20 +91,26 @@ func (w *writer) tellAll(id task.ID, signals []store.Message, k *woken) error {
 	return err
 }
 
+var beginUndo = words.SQL(`update task set flags = flags | :flag_canceling,
+	expires_at = case when expires_at between 1 and ?1 then expires_at else ?1 end where id = ?2`)
+
 // Undo implements store.Functions.
 func (s *Store) Undo(ctx context.Context, id task.ID, grace int64) ([]store.Woken, error) {
 	return s.wake(ctx, id, func(w *writer, row *store.Row, k *woken) error {
 		if err := row.CanUndo(); err != nil {
 			return err
 		}
-		err := w.exec(`update task set flags = flags | ?1, expires_at = case when expires_at between 1 and ?2 then expires_at else ?2 end where id = ?3`,
-			store.FlagCanceling, w.now+grace, id[:])
+		err := w.exec(beginUndo, w.now+grace, id[:])
 		if err != nil || row.State == task.Ready || row.State == task.Running {
 			return err
 		}
 		return w.promote(&dueTimer{at: row.At, id: id, lane: row.Lane, prio: row.Priority}, k)
 	})
 }
+
+var restartTask = words.SQL(`update task set state = :ready, reason = :reason_restarted, at = ?1, run = run + 1,
+	failures = 0, crashes = 0, first_started = 0, expires_at = case when flags & :flag_canceling <> 0 then 0 else expires_at end,
+	flags = flags & ~(:flag_canceling | :flag_undo) where id = ?2`)
 
 // Restart implements store.Functions.
 func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) {
@@ -121,9 +133,7 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 			return err
 		}
 		pos := w.position()
-		err := w.exec(`update task set state = 1, reason = ?1, at = ?2, run = run + 1, failures = 0, crashes = 0, first_started = 0,
-			expires_at = case when flags & ?3 <> 0 then 0 else expires_at end, flags = flags & ~(?3 | ?4) where id = ?5`,
-			int64(task.Restarted), pos, store.FlagCanceling, store.FlagUndo, id[:])
+		err := w.exec(restartTask, pos, id[:])
 		if err != nil {
 			return err
 		}

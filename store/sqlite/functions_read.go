@@ -6,8 +6,13 @@ import (
 	"errors"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
+
+var selectResumption = words.SQL(`select coalesce(w.epoch, 0), coalesce(w.open, 0), coalesce(w.writer, 0), b.bytes,
+		(select coalesce(sum(length(bytes)), 0) from journal where task = i.id)
+	from (select ? as id) i left join wait w on w.task = i.id left join body b on b.task = i.id and b.part = :part_state`)
 
 // Resume implements store.Functions.
 func (s *Store) Resume(ctx context.Context, id task.ID, after int64, limit, maxBytes int) (store.Resumption, error) {
@@ -17,9 +22,7 @@ func (s *Store) Resume(ctx context.Context, id task.ID, after int64, limit, maxB
 		return r, s.translate(err)
 	}
 	defer tx.Rollback()
-	err = tx.QueryRowContext(ctx, `select coalesce(w.epoch, 0), coalesce(w.open, 0), coalesce(w.writer, 0), b.bytes,
-			(select coalesce(sum(length(bytes)), 0) from journal where task = i.id)
-		from (select ? as id) i left join wait w on w.task = i.id left join body b on b.task = i.id and b.part = 1`, id[:]).
+	err = tx.QueryRowContext(ctx, selectResumption, id[:]).
 		Scan(&r.Epoch, &r.Open, &r.Writer, &r.State, &r.Journal)
 	if err != nil {
 		return r, s.translate(err)
@@ -59,6 +62,8 @@ func (s *Store) Tree(ctx context.Context, root, after task.ID, limit int) ([]sto
 		union all select id from (select id from task where root = ?1 and id > ?2 order by id limit +?3)) order by id limit +?3`, root[:], after[:], limit)
 }
 
+var selectStates = words.SQL(`select task, bytes from body where part = :part_state`)
+
 func snapFunctions(ctx context.Context, tx *sql.Tx, snap *store.Snapshot) error {
 	snap.Messages, snap.Journals, snap.States = map[task.ID][]store.Message{}, map[task.ID][]task.Segment{}, map[task.ID]string{}
 	return errors.Join(
@@ -84,6 +89,6 @@ func snapFunctions(ctx context.Context, tx *sql.Tx, snap *store.Snapshot) error 
 				snap.States[task.ID(id)] = string(state)
 			}
 			return err
-		}, `select task, bytes from body where part = 1`),
+		}, selectStates),
 	)
 }

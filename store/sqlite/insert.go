@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -59,6 +60,8 @@ const insertTask = `insert into task (id, lane, created_at, at, expires_at, kind
 	max_attempts, parent, root, correlation, epoch, grp, keys, spec, payload)
 	values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) on conflict do nothing`
 
+var insertPayload = words.SQL(`insert into body (task, part, bytes) values (?, :part_payload, ?)`)
+
 // insertOne stores a task whose keys are free. A task that is there already, of
 // a submission repeated after an unknown outcome, is left as it is.
 func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Inserted, k *woken) error {
@@ -102,7 +105,7 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 		return err
 	}
 	if flags&store.FlagBody != 0 {
-		if err := w.exec(`insert into body (task, part, bytes) values (?, 0, ?)`, t.ID[:], t.Payload); err != nil {
+		if err := w.exec(insertPayload, t.ID[:], t.Payload); err != nil {
 			return err
 		}
 	}
@@ -117,6 +120,8 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 	return w.pushTimer(at, t.ID, t.Lane, state)
 }
 
+var listNewTasks = words.SQL(`insert into ready (lane, prio, pos, id) select lane, prio, at, id from task where rowid > ? and state = :ready`)
+
 // listNew puts the ready tasks that this transaction has inserted into ready,
 // all with one statement. Row numbers rise, so the new rows are the last ones.
 func (w *writer) listNew() error {
@@ -124,7 +129,7 @@ func (w *writer) listNew() error {
 		return nil
 	}
 	w.unlisted = false
-	return w.exec(`insert into ready (lane, prio, pos, id) select lane, prio, at, id from task where rowid > ? and state = 1`, w.newest)
+	return w.exec(listNewTasks, w.newest)
 }
 
 func (w *writer) pushReady(lane int32, prio int16, pos int64, id task.ID, k *woken) error {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -47,13 +48,15 @@ func scanNode(r *sql.Rows) (n store.Node, err error) {
 	return n, err
 }
 
+var countHeld = words.SQL(`select count(*) from task where id = ? and token = ? and state = :running
+	and not (flags & :flag_canceling <> 0 and expires_at <= ?)`)
+
 // Lost implements store.Members.
 func (s *Store) Lost(ctx context.Context, held []store.Held) ([]task.ID, error) {
 	var lost []task.ID
 	for _, h := range held {
 		var n int
-		err := s.read.QueryRowContext(ctx, `select count(*) from task where id = ? and token = ? and state = 2
-			and not (flags & ? <> 0 and expires_at <= ?)`, h.ID[:], h.Token, store.FlagCanceling, s.clock()).Scan(&n)
+		err := s.read.QueryRowContext(ctx, countHeld, h.ID[:], h.Token, s.clock()).Scan(&n)
 		if err != nil {
 			return nil, s.translate(err)
 		}

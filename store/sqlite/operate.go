@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -20,6 +21,8 @@ func (s *Store) Cancel(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	})
 }
 
+var cancelTask = words.SQL(`update task set state = :canceled, reason = ?, finished_at = ? where id = ?`)
+
 // cancel ends a task that has not ended and returns the state it was in.
 func (w *writer) cancel(id task.ID, why task.Reason, k *woken) (task.State, error) {
 	row, err := w.row(id)
@@ -32,7 +35,7 @@ func (w *writer) cancel(id task.ID, why task.Reason, k *woken) (task.State, erro
 	if row.State == task.Running {
 		return row.State, w.cancelRunning(&row, why, k)
 	}
-	err = w.exec(`update task set state = 8, reason = ?, finished_at = ? where id = ?`, int64(why), w.now, id[:])
+	err = w.exec(cancelTask, int64(why), w.now, id[:])
 	if err != nil {
 		return row.State, err
 	}
@@ -76,6 +79,9 @@ func (s *Store) Retry(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	})
 }
 
+var retryTask = words.SQL(`update task set state = :ready, reason = :reason_retried, at = ?, run = run + 1, failures = 0, crashes = 0,
+	expires_at = 0, first_started = 0, finished_at = 0, flags = flags & ~(:flag_parent | :flag_undo | :flag_canceling) where id = ?`)
+
 func (w *writer) retry(row *store.Row, k *woken) error {
 	if err := w.reclaim(row); err != nil {
 		return err
@@ -89,9 +95,7 @@ func (w *writer) retry(row *store.Row, k *woken) error {
 		}
 	}
 	pos := w.position()
-	err := w.exec(`update task set state = 1, reason = ?, at = ?, run = run + 1, failures = 0, crashes = 0,
-		expires_at = 0, first_started = 0, finished_at = 0, flags = flags & ~? where id = ?`, int64(task.Retried), pos,
-		store.FlagParent|store.FlagUndo|store.FlagCanceling, row.ID[:])
+	err := w.exec(retryTask, pos, row.ID[:])
 	if err != nil {
 		return err
 	}

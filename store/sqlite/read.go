@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -70,10 +71,12 @@ func (s *Store) Rows(ctx context.Context, ids []task.ID) ([]store.Row, error) {
 	return readAll(ctx, s, scanRow, selectRow+`where id in (select unhex(value) from json_each(?))`, hexList(ids))
 }
 
+var selectPayload = words.SQL(`select coalesce(b.bytes, t.payload) from task t left join body b on b.task = t.id and b.part = :part_payload
+	where t.id = ?`)
+
 // Payload implements store.Reader.
 func (s *Store) Payload(ctx context.Context, id task.ID) (payload []byte, err error) {
-	err = s.read.QueryRowContext(ctx, `select coalesce(b.bytes, t.payload) from task t left join body b on b.task = t.id and b.part = 0
-		where t.id = ?`, id[:]).Scan(&payload)
+	err = s.read.QueryRowContext(ctx, selectPayload, id[:]).Scan(&payload)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, store.ErrNotFound
 	}
@@ -115,18 +118,22 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]store.Row, task.ID, 
 	return s.scan(ctx, q, ` from task`+bounds+` order by id desc limit ?`, args)
 }
 
+// shortLists are the work lists of states.
+var shortLists = map[task.State]string{
+	task.Ready: "ready", task.Failed: "dead",
+	task.Scheduled: words.SQL("(select * from timer where kind not in (:suspended, :blocked))"),
+	task.Suspended: words.SQL("(select * from timer where kind = :suspended)"),
+	task.Blocked:   words.SQL("(select * from timer where kind = :blocked)"),
+}
+
 // shortList returns the work list that holds exactly the tasks of a query, when
 // it is short; "" otherwise.
 func (s *Store) shortList(ctx context.Context, q store.Query) (string, error) {
 	const short = 10_000
-	tables := map[task.State]string{
-		task.Ready: "ready", task.Failed: "dead", task.Scheduled: "(select * from timer where kind not in (4, 5))",
-		task.Suspended: "(select * from timer where kind = 4)", task.Blocked: "(select * from timer where kind = 5)",
-	}
-	if len(q.States) != 1 || tables[q.States[0]] == "" {
+	if len(q.States) != 1 || shortLists[q.States[0]] == "" {
 		return "", nil
 	}
-	table := tables[q.States[0]]
+	table := shortLists[q.States[0]]
 	var n int
 	err := s.read.QueryRowContext(ctx, `select count(*) from (select 1 from `+table+` limit ?)`, short+1).Scan(&n)
 	if err != nil || n > short {
@@ -192,6 +199,8 @@ func jsonList[T any](v []T) string {
 	return string(b)
 }
 
+var selectPayloads = words.SQL(`select t.id, coalesce(b.bytes, t.payload, '') from task t left join body b on b.task = t.id and b.part = :part_payload`)
+
 // Snapshot implements store.Reader.
 func (s *Store) Snapshot(ctx context.Context) (snap store.Snapshot, err error) {
 	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
@@ -204,7 +213,7 @@ func (s *Store) Snapshot(ctx context.Context) (snap store.Snapshot, err error) {
 	return snap, s.translate(errors.Join(
 		snapFunctions(ctx, tx, &snap),
 		collect(ctx, tx, &snap.Tasks, scanRow, selectRow+`order by id`),
-		run(ctx, tx, snapPayload(&snap), `select t.id, coalesce(b.bytes, t.payload, '') from task t left join body b on b.task = t.id and b.part = 0`),
+		run(ctx, tx, snapPayload(&snap), selectPayloads),
 		collect(ctx, tx, &snap.Ready, scanReady, `select lane, prio, pos, id from ready order by lane, prio, pos, id`),
 		collect(ctx, tx, &snap.Timers, scanTimer, `select lane, at, id from timer order by at, id`),
 		collect(ctx, tx, &snap.Dead, scanTimer, `select lane, at, id from dead order by at, id`),

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // Stats implements store.Reader. Each work list is read once, however many lanes
@@ -67,10 +69,10 @@ func (d depths) timers(ctx context.Context, tx *sql.Tx) error {
 			return err
 		}
 		l := d.of(int32(both >> 3))
-		switch both & 7 {
-		case 4:
+		switch task.State(both & 7) {
+		case task.Suspended:
 			l.Suspended++
-		case 5:
+		case task.Blocked:
 			l.Blocked++
 		default:
 			l.Scheduled++
@@ -82,6 +84,8 @@ func (d depths) timers(ctx context.Context, tx *sql.Tx) error {
 func (d depths) dead(ctx context.Context, tx *sql.Tx) error {
 	return d.each(ctx, tx, func(l *store.LaneStats, n int64) { l.Failed = n }, countDead)
 }
+
+var countRunning = words.SQL(`select lane, count(*) from task where state = :running and id in (select unhex(value) from json_each(?)) group by lane`)
 
 func (d depths) running(ctx context.Context, tx *sql.Tx) error {
 	var ids []string
@@ -96,7 +100,7 @@ func (d depths) running(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 	return d.each(ctx, tx, func(l *store.LaneStats, n int64) { l.Running = n },
-		`select lane, count(*) from task where state = 2 and id in (select unhex(value) from json_each(?)) group by lane`, jsonList(ids))
+		countRunning, jsonList(ids))
 }
 
 // each reads how many there are in lanes.

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -25,13 +26,14 @@ func (s *Store) Settle(ctx context.Context, ts []store.Transition) ([]error, []s
 	return errs, k.list, err
 }
 
+var settlePlain = words.SQL(`update task set state = :succeeded, reason = ?, finished_at = ?, failures = ?, crashes = ?,
+	last_outcome = :outcome_success, last_code = ?, last_error = '', last_cause = :cause_none where id = ? and token = ? and state = :running`)
+
 // settle applies a transition. refused is ErrLeaseLost or nil.
 func (w *writer) settle(t *store.Transition, k *woken) (refused, err error) {
 	d := t.Decision
 	if d.To == task.Succeeded && t.Effects == nil && !t.Recorded() {
-		n, err := w.changed(`update task set state = 6, reason = ?, finished_at = ?, failures = ?, crashes = ?,
-			last_outcome = 1, last_code = ?, last_error = '', last_cause = 0 where id = ? and token = ? and state = 2`,
-			int64(d.Reason), w.now, d.Failures, d.Crashes, t.Code, t.ID[:], t.Token)
+		n, err := w.changed(settlePlain, int64(d.Reason), w.now, d.Failures, d.Crashes, t.Code, t.ID[:], t.Token)
 		if err == nil && n == 0 {
 			return w.settledAlready(t)
 		}
@@ -40,12 +42,14 @@ func (w *writer) settle(t *store.Transition, k *woken) (refused, err error) {
 	return w.settleSlowly(t, k)
 }
 
+var selectSettled = words.SQL(`select lane, prio, run, at, last_started, node, kind, flags, parent, coalesce(epoch, 0), coalesce(correlation, 0)
+	from task where id = ? and token = ? and state = :running`)
+
 // settleSlowly writes what the hot path leaves out: the attempt, the answer, the
 // next place to wait.
 func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error) {
 	var row settled
-	err = w.one(`select lane, prio, run, at, last_started, node, kind, flags, parent, coalesce(epoch, 0), coalesce(correlation, 0)
-		from task where id = ? and token = ? and state = 2`, []any{t.ID[:], t.Token}, &row.lane, &row.prio, &row.run, &row.at, &row.started,
+	err = w.one(selectSettled, []any{t.ID[:], t.Token}, &row.lane, &row.prio, &row.run, &row.at, &row.started,
 		&row.node, &row.kind, &row.flags, &row.parent, &row.epoch, &row.correlation)
 	if errors.Is(err, sql.ErrNoRows) {
 		return w.settledAlready(t)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -63,12 +64,14 @@ func (w *writer) due(limit int) ([]dueTimer, error) {
 	return due, err
 }
 
+var promoteTask = words.SQL(`update task set state = :ready, reason = :reason_none, at = ? where id = ?`)
+
 func (w *writer) promote(d *dueTimer, k *woken) error {
 	pos := w.position()
 	if err := w.exec(`delete from timer where at = ? and id = ?`, d.at, d.id[:]); err != nil {
 		return err
 	}
-	if err := w.exec(`update task set state = 1, reason = 0, at = ? where id = ?`, pos, d.id[:]); err != nil {
+	if err := w.exec(promoteTask, pos, d.id[:]); err != nil {
 		return err
 	}
 	return w.pushReady(d.lane, d.prio, pos, d.id, k)
