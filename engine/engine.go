@@ -220,8 +220,8 @@ func (e *Engine) wirePush() error {
 	e.wireFunctions(dialer)
 	e.acceptor = accept.New(accept.Config{
 		Store: e.store, CheckURL: dialer.CheckURL, Embedded: e.embeds, Accepted: e.cfg.Metrics.Accepted,
-		Lane: func(ctx context.Context, queue, pool string) (store.Lane, error) {
-			return e.catalog.Lane(ctx, queue, pool)
+		Lane: func(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error) {
+			return e.catalog.Lane(ctx, namespace, queue, pool)
 		},
 		Wake: e.wake, Due: func(at int64) { e.scheduler.Due(at) },
 	})

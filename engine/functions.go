@@ -48,7 +48,7 @@ func (e *Engine) keepsState(endpoint string) bool {
 }
 
 func (e *Engine) prepareCall(ctx context.Context, caller *store.Claimed, call *task.Call) (store.NewTask, error) {
-	return e.acceptor.PrepareCall(ctx, caller, e.catalog.QueueName(caller.Lane), call)
+	return e.acceptor.PrepareCall(ctx, caller, e.catalog.ByID(caller.Lane), call)
 }
 
 // cancelCalls cancels calls that nobody waits for any more. It takes its time

@@ -30,6 +30,7 @@ var ErrNoAccept = errors.New("this node does not accept tasks: it runs without t
 
 // Submission is a request to run a task, as a door understood it.
 type Submission struct {
+	Namespace int32  // 0 = the default one
 	Queue     string // "" = default
 	Spec      task.Spec
 	Payload   []byte
@@ -86,7 +87,7 @@ type Config struct {
 		Rows(ctx context.Context, ids []task.ID) ([]store.Row, error)
 		Now() int64
 	}
-	Lane     func(ctx context.Context, queue, pool string) (store.Lane, error)
+	Lane     func(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error)
 	Wake     func([]store.Woken)    // tasks became ready
 	Due      func(at int64)         // a task will be due, microseconds
 	CheckURL func(*url.URL) error   // refuses targets that may not be called; nil = none

@@ -9,15 +9,15 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// PrepareCall turns a call of a running function into a row. Queue, priority
-// and group are the caller's where the call names none, and a call that is
+// PrepareCall turns a call of a running function, which was claimed from a lane,
+// into a row of the same namespace. Queue, priority and group are the caller's where the call names none, and a call that is
 // waited for does not outlive its caller. The error is task.Invalid, or one of
 // the catalog.
-func (a *Acceptor) PrepareCall(ctx context.Context, caller *store.Claimed, queue string, call *task.Call) (store.NewTask, error) {
+func (a *Acceptor) PrepareCall(ctx context.Context, caller *store.Claimed, from store.Lane, call *task.Call) (store.NewTask, error) {
 	now := a.cfg.Store.Now()
 	priority := int(min(caller.Priority, task.MaxPriority))
 	s := Submission{
-		Queue: cmp.Or(call.Queue, queue), Spec: call.Spec, Payload: call.Payload, Delay: call.Delay, Priority: call.Priority,
+		Namespace: from.Namespace, Queue: cmp.Or(call.Queue, from.Queue), Spec: call.Spec, Payload: call.Payload, Delay: call.Delay, Priority: call.Priority,
 		ExpiresAt: time.UnixMicro(expiry(caller, call, now)),
 		Call:      &Caller{Parent: caller.ID, Root: caller.Root, Correlation: call.Correlation, Deliver: !call.Detached},
 	}

@@ -1,6 +1,7 @@
 package accept
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -30,9 +31,7 @@ func (a *Acceptor) Prepare(ctx context.Context, s *Submission) (store.NewTask, e
 
 func (a *Acceptor) prepare(ctx context.Context, s *Submission, taken map[string]bool) (store.NewTask, error) {
 	var bad task.Invalid
-	if s.Queue == "" {
-		s.Queue = task.DefaultQueue
-	}
+	s.Namespace, s.Queue = cmp.Or(s.Namespace, store.DefaultNamespace), cmp.Or(s.Queue, task.DefaultQueue)
 	bad.CheckName("queue", s.Queue, 100)
 	if strings.ContainsAny(s.Queue, "/ ") {
 		bad.Add("queue", "must contain neither slashes nor blanks: %q", s.Queue)
@@ -60,7 +59,7 @@ func (a *Acceptor) prepare(ctx context.Context, s *Submission, taken map[string]
 	if err := bad.Err(); err != nil {
 		return store.NewTask{}, err
 	}
-	lane, err := a.cfg.Lane(ctx, s.Queue, s.Spec.Pool())
+	lane, err := a.cfg.Lane(ctx, s.Namespace, s.Queue, s.Spec.Pool())
 	if err != nil {
 		return store.NewTask{}, fmt.Errorf("queue %q: %w", s.Queue, err)
 	}
@@ -108,13 +107,12 @@ func build(s *Submission, lane int32, priority int16, now int64) store.NewTask {
 
 func keysOf(s *Submission) []store.Key {
 	keys := idempotencyKeys(s)
-	const ns = store.DefaultNamespace
 	if s.Spec.ClientID != "" {
-		keys = append(keys, store.Key{Kind: store.ClientIDKey, Namespace: ns, Hash: ClientIDHash(s.Spec.ClientID)})
+		keys = append(keys, store.Key{Kind: store.ClientIDKey, Namespace: s.Namespace, Hash: ClientIDHash(s.Spec.ClientID)})
 	}
 	if u := s.Unique; u != nil {
 		keys = append(keys, store.Key{
-			Kind: store.UniqueKey, Namespace: ns, Hash: store.HashOf([]byte(s.Queue), []byte(u.Key)),
+			Kind: store.UniqueKey, Namespace: s.Namespace, Hash: store.HashOf([]byte(s.Queue), []byte(u.Key)),
 			TTL: u.Window.Microseconds(), WhileOpen: u.WhileOpen || u.Window == 0, OnConflict: u.OnConflict,
 		})
 	}
@@ -129,7 +127,7 @@ func idempotencyKeys(s *Submission) []store.Key {
 		return nil
 	}
 	request := store.Key{
-		Kind: store.IdempotencyKey, Namespace: store.DefaultNamespace, Hash: store.HashOf([]byte(s.IdempotencyKey)),
+		Kind: store.IdempotencyKey, Namespace: s.Namespace, Hash: store.HashOf([]byte(s.IdempotencyKey)),
 		Body: s.Fingerprint, TTL: idempotencyTTL.Microseconds(), Shared: s.Item > 0,
 	}
 	if !request.Shared {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,14 +28,24 @@ type Catalog struct {
 	mu     sync.RWMutex
 	byName map[laneName]store.Lane
 	byID   map[int32]store.Lane
-	queues map[string]store.Queue
+	queues map[queueName]store.Queue
 	read   time.Time     // when all was read last
 	left   map[int32]int // lanes of forgotten queues, and how often relist looks at each from now on
 
 	stale chan struct{}
 }
 
-type laneName struct{ queue, pool string }
+type queueName struct {
+	namespace int32
+	name      string
+}
+
+type laneName struct {
+	namespace   int32
+	queue, pool string
+}
+
+func nameOf(l store.Lane) laneName { return laneName{l.Namespace, l.Queue, l.Pool} }
 
 // Store is what a catalog needs of one.
 type Store interface {
@@ -45,7 +56,7 @@ type Store interface {
 // New returns a catalog that knows nothing yet; call Refresh once before use.
 func New(s Store) *Catalog {
 	return &Catalog{
-		store: s, byName: map[laneName]store.Lane{}, byID: map[int32]store.Lane{}, queues: map[string]store.Queue{},
+		store: s, byName: map[laneName]store.Lane{}, byID: map[int32]store.Lane{}, queues: map[queueName]store.Queue{},
 		stale: make(chan struct{}, 1),
 	}
 }
@@ -78,13 +89,13 @@ func (c *Catalog) Refresh(ctx context.Context) error {
 	}
 	c.left = left
 	for _, q := range queues {
-		c.queues[q.Name] = q
+		c.queues[queueName{q.Namespace, q.Name}] = q
 	}
 	return nil
 }
 
 func (c *Catalog) put(l store.Lane) {
-	c.byName[laneName{l.Queue, l.Pool}] = l
+	c.byName[nameOf(l)] = l
 	c.byID[l.ID] = l
 }
 
@@ -135,7 +146,7 @@ func (c *Catalog) relist(ctx context.Context) {
 	}
 	for _, row := range rows {
 		if l := c.ByID(row.Lane); l.Forgotten {
-			_, _ = c.Lane(ctx, l.Queue, l.Pool) // the task runs without it as well
+			_, _ = c.Lane(ctx, l.Namespace, l.Queue, l.Pool) // the task runs without it as well
 		}
 	}
 	c.mu.Lock()
@@ -151,25 +162,25 @@ func (c *Catalog) relist(ctx context.Context) {
 // that it knows may be gone some minutes later (store.ForgetAfter).
 const trusted = time.Minute
 
-// Lane returns the lane of a queue and pool, which is made when it is new, and
+// Lane returns the lane of a queue of a namespace and a pool, which is made when it is new, and
 // anew when its queue has been forgotten.
 // Errors: store.ErrTooManyQueues, or of the database.
-func (c *Catalog) Lane(ctx context.Context, queue, pool string) (store.Lane, error) {
+func (c *Catalog) Lane(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error) {
 	c.mu.RLock()
-	l, ok := c.byName[laneName{queue, pool}]
+	l, ok := c.byName[laneName{namespace, queue, pool}]
 	ok = ok && !l.Forgotten && time.Since(c.read) < trusted
 	c.mu.RUnlock()
 	if ok {
 		return l, nil
 	}
-	l, err := c.store.EnsureLane(ctx, store.DefaultNamespace, queue, pool, MaxQueues)
+	l, err := c.store.EnsureLane(ctx, namespace, queue, pool, MaxQueues)
 	if err != nil {
 		return l, err
 	}
 	c.mu.Lock()
 	c.put(l)
-	if _, known := c.queues[queue]; !known {
-		c.queues[queue] = store.Queue{ID: l.QueueID, Namespace: l.Namespace, Name: queue, Paused: l.Paused}
+	if key := (queueName{namespace, queue}); c.queues[key].ID == 0 {
+		c.queues[key] = store.Queue{ID: l.QueueID, Namespace: l.Namespace, Name: queue, Paused: l.Paused}
 	}
 	c.mu.Unlock()
 	c.Stale()
@@ -186,28 +197,25 @@ func (c *Catalog) ByID(id int32) store.Lane {
 // QueueName returns the name of a lane's queue.
 func (c *Catalog) QueueName(lane int32) string { return c.ByID(lane).Queue }
 
-// Queue returns a queue by name.
-func (c *Catalog) Queue(name string) (store.Queue, bool) {
+// Queue returns a queue of a namespace by name.
+func (c *Catalog) Queue(namespace int32, name string) (store.Queue, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	q, ok := c.queues[name]
+	q, ok := c.queues[queueName{namespace, name}]
 	return q, ok
 }
 
-// Queues lists the queues by name.
-func (c *Catalog) Queues() []store.Queue {
+// Queues lists the queues of a namespace by name.
+func (c *Catalog) Queues(namespace int32) []store.Queue {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	out := make([]store.Queue, 0, len(c.queues))
 	for _, q := range c.queues {
-		out = append(out, q)
-	}
-	slices.SortFunc(out, func(a, b store.Queue) int {
-		if a.Name < b.Name {
-			return -1
+		if q.Namespace == namespace {
+			out = append(out, q)
 		}
-		return 1
-	})
+	}
+	slices.SortFunc(out, func(a, b store.Queue) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
@@ -225,19 +233,21 @@ func (c *Catalog) Lanes(match func(store.Lane) bool) []store.Lane {
 	return out
 }
 
-// SetPaused notes a pause in this copy before the next refresh does.
-func (c *Catalog) SetPaused(queue string, paused bool) {
+// SetPaused notes the pause of a queue, by its id, in this copy before the next
+// refresh does.
+func (c *Catalog) SetPaused(queue int32, paused bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if q, ok := c.queues[queue]; ok {
-		q.Paused = paused
-		c.queues[queue] = q
+	for key, q := range c.queues {
+		if q.ID == queue {
+			q.Paused = paused
+			c.queues[key] = q
+		}
 	}
-	for id, l := range c.byID {
-		if l.Queue == queue {
+	for _, l := range c.byID {
+		if l.QueueID == queue {
 			l.Paused = paused
-			c.byID[id] = l
-			c.byName[laneName{l.Queue, l.Pool}] = l
+			c.put(l)
 		}
 	}
 }

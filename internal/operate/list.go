@@ -1,10 +1,12 @@
 package operate
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 // Filter selects tasks for a listing. Queue, root, creation time and id are looked
 // up; the rest is filtered while at most scanLimit tasks are looked at.
 type Filter struct {
+	Namespace                     int32 // 0 = the default one
 	States                        []task.State
 	Queue                         string
 	Name                          string
@@ -64,13 +67,16 @@ func (ts *Tasks) List(ctx context.Context, f Filter) (Page, error) {
 	var page Page
 	for looked := 0; ; {
 		rows, next, err := ts.cfg.Store.List(ctx, q)
+		if err == nil {
+			err = ts.knowLanes(ctx, rows)
+		}
 		if err != nil {
 			return Page{}, err
 		}
 		looked += max(len(rows), q.Limit)
 		for _, row := range rows {
 			t := view(row, ts.cfg.Lanes)
-			if !f.matches(&t) {
+			if ts.cfg.Lanes.ByID(row.Lane).Namespace != f.Namespace || !f.matches(&t) {
 				continue
 			}
 			page.Items = append(page.Items, t)
@@ -95,6 +101,7 @@ func (ts *Tasks) query(ctx context.Context, f *Filter) (store.Query, error) {
 		f.Limit = 50
 	}
 	f.Limit = min(f.Limit, maxPage)
+	f.Namespace = cmp.Or(f.Namespace, store.DefaultNamespace)
 	q := store.Query{States: f.States, Limit: f.Limit, Scan: scanLimit}
 	if f.filtersRows() {
 		q.Limit = maxPage
@@ -107,11 +114,11 @@ func (ts *Tasks) query(ctx context.Context, f *Filter) (store.Query, error) {
 		q.Root = root
 	}
 	if f.Queue != "" {
-		if q.Lanes = lanesOf(ts.cfg.Lanes.Lanes, f.Queue); len(q.Lanes) == 0 { // another node may know it
+		if q.Lanes = lanesOf(ts.cfg.Lanes.Lanes, f.Namespace, f.Queue); len(q.Lanes) == 0 { // another node may know it
 			if err := ts.cfg.Lanes.Refresh(ctx); err != nil {
 				return q, err
 			}
-			q.Lanes = lanesOf(ts.cfg.Lanes.Lanes, f.Queue)
+			q.Lanes = lanesOf(ts.cfg.Lanes.Lanes, f.Namespace, f.Queue)
 		}
 	}
 	if !f.CreatedAfter.IsZero() {
@@ -130,10 +137,19 @@ func (ts *Tasks) query(ctx context.Context, f *Filter) (store.Query, error) {
 	return q, nil
 }
 
+// knowLanes reads the lanes anew when another node has just made one of those of
+// the rows: its namespace says who may see them.
+func (ts *Tasks) knowLanes(ctx context.Context, rows []store.Row) error {
+	if slices.ContainsFunc(rows, func(r store.Row) bool { return ts.cfg.Lanes.ByID(r.Lane).ID == 0 }) {
+		return ts.cfg.Lanes.Refresh(ctx)
+	}
+	return nil
+}
+
 // lanesOf lists the lanes of a queue, as far as they are known; never nil.
-func lanesOf(lanes func(match func(store.Lane) bool) []store.Lane, queue string) []int32 {
+func lanesOf(lanes func(match func(store.Lane) bool) []store.Lane, namespace int32, queue string) []int32 {
 	ids := []int32{}
-	for _, l := range lanes(func(l store.Lane) bool { return l.Queue == queue }) {
+	for _, l := range lanes(func(l store.Lane) bool { return l.Namespace == namespace && l.Queue == queue }) {
 		ids = append(ids, l.ID)
 	}
 	return ids

@@ -21,9 +21,9 @@ type QueueStore interface {
 type Catalog interface {
 	ByID(lane int32) store.Lane
 	Lanes(match func(store.Lane) bool) []store.Lane
-	Queue(name string) (store.Queue, bool)
-	Queues() []store.Queue
-	SetPaused(queue string, paused bool)
+	Queue(namespace int32, name string) (store.Queue, bool)
+	Queues(namespace int32) []store.Queue
+	SetPaused(queue int32, paused bool)
 	Refresh(ctx context.Context) error
 }
 
@@ -61,7 +61,7 @@ func (qs *Queues) List(ctx context.Context) ([]Queue, error) {
 		return nil, err
 	}
 	var out []Queue
-	for _, q := range qs.cfg.Catalog.Queues() {
+	for _, q := range qs.cfg.Catalog.Queues(store.DefaultNamespace) {
 		out = append(out, Queue{q.Name, q.Paused, q.CreatedAt})
 	}
 	return out, nil
@@ -79,7 +79,7 @@ func (qs *Queues) queue(ctx context.Context, name string) (store.Queue, error) {
 	if err := qs.cfg.Catalog.Refresh(ctx); err != nil {
 		return store.Queue{}, err
 	}
-	q, ok := qs.cfg.Catalog.Queue(name)
+	q, ok := qs.cfg.Catalog.Queue(store.DefaultNamespace, name)
 	if !ok {
 		return q, unknownQueue(name)
 	}
@@ -97,7 +97,7 @@ func (qs *Queues) SetPaused(ctx context.Context, name string, paused bool) (Queu
 	if err != nil {
 		return Queue{}, err
 	}
-	qs.cfg.Catalog.SetPaused(name, paused)
+	qs.cfg.Catalog.SetPaused(q.ID, paused)
 	qs.cfg.Changed()
 	if len(woken) > 0 {
 		qs.cfg.Wake(woken)
@@ -131,7 +131,7 @@ func (qs *Queues) Purge(ctx context.Context, name string) (int, error) {
 	if _, err := qs.queue(ctx, name); err != nil {
 		return 0, err
 	}
-	lanes := lanesOf(qs.cfg.Catalog.Lanes, name)
+	lanes := lanesOf(qs.cfg.Catalog.Lanes, store.DefaultNamespace, name)
 	const batch = 1000
 	for total := 0; ; {
 		n, woken, err := qs.cfg.Store.Purge(ctx, lanes, batch)

@@ -59,7 +59,7 @@ func (qs *Queues) StatsWithin(wait, maxAge time.Duration) []QueueStats {
 }
 
 func (qs *Queues) statsOf(lanes []store.LaneStats) []QueueStats {
-	queues := qs.cfg.Catalog.Queues()
+	queues := qs.cfg.Catalog.Queues(store.DefaultNamespace)
 	out := make([]QueueStats, len(queues))
 	index := map[string]*QueueStats{}
 	for i, q := range queues {
@@ -68,7 +68,8 @@ func (qs *Queues) statsOf(lanes []store.LaneStats) []QueueStats {
 	}
 	now := qs.cfg.Store.Now()
 	for _, l := range lanes {
-		if s := index[qs.cfg.Catalog.ByID(l.Lane).Queue]; s != nil {
+		lane := qs.cfg.Catalog.ByID(l.Lane)
+		if s := index[lane.Queue]; s != nil && lane.Namespace == store.DefaultNamespace {
 			s.add(l, now)
 		}
 	}

@@ -50,7 +50,7 @@ type TaskStore interface {
 type Lanes interface {
 	ByID(lane int32) store.Lane
 	Lanes(match func(store.Lane) bool) []store.Lane
-	Lane(ctx context.Context, queue, pool string) (store.Lane, error)
+	Lane(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error)
 	Refresh(ctx context.Context) error
 }
 
@@ -232,7 +232,7 @@ func (ts *Tasks) step(ctx context.Context, id string, do func(task.ID) error) (T
 		return t, err
 	}
 	if l := ts.cfg.Lanes.ByID(t.Lane); l.Forgotten { // its queue is in use again
-		_, err = ts.cfg.Lanes.Lane(ctx, l.Queue, l.Pool)
+		_, err = ts.cfg.Lanes.Lane(ctx, l.Namespace, l.Queue, l.Pool)
 	}
 	return t, err
 }
