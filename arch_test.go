@@ -44,6 +44,9 @@ var executors = []string{"internal/exec/push/...", "internal/exec/function/...",
 
 var doors = []string{"internal/server/api", "internal/server/dispatchapi", "internal/server/dispatchr", "internal/server/guard"}
 
+// commands is where the rooms of the binary are.
+const commands = "cmd/sendoff/internal/"
+
 // The architecture, as imports that must not be.
 func rules() []rule {
 	rs := []rule{
@@ -92,6 +95,23 @@ func rules() []rule {
 		{
 			who: []string{"internal/journal"}, never: []string{"internal/...", "store/...", ".", "engine/..."},
 			why: "apps and server agree on the format of journals: it belongs to neither",
+		},
+		{
+			who: []string{commands + "term"}, never: []string{"cmd/...", "engine/...", "store/...", "internal/..."},
+			why: "what people read is written about what a client knows of a task",
+		},
+		{
+			who: []string{commands + "calltree"}, never: []string{"cmd/...", "store/..."}, but: []string{commands + "term"},
+			why: "the tree shows any calls: it knows neither the server nor the command that it is shown for",
+		},
+		{
+			who: []string{commands + "host"}, never: []string{"cmd/..."}, but: []string{commands + "term"},
+			why: "a server does not know what it is started for",
+		},
+		{
+			who: []string{commands + "dev", commands + "tour"}, never: slices.Concat(floors, []string{"cmd/..."}),
+			but: []string{commands + "term", commands + "calltree", commands + "host"},
+			why: "sendoff run and sendoff demo are apart, and leave it to host which database there is",
 		},
 		{
 			who:    []string{"..."},
@@ -276,6 +296,13 @@ func TestArchitectureFindsViolations(t *testing.T) {
 		"problem and door":              {who: "internal/server/problem", imports: module + "/internal/server/api"},
 		"door and floor":                {who: "internal/server/api", imports: module + "/store/postgres"},
 		"command and floor":             {who: "cmd/sendoff", imports: module + "/store/postgres", fine: true},
+		"terminal and engine":           {who: commands + "term", imports: module + "/engine"},
+		"tree and server":               {who: commands + "calltree", imports: module + "/" + commands + "host"},
+		"server and tree":               {who: commands + "host", imports: module + "/" + commands + "calltree"},
+		"server and floor":              {who: commands + "host", imports: module + "/store/sqlite", fine: true},
+		"run and demo":                  {who: commands + "dev", imports: module + "/" + commands + "tour"},
+		"run and tree":                  {who: commands + "dev", imports: module + "/" + commands + "calltree", fine: true},
+		"demo and floor":                {who: commands + "tour", imports: module + "/store/sqlite"},
 		"engine and floor":              {who: "engine", imports: module + "/store/postgres"},
 		"engine helper and floor":       {who: "engine/sqlitengine", imports: module + "/store/sqlite", fine: true},
 		"SDK and store":                 {who: ".", imports: module + "/store"},

@@ -19,9 +19,6 @@ import (
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
-// version is set when a release is built.
-var version = "dev"
-
 func main() {
 	vetTool(os.Args[1:])
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))

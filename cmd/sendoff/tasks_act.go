@@ -8,6 +8,12 @@ import (
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
+// someTasks are the arguments of commands that take ids.
+type someTasks struct {
+	remote
+	IDs []string `arg:"" name:"id" help:"Ids of tasks."`
+}
+
 type (
 	tasksCancelCmd struct {
 		someTasks

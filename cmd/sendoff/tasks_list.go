@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/sendoff-dev/sendoff"
@@ -90,4 +91,35 @@ func (c *tasksListCmd) filter() sendoff.Filter {
 		CreatedAfter: c.CreatedAfter.Time, CreatedBefore: c.CreatedBefore.Time,
 		FinishedAfter: c.FinishedAfter.Time, FinishedBefore: c.FinishedBefore.Time,
 	}
+}
+
+// printTasks prints tasks as one table.
+func printTasks(t *term.Terminal, tasks []*sendoff.Task) {
+	rows := make([][]string, len(tasks))
+	for i, task := range tasks {
+		rows[i] = []string{
+			task.ID, task.State, task.Reason, task.Queue, term.OneLine(task.Name, 24),
+			attemptsOfTask(task), term.Ago(task.CreatedAt), term.OneLine(targetText(task), 50),
+		}
+	}
+	t.Table([]string{"ID", "STATE", "REASON", "QUEUE", "NAME", "ATTEMPTS", "AGE", "TARGET"}, rows)
+}
+
+// targetText is what a task calls.
+func targetText(task *sendoff.Task) string {
+	switch {
+	case task.Function != "":
+		return "function " + task.Function + " at " + task.Endpoint
+	case task.Handler != "":
+		return "handler " + task.Handler
+	}
+	return task.URL
+}
+
+// attemptsOfTask is how many attempts were made, of how many.
+func attemptsOfTask(task *sendoff.Task) string {
+	if task.MaxAttempts == 0 {
+		return strconv.Itoa(task.Attempts)
+	}
+	return strconv.Itoa(task.Attempts) + "/" + strconv.Itoa(task.MaxAttempts)
 }

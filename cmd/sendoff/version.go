@@ -6,6 +6,9 @@ import (
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
+// version is set when a release is built.
+var version = "dev"
+
 type versionCmd struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }

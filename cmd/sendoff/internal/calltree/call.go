@@ -37,6 +37,7 @@ type Call struct {
 	steps    callSteps
 }
 
+// Final tells whether the call has ended.
 func (c *Call) Final() bool {
 	return c.State == "succeeded" || c.State == "failed" || c.State == "canceled"
 }

@@ -34,6 +34,8 @@ const (
 	feedAll     = 20  // looks until ended calls are read as well: somebody may have begun one again
 )
 
+// NewFeed follows the calls that are made from now on. client talks to the same
+// engine; change is told what has become of a call, from the goroutine of Look.
 func NewFeed(e *engine.Engine, client *sendoff.Client, change func(was, is *Call)) *Feed {
 	return &Feed{engine: e, client: client, Forest: newForest(maxCalls), from: time.Now(), seen: map[task.ID]bool{}, open: map[task.ID]bool{}, change: change}
 }

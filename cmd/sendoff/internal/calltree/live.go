@@ -198,3 +198,48 @@ func (v *Live) Close() {
 		v.t.Printf("%s\n", line)
 	}
 }
+
+// lookBudget is the time of one picture for what is read beside the calls.
+const lookBudget = 30 * time.Millisecond
+
+// glance reads the inputs and the newest steps of the calls in view, as far as
+// that is new and time is left.
+func (v *Live) glance(now time.Time) {
+	tree, _ := (&frame{lines: v.screen.lines, logs: v.logs}).split()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	for i := v.top; i < len(v.rows) && i < v.top+tree && time.Since(now) < lookBudget; i++ {
+		if c := v.rows[i].call; c != nil {
+			v.feed.glance(ctx, c, now)
+		}
+	}
+}
+
+// move selects another call. Nothing selected counts as below the last one.
+func (v *Live) move(by int) {
+	if by == 0 || len(v.rows) == 0 {
+		return
+	}
+	at := v.selected()
+	if at < 0 {
+		at = len(v.rows)
+	}
+	way := 1
+	if by < 0 {
+		way = -1
+	}
+	at = max(min(at+by, len(v.rows)-1), 0)
+	for at >= 0 && at < len(v.rows) && v.rows[at].call == nil { // a note
+		at += way
+	}
+	if at < 0 || at >= len(v.rows) {
+		return
+	}
+	v.pick, v.follow = v.rows[at].call.key, false
+}
+
+// question is something to be confirmed with a key.
+type question struct {
+	text string
+	yes  func()
+}

@@ -61,29 +61,6 @@ func (v *Live) step(k Key) int {
 	return 0
 }
 
-// move selects another call. Nothing selected counts as below the last one.
-func (v *Live) move(by int) {
-	if by == 0 || len(v.rows) == 0 {
-		return
-	}
-	at := v.selected()
-	if at < 0 {
-		at = len(v.rows)
-	}
-	way := 1
-	if by < 0 {
-		way = -1
-	}
-	at = max(min(at+by, len(v.rows)-1), 0)
-	for at >= 0 && at < len(v.rows) && v.rows[at].call == nil { // a note
-		at += way
-	}
-	if at < 0 || at >= len(v.rows) {
-		return
-	}
-	v.pick, v.follow = v.rows[at].call.key, false
-}
-
 // open shows the selected call in detail.
 func (v *Live) open() {
 	if v.selected() < 0 {

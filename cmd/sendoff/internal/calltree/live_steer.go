@@ -8,12 +8,6 @@ import (
 	"github.com/sendoff-dev/sendoff/engine"
 )
 
-// question is something to be confirmed with a key.
-type question struct {
-	text string
-	yes  func()
-}
-
 func (v *Live) answer(k Key) {
 	q := v.ask
 	v.ask = nil

@@ -7,9 +7,6 @@ import (
 	"github.com/sendoff-dev/sendoff"
 )
 
-// maxStepped is how many functions of a tree are shown with their steps.
-const maxStepped = 100
-
 // Remote is the tree that a server told about. The first task is its top,
 // wherever that is in a larger tree; it may go by an id that a client chose.
 func Remote(tasks []sendoff.Task) *forest {

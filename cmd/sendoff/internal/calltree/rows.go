@@ -181,6 +181,9 @@ func (c *Call) stateText(now time.Time) string {
 // MaxName is the widest that the column of names becomes.
 const MaxName = 60
 
+// maxInput is how many characters of an input are shown in a row.
+const maxInput = 28
+
 // text is the name in a row, or its note.
 func (r *treeRow) text() string {
 	switch {

@@ -11,6 +11,9 @@ import (
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
+// maxStepped is how many functions of a tree are shown with their steps.
+const maxStepped = 100
+
 // callSteps are the newest steps of a call.
 type callSteps struct {
 	items   []sendoff.StepRecord // oldest first
@@ -18,12 +21,6 @@ type callSteps struct {
 	at      time.Time            // when they were read, and how the call was then
 	state   string
 	trips   int64
-}
-
-// stale tells whether there may be others by now.
-func (s *callSteps) stale(c *Call, now time.Time) bool {
-	changed := s.state != c.State || s.trips != c.Trips
-	return (changed || c.State == "running") && now.Sub(s.at) >= stepsEvery || changed && c.Final()
 }
 
 func stepsInTree(p *sendoff.StepPage) callSteps {
@@ -56,6 +53,7 @@ func (s *callSteps) earlierNote() string {
 	return fmt.Sprintf("%s not shown", term.Counted(s.earlier, "earlier step"))
 }
 
+// StepTotal is how many steps the function has, those of other pages included.
 func StepTotal(p *sendoff.StepPage) (n int) {
 	for _, count := range p.Counts {
 		n += count

@@ -4,11 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"net/url"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -106,46 +103,6 @@ func (s *session) begin(ctx context.Context, view runView) {
 	} else {
 		s.gate.release()
 	}
-}
-
-// appAddr chooses the address that the app listens on: its own one when the command
-// tells, or the one that calls of an earlier run expect, if there are any.
-func (s *session) appAddr(ctx context.Context) (string, error) {
-	if s.c.Endpoint != "" {
-		if listens(ctx, s.c.Endpoint) {
-			return "", fmt.Errorf("--endpoint %s is in use by another program: stop that, or choose another port", s.c.Endpoint)
-		}
-		return s.c.Endpoint, nil
-	}
-	wanted := s.expected()
-	if port := ownPort(s.c.Command); port != "" && !listens(ctx, "127.0.0.1:"+port) {
-		s.lost = slices.DeleteFunc(slices.Clone(wanted), func(e string) bool { return e == "http://127.0.0.1:"+port })
-		return "127.0.0.1:" + port, nil
-	}
-	for i, endpoint := range wanted {
-		if u, err := url.Parse(endpoint); err == nil && newDoor(endpoint) != nil && u.Path == "" && u.Port() != "" && !listens(ctx, u.Host) {
-			s.lost = slices.Delete(slices.Clone(wanted), i, i+1)
-			return u.Host, nil
-		}
-	}
-	s.lost = wanted
-	return freeAddr()
-}
-
-// expected lists the endpoints of unfinished calls, most calls first.
-func (s *session) expected() []string {
-	count := map[string]int{}
-	for c := range s.feed.Forest.All() {
-		if !c.Final() && c.Endpoint != "" {
-			count[c.Endpoint]++
-		}
-	}
-	var list []string
-	for endpoint := range count {
-		list = append(list, endpoint)
-	}
-	slices.SortFunc(list, func(a, b string) int { return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(a, b)) })
-	return list
 }
 
 // lookEvery is how often the calls are looked at; seldomer when a look takes long.
@@ -262,90 +219,13 @@ func (s *session) retry(ctx context.Context) {
 	}
 }
 
-// finish waits for calls that can still go on, stops the server, and shows the
-// end.
-func (s *session) finish(ctx context.Context, end runEnd) error {
-	if s.child != nil && s.ended != nil && !s.quit {
-		s.outlast(ctx)
-		s.stay(ctx, end)
-	}
-	s.feed.GlanceAll()
-	s.tell <- os.Interrupt
-	var err error
-	for s.ended != nil {
-		select {
-		case err = <-s.ended:
-			s.ended = nil
-		case l := <-s.logs:
-			s.view.log(l)
-		case <-time.After(lookEvery):
-			s.look(ctx)
-		}
-	}
-	s.drainLogs()
-	s.look(ctx)
-	end.unfinished = s.feed.Forest.Open()
-	s.view.close(end)
-	return err
-}
-
-// stay goes on showing what there was, until somebody has seen enough.
-func (s *session) stay(ctx context.Context, end runEnd) {
-	signals, stop := signalsOf()
-	defer stop()
-	for s.c.Stay && s.view.stays(end.cause) {
-		select {
-		case k := <-s.view.keys():
-			if s.view.press(k) {
-				return
-			}
-		case l := <-s.logs:
-			s.view.log(l)
-		case <-time.After(lookEvery):
-			s.look(ctx)
-		case <-signals:
-			return
-		}
-	}
-}
-
-// drainLogs shows the lines that have come.
-func (s *session) drainLogs() {
-	for {
-		select {
-		case l := <-s.logs:
-			s.view.log(l)
-		default:
-			return
-		}
-	}
-}
-
-// outlast waits, for the grace, while there are calls under way that do not need
-// the app.
-func (s *session) outlast(ctx context.Context) {
-	for end := time.Now().Add(s.c.Grace); time.Now().Before(end) && ctx.Err() == nil; {
-		s.drainLogs()
-		s.look(ctx)
-		if s.server.Engine.InFlight() == 0 && !s.others() {
-			return
-		}
-		pause(ctx, lookEvery)
-	}
-}
-
-func (s *session) others() bool {
-	for c := range s.feed.Forest.All() {
-		if c.Endpoint != s.endpoint && (c.State == "ready" || c.State == "running") {
-			return true
-		}
-	}
-	return false
-}
-
 // signalsOf are those that are passed on to the command.
 func signalsOf() (<-chan os.Signal, func()) {
 	ch := make(chan os.Signal, 8)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	return ch, func() { signal.Stop(ch) }
+}
+
+func (s *session) variables() []variable {
+	return appEnv(s.server.URL(), s.c.APIKey, s.endpoint, s.keys)
 }

@@ -81,7 +81,3 @@ func (c *Options) urlSettings(dir string) (host.Settings, error) {
 	}
 	return set, nil
 }
-
-func (s *session) variables() []variable {
-	return appEnv(s.server.URL(), s.c.APIKey, s.endpoint, s.keys)
-}

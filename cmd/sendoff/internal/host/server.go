@@ -101,6 +101,7 @@ func (s *Server) wire(cfg engine.HandlerConfig) {
 	}
 }
 
+// URL is the server as clients reach it.
 func (s *Server) URL() string {
 	addr := s.listener.Addr().(*net.TCPAddr)
 	if addr.IP.IsUnspecified() {
@@ -206,6 +207,7 @@ func Signals() (signals <-chan os.Signal, stop func()) {
 	return ch, func() { signal.Stop(ch) }
 }
 
+// Close releases what Open took. It is called after Run, or without it.
 func (s *Server) Close() {
 	if s.cut != nil {
 		s.cut()

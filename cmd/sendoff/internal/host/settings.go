@@ -91,6 +91,7 @@ func (s *Settings) Check() error {
 	return nil
 }
 
+// Postgres tells whether the database is a PostgreSQL one.
 func (s *Settings) Postgres() bool {
 	return strings.HasPrefix(s.DB, "postgres://") || strings.HasPrefix(s.DB, "postgresql://")
 }
@@ -123,6 +124,7 @@ func (s *Settings) Addr() (addr *net.TCPAddr, local bool, err error) {
 	return addr, local, nil
 }
 
+// Logger logs in the format, and from the level on, that are set.
 func (s *Settings) Logger(w io.Writer) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.LogLevel)); err != nil {

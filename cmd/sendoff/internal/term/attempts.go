@@ -9,6 +9,7 @@ import (
 	"github.com/sendoff-dev/sendoff"
 )
 
+// Attempts is a number of attempts in words.
 func Attempts(n int) string {
 	if n == 1 {
 		return "1 attempt"
@@ -16,6 +17,7 @@ func Attempts(n int) string {
 	return fmt.Sprintf("%d attempts", n)
 }
 
+// PrintAttempts prints the attempts of a task as a table.
 func PrintAttempts(t *Terminal, attempts []*sendoff.Attempt) {
 	rows := make([][]string, 0, len(attempts))
 	for _, a := range attempts {

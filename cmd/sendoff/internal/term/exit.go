@@ -14,7 +14,7 @@ import (
 const (
 	ExitOK     = 0
 	ExitError  = 1
-	ExitUsage  = 2
+	ExitUsage  = 2 // a flag or an argument is wrong
 	ExitFailed = 3 // the task that was waited for did not succeed
 )
 
@@ -33,6 +33,8 @@ func (e *Exit) Error() string {
 
 func (e *Exit) Unwrap() error { return e.Err }
 
+// Usage is a person's mistake in flags or arguments. The text says what would be
+// right.
 func Usage(format string, args ...any) error {
 	return &Exit{ExitUsage, fmt.Errorf(format, args...)}
 }

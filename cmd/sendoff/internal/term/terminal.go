@@ -21,6 +21,8 @@ type Terminal struct {
 	colour         bool
 }
 
+// New returns a terminal over the outputs of a program; stdout decides whether it
+// is one.
 func New(stdout, stderr io.Writer) *Terminal {
 	t := &Terminal{Stdout: stdout, Stderr: stderr}
 	if f, ok := stdout.(*os.File); ok {
@@ -30,6 +32,7 @@ func New(stdout, stderr io.Writer) *Terminal {
 	return t
 }
 
+// Printf prints to stdout.
 func (t *Terminal) Printf(format string, args ...any) { fmt.Fprintf(t.Stdout, format, args...) }
 
 // JSON prints a value, indented on a terminal, one line in a pipe.

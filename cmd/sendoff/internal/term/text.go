@@ -32,6 +32,7 @@ func Ago(at time.Time) string {
 	return Short(d)
 }
 
+// Short is a duration for people, as exact as matters.
 func Short(d time.Duration) string {
 	switch {
 	case d < time.Second:
@@ -55,6 +56,7 @@ func Clock(at time.Time) string {
 	return at.Local().Format("2006-01-02 15:04:05.000")
 }
 
+// Counted is a number of things, whose plural ends with "s".
 func Counted(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

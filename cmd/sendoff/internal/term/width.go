@@ -23,6 +23,7 @@ func runeWidth(r rune) int {
 	}
 }
 
+// Width is how many columns of a terminal a text takes.
 func Width(text string) (n int) {
 	for _, r := range text {
 		n += runeWidth(r)

@@ -8,23 +8,6 @@ import (
 	"github.com/sendoff-dev/sendoff"
 )
 
-// demoTask is a task of the tour and what should become of it.
-type demoTask struct {
-	id       string
-	scene    string
-	state    string
-	reason   string
-	attempts int
-}
-
-// burst is the batch whose delivery is timed.
-type burst struct {
-	tasks     int
-	began     time.Time
-	accepted  time.Duration
-	delivered time.Duration
-}
-
 // scene is a group of tasks that go the same way.
 type scene struct {
 	name   string

@@ -35,18 +35,6 @@ and ends with code 0 when that is what should have become of them.`
 // demoPatience is how long the tasks of the demo may take.
 const demoPatience = 60 * time.Second
 
-// demo is one tour: the server, the app that it calls, and the tasks.
-type demo struct {
-	t      *term.Terminal
-	server *host.Server
-	client *sendoff.Client
-	app    *demoApp
-	mark   string // label of this tour's tasks
-	tasks  []demoTask
-	burst  burst
-	began  time.Time
-}
-
 // Run gives the tour.
 func (c *Options) Run(ctx context.Context, t *term.Terminal, version string) error {
 	dir, err := os.MkdirTemp("", "sendoff-demo-")

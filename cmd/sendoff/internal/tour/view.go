@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -40,17 +39,6 @@ func (d *demo) watch(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
-}
-
-func (d *demo) list(ctx context.Context) (map[string]*sendoff.Task, error) {
-	all := map[string]*sendoff.Task{}
-	for task, err := range d.client.Tasks.List(ctx, sendoff.Filter{Labels: map[string]string{"demo": d.mark}}) {
-		if err != nil {
-			return nil, err
-		}
-		all[task.ID] = task
-	}
-	return all, nil
 }
 
 func (d *demo) counts(ctx context.Context) (map[string]int, error) {
