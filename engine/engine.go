@@ -223,7 +223,7 @@ func (e *Engine) wirePush() error {
 		Lane: func(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error) {
 			return e.catalog.Lane(ctx, namespace, queue, pool)
 		},
-		Wake: e.wake, Due: func(at int64) { e.scheduler.Due(at) },
+		Wake: e.wake, Due: func(at int64) { e.scheduler.Due(at) }, Least: func() int32 { return e.catalog.Least(node.Version) },
 	})
 	return nil
 }
@@ -248,7 +248,7 @@ func (e *Engine) wireRooms() {
 		Retention: cfg.Retention, Promoted: m.Promoted, Rescued: m.Rescued, Log: cfg.Log,
 	})
 	member := node.Config{
-		Store: e.store, Name: cfg.Name, Roles: join(cfg.Roles), Lease: cfg.Lease, Beat: cfg.Heartbeat, Log: cfg.Log,
+		Store: e.store, Name: cfg.Name, Roles: join(cfg.Roles), Pools: e.pools, Lease: cfg.Lease, Beat: cfg.Heartbeat, Log: cfg.Log,
 		Lost: e.lost, Held: e.held, Stop: e.stop, Hint: e.hint, Margin: m.LeaseMargin,
 	}
 	if e.shared {
@@ -268,6 +268,18 @@ func (e *Engine) loop(name string, slots int, serves func(pool string) bool) *cl
 		Node:  func() (task.ID, bool) { return e.member.ID() },
 		Lanes: func() []store.Lane { return e.catalog.Lanes(func(l store.Lane) bool { return serves(l.Pool) }) },
 	})
+}
+
+// pools are those whose lanes the loops claim from.
+func (e *Engine) pools() []string {
+	if !e.has(Execute) {
+		return nil
+	}
+	pools := []string{task.AnyPool, task.FunctionPool}
+	for _, name := range e.handlers.Names() {
+		pools = append(pools, task.LocalPool(name))
+	}
+	return pools
 }
 
 // servesLocal tells whether a handler of this process can run tasks of a pool.

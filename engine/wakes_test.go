@@ -116,7 +116,7 @@ func (w *waker) claimAndDie() {
 	ghost := task.ID{1}
 	lanes, err := w.db.Lanes(ctx)
 	require.NoError(w.t, err)
-	require.NoError(w.t, w.db.Register(ctx, store.Node{ID: ghost}, time.Hour.Microseconds()))
+	require.NoError(w.t, w.db.Register(ctx, store.Node{ID: ghost, Version: 1}, time.Hour.Microseconds()))
 	_, err = w.db.SetPaused(ctx, lanes[0].QueueID, false) // tells nobody
 	require.NoError(w.t, err)
 	got, err := w.db.Claim(ctx, store.ClaimRequest{ID: task.ID{2, byte(time.Now().Unix())}, Node: ghost, Limit: 1,

@@ -43,6 +43,10 @@ var (
 	// ErrTooManyQueues says that a namespace has as many queues as it may have.
 	ErrTooManyQueues = errors.New("too many queues: no more can be made on first use, see the queue listing")
 
+	// ErrOldNode says that a node that is alive could not carry out or settle the
+	// task, because it is of an earlier version.
+	ErrOldNode = errors.New("a node of an earlier version is running: upgrade all nodes")
+
 	// ErrQueueNotEmpty says that a queue has tasks that have not ended.
 	ErrQueueNotEmpty = errors.New("the queue has tasks that have not ended: wait for them, or cancel them (purge)")
 

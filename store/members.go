@@ -32,7 +32,7 @@ type Node struct {
 	Name       string
 	Version    int32
 	Roles      string
-	Pools      string
+	Pools      string // whose lanes it claims from, one a line
 	StartedAt  int64
 	LeaseUntil int64
 	Draining   bool

@@ -88,6 +88,7 @@ type Config struct {
 		Now() int64
 	}
 	Lane     func(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error)
+	Least    func() int32           // version of the nodes that are alive; nil = all are as new as this one
 	Wake     func([]store.Woken)    // tasks became ready
 	Due      func(at int64)         // a task will be due, microseconds
 	CheckURL func(*url.URL) error   // refuses targets that may not be called; nil = none
@@ -113,7 +114,7 @@ func New(cfg Config) *Acceptor {
 // Accept checks and stores submissions and returns one result each, in order,
 // after the commit. When atomic is set, either all are accepted or none, and a
 // faulty one fails the whole call with task.Invalid. Errors: ErrBusy,
-// task.Invalid, store.ErrTooManyQueues, or of the database.
+// task.Invalid, store.ErrTooManyQueues, store.ErrOldNode, or of the database.
 func (a *Acceptor) Accept(ctx context.Context, subs []Submission, atomic bool) ([]Result, error) {
 	results, tasks, err := a.prepareAll(ctx, subs, atomic)
 	if err != nil || len(tasks) == 0 {

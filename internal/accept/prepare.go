@@ -20,7 +20,7 @@ import (
 const idempotencyTTL = 24 * time.Hour
 
 // Prepare checks a submission and turns it into a row with a new id. The error
-// is task.Invalid with every fault found, or one of the catalog.
+// is task.Invalid with every fault found, store.ErrOldNode, or one of the catalog.
 func (a *Acceptor) Prepare(ctx context.Context, s *Submission) (store.NewTask, error) {
 	taken, err := a.takenIDs(ctx, []Submission{*s})
 	if err != nil {
@@ -59,11 +59,29 @@ func (a *Acceptor) prepare(ctx context.Context, s *Submission, taken map[string]
 	if err := bad.Err(); err != nil {
 		return store.NewTask{}, err
 	}
+	if err := a.everyNodeKnows(s.Spec.Kind); err != nil {
+		return store.NewTask{}, err
+	}
 	lane, err := a.cfg.Lane(ctx, s.Namespace, s.Queue, s.Spec.Pool())
 	if err != nil {
 		return store.NewTask{}, fmt.Errorf("queue %q: %w", s.Queue, err)
 	}
 	return build(s, lane.ID, int16(priority), a.cfg.Store.Now()), nil
+}
+
+// since is the version of the first nodes that know a kind: any node may have to
+// settle any task.
+var since = map[task.Kind]int32{task.HTTP: 1, task.Function: 1, task.Local: 1}
+
+// everyNodeKnows refuses a kind of task while a node that is alive is too old for it.
+func (a *Acceptor) everyNodeKnows(kind task.Kind) error {
+	if a.cfg.Least == nil {
+		return nil
+	}
+	if least := a.cfg.Least(); least < since[kind] {
+		return fmt.Errorf("tasks of kind %s need nodes of version %d, and there is one of version %d: %w", kind, since[kind], least, store.ErrOldNode)
+	}
+	return nil
 }
 
 // maxPayload is how many bytes of payload a kind can take. A function's input

@@ -1,6 +1,7 @@
-// Package catalog knows the queues and lanes by name and by id. It is a
-// read-mostly copy of a few small tables, shared by all rooms: names come in
-// from the doors, ids go down to the store and come back with every task.
+// Package catalog knows the queues and lanes by name and by id, and how old the
+// oldest node is. It is a read-mostly copy of a few small tables, shared by all
+// rooms: names come in from the doors, ids go down to the store and come back with
+// every task.
 //
 // The copy is refreshed on a hint from another node and at least every second;
 // what one node makes is in its own copy at once.
@@ -8,6 +9,7 @@ package catalog
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -30,6 +32,7 @@ type Catalog struct {
 	byID   map[int32]store.Lane
 	queues map[queueName]store.Queue
 	read   time.Time     // when all was read last
+	least  int32         // version of the nodes that are alive
 	left   map[int32]int // lanes of forgotten queues, and how often relist looks at each from now on
 
 	stale chan struct{}
@@ -50,6 +53,7 @@ func nameOf(l store.Lane) laneName { return laneName{l.Namespace, l.Queue, l.Poo
 // Store is what a catalog needs of one.
 type Store interface {
 	store.Catalog
+	Nodes(ctx context.Context) ([]store.Node, error)
 	List(ctx context.Context, q store.Query) (rows []store.Row, next task.ID, err error)
 }
 
@@ -72,9 +76,16 @@ func (c *Catalog) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	nodes, err := c.store.Nodes(ctx)
+	if err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.read = began
+	c.read, c.least = began, math.MaxInt32
+	for _, n := range nodes {
+		c.least = min(c.least, n.Version)
+	}
 	clear(c.byName)
 	clear(c.byID)
 	clear(c.queues)
@@ -185,6 +196,14 @@ func (c *Catalog) Lane(ctx context.Context, namespace int32, queue, pool string)
 	c.mu.Unlock()
 	c.Stale()
 	return l, nil
+}
+
+// Least is the version of the oldest node that is alive, own being that of this one.
+// What an older one could not settle must not be accepted.
+func (c *Catalog) Least(own int32) int32 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return min(own, c.least)
 }
 
 // ByID returns a lane; an unknown one has empty names.

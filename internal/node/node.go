@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,9 +22,9 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// SchemaVersion is what this code writes into its node row; newer features wait
-// for the slowest node.
-const SchemaVersion = 1
+// Version is what this code writes into its node row. It rises with what older
+// nodes cannot settle, which waits until the last of them is gone.
+const Version = 1
 
 // Config of a Member. Store is required; functions may be nil.
 type Config struct {
@@ -31,9 +32,9 @@ type Config struct {
 	Notify store.Notifier // nil: a single process, nobody to tell
 	Name   string
 	Roles  string
-	Pools  string
-	Lease  time.Duration // default 10 s
-	Beat   time.Duration // between heartbeats; default 3 s
+	Pools  func() []string // whose lanes this node claims from, asked when it joins; nil = none
+	Lease  time.Duration   // default 10 s
+	Beat   time.Duration   // between heartbeats; default 3 s
 
 	Lost   func()                               // the lease was lost: drop everything; a new id follows
 	Held   func(age time.Duration) []store.Held // attempts under way
@@ -85,7 +86,10 @@ func (m *Member) Join(ctx context.Context) error {
 func (m *Member) join(ctx context.Context) error {
 	id := task.ID(uuid.Must(uuid.NewV7()))
 	started := time.Now()
-	n := store.Node{ID: id, Name: m.cfg.Name, Version: SchemaVersion, Roles: m.cfg.Roles, Pools: m.cfg.Pools}
+	n := store.Node{ID: id, Name: m.cfg.Name, Version: Version, Roles: m.cfg.Roles}
+	if m.cfg.Pools != nil {
+		n.Pools = strings.Join(m.cfg.Pools(), "\n")
+	}
 	if err := m.cfg.Store.Register(ctx, n, m.cfg.Lease.Microseconds()); err != nil {
 		return err
 	}

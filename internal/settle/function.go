@@ -72,7 +72,7 @@ func (s *Settler) makeCalls(ctx context.Context, c *store.Claimed, p *task.Progr
 	}
 	for i := range p.Calls {
 		row, err := s.cfg.Call(ctx, c, &p.Calls[i])
-		if invalid, ok := errors.AsType[task.Invalid](err); ok || errors.Is(err, store.ErrTooManyQueues) {
+		if invalid, ok := errors.AsType[task.Invalid](err); ok || errors.Is(err, store.ErrTooManyQueues) || errors.Is(err, store.ErrOldNode) {
 			e.Calls, e.Open = nil, p.Open-awaited(p.Calls)
 			if ok {
 				err = invalid

@@ -139,6 +139,7 @@ var codes = []struct {
 	{store.ErrNotFunction, connect.CodeFailedPrecondition},
 	{store.ErrLeaseLost, connect.CodeAborted},
 	{store.ErrBadValue, connect.CodeFailedPrecondition},
+	{store.ErrOldNode, connect.CodeFailedPrecondition},
 	{store.ErrTooManyQueues, connect.CodeResourceExhausted},
 	{accept.ErrBusy, connect.CodeUnavailable},
 	{accept.ErrNoAccept, connect.CodeUnavailable},
