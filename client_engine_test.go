@@ -61,7 +61,7 @@ func TestTheClientAndTheEngineAgree(t *testing.T) {
 	require.NoError(t, err)
 	task, err = c.Get(ctx, "mine")
 	require.NoError(t, err)
-	require.Equal(t, "failed rejected", task.State+" "+task.Reason)
+	require.Equal(t, "failed rejected", string(task.State)+" "+task.Reason)
 	require.JSONEq(t, `{"n":1}`, string(task.Payload))
 	require.Equal(t, sent.Headers, task.Headers)
 	require.Equal(t, []any{"PUT", "q", "n", "g", 0, sent.Timeout, sent.Labels, 422, "u"},
@@ -96,7 +96,7 @@ func TestTheClientAndTheEngineAgree(t *testing.T) {
 	items, err := c.SubmitMany(ctx, []sendoff.NewTask{{Handler: "echo", Delay: time.Hour}, {URL: "ftp://x"}}, false)
 	require.NoError(t, err)
 	require.Equal(t, "created", items[0].Status)
-	require.Equal(t, "scheduled", items[0].Task.State)
+	require.Equal(t, sendoff.StateScheduled, items[0].Task.State)
 	require.Equal(t, "invalid", items[1].Status)
 	require.Equal(t, "url", items[1].Error.Fields[0].Field)
 
@@ -107,7 +107,7 @@ func TestTheClientAndTheEngineAgree(t *testing.T) {
 	require.NoError(t, err)
 	task, err = c.Wait(ctx, items[0].Task.ID)
 	require.NoError(t, err)
-	require.Equal(t, "succeeded", task.State)
+	require.Equal(t, sendoff.StateSucceeded, task.State)
 	_, err = c.Tasks.Retry(ctx, task.ID)
 	require.NoError(t, err)
 	_, err = c.Wait(ctx, task.ID)
@@ -119,7 +119,7 @@ func TestTheClientAndTheEngineAgree(t *testing.T) {
 	require.True(t, sendoff.IsNotFound(err), "%v", err)
 
 	var listed []string
-	for task, err := range c.Tasks.List(ctx, sendoff.Filter{Queue: "q", States: []string{"failed"}, Labels: sent.Labels, CreatedAfter: time.Now().Add(-time.Hour)}) {
+	for task, err := range c.Tasks.List(ctx, sendoff.Filter{Queue: "q", States: []sendoff.State{sendoff.StateFailed}, Labels: sent.Labels, CreatedAfter: time.Now().Add(-time.Hour)}) {
 		require.NoError(t, err)
 		listed = append(listed, task.ID)
 	}

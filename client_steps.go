@@ -13,7 +13,7 @@ import (
 type StepRecord struct {
 	Name       string          `json:"name"`
 	Key        string          `json:"key,omitempty"` // see [StepKey]
-	State      string          `json:"state"`         // running, succeeded, failed; interrupted: runs again when its function goes on; canceled: given up
+	State      State           `json:"state"`
 	Site       string          `json:"site,omitempty"`
 	Attempts   int             `json:"attempts,omitempty"` // that it took; 0 while it has no end
 	StartedAt  time.Time       `json:"started_at,omitzero"`
@@ -53,10 +53,10 @@ type StepFilter struct {
 
 // StepPage is a page of the steps of a function.
 type StepPage struct {
-	Items  []StepRecord   `json:"items"`
-	Counts map[string]int `json:"counts"`                // of all steps by their state
-	Next   string         `json:"next_cursor,omitempty"` // "" at the end
-	Note   string         `json:"note,omitempty"`        // why there are none: its SDK keeps no journal here, for instance
+	Items  []StepRecord  `json:"items"`
+	Counts map[State]int `json:"counts"`                // of all steps by their state
+	Next   string        `json:"next_cursor,omitempty"` // "" at the end
+	Note   string        `json:"note,omitempty"`        // why there are none: its SDK keeps no journal here, for instance
 }
 
 // Steps returns steps of a durable function in the order in which they were

@@ -62,7 +62,7 @@ func TestStepsAreSeenWhileAFunctionRunsAndAfterwards(t *testing.T) {
 	require.Eventually(t, func() bool {
 		page, err := c.Tasks.Steps(ctx, "mine", sendoff.StepFilter{})
 		require.NoError(t, err)
-		return len(page.Items) == 1 && page.Items[0].State == "running" && page.Items[0].Name == "slow" && page.Counts["running"] == 1
+		return len(page.Items) == 1 && page.Items[0].State == sendoff.StateRunning && page.Items[0].Name == "slow" && page.Counts[sendoff.StateRunning] == 1
 	}, time.Minute, 20*time.Millisecond)
 	close(goOn)
 	out, err := h.Wait(ctx)
@@ -72,15 +72,15 @@ func TestStepsAreSeenWhileAFunctionRunsAndAfterwards(t *testing.T) {
 	page, err := c.Tasks.Steps(ctx, "mine", sendoff.StepFilter{})
 	require.NoError(t, err)
 	require.Empty(t, page.Note)
-	require.Equal(t, map[string]int{"running": 0, "succeeded": 2, "failed": 1, "interrupted": 0, "canceled": 1}, page.Counts)
+	require.Equal(t, map[sendoff.State]int{"running": 0, "succeeded": 2, "failed": 1, "interrupted": 0, "canceled": 1}, page.Counts)
 	require.Len(t, page.Items, 4)
 	slow, refused, given, raw := page.Items[0], page.Items[1], page.Items[2], page.Items[3]
-	require.Equal(t, []any{"slow", "succeeded", 1, `{"n":1}`, h.ID + ":1"}, []any{slow.Name, slow.State, slow.Attempts, string(slow.Result), slow.Key})
+	require.Equal(t, []any{"slow", sendoff.StateSucceeded, 1, `{"n":1}`, h.ID + ":1"}, []any{slow.Name, slow.State, slow.Attempts, string(slow.Result), slow.Key})
 	require.Equal(t, slow.FinishedAt.Sub(slow.StartedAt), slow.Duration)
 	require.Contains(t, slow.Site, "client_steps_test.go:")
-	require.Equal(t, []any{"refused", "failed", 3, h.ID + ":2/1", "no money"}, []any{refused.Name, refused.State, refused.Attempts, refused.Key, refused.Error.Message})
-	require.Equal(t, []any{"given up", "canceled", 0}, []any{given.Name, given.State, given.Attempts})
-	require.Equal(t, []any{"bytes", "succeeded", `"//4="`}, []any{raw.Name, raw.State, string(raw.Result)})
+	require.Equal(t, []any{"refused", sendoff.StateFailed, 3, h.ID + ":2/1", "no money"}, []any{refused.Name, refused.State, refused.Attempts, refused.Key, refused.Error.Message})
+	require.Equal(t, []any{"given up", sendoff.StateCanceled, 0}, []any{given.Name, given.State, given.Attempts})
+	require.Equal(t, []any{"bytes", sendoff.StateSucceeded, `"//4="`}, []any{raw.Name, raw.State, string(raw.Result)})
 }
 
 func TestAFunctionOfManyStepsIsSeenInPages(t *testing.T) {
@@ -104,7 +104,7 @@ func TestAFunctionOfManyStepsIsSeenInPages(t *testing.T) {
 		for {
 			page, err := c.Tasks.Steps(ctx, h.ID, filter)
 			require.NoError(t, err)
-			require.Equal(t, steps, page.Counts["succeeded"])
+			require.Equal(t, steps, page.Counts[sendoff.StateSucceeded])
 			for _, s := range page.Items {
 				want := fmt.Sprintf("step %d", seen)
 				if newest {

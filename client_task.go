@@ -126,7 +126,7 @@ func (u Unique) MarshalJSON() ([]byte, error) {
 // Task is a task as the server shows it.
 type Task struct {
 	ID          string            `json:"id"`
-	State       string            `json:"state"` // scheduled, ready, running, suspended, blocked, succeeded, failed, canceled
+	State       State             `json:"state"`
 	Reason      string            `json:"reason,omitempty"`
 	Kind        string            `json:"kind,omitempty"` // http, function, local
 	Queue       string            `json:"queue,omitempty"`
@@ -173,9 +173,7 @@ type Task struct {
 }
 
 // Final tells whether the task has ended.
-func (t *Task) Final() bool {
-	return t.State == "succeeded" || t.State == "failed" || t.State == "canceled"
-}
+func (t *Task) Final() bool { return t.State.Final() }
 
 type wireTask struct {
 	*plainTask
@@ -210,7 +208,7 @@ const maxPage = 500
 
 // Filter selects tasks. A zero field selects all.
 type Filter struct {
-	States                        []string
+	States                        []State
 	Queue                         string
 	Name                          string
 	Function                      string            // name of a durable function
@@ -230,7 +228,7 @@ func (f *Filter) query() url.Values {
 		}
 	}
 	for _, s := range f.States {
-		q.Add("state", s)
+		q.Add("state", string(s))
 	}
 	set("queue", f.Queue)
 	set("name", f.Name)

@@ -185,7 +185,7 @@ func TestAListingGoesOnThroughPartialPages(t *testing.T) {
 		}
 		return ids
 	}
-	filter := sendoff.Filter{States: []string{"ready", "failed"}, Queue: "q", Labels: map[string]string{"k": "v"}, CreatedAfter: time.Unix(0, 0)}
+	filter := sendoff.Filter{States: []sendoff.State{sendoff.StateReady, sendoff.StateFailed}, Queue: "q", Labels: map[string]string{"k": "v"}, CreatedAfter: time.Unix(0, 0)}
 	require.Equal(t, []string{"1", "2", "3", "4"}, list(filter))
 	require.Equal(t, "created_after=1970-01-01T00%3A00%3A00Z&label.k=v&queue=q&state=ready&state=failed", seen[0])
 	require.Equal(t, []string{"1", "2", "3"}, list(sendoff.Filter{Limit: 3}))
@@ -219,14 +219,14 @@ func TestWaitAsksUntilTheTaskHasEnded(t *testing.T) {
 	})
 	task, err := c.Wait(t.Context(), "1")
 	require.NoError(t, err)
-	require.Equal(t, "failed rejected", task.State+" "+task.Reason)
+	require.Equal(t, "failed rejected", string(task.State)+" "+task.Reason)
 
 	asked.Store(-1000)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	task, err = c.Wait(ctx, "1")
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.Equal(t, "running", task.State)
+	require.Equal(t, sendoff.StateRunning, task.State)
 }
 
 func TestWithoutAServerTheErrorIsThatOfTheConnection(t *testing.T) {

@@ -28,6 +28,9 @@ type Attempt struct {
 	LeftOut    int64             `json:"left_out,omitempty"`    // attempts between the one before and this one that are not kept
 }
 
+// Running tells whether the attempt is under way.
+func (a *Attempt) Running() bool { return a.Outcome == "running" }
+
 type wireAttempt struct {
 	*plainAttempt
 	Duration duration `json:"duration,omitempty"`

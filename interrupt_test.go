@@ -101,7 +101,7 @@ func TestAnAttemptThatMeetsAnEarlierOneSpendsNothing(t *testing.T) {
 	require.Contains(t, meeting.Error, "its time was over")
 	row, err := c.Get(ctx, h.ID)
 	require.NoError(t, err)
-	require.NotEqual(t, "failed", row.State, row.LastError)
+	require.NotEqual(t, sendoff.StateFailed, row.State, row.LastError)
 	close(release)
 	out, err := h.Wait(ctx)
 	require.NoError(t, err, "an attempt that met another one was counted")

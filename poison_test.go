@@ -60,7 +60,7 @@ func TestACallThatEndsItsAppIsPoison(t *testing.T) {
 	require.Error(t, err)
 	row, err := c.Get(ctx, h.ID)
 	require.NoError(t, err)
-	require.Equal(t, "failed poison", row.State+" "+row.Reason, row.LastError)
+	require.Equal(t, "failed poison", string(row.State)+" "+row.Reason, row.LastError)
 	require.EqualValues(t, 10, deaths.Load())
 	d, err := double.Dispatch(ctx, 4)
 	require.NoError(t, err)

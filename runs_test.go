@@ -34,7 +34,7 @@ func TestTheTreeTellsTheRunsOfAFunctionApart(t *testing.T) {
 		require.Eventually(t, func() bool {
 			tasks, err = c.Tasks.Tree(ctx, h.ID)
 			require.NoError(t, err)
-			return len(tasks) == 1+children && tasks[0].State == "suspended"
+			return len(tasks) == 1+children && tasks[0].State == sendoff.StateSuspended
 		}, time.Minute, 10*time.Millisecond)
 		return tasks
 	}

@@ -245,7 +245,7 @@ func (s *server) checkOrders(t *testing.T, ids *sync.Map, orders, parts int) {
 		id, _ := ids.Load(run)
 		got, err := c.Wait(ctx, id.(string))
 		require.NoError(t, err, "order %d: %+v", run, got)
-		require.Equal(t, "succeeded", got.State, "order %d: %s", run, got.LastError)
+		require.Equal(t, "succeeded", string(got.State), "order %d: %s", run, got.LastError)
 		var total int
 		require.NoError(t, json.Unmarshal(got.Result, &total))
 		require.Equal(t, order{run, parts}.total(), total, "order %d", run)

@@ -45,7 +45,7 @@ func submit(ctx context.Context) error {
 }
 
 func steer(ctx context.Context, client *sendoff.Client) error {
-	for t, err := range client.Tasks.List(ctx, sendoff.Filter{States: []string{"failed"}, Queue: "mail"}) {
+	for t, err := range client.Tasks.List(ctx, sendoff.Filter{States: []sendoff.State{sendoff.StateFailed}, Queue: "mail"}) {
 		if err != nil {
 			return err
 		}

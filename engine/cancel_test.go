@@ -60,7 +60,7 @@ func TestCallersAreCanceledBeforeTheirCalls(t *testing.T) {
 		require.NoError(t, err)
 		waiting := 0
 		for _, call := range tree {
-			if call.State == "suspended" {
+			if call.State == sendoff.StateSuspended {
 				waiting++
 			}
 		}
@@ -72,7 +72,7 @@ func TestCallersAreCanceledBeforeTheirCalls(t *testing.T) {
 	tree, err := client.Tasks.Tree(t.Context(), top.ID)
 	require.NoError(t, err)
 	for _, call := range tree {
-		require.Equal(t, "canceled", call.State, "%s: %s", call.ID, call.LastError)
+		require.Equal(t, sendoff.StateCanceled, call.State, "%s: %s", call.ID, call.LastError)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

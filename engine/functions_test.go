@@ -15,7 +15,6 @@ import (
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/sqlite"
-	"github.com/sendoff-dev/sendoff/task"
 )
 
 var square = sendoff.Func("square", func(_ context.Context, n int) (int, error) { return n * n, nil })
@@ -77,7 +76,7 @@ func TestAFunctionCallsOthersAndReturns(t *testing.T) {
 	defer cancel()
 	out, err := client.Wait(ctx, in.ID)
 	require.NoError(t, err)
-	require.Equal(t, task.Succeeded.String(), out.State, out.LastError)
+	require.Equal(t, sendoff.StateSucceeded, out.State, out.LastError)
 	require.JSONEq(t, "5525", string(out.Result))
 
 	tree, err := client.Tasks.Tree(ctx, in.ID)
@@ -85,7 +84,7 @@ func TestAFunctionCallsOthersAndReturns(t *testing.T) {
 	require.Len(t, tree, 26)
 	for _, call := range tree[1:] {
 		require.Equal(t, in.ID, call.ParentID)
-		require.Equal(t, "succeeded", call.State)
+		require.Equal(t, sendoff.StateSucceeded, call.State)
 	}
 }
 
@@ -131,7 +130,7 @@ func submitFunction(t *testing.T, c *sendoff.Client, name string, payload any, c
 }
 
 // untilState waits until a task is in a state.
-func untilState(t *testing.T, c *sendoff.Client, id, state string) *sendoff.Task {
+func untilState(t *testing.T, c *sendoff.Client, id string, state sendoff.State) *sendoff.Task {
 	t.Helper()
 	var last *sendoff.Task
 	require.Eventually(t, func() bool {
@@ -149,26 +148,26 @@ func TestCancelingAFunctionCancelsItsWholeTree(t *testing.T) {
 	var tree []sendoff.Task
 	require.Eventually(t, func() bool {
 		tree, _ = client.Tasks.Tree(t.Context(), id)
-		return len(tree) == 5 && tree[4].State == "suspended"
+		return len(tree) == 5 && tree[4].State == sendoff.StateSuspended
 	}, 20*time.Second, 10*time.Millisecond)
 	_, err := client.Tasks.Cancel(t.Context(), id)
 	require.NoError(t, err)
 	for _, call := range tree {
 		got, err := client.Get(t.Context(), call.ID)
 		require.NoError(t, err)
-		require.Equal(t, "canceled", got.State, call.Function)
+		require.Equal(t, sendoff.StateCanceled, got.State, call.Function)
 	}
 }
 
 func TestACanceledCallIsAnErrorOfItsCaller(t *testing.T) {
 	_, client := functionEngine(t, waits, family)
 	id := submitFunction(t, client, "family", 0)
-	untilState(t, client, id, "suspended")
+	untilState(t, client, id, sendoff.StateSuspended)
 	tree, err := client.Tasks.Tree(t.Context(), id)
 	require.NoError(t, err)
 	_, err = client.Tasks.Cancel(t.Context(), tree[1].ID)
 	require.NoError(t, err)
-	failed := untilState(t, client, id, "failed")
+	failed := untilState(t, client, id, sendoff.StateFailed)
 	require.NotNil(t, failed.Error)
 	require.Contains(t, failed.Error.Message, "cancel")
 }
@@ -177,38 +176,38 @@ func TestASignalResumesAFunction(t *testing.T) {
 	_, client := functionEngine(t, approval)
 	early := submitFunction(t, client, "approval", 0)
 	require.NoError(t, client.Tasks.Signal(t.Context(), early, "approve", "yes"), "it need not wait yet")
-	require.JSONEq(t, `"yes"`, string(untilState(t, client, early, "succeeded").Result))
+	require.JSONEq(t, `"yes"`, string(untilState(t, client, early, sendoff.StateSucceeded).Result))
 
 	late := submitFunction(t, client, "approval", 0)
-	untilState(t, client, late, "suspended")
+	untilState(t, client, late, sendoff.StateSuspended)
 	require.NoError(t, client.Tasks.Signal(t.Context(), late, "other", "no"))
 	require.NoError(t, client.Tasks.Signal(t.Context(), late, "approve", "later"))
-	require.JSONEq(t, `"later"`, string(untilState(t, client, late, "succeeded").Result))
+	require.JSONEq(t, `"later"`, string(untilState(t, client, late, sendoff.StateSucceeded).Result))
 	require.True(t, sendoff.IsConflict(client.Tasks.Signal(t.Context(), late, "approve", "too late")))
 }
 
 func TestARestartBeginsFromTheInput(t *testing.T) {
 	_, client := functionEngine(t, approval)
 	id := submitFunction(t, client, "approval", 0)
-	untilState(t, client, id, "suspended")
+	untilState(t, client, id, sendoff.StateSuspended)
 	restarted, err := client.Tasks.Restart(t.Context(), id)
 	require.NoError(t, err)
 	require.Equal(t, 2, restarted.Run)
-	untilState(t, client, id, "suspended")
+	untilState(t, client, id, sendoff.StateSuspended)
 	require.NoError(t, client.Tasks.Signal(t.Context(), id, "approve", "again"))
-	untilState(t, client, id, "succeeded")
+	untilState(t, client, id, sendoff.StateSucceeded)
 }
 
 func TestAFunctionExpires(t *testing.T) {
 	_, client := functionEngine(t, waits, family)
 	id := submitFunction(t, client, "family", 1, func(n *sendoff.NewTask) { n.ExpiresAt = time.Now().Add(time.Second) })
-	expired := untilState(t, client, id, "failed")
+	expired := untilState(t, client, id, sendoff.StateFailed)
 	require.Equal(t, "expired", expired.Reason)
 	require.NotNil(t, expired.Error)
 	tree, err := client.Tasks.Tree(t.Context(), id)
 	require.NoError(t, err)
 	for _, call := range tree {
-		untilState(t, client, call.ID, "failed")
+		untilState(t, client, call.ID, sendoff.StateFailed)
 	}
 }
 
@@ -222,17 +221,17 @@ func TestAFunctionSaysWhenToTryAgain(t *testing.T) {
 	})
 	_, client := functionEngine(t, later)
 	id := submitFunction(t, client, "later", 0, func(n *sendoff.NewTask) { n.ExpiresAt = time.Now().Add(48 * time.Hour) })
-	waiting := untilState(t, client, id, "scheduled")
+	waiting := untilState(t, client, id, sendoff.StateScheduled)
 	require.WithinDuration(t, time.Now().Add(24*time.Hour), waiting.NextAt, time.Minute)
 	_, err := client.Tasks.Run(t.Context(), id)
 	require.NoError(t, err)
-	untilState(t, client, id, "succeeded")
+	untilState(t, client, id, sendoff.StateSucceeded)
 }
 
 func TestAFunctionSleeps(t *testing.T) {
 	_, client := functionEngine(t, napping)
 	id := submitFunction(t, client, "napping", 1200)
-	require.JSONEq(t, "true", string(untilState(t, client, id, "succeeded").Result))
+	require.JSONEq(t, "true", string(untilState(t, client, id, sendoff.StateSucceeded).Result))
 }
 
 var collect = sendoff.NewSignal[int]("n")
@@ -258,7 +257,7 @@ func TestNoSignalIsLostBetweenTwoLives(t *testing.T) {
 		group.Go(func() error { return client.Tasks.Signal(t.Context(), id, "n", n) })
 	}
 	require.NoError(t, group.Wait())
-	require.JSONEq(t, "44850", string(untilState(t, client, id, "succeeded").Result))
+	require.JSONEq(t, "44850", string(untilState(t, client, id, sendoff.StateSucceeded).Result))
 }
 
 var (
@@ -284,7 +283,7 @@ func TestSignalsAreTakenInOrderByOneLifeAfterTheOther(t *testing.T) {
 		require.NoError(t, client.Tasks.Signal(t.Context(), id, "relayed", n))
 	}
 	var got []int
-	require.NoError(t, json.Unmarshal(untilState(t, client, id, "succeeded").Result, &got))
+	require.NoError(t, json.Unmarshal(untilState(t, client, id, sendoff.StateSucceeded).Result, &got))
 	require.Equal(t, want, got)
 }
 
@@ -302,13 +301,13 @@ func TestAGroupEndsWithItsFirstFailure(t *testing.T) {
 	})
 	_, client := functionEngine(t, member, group)
 	id := submitFunction(t, client, "group", 0)
-	require.Contains(t, untilState(t, client, id, "failed").LastError, "out of stock")
+	require.Contains(t, untilState(t, client, id, sendoff.StateFailed).LastError, "out of stock")
 	tree, err := client.Tasks.Tree(t.Context(), id)
 	require.NoError(t, err)
 	require.Len(t, tree, 4)
 	for _, call := range tree {
-		if call.ID != id && call.State != "failed" {
-			untilState(t, client, call.ID, "canceled")
+		if call.ID != id && call.State != sendoff.StateFailed {
+			untilState(t, client, call.ID, sendoff.StateCanceled)
 		}
 	}
 }

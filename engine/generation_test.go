@@ -29,7 +29,7 @@ func TestEachLifeOfARunHasItsOwnKeys(t *testing.T) {
 	_, client := functionEngine(t, keeper)
 	id := submitFunction(t, client, "keeper", []string{})
 	var keys []string
-	require.NoError(t, json.Unmarshal(untilState(t, client, id, "succeeded").Result, &keys))
+	require.NoError(t, json.Unmarshal(untilState(t, client, id, sendoff.StateSucceeded).Result, &keys))
 	require.Len(t, keys, 8)
 	slices.Sort(keys)
 	require.Len(t, slices.Compact(slices.Clone(keys)), 8, "%q", keys)

@@ -68,7 +68,7 @@ func resultOf(t *testing.T, c *sendoff.Client, id, want string) {
 	defer cancel()
 	out, err := c.Wait(ctx, id)
 	require.NoError(t, err)
-	require.Equal(t, "succeeded", out.State, out.LastError)
+	require.Equal(t, sendoff.StateSucceeded, out.State, out.LastError)
 	require.JSONEq(t, want, string(out.Result))
 }
 

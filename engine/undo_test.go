@@ -84,19 +84,19 @@ func TestACanceledFunctionUndoesFirst(t *testing.T) {
 		<-b.begun
 		tree = untilTree(t, client, id, 2)
 		require.Equal(t, "canceling", tree[1].Reason, "who looks at the tree sees what it does")
-		require.Equal(t, "suspended", tree[0].State, "its caller waits for the end")
+		require.Equal(t, sendoff.StateSuspended, tree[0].State, "its caller waits for the end")
 		close(b.open)
 
-		end := untilState(t, client, tree[1].ID, "canceled")
+		end := untilState(t, client, tree[1].ID, sendoff.StateCanceled)
 		require.Equal(t, "requested", end.Reason)
 		require.Equal(t, "the call was canceled", end.LastError)
 		require.EqualValues(t, 1, b.undone.Load())
-		failed := untilState(t, client, id, "failed")
+		failed := untilState(t, client, id, sendoff.StateFailed)
 		require.Contains(t, failed.Error.Message, "the call was canceled")
 
 		_, err = client.Tasks.Retry(t.Context(), tree[1].ID)
 		require.NoError(t, err)
-		again := untilState(t, client, tree[1].ID, "suspended")
+		again := untilState(t, client, tree[1].ID, sendoff.StateSuspended)
 		require.Empty(t, again.Reason, "it runs again, and nobody cancels it")
 		require.True(t, again.ExpiresAt.IsZero())
 	})
@@ -107,7 +107,7 @@ func TestUndoingIsEndedByACancelNow(t *testing.T) {
 		b := booking{begun: make(chan struct{}, 1), open: make(chan struct{})}
 		_, client := functionEngineOver(t, db, engine.Config{}, b.of("booking", waitForNothing))
 		id := submitFunction(t, client, "booking", 0)
-		untilState(t, client, id, "suspended")
+		untilState(t, client, id, sendoff.StateSuspended)
 		_, err := client.Tasks.Cancel(t.Context(), id)
 		require.NoError(t, err)
 		<-b.begun
@@ -116,7 +116,7 @@ func TestUndoingIsEndedByACancelNow(t *testing.T) {
 		require.Equal(t, "canceling", got.Reason, "a cancel may be repeated")
 		got, err = client.Tasks.CancelNow(t.Context(), id)
 		require.NoError(t, err)
-		require.Equal(t, "canceled", got.State)
+		require.Equal(t, sendoff.StateCanceled, got.State)
 		require.Zero(t, b.undone.Load())
 	})
 }
@@ -141,15 +141,15 @@ func TestAFunctionThatRunsIsToldAtTheEndOfItsStep(t *testing.T) {
 		<-pays
 		got, err := client.Tasks.Cancel(t.Context(), id)
 		require.NoError(t, err)
-		require.Equal(t, []string{"running", "canceling"}, []string{got.State, got.Reason})
+		require.Equal(t, []string{"running", "canceling"}, []string{string(got.State), got.Reason})
 		close(paid)
-		untilState(t, client, id, "canceled")
+		untilState(t, client, id, sendoff.StateCanceled)
 		require.EqualValues(t, 1, b.undone.Load())
 		steps, err := client.Tasks.Steps(t.Context(), id, sendoff.StepFilter{})
 		require.NoError(t, err)
 		var names []string
 		for _, s := range steps.Items {
-			names = append(names, s.Name+" "+s.State)
+			names = append(names, s.Name+" "+string(s.State))
 		}
 		require.Equal(t, []string{"book it succeeded", "pay succeeded", "cancel it succeeded"}, names)
 	})
@@ -161,12 +161,12 @@ func TestUndoingEndsWithItsTime(t *testing.T) {
 		b := booking{begun: make(chan struct{}, 1), open: make(chan struct{})}
 		_, client := functionEngineOver(t, db, engine.Config{}, b.of("booking", waitForNothing))
 		id := submitFunction(t, client, "booking", 0)
-		untilState(t, client, id, "suspended")
+		untilState(t, client, id, sendoff.StateSuspended)
 		parsed, err := task.ParseID(id)
 		require.NoError(t, err)
 		_, err = db.Undo(t.Context(), parsed, time.Second.Microseconds())
 		require.NoError(t, err)
-		end := untilState(t, client, id, "canceled")
+		end := untilState(t, client, id, sendoff.StateCanceled)
 		require.Equal(t, "requested", end.Reason)
 		require.Equal(t, "the call was canceled; there was no time left to undo what it did", end.LastError)
 		require.Zero(t, b.undone.Load())
@@ -192,9 +192,9 @@ func TestTheSagasBelowUndo(t *testing.T) {
 		tree := untilTree(t, client, id, 4)
 		got, err := client.Tasks.Cancel(t.Context(), id)
 		require.NoError(t, err)
-		require.Equal(t, "canceled", got.State, "it has nothing to undo itself")
+		require.Equal(t, sendoff.StateCanceled, got.State, "it has nothing to undo itself")
 		for _, call := range tree[1:] {
-			require.Equal(t, "requested", untilState(t, client, call.ID, "canceled").Reason)
+			require.Equal(t, "requested", untilState(t, client, call.ID, sendoff.StateCanceled).Reason)
 		}
 		require.EqualValues(t, 2, one.undone.Load()+two.undone.Load())
 
@@ -206,9 +206,9 @@ func TestTheSagasBelowUndo(t *testing.T) {
 				require.NoError(t, err)
 			}
 		}
-		untilState(t, client, id, "failed")
+		untilState(t, client, id, sendoff.StateFailed)
 		for _, call := range tree[1:] {
-			untilState(t, client, call.ID, "canceled")
+			untilState(t, client, call.ID, sendoff.StateCanceled)
 		}
 		require.EqualValues(t, 4, one.undone.Load()+two.undone.Load())
 	})
@@ -220,7 +220,7 @@ func untilTree(t *testing.T, c *sendoff.Client, id string, size int) (tree []sen
 	require.Eventually(t, func() bool {
 		tree, _ = c.Tasks.Tree(t.Context(), id)
 		for _, call := range tree {
-			if call.State != "suspended" && call.Reason != "canceling" {
+			if call.State != sendoff.StateSuspended && call.Reason != "canceling" {
 				return false
 			}
 		}

@@ -137,7 +137,7 @@ func TestTheEndOfACallIsTold(t *testing.T) {
 		defer cancel()
 		out, err := client.Wait(ctx, in.ID)
 		require.NoError(t, err, "run %d: its calls have ended, and it is not resumed", i+1)
-		require.Equal(t, task.Succeeded.String(), out.State, out.LastError)
+		require.Equal(t, sendoff.StateSucceeded, out.State, out.LastError)
 	}
 }
 

@@ -111,7 +111,7 @@ func (c *enqueueCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err := c.show(t, task); err != nil {
 		return err
 	}
-	if task.State != "succeeded" {
+	if task.State != sendoff.StateSucceeded {
 		return &term.Exit{Code: term.ExitFailed}
 	}
 	return nil
@@ -233,9 +233,9 @@ func (c *enqueueCmd) show(t *term.Terminal, task *sendoff.Task) error {
 	case task.Replayed:
 		note = "  (accepted by an earlier submission with this key)"
 	}
-	t.Printf("%s  %s%s\n", task.ID, t.Paint(task.State, term.State(task)), note)
+	t.Printf("%s  %s%s\n", task.ID, t.Paint(string(task.State), term.State(task)), note)
 	switch {
-	case task.Final() && task.LastError != "" && task.State != "succeeded":
+	case task.Final() && task.LastError != "" && task.State != sendoff.StateSucceeded:
 		t.Printf("  %s\n", term.Clean(task.LastError))
 	case len(task.Result) > 0:
 		t.Printf("  %s\n", term.Clean(string(task.Result)))

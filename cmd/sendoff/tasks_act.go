@@ -56,7 +56,7 @@ func (c *someTasks) act(ctx context.Context, t *term.Terminal, do func(sendoff.T
 		return cmp.Or(t.JSON(listOf(done)), err)
 	}
 	for _, task := range done {
-		t.Printf("%s  %s\n", task.ID, t.Paint(task.State, term.State(task)))
+		t.Printf("%s  %s\n", task.ID, t.Paint(string(task.State), term.State(task)))
 	}
 	return err
 }

@@ -56,7 +56,7 @@ func (c *tasksGetCmd) get(ctx context.Context, client *sendoff.Client, id string
 	if out.task, err = client.Get(ctx, id); err != nil || c.JSON {
 		return out, err
 	}
-	if out.attempts, err = calltree.AttemptsUpTo(ctx, client, id, 0); err != nil || out.task.Kind != "function" {
+	if out.attempts, err = calltree.AttemptsUpTo(ctx, client, id, 0); err != nil || out.task.Function == "" {
 		return out, err
 	}
 	out.steps, err = calltree.LastSteps(ctx, client, id)
@@ -70,7 +70,7 @@ func printTask(t *term.Terminal, task *sendoff.Task) {
 		}
 	}
 	line("id", task.ID)
-	line("state", t.Paint(task.State, term.State(task)))
+	line("state", t.Paint(string(task.State), term.State(task)))
 	line("queue", task.Queue)
 	line("name", term.Clean(task.Name))
 	line("target", strings.TrimSpace(task.Method+" "+term.Clean(task.URL)))

@@ -14,7 +14,7 @@ import (
 
 type tasksListCmd struct {
 	remote
-	State          []string          `placeholder:"STATE" enum:"scheduled,ready,running,suspended,blocked,succeeded,failed,canceled" help:"One or more of ${enum}."`
+	State          []sendoff.State   `placeholder:"STATE" enum:"scheduled,ready,running,suspended,blocked,succeeded,failed,canceled" help:"One or more of ${enum}."`
 	Queue          choice            `short:"q" placeholder:"NAME"`
 	Name           choice            `placeholder:"NAME"`
 	Function       choice            `placeholder:"NAME" help:"Runs of this function."`
@@ -98,7 +98,7 @@ func printTasks(t *term.Terminal, tasks []*sendoff.Task) {
 	rows := make([][]string, len(tasks))
 	for i, task := range tasks {
 		rows[i] = []string{
-			task.ID, task.State, task.Reason, task.Queue, term.OneLine(task.Name, 24),
+			task.ID, string(task.State), task.Reason, task.Queue, term.OneLine(task.Name, 24),
 			attemptsOfTask(task), term.Ago(task.CreatedAt), term.OneLine(targetText(task), 50),
 		}
 	}

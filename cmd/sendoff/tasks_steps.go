@@ -69,7 +69,7 @@ func stepsOf(ctx context.Context, client *sendoff.Client, id string, newest bool
 // stepCounts is how many steps there are by their state, as in "3 succeeded, 1 running".
 func stepCounts(p *sendoff.StepPage) string {
 	var parts []string
-	for _, state := range []string{"succeeded", "failed", "running", "interrupted", "canceled"} {
+	for _, state := range []sendoff.State{sendoff.StateSucceeded, sendoff.StateFailed, sendoff.StateRunning, sendoff.StateInterrupted, sendoff.StateCanceled} {
 		if n := p.Counts[state]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, state))
 		}
@@ -88,7 +88,7 @@ func printSteps(t *term.Terminal, steps []sendoff.StepRecord) {
 		if !s.FinishedAt.IsZero() {
 			took = term.Short(s.Duration)
 		}
-		rows[i] = []string{term.OneLine(s.Name, 40), s.State, attempts, term.Clock(s.StartedAt), took, term.OneLine(calltree.StepEnd(s), 70)}
+		rows[i] = []string{term.OneLine(s.Name, 40), string(s.State), attempts, term.Clock(s.StartedAt), took, term.OneLine(calltree.StepEnd(s), 70)}
 	}
 	t.Table([]string{"STEP", "STATE", "ATTEMPTS", "STARTED", "TOOK", "RESULT OR ERROR"}, rows)
 }

@@ -47,9 +47,13 @@ func TestSignedPushesAreDoneAndOthersRefused(t *testing.T) {
 	server := httptest.NewServer(newApp(c.URL(), slog.New(slog.DiscardHandler)))
 	defer server.Close()
 
-	for _, tt := range []struct{ email, state, answer string }{
-		{"ada@example.com", "succeeded", "welcomed\n"},
-		{"", "failed", "want {\"email\": ...}\n"},
+	for _, tt := range []struct {
+		email  string
+		state  sendoff.State
+		answer string
+	}{
+		{"ada@example.com", sendoff.StateSucceeded, "welcomed\n"},
+		{"", sendoff.StateFailed, "want {\"email\": ...}\n"},
 	} {
 		task, err := c.Submit(ctx, sendoff.NewTask{URL: server.URL + "/welcome", Payload: map[string]string{"email": tt.email}})
 		require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"time"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -19,7 +20,7 @@ type Call struct {
 	Parent   string  // key; "" = none
 	Name     string
 	Endpoint string
-	State    string
+	State    sendoff.State
 	Reason   string
 	Attempt  int
 	Trips    int64 // claims so far; 0 = not known
@@ -38,9 +39,7 @@ type Call struct {
 }
 
 // Final tells whether the call has ended.
-func (c *Call) Final() bool {
-	return c.State == "succeeded" || c.State == "failed" || c.State == "canceled"
-}
+func (c *Call) Final() bool { return c.State.Final() }
 
 // Took is how long the call took, or takes already.
 func (c *Call) Took(now time.Time) time.Duration {
@@ -65,7 +64,7 @@ func (c *Call) Changed() time.Time {
 func callOf(t *engine.Task) *Call {
 	c := &Call{
 		ID: t.PublicID(), task: t.ID, key: t.ID.String(), Name: cmp.Or(t.Spec.Function, t.Spec.Name, t.Spec.URL, t.Spec.Handler),
-		Endpoint: t.Spec.Endpoint, State: t.State.String(), Reason: t.Reason.String(), Trips: t.Token, looked: time.Now(),
+		Endpoint: t.Spec.Endpoint, State: sendoff.State(t.State.String()), Reason: t.Reason.String(), Trips: t.Token, looked: time.Now(),
 		Began: micros(t.FirstStarted), Ended: micros(t.FinishedAt), Err: t.LastError,
 	}
 	c.made, c.function = micros(t.CreatedAt), t.Kind == task.Function
@@ -81,11 +80,11 @@ func callOf(t *engine.Task) *Call {
 }
 
 // attemptOf counts from 1: the attempt under way, or the last one.
-func attemptOf(state string, failures int, started bool) int {
+func attemptOf(state sendoff.State, failures int, started bool) int {
 	switch state {
-	case "running", "suspended", "succeeded":
+	case sendoff.StateRunning, sendoff.StateSuspended, sendoff.StateSucceeded:
 		return failures + 1
-	case "ready":
+	case sendoff.StateReady:
 		if started {
 			return failures + 1
 		}
@@ -95,7 +94,7 @@ func attemptOf(state string, failures int, started bool) int {
 
 // settle removes what is not true any more.
 func (c *Call) settle() {
-	if c.State == "succeeded" {
+	if c.State == sendoff.StateSucceeded {
 		c.Err, c.Reason = "", ""
 	}
 }

@@ -23,7 +23,7 @@ func (f *Feed) detail(ctx context.Context, id string) ([]string, error) {
 		return nil, err
 	}
 	lines := describe(task)
-	if task.Kind == "function" {
+	if task.Function != "" {
 		steps, err := LastSteps(ctx, f.client, id)
 		if err != nil {
 			return nil, err
@@ -93,7 +93,7 @@ func timeline(attempts []*sendoff.Attempt, shown *sendoff.FunctionError) []strin
 
 func roundTrip(a *sendoff.Attempt, shown *sendoff.FunctionError) []string {
 	took := "-"
-	if a.Outcome != "running" {
+	if !a.Running() {
 		took = term.Short(a.Duration)
 	}
 	status := a.Headers["Status"]

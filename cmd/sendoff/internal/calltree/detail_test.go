@@ -17,7 +17,7 @@ func TestACallIsShownWithItsRoundTrips(t *testing.T) {
 	t.Cleanup(func() { time.Local = local })
 	failure := &sendoff.FunctionError{Type: "ValueError", Message: "no\x1b[31m", Traceback: "Traceback:\n  line 1\n"}
 	task := &sendoff.Task{
-		ID: "7", Function: "fetch", Endpoint: "http://127.0.0.1:8000", ParentID: "6", State: "failed", Reason: "rejected",
+		ID: "7", Function: "fetch", Endpoint: "http://127.0.0.1:8000", ParentID: "6", State: sendoff.StateFailed, Reason: "rejected",
 		CreatedAt: noon, FinishedAt: noon.Add(time.Second), Payload: json.RawMessage(`{"page":1}`), Error: failure,
 	}
 	attempts := []*sendoff.Attempt{

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
@@ -16,14 +17,14 @@ type forest struct {
 	most  int // calls kept
 	calls map[string]*Call
 	Total int // calls that were ever in view
-	Ended map[string]int
+	Ended map[sendoff.State]int
 }
 
 // maxCalls are kept in view.
 const maxCalls = 4000
 
 func newForest(most int) *forest {
-	return &forest{most: most, calls: map[string]*Call{}, Ended: map[string]int{}}
+	return &forest{most: most, calls: map[string]*Call{}, Ended: map[sendoff.State]int{}}
 }
 
 // put adds a call or replaces what is known of it; it returns what was.
@@ -54,8 +55,8 @@ func (f *forest) Open() (n int) {
 }
 
 // unfinished counts the calls that have not ended by their state.
-func (f *forest) unfinished() map[string]int {
-	counts := map[string]int{}
+func (f *forest) unfinished() map[sendoff.State]int {
+	counts := map[sendoff.State]int{}
 	for _, c := range f.calls {
 		if !c.Final() {
 			counts[c.State]++
@@ -65,7 +66,7 @@ func (f *forest) unfinished() map[string]int {
 }
 
 // callStates are the states in the order in which they are counted.
-var callStates = []string{"running", "ready", "suspended", "scheduled", "blocked", "succeeded", "failed", "canceled"}
+var callStates = []sendoff.State{sendoff.StateRunning, sendoff.StateReady, sendoff.StateSuspended, sendoff.StateScheduled, sendoff.StateBlocked, sendoff.StateSucceeded, sendoff.StateFailed, sendoff.StateCanceled}
 
 // counts is how many calls there are, by their state.
 func (f *forest) counts() string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
@@ -42,5 +43,5 @@ const stepsEvery = 500 * time.Millisecond
 func (c *Call) stale(now time.Time) bool {
 	s := &c.steps
 	changed := s.state != c.State || s.trips != c.Trips
-	return (changed || c.State == "running") && now.Sub(s.at) >= stepsEvery || changed && c.Final()
+	return (changed || c.State == sendoff.StateRunning) && now.Sub(s.at) >= stepsEvery || changed && c.Final()
 }

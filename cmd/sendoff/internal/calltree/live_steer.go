@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/engine"
 )
@@ -72,7 +73,7 @@ func (v *Live) again() {
 	case c == nil:
 	case c.Final():
 		v.steer("begins again:", c, (*engine.Tasks).Retry)
-	case c.State == "running":
+	case c.State == sendoff.StateRunning:
 		v.said = term.Clean(c.Name) + " is running: there is nothing to try again"
 	default:
 		v.steer("goes on now:", c, (*engine.Tasks).RunNow)

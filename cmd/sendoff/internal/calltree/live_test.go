@@ -25,15 +25,15 @@ func grove() *forest {
 	f := newForest(100)
 	at := func(s float64) time.Time { return noon.Add(time.Duration(s * float64(time.Second))) }
 	for _, c := range []*Call{
-		{key: "1", Name: "pipeline", State: "suspended", Attempt: 1, Began: at(-5)},
-		{key: "2", Parent: "1", Name: "sum_of_page", State: "succeeded", Attempt: 2, Began: at(-4.9), Ended: at(-3.7)},
-		{key: "3", Parent: "2", Name: "fetch", State: "succeeded", Attempt: 1, Began: at(-4.8), Ended: at(-4.788), folded: 7},
-		{key: "4", Parent: "1", Name: "sum_of_page", State: "suspended", Attempt: 1, Began: at(-4.5)},
-		{key: "5", Parent: "4", Name: "fetch", State: "scheduled", Attempt: 3, Began: at(-4), Next: at(0.8), Err: "ConnectionError: page 1\ndid not answer"},
-		{key: "6", Parent: "4", Name: "double", State: "running", Attempt: 1, Began: at(-0.02)},
-		{key: "7", Parent: "1", Name: "世界 \x1b[31m", State: "failed", Reason: "rejected", Attempt: 1, Began: at(-1), Ended: at(-0.5), Err: "ValueError: " + strings.Repeat("no ", 40)},
-		{key: "8", Name: "http://127.0.0.1:9000/a/very/long/address/of/something/that/is/pushed/to", State: "ready"},
-		{key: "9", Parent: "gone", Name: "orphan", State: "canceled", Reason: "requested", Began: at(-9), Ended: at(-8)},
+		{key: "1", Name: "pipeline", State: sendoff.StateSuspended, Attempt: 1, Began: at(-5)},
+		{key: "2", Parent: "1", Name: "sum_of_page", State: sendoff.StateSucceeded, Attempt: 2, Began: at(-4.9), Ended: at(-3.7)},
+		{key: "3", Parent: "2", Name: "fetch", State: sendoff.StateSucceeded, Attempt: 1, Began: at(-4.8), Ended: at(-4.788), folded: 7},
+		{key: "4", Parent: "1", Name: "sum_of_page", State: sendoff.StateSuspended, Attempt: 1, Began: at(-4.5)},
+		{key: "5", Parent: "4", Name: "fetch", State: sendoff.StateScheduled, Attempt: 3, Began: at(-4), Next: at(0.8), Err: "ConnectionError: page 1\ndid not answer"},
+		{key: "6", Parent: "4", Name: "double", State: sendoff.StateRunning, Attempt: 1, Began: at(-0.02)},
+		{key: "7", Parent: "1", Name: "世界 \x1b[31m", State: sendoff.StateFailed, Reason: "rejected", Attempt: 1, Began: at(-1), Ended: at(-0.5), Err: "ValueError: " + strings.Repeat("no ", 40)},
+		{key: "8", Name: "http://127.0.0.1:9000/a/very/long/address/of/something/that/is/pushed/to", State: sendoff.StateReady},
+		{key: "9", Parent: "gone", Name: "orphan", State: sendoff.StateCanceled, Reason: "requested", Began: at(-9), Ended: at(-8)},
 	} {
 		f.put(c)
 	}
@@ -155,16 +155,16 @@ func TestKeysMoveTheSelectionAndTheLog(t *testing.T) {
 
 func TestOldCallsThatEndedAreForgotten(t *testing.T) {
 	f := newForest(100)
-	f.put(&Call{key: "0000", Name: "root", State: "suspended"})
+	f.put(&Call{key: "0000", Name: "root", State: sendoff.StateSuspended})
 	for i := 1; i <= 500; i++ {
 		key := strconv.Itoa(1000 + i)
-		f.put(&Call{key: key, Parent: "0000", Name: "leaf", State: "running"})
-		f.put(&Call{key: key, Parent: "0000", Name: "leaf", State: "succeeded"})
+		f.put(&Call{key: key, Parent: "0000", Name: "leaf", State: sendoff.StateRunning})
+		f.put(&Call{key: key, Parent: "0000", Name: "leaf", State: sendoff.StateSucceeded})
 		f.trim()
 		require.LessOrEqual(t, len(f.calls), 100)
 	}
 	require.Equal(t, 501, f.Total)
-	require.Equal(t, 500, f.Ended["succeeded"])
+	require.Equal(t, 500, f.Ended[sendoff.StateSucceeded])
 	require.Equal(t, 1, f.Open())
 	require.Equal(t, f.hidden(), f.calls["0000"].folded)
 	rows := f.rows(treeView{})
@@ -175,17 +175,17 @@ func TestOldCallsThatEndedAreForgotten(t *testing.T) {
 
 func TestManyCallsOfOneCallerAreSummedUp(t *testing.T) {
 	f := newForest(1000)
-	f.put(&Call{key: "0", Name: "root", State: "succeeded"})
+	f.put(&Call{key: "0", Name: "root", State: sendoff.StateSucceeded})
 	for i := range 300 {
-		state := "succeeded"
+		state := sendoff.StateSucceeded
 		if i%100 == 99 {
-			state = "failed"
+			state = sendoff.StateFailed
 		}
 		f.put(&Call{key: strconv.Itoa(1000 + i), Parent: "0", Name: "leaf", State: state})
 	}
 	rows, failed := f.rows(treeView{siblings: 20}), 0
 	for _, r := range rows {
-		if r.call != nil && r.call.State == "failed" {
+		if r.call != nil && r.call.State == sendoff.StateFailed {
 			failed++
 		}
 	}
@@ -197,8 +197,8 @@ func TestManyCallsOfOneCallerAreSummedUp(t *testing.T) {
 func TestTheTreeIsFoldedAndFiltered(t *testing.T) {
 	f := grove()
 	f.calls["2"].steps = callSteps{earlier: 3, items: []sendoff.StepRecord{
-		{Name: "a", State: "succeeded", Attempts: 1, StartedAt: noon, FinishedAt: noon.Add(time.Second), Duration: time.Second},
-		{Name: "b", State: "failed", Attempts: 5, StartedAt: noon, FinishedAt: noon, Error: &sendoff.FunctionError{Message: "no"}},
+		{Name: "a", State: sendoff.StateSucceeded, Attempts: 1, StartedAt: noon, FinishedAt: noon.Add(time.Second), Duration: time.Second},
+		{Name: "b", State: sendoff.StateFailed, Attempts: 5, StartedAt: noon, FinishedAt: noon, Error: &sendoff.FunctionError{Message: "no"}},
 	}}
 	shown := func(v treeView) (texts []string) {
 		for _, r := range f.rows(v) {

@@ -31,7 +31,7 @@ func Remote(tasks []sendoff.Task) *forest {
 // ReadSteps reads the newest steps of the first functions of a tree.
 func (f *forest) ReadSteps(ctx context.Context, client *sendoff.Client, tasks []sendoff.Task) error {
 	for i := range tasks[:min(len(tasks), maxStepped)] {
-		if tasks[i].Kind != "function" {
+		if tasks[i].Function == "" {
 			continue
 		}
 		page, err := LastSteps(ctx, client, tasks[i].ID)
@@ -53,7 +53,7 @@ func remoteCall(t *sendoff.Task) *Call {
 		State: t.State, Reason: t.Reason, Attempt: t.Attempts, Began: t.CreatedAt, Ended: t.FinishedAt, Next: t.NextAt, Err: t.LastError,
 	}
 	c.made, c.function, c.earlier = t.CreatedAt, t.Function != "", t.EarlierRun
-	if t.State == "suspended" || t.State == "ready" && !t.StartedAt.IsZero() {
+	if t.State == sendoff.StateSuspended || t.State == sendoff.StateReady && !t.StartedAt.IsZero() {
 		c.Attempt++
 	}
 	c.settle()

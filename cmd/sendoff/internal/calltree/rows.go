@@ -57,7 +57,7 @@ func (f *forest) rows(view treeView) []treeRow {
 func (f *forest) failing() map[string]bool {
 	keep := map[string]bool{}
 	for _, c := range f.calls {
-		failed := c.State == "failed" || c.Err != "" || slices.ContainsFunc(c.steps.items, func(s sendoff.StepRecord) bool { return s.State == "failed" })
+		failed := c.State == sendoff.StateFailed || c.Err != "" || slices.ContainsFunc(c.steps.items, func(s sendoff.StepRecord) bool { return s.State == sendoff.StateFailed })
 		for at := c; failed && at != nil && !keep[at.key]; at = f.calls[at.Parent] {
 			keep[at.key] = true
 		}
@@ -109,7 +109,7 @@ func (v *treeView) steps(of *Call) []sendoff.StepRecord {
 	}
 	var failed []sendoff.StepRecord
 	for _, s := range of.steps.items {
-		if s.State == "failed" {
+		if s.State == sendoff.StateFailed {
 			failed = append(failed, s)
 		}
 	}
@@ -139,7 +139,7 @@ func summed(calls []*Call, most int) (shown []*Call, note string) {
 	}
 	left := 0
 	for _, c := range calls {
-		if len(shown) < most/2 || c.State != "succeeded" && len(shown) < most {
+		if len(shown) < most/2 || c.State != sendoff.StateSucceeded && len(shown) < most {
 			shown = append(shown, c)
 		} else {
 			left++
@@ -170,12 +170,12 @@ func (c *Call) Status(now time.Time) string {
 
 func (c *Call) stateText(now time.Time) string {
 	switch {
-	case c.State == "scheduled" && !c.Next.IsZero():
+	case c.State == sendoff.StateScheduled && !c.Next.IsZero():
 		return "scheduled in " + term.Short(max(c.Next.Sub(now), 0).Round(100*time.Millisecond))
-	case c.Reason != "" && c.State != "suspended" && c.State != "ready" && c.State != "running":
-		return c.State + " (" + c.Reason + ")"
+	case c.Reason != "" && c.State != sendoff.StateSuspended && c.State != sendoff.StateReady && c.State != sendoff.StateRunning:
+		return string(c.State) + " (" + c.Reason + ")"
 	}
-	return c.State
+	return string(c.State)
 }
 
 // MaxName is the widest that the column of names becomes.
@@ -216,7 +216,7 @@ func (r *treeRow) cells(now time.Time) (attempt, took, status, state, end string
 		return attempt, took, status, status, StepEnd(r.step)
 	}
 	attempt, took, status = r.call.cells(now)
-	return attempt, took, status, r.call.State, r.call.Err
+	return attempt, took, status, string(r.call.State), r.call.Err
 }
 
 // isNote tells whether the row is about several calls or steps.

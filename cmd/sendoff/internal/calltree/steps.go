@@ -19,7 +19,7 @@ type callSteps struct {
 	items   []sendoff.StepRecord // oldest first
 	earlier int                  // steps that are not among them
 	at      time.Time            // when they were read, and how the call was then
-	state   string
+	state   sendoff.State
 	trips   int64
 }
 
@@ -39,10 +39,10 @@ func stepCells(s *sendoff.StepRecord, now time.Time) (attempt, took, status stri
 	switch {
 	case !s.FinishedAt.IsZero():
 		took = term.Short(s.Duration)
-	case s.State == "running":
+	case s.State == sendoff.StateRunning:
 		took = term.Short(max(now.Sub(s.StartedAt), 0))
 	}
-	return attempt, took, s.State
+	return attempt, took, string(s.State)
 }
 
 // earlierNote tells of steps that are not shown.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"time"
+
+	"github.com/sendoff-dev/sendoff"
 )
 
 // finish waits for calls that can still go on, stops the server, and shows the
@@ -80,7 +82,7 @@ func (s *session) outlast(ctx context.Context) {
 
 func (s *session) others() bool {
 	for c := range s.feed.Forest.All() {
-		if c.Endpoint != s.endpoint && (c.State == "ready" || c.State == "running") {
+		if c.Endpoint != s.endpoint && (c.State == sendoff.StateReady || c.State == sendoff.StateRunning) {
 			return true
 		}
 	}

@@ -207,7 +207,7 @@ const hastyAttempts = 3
 // went away while it ran.
 func refused(c *calltree.Call) bool {
 	gone := strings.Contains(c.Err, "connection was closed") || strings.Contains(c.Err, "connection reset")
-	return c.State == "scheduled" && (strings.Contains(c.Err, "connection refused") || gone && c.Attempt <= hastyAttempts)
+	return c.State == sendoff.StateScheduled && (strings.Contains(c.Err, "connection refused") || gone && c.Attempt <= hastyAttempts)
 }
 
 // retry gives calls that lost the app another try at once.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/calltree"
 )
 
@@ -38,28 +39,28 @@ type (
 		Line   string    `json:"line"`
 	}
 	callEvent struct {
-		Event      string    `json:"event"`
-		Time       time.Time `json:"time"`
-		ID         string    `json:"id"`
-		ParentID   string    `json:"parent_id,omitempty"`
-		Name       string    `json:"name"`
-		State      string    `json:"state"`
-		Reason     string    `json:"reason,omitempty"`
-		Attempt    int       `json:"attempt"`
-		RoundTrips int64     `json:"round_trips,omitempty"`
-		StartedAt  time.Time `json:"started_at,omitzero"`
-		FinishedAt time.Time `json:"finished_at,omitzero"`
-		NextAt     time.Time `json:"next_at,omitzero"`
-		Error      string    `json:"error,omitempty"`
+		Event      string        `json:"event"`
+		Time       time.Time     `json:"time"`
+		ID         string        `json:"id"`
+		ParentID   string        `json:"parent_id,omitempty"`
+		Name       string        `json:"name"`
+		State      sendoff.State `json:"state"`
+		Reason     string        `json:"reason,omitempty"`
+		Attempt    int           `json:"attempt"`
+		RoundTrips int64         `json:"round_trips,omitempty"`
+		StartedAt  time.Time     `json:"started_at,omitzero"`
+		FinishedAt time.Time     `json:"finished_at,omitzero"`
+		NextAt     time.Time     `json:"next_at,omitzero"`
+		Error      string        `json:"error,omitempty"`
 	}
 	endEvent struct {
-		Event      string         `json:"event"`
-		Time       time.Time      `json:"time"`
-		ExitCode   int            `json:"exit_code"`
-		Command    string         `json:"command,omitempty"` // how it ended
-		Calls      int            `json:"calls"`
-		Ended      map[string]int `json:"ended"`
-		Unfinished int            `json:"unfinished"`
+		Event      string                `json:"event"`
+		Time       time.Time             `json:"time"`
+		ExitCode   int                   `json:"exit_code"`
+		Command    string                `json:"command,omitempty"` // how it ended
+		Calls      int                   `json:"calls"`
+		Ended      map[sendoff.State]int `json:"ended"`
+		Unfinished int                   `json:"unfinished"`
 	}
 )
 

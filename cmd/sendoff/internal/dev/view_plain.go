@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/calltree"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
@@ -58,7 +59,7 @@ func (v *plainView) call(was, is *calltree.Call) {
 		return
 	}
 	status := term.Padded(is.Status(time.Now()), 18)
-	line := fmt.Sprintf("%s  %s", term.Padded(term.OneLine(is.Name, calltree.MaxName), 28), v.t.Paint(is.State, status))
+	line := fmt.Sprintf("%s  %s", term.Padded(term.OneLine(is.Name, calltree.MaxName), 28), v.t.Paint(string(is.State), status))
 	switch {
 	case is.Final():
 		line += "  " + term.Short(is.Took(time.Now()))
@@ -80,10 +81,10 @@ func worthALine(was, is *calltree.Call) bool {
 	switch {
 	case was == nil:
 		return true
-	case is.Final(), is.State == "scheduled", is.State == "blocked":
+	case is.Final(), is.State == sendoff.StateScheduled, is.State == sendoff.StateBlocked:
 		return was.State != is.State || was.Trips != is.Trips
-	case is.State == "running":
-		return was.State == "scheduled" || was.Trips == 0
+	case is.State == sendoff.StateRunning:
+		return was.State == sendoff.StateScheduled || was.Trips == 0
 	}
 	return was.Final()
 }
@@ -120,7 +121,7 @@ func (s *session) intro() []string {
 func (s *session) farewell(end runEnd) (lines []string) {
 	f := s.feed.Forest
 	line := term.Counted(f.Total, "call")
-	for _, state := range []string{"succeeded", "failed", "canceled"} {
+	for _, state := range []sendoff.State{sendoff.StateSucceeded, sendoff.StateFailed, sendoff.StateCanceled} {
 		if n := f.Ended[state]; n > 0 {
 			line += fmt.Sprintf(", %d %s", n, state)
 		}

@@ -28,7 +28,7 @@ func PrintAttempts(t *Terminal, attempts []*sendoff.Attempt) {
 		if a.Status != 0 {
 			status = strconv.Itoa(a.Status)
 		}
-		if a.Outcome != "running" {
+		if !a.Running() {
 			took = Short(a.Duration)
 		}
 		if name := a.Headers["Status"]; name != "" && a.Status == 0 {

@@ -15,9 +15,9 @@ const TimeOfDay = "15:04:05.000"
 // State is a state with its reason.
 func State(task *sendoff.Task) string {
 	if task.Reason == "" {
-		return task.State
+		return string(task.State)
 	}
-	return task.State + " (" + task.Reason + ")"
+	return string(task.State) + " (" + task.Reason + ")"
 }
 
 // Ago is how long ago a time was, or how far ahead it is, short.

@@ -25,7 +25,7 @@ type demo struct {
 type demoTask struct {
 	id       string
 	scene    string
-	state    string
+	state    sendoff.State
 	reason   string
 	attempts int
 }

@@ -83,7 +83,7 @@ func (d *demo) figures(all map[string]*sendoff.Task) {
 }
 
 func (d *demo) example(ctx context.Context) error {
-	i := slices.IndexFunc(d.tasks, func(t demoTask) bool { return t.attempts == 3 && t.state == "succeeded" })
+	i := slices.IndexFunc(d.tasks, func(t demoTask) bool { return t.attempts == 3 && t.state == sendoff.StateSucceeded })
 	if i < 0 {
 		return nil
 	}

@@ -20,16 +20,16 @@ type scene struct {
 func scenes() []scene {
 	quick := &sendoff.Retry{MaxAttempts: 3, MinBackoff: 300 * time.Millisecond}
 	return []scene{
-		{"answered with 200", 60, "/ok", func(i int, t *sendoff.NewTask) { t.Priority = sendoff.Priority(i % 10) }, demoTask{state: "succeeded", attempts: 1}},
-		{"500, 500, then 200", 20, "/flaky", func(_ int, t *sendoff.NewTask) { t.Retry = quick }, demoTask{state: "succeeded", attempts: 3}},
-		{"429 with Retry-After", 10, "/busy", nil, demoTask{state: "succeeded", attempts: 1}},
-		{"422: never again", 10, "/wrong", nil, demoTask{state: "failed", reason: "rejected", attempts: 1}},
-		{"500 for ever", 5, "/broken", func(_ int, t *sendoff.NewTask) { t.Retry = quick }, demoTask{state: "failed", reason: "exhausted", attempts: 3}},
-		{"slow, 1.5 s each", 20, "/slow", func(_ int, t *sendoff.NewTask) { t.Queue = "reports" }, demoTask{state: "succeeded", attempts: 1}},
-		{"delayed by 1 to 4 s", 30, "/ok", func(i int, t *sendoff.NewTask) { t.Delay = time.Duration(1000+100*i) * time.Millisecond }, demoTask{state: "succeeded", attempts: 1}},
+		{"answered with 200", 60, "/ok", func(i int, t *sendoff.NewTask) { t.Priority = sendoff.Priority(i % 10) }, demoTask{state: sendoff.StateSucceeded, attempts: 1}},
+		{"500, 500, then 200", 20, "/flaky", func(_ int, t *sendoff.NewTask) { t.Retry = quick }, demoTask{state: sendoff.StateSucceeded, attempts: 3}},
+		{"429 with Retry-After", 10, "/busy", nil, demoTask{state: sendoff.StateSucceeded, attempts: 1}},
+		{"422: never again", 10, "/wrong", nil, demoTask{state: sendoff.StateFailed, reason: "rejected", attempts: 1}},
+		{"500 for ever", 5, "/broken", func(_ int, t *sendoff.NewTask) { t.Retry = quick }, demoTask{state: sendoff.StateFailed, reason: "exhausted", attempts: 3}},
+		{"slow, 1.5 s each", 20, "/slow", func(_ int, t *sendoff.NewTask) { t.Queue = "reports" }, demoTask{state: sendoff.StateSucceeded, attempts: 1}},
+		{"delayed by 1 to 4 s", 30, "/ok", func(i int, t *sendoff.NewTask) { t.Delay = time.Duration(1000+100*i) * time.Millisecond }, demoTask{state: sendoff.StateSucceeded, attempts: 1}},
 		{"called in Go, no HTTP", 30, "", func(i int, t *sendoff.NewTask) {
 			t.URL, t.Handler, t.Payload = "", "demo.greet", map[string]string{"Name": fmt.Sprintf("guest %d", i)}
-		}, demoTask{state: "succeeded", attempts: 1}},
+		}, demoTask{state: sendoff.StateSucceeded, attempts: 1}},
 	}
 }
 
@@ -85,7 +85,7 @@ func (d *demo) submitBurst(ctx context.Context) error {
 		if item.Task == nil {
 			return fmt.Errorf("a task of the batch is %s: %w", item.Status, item.Error)
 		}
-		d.expect(item.Task.ID, name, demoTask{state: "succeeded", attempts: 1})
+		d.expect(item.Task.ID, name, demoTask{state: sendoff.StateSucceeded, attempts: 1})
 	}
 	d.t.Printf("%-24s%4d tasks submitted\n", name, len(tasks))
 	for _, item := range items {
@@ -107,14 +107,14 @@ func (d *demo) submitOdd(ctx context.Context) error {
 	if _, err := d.client.Tasks.Cancel(ctx, task.ID); err != nil {
 		return err
 	}
-	d.expect(task.ID, "due in 1 h, canceled", demoTask{state: "canceled", reason: "requested"})
+	d.expect(task.ID, "due in 1 h, canceled", demoTask{state: sendoff.StateCanceled, reason: "requested"})
 	if task, err = d.send(ctx, "due in 1 h, run now", later); err != nil {
 		return err
 	}
 	if _, err := d.client.Tasks.Run(ctx, task.ID); err != nil {
 		return err
 	}
-	d.expect(task.ID, "due in 1 h, run now", demoTask{state: "succeeded", attempts: 1})
+	d.expect(task.ID, "due in 1 h, run now", demoTask{state: sendoff.StateSucceeded, attempts: 1})
 	if err := d.repeat(ctx, "one unique key", func(t *sendoff.NewTask) { t.Unique = &sendoff.Unique{Key: "invoice-7-" + d.mark} }); err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (d *demo) repeat(ctx context.Context, scene string, key func(*sendoff.NewTa
 		}
 		id = task.ID
 	}
-	d.expect(id, scene, demoTask{state: "succeeded", attempts: 1})
+	d.expect(id, scene, demoTask{state: sendoff.StateSucceeded, attempts: 1})
 	d.t.Printf("%-24s%4d submissions, 1 task\n", scene, 10)
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sendoff-dev/sendoff/task"
+	"github.com/sendoff-dev/sendoff"
 )
 
 // watch shows the tasks until all have ended: a table that is redrawn on a
@@ -30,7 +30,7 @@ func (d *demo) watch(ctx context.Context) error {
 			d.t.Printf("\x1b[%dA\x1b[J", lines)
 		}
 		lines = d.draw(counts)
-		if counts["succeeded"]+counts["failed"]+counts["canceled"] == len(d.tasks) {
+		if counts[sendoff.StateSucceeded]+counts[sendoff.StateFailed]+counts[sendoff.StateCanceled] == len(d.tasks) {
 			return nil
 		}
 		select {
@@ -41,9 +41,9 @@ func (d *demo) watch(ctx context.Context) error {
 	}
 }
 
-func (d *demo) counts(ctx context.Context) (map[string]int, error) {
+func (d *demo) counts(ctx context.Context) (map[sendoff.State]int, error) {
 	all, err := d.list(ctx)
-	counts := map[string]int{}
+	counts := map[sendoff.State]int{}
 	for _, task := range all {
 		counts[task.State]++
 	}
@@ -51,8 +51,8 @@ func (d *demo) counts(ctx context.Context) (map[string]int, error) {
 }
 
 // draw prints the state of things and returns how many lines are to be redrawn.
-func (d *demo) draw(counts map[string]int) int {
-	states := []task.State{task.Scheduled, task.Ready, task.Running, task.Succeeded, task.Failed, task.Canceled}
+func (d *demo) draw(counts map[sendoff.State]int) int {
+	states := []sendoff.State{sendoff.StateScheduled, sendoff.StateReady, sendoff.StateRunning, sendoff.StateSucceeded, sendoff.StateFailed, sendoff.StateCanceled}
 	answers := d.app.statuses()
 	var given []string
 	for _, status := range slices.Sorted(maps.Keys(answers)) {
@@ -61,13 +61,13 @@ func (d *demo) draw(counts map[string]int) int {
 	if !d.t.Live {
 		var parts []string
 		for _, s := range states {
-			parts = append(parts, fmt.Sprintf("%s %d", s, counts[s.String()]))
+			parts = append(parts, fmt.Sprintf("%s %d", s, counts[s]))
 		}
 		d.t.Printf("%4.1f s  %s | answers: %s\n", time.Since(d.began).Seconds(), strings.Join(parts, ", "), strings.Join(given, ", "))
 		return 0
 	}
 	for _, s := range states {
-		name, n := s.String(), counts[s.String()]
+		name, n := string(s), counts[s]
 		d.t.Printf("%-11s%5d  %s\n", name, n, d.t.Paint(name, strings.Repeat("#", (n*50+len(d.tasks)-1)/max(len(d.tasks), 1))))
 	}
 	d.t.Printf("%-11s       %s\n", "answers", strings.Join(given, ", "))
