@@ -100,36 +100,12 @@ type Checkpoint struct {
 	task.Segment
 }
 
-// Wait is what is known of the messages to a function, from its first poll,
-// signal or restart on.
+// Wait is the mailbox of a function, as it is stored from its first poll, signal or
+// restart on.
 type Wait struct {
-	Task   task.ID
-	Epoch  int32
-	Total  int64 // messages that ever came
-	Seen   int64 // messages used up
-	Open   int64
-	Need   int32 // while suspended: messages beyond Seen that end it; WaitOver = the task has ended
-	Writer int64 // token of the attempt that suspended it last
-	Alarm  int64 // number of the last message that was Urgent, or one that is used up
-	Prompt bool  // while suspended: an Urgent message beyond Seen ends it alone
+	Task task.ID
+	task.Mailbox
 }
-
-// Met tells whether what a suspended function waits for is there.
-func (w *Wait) Met() bool {
-	return w.Total-w.Seen >= int64(w.Need) || w.Prompt && w.Alarm > w.Seen
-}
-
-// Number gives a message its number.
-func (w *Wait) Number(m *Message) {
-	w.Total++
-	m.Seq = w.Total
-	if m.Urgent() {
-		w.Alarm = w.Total
-	}
-}
-
-// WaitOver is the Need of a task that has ended: what comes then is dropped.
-const WaitOver int32 = -1
 
 // CanUndo tells whether a task is canceled by having it undo what it did: nil, or why
 // not.

@@ -52,7 +52,7 @@ func (s *Scheduler) Receive(ctx context.Context, id string, token, after int64) 
 }
 
 // ring wakes a run that asks for messages.
-func (t *task) ring() {
+func (t *run) ring() {
 	if t.bell != nil {
 		close(t.bell)
 		t.bell = nil
@@ -60,7 +60,7 @@ func (t *task) ring() {
 }
 
 // give numbers what the attempt was not given yet, by its request or by Receive.
-func (t *task) give() {
+func (t *run) give() {
 	for _, r := range t.inbox {
 		told := slices.Contains(t.request.GetPollResult().GetResults(), r)
 		if !told && !slices.ContainsFunc(t.given, func(m message) bool { return m.result == r }) {
@@ -91,7 +91,7 @@ func given(all []message, after int64) (*sendoffv1.ReceiveResponse, error) {
 
 // told returns what an attempt was told that says so: the messages of its request, and
 // those of Receive that it had got.
-func (t *task) told(report *sendoffv1.RunReport) (results []*sdkv1.CallResult, signals []*sendoffv1.Signal) {
+func (t *run) told(report *sendoffv1.RunReport) (results []*sdkv1.CallResult, signals []*sendoffv1.Signal) {
 	results = slices.Clone(t.request.GetPollResult().GetResults())
 	signals = slices.Clone(t.request.GetContext().GetSignals())
 	for _, m := range t.given[:min(report.GetReceived().GetSequence(), int64(len(t.given)))] {

@@ -55,9 +55,9 @@ type Scheduler struct {
 
 	mu        sync.Mutex
 	now       time.Time
-	tasks     map[string]*task
+	tasks     map[string]*run
 	order     []string
-	ready     []*task
+	ready     []*run
 	timers    []timer
 	running   int
 	listening int // runs under way that ask for messages
@@ -69,7 +69,7 @@ type Scheduler struct {
 	Requests, StateBytes, JournalBytes, Checkpoints int
 }
 
-type task struct {
+type run struct {
 	id, parent, root string
 	correlation      uint64
 	call             *sdkv1.Call
@@ -87,7 +87,7 @@ type task struct {
 
 	inbox    []*sdkv1.CallResult
 	old      []*sdkv1.CallResult
-	open     map[uint64]*task
+	open     map[uint64]*run
 	signals  []*sendoffv1.Signal
 	pollFail *sdkv1.Error
 	needFull bool
@@ -113,7 +113,7 @@ type timer struct {
 }
 
 type answer struct {
-	t   *task
+	t   *run
 	req *sdkv1.RunRequest
 	res *sdkv1.RunResponse
 	ok  func(bool)
@@ -132,7 +132,7 @@ func (s *Scheduler) open() {
 	if s.tasks != nil {
 		return
 	}
-	s.tasks = make(map[string]*task)
+	s.tasks = make(map[string]*run)
 	s.finished, s.woken = make(chan answer, 64), make(chan struct{}, 1)
 	s.now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	if s.Real {
@@ -158,11 +158,11 @@ func (s *Scheduler) clock() time.Time {
 	return s.now
 }
 
-func (s *Scheduler) start(call *sdkv1.Call, parent *task) *task {
+func (s *Scheduler) start(call *sdkv1.Call, parent *run) *run {
 	s.serial++
-	t := &task{
+	t := &run{
 		id: fmt.Sprintf("call-%d", s.serial), call: proto.CloneOf(call), created: s.clock(),
-		open: make(map[uint64]*task), correlation: call.GetCorrelationId(), detached: call.GetOptions().GetDetached(),
+		open: make(map[uint64]*run), correlation: call.GetCorrelationId(), detached: call.GetOptions().GetDetached(),
 	}
 	t.root = t.id
 	if parent != nil {
@@ -194,7 +194,7 @@ func failure(kind, message string) *sdkv1.CallResult {
 	return &sdkv1.CallResult{Error: &sdkv1.Error{Type: kind, Message: message}}
 }
 
-func (s *Scheduler) push(t *task) {
+func (s *Scheduler) push(t *run) {
 	if !t.done && !t.running && !slices.Contains(s.ready, t) {
 		s.ready = append(s.ready, t)
 	}
@@ -238,7 +238,7 @@ func (s *Scheduler) Cancel(id string) error { return s.steer(id, s.cancel) }
 // CancelNow cancels a run that undoes nothing, or nothing more.
 func (s *Scheduler) CancelNow(id string) error { return s.steer(id, s.cancelNow) }
 
-func (s *Scheduler) steer(id string, do func(*task)) error {
+func (s *Scheduler) steer(id string, do func(*run)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.tasks[id]
@@ -269,7 +269,7 @@ func (s *Scheduler) Checkpoint(_ context.Context, id string, token int64, a *sen
 	return s.append(t, token, a)
 }
 
-func (s *Scheduler) append(t *task, token int64, a *sendoffv1.Append) error {
+func (s *Scheduler) append(t *run, token int64, a *sendoffv1.Append) error {
 	if a == nil {
 		return nil
 	}
@@ -418,7 +418,7 @@ func (s *Scheduler) await(ctx context.Context, wait time.Duration) {
 	}
 }
 
-func (s *Scheduler) pick() *task {
+func (s *Scheduler) pick() *run {
 	i := 0
 	if s.Shuffle != nil {
 		i = s.Shuffle.IntN(len(s.ready))
@@ -432,7 +432,7 @@ func (s *Scheduler) chance(p float64) bool {
 	return s.Shuffle != nil && p > 0 && s.Shuffle.Float64() < p
 }
 
-func (s *Scheduler) launch(ctx context.Context, t *task) {
+func (s *Scheduler) launch(ctx context.Context, t *run) {
 	t.running, t.waiting = true, false
 	t.token++
 	t.attempt++
@@ -447,7 +447,7 @@ func (s *Scheduler) launch(ctx context.Context, t *task) {
 }
 
 // request builds a request; one that repeats an attempt brings the same.
-func (s *Scheduler) request(t *task) *sdkv1.RunRequest {
+func (s *Scheduler) request(t *run) *sdkv1.RunRequest {
 	req := &sdkv1.RunRequest{
 		Function: t.call.GetFunction(), DispatchId: t.id, ParentDispatchId: t.parent, RootDispatchId: t.root,
 		CreationTime: timestamppb.New(t.created),

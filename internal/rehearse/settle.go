@@ -9,6 +9,7 @@ import (
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/internal/durable"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // settle does what an answer says.
@@ -62,7 +63,7 @@ func (s *Scheduler) settle(a answer) {
 }
 
 // consume forgets what an attempt was told that was carried out.
-func (s *Scheduler) consume(t *task, report *sendoffv1.RunReport) {
+func (s *Scheduler) consume(t *run, report *sendoffv1.RunReport) {
 	results, signals := t.told(report)
 	t.attempt = 0
 	t.pollFail = nil
@@ -77,7 +78,7 @@ func (s *Scheduler) consume(t *task, report *sendoffv1.RunReport) {
 	})
 }
 
-func (s *Scheduler) poll(t *task, p *sdkv1.Poll, prompt bool) {
+func (s *Scheduler) poll(t *run, p *sdkv1.Poll, prompt bool) {
 	t.state, t.resumed = p.GetTypedCoroutineState(), true
 	t.least, t.most = int(p.GetMinResults()), int(p.GetMaxResults())
 	t.waiting, t.prompt = true, prompt
@@ -102,29 +103,33 @@ func (s *Scheduler) poll(t *task, p *sdkv1.Poll, prompt bool) {
 }
 
 // wake resumes a suspended call when what it waits for is there.
-func (s *Scheduler) wake(t *task) {
+func (s *Scheduler) wake(t *run) {
 	t.ring()
 	if !t.waiting || t.done {
 		return
 	}
-	most := 1000
-	if t.most > 0 {
-		most = min(most, t.most)
-	}
-	n := len(t.open) + len(t.inbox)
-	need := min(max(t.least, 1), most, max(n, 1))
-	if len(t.signals)+len(t.inbox) >= need || t.prompt && t.alarmed() {
+	if t.met() {
 		t.waiting = false
 		s.push(t)
 	}
 }
 
-// alarmed tells whether a signal or the failure of a call is there.
-func (t *task) alarmed() bool {
-	return len(t.signals) > 0 || slices.ContainsFunc(t.inbox, func(r *sdkv1.CallResult) bool { return r.GetError() != nil })
+// met tells whether what a suspended call waits for is there. Only what it was not
+// told of yet is kept here.
+func (t *run) met() bool {
+	var box task.Mailbox
+	open := int64(len(t.open) + len(t.inbox))
+	box.Suspend(t.token, 0, open, task.Need(int32(t.least), int32(t.most), open), t.prompt)
+	for _, r := range t.inbox {
+		box.Put(r.GetError() != nil)
+	}
+	for range t.signals {
+		box.Put(true)
+	}
+	return box.Met()
 }
 
-func (s *Scheduler) exit(t *task, req *sdkv1.RunRequest, res *sdkv1.RunResponse, e *sdkv1.Exit) {
+func (s *Scheduler) exit(t *run, req *sdkv1.RunRequest, res *sdkv1.RunResponse, e *sdkv1.Exit) {
 	if res.GetReport().GetCancelOpenCalls() && !Temporary(res.GetStatus()) {
 		for _, child := range t.open {
 			s.cancel(child)
@@ -140,7 +145,7 @@ func (s *Scheduler) exit(t *task, req *sdkv1.RunRequest, res *sdkv1.RunResponse,
 		t.call = proto.CloneOf(next)
 		t.correlation = corr
 		t.state, t.journal, t.length, t.writer, t.resumed = nil, nil, 0, 0, false
-		t.inbox, t.old, t.open = nil, nil, make(map[uint64]*task)
+		t.inbox, t.old, t.open = nil, nil, make(map[uint64]*run)
 		s.tellAnew(t, res.GetReport().GetUntaken())
 		t.epoch++
 		t.undo = false
@@ -160,7 +165,7 @@ func (s *Scheduler) exit(t *task, req *sdkv1.RunRequest, res *sdkv1.RunResponse,
 
 // tellAnew has the next life of a call told the signals that the last one left,
 // and then those that came later.
-func (s *Scheduler) tellAnew(t *task, untaken []*sendoffv1.Signal) {
+func (s *Scheduler) tellAnew(t *run, untaken []*sendoffv1.Signal) {
 	later := t.signals
 	t.signals = nil
 	for _, signal := range slices.Concat(untaken, later) {
@@ -169,7 +174,7 @@ func (s *Scheduler) tellAnew(t *task, untaken []*sendoffv1.Signal) {
 	}
 }
 
-func (s *Scheduler) attempts(t *task) int {
+func (s *Scheduler) attempts(t *run) int {
 	if n := t.call.GetOptions().GetRetry().GetMaxAttempts(); n > 0 {
 		return int(n)
 	}
@@ -180,7 +185,7 @@ func (s *Scheduler) attempts(t *task) int {
 const UndoTime = 5 * time.Minute
 
 // cancel ends a call, or has it undo what it did first.
-func (s *Scheduler) cancel(t *task) {
+func (s *Scheduler) cancel(t *run) {
 	switch {
 	case t.done || t.canceled:
 	case !t.undo:
@@ -193,12 +198,12 @@ func (s *Scheduler) cancel(t *task) {
 	}
 }
 
-func (s *Scheduler) cancelNow(t *task) {
+func (s *Scheduler) cancelNow(t *run) {
 	s.stop(t, sdkv1.Status_STATUS_PERMANENT_ERROR, wasCanceled())
 }
 
 // hurry runs a call again at once that has been canceled since its request.
-func (s *Scheduler) hurry(t *task, req *sdkv1.RunRequest) {
+func (s *Scheduler) hurry(t *run, req *sdkv1.RunRequest) {
 	if t.canceled && !req.GetContext().GetCanceled() {
 		t.waiting = false
 		s.push(t)
@@ -216,7 +221,7 @@ func canceledWith(fail *sdkv1.Error) *sdkv1.CallResult {
 }
 
 // stop ends a call and all that it waits for.
-func (s *Scheduler) stop(t *task, status sdkv1.Status, result *sdkv1.CallResult) {
+func (s *Scheduler) stop(t *run, status sdkv1.Status, result *sdkv1.CallResult) {
 	if t.done {
 		return
 	}
@@ -226,13 +231,13 @@ func (s *Scheduler) stop(t *task, status sdkv1.Status, result *sdkv1.CallResult)
 	s.end(t, status, result)
 }
 
-func (s *Scheduler) end(t *task, status sdkv1.Status, result *sdkv1.CallResult) {
+func (s *Scheduler) end(t *run, status sdkv1.Status, result *sdkv1.CallResult) {
 	if t.done {
 		return
 	}
 	t.done, t.waiting, t.status = true, false, status
 	t.ring()
-	s.ready = slices.DeleteFunc(s.ready, func(other *task) bool { return other == t })
+	s.ready = slices.DeleteFunc(s.ready, func(other *run) bool { return other == t })
 	t.result = proto.CloneOf(result)
 	if status != sdkv1.Status_STATUS_OK && t.result.GetError() == nil {
 		t.result.Error = &sdkv1.Error{Type: status.String(), Message: status.String()}
@@ -241,7 +246,7 @@ func (s *Scheduler) end(t *task, status sdkv1.Status, result *sdkv1.CallResult) 
 	s.deliver(s.tasks[t.parent], t)
 }
 
-func (s *Scheduler) deliver(parent, t *task) {
+func (s *Scheduler) deliver(parent, t *run) {
 	if parent == nil || parent.done || t.detached {
 		return
 	}

@@ -25,7 +25,7 @@ func (s *Store) Explain(ctx context.Context, lane int32) (map[string]string, err
 	f.suspended(f.members[id], &ending{call: &hotCall{}, Transition: &store.Transition{ID: id, Effects: &store.Effects{
 		State: []byte{1}, Need: 1, Tell: []store.Message{{Kind: store.PollError}}, Calls: []store.NewTask{{ID: task.ID{2}}},
 	}}})
-	waiting := &member{id: task.ID{3}, has: true, standing: standing{state: task.Suspended}, wait: store.Wait{Need: 2}}
+	waiting := &member{id: task.ID{3}, has: true, standing: standing{state: task.Suspended}, wait: store.Wait{Mailbox: task.Mailbox{Need: 2}}}
 	forgotten := &member{id: task.ID{4}, has: true}
 	f.timers = append(f.timers, waiting)
 	f.deliver(waiting, store.Message{}, new([]store.Woken))

@@ -94,7 +94,7 @@ func sortedIDs(ids []task.ID) []task.ID {
 
 const lookSQL = `
 select s.id, t.id is not null, t.state, t.lane, t.prio, t.crashes, t.at, t.flags, t.kind, t.parent, t.correlation, t.epoch,
- w.task is not null, w.epoch, w.total, w.seen, w.open, w.need, w.writer, w.alarm, w.prompt
+ w.task is not null,` + mailboxColumns + `
 from unnest($1) as s(id) left join sendoff.task t on t.id = s.id left join sendoff.wait w on w.task = s.id`
 
 // look reads tasks and their wait rows.
@@ -106,11 +106,17 @@ func (f *family) look(ids []task.ID) *stmt {
 		m.lane, m.prio, m.crashes, m.at = r.i4(), r.i2(), r.i4(), r.i8()
 		m.flags, m.kind, m.parent, m.correlation, m.epoch = r.i4(), task.Kind(r.i2()), r.id(), uint64(r.i8()), r.i4()
 		m.has = r.bool()
-		m.wait = store.Wait{
-			Task: m.id, Epoch: r.i4(), Total: r.i8(), Seen: r.i8(), Open: r.i8(), Need: r.i4(), Writer: r.i8(), Alarm: r.i8(), Prompt: r.bool(),
-		}
+		m.wait = store.Wait{Task: m.id, Mailbox: readMailbox(r)}
 		f.members[m.id] = m
 	})
+}
+
+const mailboxColumns = ` w.epoch, w.total, w.seen, w.open, w.need, w.writer, w.alarm, w.prompt `
+
+func readMailbox(r *wireRow) task.Mailbox {
+	return task.Mailbox{
+		Epoch: r.i4(), Total: r.i8(), Seen: r.i8(), Open: r.i8(), Need: r.i4(), Writer: r.i8(), Alarm: r.i8(), Prompt: r.bool(),
+	}
 }
 
 func (f *family) use(m *member) {
@@ -155,7 +161,7 @@ func (f *family) suspended(m *member, e *ending) {
 	if fx.Seen > w.Seen && w.Total > w.Seen {
 		m.drop = max(m.drop, fx.Seen)
 	}
-	w.Seen, w.Open, w.Need, w.Writer, w.Prompt = max(w.Seen, fx.Seen), fx.Open, fx.Need, e.Token, fx.Prompt
+	w.Suspend(e.Token, fx.Seen, fx.Open, fx.Need, fx.Prompt)
 	f.use(m)
 	m.keeps, m.state = m.keeps || fx.State != nil || !f.made[m.id], fx.State
 	for _, msg := range fx.Tell {
@@ -182,7 +188,7 @@ func (f *family) suspended(m *member, e *ending) {
 func (f *family) ended(m *member, to task.State, why task.Reason, errorText string, body []byte, woken *[]store.Woken) {
 	m.gone = true
 	if m.has {
-		m.wait.Need = store.WaitOver
+		m.wait.End()
 		m.forget()
 		f.use(m)
 	}
@@ -194,7 +200,7 @@ func (f *family) ended(m *member, to task.State, why task.Reason, errorText stri
 // tell gives the end of a call to its parent.
 func (f *family) tell(m *member, to task.State, why task.Reason, errorText string, body []byte, woken *[]store.Woken) {
 	p := f.members[m.parent]
-	if p == nil || !p.has || p.wait.Need == store.WaitOver || p.wait.Epoch != m.epoch {
+	if p == nil || !p.has || !p.wait.Takes(m.epoch) {
 		return
 	}
 	f.deliver(p, store.Message{
@@ -217,10 +223,9 @@ func (f *family) deliver(p *member, msg store.Message, woken *[]store.Woken) {
 func (f *family) reset(m *member, seen int64, tell []store.Message) {
 	m.journal = true
 	if m.has {
-		seen = min(max(seen, m.wait.Seen), m.wait.Total) // of what is there: not of tell
-		m.wait = store.Wait{Task: m.id, Epoch: m.wait.Epoch + 1, Total: m.wait.Total, Seen: m.wait.Total, Alarm: m.wait.Total}
+		usedUp := m.wait.Reset(seen)
 		m.forget()
-		m.drop, m.anew = seen, true
+		m.drop, m.anew = usedUp, true
 		for _, msg := range tell {
 			m.add(msg)
 		}
@@ -235,7 +240,7 @@ func (m *member) forget() {
 }
 
 func (m *member) add(msg store.Message) {
-	m.wait.Number(&msg)
+	msg.Seq = m.wait.Put(msg.Urgent())
 	m.news = append(m.news, msg)
 }
 

@@ -140,10 +140,8 @@ func (s *Store) Snapshot(ctx context.Context) (store.Snapshot, error) {
 			snap.Attempts[id] = append(snap.Attempts[id], a)
 		}),
 		query(`select`+nodeColumns+`from sendoff.node order by id`).rows(func(r *wireRow) { snap.Nodes = append(snap.Nodes, readNode(r)) }),
-		query(`select task, epoch, total, seen, open, need, writer, alarm, prompt from sendoff.wait order by task`).rows(func(r *wireRow) {
-			snap.Waits = append(snap.Waits, store.Wait{
-				Task: r.id(), Epoch: r.i4(), Total: r.i8(), Seen: r.i8(), Open: r.i8(), Need: r.i4(), Writer: r.i8(), Alarm: r.i8(), Prompt: r.bool(),
-			})
+		query(`select w.task,`+mailboxColumns+`from sendoff.wait w order by w.task`).rows(func(r *wireRow) {
+			snap.Waits = append(snap.Waits, store.Wait{Task: r.id(), Mailbox: readMailbox(r)})
 		}),
 		query(`select task,`+messageColumns+`from sendoff.inbox order by task, seq`).rows(func(r *wireRow) {
 			id := r.id()

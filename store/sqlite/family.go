@@ -64,13 +64,12 @@ func (w *writer) suspend(t *store.Transition, row *settled, text string, k *woke
 	if err := w.putState(t.ID, e.State, fresh); err != nil {
 		return err
 	}
-	if e.Seen > v.Seen {
-		if err := w.exec(`delete from inbox where task = ? and seq <= ?`, t.ID[:], e.Seen); err != nil {
+	before := v.Seen
+	if usedUp := v.Suspend(t.Token, e.Seen, e.Open, e.Need, e.Prompt); usedUp > before {
+		if err := w.exec(`delete from inbox where task = ? and seq <= ?`, t.ID[:], usedUp); err != nil {
 			return err
 		}
-		v.Seen = e.Seen
 	}
-	v.Open, v.Need, v.Writer, v.Prompt = e.Open, e.Need, t.Token, e.Prompt
 	if err := w.putMessages(v, e.Tell); err != nil {
 		return err
 	}
@@ -132,7 +131,7 @@ func notNull(b []byte) []byte {
 // putMessages gives messages to a function whose wait is written later.
 func (w *writer) putMessages(v *store.Wait, list []store.Message) error {
 	for _, m := range list {
-		v.Number(&m)
+		m.Seq = v.Put(m.Urgent())
 		if err := w.putMessage(v.Task, &m); err != nil {
 			return err
 		}
@@ -169,7 +168,7 @@ func (w *writer) tell(id task.ID, f *family, state task.State, why task.Reason, 
 	var parent task.ID
 	copy(parent[:], f.parent)
 	v, err := w.wait(parent)
-	if err != nil || v == nil || v.Need == store.WaitOver || v.Epoch != f.epoch {
+	if err != nil || v == nil || !v.Takes(f.epoch) {
 		return err
 	}
 	return w.deliver(v, &store.Message{
@@ -182,7 +181,7 @@ var selectSuspended = words.SQL(`select at, lane, prio from task where id = ? an
 // deliver puts a message into the inbox of a function and resumes it when that
 // is what it has been waiting for.
 func (w *writer) deliver(v *store.Wait, m *store.Message, k *woken) error {
-	v.Number(m)
+	m.Seq = v.Put(m.Urgent())
 	if err := w.putMessage(v.Task, m); err != nil {
 		return err
 	}
@@ -203,46 +202,44 @@ func (w *writer) deliver(v *store.Wait, m *store.Message, k *woken) error {
 	return w.promote(&d, k)
 }
 
-var deleteAllButSignals = words.SQL(`delete from inbox
-	where task = ?1 and (kind <> :message_signal or seq <= max(?2, (select seen from wait where task = ?1)))`)
+var deleteAllButSignals = words.SQL(`delete from inbox where task = ? and (kind <> :message_signal or seq <= ?)`)
 
 // reset forgets everything but the input of a function and signals: those of tell,
 // and those after seen. They are told anew; what its earlier calls bring is dropped
 // from now on.
 func (w *writer) reset(id task.ID, seen int64, tell []store.Message) error {
+	v, err := w.wait(id)
+	if err != nil {
+		return err
+	}
+	if v == nil {
+		v = &store.Wait{Task: id}
+	}
+	usedUp := v.Reset(seen)
 	return errors.Join(
 		w.exec(deleteState, id[:]),
 		w.exec(`delete from journal where task = ?`, id[:]),
-		w.exec(deleteAllButSignals, id[:], seen),
-		w.exec(`insert into wait (task, epoch) values (?, 1) on conflict (task) do update
-			set epoch = epoch + 1, seen = total, open = 0, need = 0, writer = 0, alarm = total, prompt = 0`, id[:]),
-		w.tellAnew(id, tell),
+		w.exec(deleteAllButSignals, id[:], usedUp),
+		w.tellAnew(v, tell),
+		w.putWait(v),
 	)
 }
 
 // tellAnew gives the next numbers to tell, and then to the signals that are left.
-func (w *writer) tellAnew(id task.ID, tell []store.Message) error {
-	v, err := w.wait(id)
-	if err != nil || v == nil {
-		return err
-	}
+func (w *writer) tellAnew(v *store.Wait, tell []store.Message) error {
 	var left []int64
-	err = w.query(func(r *sql.Rows) error {
+	err := w.query(func(r *sql.Rows) error {
 		var seq int64
 		err := r.Scan(&seq)
 		left = append(left, seq)
 		return err
-	}, `select seq from inbox where task = ? order by seq`, id[:])
-	if len(left)+len(tell) == 0 {
-		return err
-	}
+	}, `select seq from inbox where task = ? order by seq`, v.Task[:])
 	err = errors.Join(err, w.putMessages(v, tell))
 	for _, seq := range left {
-		m := store.Message{Kind: store.Signal}
-		v.Number(&m)
-		err = errors.Join(err, w.exec(`update inbox set seq = ? where task = ? and seq = ?`, m.Seq, id[:], seq))
+		signal := store.Message{Kind: store.Signal}
+		err = errors.Join(err, w.exec(`update inbox set seq = ? where task = ? and seq = ?`, v.Put(signal.Urgent()), v.Task[:], seq))
 	}
-	return errors.Join(err, w.putWait(v))
+	return err
 }
 
 var deletePayload = words.SQL(`delete from body where task = ? and part = :part_payload`)

@@ -47,14 +47,15 @@ func (o *Oracle) suspend(row *store.Row, t *store.Transition, woken *[]store.Wok
 		e = &store.Effects{}
 	}
 	w := o.waits[row.ID]
-	w.Task, w.Seen, w.Open, w.Need, w.Writer, w.Prompt = row.ID, max(w.Seen, e.Seen), e.Open, e.Need, t.Token, e.Prompt
+	w.Task = row.ID
+	usedUp := w.Suspend(t.Token, e.Seen, e.Open, e.Need, e.Prompt)
 	o.states[row.ID] = string(e.State)
 	if e.State == nil {
 		delete(o.states, row.ID)
 	}
-	o.messages[row.ID] = slices.DeleteFunc(slices.Clone(o.messages[row.ID]), func(m store.Message) bool { return m.Seq <= w.Seen })
+	o.messages[row.ID] = slices.DeleteFunc(slices.Clone(o.messages[row.ID]), func(m store.Message) bool { return m.Seq <= usedUp })
 	for _, m := range e.Tell {
-		w.Number(&m)
+		m.Seq = w.Put(m.Urgent())
 		o.messages[row.ID] = append(o.messages[row.ID], m)
 	}
 	o.waits[row.ID] = w
@@ -73,7 +74,7 @@ func (o *Oracle) suspend(row *store.Row, t *store.Transition, woken *[]store.Wok
 // ended tells the parent, and lets go of what only a living function needs.
 func (o *Oracle) ended(row *store.Row, errorText string, body []byte, woken *[]store.Woken) {
 	if w, ok := o.waits[row.ID]; ok {
-		w.Need = store.WaitOver
+		w.End()
 		o.waits[row.ID] = w
 	}
 	delete(o.messages, row.ID)
@@ -86,7 +87,7 @@ func (o *Oracle) ended(row *store.Row, errorText string, body []byte, woken *[]s
 // tell gives the end of a call to its parent.
 func (o *Oracle) tell(row *store.Row, state task.State, why task.Reason, errorText string, body []byte, woken *[]store.Woken) {
 	w, ok := o.waits[row.Parent]
-	if !ok || w.Need == store.WaitOver || w.Epoch != row.Epoch {
+	if !ok || !w.Takes(row.Epoch) {
 		return
 	}
 	o.deliver(row.Parent, store.Message{
@@ -97,7 +98,7 @@ func (o *Oracle) tell(row *store.Row, state task.State, why task.Reason, errorTe
 func (o *Oracle) deliver(to task.ID, m store.Message, woken *[]store.Woken) {
 	w := o.waits[to]
 	w.Task = to
-	w.Number(&m)
+	m.Seq = w.Put(m.Urgent())
 	o.waits[to] = w
 	o.messages[to] = append(slices.Clone(o.messages[to]), m)
 	if row := o.tasks[to]; row.State == task.Suspended && w.Met() {
@@ -112,18 +113,18 @@ func (o *Oracle) reset(id task.ID, seen int64, tell []store.Message) {
 	delete(o.states, id)
 	delete(o.journals, id)
 	w := o.waits[id]
+	w.Task = id
 	old := o.messages[id]
 	delete(o.messages, id)
-	seen = max(seen, w.Seen)
-	w = store.Wait{Task: id, Epoch: w.Epoch + 1, Total: w.Total, Seen: w.Total, Alarm: w.Total}
+	usedUp := w.Reset(seen)
 	left := slices.Clone(tell)
 	for _, m := range old {
-		if m.Kind == store.Signal && m.Seq > seen {
+		if m.Kind == store.Signal && m.Seq > usedUp {
 			left = append(left, m)
 		}
 	}
 	for _, m := range left {
-		w.Number(&m)
+		m.Seq = w.Put(m.Urgent())
 		o.messages[id] = append(o.messages[id], m)
 	}
 	o.waits[id] = w

@@ -153,8 +153,8 @@ func Consistent(s store.Snapshot) error {
 		return fmt.Errorf("%v lists %s, which is not stored", at, id)
 	}
 	for _, w := range s.Waits {
-		if rows[w.Task].State == task.Suspended && w.Total-w.Seen >= int64(w.Need) {
-			return fmt.Errorf("function %s is suspended although %d messages wait for it and %d would do", w.Task, w.Total-w.Seen, w.Need)
+		if rows[w.Task].State == task.Suspended && w.Met() {
+			return fmt.Errorf("function %s is suspended although what it waits for is there: %+v", w.Task, w.Mailbox)
 		}
 	}
 	return nil

@@ -67,7 +67,7 @@ var numbers = all()
 
 func all() map[string]string {
 	words := map[string]string{
-		"wait_over":        strconv.Itoa(int(store.WaitOver)),
+		"wait_over":        strconv.Itoa(int(task.MailboxOver)),
 		"suspect_priority": strconv.Itoa(task.SuspectPriority),
 		"timed":            list(task.Scheduled, task.Suspended, task.Blocked),
 		"final":            list(task.Succeeded, task.Failed, task.Canceled),
