@@ -40,7 +40,7 @@ func (r *run) burnDown(ctx context.Context, meanwhile func() (stop func(), err e
 	if err := r.watchWAL(ctx); err != nil {
 		return nil, err
 	}
-	if err := fill(ctx, e, r.N, localSpec()); err != nil {
+	if err := fill(ctx, e, r.N, local(nil)); err != nil {
 		return nil, err
 	}
 	end, err := meanwhile()

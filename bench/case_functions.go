@@ -174,18 +174,18 @@ func (r *run) serveFunctions(ctx context.Context, s store.Store, cfg engine.Conf
 	stop := running(ctx, e)
 	submit := func(function string, n, count int) error {
 		return inBatches(n, count, func(args []fnArgs) error {
-			subs := make([]engine.Submission, len(args))
+			subs := make([]engine.Task, len(args))
 			for i, a := range args {
 				payload, err := encodeInput(a)
 				if err != nil {
 					return err
 				}
-				subs[i] = engine.Submission{Payload: payload, Spec: task.Spec{Function: function, Endpoint: endpoint.URL()}}
+				subs[i] = engine.Task{Body: payload, Function: function, Endpoint: endpoint.URL()}
 			}
 			results, err := e.SubmitMany(ctx, subs, true)
 			for _, res := range results {
-				if err == nil && res.Status != store.Created {
-					err = fmt.Errorf("submission refused: status %d", res.Status)
+				if err == nil && res.Status != engine.Created {
+					err = fmt.Errorf("submission refused: status %s", res.Status)
 				}
 			}
 			return err

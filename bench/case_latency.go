@@ -46,7 +46,7 @@ func latency(ctx context.Context, r *run) error {
 		time.Sleep(time.Millisecond)
 	}
 	err = r.atLowLoad(ctx, starts, func(i int) error {
-		_, err := e.Submit(ctx, engine.Submission{Spec: localSpec(), Payload: append(binary.BigEndian.AppendUint64(nil, uint64(i)), payload[8:]...)})
+		_, err := e.Submit(ctx, local(append(binary.BigEndian.AppendUint64(nil, uint64(i)), payload[8:]...)))
 		return err
 	})
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/sendoff-dev/sendoff/engine"
-	"github.com/sendoff-dev/sendoff/task"
 )
 
 // A backlog is pushed to an app in another process, signed and unsigned.
@@ -48,7 +47,7 @@ func push(ctx context.Context, r *run) error {
 	if err := r.watchWAL(ctx); err != nil {
 		return err
 	}
-	if err := fill(ctx, e, r.N, task.Spec{URL: "http://" + address + "/hook", ContentType: "application/json"}); err != nil {
+	if err := fill(ctx, e, r.N, engine.Task{URL: "http://" + address + "/hook", ContentType: "application/json"}); err != nil {
 		return err
 	}
 	if err := r.workOffBy(ctx, e, c); err != nil {

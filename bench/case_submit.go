@@ -23,7 +23,7 @@ const submitters = 64
 func submitSingly(ctx context.Context, r *run) error {
 	return r.submitting(ctx, func(e *engine.Engine) error {
 		return fromMany(r.N, submitters, 1, func(int) error {
-			_, err := e.Submit(ctx, engine.Submission{Spec: localSpec(), Payload: payload})
+			_, err := e.Submit(ctx, local(payload))
 			return err
 		})
 	})
@@ -46,7 +46,7 @@ func bulkCases() []benchCase {
 }
 
 func submitMany(ctx context.Context, r *run) error {
-	return r.submitting(ctx, func(e *engine.Engine) error { return fill(ctx, e, r.N, localSpec()) })
+	return r.submitting(ctx, func(e *engine.Engine) error { return fill(ctx, e, r.N, local(nil)) })
 }
 
 // submitting measures what is submitted to an engine that does not execute.

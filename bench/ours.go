@@ -119,16 +119,17 @@ func (c *counted) inFull(ctx context.Context) error {
 }
 
 // fill stores n tasks by SubmitMany from two callers.
-func fill(ctx context.Context, e *engine.Engine, n int, spec task.Spec) error {
+func fill(ctx context.Context, e *engine.Engine, n int, t engine.Task) error {
 	return fromMany(n, 2, task.MaxBatch, func(n int) error {
-		subs := make([]engine.Submission, n)
+		subs := make([]engine.Task, n)
 		for i := range subs {
-			subs[i] = engine.Submission{Spec: spec, Payload: payload}
+			subs[i] = t
+			subs[i].Body = payload
 		}
 		results, err := e.SubmitMany(ctx, subs, true)
 		for _, res := range results {
-			if err == nil && res.Status != store.Created {
-				err = fmt.Errorf("submission refused: status %d", res.Status)
+			if err == nil && res.Status != engine.Created {
+				err = fmt.Errorf("submission refused: status %s", res.Status)
 			}
 		}
 		return err
@@ -167,7 +168,8 @@ func running(ctx context.Context, e *engine.Engine) (stop func() error) {
 	}
 }
 
-func localSpec() task.Spec { return task.Spec{Handler: handlerName} }
+// local is a task for the handler, with a payload.
+func local(payload []byte) engine.Task { return engine.Task{Handler: handlerName, Body: payload} }
 
 func newID() task.ID { return task.ID(uuid.Must(uuid.NewV7())) }
 

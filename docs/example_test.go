@@ -18,7 +18,6 @@ import (
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/postgres"
 	"github.com/sendoff-dev/sendoff/store/sqlite"
-	"github.com/sendoff-dev/sendoff/task"
 )
 
 // The code of the pages, compiled. TestGoCodeInThePagesIsCompiled finds it here.
@@ -137,9 +136,9 @@ func embed() {
 		return nil
 	})
 
-	if _, err := e.Submit(ctx, engine.Submission{
-		Spec:    task.Spec{Handler: "welcome"},
-		Payload: []byte(`{"email":"ada@example.com"}`),
+	if _, err := e.Submit(ctx, engine.Task{
+		Handler: "welcome",
+		Payload: Welcome{Email: "ada@example.com"},
 	}); err != nil {
 		log.Fatal(err)
 	}
@@ -175,9 +174,9 @@ func ends(e *engine.Engine, call func(context.Context) (busy time.Duration, gone
 }
 
 func submitTx(ctx context.Context, e *engine.Engine, db *postgres.Store, pool *pgxpool.Pool) error {
-	t, err := e.Prepare(ctx, engine.Submission{
-		Spec:    task.Spec{URL: "http://127.0.0.1:9000/ship"},
-		Payload: []byte(`{"order":42}`),
+	t, err := e.Prepare(ctx, engine.Task{
+		URL:     "http://127.0.0.1:9000/ship",
+		Payload: map[string]int{"order": 42},
 	})
 	if err != nil {
 		return err
@@ -203,9 +202,9 @@ func submitTx(ctx context.Context, e *engine.Engine, db *postgres.Store, pool *p
 }
 
 func submitTurn(ctx context.Context, e *engine.Engine, db *sqlite.Store) error {
-	t, err := e.Prepare(ctx, engine.Submission{
-		Spec:    task.Spec{Handler: "welcome"},
-		Payload: []byte(`{"email":"ada@example.com"}`),
+	t, err := e.Prepare(ctx, engine.Task{
+		Handler: "welcome",
+		Payload: Welcome{Email: "ada@example.com"},
 	})
 	if err != nil {
 		return err

@@ -5,7 +5,7 @@
 //	e, err := engine.New(db, engine.Config{})
 //	engine.Handle(e, "welcome", func(ctx context.Context, args Welcome) error { ... })
 //	go e.Run(ctx)
-//	e.Submit(ctx, engine.Submission{Spec: task.Spec{Handler: "welcome"}, Payload: payload})
+//	e.Submit(ctx, engine.Task{Handler: "welcome", Payload: Welcome{Email: "ada@example.com"}})
 //
 // It wires the rooms together - accept, claim, exec, settle, schedule, node,
 // operate - and holds no rule of its own. It knows no database driver: the
@@ -14,6 +14,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -56,6 +57,20 @@ const (
 // AllRoles is what an engine does unless told otherwise.
 var AllRoles = []Role{Accept, Execute, Schedule}
 
+// Retention is how long ended tasks are kept, from their end on.
+type Retention struct {
+	Succeeded time.Duration // default 24 h
+	Canceled  time.Duration // default 24 h
+	Failed    time.Duration // default 14 days
+}
+
+func (r Retention) micros() store.Retention {
+	const day = 24 * time.Hour
+	return store.Retention{
+		Succeeded: cmp.Or(r.Succeeded, day).Microseconds(), Canceled: cmp.Or(r.Canceled, day).Microseconds(), Failed: cmp.Or(r.Failed, 14*day).Microseconds(),
+	}
+}
+
 // Config of an Engine. The zero value is ready for use.
 type Config struct {
 	Name  string // of this node, for people; default host:pid
@@ -66,11 +81,11 @@ type Config struct {
 	FunctionFloor int // the least that the runs at a time on one host are cut down to; default 1
 	LocalSlots    int // handler calls under way at a time; default 100
 
-	Grace     time.Duration   // for attempts under way when Run's context ends; default 25 s
-	Lease     time.Duration   // after which a silent node is lost; default 10 s
-	Heartbeat time.Duration   // default 3 s
-	Poll      time.Duration   // how often to look for tasks without being woken; default 1 s
-	Retention store.Retention // microseconds; default 24 h, failed tasks 14 days
+	Grace     time.Duration // for attempts under way when Run's context ends; default 25 s
+	Lease     time.Duration // after which a silent node is lost; default 10 s
+	Heartbeat time.Duration // default 3 s
+	Poll      time.Duration // how often to look for tasks without being woken; default 1 s
+	Retention Retention     // of ended tasks
 
 	KeysFile      string   // of the keys that sign pushes and runs of functions, made when missing; "" = they are not signed
 	StrictStatus  bool     // 401, 403 and 404 of a function's endpoint end the call, as Dispatch has it; default: the endpoint is left alone for a while
@@ -82,33 +97,6 @@ type Config struct {
 	Metrics *Metrics // instruments to fill; default new ones
 	Log     *slog.Logger
 }
-
-// Metrics counts what an engine does. Give the same to a store's OnCommit.
-type Metrics = telemetry.Metrics
-
-// NewMetrics returns instruments with a Prometheus registry of their own.
-func NewMetrics() *Metrics { return telemetry.New() }
-
-// Submission is a request to run a task.
-type Submission = accept.Submission
-
-// Unique is a business rule: one task for a key at a time.
-type Unique = accept.Unique
-
-// Result is what became of a submission.
-type Result = accept.Result
-
-// Tasks looks at tasks and steers them.
-type Tasks = operate.Tasks
-
-// Queues looks at queues and steers them.
-type Queues = operate.Queues
-
-// Functions looks at durable functions and steers them.
-type Functions = operate.Functions
-
-// ErrBusy says that too many submissions wait for their commit; try again.
-var ErrBusy = accept.ErrBusy
 
 func (c Config) withDefaults() Config {
 	if c.Name == "" {
@@ -134,7 +122,7 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Metrics == nil {
-		c.Metrics = telemetry.New()
+		c.Metrics = NewMetrics()
 	}
 	return c
 }
@@ -142,6 +130,7 @@ func (c Config) withDefaults() Config {
 // Engine is a running or ready-to-run Sendoff. Safe for concurrent use.
 type Engine struct {
 	cfg       Config
+	meters    *telemetry.Metrics
 	store     store.Store
 	shared    bool // other processes may use the store
 	catalog   *catalog.Catalog
@@ -177,6 +166,7 @@ type Engine struct {
 // store stays the caller's, who closes it after Run has returned.
 func New(s store.Store, cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg.withDefaults(), store: s, handlers: local.New(), hurry: make(chan struct{})}
+	e.meters = e.cfg.Metrics.meters
 	e.asides = make(chan struct{}, 8)
 	e.unknown = logUnknown(e.cfg.Log)
 	e.life, e.end = context.WithCancel(context.Background())
@@ -199,7 +189,7 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 		e.loop("function", e.cfg.FunctionSlots, func(pool string) bool { return pool == task.FunctionPool }),
 		e.loop("local", e.cfg.LocalSlots, e.servesLocal),
 	}
-	e.cfg.Metrics.Watch(func() []telemetry.Depth { return depths(e.queues.StatsWithin(2*time.Second, 5*time.Second)) })
+	e.meters.Watch(func() []telemetry.Depth { return depths(e.queues.StatsWithin(2*time.Second, 5*time.Second)) })
 	return e, nil
 }
 
@@ -219,7 +209,7 @@ func (e *Engine) wirePush() error {
 	})
 	e.wireFunctions(dialer)
 	e.acceptor = accept.New(accept.Config{
-		Store: e.store, CheckURL: dialer.CheckURL, Embedded: e.embeds, Accepted: e.cfg.Metrics.Accepted,
+		Store: e.store, CheckURL: dialer.CheckURL, Embedded: e.embeds, Accepted: e.meters.Accepted, Closed: !e.has(Accept),
 		Lane: func(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error) {
 			return e.catalog.Lane(ctx, namespace, queue, pool)
 		},
@@ -229,7 +219,7 @@ func (e *Engine) wirePush() error {
 }
 
 func (e *Engine) wireRooms() {
-	cfg, m := e.cfg, e.cfg.Metrics
+	cfg, m := e.cfg, e.meters
 	e.tasks = operate.NewTasks(operate.TasksConfig{
 		Store: e.store, Lanes: e.catalog, Wake: e.wake, ClientKey: accept.ClientIDHash,
 		Stopped: func(id task.ID) { e.canceled(store.Held{ID: id}) },
@@ -245,7 +235,7 @@ func (e *Engine) wireRooms() {
 	})
 	e.scheduler = schedule.New(schedule.Config{
 		Store: e.store, Wake: e.wake, Self: func() task.ID { id, _ := e.member.ID(); return id }, Known: e.claims,
-		Retention: cfg.Retention, Promoted: m.Promoted, Rescued: m.Rescued, Log: cfg.Log,
+		Retention: cfg.Retention.micros(), Promoted: m.Promoted, Rescued: m.Rescued, Log: cfg.Log,
 	})
 	member := node.Config{
 		Store: e.store, Name: cfg.Name, Roles: join(cfg.Roles), Pools: e.pools, Lease: cfg.Lease, Beat: cfg.Heartbeat, Log: cfg.Log,
@@ -264,7 +254,7 @@ func (e *Engine) wireRooms() {
 func (e *Engine) loop(name string, slots int, serves func(pool string) bool) *claim.Loop {
 	return claim.New(claim.Config{
 		Name: name, Room: claim.Slots(slots), Within: e.room, Poll: e.cfg.Poll, Store: e.store, Log: e.cfg.Log,
-		Claimed: e.cfg.Metrics.Claimed(name), Execute: e.execute,
+		Claimed: e.meters.Claimed(name), Execute: e.execute,
 		Node:  func() (task.ID, bool) { return e.member.ID() },
 		Lanes: func() []store.Lane { return e.catalog.Lanes(func(l store.Lane) bool { return serves(l.Pool) }) },
 	})
@@ -325,7 +315,7 @@ func (e *Engine) stop(h store.Held) {
 }
 
 func (e *Engine) lost() {
-	e.cfg.Metrics.LeaseLost()
+	e.meters.LeaseLost()
 	for _, l := range e.loops {
 		l.Drop(exec.ErrLeaseLost)
 	}
@@ -351,16 +341,4 @@ func join(roles []Role) string {
 		names[i] = string(r)
 	}
 	return strings.Join(names, ",")
-}
-
-func depths(stats []operate.QueueStats) []telemetry.Depth {
-	var out []telemetry.Depth
-	for _, s := range stats {
-		out = append(out,
-			telemetry.Depth{Queue: s.Queue, State: "ready", Tasks: s.Ready, Oldest: s.OldestReady},
-			telemetry.Depth{Queue: s.Queue, State: "scheduled", Tasks: s.Scheduled},
-			telemetry.Depth{Queue: s.Queue, State: "running", Tasks: s.Running},
-			telemetry.Depth{Queue: s.Queue, State: "failed", Tasks: s.Failed})
-	}
-	return out
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
-	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/sqlite"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -46,21 +45,21 @@ func (b *bundle) run(t testing.TB) {
 	}
 }
 
-func (b *bundle) submit(t testing.TB, handler string, change ...func(*engine.Submission)) string {
-	s := engine.Submission{Spec: task.Spec{Handler: handler}}
+func (b *bundle) submit(t testing.TB, handler string, change ...func(*engine.Task)) string {
+	s := engine.Task{Handler: handler}
 	for _, c := range change {
 		c(&s)
 	}
 	r, err := b.Submit(context.Background(), s)
 	require.NoError(t, err)
-	require.Equal(t, store.Created, r.Status)
-	return r.ID.String()
+	require.Equal(t, engine.Created, r.Status)
+	return r.ID
 }
 
 func (b *bundle) wait(t testing.TB, id string) string {
 	got, err := b.Tasks().Wait(context.Background(), id, 24*time.Hour)
 	require.NoError(t, err)
-	return fmt.Sprintf("%s %s, %d attempts", got.State, got.Reason, got.Attempts())
+	return fmt.Sprintf("%s %s, %d attempts", got.State, got.Reason, got.Attempts)
 }
 
 func TestATypedHandlerRunsWithItsArguments(t *testing.T) {
@@ -75,7 +74,7 @@ func TestATypedHandlerRunsWithItsArguments(t *testing.T) {
 			return nil
 		})
 		b.run(t)
-		id := b.submit(t, "greet", func(s *engine.Submission) { s.Payload = []byte(`{"Name":"Ada"}`) })
+		id := b.submit(t, "greet", func(s *engine.Task) { s.Body = []byte(`{"Name":"Ada"}`) })
 		require.Equal(t, "succeeded , 1 attempts", b.wait(t, id))
 		require.Equal(t, "Ada, attempt 1", <-got)
 		b.stop()
@@ -118,7 +117,7 @@ func TestAHandlersErrorDecidesWhatIsNext(t *testing.T) {
 				b.HandleFunc("h", func(context.Context, *engine.Call) error { return tt.fn(int(calls.Add(1))) })
 				b.run(t)
 				started := time.Now()
-				id := b.submit(t, "h", func(s *engine.Submission) { s.Spec.Retry.MaxAttempts = 4 })
+				id := b.submit(t, "h", func(s *engine.Task) { s.Retry.MaxAttempts = 4 })
 				require.Equal(t, tt.want, b.wait(t, id))
 				require.Less(t, time.Since(started), tt.atMost)
 				b.stop()
@@ -138,7 +137,7 @@ func TestASnoozeSpendsNoAttempt(t *testing.T) {
 			return nil
 		})
 		b.run(t)
-		id := b.submit(t, "h", func(s *engine.Submission) { s.Spec.Retry.MaxAttempts = 1 })
+		id := b.submit(t, "h", func(s *engine.Task) { s.Retry.MaxAttempts = 1 })
 		require.Equal(t, "succeeded , 1 attempts", b.wait(t, id))
 		b.stop()
 	})
@@ -151,7 +150,7 @@ func TestADelayedTaskStartsWhenItIsDue(t *testing.T) {
 		b.HandleFunc("h", func(context.Context, *engine.Call) error { at <- time.Now(); return nil })
 		b.run(t)
 		started := time.Now()
-		b.submit(t, "h", func(s *engine.Submission) { s.Delay = 2 * time.Minute })
+		b.submit(t, "h", func(s *engine.Task) { s.Delay = 2 * time.Minute })
 		require.WithinDuration(t, started.Add(2*time.Minute), <-at, 10*time.Millisecond)
 		b.stop()
 	})
@@ -164,7 +163,7 @@ func TestAnExpiredTaskNeverStarts(t *testing.T) {
 		b.run(t)
 		b.submit(t, "slow")
 		synctest.Wait()
-		id := b.submit(t, "slow", func(s *engine.Submission) { s.ExpiresAt = time.Now().Add(5 * time.Second) })
+		id := b.submit(t, "slow", func(s *engine.Task) { s.ExpiresAt = time.Now().Add(5 * time.Second) })
 		require.Equal(t, "failed expired, 0 attempts", b.wait(t, id))
 		b.stop()
 	})
@@ -223,9 +222,9 @@ func TestPrioritiesAreStrictButForASmallShare(t *testing.T) {
 		})
 		for _, p := range []int{9, 0} {
 			for range 60 {
-				b.submit(t, "h", func(s *engine.Submission) {
+				b.submit(t, "h", func(s *engine.Task) {
 					s.Priority = &p
-					s.Spec.Labels = map[string]string{"p": fmt.Sprint(p)}
+					s.Labels = map[string]string{"p": fmt.Sprint(p)}
 				})
 			}
 		}

@@ -2,109 +2,176 @@ package engine
 
 import (
 	"context"
-	"net/url"
-	"slices"
-	"strings"
+	"encoding/json"
 	"time"
 
-	"github.com/sendoff-dev/sendoff/internal/egress"
+	"google.golang.org/protobuf/proto"
+
+	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	"github.com/sendoff-dev/sendoff/internal/exec/function"
-	"github.com/sendoff-dev/sendoff/internal/server/api"
-	"github.com/sendoff-dev/sendoff/internal/server/dispatchapi"
-	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/internal/value"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-func (e *Engine) wireFunctions(dialer *egress.Dialer) {
-	cfg := function.Config{
-		Dialer: dialer, Resume: e.store.Resume, Journal: e.store.Journal, Strict: e.cfg.StrictStatus, Embedded: e.embeddedEndpoint,
-		MaxWaiting: e.cfg.FunctionSlots, MaxPerEndpoint: max(e.cfg.FunctionSlots*3/4, 1), // a host that hangs leaves room for others
-		MinPerEndpoint: e.cfg.FunctionFloor,
+// Functions looks at durable functions and steers them, as far as they are more than
+// tasks: see [Tasks] for the rest. Safe for concurrent use.
+type Functions struct {
+	functions *operate.Functions
+	tasks     *operate.Tasks
+	runner    *function.Executor
+}
 
-		RestartIncompatible: func(endpoint string) bool { return !e.keepsState(endpoint) },
-		Last:                e.lastEnd,
-		UserAgent:           strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
+// Tree is a function with the calls that were made for it.
+type Tree struct {
+	Tasks     []TaskInfo // the function itself first, callers before their calls
+	Truncated bool       // it has more than 100,000 calls: those beyond are left out
+}
+
+// FunctionError is what a function, or a step, failed with.
+type FunctionError struct {
+	Type      string
+	Message   string
+	Traceback string
+}
+
+// StepState is what became of a step.
+type StepState string
+
+// The states of steps.
+const (
+	StepRunning     StepState = "running"
+	StepSucceeded   StepState = "succeeded"
+	StepFailed      StepState = "failed"
+	StepInterrupted StepState = "interrupted" // it runs again when its function goes on
+	StepCanceled    StepState = "canceled"    // given up, by the function or with its end
+)
+
+// Step is a step of a function.
+type Step struct {
+	Name       string
+	Key        string // the idempotency key that it has in the app: sendoff.StepKey
+	State      StepState
+	Site       string // where the code asks for it; "" = not recorded
+	Attempts   int    // that it took; 0 while it has no end
+	StartedAt  time.Time
+	FinishedAt time.Time       // zero while it has no end
+	Result     json.RawMessage // what it returned; what is no JSON has its type and base64
+	Error      *FunctionError  // nil unless it failed
+}
+
+// StepQuery selects steps of a function.
+type StepQuery struct {
+	Limit  int    // steps of a page, 1 to 500; default 50
+	Cursor string // Next of the page before
+	Newest bool   // the newest first; otherwise the oldest
+}
+
+// StepPage is a part of the steps of a function.
+type StepPage struct {
+	Items  []Step
+	Counts map[StepState]int // of all its steps
+	Next   string            // cursor of the next page; "" at the end
+	Note   string            // why there are none, where that needs a word
+}
+
+// Endpoint is an app that serves functions, as this node knows it.
+type Endpoint struct {
+	Endpoint    string    // its URL, without credentials
+	Limit       int       // runs at a time on its host that are tried now; grows with success and halves with failure
+	InFlight    int       // runs under way on its host
+	Waiting     int       // runs that wait for room on its host
+	PausedUntil time.Time // it let no runs in and is left alone until then; zero = it is not
+	Succeeded   int64     // runs that brought their function on
+	Failed      int64     // all others
+	LastError   string
+	SDK         string // Sendoff's SDK with its version; "" = another one
+}
+
+// Tree returns a function with all calls below it. store.ErrNotFound, ErrTooMany.
+func (f *Functions) Tree(ctx context.Context, id string) (Tree, error) {
+	tree, err := f.functions.Tree(ctx, id)
+	return Tree{Tasks: infosOf(tree.Tasks), Truncated: tree.Truncated}, err
+}
+
+// Steps returns steps of a function. Only SDKs that keep a journal here have some; the
+// note says when there is none. store.ErrNotFound, store.ErrNotFunction, ErrBadCursor,
+// ErrOtherJournal.
+func (f *Functions) Steps(ctx context.Context, id string, q StepQuery) (StepPage, error) {
+	page, err := f.functions.Steps(ctx, id, operate.StepQuery(q))
+	out := StepPage{Items: make([]Step, len(page.Items)), Counts: map[StepState]int{}, Next: page.Next, Note: page.Note}
+	for i := range page.Items {
+		out.Items[i] = stepOf(&page.Items[i])
 	}
-	if e.keys != nil {
-		cfg.Sign = e.keys.SignBase
+	for state, n := range page.Counts {
+		out.Counts[StepState(state)] = n
 	}
-	e.runner = function.New(cfg)
+	return out, err
 }
 
-// lastEnd tells how the last attempt of a task ended.
-func (e *Engine) lastEnd(ctx context.Context, id task.ID) (task.Class, string, error) {
-	rows, err := e.store.Rows(ctx, []task.ID{id})
-	if err != nil || len(rows) == 0 {
-		return task.NoOutcome, "", err
+// Result returns what a function ended with: its result as JSON, or what it failed
+// with; neither while it goes on. store.ErrNotFound.
+func (f *Functions) Result(ctx context.Context, id string) (json.RawMessage, *FunctionError, error) {
+	t, err := f.tasks.Get(ctx, id)
+	if err != nil || !t.State.Final() || t.Kind != task.Function {
+		return nil, nil, err
 	}
-	return rows[0].LastOutcome, rows[0].LastError, nil
+	body, err := f.tasks.Result(ctx, t.ID)
+	result, failure := value.Result(body)
+	return result, errorOf(failure), err
 }
 
-// keepsState tells whether functions of an endpoint are left as they are when
-// their app cannot read their state any more.
-func (e *Engine) keepsState(endpoint string) bool {
-	u, err := url.Parse(endpoint)
-	return err == nil && (slices.Contains(e.cfg.KeepState, "*") || slices.Contains(e.cfg.KeepState, u.Hostname()) || slices.Contains(e.cfg.KeepState, u.Host))
+// Restart begins a function again from its input, whatever its state, and cancels the
+// calls that were made for it. store.ErrNotFound, store.ErrNotFunction.
+func (f *Functions) Restart(ctx context.Context, id string) (TaskInfo, error) {
+	return shown(f.functions.Restart(ctx, id))
 }
 
-func (e *Engine) prepareCall(ctx context.Context, caller *store.Claimed, call *task.Call) (store.NewTask, error) {
-	return e.acceptor.PrepareCall(ctx, caller, e.catalog.ByID(caller.Lane), call)
+// Signal gives a message to a function that has not ended; v is encoded as JSON.
+// task.Invalid for its name or value, store.ErrNotFound, store.ErrFinal,
+// store.ErrNotFunction.
+func (f *Functions) Signal(ctx context.Context, id, name string, v any) error {
+	var bad task.Invalid
+	value := signalValue(&bad, v)
+	if err := bad.Err(); err != nil {
+		return err
+	}
+	return f.functions.Signal(ctx, id, name, value)
 }
 
-// cancelCalls cancels calls that nobody waits for any more. It takes its time
-// beside the work; when the process ends before, they run to their own end.
-func (e *Engine) cancelCalls(caller *store.Claimed, correlations []uint64, all bool) (done <-chan struct{}) {
-	return e.aside(func(ctx context.Context) error { return e.tasks.CancelCalls(ctx, caller.ID, correlations, all) }, "cancel calls")
-}
-
-// cancelStale cancels the calls that a function made before it began again.
-func (e *Engine) cancelStale(caller *store.Claimed) {
-	e.aside(func(ctx context.Context) error { return e.tasks.CancelStale(ctx, caller.ID) }, "cancel calls")
-}
-
-// aside does something that nobody has to wait for, at most a minute long.
-func (e *Engine) aside(do func(context.Context) error, what string) (done <-chan struct{}) {
-	ended := make(chan struct{})
-	e.besides.Go(func() {
-		defer close(ended)
-		ctx, cancel := context.WithTimeout(e.beside, time.Minute)
-		defer cancel()
-		select {
-		case e.asides <- struct{}{}: // few at a time
-			defer func() { <-e.asides }()
-		case <-ctx.Done():
-			return
-		}
-		if err := do(ctx); err != nil && ctx.Err() == nil {
-			e.cfg.Log.Warn("work beside the tasks failed", "what", what, "err", err)
-		}
-	})
-	return ended
-}
-
-// Endpoints lists the endpoints of functions that this node has called.
-func (e *Engine) Endpoints() []api.Endpoint {
-	stats := e.runner.Stats()
-	out := make([]api.Endpoint, len(stats))
+// Endpoints lists the apps of functions that this node has called.
+func (f *Functions) Endpoints() []Endpoint {
+	stats := f.runner.Stats()
+	out := make([]Endpoint, len(stats))
 	for i, s := range stats {
-		out[i] = api.Endpoint{
-			Endpoint: s.Endpoint, Limit: s.Limit, InFlight: s.InFlight, Waiting: s.Waiting,
+		out[i] = Endpoint{
+			Endpoint: s.Endpoint, Limit: s.Limit, InFlight: s.InFlight, Waiting: s.Waiting, PausedUntil: s.Paused,
 			Succeeded: s.Successes, Failed: s.Failures, LastError: s.LastError, SDK: s.SDK,
-		}
-		if !s.Paused.IsZero() {
-			out[i].PausedUntil = s.Paused.UTC().Format(time.RFC3339)
 		}
 	}
 	return out
 }
 
-func (e *Engine) dispatchDoor() dispatchapi.Config {
-	cfg := dispatchapi.Config{
-		Submit: e, Tasks: e.tasks, Signals: e.functions, Journals: e.store, Receive: e.Receive, Bridge: e.runner.Hub(),
-		Embedded: e.embeds, Unknown: e.unknown,
+func stepOf(s *operate.Step) Step {
+	v := Step{
+		Name: s.Name, Key: s.Key, State: StepState(s.State), Site: s.Site, Attempts: int(s.Attempts),
+		StartedAt: timeOf(s.Begun), FinishedAt: timeOf(s.Ended),
 	}
-	if e.keys != nil {
-		cfg.PublicKeyPEM = e.keys.PublicKeyPEM
+	if s.Fail == nil {
+		v.Result = value.Any(s.Value.Any())
+		return v
 	}
-	return cfg
+	e := &sdkv1.Error{}
+	if proto.Unmarshal(s.Fail, e) != nil {
+		e = &sdkv1.Error{Message: "the recorded error cannot be read"}
+	}
+	v.Error = errorOf(e)
+	return v
+}
+
+func errorOf(e *sdkv1.Error) *FunctionError {
+	if e == nil {
+		return nil
+	}
+	return &FunctionError{Type: e.GetType(), Message: e.GetMessage(), Traceback: string(e.GetTraceback())}
 }

@@ -29,12 +29,12 @@ type HandlerConfig struct {
 func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 	mux := http.NewServeMux()
 	api.Mount(mux, api.Config{
-		Submit: e, Tasks: e.tasks, Steer: e.tasks, Queues: e.queues, Functions: e.functions,
-		Endpoints: e.Endpoints, Nodes: e.store.Nodes, Version: e.cfg.Version, Unknown: e.unknown,
+		Submit: e.acceptor, Tasks: e.tasks, Steer: e.tasks, Queues: e.queues, Functions: e.functions,
+		Endpoints: e.endpoints, Nodes: e.store.Nodes, Version: e.cfg.Version, Unknown: e.unknown,
 	})
-	dispatchr.Mount(mux, e, e.unknown)
+	dispatchr.Mount(mux, e.acceptor, e.unknown)
 	dispatchapi.Mount(mux, e.dispatchDoor())
-	mux.Handle("GET /metrics", promhttp.HandlerFor(e.cfg.Metrics.Registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(e.meters.Registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { status(w, nil) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
@@ -67,4 +67,31 @@ func status(w http.ResponseWriter, err error) {
 		return
 	}
 	_, _ = w.Write([]byte("ok\n"))
+}
+
+func (e *Engine) dispatchDoor() dispatchapi.Config {
+	cfg := dispatchapi.Config{
+		Submit: e.acceptor, Tasks: e.tasks, Signals: e.functions, Journals: e.store, Receive: e.Receive, Bridge: e.runner.Hub(),
+		Embedded: e.embeds, Unknown: e.unknown,
+	}
+	if e.keys != nil {
+		cfg.PublicKeyPEM = e.keys.PublicKeyPEM
+	}
+	return cfg
+}
+
+// endpoints shows the apps of functions as the API does.
+func (e *Engine) endpoints() []api.Endpoint {
+	list := e.Functions().Endpoints()
+	out := make([]api.Endpoint, len(list))
+	for i, s := range list {
+		out[i] = api.Endpoint{
+			Endpoint: s.Endpoint, Limit: s.Limit, InFlight: s.InFlight, Waiting: s.Waiting,
+			Succeeded: s.Succeeded, Failed: s.Failed, LastError: s.LastError, SDK: s.SDK,
+		}
+		if !s.PausedUntil.IsZero() {
+			out[i].PausedUntil = s.PausedUntil.UTC().Format(time.RFC3339)
+		}
+	}
+	return out
 }

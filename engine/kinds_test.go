@@ -14,7 +14,7 @@ import (
 
 // insert stores a task for a handler as change has it.
 func (b *bundle) insert(t *testing.T, handler string, change func(*store.NewTask)) string {
-	n, err := b.Prepare(t.Context(), engine.Submission{Spec: task.Spec{Handler: handler}})
+	n, err := b.Prepare(t.Context(), engine.Task{Handler: handler})
 	require.NoError(t, err)
 	change(&n)
 	_, woken, err := b.db.Insert(t.Context(), []store.NewTask{n}, true)

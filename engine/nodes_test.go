@@ -65,9 +65,9 @@ func TestSeveralNodesShareTheWorkAndDoItOnce(t *testing.T) {
 		})
 	})
 	for i := range n / 100 {
-		subs := make([]engine.Submission, 100)
+		subs := make([]engine.Task, 100)
 		for j := range subs {
-			subs[j].Spec.Handler = "h"
+			subs[j].Handler = "h"
 		}
 		_, err := es[i%3].SubmitMany(context.Background(), subs, true)
 		require.NoError(t, err)
@@ -87,7 +87,7 @@ func TestATaskStartsOnAnotherNodeAtOnce(t *testing.T) {
 	})
 	submit := func() time.Duration {
 		at := time.Now()
-		_, err := es[0].Submit(context.Background(), engine.Submission{Spec: task.Spec{Handler: "there"}})
+		_, err := es[0].Submit(context.Background(), engine.Task{Handler: "there"})
 		require.NoError(t, err)
 		return (<-started).Sub(at)
 	}
@@ -109,10 +109,10 @@ func TestACancelReachesTheNodeThatRunsTheTask(t *testing.T) {
 			})
 		}
 	})
-	r, err := es[0].Submit(context.Background(), engine.Submission{Spec: task.Spec{Handler: "long"}})
+	r, err := es[0].Submit(context.Background(), engine.Task{Handler: "long"})
 	require.NoError(t, err)
 	<-running
-	got, err := es[0].Tasks().Cancel(context.Background(), r.ID.String())
+	got, err := es[0].Tasks().Cancel(context.Background(), r.ID)
 	require.NoError(t, err)
 	require.Equal(t, task.Canceled, got.State)
 	select {
@@ -129,17 +129,17 @@ func TestAPausedQueueRestsOnAllNodes(t *testing.T) {
 		e.HandleFunc("h", func(context.Context, *engine.Call) error { calls.Add(1); return nil })
 	})
 	submit := func() {
-		_, err := es[0].Submit(context.Background(), engine.Submission{Queue: "q", Spec: task.Spec{Handler: "h"}})
+		_, err := es[0].Submit(context.Background(), engine.Task{Queue: "q", Handler: "h"})
 		require.NoError(t, err)
 	}
 	submit()
 	require.Eventually(t, func() bool { return calls.Load() == 1 }, 5*time.Second, 5*time.Millisecond)
-	_, err := es[1].Queues().SetPaused(context.Background(), "q", true)
+	_, err := es[1].Queues().Pause(context.Background(), "q")
 	require.NoError(t, err)
 	submit()
 	time.Sleep(1500 * time.Millisecond)
 	require.EqualValues(t, 1, calls.Load())
-	_, err = es[1].Queues().SetPaused(context.Background(), "q", false)
+	_, err = es[1].Queues().Resume(context.Background(), "q")
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return calls.Load() == 2 }, 5*time.Second, 5*time.Millisecond)
 }
@@ -155,19 +155,19 @@ func TestPrioritiesHoldOverPostgreSQL(t *testing.T) {
 			return nil
 		})
 	})
-	_, err := es[0].Submit(context.Background(), engine.Submission{Spec: task.Spec{Handler: "h", Labels: map[string]string{"p": "0"}}})
+	_, err := es[0].Submit(context.Background(), engine.Task{Handler: "h", Labels: map[string]string{"p": "0"}})
 	require.NoError(t, err)
-	_, err = es[0].Queues().SetPaused(context.Background(), task.DefaultQueue, true)
+	_, err = es[0].Queues().Pause(context.Background(), task.DefaultQueue)
 	require.NoError(t, err)
-	var subs []engine.Submission
+	var subs []engine.Task
 	for _, p := range []int{9, 0} {
 		for range n {
-			subs = append(subs, engine.Submission{Priority: &p, Spec: task.Spec{Handler: "h", Labels: map[string]string{"p": fmt.Sprint(p)}}})
+			subs = append(subs, engine.Task{Priority: &p, Handler: "h", Labels: map[string]string{"p": fmt.Sprint(p)}})
 		}
 	}
 	_, err = es[0].SubmitMany(context.Background(), subs, true) // both lines are woken at once: no claim asks for one of them alone
 	require.NoError(t, err)
-	_, err = es[0].Queues().SetPaused(context.Background(), task.DefaultQueue, false)
+	_, err = es[0].Queues().Resume(context.Background(), task.DefaultQueue)
 	require.NoError(t, err)
 	close(start)
 	low := 0

@@ -2,23 +2,26 @@ package engine
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
-	"github.com/sendoff-dev/sendoff/internal/exact"
-	"github.com/sendoff-dev/sendoff/internal/exec/local"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// ErrNoAccept says that this engine runs without the role accept.
-var ErrNoAccept = accept.ErrNoAccept
+// Errors of Submit and SubmitMany, besides task.Invalid and those of the database.
+var (
+	ErrBusy     = accept.ErrBusy     // too many tasks wait for their commit; try again in a second
+	ErrNoAccept = accept.ErrNoAccept // this engine runs without the role accept
+)
+
+var errUnstorable = errors.New("the database cannot store a value of this task")
 
 // Submit accepts a task: it is on disk when Submit returns. The error is
-// task.Invalid for a faulty submission, ErrBusy, or one of the database. See
-// Result.Status for a task that a key says is there already.
-func (e *Engine) Submit(ctx context.Context, s Submission) (Result, error) {
-	results, err := e.SubmitMany(ctx, []Submission{s}, true)
+// task.Invalid for a faulty task, ErrBusy, ErrNoAccept, or one of the database. See
+// Result.Status for what keys say of a task.
+func (e *Engine) Submit(ctx context.Context, t Task) (Result, error) {
+	results, err := e.SubmitMany(ctx, []Task{t}, true)
 	if err != nil {
 		return Result{}, err
 	}
@@ -26,24 +29,44 @@ func (e *Engine) Submit(ctx context.Context, s Submission) (Result, error) {
 }
 
 // SubmitMany accepts up to task.MaxBatch tasks in one transaction and returns a
-// result for each, in order. It fills the defaults into subs. When atomic is set,
-// either all are accepted or none.
-func (e *Engine) SubmitMany(ctx context.Context, subs []Submission, atomic bool) ([]Result, error) {
-	if !e.has(Accept) {
-		return nil, ErrNoAccept
+// result for each, in order. When atomic is set, either all are accepted or none, and
+// a faulty one fails the whole call; otherwise it is Invalid in its result.
+func (e *Engine) SubmitMany(ctx context.Context, tasks []Task, atomic bool) ([]Result, error) {
+	results := make([]Result, len(tasks))
+	subs, at := make([]accept.Submission, 0, len(tasks)), make([]int, 0, len(tasks))
+	var faults task.Invalid
+	for i := range tasks {
+		s, err := tasks[i].submission()
+		if bad, ok := errors.AsType[task.Invalid](err); ok && atomic {
+			faults.Join(accept.Place(i, len(tasks)), bad)
+		}
+		if err != nil {
+			results[i] = Result{Status: Invalid, Err: err}
+			continue
+		}
+		subs, at = append(subs, s), append(at, i)
 	}
-	if len(subs) > task.MaxBatch {
-		var bad task.Invalid
-		bad.Add("tasks", "has %d entries: at most %d are allowed", len(subs), task.MaxBatch)
-		return nil, bad
+	if err := faults.Err(); err != nil {
+		return nil, err
 	}
-	return e.acceptor.Accept(ctx, subs, atomic)
+	accepted, err := e.acceptor.Accept(ctx, subs, atomic)
+	if err != nil {
+		return nil, err
+	}
+	for n, i := range at {
+		results[i] = resultOf(&subs[n], &accepted[n])
+	}
+	return results, nil
 }
 
-// Prepare checks a submission and turns it into a row, for a store's own
+// Prepare checks a task and turns it into a row, for a store's own
 // submission inside your transaction (postgres.SubmitTx, sqlite's Store.Tx).
 // Call Woken afterwards.
-func (e *Engine) Prepare(ctx context.Context, s Submission) (store.NewTask, error) {
+func (e *Engine) Prepare(ctx context.Context, t Task) (store.NewTask, error) {
+	s, err := t.submission()
+	if err != nil {
+		return store.NewTask{}, err
+	}
 	return e.acceptor.Prepare(ctx, &s)
 }
 
@@ -52,13 +75,13 @@ func (e *Engine) Prepare(ctx context.Context, s Submission) (store.NewTask, erro
 func (e *Engine) Woken(woken []store.Woken) { e.wake(woken) }
 
 // Tasks looks at tasks and steers them.
-func (e *Engine) Tasks() *Tasks { return e.tasks }
+func (e *Engine) Tasks() *Tasks { return &Tasks{e.tasks} }
 
 // Queues looks at queues and steers them.
-func (e *Engine) Queues() *Queues { return e.queues }
+func (e *Engine) Queues() *Queues { return &Queues{e.queues} }
 
 // Functions looks at durable functions and steers them.
-func (e *Engine) Functions() *Functions { return e.functions }
+func (e *Engine) Functions() *Functions { return &Functions{e.functions, e.tasks, e.runner} }
 
 // Metrics returns the instruments of the engine.
 func (e *Engine) Metrics() *Metrics { return e.cfg.Metrics }
@@ -79,38 +102,4 @@ func (e *Engine) PublicKeys() []byte {
 		return nil
 	}
 	return e.keys.PublicJWKS()
-}
-
-// Call is what a handler can know of the task it carries out.
-type Call = local.Call
-
-// HandleFunc registers a handler that gets the payload as it is. Register
-// before Run; the name of a handler decides which nodes get its tasks.
-func (e *Engine) HandleFunc(name string, fn func(ctx context.Context, c *Call) error) {
-	e.handlers.Handle(name, fn)
-}
-
-// Handle registers a handler with typed arguments: the payload is decoded from
-// JSON. A payload that does not fit fails the task at once. The handler's error
-// decides what is next: nil is done, sendoff.Permanent fails the task,
-// sendoff.RetryAfter and sendoff.Snooze set the time, all others are retried
-// after the backoff. CallOf gives the rest of the task.
-func Handle[Args any](e *Engine, name string, fn func(ctx context.Context, args Args) error) {
-	e.handlers.Handle(name, func(ctx context.Context, c *Call) error {
-		var args Args
-		if len(c.Payload) > 0 {
-			if err := exact.Unmarshal(c.Payload, &args); err != nil {
-				return task.Permanent(fmt.Errorf("the payload does not fit handler %q: %w", name, err))
-			}
-		}
-		return fn(context.WithValue(ctx, callKey{}, c), args)
-	})
-}
-
-type callKey struct{}
-
-// CallOf returns the call behind a context that a typed handler got.
-func CallOf(ctx context.Context) (c *Call, ok bool) {
-	c, ok = ctx.Value(callKey{}).(*Call)
-	return c, ok
 }

@@ -36,7 +36,7 @@ func TestWhatTheOldestNodeDoesNotKnowIsRefused(t *testing.T) {
 			e.HandleFunc("h", func(context.Context, *engine.Call) error { return nil })
 			runUntilTheEnd(t, e, db)
 			submit := func() error {
-				_, err := e.Submit(t.Context(), engine.Submission{Spec: task.Spec{Handler: "h"}})
+				_, err := e.Submit(t.Context(), engine.Task{Handler: "h"})
 				return err
 			}
 			require.NoError(t, submit())

@@ -26,11 +26,11 @@ func TestWhateverBecomesReadyIsTold(t *testing.T) {
 	for name, way := range map[string]func(*waker){
 		"a submission": func(w *waker) { w.submit(w.t, "h") },
 		"a batch": func(w *waker) {
-			_, err := w.SubmitMany(w.t.Context(), []engine.Submission{{Spec: task.Spec{Handler: "h"}}}, true)
+			_, err := w.SubmitMany(w.t.Context(), []engine.Task{{Handler: "h"}}, true)
 			require.NoError(w.t, err)
 		},
 		"a task that is due": func(w *waker) {
-			w.submit(w.t, "h", func(s *engine.Submission) { s.Delay = time.Minute })
+			w.submit(w.t, "h", func(s *engine.Task) { s.Delay = time.Minute })
 		},
 		"a retry after the backoff": func(w *waker) {
 			w.fails.Store(1)
@@ -46,7 +46,7 @@ func TestWhateverBecomesReadyIsTold(t *testing.T) {
 			require.NoError(w.t, err)
 		},
 		"a task that is run now": func(w *waker) {
-			id := w.submit(w.t, "h", func(s *engine.Submission) { s.Delay = 2 * seldom })
+			id := w.submit(w.t, "h", func(s *engine.Task) { s.Delay = 2 * seldom })
 			_, err := w.Tasks().RunNow(w.t.Context(), id)
 			require.NoError(w.t, err)
 		},
@@ -106,7 +106,11 @@ func newWaker(t *testing.T) *waker {
 }
 
 func (w *waker) pause(on bool) {
-	_, err := w.Queues().SetPaused(w.t.Context(), task.DefaultQueue, on)
+	do := w.Queues().Resume
+	if on {
+		do = w.Queues().Pause
+	}
+	_, err := do(w.t.Context(), task.DefaultQueue)
 	require.NoError(w.t, err)
 }
 
@@ -149,9 +153,9 @@ func TestOtherNodesAreTold(t *testing.T) {
 	cfg := engine.Config{Poll: seldom, Heartbeat: seldom, Lease: 4 * seldom}
 	es := nodesWith(t, 2, cfg, func(node int, e *engine.Engine) {
 		if node == 1 {
-			e.HandleFunc("quick", func(_ context.Context, c *engine.Call) error { started <- c.ID.String(); return nil })
+			e.HandleFunc("quick", func(_ context.Context, c *engine.Call) error { started <- c.ID; return nil })
 			e.HandleFunc("long", func(ctx context.Context, c *engine.Call) error {
-				started <- c.ID.String()
+				started <- c.ID
 				<-ctx.Done()
 				ended <- context.Cause(ctx)
 				return ctx.Err()
@@ -160,9 +164,9 @@ func TestOtherNodesAreTold(t *testing.T) {
 	})
 	here, there := es[0], es[1]
 	submit := func(e *engine.Engine, handler string) string {
-		r, err := e.Submit(t.Context(), engine.Submission{Spec: task.Spec{Handler: handler}})
+		r, err := e.Submit(t.Context(), engine.Task{Handler: handler})
 		require.NoError(t, err)
-		return r.ID.String()
+		return r.ID
 	}
 	for _, handler := range []string{"quick", "long"} { // makes the lanes
 		id := submit(there, handler)

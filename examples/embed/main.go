@@ -8,7 +8,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -91,7 +90,7 @@ func (s *shop) day(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.out, "task %s after %d attempts\n", t.State, t.Attempts())
+		fmt.Fprintf(s.out, "task %s after %d attempts\n", t.State, t.Attempts)
 	}
 	return nil
 }
@@ -106,15 +105,10 @@ func (s *shop) createTable(ctx context.Context) error {
 
 // sell writes the order and its task together and returns the task's id.
 func (s *shop) sell(ctx context.Context, o order) (string, error) {
-	payload, err := json.Marshal(o)
-	if err != nil {
-		return "", err
-	}
 	// Prepare checks the task and may look at the store: before the transaction,
 	// in which nothing else may use it.
-	row, err := s.engine.Prepare(ctx, engine.Submission{
-		Spec:    task.Spec{Handler: "ship", Name: o.Item, Retry: task.RetryPolicy{MinBackoff: 100 * time.Millisecond}},
-		Payload: payload,
+	row, err := s.engine.Prepare(ctx, engine.Task{
+		Handler: "ship", Name: o.Item, Payload: o, Retry: task.RetryPolicy{MinBackoff: 100 * time.Millisecond},
 	})
 	if err != nil {
 		return "", err

@@ -94,6 +94,7 @@ type Config struct {
 	CheckURL func(*url.URL) error   // refuses targets that may not be called; nil = none
 	Embedded func(name string) bool // tells whether embedded://NAME is served in this process; nil = nothing is
 	Accepted func(n int)            // for counting; nil = none
+	Closed   bool                   // nothing is taken in: ErrNoAccept
 	MaxBytes int64                  // of submissions that wait for their commit; default 64 MiB
 }
 
@@ -113,9 +114,18 @@ func New(cfg Config) *Acceptor {
 
 // Accept checks and stores submissions and returns one result each, in order,
 // after the commit. When atomic is set, either all are accepted or none, and a
-// faulty one fails the whole call with task.Invalid. Errors: ErrBusy,
-// task.Invalid, store.ErrTooManyQueues, store.ErrOldNode, or of the database.
+// faulty one fails the whole call with task.Invalid, as more than task.MaxBatch do.
+// Errors: ErrNoAccept, ErrBusy, task.Invalid, store.ErrTooManyQueues,
+// store.ErrOldNode, or of the database.
 func (a *Acceptor) Accept(ctx context.Context, subs []Submission, atomic bool) ([]Result, error) {
+	if a.cfg.Closed {
+		return nil, ErrNoAccept
+	}
+	if len(subs) > task.MaxBatch {
+		var bad task.Invalid
+		bad.Add("tasks", "has %d entries: at most %d are allowed", len(subs), task.MaxBatch)
+		return nil, bad
+	}
 	results, tasks, err := a.prepareAll(ctx, subs, atomic)
 	if err != nil || len(tasks) == 0 {
 		return results, err
@@ -160,7 +170,7 @@ func (a *Acceptor) prepareAll(ctx context.Context, subs []Submission, atomic boo
 		case !isInvalid:
 			return nil, nil, err
 		case atomic:
-			faults.Join(place(i, len(subs)), invalid)
+			faults.Join(Place(i, len(subs)), invalid)
 		default:
 			results[i].Err = invalid
 		}

@@ -302,8 +302,8 @@ func orNone(names []string) string {
 	return strings.Join(names, " and ")
 }
 
-// place is where a task stands in a batch.
-func place(i, n int) string {
+// Place is where a task stands in a batch, as the faults of its fields begin.
+func Place(i, n int) string {
 	if n == 1 {
 		return ""
 	}

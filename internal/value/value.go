@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	pythonv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/python/v1"
+	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 )
 
@@ -33,6 +34,16 @@ func JSON(payload []byte) json.RawMessage {
 		return opaque("", payload)
 	}
 	return Any(any)
+}
+
+// Result shows what a function ended with, a serialized CallResult: its output, and
+// its error; nil for none.
+func Result(body []byte) (json.RawMessage, *sdkv1.Error) {
+	r := &sdkv1.CallResult{}
+	if len(body) == 0 || proto.Unmarshal(body, r) != nil {
+		return nil, nil
+	}
+	return Any(r.GetOutput()), r.GetError()
 }
 
 // Any shows a value; nil for none.

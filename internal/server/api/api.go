@@ -20,7 +20,7 @@ import (
 
 // Submitter takes tasks in.
 type Submitter interface {
-	SubmitMany(ctx context.Context, subs []accept.Submission, atomic bool) ([]accept.Result, error)
+	Accept(ctx context.Context, subs []accept.Submission, atomic bool) ([]accept.Result, error)
 }
 
 // Viewer looks at tasks.

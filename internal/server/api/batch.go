@@ -85,7 +85,7 @@ func (c *creator) submitBatch(r *http.Request, req *BatchRequest, text []byte) (
 	if req.Atomic && len(faults) > 0 {
 		return nil, invalidProblem(faults)
 	}
-	results, err := c.submit.SubmitMany(r.Context(), subs, req.Atomic)
+	results, err := c.submit.Accept(r.Context(), subs, req.Atomic)
 	if err != nil {
 		return nil, problemOf(err)
 	}

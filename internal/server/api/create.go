@@ -103,7 +103,7 @@ func (c *creator) create(w http.ResponseWriter, r *http.Request) {
 		sub.Fingerprint = store.HashOf([]byte(r.URL.Path), text)
 	}
 	subs := []accept.Submission{sub}
-	results, err := c.submit.SubmitMany(r.Context(), subs, true)
+	results, err := c.submit.Accept(r.Context(), subs, true)
 	if err != nil {
 		c.refuse(w, problemOf(err))
 		return

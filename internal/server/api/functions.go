@@ -10,10 +10,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
-	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/protocol"
@@ -132,15 +130,11 @@ func readFirst(limit int64) func(huma.Context, func(huma.Context)) {
 
 // resultView shows what a function ended with.
 func resultView(body []byte) (json.RawMessage, *FunctionError) {
-	r := &sdkv1.CallResult{}
-	if len(body) == 0 || proto.Unmarshal(body, r) != nil {
-		return nil, nil
-	}
-	e := r.GetError()
+	result, e := value.Result(body)
 	if e == nil {
-		return value.Any(r.GetOutput()), nil
+		return result, nil
 	}
-	return value.Any(r.GetOutput()), &FunctionError{Type: e.GetType(), Message: e.GetMessage(), Traceback: text(e.GetTraceback())}
+	return result, &FunctionError{Type: e.GetType(), Message: e.GetMessage(), Traceback: text(e.GetTraceback())}
 }
 
 func (t *Task) withResult(body []byte) { t.Result, t.Error = resultView(body) }

@@ -96,7 +96,7 @@ func identify(subs []accept.Submission, key, procedure string, m proto.Message) 
 
 // submit stores submissions, all or none.
 func (d *door) submit(ctx context.Context, subs []accept.Submission) ([]accept.Result, error) {
-	results, err := d.cfg.Submit.SubmitMany(ctx, subs, true)
+	results, err := d.cfg.Submit.Accept(ctx, subs, true)
 	if invalid, ok := errors.AsType[task.Invalid](err); ok {
 		return nil, failure(renamed(invalid))
 	}

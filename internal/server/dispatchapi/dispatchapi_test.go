@@ -55,7 +55,7 @@ type rooms struct {
 
 func id(n int) task.ID { return task.ID{byte(n), 1} }
 
-func (r *rooms) SubmitMany(_ context.Context, subs []accept.Submission, atomic bool) ([]accept.Result, error) {
+func (r *rooms) Accept(_ context.Context, subs []accept.Submission, atomic bool) ([]accept.Result, error) {
 	r.subs, r.atomic = subs, atomic
 	if r.results != nil {
 		return r.results(subs)

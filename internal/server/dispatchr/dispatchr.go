@@ -23,7 +23,7 @@ import (
 
 // Submitter takes tasks in.
 type Submitter interface {
-	SubmitMany(ctx context.Context, subs []accept.Submission, atomic bool) ([]accept.Result, error)
+	Accept(ctx context.Context, subs []accept.Submission, atomic bool) ([]accept.Result, error)
 }
 
 const maxBody = 2 << 20
@@ -68,7 +68,7 @@ func add(w http.ResponseWriter, r *http.Request, submit Submitter, unknown func(
 	if req.TaskArgs == nil {
 		req.TaskArgs = json.RawMessage("null")
 	}
-	results, err := submit.SubmitMany(r.Context(), []accept.Submission{{
+	results, err := submit.Accept(r.Context(), []accept.Submission{{
 		Spec:    task.Spec{URL: req.Target, Name: req.TaskName, ContentType: "application/json", Profile: task.DispatchrProfile},
 		Payload: req.TaskArgs, IdempotencyKey: strings.Join(keys, ""), Fingerprint: store.HashOf([]byte(r.URL.Path), text),
 	}}, true)

@@ -61,20 +61,20 @@ func (c *Call) Changed() time.Time {
 }
 
 // callOf shows a task of the engine in this process.
-func callOf(t *engine.Task) *Call {
+func callOf(t *engine.TaskInfo) *Call {
 	c := &Call{
-		ID: t.PublicID(), task: t.ID, key: t.ID.String(), Name: cmp.Or(t.Spec.Function, t.Spec.Name, t.Spec.URL, t.Spec.Handler),
-		Endpoint: t.Spec.Endpoint, State: sendoff.State(t.State.String()), Reason: t.Reason.String(), Trips: t.Token, looked: time.Now(),
-		Began: micros(t.FirstStarted), Ended: micros(t.FinishedAt), Err: t.LastError,
+		ID: t.ID, task: t.UUID, key: t.UUID.String(), Name: cmp.Or(t.Function, t.Name, t.URL, t.Handler),
+		Endpoint: t.Endpoint, State: sendoff.State(t.State.String()), Reason: t.Reason.String(), Trips: t.Token, looked: time.Now(),
+		Began: t.FirstStarted, Ended: t.FinishedAt, Err: t.LastError,
 	}
-	c.made, c.function = micros(t.CreatedAt), t.Kind == task.Function
+	c.made, c.function = t.CreatedAt, t.Kind == task.Function
 	if !t.Parent.IsZero() {
 		c.Parent = t.Parent.String()
 	}
 	if t.State == task.Scheduled {
-		c.Next = micros(t.At)
+		c.Next = t.NextAt
 	}
-	c.Attempt = attemptOf(c.State, int(t.Failures), t.Token > 0)
+	c.Attempt = attemptOf(c.State, t.Failures, t.Token > 0)
 	c.settle()
 	return c
 }
@@ -97,11 +97,4 @@ func (c *Call) settle() {
 	if c.State == sendoff.StateSucceeded {
 		c.Err, c.Reason = "", ""
 	}
-}
-
-func micros(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(us)
 }

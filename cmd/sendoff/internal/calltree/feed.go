@@ -8,7 +8,6 @@ import (
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
-	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -45,7 +44,7 @@ var unfinished = []task.State{task.Scheduled, task.Ready, task.Running, task.Sus
 
 // Resume takes the trees of an earlier run into view whose calls go on.
 func (f *Feed) Resume(ctx context.Context) error {
-	filter := operate.Filter{States: unfinished, Limit: feedBatch, CreatedBefore: f.from}
+	filter := engine.Filter{States: unfinished, Limit: feedBatch, CreatedBefore: f.from}
 	roots := map[task.ID]bool{}
 	for len(f.Forest.calls) < f.Forest.most {
 		page, err := f.engine.Tasks().List(ctx, filter)
@@ -97,15 +96,15 @@ func (f *Feed) Look(ctx context.Context) error {
 // discover takes new calls, oldest first.
 func (f *Feed) discover(ctx context.Context) error {
 	began := time.Now()
-	filter := operate.Filter{CreatedAfter: f.from, Limit: feedBatch}
-	var found []operate.Task
+	filter := engine.Filter{CreatedAfter: f.from, Limit: feedBatch}
+	var found []engine.TaskInfo
 	for range feedPages {
 		page, err := f.engine.Tasks().List(ctx, filter)
 		if err != nil {
 			return err
 		}
 		for _, t := range page.Items {
-			if !f.seen[t.ID] {
+			if !f.seen[t.UUID] {
 				found = append(found, t)
 			}
 		}
@@ -114,7 +113,7 @@ func (f *Feed) discover(ctx context.Context) error {
 		}
 	}
 	for i := len(found) - 1; i >= 0; i-- {
-		f.seen[found[i].ID] = true
+		f.seen[found[i].UUID] = true
 		f.take(&found[i])
 	}
 	f.advance(began.Add(-feedOverlap))
@@ -144,7 +143,7 @@ func (f *Feed) refresh(ctx context.Context) error {
 		}
 	}
 	for batch := range slices.Chunk(ids, feedBatch) {
-		tasks, err := f.engine.Tasks().Rows(ctx, batch)
+		tasks, err := f.engine.Tasks().Many(ctx, batch)
 		if err != nil {
 			return err
 		}
@@ -157,13 +156,13 @@ func (f *Feed) refresh(ctx context.Context) error {
 }
 
 // gone drops calls that were deleted.
-func (f *Feed) gone(asked []task.ID, tasks []engine.Task) {
+func (f *Feed) gone(asked []task.ID, tasks []engine.TaskInfo) {
 	if len(asked) == len(tasks) {
 		return
 	}
 	there := map[task.ID]bool{}
 	for i := range tasks {
-		there[tasks[i].ID] = true
+		there[tasks[i].UUID] = true
 	}
 	for _, id := range asked {
 		if !there[id] {
@@ -174,7 +173,7 @@ func (f *Feed) gone(asked []task.ID, tasks []engine.Task) {
 }
 
 // take brings one call up to date.
-func (f *Feed) take(t *engine.Task) {
+func (f *Feed) take(t *engine.TaskInfo) {
 	c := callOf(t)
 	if was := f.Forest.calls[c.key]; was == nil && len(f.Forest.calls) >= 2*f.Forest.most {
 		f.Forest.Total++ // no room even for calls that go on
@@ -182,9 +181,9 @@ func (f *Feed) take(t *engine.Task) {
 	}
 	was := f.Forest.put(c)
 	if c.Final() {
-		delete(f.open, t.ID)
+		delete(f.open, t.UUID)
 	} else {
-		f.open[t.ID] = true
+		f.open[t.UUID] = true
 	}
 	if was == nil || was.State != c.State || was.Trips != c.Trips || was.Err != c.Err {
 		f.news = append(f.news, [2]*Call{was, c})

@@ -81,7 +81,7 @@ func (v *Live) again() {
 }
 
 // steer does something with a call and says what came of it.
-func (v *Live) steer(done string, c *Call, do func(*engine.Tasks, context.Context, string) (engine.Task, error)) {
+func (v *Live) steer(done string, c *Call, do func(*engine.Tasks, context.Context, string) (engine.TaskInfo, error)) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if _, err := do(v.feed.engine.Tasks(), ctx, c.ID); err != nil {

@@ -144,7 +144,7 @@ func (s *Settings) engineConfig(local bool, version string, m *engine.Metrics, l
 	}
 	return engine.Config{
 		Roles: roles, PushSlots: s.PushSlots, FunctionSlots: s.FunctionSlots, FunctionFloor: s.FunctionFloor, StrictStatus: s.StrictStatus, KeepState: s.KeepState, Grace: max(s.Grace, time.Millisecond), KeysFile: s.KeysPath(), AllowEgress: s.AllowEgress, AllowLoopback: local,
-		Retention: store.Retention{Succeeded: s.RetentionSucceeded.Microseconds(), Canceled: s.RetentionSucceeded.Microseconds(), Failed: s.RetentionFailed.Microseconds()},
+		Retention: engine.Retention{Succeeded: s.RetentionSucceeded, Canceled: s.RetentionSucceeded, Failed: s.RetentionFailed},
 		Version:   version, Metrics: m, Log: log,
 	}
 }

@@ -1,0 +1,36 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/internal/telemetry"
+)
+
+// Metrics counts what an engine does: what GET /metrics of its Handler shows. One
+// engine has one Metrics. Safe for concurrent use.
+type Metrics struct{ meters *telemetry.Metrics }
+
+// NewMetrics returns instruments with a registry of their own.
+func NewMetrics() *Metrics { return &Metrics{telemetry.New()} }
+
+// Commit notes a transaction that wrote to the database: give it to a store as its
+// OnCommit.
+func (m *Metrics) Commit(rows int, took time.Duration) { m.meters.Commit(rows, took) }
+
+// Registry is where the instruments are, to be gathered with those of your program.
+func (m *Metrics) Registry() *prometheus.Registry { return m.meters.Registry }
+
+func depths(stats []operate.QueueStats) []telemetry.Depth {
+	var out []telemetry.Depth
+	for _, s := range stats {
+		out = append(out,
+			telemetry.Depth{Queue: s.Queue, State: "ready", Tasks: s.Ready, Oldest: s.OldestReady},
+			telemetry.Depth{Queue: s.Queue, State: "scheduled", Tasks: s.Scheduled},
+			telemetry.Depth{Queue: s.Queue, State: "running", Tasks: s.Running},
+			telemetry.Depth{Queue: s.Queue, State: "failed", Tasks: s.Failed})
+	}
+	return out
+}

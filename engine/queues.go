@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/internal/operate"
+)
+
+// Queues looks at queues, measures and steers them. Safe for concurrent use.
+type Queues struct{ queues *operate.Queues }
+
+// Queue is a named line of tasks. It is made by its first task.
+type Queue struct {
+	Name      string
+	Paused    bool
+	CreatedAt time.Time
+}
+
+// QueueStats is how many tasks of a queue are in which state. Ended tasks are not
+// counted, failed ones are.
+type QueueStats struct {
+	Queue       string
+	Paused      bool
+	Ready       int64
+	Scheduled   int64
+	Running     int64
+	Suspended   int64
+	Blocked     int64
+	Failed      int64
+	OldestReady time.Duration // how long the oldest ready task has waited; 0 = there is none
+}
+
+// List lists all queues by name.
+func (q *Queues) List(ctx context.Context) ([]Queue, error) {
+	all, err := q.queues.List(ctx)
+	out := make([]Queue, len(all))
+	for i, one := range all {
+		out[i] = queueOf(one)
+	}
+	return out, err
+}
+
+// Get returns a queue. store.ErrNotFound.
+func (q *Queues) Get(ctx context.Context, name string) (Queue, error) {
+	return queueShown(q.queues.Get(ctx, name))
+}
+
+// Pause has nothing started from a queue any more, from its return on and on all
+// nodes; attempts under way go on. store.ErrNotFound.
+func (q *Queues) Pause(ctx context.Context, name string) (Queue, error) {
+	return queueShown(q.queues.SetPaused(ctx, name, true))
+}
+
+// Resume is the end of Pause. store.ErrNotFound.
+func (q *Queues) Resume(ctx context.Context, name string) (Queue, error) {
+	return queueShown(q.queues.SetPaused(ctx, name, false))
+}
+
+// Purge cancels what waits in a queue, ready or scheduled, and returns how many tasks
+// it were. Running ones go on. store.ErrNotFound.
+func (q *Queues) Purge(ctx context.Context, name string) (int, error) {
+	return q.queues.Purge(ctx, name)
+}
+
+// Delete forgets a queue in which everything has ended: its name is free again.
+// store.ErrNotFound, store.ErrQueueNotEmpty, ErrKeepsName.
+func (q *Queues) Delete(ctx context.Context, name string) error { return q.queues.Delete(ctx, name) }
+
+// Stats returns how much waits in a queue, as of the call; where counting takes more
+// than 50 ms, what was counted is used again for 20 times as long. store.ErrNotFound,
+// and context.DeadlineExceeded when it takes more than 10 s.
+func (q *Queues) Stats(ctx context.Context, name string) (QueueStats, error) {
+	s, err := q.queues.Stats(ctx, name)
+	return QueueStats(s), err
+}
+
+// AllStats is Stats of all queues, by name.
+func (q *Queues) AllStats(ctx context.Context) ([]QueueStats, error) {
+	all, err := q.queues.AllStats(ctx)
+	out := make([]QueueStats, len(all))
+	for i, s := range all {
+		out[i] = QueueStats(s)
+	}
+	return out, err
+}
+
+func queueOf(q operate.Queue) Queue { return Queue{q.Name, q.Paused, timeOf(q.CreatedAt)} }
+
+func queueShown(q operate.Queue, err error) (Queue, error) {
+	if err != nil {
+		return Queue{}, err
+	}
+	return queueOf(q), nil
+}
