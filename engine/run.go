@@ -18,7 +18,7 @@ import (
 
 // execute carries out one attempt and returns what settles it.
 func (e *Engine) execute(ctx context.Context, c *store.Claimed) (settle func()) {
-	e.meters.Waited(time.Duration(max(c.StartedAt-c.Position, 0)) * time.Microsecond)
+	e.meters.Waited(time.Duration(max(c.StartedAt-c.ReadyAt, 0)) * time.Microsecond)
 	started := time.Now()
 	spec, err := task.DecodeSpec(c.Spec)
 	if err != nil {

@@ -59,6 +59,7 @@ type Claimed struct {
 	Crashes      int32
 	MaxAttempts  int32
 	CreatedAt    int64
+	ReadyAt      int64 // when it became ready; a position need not be a time
 	ExpiresAt    int64
 	FirstStarted int64
 	StartedAt    int64

@@ -55,7 +55,7 @@ type Row struct {
 	Crashes      int32
 	MaxAttempts  int32
 	CreatedAt    int64
-	At           int64 // scheduled: when it is due; otherwise its last position
+	At           int64 // scheduled: when it is due; otherwise when it became ready last
 	ExpiresAt    int64
 	FirstStarted int64 // of this run
 	LastStarted  int64
@@ -94,7 +94,16 @@ type LaneStats struct {
 	Suspended   int64
 	Blocked     int64
 	Failed      int64
-	OldestReady int64 // smallest position in ready; 0 = none
+	OldestReady int64 // when the first in line became ready, the earliest of all priorities; 0 = none
+}
+
+// AddReady counts what waits in one of the lane's lines, and when the first in it
+// became ready.
+func (l *LaneStats) AddReady(n, first int64) {
+	if l.OldestReady == 0 || first < l.OldestReady {
+		l.OldestReady = first
+	}
+	l.Ready += n
 }
 
 // Snapshot is the whole content of a store, ordered by key.

@@ -132,6 +132,28 @@ func TestATaskNobodyWasToldOfIsFoundByThePoll(t *testing.T) {
 	})
 }
 
+func TestATaskThatTheCursorHasJustPassedIsFoundByThePollWhateverPositionsAre(t *testing.T) {
+	for _, step := range []int64{10, int64(time.Hour)} {
+		synctest.Test(t, func(t *testing.T) {
+			r, stop := newRig(t, 10, time.Millisecond)
+			defer stop()
+			for i := int64(1); i <= 10; i++ {
+				n := r.draft(5)
+				r.insertAt(n, 2*i*step)
+				r.Wake([]store.Woken{{Lane: n.Lane, Priority: 5, Position: 2 * i * step}})
+				r.next(t)
+				time.Sleep(1400 * time.Millisecond)
+				if i%2 == 0 {
+					r.insertAt(r.draft(5), (2*i-1)*step) // committed late
+					at := time.Now()
+					r.next(t)
+					require.LessOrEqual(t, time.Since(at), 1500*time.Millisecond)
+				}
+			}
+		})
+	}
+}
+
 func TestATaskFarBelowTheCursorIsFoundByTheProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, stop := newRig(t, 10, time.Second)

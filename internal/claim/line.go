@@ -14,7 +14,8 @@ type line struct {
 	cursor   int64 // inclusive: nothing is believed to wait below it
 	waiting  bool  // something may wait at or above the cursor
 
-	probeAt    int64 // where the rolling probe goes on, below the cursor
+	marks      []int64 // where the cursor was at the last looks
+	probeAt    int64   // where the rolling probe goes on, below the cursor
 	probeWidth int64
 }
 

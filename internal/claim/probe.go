@@ -15,16 +15,30 @@ const (
 	probeBudget = 2 * time.Millisecond   // one window should not take longer
 	probePause  = 100 * time.Millisecond // between windows: 2 % of the time
 	probeRest   = 5 * time.Second        // between passes
-	recent      = int64(5 * time.Second / time.Microsecond)
+	recent      = 5                      // looks: how far back each of them looks again
 )
 
-// probeRecent looks at the last seconds below every cursor that has moved.
+// probeRecent looks again at what the cursors have passed over in the last looks.
 func (l *Loop) probeRecent(ctx context.Context) {
 	for _, ln := range l.lines.order {
-		if ln.cursor > 0 {
-			l.probeWindow(ctx, ln, ln.cursor-recent, ln.cursor)
+		if from := ln.passed(); from < ln.cursor {
+			l.probeWindow(ctx, ln, from, ln.cursor)
 		}
 	}
+}
+
+// passed returns where the cursor was some looks ago, not counting those between
+// which it stood still, and remembers where it is now. Positions have an order and
+// nothing else: they need not be times.
+func (ln *line) passed() (from int64) {
+	from = ln.cursor
+	for _, mark := range ln.marks {
+		from = min(from, mark)
+	}
+	if n := len(ln.marks); ln.cursor > 0 && (n == 0 || ln.marks[n-1] != ln.cursor) {
+		ln.marks = append(ln.marks[max(n+1-recent, 0):], ln.cursor)
+	}
+	return from
 }
 
 // probe looks at one window of the positions below one cursor and returns when

@@ -120,6 +120,7 @@ func scanClaimed(r *sql.Rows, c *store.Claimed) error {
 	var id, parent, root sql.RawBytes
 	err := r.Scan(&id, &c.Token, &c.Lane, &c.Position, &c.Kind, &c.Flags, &c.Run, &c.Failures, &c.Crashes, &c.MaxAttempts,
 		&c.CreatedAt, &c.ExpiresAt, &c.FirstStarted, &c.LastCode, &parent, &root, &c.Spec, &c.Payload)
+	c.ReadyAt = c.Position // the one column holds both: lines are in the order of that time
 	copy(c.ID[:], id)
 	copy(c.Parent[:], parent)
 	copy(c.Root[:], root)

@@ -38,7 +38,7 @@ func (s *Store) Stats(ctx context.Context) ([]store.LaneStats, error) {
 // The work lists grow without bound, so these must each be one pass that sorts
 // nothing.
 const (
-	countReady  = `select lane, count(*), min(pos) from ready group by lane`
+	countReady  = `select lane, prio, count(*) from ready group by lane, prio`
 	countTimers = `select lane << 3 | kind from timer`
 	countDead   = `select lane, count(*) from dead group by lane`
 )
@@ -53,13 +53,28 @@ func (d depths) of(lane int32) *store.LaneStats {
 	return d[lane]
 }
 
+// firstReady is when the first in a line became ready.
+const firstReady = `select at from task where id = (select id from ready where lane = ? and prio = ? order by pos, id limit 1)`
+
 func (d depths) ready(ctx context.Context, tx *sql.Tx) error {
-	return run(ctx, tx, func(r *sql.Rows) error {
-		var l store.LaneStats
-		err := r.Scan(&l.Lane, &l.Ready, &l.OldestReady)
-		d.of(l.Lane).Ready, d.of(l.Lane).OldestReady = l.Ready, l.OldestReady
+	type line struct {
+		lane     int32
+		priority int16
+		n        int64
+	}
+	var lines []line
+	err := run(ctx, tx, func(r *sql.Rows) error {
+		var l line
+		err := r.Scan(&l.lane, &l.priority, &l.n)
+		lines = append(lines, l)
 		return err
 	}, countReady)
+	for i := 0; i < len(lines) && err == nil; i++ {
+		l, first := lines[i], int64(0)
+		err = tx.QueryRowContext(ctx, firstReady, l.lane, l.priority).Scan(&first)
+		d.of(l.lane).AddReady(l.n, first)
+	}
+	return err
 }
 
 func (d depths) timers(ctx context.Context, tx *sql.Tx) error {

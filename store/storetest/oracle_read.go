@@ -80,10 +80,7 @@ func (o *Oracle) Stats(context.Context) ([]store.LaneStats, error) {
 		}
 		switch row.State {
 		case task.Ready:
-			s.Ready++
-			if s.OldestReady == 0 || row.At < s.OldestReady {
-				s.OldestReady = row.At
-			}
+			s.AddReady(1, row.At)
 		case task.Scheduled:
 			s.Scheduled++
 		case task.Running:
