@@ -22,7 +22,7 @@ type inTurn struct {
 	early []task.ID
 }
 
-func (s *inTurn) Cancel(ctx context.Context, id task.ID) ([]store.Woken, error) {
+func (s *inTurn) Cancel(ctx context.Context, id task.ID, reach store.Reach) ([]store.Woken, error) {
 	time.Sleep(20 * time.Millisecond) // those that are canceled side by side are here together
 	rows, err := s.Rows(ctx, []task.ID{id})
 	if err == nil && len(rows) == 1 && !rows[0].Parent.IsZero() {
@@ -33,7 +33,7 @@ func (s *inTurn) Cancel(ctx context.Context, id task.ID) ([]store.Woken, error) 
 			s.mu.Unlock()
 		}
 	}
-	return s.Store.Cancel(ctx, id)
+	return s.Store.Cancel(ctx, id, reach)
 }
 
 // TestCallersAreCanceledBeforeTheirCalls: a call that ends before its caller does would

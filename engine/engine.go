@@ -150,11 +150,7 @@ type Engine struct {
 	room      *claim.Room
 	loops     []*claim.Loop
 
-	unknown func(error)     // logs what went wrong with the database when a client is not told
-	besides sync.WaitGroup  // what goes on beside the work
-	asides  chan struct{}   // a token for each thing that goes on
-	beside  context.Context //nolint:containedctx // of it: what goes on outlives the call that began it
-	quit    context.CancelFunc
+	unknown func(error) // logs what went wrong with the database when a client is not told
 	ready   atomic.Bool
 	hurry   chan struct{} // closed by Hurry
 	hurried sync.Once
@@ -167,10 +163,8 @@ type Engine struct {
 func New(s store.Store, cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg.withDefaults(), store: s, handlers: local.New(), hurry: make(chan struct{})}
 	e.meters = e.cfg.Metrics.meters
-	e.asides = make(chan struct{}, 8)
 	e.unknown = logUnknown(e.cfg.Log)
 	e.life, e.end = context.WithCancel(context.Background())
-	e.beside, e.quit = context.WithCancel(context.Background())
 	_, e.shared = s.(store.Notifier)
 	if err := e.wirePush(); err != nil {
 		return nil, err
@@ -222,20 +216,20 @@ func (e *Engine) wireRooms() {
 	cfg, m := e.cfg, e.meters
 	e.tasks = operate.NewTasks(operate.TasksConfig{
 		Store: e.store, Lanes: e.catalog, Wake: e.wake, ClientKey: accept.ClientIDHash,
-		Stopped: func(id task.ID) { e.canceled(store.Held{ID: id}) },
+		Stopped: func(id task.ID) { e.canceled(store.Held{ID: id}) }, Left: func(id task.ID) { e.left(id) },
 	})
 	e.functions = operate.NewFunctions(e.store, e.tasks)
 	e.queues = operate.NewQueues(operate.QueuesConfig{
 		Store: e.store, Catalog: e.catalog, Wake: e.wake, Changed: func() { e.member.Tell(store.Hint{Changed: store.ChangedCatalog}) },
 	})
 	e.settler = settle.New(settle.Config{
-		Call: e.prepareCall, Cancel: e.cancelCalls, Restarted: e.cancelStale, Stale: m.Stale,
+		Call: e.prepareCall, Left: e.left, Stale: m.Stale,
 		Store: e.store, Wake: e.wake, Due: func(at int64) { e.scheduler.Due(at) }, Ended: e.tasks.Ended, Told: e.tasks.Told,
 		Settled: m.Settled, Log: cfg.Log,
 	})
 	e.scheduler = schedule.New(schedule.Config{
 		Store: e.store, Wake: e.wake, Self: func() task.ID { id, _ := e.member.ID(); return id }, Known: e.claims,
-		Retention: cfg.Retention.micros(), Promoted: m.Promoted, Rescued: m.Rescued, Log: cfg.Log,
+		Do: e.workOff, Retention: cfg.Retention.micros(), Promoted: m.Promoted, Rescued: m.Rescued, Log: cfg.Log,
 	})
 	member := node.Config{
 		Store: e.store, Name: cfg.Name, Roles: join(cfg.Roles), Pools: e.pools, Lease: cfg.Lease, Beat: cfg.Heartbeat, Log: cfg.Log,
@@ -293,6 +287,9 @@ func (e *Engine) wake(woken []store.Woken) {
 func (e *Engine) hint(h store.Hint) {
 	if h.Changed.Has(store.ChangedCatalog) {
 		e.catalog.Stale()
+	}
+	if h.Changed.Has(store.ChangedTodos) {
+		e.scheduler.Look()
 	}
 	for _, l := range e.loops {
 		l.Wake(h.Woken)

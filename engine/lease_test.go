@@ -12,6 +12,7 @@ import (
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/internal/exec"
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -113,7 +114,7 @@ func TestAnAttemptThatDoesNotCountIsStopped(t *testing.T) {
 		id, err := task.ParseID(b.submit(t, "h"))
 		require.NoError(t, err)
 		synctest.Wait()
-		_, err = b.db.Cancel(t.Context(), id) // as another node does it, whose hint is lost
+		_, err = b.db.Cancel(t.Context(), id, store.Alone) // as another node does it, whose hint is lost
 		require.NoError(t, err)
 		require.ErrorIs(t, <-stopped, exec.ErrCanceled)
 	})

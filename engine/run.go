@@ -71,8 +71,6 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.member.Drain()
 	err = errors.Join(err, work.Wait())
 	e.drain()
-	e.quit()
-	e.besides.Wait()
 	stopRest()
 	return errors.Join(err, background.Wait(), e.leave())
 }

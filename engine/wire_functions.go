@@ -2,13 +2,14 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sendoff-dev/sendoff/internal/egress"
 	"github.com/sendoff-dev/sendoff/internal/exec/function"
+	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -49,33 +50,21 @@ func (e *Engine) prepareCall(ctx context.Context, caller *store.Claimed, call *t
 	return e.acceptor.PrepareCall(ctx, caller, e.catalog.ByID(caller.Lane), call)
 }
 
-// cancelCalls cancels calls that nobody waits for any more. It takes its time
-// beside the work; when the process ends before, they run to their own end.
-func (e *Engine) cancelCalls(caller *store.Claimed, correlations []uint64, all bool) (done <-chan struct{}) {
-	return e.aside(func(ctx context.Context) error { return e.tasks.CancelCalls(ctx, caller.ID, correlations, all) }, "cancel calls")
+// left has done what a step has left to do, here or elsewhere.
+func (e *Engine) left(id task.ID) (done <-chan struct{}) {
+	if e.has(Schedule) {
+		return e.scheduler.Left(id)
+	}
+	e.member.Tell(store.Hint{Changed: store.ChangedTodos})
+	return nil
 }
 
-// cancelStale cancels the calls that a function made before it began again.
-func (e *Engine) cancelStale(caller *store.Claimed) {
-	e.aside(func(ctx context.Context) error { return e.tasks.CancelStale(ctx, caller.ID) }, "cancel calls")
-}
-
-// aside does something that nobody has to wait for, at most a minute long.
-func (e *Engine) aside(do func(context.Context) error, what string) (done <-chan struct{}) {
-	ended := make(chan struct{})
-	e.besides.Go(func() {
-		defer close(ended)
-		ctx, cancel := context.WithTimeout(e.beside, time.Minute)
-		defer cancel()
-		select {
-		case e.asides <- struct{}{}: // few at a time
-			defer func() { <-e.asides }()
-		case <-ctx.Done():
-			return
-		}
-		if err := do(ctx); err != nil && ctx.Err() == nil {
-			e.cfg.Log.Warn("work beside the tasks failed", "what", what, "err", err)
-		}
-	})
-	return ended
+// workOff does what a step has left to do. What can never be done is not tried again.
+func (e *Engine) workOff(ctx context.Context, t store.Todo) error {
+	err := e.tasks.WorkOff(ctx, t)
+	if errors.Is(err, operate.ErrTooManyCalls) {
+		e.cfg.Log.Warn("calls that nobody waits for go on", "task_id", t.Task, "err", err)
+		return nil
+	}
+	return err
 }

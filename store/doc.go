@@ -14,10 +14,15 @@
 // to do next and are written together with the state: a ready task has one
 // entry in ready, a scheduled one in timer, a running one in an open claim.
 //
+// # What is left to do
+//
+// Work that is too much for one transaction is a row of todo, written in that
+// transaction and worked off afterwards: no intent lives in memory only.
+//
 // # Lock order
 //
-// Queue, key, work list entry (ready, timer), task by id, then inserts into
-// work lists. Removing a task from a work list comes before changing its row,
+// Queue, key, wait row by id, work list entry (ready, timer), task by id, then
+// inserts into work lists, todo last. Removing a task from a work list comes before changing its row,
 // because that is the way a claim goes.
 //
 // The interfaces are not for implementation outside this module.

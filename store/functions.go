@@ -37,7 +37,8 @@ type Functions interface {
 	// Restart begins a function again from its input, whatever its state: a new
 	// run and a new epoch, counters at zero. The attempt of a running one can
 	// settle nothing any more. One that was being canceled is not any more, and does
-	// not expire. ErrNotFound, ErrNotFunction.
+	// not expire. A Todo is left to cancel the calls that it made. ErrNotFound,
+	// ErrNotFunction.
 	Restart(ctx context.Context, id task.ID) ([]Woken, error)
 
 	// Tree returns the tasks of a tree in the order of their ids, which is about

@@ -11,7 +11,7 @@ type Hint struct {
 	Changed  Changed `json:"x,omitempty"`
 }
 
-// Changed is a set of the things that nodes keep copies of.
+// Changed is a set of the things that nodes keep copies of, or look after together.
 type Changed uint64
 
 // Nodes of several versions talk to each other: never renumber them.
@@ -21,6 +21,7 @@ const (
 	ChangedKeys      Changed = 1 << 2 // reserved: who may come in
 	ChangedSchedules Changed = 1 << 3 // reserved
 	ChangedPools     Changed = 1 << 4 // reserved: what nodes serve
+	ChangedTodos     Changed = 1 << 5 // there is something left to do, and the node that tells it does not do it
 )
 
 // Has tells whether c holds one of the things in of.

@@ -13,7 +13,7 @@ type Operator interface {
 	// canceled, and the token advanced, so that it can settle nothing any more.
 	// Canceling a canceled task is nil.
 	// ErrNotFound, ErrFinal.
-	Cancel(ctx context.Context, id task.ID) ([]Woken, error)
+	Cancel(ctx context.Context, id task.ID, reach Reach) ([]Woken, error)
 
 	// Retry starts a new run of an ended task: counters at zero, no expiry. A
 	// function begins again from its input. Its parent is not told again. Unique

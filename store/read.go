@@ -121,6 +121,7 @@ type Snapshot struct {
 	Messages map[task.ID][]Message
 	Journals map[task.ID][]task.Segment
 	States   map[task.ID]string
+	Todos    []Todo // by task, kind and token
 }
 
 // ReadyEntry is a row of ready.

@@ -87,6 +87,11 @@ type Effects struct {
 
 	Undo Undo // whether the function has something to undo; the zero value changes nothing
 
+	// Calls of the task for which nobody waits any more, and that a Todo is to cancel:
+	// some by their correlations, or all, with Restart or a final transition.
+	Cancel  []uint64
+	Abandon bool
+
 	// The run knew that the function is being canceled. One that did not is due again
 	// at once, whatever it waits for.
 	Told bool

@@ -17,6 +17,7 @@ type Store interface {
 	Reader
 	Operator
 	Functions
+	Todos
 
 	// Ping writes nothing and tells whether the database answers.
 	Ping(ctx context.Context) error

@@ -36,63 +36,71 @@ func (ts *Tasks) CancelNow(ctx context.Context, id string) (Task, error) {
 
 // end cancels a task with the calls that were made for it.
 func (ts *Tasks) end(ctx context.Context, id task.ID) error {
-	if err := ts.cancel(ctx, id); err != nil {
+	if err := ts.cancel(ctx, id, store.WithCalls); err != nil {
 		return err
 	}
-	return ts.CancelCalls(ctx, id, nil, true)
+	defer ts.cfg.Left(id)
+	_, err := ts.cancelBelow(ctx, id, func(row *store.Row) bool { return row.Parent != id || row.Flags&store.FlagParent != 0 })
+	return err
 }
 
-// CancelCalls cancels calls of a function with all that was called for them:
-// those with the given correlations, or all.
-func (ts *Tasks) CancelCalls(ctx context.Context, parent task.ID, correlations []uint64, all bool) error {
-	wanted := map[uint64]bool{}
-	for _, c := range correlations {
-		wanted[c] = true
-	}
-	return ts.cancelBelow(ctx, parent, func(row *store.Row) bool {
-		return row.Parent != parent || row.Flags&store.FlagParent != 0 && (all || wanted[row.Correlation])
-	})
-}
-
-// CancelStale cancels the calls that a function made before it was restarted.
-func (ts *Tasks) CancelStale(ctx context.Context, parent task.ID) error {
-	r, err := ts.cfg.Store.Resume(ctx, parent, 0, 1, 0)
+// cancelStale cancels the calls that a function made before it was restarted.
+func (ts *Tasks) cancelStale(ctx context.Context, id task.ID) error {
+	defer ts.cfg.Left(id)
+	r, err := ts.cfg.Store.Resume(ctx, id, 0, 1, 0)
 	if err != nil {
 		return err
 	}
-	return ts.cancelBelow(ctx, parent, func(row *store.Row) bool {
-		return row.Parent != parent || row.Flags&store.FlagParent != 0 && row.Epoch < r.Epoch
+	_, err = ts.cancelBelow(ctx, id, func(row *store.Row) bool {
+		return row.Parent != id || row.Flags&store.FlagParent != 0 && row.Epoch < r.Epoch
 	})
+	return err
 }
+
+// WorkOff does what a step has left to do, perhaps once more. ErrTooManyCalls when
+// that is not possible.
+func (ts *Tasks) WorkOff(ctx context.Context, t store.Todo) error {
+	if t.Kind != store.CancelCalls {
+		return fmt.Errorf("a newer version has to do it: todo of kind %d", t.Kind)
+	}
+	done, err := ts.cancelBelow(ctx, t.Task, func(row *store.Row) bool { return row.Parent != t.Task || t.Matches(row) })
+	if err == nil && !done {
+		err = errors.New("calls are still being made")
+	}
+	return err
+}
+
+// ErrTooManyCalls says that some of the calls below a task were not looked at.
+var ErrTooManyCalls = fmt.Errorf("its tree has more than %d calls: those beyond were not looked at", MaxTree)
 
 // cancelBelow cancels the calls below a task that match, callers before their
 // calls, so that none is resumed by the end of what it called. Those below a call
 // that does not match are left alone. A call that is just being made is found in
 // another pass.
-func (ts *Tasks) cancelBelow(ctx context.Context, top task.ID, match func(*store.Row) bool) error {
+func (ts *Tasks) cancelBelow(ctx context.Context, top task.ID, match func(*store.Row) bool) (done bool, err error) {
 	for range 5 {
 		rows, err := ts.cfg.Store.Rows(ctx, []task.ID{top})
 		if err != nil || len(rows) == 0 || rows[0].Kind != task.Function {
-			return err
+			return true, err
 		}
 		calls, truncated, err := ts.below(ctx, &rows[0])
 		if err != nil {
-			return err
+			return false, err
 		}
 		open := unfinished(calls, top, match)
 		if len(open) == 0 && truncated {
-			return fmt.Errorf("the tree of %s has more than %d calls: those beyond were not looked at", top, MaxTree)
+			return false, fmt.Errorf("task %s: %w", top, ErrTooManyCalls)
 		}
 		if len(open) == 0 {
-			return nil
+			return true, nil
 		}
 		for _, generation := range open {
 			if err := ts.cancelAll(ctx, generation); err != nil {
-				return err
+				return false, err
 			}
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // unfinished picks the calls that are to be canceled, by how far they are below the
@@ -127,7 +135,7 @@ func (ts *Tasks) cancelAll(ctx context.Context, ids []task.ID) error {
 		g.Go(func() error {
 			err := ts.undo(ctx, id)
 			if errors.Is(err, store.ErrNothingToUndo) {
-				err = ts.cancel(ctx, id)
+				err = ts.cancel(ctx, id, store.Alone) // what it called is canceled here as well
 			}
 			if errors.Is(err, store.ErrFinal) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCanceling) {
 				return nil
@@ -150,8 +158,8 @@ func (ts *Tasks) undo(ctx context.Context, id task.ID) error {
 }
 
 // cancel ends one task.
-func (ts *Tasks) cancel(ctx context.Context, id task.ID) error {
-	woken, err := ts.cfg.Store.Cancel(ctx, id)
+func (ts *Tasks) cancel(ctx context.Context, id task.ID, reach store.Reach) error {
+	woken, err := ts.cfg.Store.Cancel(ctx, id, reach)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func (f *Functions) Restart(ctx context.Context, id string) (Task, error) {
 		}
 		f.tasks.cfg.Stopped(id)
 		f.tasks.wake(woken)
-		return f.tasks.CancelStale(ctx, id)
+		return f.tasks.cancelStale(ctx, id)
 	})
 }
 

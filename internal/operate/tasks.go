@@ -26,7 +26,7 @@ type taskReader interface {
 
 // taskSteerer changes what becomes of a task.
 type taskSteerer interface {
-	Cancel(ctx context.Context, id task.ID) ([]store.Woken, error)
+	Cancel(ctx context.Context, id task.ID, reach store.Reach) ([]store.Woken, error)
 	Undo(ctx context.Context, id task.ID, grace int64) ([]store.Woken, error)
 	Retry(ctx context.Context, id task.ID) ([]store.Woken, error)
 	RunNow(ctx context.Context, id task.ID) ([]store.Woken, error)
@@ -60,6 +60,7 @@ type TasksConfig struct {
 	Lanes     Lanes
 	Wake      func([]store.Woken)
 	Stopped   func(task.ID)              // a task was canceled: stop its attempt, here or elsewhere
+	Left      func(task.ID)              // a step has left a store.Todo
 	ClientKey func(id string) store.Hash // the key of an id chosen by a client
 }
 

@@ -1,5 +1,6 @@
 // Package schedule is everything that time does: tasks become due, claims of
-// lost nodes are rescued, ended tasks reach the end of their retention.
+// lost nodes are rescued, what a transaction left to do is worked off, ended tasks
+// reach the end of their retention.
 package schedule
 
 import (
@@ -14,17 +15,19 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// Config of a Scheduler. Store, Wake, Self and Known are required.
+// Config of a Scheduler. Sweep and Retention have defaults, all others are required.
 type Config struct {
 	Store interface {
 		store.Sweeper
+		store.Todos
 		Now() int64
 	}
 	Wake      func([]store.Woken)
-	Self      func() task.ID   // this node
-	Known     func() []task.ID // the claims in this node's hands
-	Sweep     time.Duration    // between looks for lost claims and missed timers; default 1 s
-	Retention store.Retention  // default 24 h, failed 14 days
+	Self      func() task.ID                                // this node
+	Known     func() []task.ID                              // the claims in this node's hands
+	Sweep     time.Duration                                 // between looks for lost claims and missed timers; default 1 s
+	Retention store.Retention                               // default 24 h, failed 14 days
+	Do        func(ctx context.Context, t store.Todo) error // carries out what a transaction has left to do; twice, perhaps
 	Promoted  func(n int)
 	Rescued   func(n int)
 	Log       *slog.Logger
@@ -35,8 +38,9 @@ const batch = 1000
 
 // Scheduler does its work in Run.
 type Scheduler struct {
-	cfg Config
-	due chan int64 // capacity 1: the nearest new timer
+	cfg  Config
+	due  chan int64 // capacity 1: the nearest new timer
+	left *left
 }
 
 // DefaultRetention is how long ended tasks stay visible, in microseconds.
@@ -52,7 +56,7 @@ func New(cfg Config) *Scheduler {
 	if cfg.Retention == (store.Retention{}) {
 		cfg.Retention = DefaultRetention
 	}
-	return &Scheduler{cfg: cfg, due: make(chan int64, 1)}
+	return &Scheduler{cfg: cfg, due: make(chan int64, 1), left: newLeft()}
 }
 
 // Due tells that a task will be due at a time, microseconds, so that it is not
@@ -74,6 +78,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	g.Go(func() error { return s.promote(ctx) })
 	g.Go(func() error { return s.rescue(ctx) })
 	g.Go(func() error { return s.retain(ctx) })
+	g.Go(func() error { return s.workOff(ctx) })
 	return g.Wait()
 }
 

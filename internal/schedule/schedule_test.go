@@ -55,6 +55,24 @@ func (f *floor) Retain(ctx context.Context, r store.Retention, cursor task.ID, l
 	return f.Oracle.Retain(ctx, r, cursor, limit)
 }
 
+func (f *floor) TakeTodos(ctx context.Context, limit int, putOff int64) ([]store.Todo, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken != nil {
+		return nil, f.broken
+	}
+	return f.Oracle.TakeTodos(ctx, limit, putOff)
+}
+
+func (f *floor) FinishTodos(ctx context.Context, done []store.Todo) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken != nil {
+		return f.broken
+	}
+	return f.Oracle.FinishTodos(ctx, done)
+}
+
 // rig runs a scheduler in a bubble. woken gets the time of each wake.
 type rig struct {
 	*floor
@@ -65,6 +83,10 @@ type rig struct {
 }
 
 func newRig(t *testing.T) (r *rig, stop func()) {
+	return newRigWith(t, func(context.Context, store.Todo) error { return nil })
+}
+
+func newRigWith(t *testing.T, do func(context.Context, store.Todo) error) (r *rig, stop func()) {
 	f := &floor{Oracle: storetest.NewOracle(func() int64 { return time.Now().UnixMicro() })}
 	lane, err := f.EnsureLane(t.Context(), 1, "q", task.AnyPool, 10)
 	require.NoError(t, err)
@@ -76,7 +98,7 @@ func newRig(t *testing.T) (r *rig, stop func()) {
 				r.woken <- time.Now()
 			}
 		},
-		Promoted: func(int) {}, Rescued: func(int) {}, Log: slog.New(slog.DiscardHandler),
+		Do: do, Promoted: func(int) {}, Rescued: func(int) {}, Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan struct{})
@@ -193,7 +215,7 @@ func TestEndedTasksStayForTheirRetention(t *testing.T) {
 		defer stop()
 		n := r.insert(t, time.Hour)
 		r.mu.Lock()
-		_, err := r.Cancel(t.Context(), n.ID)
+		_, err := r.Cancel(t.Context(), n.ID, store.Alone)
 		r.mu.Unlock()
 		require.NoError(t, err)
 		time.Sleep(24*time.Hour - time.Minute)

@@ -28,6 +28,7 @@ func (s *Settler) functionEffects(ctx context.Context, c *store.Claimed, t *stor
 		e.Seen, e.Tell = p.Seen, messages(p.Untaken)
 		e.Restart, e.Next = true, &store.Next{Spec: p.Next.Spec.Encode(), Payload: p.Next.Payload}
 	}
+	e.Cancel, e.Abandon = p.Cancel, abandoned(p, t)
 	if t.Decision.To != task.Suspended {
 		return nil
 	}
@@ -41,6 +42,11 @@ func (s *Settler) functionEffects(ctx context.Context, c *store.Claimed, t *stor
 		e.Tell, e.Need = []store.Message{{Kind: store.PollError, Error: store.CleanText(refusal, store.MaxError)}}, 1
 	}
 	return nil
+}
+
+// abandoned tells whether nobody waits any more for any of the calls that were made.
+func abandoned(p *task.Progress, t *store.Transition) bool {
+	return t.Effects.Restart && (p.Restart || p.CancelOpen) || p.CancelOpen && t.Decision.To.Final()
 }
 
 // undo is what a run tells of what there is to undo. A run that failed may not have
@@ -120,20 +126,12 @@ func unstorable(o task.Outcome) task.Outcome {
 	return task.Outcome{Class: task.Failure, Code: o.Code, Error: "the journal does not continue the one that is stored: another segment is in its place"}
 }
 
-// cancelCalls has the calls canceled that nobody waits for any more; done is closed
-// when they are.
-func (s *Settler) cancelCalls(c *store.Claimed, t *store.Transition, o *task.Outcome, err error) (done <-chan struct{}) {
-	p := o.Progress
-	if err != nil || p == nil || s.cfg.Cancel == nil {
+// left has done what a transition leaves to do; done is closed then.
+func (s *Settler) left(t *store.Transition, err error) (done <-chan struct{}) {
+	if e := t.Effects; err != nil || e == nil || !e.Abandon && len(e.Cancel) == 0 {
 		return nothing
 	}
-	if e := t.Effects; e != nil && e.Restart && (p.Restart || p.CancelOpen) {
-		s.cfg.Restarted(c)
-	}
-	if all := p.CancelOpen && t.Decision.To.Final(); all || len(p.Cancel) > 0 {
-		return s.cfg.Cancel(c, p.Cancel, all)
-	}
-	return nothing
+	return s.cfg.Left(t.ID)
 }
 
 // nothing is done already.

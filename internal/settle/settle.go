@@ -20,16 +20,15 @@ type Config struct {
 		store.Settler
 		Now() int64
 	}
-	Wake      func([]store.Woken)
-	Call      func(ctx context.Context, caller *store.Claimed, call *task.Call) (store.NewTask, error) // a call of a function, as a row
-	Cancel    func(caller *store.Claimed, correlations []uint64, all bool) (done <-chan struct{})      // calls of a function that nobody waits for any more
-	Restarted func(caller *store.Claimed)                                                              // nobody waits for the calls that it made before
-	Due       func(at int64)                                                                           // a task will be due, microseconds
-	Ended     func(id task.ID)                                                                         // a task has reached a final state
-	Told      func(id task.ID)                                                                         // a function has a message
-	Settled   func(o task.Class, to task.State, took time.Duration)
-	Stale     func()
-	Log       *slog.Logger
+	Wake    func([]store.Woken)
+	Call    func(ctx context.Context, caller *store.Claimed, call *task.Call) (store.NewTask, error) // a call of a function, as a row
+	Left    func(id task.ID) (done <-chan struct{})                                                  // a task has left a store.Todo
+	Due     func(at int64)                                                                           // a task will be due, microseconds
+	Ended   func(id task.ID)                                                                         // a task has reached a final state
+	Told    func(id task.ID)                                                                         // a function has a message
+	Settled func(o task.Class, to task.State, took time.Duration)
+	Stale   func()
+	Log     *slog.Logger
 }
 
 // Settler is safe for concurrent use.
@@ -60,7 +59,7 @@ func (s *Settler) Settle(ctx context.Context, c *store.Claimed, spec *task.Spec,
 					continue
 				}
 			}
-			s.settled(&t, errs[0], woken, took, s.cancelCalls(c, &t, &o, errs[0]))
+			s.settled(&t, errs[0], woken, took, s.left(&t, errs[0]))
 			return
 		}
 		s.cfg.Log.Warn("settle failed, trying again", "task_id", c.ID, "err", err)

@@ -43,7 +43,7 @@ func newRig(t *testing.T) *rig {
 	r.settler = settle.New(settle.Config{
 		Store: r.floor, Wake: func([]store.Woken) {}, Due: func(at int64) { r.due = append(r.due, at) },
 		Ended: func(id task.ID) { r.ended = append(r.ended, id) }, Settled: func(task.Class, task.State, time.Duration) {},
-		Stale: func() { r.stale++ }, Told: func(task.ID) {}, Log: slog.New(slog.DiscardHandler),
+		Stale: func() { r.stale++ }, Told: func(task.ID) {}, Left: func(task.ID) <-chan struct{} { return nil }, Log: slog.New(slog.DiscardHandler),
 	})
 	return r
 }

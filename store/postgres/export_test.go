@@ -30,6 +30,7 @@ func (s *Store) Explain(ctx context.Context, lane int32) (map[string]string, err
 	f.timers = append(f.timers, waiting)
 	f.deliver(waiting, store.Message{}, new([]store.Woken))
 	f.deliver(waiting, store.Message{}, new([]store.Woken))
+	f.leaveCalls(forgotten, 1, store.WithCalls)
 	f.reset(forgotten, 0, nil)
 	resumes := []*resumeCall{{id: id, limit: 1000, maxBytes: 1 << 20}}
 	_, look := f.round([]*ending{appended})
@@ -37,6 +38,7 @@ func (s *Store) Explain(ctx context.Context, lane int32) (map[string]string, err
 		"settle linked": settleLinked([]*ending{appended}, now, nil), "lock waits": query(lockWaitsSQL).idList([]task.ID{id}),
 		"look": look, "append": appendStmt([]*entry{{Checkpoint: &store.Checkpoint{ID: id}}}, nil),
 		"resume messages": messagesStmt(resumes), "resume states": statesStmt(resumes), "tree": query(treeSQL).id(id).id(id).i8(500),
+		"take todos": takeTodos(now, 500, 1, nil), "finish todos": finishTodos([]store.Todo{{Task: id}}),
 		"purge ready": query(purgeReadySQL).i4s(1, func(int) int32 { return lane }).i8(500),
 	}
 	for i, q := range f.statements() {

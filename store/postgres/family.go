@@ -31,6 +31,7 @@ type family struct {
 	again  []task.ID // that begin again from their input: each is a new run
 	added  []*ending // with a segment for the journal
 	timers []*member // suspended from now on
+	left   []*store.Todo
 }
 
 // member is a task of a family as it is found, and what is to be written.
@@ -136,6 +137,7 @@ func (m *member) woken(position int64) store.Woken {
 // settled goes on with the end of an attempt after its task was changed.
 func (f *family) settled(e *ending) {
 	m, fx := f.members[e.ID], e.Effects
+	f.leave(e.Todo(m.has && !f.made[m.id], m.wait.Epoch, f.now))
 	if fx.Append != nil && !fx.Restart {
 		f.added = append(f.added, e)
 	}

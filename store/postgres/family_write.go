@@ -10,10 +10,10 @@ import (
 )
 
 // statements write what was worked out, in the order of locks: wait rows with their
-// messages, what belongs to one function, its calls, and the work lists at last.
+// messages, what belongs to one function, its calls, the work lists, and what is left to do.
 func (f *family) statements() []*stmt {
 	slices.SortFunc(f.order, func(a, b *member) int { return bytes.Compare(a.id[:], b.id[:]) })
-	return slices.Concat(f.waits(), f.inboxes(), f.anew(), f.states(), f.lives(), f.lists())
+	return slices.Concat(f.waits(), f.inboxes(), f.anew(), f.states(), f.lives(), f.lists(), f.todos())
 }
 
 // each is a statement for the members that need it, with their ids first; nothing

@@ -135,7 +135,7 @@ func (f *fixture) claim(t testing.TB, cursor int64, limit int) store.ClaimBatch 
 func TestPlansHoldOnStaleStatistics(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, testkit.Postgres(t), postgres.Options{})
-	for _, table := range []string{"task", "ready", "timer", "wait", "inbox", "journal", "body"} {
+	for _, table := range []string{"task", "ready", "timer", "wait", "inbox", "journal", "body", "todo"} {
 		exec(t, f.dsn, "alter table sendoff."+table+" set (autovacuum_enabled = false)")
 	}
 	check := func(when string) {
@@ -146,7 +146,7 @@ func TestPlansHoldOnStaleStatistics(t *testing.T) {
 				require.NotContains(t, plan, bad, "%s, %s:\n%s", name, when, plan)
 			}
 		}
-		require.Len(t, plans, 6+8+15, when)
+		require.Len(t, plans, 6+10+16, when)
 		require.Contains(t, plans["lock waits"], "Index Scan using wait_pkey")
 		require.Contains(t, plans["settle linked"], "Index Scan using task_pkey")
 		require.Contains(t, plans["append"], "Index Cond: (id = s_1.id)", when)
@@ -163,6 +163,10 @@ func TestPlansHoldOnStaleStatistics(t *testing.T) {
 		require.Contains(t, plans["probe"], "using ready_line")
 		require.Contains(t, plans["promote"], "using timer_due")
 		require.Contains(t, plans["cancel"], "using ready_line")
+		require.Contains(t, plans["take todos"], "Index Scan using todo_due")
+		require.Contains(t, plans["take todos"], "Tid Scan on todo")
+		require.Contains(t, plans["finish todos"], "task = s.task)", when)
+		require.NotContains(t, plans["finish todos"], "Join Filter", when)
 	}
 	check("new")
 	exec(t, f.dsn, "analyze")
@@ -172,6 +176,7 @@ func TestPlansHoldOnStaleStatistics(t *testing.T) {
 insert into sendoff.wait (task) select id from sendoff.task limit 20000;
 insert into sendoff.inbox (task, seq, kind) select id, 1, 1 from sendoff.task limit 20000;
 insert into sendoff.journal (task, "offset", token, bytes) select id, 0, 1, '' from sendoff.task limit 20000;
+insert into sendoff.todo (task, kind, token, at, detail) select id, 1, 1, at, '' from sendoff.task limit 20000;
 insert into sendoff.timer (at, lane, kind, id) select at, lane, 4, id from sendoff.task limit 20000`)
 	check("filled after it was analyzed")
 	exec(t, f.dsn, "analyze")
@@ -568,6 +573,6 @@ func TestClosedStoreRefuses(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrClosed)
 	_, err = f.s.Rows(t.Context(), nil)
 	require.ErrorIs(t, err, store.ErrClosed)
-	_, err = f.s.Cancel(t.Context(), newID())
+	_, err = f.s.Cancel(t.Context(), newID(), store.Alone)
 	require.ErrorIs(t, err, store.ErrClosed)
 }

@@ -3,7 +3,6 @@ package postgres
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -116,11 +115,13 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 		case row.Kind != task.Function:
 			return store.ErrNotFunction
 		case row.State.Final():
-			var err error
-			if woken, err = s.Retry(ctx, id); errors.Is(err, store.ErrNotFinal) {
-				return errRace
+			span := s.clock.take(1)
+			if err := s.retry(ctx, row, span.first, store.WithCalls); err != nil {
+				s.clock.untake(span)
+				return err
 			}
-			return err
+			woken = []store.Woken{{Lane: row.Lane, Priority: row.Priority, Position: span.first}}
+			return nil
 		}
 		changed := false
 		span := s.clock.take(1)
@@ -130,6 +131,7 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 			i4(row.Run).i4(row.Failures + 1).i8(row.LastStarted).
 			rows(func(*wireRow) { changed = true })
 		err := s.alone(ctx, []task.ID{id}, func() []*stmt { changed = false; return []*stmt{q} }, func(f *family) error {
+			f.leaveCalls(f.members[id], row.Token, store.WithCalls)
 			f.reset(f.members[id], 0, nil)
 			return raced(nil, &changed)
 		})

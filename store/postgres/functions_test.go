@@ -277,7 +277,7 @@ func TestStormOfCancels(t *testing.T) {
 				}
 				switch i {
 				case 0, 1:
-					_, err = s.Cancel(t.Context(), id)
+					_, err = s.Cancel(t.Context(), id, store.WithCalls)
 				case 2:
 					_, err = s.Restart(t.Context(), id)
 				case 3:

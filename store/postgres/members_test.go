@@ -49,7 +49,7 @@ func TestNothingStandsBetweenANodeAndItsHeartbeat(t *testing.T) {
 			for range 20 {
 				waiting.Go(func() { _, _, _ = f.s.Insert(t.Context(), f.tasks(1), false) })
 				waiting.Go(func() { _, _, _ = f.s.Insert(t.Context(), f.tasks(600), false) })
-				waiting.Go(func() { _, _ = f.s.Cancel(t.Context(), newID()) })
+				waiting.Go(func() { _, _ = f.s.Cancel(t.Context(), newID(), store.Alone) })
 				waiting.Go(func() { _, _ = f.s.Rows(t.Context(), []task.ID{held.ID}) })
 				waiting.Go(func() { _, _ = f.s.Lost(t.Context(), []store.Held{held}) })
 				waiting.Go(func() { _, _ = f.s.Rescue(t.Context(), f.node, nil, 10) })

@@ -76,7 +76,7 @@ a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, nu
 select true from u`)
 
 // Cancel ends a task; see store.Operator.
-func (s *Store) Cancel(ctx context.Context, id task.ID) (woken []store.Woken, err error) {
+func (s *Store) Cancel(ctx context.Context, id task.ID, reach store.Reach) (woken []store.Woken, err error) {
 	err = s.operate(ctx, "cancel", id, func(ctx context.Context, row *store.Row) error {
 		changed, text := false, ""
 		q := cancelWaiting([]victim{standingOf(row)}, s.clock.now(), task.Requested, func(task.ID) { changed = true })
@@ -96,6 +96,7 @@ func (s *Store) Cancel(ctx context.Context, id task.ID) (woken []store.Woken, er
 		}
 		return s.alone(ctx, []task.ID{id, row.Parent}, func() []*stmt { changed = false; return []*stmt{q} }, func(f *family) error {
 			woken = nil
+			f.leaveCalls(f.members[id], row.Token, reach)
 			f.ended(f.members[id], task.Canceled, task.Requested, text, nil, &woken)
 			return raced(nil, &changed)
 		})

@@ -16,7 +16,7 @@ func (s *Store) Retry(ctx context.Context, id task.ID) ([]store.Woken, error) {
 			return store.ErrNotFinal
 		}
 		span := s.clock.take(1)
-		if err := s.retry(ctx, row, span.first); err != nil {
+		if err := s.retry(ctx, row, span.first, store.Alone); err != nil {
 			s.clock.untake(span)
 			return err
 		}
@@ -27,7 +27,7 @@ func (s *Store) Retry(ctx context.Context, id task.ID) ([]store.Woken, error) {
 }
 
 // retry makes a task ready that has ended as row says. errRace when it has not.
-func (s *Store) retry(ctx context.Context, row *store.Row, position int64) error {
+func (s *Store) retry(ctx context.Context, row *store.Row, position int64, reach store.Reach) error {
 	if row.Flags&store.FlagKeys == 0 && row.Kind != task.Function {
 		changed := false
 		return raced(s.write(ctx, query(pins), retryTask(row, position, &changed)), &changed)
@@ -52,6 +52,7 @@ func (s *Store) retry(ctx context.Context, row *store.Row, position int64) error
 			return err
 		}
 		if row.Kind == task.Function {
+			f.leaveCalls(f.members[row.ID], row.Token, reach)
 			f.reset(f.members[row.ID], 0, nil)
 			keys = append(keys, f.statements()...)
 		}

@@ -159,6 +159,7 @@ func (s *Store) Snapshot(ctx context.Context) (store.Snapshot, error) {
 			id := r.id()
 			snap.States[id] = string(r.bytes())
 		}),
+		query(`select`+todoColumns+`from sendoff.todo order by task, kind, token`).rows(func(r *wireRow) { snap.Todos = append(snap.Todos, readTodo(r)) }),
 		query(`commit`))
 	if err != nil {
 		return store.Snapshot{}, fmt.Errorf("read everything: %w", err)

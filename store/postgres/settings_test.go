@@ -106,7 +106,7 @@ func everything(t *testing.T, f *fixture) {
 	require.NoError(t, err)
 	_, err = f.s.Rescue(ctx, f.node, nil, 100)
 	require.NoError(t, err)
-	_, err = f.s.Cancel(ctx, keyed[0].ID)
+	_, err = f.s.Cancel(ctx, keyed[0].ID, store.Alone)
 	require.NoError(t, err)
 	_, err = f.s.Retry(ctx, keyed[0].ID)
 	require.NoError(t, err)
@@ -243,7 +243,7 @@ func TestAReadOnlySpellEndsWithItsCause(t *testing.T) {
 						t.Error("a task was stored in a database that takes no writes")
 					}
 				})
-				calls.Go(func() { _, _ = f.s.Cancel(t.Context(), newID()) })
+				calls.Go(func() { _, _ = f.s.Cancel(t.Context(), newID(), store.Alone) })
 			}
 			require.Error(t, f.beat(t))
 			require.Eventually(t, func() bool { return f.s.Ping(t.Context()) == nil }, 10*time.Second, 10*time.Millisecond, "reads go on")

@@ -115,9 +115,13 @@ var restartTask = words.SQL(`update task set state = :ready, reason = :reason_re
 // Restart implements store.Functions.
 func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	return s.wake(ctx, id, func(w *writer, row *store.Row, k *woken) error {
-		switch {
-		case row.Kind != task.Function:
+		if row.Kind != task.Function {
 			return store.ErrNotFunction
+		}
+		if err := w.leaveCalls(row); err != nil {
+			return err
+		}
+		switch {
 		case row.State.Final():
 			return w.retry(row, k)
 		case row.State == task.Running:

@@ -71,7 +71,7 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 		return err
 	}
 	if !v.Cancel.IsZero() {
-		if _, err := w.cancel(v.Cancel, task.Replaced, k); err != nil {
+		if _, err := w.cancel(v.Cancel, task.Replaced, store.Alone, k); err != nil {
 			return err
 		}
 	}

@@ -11,9 +11,9 @@ import (
 )
 
 // Cancel implements store.Operator.
-func (s *Store) Cancel(ctx context.Context, id task.ID) ([]store.Woken, error) {
+func (s *Store) Cancel(ctx context.Context, id task.ID, reach store.Reach) ([]store.Woken, error) {
 	return s.step(ctx, func(w *writer, k *woken) error {
-		state, err := w.cancel(id, task.Requested, k)
+		state, err := w.cancel(id, task.Requested, reach, k)
 		if err == nil && state.Final() && state != task.Canceled {
 			return store.ErrFinal
 		}
@@ -24,10 +24,15 @@ func (s *Store) Cancel(ctx context.Context, id task.ID) ([]store.Woken, error) {
 var cancelTask = words.SQL(`update task set state = :canceled, reason = ?, finished_at = ? where id = ?`)
 
 // cancel ends a task that has not ended and returns the state it was in.
-func (w *writer) cancel(id task.ID, why task.Reason, k *woken) (task.State, error) {
+func (w *writer) cancel(id task.ID, why task.Reason, reach store.Reach, k *woken) (task.State, error) {
 	row, err := w.row(id)
 	if err != nil || row.State.Final() {
 		return row.State, err
+	}
+	if reach == store.WithCalls {
+		if err := w.leaveCalls(&row); err != nil {
+			return row.State, err
+		}
 	}
 	if err := w.unlist(&row); err != nil {
 		return row.State, err
@@ -234,7 +239,7 @@ func (w *writer) purge(query, lanes string, limit int, k *woken) (int, error) {
 		return 0, err
 	}
 	for _, id := range ids {
-		if _, err := w.cancel(id, task.Requested, k); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if _, err := w.cancel(id, task.Requested, store.Alone, k); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return 0, err
 		}
 	}

@@ -212,6 +212,7 @@ func (s *Store) Snapshot(ctx context.Context) (snap store.Snapshot, err error) {
 	snap.Attempts = map[task.ID][]store.AttemptRow{}
 	return snap, s.translate(errors.Join(
 		snapFunctions(ctx, tx, &snap),
+		collect(ctx, tx, &snap.Todos, scanTodo, selectTodo+`order by task, kind, token`),
 		collect(ctx, tx, &snap.Tasks, scanRow, selectRow+`order by id`),
 		run(ctx, tx, snapPayload(&snap), selectPayloads),
 		collect(ctx, tx, &snap.Ready, scanReady, `select lane, prio, pos, id from ready order by lane, prio, pos, id`),

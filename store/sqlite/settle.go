@@ -79,6 +79,9 @@ func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error
 			return nil, err
 		}
 	}
+	if err := w.leaveOf(t); err != nil {
+		return nil, err
+	}
 	if e := t.Effects; e != nil && e.Restart {
 		if err := w.reset(t.ID, e.Seen, e.Tell); err != nil {
 			return nil, err

@@ -399,7 +399,7 @@ func (m *machine) ofState(t *rapid.T) (ids []task.ID) {
 
 func (m *machine) operate(t *rapid.T) {
 	id := m.anyID(t)
-	m.steer(rapid.SampledFrom([]string{"cancel", "retry", "run", "delete", "restart", "signal", "signal", "undo", "undo"}).Draw(t, "verb"), id)
+	m.steer(rapid.SampledFrom([]string{"cancel", "cancel tree", "retry", "run", "delete", "restart", "signal", "signal", "undo", "undo"}).Draw(t, "verb"), id)
 }
 
 // grace is how long a function that is canceled may undo what it did.
@@ -411,8 +411,11 @@ func (m *machine) steer(name string, id task.ID) {
 	var woken, wantWoken []store.Woken
 	switch name {
 	case "cancel":
-		woken, err = m.real.Cancel(ctx, id)
-		wantWoken, wantErr = m.oracle.Cancel(ctx, id)
+		woken, err = m.real.Cancel(ctx, id, store.Alone)
+		wantWoken, wantErr = m.oracle.Cancel(ctx, id, store.Alone)
+	case "cancel tree":
+		woken, err = m.real.Cancel(ctx, id, store.WithCalls)
+		wantWoken, wantErr = m.oracle.Cancel(ctx, id, store.WithCalls)
 	case "retry":
 		woken, err = m.real.Retry(ctx, id)
 		wantWoken, wantErr = m.oracle.Retry(ctx, id)

@@ -21,6 +21,10 @@ func (m *machine) effects(t *rapid.T, c *store.Claimed, tr *store.Transition) {
 	}
 	tr.Effects = e
 	m.undoing(t, e)
+	if rapid.IntRange(0, 3).Draw(t, "cancels") == 0 {
+		e.Cancel = rapid.SliceOfN(rapid.Uint64Range(1, 9), 0, 2).Draw(t, "calls to cancel")
+		e.Abandon = rapid.Bool().Draw(t, "all")
+	}
 	if len(m.oracle.journals[c.ID]) > 0 || rapid.IntRange(0, 3).Draw(t, "journal") == 0 {
 		e.Append = m.segment(t)
 	}

@@ -103,6 +103,46 @@ var aimsOfFunctions = map[string]func(*machine){
 		m.put(plain)
 		m.put(m.telling(plain.Keys[0], "four"))
 	},
+	"todo:none": func(m *machine) {
+		m.takeTodos(everything)
+		m.takeTodos(1)
+	},
+	"todo:taken": func(m *machine) {
+		c := m.hold(task.Function)
+		m.wait(c)
+		m.steer("cancel tree", c.ID)
+		m.takeTodos(everything)
+		m.now += second // it comes back
+		m.takeTodos(everything)
+	},
+	"todo:finished": func(m *machine) {
+		c := m.hold(task.Function)
+		m.wait(c)
+		m.steer("restart", c.ID)
+		m.finishTodos(m.takeTodos(everything))
+	},
+	"todo:asks-for-more": func(m *machine) {
+		m.saw("todo:asks-for-more")
+		c := m.hold(task.Function)
+		tr := m.suspending(c)
+		tr.Effects.Cancel = []uint64{7}
+		m.settleAll([]store.Transition{tr})
+		some := m.takeTodos(everything)
+		m.steer("cancel tree", c.ID)
+		m.finishTodos(some)
+		m.finishTodos(m.takeTodos(everything))
+	},
+	"todo:of-a-transition": func(m *machine) {
+		m.saw("todo:of-a-transition")
+		for _, o := range []task.Outcome{{Class: task.Success}, {Class: task.Reject}, {Class: task.Failure}} {
+			call := m.hold(task.Function)
+			m.endCall(m.wait(call))
+			tr := m.decided(m.take(call.ID), o)
+			tr.Effects = &store.Effects{Abandon: true, Restart: !tr.Decision.To.Final()}
+			m.settleAll([]store.Transition{tr})
+		}
+		m.takeTodos(everything)
+	},
 	"tree:some": func(m *machine) {
 		parent := m.hold(task.Function)
 		m.wait(parent)

@@ -25,6 +25,7 @@ type Oracle struct {
 	keys      map[keyName]store.KeyEntry
 	attempts  map[task.ID][]store.AttemptRow
 	nodes     map[task.ID]store.Node
+	todos     map[todoName]store.Todo
 	functions
 }
 
@@ -42,7 +43,7 @@ func NewOracle(clock func() int64) *Oracle {
 		timers: map[task.ID]store.TimerEntry{}, dead: map[task.ID]store.TimerEntry{},
 		claims: map[task.ID]store.ClaimEntry{}, keys: map[keyName]store.KeyEntry{},
 		attempts: map[task.ID][]store.AttemptRow{}, nodes: map[task.ID]store.Node{}, functions: newFunctions(),
-		forgotten: map[int32]bool{},
+		forgotten: map[int32]bool{}, todos: map[todoName]store.Todo{},
 	}
 }
 

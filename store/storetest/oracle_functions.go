@@ -220,7 +220,7 @@ func (o *Oracle) Undo(_ context.Context, id task.ID, grace int64) ([]store.Woken
 	return woken, nil
 }
 
-func (o *Oracle) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) {
+func (o *Oracle) Restart(_ context.Context, id task.ID) ([]store.Woken, error) {
 	row := o.tasks[id]
 	switch {
 	case row == nil:
@@ -228,8 +228,10 @@ func (o *Oracle) Restart(ctx context.Context, id task.ID) ([]store.Woken, error)
 	case row.Kind != task.Function:
 		return nil, store.ErrNotFunction
 	case row.State.Final():
-		return o.Retry(ctx, id)
-	case row.State == task.Running:
+		return o.retry(id, store.WithCalls)
+	}
+	o.leaveCalls(row, store.WithCalls)
+	if row.State == task.Running {
 		o.record(row, &store.Transition{Outcome: task.Interrupt, Error: store.RestartedError, Decision: task.Decision{Failures: row.Failures}})
 		row.LastOutcome, row.LastCode, row.LastError = task.Interrupt, 0, store.RestartedError
 		row.LastCause = task.NoCause

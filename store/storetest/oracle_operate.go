@@ -8,7 +8,7 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-func (o *Oracle) Cancel(_ context.Context, id task.ID) (woken []store.Woken, err error) {
+func (o *Oracle) Cancel(_ context.Context, id task.ID, reach store.Reach) (woken []store.Woken, err error) {
 	row := o.tasks[id]
 	switch {
 	case row == nil:
@@ -18,6 +18,7 @@ func (o *Oracle) Cancel(_ context.Context, id task.ID) (woken []store.Woken, err
 	case row.State.Final():
 		return nil, store.ErrFinal
 	}
+	o.leaveCalls(row, reach)
 	o.cancel(row, task.Requested, &woken)
 	return woken, nil
 }
@@ -36,6 +37,10 @@ func (o *Oracle) cancel(row *store.Row, why task.Reason, woken *[]store.Woken) {
 }
 
 func (o *Oracle) Retry(_ context.Context, id task.ID) ([]store.Woken, error) {
+	return o.retry(id, store.Alone)
+}
+
+func (o *Oracle) retry(id task.ID, reach store.Reach) ([]store.Woken, error) {
 	row := o.tasks[id]
 	switch {
 	case row == nil:
@@ -51,6 +56,7 @@ func (o *Oracle) Retry(_ context.Context, id task.ID) ([]store.Woken, error) {
 	row.Failures, row.Crashes, row.ExpiresAt, row.FirstStarted, row.FinishedAt = 0, 0, 0, 0, 0
 	row.Flags &^= store.FlagParent | store.FlagUndo | store.FlagCanceling
 	if row.Kind == task.Function {
+		o.leaveCalls(row, reach)
 		o.reset(id, 0, nil)
 	}
 	var woken []store.Woken

@@ -137,6 +137,7 @@ func (o *Oracle) Snapshot(context.Context) (store.Snapshot, error) {
 	for id := range o.journals {
 		s.Journals[id], _ = o.Journal(ctx, id)
 	}
+	s.Todos = slices.SortedFunc(maps.Values(o.todos), byName)
 	slices.SortFunc(s.Nodes, func(a, b store.Node) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	return s, nil
 }
@@ -183,6 +184,6 @@ func (o *Oracle) clone() *Oracle {
 	c.dead, c.claims, c.keys = maps.Clone(o.dead), maps.Clone(o.claims), maps.Clone(o.keys)
 	c.attempts, c.nodes = maps.Clone(o.attempts), maps.Clone(o.nodes)
 	c.waits, c.messages = maps.Clone(o.waits), maps.Clone(o.messages)
-	c.journals, c.states = maps.Clone(o.journals), maps.Clone(o.states)
+	c.journals, c.states, c.todos = maps.Clone(o.journals), maps.Clone(o.states), maps.Clone(o.todos)
 	return &c
 }

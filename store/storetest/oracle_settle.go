@@ -34,6 +34,8 @@ func (o *Oracle) settle(t *store.Transition, woken *[]store.Woken) error {
 		}
 		o.append(row.ID, t.Token, *e.Append)
 	}
+	w, waited := o.waits[row.ID]
+	o.leave(t.Todo(waited, w.Epoch, o.Clock()))
 	o.record(row, t)
 	row.LastOutcome, row.LastCode, row.LastError = t.Outcome, t.Code, store.CleanText(t.Error, store.MaxError)
 	row.LastCause = t.Cause

@@ -469,7 +469,7 @@ func keyHeld(m *machine) {
 			return got[0]
 		}
 		require.Equal(m.rt, []any{store.Existing, id}, []any{again().Status, again().ID}, "the task that has the key is %s", state)
-		_, err := m.real.Cancel(ctx, id)
+		_, err := m.real.Cancel(ctx, id, store.Alone)
 		require.NoError(m.rt, err)
 		require.Equal(m.rt, store.Created, again().Status, "the task that had the key was %s and has ended", state)
 	}

@@ -61,6 +61,7 @@ type machine struct {
 	claims []task.ID
 	sent   []store.Transition
 	groups [][]store.NewTask
+	todos  []store.Todo // ever taken, and not finished
 }
 
 var ctx = context.Background()
@@ -87,7 +88,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 			m.ensureLane(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "queue"), task.AnyPool)
 		},
 		"aim":  func(t *rapid.T) { m.aim(rapid.SampledFrom(answers).Draw(t, "answer")) },
-		"read": m.read, "list": m.list, "checkpoint": m.checkpoint, "family": m.family, "family2": m.family,
+		"read": m.read, "list": m.list, "checkpoint": m.checkpoint, "family": m.family, "family2": m.family, "todo": m.workOff,
 	}
 	acts[""] = func(*rapid.T) { m.compareAll() }
 	return acts
@@ -152,9 +153,16 @@ func Consistent(s store.Snapshot) error {
 	for id, at := range places {
 		return fmt.Errorf("%v lists %s, which is not stored", at, id)
 	}
+	epochs := map[task.ID]int32{}
 	for _, w := range s.Waits {
+		epochs[w.Task] = w.Epoch
 		if rows[w.Task].State == task.Suspended && w.Met() {
 			return fmt.Errorf("function %s is suspended although what it waits for is there: %+v", w.Task, w.Mailbox)
+		}
+	}
+	for _, t := range s.Todos {
+		if _, there := rows[t.Task]; there && (t.Kind != store.CancelCalls || t.Epoch > epochs[t.Task]) {
+			return fmt.Errorf("%+v is to be done, and the task is in epoch %d", t, epochs[t.Task])
 		}
 	}
 	return nil

@@ -4,6 +4,19 @@
 alter table sendoff.attempt add column cause int2 not null default 0;
 alter table sendoff.task add column last_cause int2 not null default 0;
 
+-- Work that is too much for the transaction that asks for it.
+create table sendoff.todo (
+    at     int8 not null, -- when it is due
+    token  int8 not null, -- of the task when it was written
+    task   uuid not null,
+    kind   int2 not null, -- 1 = cancel calls
+    detail bytea not null, -- see store.Todo
+    constraint todo_pkey primary key (task, kind, token)
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+        autovacuum_vacuum_cost_delay = 0);
+create index todo_due on sendoff.todo (at, task, kind, token);
+
 -- +goose Down
+drop table sendoff.todo;
 alter table sendoff.task drop column last_cause;
 alter table sendoff.attempt drop column cause;

@@ -4,6 +4,18 @@
 alter table attempt add column cause integer not null default 0;
 alter table task add column last_cause integer not null default 0;
 
+-- Work that is too much for the transaction that asks for it.
+create table todo (
+  task blob not null,
+  kind integer not null,       -- 1 = cancel calls
+  token integer not null,      -- of the task when it was written
+  at integer not null,         -- when it is due
+  detail blob not null,        -- see store.Todo
+  primary key (task, kind, token)
+) strict, without rowid;
+create index todo_due on todo (at, task, kind, token);
+
 -- +goose Down
+drop table todo;
 alter table task drop column last_cause;
 alter table attempt drop column cause;
