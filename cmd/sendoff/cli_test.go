@@ -112,7 +112,7 @@ func TestAFlagWinsOverTheEnvironmentAndThatOverTheFile(t *testing.T) {
 func serveOn(t *testing.T, db string) *host.Server {
 	t.Helper()
 	s := host.Defaults()
-	s.Listen, s.DB, s.Grace = "127.0.0.1:0", db, 2*time.Second
+	s.Listen.Addr, s.DB.DSN, s.Node.Grace = "127.0.0.1:0", db, 2*time.Second
 	v, err := host.Open(t.Context(), &s, "test", slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	return v

@@ -17,9 +17,10 @@ type configCmd struct {
 
 // setting is one line of the effective configuration.
 type setting struct {
-	Name   string `json:"name"`
-	Value  string `json:"value"`
-	Source string `json:"source"` // flag, env NAME, file PATH, default
+	Name    string `json:"name"`
+	Value   string `json:"value"`
+	Source  string `json:"source"` // flag, env NAME, file PATH, default
+	section string
 }
 
 // Run prints what serve would do with the same flags, environment and file. It
@@ -28,26 +29,32 @@ func (c *configCmd) Run(t *term.Terminal, ctx *kong.Context, r *resolver) error 
 	var all []setting
 	for _, flag := range ctx.Selected().Flags {
 		if len(flag.Envs) > 0 {
-			all = append(all, setting{flag.Name, c.value(ctx, flag), r.source(ctx, flag)})
+			s := setting{Name: flag.Name, Value: c.value(ctx, flag), Source: r.source(ctx, flag)}
+			if flag.Group != nil {
+				s.section = flag.Group.Title
+			}
+			all = append(all, s)
 		}
 	}
 	if err := c.print(t, all); err != nil {
 		return err
 	}
-	if err := c.Check(); err != nil {
-		return err
-	}
-	_, _, err := c.Addr()
-	return err
+	return c.Check()
 }
 
+// print prints a table with a line above each section.
 func (c *configCmd) print(t *term.Terminal, all []setting) error {
 	if c.JSON {
 		return t.JSON(listOf(all))
 	}
-	rows := make([][]string, len(all))
-	for i, s := range all {
-		rows[i] = []string{s.Name, s.Value, s.Source}
+	var rows [][]string
+	section := ""
+	for _, s := range all {
+		if s.section != section {
+			section = s.section
+			rows = append(rows, []string{"# " + section, "", ""})
+		}
+		rows = append(rows, []string{s.Name, s.Value, s.Source})
 	}
 	t.Table([]string{"SETTING", "VALUE", "SOURCE"}, rows)
 	return nil
@@ -57,10 +64,10 @@ func (c *configCmd) print(t *term.Terminal, all []setting) error {
 func (c *configCmd) value(ctx *kong.Context, flag *kong.Flag) string {
 	switch flag.Name {
 	case "api-keys":
-		if len(c.APIKeys) == 0 {
+		if len(c.Listen.APIKeys) == 0 {
 			return ""
 		}
-		return fmt.Sprintf("(%d, not shown)", len(c.APIKeys))
+		return fmt.Sprintf("(%d, not shown)", len(c.Listen.APIKeys))
 	case "db", "listen-dsn":
 		return host.Redacted(fmt.Sprint(ctx.FlagValue(flag)))
 	case "keys-file":

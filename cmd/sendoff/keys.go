@@ -29,7 +29,9 @@ type keyFile struct {
 	JSON     bool   `name:"json" help:"Print the public keys as a JWK set."`
 }
 
-func (f *keyFile) path() string { return (&host.Settings{DB: f.DB, KeysFile: f.KeysFile}).KeysPath() }
+func (f *keyFile) path() string {
+	return (&host.Settings{DB: host.DB{DSN: f.DB}, Outbound: host.Outbound{KeysFile: f.KeysFile}}).KeysPath()
+}
 
 func (f *keyFile) problem(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {

@@ -28,7 +28,7 @@ type migration struct {
 
 // Run migrates. It may run beside servers and beside itself.
 func (c *migrateCmd) Run(ctx context.Context, t *term.Terminal) error {
-	if s := (host.Settings{DB: c.DB}); !s.Postgres() {
+	if db := (host.DB{DSN: c.DB}); !db.Postgres() {
 		return term.Usage("--db %s: migrate is for postgres:// databases; a SQLite file is brought up to date by sendoff serve itself", host.Redacted(c.DB))
 	}
 	dsn, m := cmp.Or(c.ListenDSN, c.DB), migration{Version: newest()}

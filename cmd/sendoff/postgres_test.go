@@ -33,8 +33,8 @@ func TestAPostgreSQLDatabaseIsMigratedFirst(t *testing.T) {
 	}
 
 	s := host.Defaults()
-	s.Listen, s.DB, s.Migrate, s.KeysFile = "127.0.0.1:0", dsn, true, keys
-	v, err := host.Open(t.Context(), &s, "test", s.Logger(os.Stderr))
+	s.Listen.Addr, s.DB.DSN, s.DB.Migrate, s.Outbound.KeysFile = "127.0.0.1:0", dsn, true, keys
+	v, err := host.Open(t.Context(), &s, "test", s.Log.Logger(os.Stderr))
 	require.NoError(t, err)
 	v.Close()
 }

@@ -1,18 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
-	"errors"
-	"fmt"
-	"io"
-	"maps"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
-	"go.yaml.in/yaml/v3"
 )
 
 // resolver gives flags their values: what the command line says wins over the
@@ -68,61 +62,7 @@ func (r *resolver) load(ctx *kong.Context, parent *kong.Path) {
 			known = append(known, f.Name)
 		}
 	}
-	r.file, r.err = readSettings(r.path, known)
-}
-
-// readSettings reads a YAML file of flag names, with - or _, and values.
-func readSettings(path string, known []string) (map[string]string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("--config: %w", err)
-	}
-	var raw map[string]any
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	if err := d.Decode(&raw); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: has a second document: want one, without ---", path)
-	}
-	out := map[string]string{}
-	for _, key := range slices.Sorted(maps.Keys(raw)) {
-		name := strings.ReplaceAll(key, "_", "-")
-		if !slices.Contains(known, name) {
-			slices.Sort(known)
-			return nil, fmt.Errorf("%s: unknown setting %q: want one of %s", path, key, strings.ReplaceAll(strings.Join(known, ", "), "-", "_"))
-		}
-		value, err := settingText(raw[key])
-		if err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", path, key, err)
-		}
-		if _, twice := out[name]; twice {
-			return nil, fmt.Errorf("%s: %s is given twice, with - and with _", path, name)
-		}
-		out[name] = value
-	}
-	return out, nil
-}
-
-func settingText(v any) (string, error) {
-	switch v := v.(type) {
-	case []any:
-		parts := make([]string, len(v))
-		for i, item := range v {
-			text, err := settingText(item)
-			if err != nil {
-				return "", err
-			}
-			parts[i] = text
-		}
-		return strings.Join(parts, ","), nil
-	case map[string]any, map[any]any:
-		return "", errors.New("want a value or a list of values")
-	case nil:
-		return "", errors.New("has no value")
-	default:
-		return fmt.Sprint(v), nil
-	}
+	r.file, r.err = readFile(r.path, known)
 }
 
 // source says where a flag's value came from.

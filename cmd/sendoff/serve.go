@@ -28,7 +28,7 @@ func (c *serveCmd) Run(ctx context.Context, t *term.Terminal, command *kong.Cont
 	// Before anything is opened: a signal at any later moment stops cleanly.
 	signals, stop := host.Signals()
 	defer stop()
-	log := c.Logger(t.Stderr)
+	log := c.Log.Logger(t.Stderr)
 	if unknown := unknownVariables(command.Model, os.Environ()); len(unknown) > 0 {
 		log.Warn("variables that are no settings have no effect, see sendoff config", "variables", unknown)
 	}
@@ -42,11 +42,11 @@ func (c *serveCmd) Run(ctx context.Context, t *term.Terminal, command *kong.Cont
 }
 
 func (c *serveCmd) greet(t *term.Terminal, s *host.Server) {
-	db := "SQLite file " + c.DB
-	if c.Postgres() {
-		db = "PostgreSQL " + host.Redacted(c.DB)
+	db := "SQLite file " + c.DB.DSN
+	if c.DB.Postgres() {
+		db = "PostgreSQL " + host.Redacted(c.DB.DSN)
 	}
-	t.Printf("sendoff %s\n  address   %s\n  database  %s\n  roles     %s\n", version, s.URL(), db, strings.Join(c.Roles, ", "))
+	t.Printf("sendoff %s\n  address   %s\n  database  %s\n  roles     %s\n", version, s.URL(), db, strings.Join(c.Node.Roles, ", "))
 	if t.Live {
 		t.Printf("\nSubmit a first task from another terminal:\n\n"+
 			"  curl -d '{\"url\":\"http://127.0.0.1:9000/hook\",\"payload\":{\"hello\":\"world\"}}' %s/v1/tasks\n"+

@@ -107,15 +107,16 @@ func randomKey() string {
 // settings are those of the server in this process.
 func (c *Options) settings(dir string) (host.Settings, error) {
 	s := host.Defaults()
-	s.Listen, s.DB, s.Migrate, s.Grace = c.Listen, cmp.Or(c.DB, filepath.Join(dir, "run.db")), true, c.Grace
-	s.APIKeys, s.KeysFile, s.AllowEgress = []string{c.APIKey}, c.KeysFile, c.AllowEgress
-	s.LogFormat, s.LogLevel = "text", "warn"
-	if s.KeysFile == "" && (s.Postgres() || c.forURL()) {
+	s.Listen.Addr, s.Listen.APIKeys = c.Listen, []string{c.APIKey}
+	s.DB.DSN, s.DB.Migrate = cmp.Or(c.DB, filepath.Join(dir, "run.db")), true
+	s.Node.Grace = c.Grace
+	s.Outbound.KeysFile, s.Outbound.AllowEgress = c.KeysFile, c.AllowEgress
+	s.Log.Format, s.Log.Level = "text", "warn"
+	if s.Outbound.KeysFile == "" && (s.DB.Postgres() || c.forURL()) {
 		var err error
-		if s.KeysFile, err = userKeys(); err != nil {
+		if s.Outbound.KeysFile, err = userKeys(); err != nil {
 			return s, err
 		}
 	}
-	s.KeysFile = cmp.Or(s.KeysFile, s.DB+".keys")
 	return s, nil
 }

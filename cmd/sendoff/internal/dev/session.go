@@ -74,7 +74,7 @@ func openSession(ctx context.Context, c *Options, set *host.Settings, version st
 	s := &session{c: c, kept: c.DB != "", logs: make(chan logLine, 256), ended: make(chan error, 1), tell: make(chan os.Signal, 3), gate: newGate()}
 	var err error
 	lines := &lineWriter{emit: func(line string) { s.logs <- logLine{"sendoff", "stderr", line} }}
-	if s.server, err = host.Open(ctx, set, version, set.Logger(lines)); err != nil {
+	if s.server, err = host.Open(ctx, set, version, set.Log.Logger(lines)); err != nil {
 		return nil, err
 	}
 	s.server.HoldBack(s.gate.open, s.gate.watch)

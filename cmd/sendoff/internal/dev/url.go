@@ -20,7 +20,7 @@ func (c *Options) serveURL(ctx context.Context, t *term.Terminal, version string
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	c.Listen = cmp.Or(c.Listen, "127.0.0.1:4450")
+	c.Listen = cmp.Or(c.Listen, host.Defaults().Listen.Addr)
 	set, err := c.urlSettings(dir)
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func (c *Options) urlSettings(dir string) (host.Settings, error) {
 	if err != nil {
 		return set, err
 	}
-	_, local, err := set.Addr()
+	_, local, err := set.Listen.Resolve()
 	if err != nil {
 		return set, err
 	}
@@ -77,7 +77,7 @@ func (c *Options) urlSettings(dir string) (host.Settings, error) {
 		return set, term.Usage("--listen %s can be reached from other machines: give a key of your own with --api-key", c.Listen)
 	}
 	if u, err := url.Parse(c.Command[0]); err == nil && newDoor(c.Command[0]) == nil {
-		set.AllowEgress = append(set.AllowEgress, u.Hostname())
+		set.Outbound.AllowEgress = append(set.Outbound.AllowEgress, u.Hostname())
 	}
 	return set, nil
 }

@@ -20,8 +20,6 @@ import (
 
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/store"
-	"github.com/sendoff-dev/sendoff/store/postgres"
-	"github.com/sendoff-dev/sendoff/store/sqlite"
 )
 
 // Server is an engine over its store, and the listener in front.
@@ -43,37 +41,44 @@ func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
-	addr, local, err := s.Addr()
+	addr, local, err := s.Listen.Resolve()
 	if err != nil {
 		return nil, err
 	}
 	metrics := engine.NewMetrics()
-	db, err := openStore(ctx, s, metrics, log)
+	db, err := s.DB.open(ctx, metrics, log)
 	if err != nil {
 		return nil, openError(err)
 	}
-	v := &Server{log: log, version: version, grace: s.Grace, store: db}
+	v := &Server{log: log, version: version, grace: s.Node.Grace, store: db}
 	if v.Engine, err = engine.New(db, s.engineConfig(local, version, metrics, log)); err != nil {
 		v.Close()
 		return nil, err
 	}
 	if v.listener, err = net.ListenTCP("tcp", addr); err != nil {
 		v.Close()
-		return nil, listenError(s.Listen, err)
+		return nil, listenError(s.Listen.Addr, err)
 	}
-	hosts := make([]string, len(s.AllowHost))
-	for i, h := range s.AllowHost {
+	hosts := make([]string, len(s.Listen.AllowHost))
+	for i, h := range s.Listen.AllowHost {
 		hosts[i] = strings.ToLower(h)
 	}
-	v.wire(engine.HandlerConfig{APIKeys: s.APIKeys, Hosts: hosts, Local: local})
+	v.wire(engine.HandlerConfig{APIKeys: s.Listen.APIKeys, Hosts: hosts, Local: local})
 	return v, nil
 }
 
-func openStore(ctx context.Context, s *Settings, m *engine.Metrics, log *slog.Logger) (store.Store, error) {
-	if s.Postgres() {
-		return postgres.Open(ctx, s.DB, postgres.Options{ListenDSN: s.ListenDSN, Migrate: s.Migrate, Logger: log, OnCommit: m.Commit})
+func (s *Settings) engineConfig(local bool, version string, m *engine.Metrics, log *slog.Logger) engine.Config {
+	cfg := engine.Config{Version: version, Metrics: m, Log: log}
+	for _, r := range s.Node.Roles {
+		cfg.Roles = append(cfg.Roles, engine.Role(r))
 	}
-	return sqlite.Open(ctx, s.DB, sqlite.Options{OnCommit: m.Commit})
+	cfg.Grace = max(s.Node.Grace, time.Millisecond) // 0 is the engine's default
+	cfg.PushSlots = s.Push.Slots
+	cfg.FunctionSlots, cfg.FunctionFloor = s.Function.Slots, s.Function.Floor
+	cfg.StrictStatus, cfg.KeepState = s.Apps.StrictStatus, s.Apps.KeepState
+	cfg.AllowEgress, cfg.AllowLoopback, cfg.KeysFile = s.Outbound.AllowEgress, local, s.KeysPath()
+	cfg.Retention = engine.Retention{Succeeded: s.Retention.Succeeded, Canceled: s.Retention.Succeeded, Failed: s.Retention.Failed}
+	return cfg
 }
 
 func listenError(addr string, err error) error {

@@ -24,7 +24,7 @@ func TestASecondSignalDoesNotWaitForWhatIsUnderWay(t *testing.T) {
 	defer app.Close()
 	defer close(release)
 	set := Defaults()
-	set.Listen, set.DB = "127.0.0.1:0", filepath.Join(t.TempDir(), "x.db")
+	set.Listen.Addr, set.DB.DSN = "127.0.0.1:0", filepath.Join(t.TempDir(), "x.db")
 	s, err := Open(t.Context(), &set, "test", slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	defer s.Close()

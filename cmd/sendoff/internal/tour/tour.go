@@ -54,7 +54,7 @@ func (c *Options) Run(ctx context.Context, t *term.Terminal, version string) err
 
 	signals, ended := make(chan os.Signal, 3), make(chan error, 1)
 	go func() { ended <- server.Run(signals) }()
-	tourErr := d.tour(ctx, s.DB, ended)
+	tourErr := d.tour(ctx, s.DB.DSN, ended)
 	if tourErr == nil && t.Live && !c.Once {
 		t.Printf("\nThe server goes on until Ctrl-C.\n")
 		select {
@@ -77,8 +77,10 @@ func (c *Options) Run(ctx context.Context, t *term.Terminal, version string) err
 
 func (c *Options) settings(dir string) host.Settings {
 	s := host.Defaults()
-	s.Listen, s.DB, s.Migrate, s.Grace = c.Listen, cmp.Or(c.DB, filepath.Join(dir, "demo.db")), true, 2*time.Second
-	s.KeysFile = filepath.Join(dir, "keys")
+	s.Listen.Addr = c.Listen
+	s.DB.DSN, s.DB.Migrate = cmp.Or(c.DB, filepath.Join(dir, "demo.db")), true
+	s.Node.Grace = 2 * time.Second
+	s.Outbound.KeysFile = filepath.Join(dir, "keys")
 	return s
 }
 

@@ -1,0 +1,49 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+
+	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/postgres"
+	"github.com/sendoff-dev/sendoff/store/sqlite"
+)
+
+func (d *DB) open(ctx context.Context, m *engine.Metrics, log *slog.Logger) (store.Store, error) {
+	if d.Postgres() {
+		return postgres.Open(ctx, d.DSN, postgres.Options{ListenDSN: d.ListenDSN, Migrate: d.Migrate, Logger: log, OnCommit: m.Commit})
+	}
+	return sqlite.Open(ctx, d.DSN, sqlite.Options{OnCommit: m.Commit})
+}
+
+// Redacted hides the password of a URL.
+func Redacted(dsn string) string {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return "(a URL that cannot be read)"
+	}
+	if u.Scheme == "" {
+		return dsn
+	}
+	q := u.Query()
+	if q.Has("password") {
+		q.Set("password", "xxxxx")
+		u.RawQuery = q.Encode()
+	}
+	return u.Redacted()
+}
+
+// openError adds the fix to an error of opening the database.
+func openError(err error) error {
+	switch {
+	case errors.Is(err, store.ErrInUse):
+		return fmt.Errorf("%w\nstop the other server, or give this one a file of its own with --db FILE; several servers share a database with --db postgres://HOST/NAME", err)
+	case errors.Is(err, store.ErrBroken):
+		return fmt.Errorf("%w\nrestore a backup of the file, or see docs/operations.md for how to save what can be read", err)
+	}
+	return err
+}
