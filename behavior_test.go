@@ -243,7 +243,7 @@ func TestAForeignGoroutineGetsAReadablePanic(t *testing.T) {
 
 func TestStepsRetryAndReportTheirLastError(t *testing.T) {
 	var tries atomic.Int32
-	quick := sendoff.WithRetry(sendoff.Retry{MaxAttempts: 3, MinBackoff: time.Millisecond})
+	quick := sendoff.Retry(sendoff.RetryPolicy{MaxAttempts: 3, MinBackoff: time.Millisecond})
 	f := sendoff.Func("retries", func(ctx context.Context, n int) (int, error) {
 		tries.Store(0)
 		return sendoff.Step(ctx, "try", func(ctx context.Context) (int, error) {
@@ -264,7 +264,7 @@ func TestStepsRetryAndReportTheirLastError(t *testing.T) {
 				return 0, errors.New("not yet")
 			}
 			return int(tries.Load()), nil
-		}, quick, sendoff.Timeout(20*time.Millisecond))
+		}, quick, sendoff.AttemptTimeout(20*time.Millisecond))
 	})
 	s := stage(t, journalWarm, 1, f, double)
 	s.Attempts = 1

@@ -65,9 +65,9 @@ func WithAPIKey(key string) ClientOption { return func(c *Client) { c.key = key 
 // 30 s, the time that [Client.Wait] waits in one request.
 func WithHTTPClient(h *http.Client) ClientOption { return func(c *Client) { c.http = h } }
 
-// WithRetries sets how often a request that may be repeated is tried again;
+// WithRequestRetries sets how often a request that may be repeated is sent again;
 // default 4, 0 = never.
-func WithRetries(n int) ClientOption { return func(c *Client) { c.retries = n } }
+func WithRequestRetries(n int) ClientOption { return func(c *Client) { c.retries = n } }
 
 // WithUserAgent sets the User-Agent; default "sendoff-go".
 func WithUserAgent(agent string) ClientOption { return func(c *Client) { c.agent = agent } }

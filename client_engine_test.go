@@ -50,8 +50,8 @@ func TestTheClientAndTheEngineAgree(t *testing.T) {
 	none := 0.0
 	sent := sendoff.NewTask{
 		URL: app.URL + "/wrong", ID: "mine", Queue: "q", Name: "n", Method: "PUT", Headers: map[string]string{"X-A": "b"},
-		Payload: map[string]int{"n": 1}, Priority: sendoff.Priority(0), Group: "g", Timeout: 90 * time.Second, Labels: map[string]string{"l": "v"},
-		Retry:  &sendoff.Retry{MaxAttempts: 3, MaxAge: time.Hour, MinBackoff: 100 * time.Millisecond, MaxBackoff: time.Minute, Factor: 3, Jitter: &none},
+		Payload: map[string]int{"n": 1}, Priority: new(0), Group: "g", Timeout: 90 * time.Second, Labels: map[string]string{"l": "v"},
+		Retry:  &sendoff.RetryPolicy{MaxAttempts: 3, MaxAge: time.Hour, MinBackoff: 100 * time.Millisecond, MaxBackoff: time.Minute, Factor: 3, Jitter: &none},
 		Unique: &sendoff.Unique{Key: "u", Window: time.Hour},
 	}
 	task, err := c.Submit(ctx, sent)

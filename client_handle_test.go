@@ -15,7 +15,7 @@ func TestACallIsWaitedForAndCanceledByAnIDFromElsewhere(t *testing.T) {
 		return sendoff.NewSignal[string]("never").Recv(ctx)
 	})
 	serveFunctions(t, c, forever)
-	made, err := forever.Dispatch(ctx, 1, sendoff.ID("chosen"), sendoff.Via(c))
+	made, err := forever.Dispatch(ctx, 1, sendoff.CallID("chosen"), sendoff.Via(c))
 	require.NoError(t, err)
 	h, err := forever.Handle(ctx, "chosen", sendoff.Via(c))
 	require.NoError(t, err)
@@ -69,7 +69,7 @@ func TestCallsAreListedByFunctionAndByTree(t *testing.T) {
 	root := sendoff.Func("root", func(ctx context.Context, n int) (int, error) { return branch.Await(ctx, n) })
 	serveFunctions(t, c, leaf, branch, root)
 	for _, id := range []string{"one", "two"} {
-		h, err := root.Dispatch(ctx, 3, sendoff.ID(id), sendoff.Via(c))
+		h, err := root.Dispatch(ctx, 3, sendoff.CallID(id), sendoff.Via(c))
 		require.NoError(t, err)
 		_, err = h.Wait(ctx)
 		require.NoError(t, err)

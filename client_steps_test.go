@@ -55,7 +55,7 @@ func TestStepsAreSeenWhileAFunctionRunsAndAfterwards(t *testing.T) {
 		return fmt.Sprint(len(raw)), err
 	})
 	serveFunctions(t, c, flow)
-	h, err := flow.Dispatch(ctx, 1, sendoff.ID("mine"), sendoff.Via(c))
+	h, err := flow.Dispatch(ctx, 1, sendoff.CallID("mine"), sendoff.Via(c))
 	require.NoError(t, err)
 
 	// The first step is on record while it runs, before anything has ended.

@@ -28,10 +28,10 @@ type NewTask struct {
 	RunAt     time.Time     `json:"run_at,omitzero"`     // in place of Delay
 	ExpiresAt time.Time     `json:"expires_at,omitzero"` // not started from then on
 
-	Priority *int              `json:"priority,omitempty"` // 0 (first) to 9; default 5
+	Priority *int              `json:"priority,omitempty"` // 0 (first) to 9, such as new(2); default 5
 	Group    string            `json:"group,omitempty"`    // whose work it is
 	Timeout  time.Duration     `json:"-"`                  // of one attempt, 1 s to 24 h; default 60 s
-	Retry    *Retry            `json:"retry,omitempty"`
+	Retry    *RetryPolicy      `json:"retry,omitempty"`
 	Unique   *Unique           `json:"unique,omitempty"`
 	Labels   map[string]string `json:"labels,omitempty"`
 
@@ -52,9 +52,6 @@ type StartSignal struct {
 	Any   []byte `json:"any_base64,omitempty"` // in place of Value: a serialized google.protobuf.Any
 }
 
-// Priority returns a pointer, for [NewTask].
-func Priority(p int) *int { return &p }
-
 // MarshalJSON implements json.Marshaler.
 func (t NewTask) MarshalJSON() ([]byte, error) {
 	type plain NewTask
@@ -67,7 +64,7 @@ func (t NewTask) MarshalJSON() ([]byte, error) {
 
 // Retry says how often and how soon a failed task is tried again. A zero field
 // means its default.
-type Retry struct {
+type RetryPolicy struct {
 	MaxAttempts int           `json:"max_attempts,omitempty"` // the first included; default 25
 	MaxAge      time.Duration `json:"-"`                      // from the first attempt; default 7 days
 	MinBackoff  time.Duration `json:"-"`                      // after the first failure; default 1 s
@@ -83,16 +80,16 @@ type wireRetry struct {
 	MaxBackoff duration `json:"max_backoff,omitempty"`
 }
 
-type plainRetry Retry
+type plainRetry RetryPolicy
 
 // MarshalJSON implements json.Marshaler.
-func (r Retry) MarshalJSON() ([]byte, error) {
+func (r RetryPolicy) MarshalJSON() ([]byte, error) {
 	p := plainRetry(r)
 	return json.Marshal(wireRetry{&p, duration(r.MaxAge), duration(r.MinBackoff), duration(r.MaxBackoff)})
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (r *Retry) UnmarshalJSON(b []byte) error {
+func (r *RetryPolicy) UnmarshalJSON(b []byte) error {
 	w := wireRetry{plainRetry: (*plainRetry)(r)}
 	err := json.Unmarshal(b, &w)
 	r.MaxAge, r.MinBackoff, r.MaxBackoff = time.Duration(w.MaxAge), time.Duration(w.MinBackoff), time.Duration(w.MaxBackoff)
@@ -144,7 +141,7 @@ type Task struct {
 	Attempts    int               `json:"attempts"`               // spent or under way in this run
 	MaxAttempts int               `json:"max_attempts,omitempty"` // 0 = until it expires
 	Timeout     time.Duration     `json:"-"`                      // of one attempt
-	Retry       *Retry            `json:"retry,omitempty"`
+	Retry       *RetryPolicy      `json:"retry,omitempty"`
 	CreatedAt   time.Time         `json:"created_at,omitzero"`
 	RunAt       time.Time         `json:"run_at,omitzero"`
 	NextAt      time.Time         `json:"next_at,omitzero"` // of the next attempt

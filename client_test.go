@@ -62,9 +62,9 @@ func TestATaskIsSubmittedInTheShapeOfTheAPI(t *testing.T) {
 	})
 	none := 0.0
 	task, err := c.Submit(t.Context(), sendoff.NewTask{
-		URL: "http://x/", Payload: map[string]int{"n": 1}, Delay: 90 * time.Second, Priority: sendoff.Priority(0),
+		URL: "http://x/", Payload: map[string]int{"n": 1}, Delay: 90 * time.Second, Priority: new(0),
 		Timeout: time.Minute, ExpiresAt: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), Labels: map[string]string{"a": "b"},
-		Retry:  &sendoff.Retry{MaxAttempts: 3, MinBackoff: 100 * time.Millisecond, Jitter: &none},
+		Retry:  &sendoff.RetryPolicy{MaxAttempts: 3, MinBackoff: 100 * time.Millisecond, Jitter: &none},
 		Unique: &sendoff.Unique{Key: "k", Window: time.Hour, OnConflict: sendoff.OnConflictReject},
 	})
 	require.NoError(t, err)
@@ -130,7 +130,7 @@ func TestWhatMayNotBeRepeatedIsSentOnce(t *testing.T) {
 			c := clientOf(t, func(http.ResponseWriter, *http.Request) {
 				tries.Add(1)
 				panic(http.ErrAbortHandler)
-			}, sendoff.WithRetries(2), sendoff.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}))
+			}, sendoff.WithRequestRetries(2), sendoff.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}))
 			require.Error(t, tt.call(t.Context(), c))
 			require.Equal(t, tt.tries, tries.Load())
 		})
@@ -233,7 +233,7 @@ func TestWithoutAServerTheErrorIsThatOfTheConnection(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	l.Close()
-	c, err := sendoff.NewClient("http://"+l.Addr().String(), sendoff.WithRetries(1))
+	c, err := sendoff.NewClient("http://"+l.Addr().String(), sendoff.WithRequestRetries(1))
 	require.NoError(t, err)
 	_, err = c.Nodes.List(t.Context())
 	require.ErrorContains(t, err, "connection refused")

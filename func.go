@@ -23,7 +23,7 @@ import (
 type Function[I, O any] struct {
 	name     string
 	fn       func(context.Context, I) (O, error)
-	options  []Option
+	options  []CallOption
 	endpoint atomic.Pointer[Endpoint]
 }
 
@@ -47,11 +47,11 @@ var functionName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_<>.]*$`)
 // that fn got. Functions that run side by side are started with [Go], never
 // with the go statement.
 //
-// The context ends with the attempt too: when its time is over ([Timeout]), when
+// The context ends with the attempt too: when its time is over ([AttemptTimeout]), when
 // the call is canceled, and when the endpoint closes. Code that runs at that
 // moment, as that of a function without durable operations does, should end then:
 // what it returns is dropped, and the call is tried again only after it has ended.
-func Func[I, O any](name string, fn func(context.Context, I) (O, error), opts ...Option) *Function[I, O] {
+func Func[I, O any](name string, fn func(context.Context, I) (O, error), opts ...CallOption) *Function[I, O] {
 	if !functionName.MatchString(name) {
 		panic(fmt.Sprintf("sendoff: function name %q: want a letter or _, then letters, digits, _ or .", name))
 	}
@@ -60,7 +60,7 @@ func Func[I, O any](name string, fn func(context.Context, I) (O, error), opts ..
 
 // Remote names a function that another app has, at the endpoint with that URL;
 // "" is the caller's own. It may be written in another language.
-func Remote[I, O any](name, endpoint string, opts ...Option) *Function[I, O] {
+func Remote[I, O any](name, endpoint string, opts ...CallOption) *Function[I, O] {
 	f := Func[I, O](name, nil, OnEndpoint(endpoint))
 	f.options = append(f.options, opts...)
 	return f
@@ -121,7 +121,7 @@ func (f *Function[I, O]) call(in I, o *options, now time.Time) (*sdkv1.Call, err
 // Outside a durable function it runs the function here and now, with all that
 // it calls, in memory and without a server: for tests, and for programs that do
 // not need to survive. Use Dispatch to have a server run it.
-func (f *Function[I, O]) Await(ctx context.Context, in I, opts ...Option) (O, error) {
+func (f *Function[I, O]) Await(ctx context.Context, in I, opts ...CallOption) (O, error) {
 	if !durable.In(ctx) {
 		if durable.InStep(ctx) {
 			var zero O
@@ -143,7 +143,7 @@ func errInStep(what string) error {
 
 // Start calls the function and goes on. The call is given to the server when the
 // function waits next. It works only in a durable function.
-func (f *Function[I, O]) Start(ctx context.Context, in I, opts ...Option) *Future[O] {
+func (f *Function[I, O]) Start(ctx context.Context, in I, opts ...CallOption) *Future[O] {
 	return f.startAll(ctx, []I{in}, gather(f.options, opts))[0]
 }
 
@@ -171,7 +171,7 @@ func (f *Function[I, O]) startAll(ctx context.Context, in []I, o *options) []*Fu
 // Gather calls the function once for each input and waits for all results,
 // which come in the order of the inputs. The first failure ends the wait and
 // cancels the other calls.
-func (f *Function[I, O]) Gather(ctx context.Context, in []I, opts ...Option) ([]O, error) {
+func (f *Function[I, O]) Gather(ctx context.Context, in []I, opts ...CallOption) ([]O, error) {
 	if !durable.In(ctx) {
 		if durable.InStep(ctx) {
 			return nil, errInStep("calls of " + f.name)
@@ -189,19 +189,18 @@ func (f *Function[I, O]) Gather(ctx context.Context, in []I, opts ...Option) ([]
 	return All(ctx, f.startAll(ctx, in, gather(f.options, opts))...)
 }
 
-// Each calls the function once for each input, with at most [Concurrency] calls
-// open at a time, and gives the results in the order in which they come, with
-// the index of their input. Leaving the loop cancels the calls that are open;
+// Each calls the function once for each input, with at most limit calls open at a
+// time (0 = all), and gives the results in the order in which they come, with the
+// index of their input. Leaving the loop cancels the calls that are open;
 // so does the end of the context, which is the last result's error then, with
 // index -1. It works only in a durable function.
-func (f *Function[I, O]) Each(ctx context.Context, in []I, opts ...Option) iter.Seq2[int, Result[O]] {
+func (f *Function[I, O]) Each(ctx context.Context, in []I, limit int, opts ...CallOption) iter.Seq2[int, Result[O]] {
 	return func(yield func(int, Result[O]) bool) {
 		o := gather(f.options, opts)
 		e := &each[I, O]{f: f, in: in, o: o, index: make(map[*durable.Future]int)}
 		defer e.cancel()
-		limit := len(in)
-		if o.concurrency > 0 {
-			limit = min(limit, o.concurrency)
+		if limit <= 0 {
+			limit = len(in)
 		}
 		e.start(ctx, limit)
 		for range in {
@@ -269,7 +268,7 @@ func (e *each[I, O]) cancel() {
 
 // TailCall is an error that a durable function returns to have the call go on with
 // this function and input in its place: the same call, with an empty journal. Signals that nobody took wait for what takes its place.
-func (f *Function[I, O]) TailCall(in I, opts ...Option) error {
+func (f *Function[I, O]) TailCall(in I, opts ...CallOption) error {
 	c, err := f.call(in, gather(f.options, opts), time.Time{})
 	if err != nil {
 		return err

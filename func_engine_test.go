@@ -52,9 +52,9 @@ func TestFunctionsAndTheEngineAgree(t *testing.T) {
 			serveAt.Start()
 			defer serveAt.Close()
 
-			h, err := flow.Dispatch(ctx, 5, sendoff.ID("run-"+name))
+			h, err := flow.Dispatch(ctx, 5, sendoff.CallID("run-"+name))
 			require.NoError(t, err)
-			again, err := flow.Dispatch(ctx, 5, sendoff.ID("run-"+name))
+			again, err := flow.Dispatch(ctx, 5, sendoff.CallID("run-"+name))
 			require.NoError(t, err)
 			require.Equal(t, []any{h.ID, true}, []any{again.ID, again.Existing})
 			require.NoError(t, approval.Send(ctx, h.ID, "eve", sendoff.Via(c)))

@@ -41,7 +41,7 @@ func TestTheContextOfAPlainFunctionEndsWithItsAttempt(t *testing.T) {
 		<-ctx.Done()
 		told.Add(1)
 		return 0, ctx.Err()
-	}, sendoff.Timeout(time.Second), sendoff.WithRetry(sendoff.Retry{MaxAttempts: 2, MinBackoff: 100 * time.Millisecond}))
+	}, sendoff.AttemptTimeout(time.Second), sendoff.Retry(sendoff.RetryPolicy{MaxAttempts: 2, MinBackoff: 100 * time.Millisecond}))
 	serveFunctions(t, c, slow)
 	h, err := slow.Dispatch(t.Context(), 0)
 	require.NoError(t, err)
@@ -83,7 +83,7 @@ func TestAnAttemptThatMeetsAnEarlierOneSpendsNothing(t *testing.T) {
 			<-release
 		}
 		return n, nil
-	}, sendoff.Timeout(time.Second), sendoff.WithRetry(sendoff.Retry{MaxAttempts: 2, MinBackoff: 100 * time.Millisecond}))
+	}, sendoff.AttemptTimeout(time.Second), sendoff.Retry(sendoff.RetryPolicy{MaxAttempts: 2, MinBackoff: 100 * time.Millisecond}))
 	serveFunctions(t, c, deaf)
 	h, err := deaf.Dispatch(ctx, 0)
 	require.NoError(t, err)

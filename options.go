@@ -9,100 +9,151 @@ import (
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 )
 
-// Option says how a function is called or a step is run. Given to [Func] it
-// holds for each call of the function; given to a call it comes after those.
-// Each option says where it has a meaning; elsewhere it is ignored. All but
-// [Expiration] and [OnEndpoint] need a Sendoff server, others ignore them.
-type Option func(*options)
-
-type options struct {
-	call        sendoffv1.CallOptions
-	retry       *Retry
-	noRetry     bool
-	timeout     time.Duration
-	id          string
-	key         string
-	at          time.Time
-	expiration  time.Duration
-	endpoint    string
-	version     string
-	concurrency int
-	client      *Client
+// CallOption says how a function is called. Given to [Func] and [Remote] it holds
+// for each call of the function; given to a call it comes after those. All but
+// [Expiration], [OnEndpoint] and [OnVersion] need a Sendoff server, others ignore
+// them.
+type CallOption interface {
+	DispatchOption
+	forCall()
 }
 
-func gather(groups ...[]Option) *options {
+// DispatchOption says how a call from outside is made, by [Function.Dispatch] and
+// [SignalWithStart]: every CallOption, and [CallID], [IdempotencyKey] and [Via].
+type DispatchOption interface {
+	set(o *options)
+	forDispatch()
+}
+
+// StepOption says how a step is run: [Retry], [NoRetry] and [AttemptTimeout].
+type StepOption interface {
+	set(o *options)
+	forStep()
+}
+
+// Option has a meaning for calls and for steps.
+type Option interface {
+	CallOption
+	StepOption
+}
+
+// SendOption says how something is sent to a call that is there: [Via].
+type SendOption interface {
+	DispatchOption
+	forSend()
+}
+
+type (
+	dispatchOption func(*options)
+	sendOption     struct{ dispatchOption }
+	callOption     struct{ dispatchOption }
+	option         struct{ callOption }
+)
+
+func (f dispatchOption) set(o *options) { f(o) }
+func (dispatchOption) forDispatch()     {}
+func (sendOption) forSend()             {}
+func (callOption) forCall()             {}
+func (option) forStep()                 {}
+
+func onCall(set func(*options)) CallOption { return callOption{set} }
+func onBoth(set func(*options)) Option     { return option{callOption{set}} }
+
+type options struct {
+	call       sendoffv1.CallOptions
+	retry      *RetryPolicy
+	noRetry    bool
+	timeout    time.Duration
+	id         string
+	key        string
+	at         time.Time
+	expiration time.Duration
+	endpoint   string
+	version    string
+	client     *Client
+}
+
+// gather applies options, those of the function before those of the call.
+func gather[A, B interface{ set(o *options) }](ofFunction []A, ofCall []B) *options {
 	o := &options{}
-	for _, group := range groups {
-		for _, set := range group {
-			set(o)
-		}
+	for _, a := range ofFunction {
+		a.set(o)
+	}
+	for _, b := range ofCall {
+		b.set(o)
 	}
 	return o
 }
 
-// WithRetry says when a call or a step that failed is tried again. Default for
+// Retry says when a call or a step that failed is tried again. Default for
 // calls: the server's; for steps: 5 attempts, the first wait 200 ms, the longest
 // 10 s. Steps wait within the attempt of the function.
-func WithRetry(r Retry) Option { return func(o *options) { o.retry, o.noRetry = &r, false } }
+func Retry(p RetryPolicy) Option {
+	return onBoth(func(o *options) { o.retry, o.noRetry = &p, false })
+}
 
 // NoRetry has a call or a step tried once.
-func NoRetry() Option { return func(o *options) { o.retry, o.noRetry = nil, true } }
+func NoRetry() Option { return onBoth(func(o *options) { o.retry, o.noRetry = nil, true }) }
 
-// Timeout bounds one attempt of a call or a step.
-func Timeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
+// AttemptTimeout bounds one attempt of a call or a step. [Expiration] bounds all
+// attempts of a call together.
+func AttemptTimeout(d time.Duration) Option { return onBoth(func(o *options) { o.timeout = d }) }
 
-// ID names the call made by Dispatch: when there is one with this id already, it
-// is returned, and no second one is made.
-func ID(id string) Option { return func(o *options) { o.id = id } }
+// CallID names the call: when there is one with this id already, it is returned,
+// and no second one is made.
+func CallID(id string) DispatchOption { return dispatchOption(func(o *options) { o.id = id }) }
 
-// IdempotencyKey names the request of Dispatch: the same one sent again within
-// 24 hours makes no second call. Default: a random one for each Dispatch.
-func IdempotencyKey(key string) Option { return func(o *options) { o.key = key } }
+// IdempotencyKey names the request: the same one sent again within 24 hours makes
+// no second call. Default: a random one for each.
+func IdempotencyKey(key string) DispatchOption {
+	return dispatchOption(func(o *options) { o.key = key })
+}
 
 // Delay has a call start after a while.
-func Delay(d time.Duration) Option {
-	return func(o *options) { o.call.Delay = durationpb.New(d) }
+func Delay(d time.Duration) CallOption {
+	return onCall(func(o *options) { o.call.Delay = durationpb.New(d) })
 }
 
 // At has a call start at a time.
-func At(t time.Time) Option { return func(o *options) { o.at = t } }
+func At(t time.Time) CallOption { return onCall(func(o *options) { o.at = t }) }
 
 // OnQueue puts a call into a queue. Default: that of the caller.
-func OnQueue(name string) Option { return func(o *options) { o.call.Queue = name } }
+func OnQueue(name string) CallOption { return onCall(func(o *options) { o.call.Queue = name }) }
 
-// WithPriority is the priority of a call in its queue, 0 (first) to 9. Default:
-// that of the caller.
-func WithPriority(p int) Option {
-	return func(o *options) { n := int32(min(max(p, 0), 9)); o.call.Priority = &n }
+// Priority is that of a call in its queue, 0 (first) to 9. Default: that of the
+// caller.
+func Priority(p int) CallOption {
+	return onCall(func(o *options) { o.call.Priority = new(int32(min(max(p, 0), 9))) })
 }
 
 // Expiration bounds all attempts of a call together.
-func Expiration(d time.Duration) Option { return func(o *options) { o.expiration = d } }
+func Expiration(d time.Duration) CallOption { return onCall(func(o *options) { o.expiration = d }) }
 
 // Named gives a call a label for people.
-func Named(name string) Option { return func(o *options) { o.call.Name = name } }
+func Named(name string) CallOption { return onCall(func(o *options) { o.call.Name = name }) }
 
 // Labels gives a call labels to find it by.
-func Labels(labels map[string]string) Option { return func(o *options) { o.call.Labels = labels } }
+func Labels(labels map[string]string) CallOption {
+	return onCall(func(o *options) { o.call.Labels = labels })
+}
 
 // Detached has a call go on whatever becomes of its caller; nobody can wait for
 // its result.
-func Detached() Option { return func(o *options) { o.call.Detached = true } }
-
-// Concurrency bounds how many calls [Function.Each] has open. Default: all.
-func Concurrency(n int) Option { return func(o *options) { o.concurrency = n } }
+func Detached() CallOption { return onCall(func(o *options) { o.call.Detached = true }) }
 
 // OnEndpoint is the URL of the app that has the function. Default: that of the
 // caller.
-func OnEndpoint(url string) Option { return func(o *options) { o.endpoint = url } }
+func OnEndpoint(url string) CallOption { return onCall(func(o *options) { o.endpoint = url }) }
 
 // OnVersion is the version of the function, where the platform knows such a
 // thing.
-func OnVersion(v string) Option { return func(o *options) { o.version = v } }
+func OnVersion(v string) CallOption { return onCall(func(o *options) { o.version = v }) }
 
-// Via has Dispatch and Send use a client. Default: that of the endpoint that
+// Via has what is sent go through a client. Default: that of the endpoint that
 // serves the function, otherwise one from the environment, see [NewClient].
-func Via(c *Client) Option { return func(o *options) { o.client = c } }
+func Via(c *Client) SendOption {
+	return sendOption{func(o *options) { o.client = c }}
+}
 
 // callOptions makes what travels beside a call.
 func (o *options) callOptions(now time.Time) *sendoffv1.CallOptions {
@@ -122,7 +173,7 @@ func (o *options) callOptions(now time.Time) *sendoffv1.CallOptions {
 	return c
 }
 
-func wirePolicy(r *Retry) *sendoffv1.RetryPolicy {
+func wirePolicy(r *RetryPolicy) *sendoffv1.RetryPolicy {
 	p := &sendoffv1.RetryPolicy{MaxAttempts: int32(r.MaxAttempts), Factor: r.Factor, Jitter: r.Jitter}
 	for _, d := range []struct {
 		from time.Duration

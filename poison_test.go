@@ -20,7 +20,7 @@ func TestACallThatEndsItsAppIsPoison(t *testing.T) {
 	c, ctx := realServer(t, "key"), t.Context()
 	var deaths atomic.Int32
 	var healed atomic.Bool
-	quick := []sendoff.Option{sendoff.WithRetry(sendoff.Retry{MinBackoff: 10 * time.Millisecond, MaxBackoff: 10 * time.Millisecond})}
+	quick := []sendoff.CallOption{sendoff.Retry(sendoff.RetryPolicy{MinBackoff: 10 * time.Millisecond, MaxBackoff: 10 * time.Millisecond})}
 	killer := sendoff.Func("killer", func(context.Context, int) (int, error) {
 		if healed.Load() {
 			return 1, nil

@@ -184,7 +184,7 @@ func runLeaf(ctx context.Context, p program) error {
 		}
 	case "each":
 		seen := 0
-		for i, r := range echo.Each(ctx, in, sendoff.Concurrency(2)) {
+		for i, r := range echo.Each(ctx, in, 2) {
 			if seen++; r.Err != nil || r.Value != int64(i) {
 				return wrong("each", r.Value, r.Err)
 			}

@@ -61,7 +61,7 @@ type Handle[O any] struct {
 // repeated safely when an answer is lost; other servers of Dispatch get the
 // call without options, once. In a durable function it is a step; [Function.Start]
 // is what you want there in most cases.
-func (f *Function[I, O]) Dispatch(ctx context.Context, in I, opts ...Option) (*Handle[O], error) {
+func (f *Function[I, O]) Dispatch(ctx context.Context, in I, opts ...DispatchOption) (*Handle[O], error) {
 	o := gather(f.options, opts)
 	call, err := f.call(in, o, time.Now())
 	if err != nil {
@@ -154,10 +154,10 @@ func (h *Handle[O]) Wait(ctx context.Context) (O, error) {
 }
 
 // Handle is the call of this function with that id, which may be one that was
-// chosen for it ([ID]) or that came from elsewhere. It asks nobody: whether there
+// chosen for it ([CallID]) or that came from elsewhere. It asks nobody: whether there
 // is such a call is told by the methods of the handle. The error says that no
 // server is known.
-func (f *Function[I, O]) Handle(ctx context.Context, id string, opts ...Option) (*Handle[O], error) {
+func (f *Function[I, O]) Handle(ctx context.Context, id string, opts ...SendOption) (*Handle[O], error) {
 	if id == "" {
 		return nil, errors.New("sendoff: a handle of function " + f.name + " needs the id of a call")
 	}

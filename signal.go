@@ -32,7 +32,7 @@ func (s *Signal[T]) Next(ctx context.Context) *Future[T] {
 
 // Send gives a signal to the run with that dispatch id. It returns when the
 // server has it on disk. In a durable function it is a step.
-func (s *Signal[T]) Send(ctx context.Context, id string, v T, opts ...Option) error {
+func (s *Signal[T]) Send(ctx context.Context, id string, v T, opts ...SendOption) error {
 	value, err := encode(v)
 	if err != nil {
 		return err
@@ -40,9 +40,9 @@ func (s *Signal[T]) Send(ctx context.Context, id string, v T, opts ...Option) er
 	return sendSignal(ctx, id, s.name, value, opts)
 }
 
-func sendSignal(ctx context.Context, id, name string, v durable.Value, opts []Option) error {
+func sendSignal(ctx context.Context, id, name string, v durable.Value, opts []SendOption) error {
 	send := func(ctx context.Context) (struct{}, error) {
-		c, err := clientFor(ctx, nil, gather(opts))
+		c, err := clientFor(ctx, nil, gather[SendOption](nil, opts))
 		if err != nil {
 			return struct{}{}, Permanent(err)
 		}
@@ -81,7 +81,7 @@ func (p *Promise[T]) waitable() (*durable.Future, error) { return p.future.waita
 
 // ResolvePromise gives a promise its value. The first end of a promise counts;
 // what comes later is ignored.
-func ResolvePromise[T any](ctx context.Context, id string, v T, opts ...Option) error {
+func ResolvePromise[T any](ctx context.Context, id string, v T, opts ...SendOption) error {
 	value, err := encode(v)
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func ResolvePromise[T any](ctx context.Context, id string, v T, opts ...Option) 
 }
 
 // RejectPromise has the wait for a promise fail with err, as a [*CallError].
-func RejectPromise(ctx context.Context, id string, err error, opts ...Option) error {
+func RejectPromise(ctx context.Context, id string, err error, opts ...SendOption) error {
 	if err == nil {
 		return errors.New("sendoff: RejectPromise without an error")
 	}
@@ -101,7 +101,7 @@ func RejectPromise(ctx context.Context, id string, err error, opts ...Option) er
 	return endPromise(ctx, id, durable.FromAny(a), opts)
 }
 
-func endPromise(ctx context.Context, id string, v durable.Value, opts []Option) error {
+func endPromise(ctx context.Context, id string, v durable.Value, opts []SendOption) error {
 	run, path, ok := strings.Cut(id, ":")
 	if !ok || run == "" || path == "" {
 		return fmt.Errorf("sendoff: promise id %q: want that of Promise.ID", id)

@@ -11,17 +11,17 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/durable"
 )
 
-// SignalWithStart gives a signal to the call of f with that id ([ID]), and starts
+// SignalWithStart gives a signal to the call of f with that id ([CallID]), and starts
 // it with the input when there is none: both at once, or none of it. It returns when
 // that is on the server's disk. A call that has ended takes no signals and keeps its
 // id: see [IsConflict]. It is repeated safely when an answer is lost; for one that
 // you repeat yourself, within 24 hours, give an [IdempotencyKey] (and no Expiration,
 // which makes each request another one). In a durable
 // function it is a step. It needs a Sendoff server.
-func SignalWithStart[I, O, T any](ctx context.Context, f *Function[I, O], in I, s *Signal[T], v T, opts ...Option) (*Handle[O], error) {
+func SignalWithStart[I, O, T any](ctx context.Context, f *Function[I, O], in I, s *Signal[T], v T, opts ...DispatchOption) (*Handle[O], error) {
 	o := gather(f.options, opts)
 	if o.id == "" {
-		return nil, errors.New("sendoff: SignalWithStart needs an ID, which tells the call that may be there already")
+		return nil, errors.New("sendoff: SignalWithStart needs an ID for the call, given by CallID: it tells the one that may be there already")
 	}
 	n, err := f.start(ctx, in, o)
 	if err != nil {
@@ -96,13 +96,13 @@ func (n *NewTask) options(call *sdkv1.Call, now time.Time) {
 	n.Queue, n.Name, n.Labels = o.GetQueue(), o.GetName(), o.GetLabels()
 	n.Delay, n.Timeout = o.GetDelay().AsDuration(), o.GetTimeout().AsDuration()
 	if o != nil && o.Priority != nil {
-		n.Priority = Priority(int(*o.Priority))
+		n.Priority = new(int(*o.Priority))
 	}
 	r := o.GetRetry()
 	if r == nil {
 		return
 	}
-	n.Retry = &Retry{
+	n.Retry = &RetryPolicy{
 		MaxAttempts: int(r.GetMaxAttempts()), MaxAge: r.GetMaxAge().AsDuration(), MinBackoff: r.GetMinBackoff().AsDuration(),
 		MaxBackoff: r.GetMaxBackoff().AsDuration(), Factor: r.GetFactor(), Jitter: r.Jitter,
 	}

@@ -24,8 +24,8 @@ func TestASignalStartsItsFunctionUnlessItRuns(t *testing.T) {
 		return owner, nil
 	})
 	serveFunctions(t, c, basket)
-	add := func(owner, item string, opts ...sendoff.Option) (*sendoff.Handle[string], error) {
-		return sendoff.SignalWithStart(ctx, basket, owner, items, item, append(opts, sendoff.ID("b"), sendoff.Via(c))...)
+	add := func(owner, item string, opts ...sendoff.DispatchOption) (*sendoff.Handle[string], error) {
+		return sendoff.SignalWithStart(ctx, basket, owner, items, item, append(opts, sendoff.CallID("b"), sendoff.Via(c))...)
 	}
 	h, err := add("ada", "apple")
 	require.NoError(t, err)
@@ -35,7 +35,7 @@ func TestASignalStartsItsFunctionUnlessItRuns(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, h.Existing)
 	}
-	h, err = add("bob", "cheese", sendoff.WithPriority(1))
+	h, err = add("bob", "cheese", sendoff.Priority(1))
 	require.NoError(t, err)
 	out, err := h.Wait(ctx)
 	require.NoError(t, err)

@@ -31,12 +31,12 @@ const (
 // keys. With a Sendoff server a result is on record before the next step starts;
 // with others it is when the function waits for the server.
 //
-// A failure is tried again, see [WithRetry], but for [Permanent] ones;
+// A failure is tried again, see [Retry], but for [Permanent] ones;
 // [RetryAfter] says when. The last one is returned as a [*CallError] with
-// the name of the step. [Timeout] bounds each attempt.
+// the name of the step. [AttemptTimeout] bounds each attempt.
 //
 // Outside a durable function Step calls fn, with retries.
-func Step[T any](ctx context.Context, name string, fn func(context.Context) (T, error), opts ...Option) (T, error) {
+func Step[T any](ctx context.Context, name string, fn func(context.Context) (T, error), opts ...StepOption) (T, error) {
 	if !durable.In(ctx) {
 		return plainStep(ctx, name, fn, opts)
 	}
@@ -44,8 +44,8 @@ func Step[T any](ctx context.Context, name string, fn func(context.Context) (T, 
 }
 
 // StepAsync starts a step and goes on. It works only in a durable function.
-func StepAsync[T any](ctx context.Context, name string, fn func(context.Context) (T, error), opts ...Option) *Future[T] {
-	o := gather(opts)
+func StepAsync[T any](ctx context.Context, name string, fn func(context.Context) (T, error), opts ...StepOption) *Future[T] {
+	o := gather[StepOption](nil, opts)
 	core := durable.Step(ctx, name, func(ctx context.Context, key string) durable.StepEnd {
 		v, attempts, err := attemptStep(context.WithValue(ctx, stepKeyKey{}, key), fn, o)
 		if err != nil {
@@ -80,12 +80,12 @@ func wireError(err error) *sdkv1.Error {
 	return e
 }
 
-func plainStep[T any](ctx context.Context, name string, fn func(context.Context) (T, error), opts []Option) (T, error) {
+func plainStep[T any](ctx context.Context, name string, fn func(context.Context) (T, error), opts []StepOption) (T, error) {
 	var zero T
 	if durable.InStep(ctx) {
 		return zero, errInStep("step " + name)
 	}
-	v, _, err := attemptStep(ctx, fn, gather(opts))
+	v, _, err := attemptStep(ctx, fn, gather[StepOption](nil, opts))
 	if err != nil {
 		return zero, &recordedError{decodeCallError(name, wireError(err)), false}
 	}

@@ -10,19 +10,19 @@ import (
 func TestAStepIsTriedAgainByThePolicyOfTasks(t *testing.T) {
 	jitter, none := 0.2, 0.0
 	for _, tt := range []struct {
-		given       Retry
+		given       RetryPolicy
 		least, most time.Duration // of the first wait
 	}{
-		{Retry{}, 160 * time.Millisecond, 240 * time.Millisecond},
-		{Retry{MinBackoff: time.Second, Jitter: &jitter}, 800 * time.Millisecond, 1200 * time.Millisecond},
-		{Retry{MinBackoff: time.Second, Jitter: &none}, time.Second, time.Second},
-		{Retry{MaxBackoff: time.Millisecond, Jitter: &none}, time.Millisecond, time.Millisecond},
-		{Retry{MinBackoff: time.Hour, Jitter: &none}, time.Hour, time.Hour},
+		{RetryPolicy{}, 160 * time.Millisecond, 240 * time.Millisecond},
+		{RetryPolicy{MinBackoff: time.Second, Jitter: &jitter}, 800 * time.Millisecond, 1200 * time.Millisecond},
+		{RetryPolicy{MinBackoff: time.Second, Jitter: &none}, time.Second, time.Second},
+		{RetryPolicy{MaxBackoff: time.Millisecond, Jitter: &none}, time.Millisecond, time.Millisecond},
+		{RetryPolicy{MinBackoff: time.Hour, Jitter: &none}, time.Hour, time.Hour},
 	} {
-		p := stepPolicy(gather([]Option{WithRetry(tt.given)}))
+		p := stepPolicy(gather[StepOption](nil, []StepOption{Retry(tt.given)}))
 		require.Equal(t, []time.Duration{tt.least, tt.most}, []time.Duration{p.Backoff(1, 0), p.Backoff(1, 1)}, "%+v", tt.given)
 		require.EqualValues(t, stepAttempts, p.MaxAttempts)
 		require.Zero(t, p.MaxAge)
 	}
-	require.EqualValues(t, 1, stepPolicy(gather([]Option{NoRetry()})).MaxAttempts)
+	require.EqualValues(t, 1, stepPolicy(gather[StepOption](nil, []StepOption{NoRetry()})).MaxAttempts)
 }

@@ -73,7 +73,7 @@ func TestARunIsToldWhileAStepRuns(t *testing.T) {
 		"each takes results in turn": func(ctx context.Context) (string, error) {
 			step := sendoff.StepAsync(ctx, "held", held)
 			out := ""
-			for i, r := range echo.Each(ctx, []int64{4, 5, 6}) {
+			for i, r := range echo.Each(ctx, []int64{4, 5, 6}, 0) {
 				out += fmt.Sprint(i, r.Value, r.Err, " ")
 			}
 			step.Cancel()

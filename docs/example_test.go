@@ -30,7 +30,7 @@ func submit(ctx context.Context) error {
 	t, err := client.Submit(ctx, sendoff.NewTask{
 		URL:     "http://127.0.0.1:9000/hook",
 		Payload: map[string]string{"hello": "world"},
-		Retry:   &sendoff.Retry{MaxAttempts: 5},
+		Retry:   &sendoff.RetryPolicy{MaxAttempts: 5},
 	})
 	if err != nil {
 		return err // a *sendoff.Problem when the server refused it

@@ -78,12 +78,12 @@ var price = sendoff.Func("price", func(_ context.Context, i Item) (int, error) {
 var convert = sendoff.Remote[string, []byte]("convert", "http://127.0.0.1:8001")
 
 var letter = sendoff.Func("letter", func(ctx context.Context, text string) (int, error) {
-	page, err := convert.Await(ctx, text, sendoff.OnQueue("slow"), sendoff.WithPriority(2), sendoff.Timeout(time.Minute))
+	page, err := convert.Await(ctx, text, sendoff.OnQueue("slow"), sendoff.Priority(2), sendoff.AttemptTimeout(time.Minute))
 	return len(page), err
 })
 
 var quote = sendoff.Func("quote", func(ctx context.Context, items []Item) (total int, err error) {
-	for i, r := range price.Each(ctx, items, sendoff.Concurrency(10)) {
+	for i, r := range price.Each(ctx, items, 10) {
 		if r.Err != nil {
 			sendoff.Logger(ctx).Warn("no price", "item", i, "error", r.Err)
 			continue
@@ -206,7 +206,7 @@ var addPages = sendoff.Func("pages", func(ctx context.Context, p Pages) (int, er
 })
 
 func startOutside(ctx context.Context, o Order) (Receipt, error) {
-	call, err := order.Dispatch(ctx, o, sendoff.ID("order-"+o.ID)) // on the server's disk; once for this id
+	call, err := order.Dispatch(ctx, o, sendoff.CallID("order-"+o.ID)) // on the server's disk; once for this id
 	if err != nil {
 		return Receipt{}, err
 	}

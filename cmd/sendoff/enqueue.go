@@ -153,7 +153,7 @@ func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 		spec.Function, spec.Endpoint = c.Function, c.endpoint()
 	}
 	if c.MaxAttempts != nil || c.MinBackoff != nil {
-		spec.Retry = &sendoff.Retry{MaxAttempts: valueOf(c.MaxAttempts), MinBackoff: valueOf(c.MinBackoff)}
+		spec.Retry = &sendoff.RetryPolicy{MaxAttempts: valueOf(c.MaxAttempts), MinBackoff: valueOf(c.MinBackoff)}
 	}
 	if c.UniqueKey != "" {
 		spec.Unique = &sendoff.Unique{Key: c.UniqueKey}

@@ -54,7 +54,7 @@ func runStepper(wait bool) error {
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	served := make(chan error, 1)
 	go func() { served <- endpoint.ListenAndServe(ctx) }()
-	h, err := order.Dispatch(ctx, 17, sendoff.ID("one"))
+	h, err := order.Dispatch(ctx, 17, sendoff.CallID("one"))
 	if err == nil {
 		_, err = h.Wait(ctx)
 	}

@@ -63,7 +63,7 @@ var price = sendoff.Func("price", func(_ context.Context, i Item) (int, error) {
 
 var ship = sendoff.Func("ship", func(ctx context.Context, o Order) (string, error) {
 	return bookParcel(ctx, o)
-}, sendoff.Timeout(30*time.Second), sendoff.Expiration(time.Hour))
+}, sendoff.AttemptTimeout(30*time.Second), sendoff.Expiration(time.Hour))
 
 var verdicts = sendoff.NewSignal[Verdict]("verdict")
 
@@ -162,7 +162,7 @@ func place(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "want an order with an id", http.StatusBadRequest)
 		return
 	}
-	call, err := order.Dispatch(r.Context(), o, sendoff.ID(o.ID))
+	call, err := order.Dispatch(r.Context(), o, sendoff.CallID(o.ID))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return

@@ -85,9 +85,9 @@ func run(ctx context.Context, pages int, id string) error {
 	served := make(chan error, 1)
 	go func() { served <- endpoint.ListenAndServe(serving) }()
 
-	var options []sendoff.Option
+	var options []sendoff.DispatchOption
 	if id != "" {
-		options = append(options, sendoff.ID(id))
+		options = append(options, sendoff.CallID(id))
 	}
 	call, err := pipeline.Dispatch(ctx, pages, options...)
 	if err != nil {

@@ -18,9 +18,9 @@ type scene struct {
 }
 
 func scenes() []scene {
-	quick := &sendoff.Retry{MaxAttempts: 3, MinBackoff: 300 * time.Millisecond}
+	quick := &sendoff.RetryPolicy{MaxAttempts: 3, MinBackoff: 300 * time.Millisecond}
 	return []scene{
-		{"answered with 200", 60, "/ok", func(i int, t *sendoff.NewTask) { t.Priority = sendoff.Priority(i % 10) }, demoTask{state: sendoff.StateSucceeded, attempts: 1}},
+		{"answered with 200", 60, "/ok", func(i int, t *sendoff.NewTask) { t.Priority = new(i % 10) }, demoTask{state: sendoff.StateSucceeded, attempts: 1}},
 		{"500, 500, then 200", 20, "/flaky", func(_ int, t *sendoff.NewTask) { t.Retry = quick }, demoTask{state: sendoff.StateSucceeded, attempts: 3}},
 		{"429 with Retry-After", 10, "/busy", nil, demoTask{state: sendoff.StateSucceeded, attempts: 1}},
 		{"422: never again", 10, "/wrong", nil, demoTask{state: sendoff.StateFailed, reason: "rejected", attempts: 1}},

@@ -53,7 +53,7 @@ var good = sendoff.Func("good", func(ctx context.Context, in map[string]int) (in
 		}
 		return n, nil
 	})
-	for i, r := range charge.Each(ctx, []int{sum, counts}) {
+	for i, r := range charge.Each(ctx, []int{sum, counts}, 0) {
 		sum += i + r.Value
 	}
 	return sum, err
