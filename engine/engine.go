@@ -14,11 +14,9 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -64,13 +62,6 @@ type Retention struct {
 	Failed    time.Duration // default 14 days
 }
 
-func (r Retention) micros() store.Retention {
-	const day = 24 * time.Hour
-	return store.Retention{
-		Succeeded: cmp.Or(r.Succeeded, day).Microseconds(), Canceled: cmp.Or(r.Canceled, day).Microseconds(), Failed: cmp.Or(r.Failed, 14*day).Microseconds(),
-	}
-}
-
 // Config of an Engine. The zero value is ready for use.
 type Config struct {
 	Name  string // of this node, for people; default host:pid
@@ -96,35 +87,6 @@ type Config struct {
 	Version string
 	Metrics *Metrics // instruments to fill; default new ones
 	Log     *slog.Logger
-}
-
-func (c Config) withDefaults() Config {
-	if c.Name == "" {
-		host, _ := os.Hostname()
-		c.Name = fmt.Sprintf("%s:%d", host, os.Getpid())
-	}
-	if c.Roles == nil {
-		c.Roles = AllRoles
-	}
-	if c.PushSlots == 0 {
-		c.PushSlots = 256
-	}
-	if c.FunctionSlots == 0 {
-		c.FunctionSlots = 256
-	}
-	if c.LocalSlots == 0 {
-		c.LocalSlots = 100
-	}
-	if c.Grace == 0 {
-		c.Grace = 25 * time.Second
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Metrics == nil {
-		c.Metrics = NewMetrics()
-	}
-	return c
 }
 
 // Engine is a running or ready-to-run Sendoff. Safe for concurrent use.

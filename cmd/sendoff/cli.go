@@ -10,6 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
@@ -49,7 +50,7 @@ func execute(ctx context.Context, args []string, t *term.Terminal) (err error) {
 	parser, err := kong.New(&grammar, kong.Name("sendoff"), kong.Description(description), kong.Writers(t.Stdout, t.Stderr),
 		kong.Exit(func(code int) { panic(helped(code)) }), kong.Resolvers(sources),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 120}),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(t, sources))
+		host.Vars(), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(t, sources))
 	if err != nil {
 		return err
 	}

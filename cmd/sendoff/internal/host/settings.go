@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
+	"github.com/sendoff-dev/sendoff/engine"
 )
 
 // Settings are the flags of serve, in sections. Each is also a variable
@@ -47,19 +49,19 @@ type DB struct {
 
 // Node is what this server does among those that share a database.
 type Node struct {
-	Roles []string      `default:"accept,execute,schedule" enum:"accept,execute,schedule" env:"SENDOFF_ROLES" help:"What this server does (${enum})."`
-	Grace time.Duration `default:"25s" env:"SENDOFF_GRACE" help:"Time for pushes under way to end when the server stops."`
+	Roles []string      `default:"${roles}" enum:"${roles}" env:"SENDOFF_ROLES" help:"What this server does (${enum})."`
+	Grace time.Duration `default:"${grace}" env:"SENDOFF_GRACE" help:"Time for pushes under way to end when the server stops."`
 }
 
 // Push is for tasks that are pushed.
 type Push struct {
-	Slots int `default:"256" env:"SENDOFF_PUSH_SLOTS" placeholder:"N" help:"Pushes under way at a time."`
+	Slots int `default:"${push_slots}" env:"SENDOFF_PUSH_SLOTS" placeholder:"N" help:"Pushes under way at a time."`
 }
 
 // Function is for durable functions.
 type Function struct {
-	Slots int `default:"256" env:"SENDOFF_FUNCTION_SLOTS" placeholder:"N" help:"Runs of durable functions under way at a time."`
-	Floor int `default:"1" env:"SENDOFF_FUNCTION_FLOOR" placeholder:"N" help:"Runs of durable functions that one host gets at a time at least, however badly they go."`
+	Slots int `default:"${function_slots}" env:"SENDOFF_FUNCTION_SLOTS" placeholder:"N" help:"Runs of durable functions under way at a time."`
+	Floor int `default:"${function_floor}" env:"SENDOFF_FUNCTION_FLOOR" placeholder:"N" help:"Runs of durable functions that one host gets at a time at least, however badly they go."`
 }
 
 // Apps is how apps with durable functions are understood.
@@ -77,8 +79,8 @@ type Outbound struct {
 
 // Retention is how long ended tasks are kept.
 type Retention struct {
-	Succeeded time.Duration `default:"24h" env:"SENDOFF_RETENTION_SUCCEEDED" help:"How long succeeded and canceled tasks are kept."`
-	Failed    time.Duration `default:"336h" env:"SENDOFF_RETENTION_FAILED" help:"How long failed tasks are kept."`
+	Succeeded time.Duration `default:"${retention_succeeded}" env:"SENDOFF_RETENTION_SUCCEEDED" help:"How long succeeded and canceled tasks are kept."`
+	Failed    time.Duration `default:"${retention_failed}" env:"SENDOFF_RETENTION_FAILED" help:"How long failed tasks are kept."`
 }
 
 // Log is what is logged to stderr.
@@ -87,10 +89,36 @@ type Log struct {
 	Level  string `default:"info" enum:"debug,info,warn,error" env:"SENDOFF_LOG_LEVEL" help:"Least level that is logged (${enum})."`
 }
 
+// Vars are the defaults that are the engine's, for the flags of Settings.
+func Vars() kong.Vars {
+	d := engine.Defaults()
+	roles := make([]string, len(d.Roles))
+	for i, r := range d.Roles {
+		roles[i] = string(r)
+	}
+	return kong.Vars{
+		"roles": strings.Join(roles, ","), "grace": span(d.Grace),
+		"push_slots": strconv.Itoa(d.PushSlots), "function_slots": strconv.Itoa(d.FunctionSlots), "function_floor": strconv.Itoa(d.FunctionFloor),
+		"retention_succeeded": span(d.Retention.Succeeded), "retention_failed": span(d.Retention.Failed),
+	}
+}
+
+// span is a duration as people write it: 24h, not 24h0m0s.
+func span(d time.Duration) string {
+	text := d.String()
+	if s, ok := strings.CutSuffix(text, "m0s"); ok {
+		text = s + "m"
+	}
+	if s, ok := strings.CutSuffix(text, "h0m"); ok {
+		text = s + "h"
+	}
+	return text
+}
+
 // Defaults are those of serve without a flag, whatever the environment says.
 func Defaults() Settings {
 	var s Settings
-	line := kong.Must(&s)
+	line := kong.Must(&s, Vars())
 	for _, flag := range line.Model.Flags {
 		flag.Envs, flag.Tag.Envs = nil, nil
 	}

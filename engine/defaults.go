@@ -1,0 +1,54 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/internal/schedule"
+	"github.com/sendoff-dev/sendoff/store"
+)
+
+// Defaults is what the zero Config stands for, for programs that show it. Name,
+// Metrics and Log are not in it: each engine gets its own.
+func Defaults() Config { return Config{}.withFigures() }
+
+func (c Config) withDefaults() Config {
+	if c.Name == "" {
+		host, _ := os.Hostname()
+		c.Name = fmt.Sprintf("%s:%d", host, os.Getpid())
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics()
+	}
+	return c.withFigures()
+}
+
+func (c Config) withFigures() Config {
+	if c.Roles == nil {
+		c.Roles = AllRoles
+	}
+	c.PushSlots = cmp.Or(c.PushSlots, 256)
+	c.FunctionSlots = cmp.Or(c.FunctionSlots, 256)
+	c.FunctionFloor = max(c.FunctionFloor, 1)
+	c.LocalSlots = cmp.Or(c.LocalSlots, 100)
+	c.Grace = cmp.Or(c.Grace, 25*time.Second)
+	c.Retention = c.Retention.withDefaults(schedule.DefaultRetention)
+	return c
+}
+
+func (r Retention) withDefaults(d store.Retention) Retention {
+	of := func(set time.Duration, micros int64) time.Duration {
+		return cmp.Or(set, time.Duration(micros)*time.Microsecond)
+	}
+	return Retention{Succeeded: of(r.Succeeded, d.Succeeded), Canceled: of(r.Canceled, d.Canceled), Failed: of(r.Failed, d.Failed)}
+}
+
+func (r Retention) micros() store.Retention {
+	return store.Retention{Succeeded: r.Succeeded.Microseconds(), Canceled: r.Canceled.Microseconds(), Failed: r.Failed.Microseconds()}
+}
