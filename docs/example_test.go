@@ -15,7 +15,6 @@ import (
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
-	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/postgres"
 	"github.com/sendoff-dev/sendoff/store/sqlite"
 )
@@ -174,53 +173,28 @@ func ends(e *engine.Engine, call func(context.Context) (busy time.Duration, gone
 }
 
 func submitTx(ctx context.Context, e *engine.Engine, db *postgres.Store, pool *pgxpool.Pool) error {
-	t, err := e.Prepare(ctx, engine.Task{
-		URL:     "http://127.0.0.1:9000/ship",
-		Payload: map[string]int{"order": 42},
-	})
-	if err != nil {
-		return err
-	}
 	tx, err := pool.Begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback(ctx)
-	if _, err := tx.Exec(ctx, `insert into orders (id) values (42)`); err != nil {
+	if _, err := tx.Exec(ctx, `insert into orders (id) values ('order-42')`); err != nil {
 		return err
 	}
-	inserted, woken, err := postgres.SubmitTx(ctx, tx, db, []store.NewTask{t}, true)
-	if err != nil {
+	if _, err := e.SubmitTx(ctx, db.In(tx), engine.Task{URL: "http://127.0.0.1:9000/ship", Payload: Order{ID: "order-42"}}); err != nil {
 		return err
 	}
-	if err := tx.Commit(ctx); err != nil {
-		return err
-	}
-	e.Woken(woken)
-	log.Println("task", inserted[0].ID)
-	return nil
+	return tx.Commit(ctx)
 }
 
 func submitTurn(ctx context.Context, e *engine.Engine, db *sqlite.Store) error {
-	t, err := e.Prepare(ctx, engine.Task{
-		Handler: "welcome",
-		Payload: Welcome{Email: "ada@example.com"},
-	})
-	if err != nil {
-		return err
-	}
-	woken, err := db.Tx(ctx, func(turn *sqlite.Turn) error {
+	return db.Tx(ctx, func(turn *sqlite.Turn) error {
 		if _, err := turn.ExecContext(ctx, `insert into customer (email) values ('ada@example.com')`); err != nil {
 			return err
 		}
-		_, err := turn.Insert([]store.NewTask{t}, true)
+		_, err := e.SubmitTx(ctx, turn, engine.Task{Handler: "welcome", Payload: Welcome{Email: "ada@example.com"}})
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	e.Woken(woken)
-	return nil
 }
 
 var _ = []any{submit, steer, receive, receiveWebhook, once, fence, embed, mount, ends, submitTx, submitTurn}

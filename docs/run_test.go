@@ -56,7 +56,7 @@ func TestATaskIsSubmittedInTheTurnOfTheWriter(t *testing.T) {
 	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "app.db"), sqlite.Options{})
 	require.NoError(t, err)
 	defer db.Close()
-	_, err = db.Tx(t.Context(), func(turn *sqlite.Turn) error {
+	err = db.Tx(t.Context(), func(turn *sqlite.Turn) error {
 		_, err := turn.ExecContext(t.Context(), `create table customer (email text)`)
 		return err
 	})

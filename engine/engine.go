@@ -8,9 +8,8 @@
 //	e.Submit(ctx, engine.Task{Handler: "welcome", Payload: Welcome{Email: "ada@example.com"}})
 //
 // It wires the rooms together - accept, claim, exec, settle, schedule, node,
-// operate - and holds no rule of its own. It knows no database driver: the
-// helpers that submit inside your own transaction are in store/postgres and
-// store/sqlite.
+// operate - and holds no rule of its own. It knows no database driver: see
+// [Engine.SubmitTx] for tasks in transactions of your own.
 package engine
 
 import (

@@ -3,10 +3,14 @@ package engine
 import (
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/store"
 )
 
 // AcceptorOf is what the doors of an engine hand submissions to.
 func AcceptorOf(e *Engine) *accept.Acceptor { return e.acceptor }
+
+// Wake tells an engine that tasks are ready that were stored behind its back.
+func Wake(e *Engine, woken []store.Woken) { e.wake(woken) }
 
 // OperatedBy is what the doors of an engine look at tasks with.
 func OperatedBy(e *Engine) *operate.Tasks { return e.tasks }

@@ -8,18 +8,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
 // insert stores a task for a handler as change has it.
 func (b *bundle) insert(t *testing.T, handler string, change func(*store.NewTask)) string {
-	n, err := b.Prepare(t.Context(), engine.Task{Handler: handler})
+	n, err := engine.AcceptorOf(b.Engine).Prepare(t.Context(), &accept.Submission{Spec: task.Spec{Handler: handler}})
 	require.NoError(t, err)
 	change(&n)
 	_, woken, err := b.db.Insert(t.Context(), []store.NewTask{n}, true)
 	require.NoError(t, err)
-	b.Woken(woken)
+	engine.Wake(b.Engine, woken)
 	return n.ID.String()
 }
 

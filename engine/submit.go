@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
-	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -32,6 +31,13 @@ func (e *Engine) Submit(ctx context.Context, t Task) (Result, error) {
 // result for each, in order. When atomic is set, either all are accepted or none, and
 // a faulty one fails the whole call; otherwise it is Invalid in its result.
 func (e *Engine) SubmitMany(ctx context.Context, tasks []Task, atomic bool) ([]Result, error) {
+	return submit(tasks, atomic, func(subs []accept.Submission) ([]accept.Result, error) {
+		return e.acceptor.Accept(ctx, subs, atomic)
+	})
+}
+
+// submit has tasks accepted and says of each what became of it.
+func submit(tasks []Task, atomic bool, accepts func([]accept.Submission) ([]accept.Result, error)) ([]Result, error) {
 	results := make([]Result, len(tasks))
 	subs, at := make([]accept.Submission, 0, len(tasks)), make([]int, 0, len(tasks))
 	var faults task.Invalid
@@ -49,7 +55,7 @@ func (e *Engine) SubmitMany(ctx context.Context, tasks []Task, atomic bool) ([]R
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
-	accepted, err := e.acceptor.Accept(ctx, subs, atomic)
+	accepted, err := accepts(subs)
 	if err != nil {
 		return nil, err
 	}
@@ -58,21 +64,6 @@ func (e *Engine) SubmitMany(ctx context.Context, tasks []Task, atomic bool) ([]R
 	}
 	return results, nil
 }
-
-// Prepare checks a task and turns it into a row, for a store's own
-// submission inside your transaction (postgres.SubmitTx, sqlite's Store.Tx).
-// Call Woken afterwards.
-func (e *Engine) Prepare(ctx context.Context, t Task) (store.NewTask, error) {
-	s, err := t.submission()
-	if err != nil {
-		return store.NewTask{}, err
-	}
-	return e.acceptor.Prepare(ctx, &s)
-}
-
-// Woken tells the engine that tasks became ready in a transaction of yours,
-// after its commit. Without it they are found within a second.
-func (e *Engine) Woken(woken []store.Woken) { e.wake(woken) }
 
 // Tasks looks at tasks and steers them.
 func (e *Engine) Tasks() *Tasks { return &Tasks{e.tasks} }

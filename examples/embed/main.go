@@ -17,7 +17,6 @@ import (
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
-	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/sqlite"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -96,36 +95,28 @@ func (s *shop) day(ctx context.Context) error {
 }
 
 func (s *shop) createTable(ctx context.Context) error {
-	_, err := s.db.Tx(ctx, func(tx *sqlite.Turn) error {
+	return s.db.Tx(ctx, func(tx *sqlite.Turn) error {
 		_, err := tx.ExecContext(ctx, `create table if not exists shop_order (item text not null, count integer not null check (count > 0))`)
 		return err
 	})
-	return err
 }
 
 // sell writes the order and its task together and returns the task's id.
-func (s *shop) sell(ctx context.Context, o order) (string, error) {
-	// Prepare checks the task and may look at the store: before the transaction,
-	// in which nothing else may use it.
-	row, err := s.engine.Prepare(ctx, engine.Task{
-		Handler: "ship", Name: o.Item, Payload: o, Retry: task.RetryPolicy{MinBackoff: 100 * time.Millisecond},
-	})
-	if err != nil {
-		return "", err
-	}
-	woken, err := s.db.Tx(ctx, func(tx *sqlite.Turn) error {
-		if _, err := tx.Insert([]store.NewTask{row}, true); err != nil {
+func (s *shop) sell(ctx context.Context, o order) (id string, err error) {
+	err = s.db.Tx(ctx, func(tx *sqlite.Turn) error {
+		task, err := s.engine.SubmitTx(ctx, tx, engine.Task{Handler: "ship", Name: o.Item, Payload: o, Retry: soon})
+		if err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `insert into shop_order (item, count) values (?, ?)`, o.Item, o.Count)
+		id = task.ID
+		_, err = tx.ExecContext(ctx, `insert into shop_order (item, count) values (?, ?)`, o.Item, o.Count)
 		return err // undoes the task as well
 	})
-	if err != nil {
-		return "", err
-	}
-	s.engine.Woken(woken) // starts it now, not within a second
-	return row.ID.String(), nil
+	return id, err
 }
+
+// soon is how a parcel is tried again.
+var soon = task.RetryPolicy{MinBackoff: 100 * time.Millisecond}
 
 // ship handles a task. A task can run twice, when a process died between its end
 // and the record of it, so a real one would ask the carrier with the task's id

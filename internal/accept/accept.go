@@ -80,6 +80,9 @@ type Result struct {
 	Err       error         // task.Invalid: refused before it came to the store
 }
 
+// Lanes finds the lane of a queue and a pool, or makes it.
+type Lanes func(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error)
+
 // Config of an Acceptor.
 type Config struct {
 	Store interface {
@@ -87,7 +90,7 @@ type Config struct {
 		Rows(ctx context.Context, ids []task.ID) ([]store.Row, error)
 		Now() int64
 	}
-	Lane     func(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error)
+	Lane     Lanes
 	Least    func() int32           // version of the nodes that are alive; nil = all are as new as this one
 	Wake     func([]store.Woken)    // tasks became ready
 	Due      func(at int64)         // a task will be due, microseconds
@@ -118,15 +121,10 @@ func New(cfg Config) *Acceptor {
 // Errors: ErrNoAccept, ErrBusy, task.Invalid, store.ErrTooManyQueues,
 // store.ErrOldNode, or of the database.
 func (a *Acceptor) Accept(ctx context.Context, subs []Submission, atomic bool) ([]Result, error) {
-	if a.cfg.Closed {
-		return nil, ErrNoAccept
+	if err := a.open(len(subs)); err != nil {
+		return nil, err
 	}
-	if len(subs) > task.MaxBatch {
-		var bad task.Invalid
-		bad.Add("tasks", "has %d entries: at most %d are allowed", len(subs), task.MaxBatch)
-		return nil, bad
-	}
-	results, tasks, err := a.prepareAll(ctx, subs, atomic)
+	results, tasks, err := a.prepareAll(ctx, a.cfg.Lane, subs, atomic)
 	if err != nil || len(tasks) == 0 {
 		return results, err
 	}
@@ -140,7 +138,52 @@ func (a *Acceptor) Accept(ctx context.Context, subs []Submission, atomic bool) (
 	if err != nil {
 		return nil, err
 	}
-	a.announce(tasks, inserted, woken)
+	a.announce(tasks, inserted)
+	if len(woken) > 0 {
+		a.cfg.Wake(woken)
+	}
+	fill(results, inserted)
+	return results, nil
+}
+
+// AcceptIn is Accept in a transaction of the program that embeds the engine: the tasks
+// are there when it commits. Lanes come from lane, and wake is called after the commit
+// where the transaction can tell of it.
+func (a *Acceptor) AcceptIn(ctx context.Context, tx store.Tx, lane Lanes, wake func([]store.Woken), subs []Submission, atomic bool) ([]Result, error) {
+	if err := a.open(len(subs)); err != nil {
+		return nil, err
+	}
+	results, tasks, err := a.prepareAll(ctx, lane, subs, atomic)
+	if err != nil || len(tasks) == 0 {
+		return results, err
+	}
+	inserted, woken, err := tx.Insert(ctx, tasks, atomic)
+	if err == nil && len(woken) > 0 {
+		err = tx.Tell(ctx, woken, wake)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.announce(tasks, inserted)
+	fill(results, inserted)
+	return results, nil
+}
+
+// open tells whether n submissions can be taken in.
+func (a *Acceptor) open(n int) error {
+	if a.cfg.Closed {
+		return ErrNoAccept
+	}
+	if n > task.MaxBatch {
+		var bad task.Invalid
+		bad.Add("tasks", "has %d entries: at most %d are allowed", n, task.MaxBatch)
+		return bad
+	}
+	return nil
+}
+
+// fill says of each submission that came to the store what became of it.
+func fill(results []Result, inserted []store.Inserted) {
 	next := 0
 	for i := range results {
 		if results[i].Err == nil {
@@ -149,10 +192,9 @@ func (a *Acceptor) Accept(ctx context.Context, subs []Submission, atomic bool) (
 			next++
 		}
 	}
-	return results, nil
 }
 
-func (a *Acceptor) prepareAll(ctx context.Context, subs []Submission, atomic bool) ([]Result, []store.NewTask, error) {
+func (a *Acceptor) prepareAll(ctx context.Context, lane Lanes, subs []Submission, atomic bool) ([]Result, []store.NewTask, error) {
 	results := make([]Result, len(subs))
 	tasks := make([]store.NewTask, 0, len(subs))
 	taken, err := a.takenIDs(ctx, subs)
@@ -161,7 +203,7 @@ func (a *Acceptor) prepareAll(ctx context.Context, subs []Submission, atomic boo
 	}
 	var faults task.Invalid
 	for i := range subs {
-		t, err := a.prepare(ctx, &subs[i], taken)
+		t, err := a.prepare(ctx, lane, &subs[i], taken)
 		invalid, isInvalid := errors.AsType[task.Invalid](err)
 		switch {
 		case err == nil:
@@ -178,7 +220,7 @@ func (a *Acceptor) prepareAll(ctx context.Context, subs []Submission, atomic boo
 	return results, tasks, faults.Err()
 }
 
-func (a *Acceptor) announce(tasks []store.NewTask, inserted []store.Inserted, woken []store.Woken) {
+func (a *Acceptor) announce(tasks []store.NewTask, inserted []store.Inserted) {
 	created := 0
 	now := a.cfg.Store.Now()
 	for i, in := range inserted {
@@ -189,9 +231,6 @@ func (a *Acceptor) announce(tasks []store.NewTask, inserted []store.Inserted, wo
 		if due := tasks[i].Due(now); due > now {
 			a.cfg.Due(due)
 		}
-	}
-	if len(woken) > 0 {
-		a.cfg.Wake(woken)
 	}
 	if a.cfg.Accepted != nil && created > 0 {
 		a.cfg.Accepted(created)

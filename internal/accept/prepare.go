@@ -26,10 +26,10 @@ func (a *Acceptor) Prepare(ctx context.Context, s *Submission) (store.NewTask, e
 	if err != nil {
 		return store.NewTask{}, err
 	}
-	return a.prepare(ctx, s, taken)
+	return a.prepare(ctx, a.cfg.Lane, s, taken)
 }
 
-func (a *Acceptor) prepare(ctx context.Context, s *Submission, taken map[string]bool) (store.NewTask, error) {
+func (a *Acceptor) prepare(ctx context.Context, lanes Lanes, s *Submission, taken map[string]bool) (store.NewTask, error) {
 	var bad task.Invalid
 	s.Namespace, s.Queue = cmp.Or(s.Namespace, store.DefaultNamespace), cmp.Or(s.Queue, task.DefaultQueue)
 	bad.CheckName("queue", s.Queue, 100)
@@ -62,7 +62,7 @@ func (a *Acceptor) prepare(ctx context.Context, s *Submission, taken map[string]
 	if err := a.everyNodeKnows(s.Spec.Kind); err != nil {
 		return store.NewTask{}, err
 	}
-	lane, err := a.cfg.Lane(ctx, s.Namespace, s.Queue, s.Spec.Pool())
+	lane, err := lanes(ctx, s.Namespace, s.Queue, s.Spec.Pool())
 	if err != nil {
 		return store.NewTask{}, fmt.Errorf("queue %q: %w", s.Queue, err)
 	}

@@ -177,11 +177,7 @@ const trusted = time.Minute
 // anew when its queue has been forgotten.
 // Errors: store.ErrTooManyQueues, or of the database.
 func (c *Catalog) Lane(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error) {
-	c.mu.RLock()
-	l, ok := c.byName[laneName{namespace, queue, pool}]
-	ok = ok && !l.Forgotten && time.Since(c.read) < trusted
-	c.mu.RUnlock()
-	if ok {
+	if l, known := c.Known(namespace, queue, pool); known {
 		return l, nil
 	}
 	l, err := c.store.EnsureLane(ctx, namespace, queue, pool, MaxQueues)
@@ -196,6 +192,14 @@ func (c *Catalog) Lane(ctx context.Context, namespace int32, queue, pool string)
 	c.mu.Unlock()
 	c.Stale()
 	return l, nil
+}
+
+// Known returns a lane that is there.
+func (c *Catalog) Known(namespace int32, queue, pool string) (l store.Lane, ok bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	l, ok = c.byName[laneName{namespace, queue, pool}]
+	return l, ok && !l.Forgotten && time.Since(c.read) < trusted
 }
 
 // Least is the version of the oldest node that is alive, own being that of this one.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/sendoff-dev/sendoff/store"
 )
 
@@ -181,36 +180,4 @@ func (s *Store) insertCareful(ctx context.Context, c *session, ops []*insertOp, 
 		s.clock.untake(span)
 	}
 	return c.giveUp(ctx, err)
-}
-
-// SubmitTx stores tasks in the caller's transaction: they exist when it commits,
-// and not before. When it was committed, hand woken to the engine; otherwise a
-// poll finds the tasks. An error leaves the transaction to be rolled back.
-//
-// The keys of the tasks stay locked until the transaction ends, so end it soon.
-// They are as durable as that commit is: mind synchronous_commit.
-func SubmitTx(ctx context.Context, tx pgx.Tx, s *Store, tasks []store.NewTask, atomic bool) ([]store.Inserted, []store.Woken, error) {
-	if len(tasks) == 0 {
-		return nil, nil, nil
-	}
-	op := &insertOp{tasks: tasks, out: make([]store.Inserted, len(tasks)), atomic: atomic}
-	c := &session{conn: tx.Conn().PgConn()}
-	p := newPlan(s.clock.now())
-	if err := c.do(ctx, p.look([]*insertOp{op})...); err != nil {
-		return nil, nil, fmt.Errorf("submit tasks: %w", translate(err))
-	}
-	p.resolve(op, false)
-	p.place(s.clock.take(p.ready))
-	err := p.replaceFunctions(ctx, c, s.clock)
-	writes := p.writes()
-	if err == nil && len(p.told) > 0 {
-		writes, err = p.tell(ctx, c, s.clock, writes)
-	}
-	if err == nil {
-		err = c.do(ctx, writes...)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("submit tasks: %w", translate(err))
-	}
-	return op.out, op.woken, nil
 }

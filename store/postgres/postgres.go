@@ -25,7 +25,7 @@
 // the tasks back, because the node does not know the claim.
 //
 // Everything lives in the schema sendoff, so that the caller's own tables may
-// be in the same database (see SubmitTx).
+// be in the same database (see Store.In).
 package postgres
 
 import (

@@ -16,36 +16,43 @@ func scanLane(row interface{ Scan(...any) error }, l *store.Lane) error {
 	return row.Scan(&l.ID, &l.Namespace, &l.QueueID, &l.Queue, &l.Pool, &l.Paused, &l.Forgotten)
 }
 
+const laneByName = selectLane + `where q.ns = ? and q.name = ? and l.pool = ?`
+
 // EnsureLane implements store.Catalog.
 func (s *Store) EnsureLane(ctx context.Context, ns int32, queue, pool string, maxQueues int) (store.Lane, error) {
-	const byName = selectLane + `where q.ns = ? and q.name = ? and l.pool = ?`
 	var l store.Lane
-	err := scanLane(s.read.QueryRowContext(ctx, byName+` and q.forgotten_at = 0`, ns, queue, pool), &l)
+	err := scanLane(s.read.QueryRowContext(ctx, laneByName+` and q.forgotten_at = 0`, ns, queue, pool), &l)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return l, s.translate(err)
 	}
-	err = s.do(ctx, rankOther, 1, func(w *writer) error {
-		var known, count int
-		err := w.one(`select count(*), coalesce(sum(name = ?), 0) from queue where ns = ? and forgotten_at = 0`, []any{queue, ns}, &count, &known)
-		if err != nil {
-			return err
-		}
-		if known == 0 && count >= maxQueues {
-			return store.ErrTooManyQueues
-		}
-		err = w.exec(`insert into queue (ns, name, created_at) values (?, ?, ?)
-			on conflict do update set forgotten_at = 0, created_at = excluded.created_at where forgotten_at > 0`, ns, queue, w.now)
-		if err != nil {
-			return err
-		}
-		if err := w.exec(`insert into lane (queue, pool) select id, ? from queue where ns = ? and name = ? on conflict do nothing`, pool, ns, queue); err != nil {
-			return err
-		}
-		if err := dropForgotten(w); err != nil {
-			return err
-		}
-		return w.query(func(r *sql.Rows) error { return scanLane(r, &l) }, byName, ns, queue, pool)
+	err = s.do(ctx, rankOther, 1, func(w *writer) (err error) {
+		l, err = w.ensureLane(ns, queue, pool, maxQueues)
+		return err
 	})
+	return l, err
+}
+
+func (w *writer) ensureLane(ns int32, queue, pool string, maxQueues int) (l store.Lane, err error) {
+	var known, count int
+	err = w.one(`select count(*), coalesce(sum(name = ?), 0) from queue where ns = ? and forgotten_at = 0`, []any{queue, ns}, &count, &known)
+	if err != nil {
+		return l, err
+	}
+	if known == 0 && count >= maxQueues {
+		return l, store.ErrTooManyQueues
+	}
+	err = w.exec(`insert into queue (ns, name, created_at) values (?, ?, ?)
+		on conflict do update set forgotten_at = 0, created_at = excluded.created_at where forgotten_at > 0`, ns, queue, w.now)
+	if err != nil {
+		return l, err
+	}
+	if err := w.exec(`insert into lane (queue, pool) select id, ? from queue where ns = ? and name = ? on conflict do nothing`, pool, ns, queue); err != nil {
+		return l, err
+	}
+	if err := dropForgotten(w); err != nil {
+		return l, err
+	}
+	err = w.query(func(r *sql.Rows) error { return scanLane(r, &l) }, laneByName, ns, queue, pool)
 	return l, err
 }
 
