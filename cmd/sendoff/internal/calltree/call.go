@@ -29,6 +29,7 @@ type Call struct {
 	Next     time.Time // of the next attempt
 	looked   time.Time // when it was read
 	Err      string
+	Cause    task.Cause // why the last attempt got no answer; of a call of the engine in this process
 	function bool
 	earlier  bool   // made by an earlier run of its caller
 	input    string // as JSON; see peeked
@@ -65,7 +66,7 @@ func callOf(t *engine.TaskInfo) *Call {
 	c := &Call{
 		ID: t.ID, task: t.UUID, key: t.UUID.String(), Name: cmp.Or(t.Function, t.Name, t.URL, t.Handler),
 		Endpoint: t.Endpoint, State: sendoff.State(t.State.String()), Reason: t.Reason.String(), Trips: t.Token, looked: time.Now(),
-		Began: t.FirstStarted, Ended: t.FinishedAt, Err: t.LastError,
+		Began: t.FirstStarted, Ended: t.FinishedAt, Err: t.LastError, Cause: t.LastCause,
 	}
 	c.made, c.function = t.CreatedAt, t.Kind == task.Function
 	if !t.Parent.IsZero() {
@@ -95,6 +96,6 @@ func attemptOf(state sendoff.State, failures int, started bool) int {
 // settle removes what is not true any more.
 func (c *Call) settle() {
 	if c.State == sendoff.StateSucceeded {
-		c.Err, c.Reason = "", ""
+		c.Err, c.Cause, c.Reason = "", task.NoCause, ""
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/calltree"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
 	"github.com/sendoff-dev/sendoff/internal/httpsig"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // session is one run: the server in this process, the app, and the view.
@@ -206,8 +206,8 @@ const hastyAttempts = 3
 // refused tells whether a call waits because nobody listened, or because the app
 // went away while it ran.
 func refused(c *calltree.Call) bool {
-	gone := strings.Contains(c.Err, "connection was closed") || strings.Contains(c.Err, "connection reset")
-	return c.State == sendoff.StateScheduled && (strings.Contains(c.Err, "connection refused") || gone && c.Attempt <= hastyAttempts)
+	gone := c.Cause == task.CauseReset && c.Attempt <= hastyAttempts
+	return c.State == sendoff.StateScheduled && (c.Cause == task.CauseRefused || gone)
 }
 
 // retry gives calls that lost the app another try at once.
