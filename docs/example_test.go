@@ -178,10 +178,10 @@ func submitTx(ctx context.Context, e *engine.Engine, db *postgres.Store, pool *p
 		return err
 	}
 	defer tx.Rollback(ctx)
-	if _, err := tx.Exec(ctx, `insert into orders (id) values ('order-42')`); err != nil {
+	if _, err := tx.Exec(ctx, `insert into orders (id) values (42)`); err != nil {
 		return err
 	}
-	if _, err := e.SubmitTx(ctx, db.In(tx), engine.Task{URL: "http://127.0.0.1:9000/ship", Payload: Order{ID: "order-42"}}); err != nil {
+	if _, err := e.SubmitTx(ctx, db.In(tx), engine.Task{URL: "http://127.0.0.1:9000/ship", Payload: map[string]int{"order": 42}}); err != nil {
 		return err
 	}
 	return tx.Commit(ctx)

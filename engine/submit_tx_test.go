@@ -79,7 +79,7 @@ func inTransactions(t *testing.T, test func(t *testing.T, p *transacting)) {
 }
 
 // next is what runs next, of what is not a try whether the node listens.
-func (p *transacting) next(t *testing.T) string {
+func (p *transacting) next() string {
 	for {
 		select {
 		case got := <-p.runs:
@@ -130,7 +130,7 @@ func TestATaskIsThereWhenTheTransactionCommitsAndStartsAtOnce(t *testing.T) {
 				id = r.ID
 				return errors.Join(err, exec("insert into mine values (1)"))
 			}))
-			require.Equal(t, "2", p.next(t), "queue %q", queue)
+			require.Equal(t, "2", p.next(), "queue %q", queue)
 			require.Equal(t, rows+1, p.rows())
 			got, err := p.e.Tasks().Wait(t.Context(), id, 10*time.Second)
 			require.NoError(t, err)
