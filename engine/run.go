@@ -12,17 +12,19 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sendoff-dev/sendoff/internal/exec"
+	"github.com/sendoff-dev/sendoff/internal/settle"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
 // execute carries out one attempt and returns what settles it.
-func (e *Engine) execute(ctx context.Context, c *store.Claimed) (settle func()) {
+func (e *Engine) execute(ctx context.Context, c *store.Claimed) func() {
 	e.meters.Waited(time.Duration(max(c.StartedAt-c.ReadyAt, 0)) * time.Microsecond)
 	started := time.Now()
 	spec, err := task.DecodeSpec(c.Spec)
 	if err != nil {
-		return func() { e.settler.Settle(e.life, c, nil, task.Outcome{Class: task.Reject, Error: err.Error()}, 0) }
+		o := task.Outcome{Class: task.Reject, Error: err.Error()}
+		return func() { e.settler.Settle(e.life, settle.End{Task: c, Outcome: o}) }
 	}
 	o := e.executors.Execute(ctx, c, spec)
 	switch cause := context.Cause(ctx); {
@@ -33,8 +35,8 @@ func (e *Engine) execute(ctx context.Context, c *store.Claimed) (settle func()) 
 	case o.Class == task.Cancel && errors.Is(cause, exec.ErrLeaseLost):
 		o.Class = task.Interrupt // handed back, unless it has been taken back
 	}
-	took := time.Since(started)
-	return func() { e.settler.Settle(e.life, c, spec, o, took) }
+	end := settle.End{Task: c, Spec: spec, Outcome: o, Took: time.Since(started)}
+	return func() { e.settler.Settle(e.life, end) }
 }
 
 // Run does the engine's work until ctx ends, and then stops cleanly: it claims

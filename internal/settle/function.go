@@ -127,8 +127,8 @@ func unstorable(o task.Outcome) task.Outcome {
 }
 
 // left has done what a transition leaves to do; done is closed then.
-func (s *Settler) left(t *store.Transition, err error) (done <-chan struct{}) {
-	if e := t.Effects; err != nil || e == nil || !e.Abandon && len(e.Cancel) == 0 {
+func (s *Settler) left(t *store.Transition) (done <-chan struct{}) {
+	if e := t.Effects; e == nil || !e.Abandon && len(e.Cancel) == 0 {
 		return nothing
 	}
 	return s.cfg.Left(t.ID)

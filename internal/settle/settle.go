@@ -37,36 +37,87 @@ type Settler struct{ cfg Config }
 // New returns a Settler.
 func New(cfg Config) *Settler { return &Settler{cfg} }
 
-// Settle writes the end of an attempt. It blocks until that is on disk, and
-// tries again while the database does not answer, until ctx ends; then the
-// rescue takes the task back. A settle that came too late is counted and
-// dropped: the task belongs to another attempt.
-func (s *Settler) Settle(ctx context.Context, c *store.Claimed, spec *task.Spec, o task.Outcome, took time.Duration) {
-	t, err := s.transition(ctx, c, spec, o)
-	for wait := 50 * time.Millisecond; err != nil; wait = min(2*wait, 2*time.Second) {
-		s.cfg.Log.Warn("preparing a settle failed, trying again", "task_id", c.ID, "err", err)
-		if !pause(ctx, wait) {
-			return
-		}
-		t, err = s.transition(ctx, c, spec, o)
+// End is an attempt that has ended, and how.
+type End struct {
+	Task    *store.Claimed
+	Spec    *task.Spec // nil = it could not be read
+	Outcome task.Outcome
+	Took    time.Duration
+}
+
+// Settle writes the ends of attempts, in one transaction when the database takes
+// them all. It blocks until that is on disk, and tries again while the database
+// does not answer, until ctx ends; then the rescue takes the tasks back. A settle
+// that came too late is counted and dropped: the task belongs to another attempt.
+//
+// It is for who has several ends at hand. There is no need to gather them: callers
+// beside each other share their commits in the store's pipeline as well, 60 of them
+// where a hundred attempts that do nothing run at a time.
+func (s *Settler) Settle(ctx context.Context, ends ...End) {
+	open := make([]*ending, len(ends))
+	for i := range ends {
+		open[i] = &ending{End: ends[i]}
 	}
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		errs, woken, err := s.cfg.Store.Settle(ctx, []store.Transition{t})
-		if err == nil {
-			if errors.Is(errs[0], store.ErrBadValue) && o.Progress != nil {
-				o = unstorable(o)
-				if t, err = s.transition(ctx, c, spec, o); err == nil {
-					continue
-				}
-			}
-			s.settled(&t, errs[0], woken, took, s.left(&t, errs[0]))
-			return
-		}
-		s.cfg.Log.Warn("settle failed, trying again", "task_id", c.ID, "err", err)
-		if !pause(ctx, wait) {
+		if open = s.try(ctx, open); len(open) == 0 || !pause(ctx, wait) {
 			return
 		}
 	}
+}
+
+// ending is an End on its way. Its transition is made once: sent again after a
+// commit without an answer it must be the same.
+type ending struct {
+	End
+	made bool
+	t    store.Transition
+}
+
+// try settles what it can and returns the others.
+func (s *Settler) try(ctx context.Context, open []*ending) (again []*ending) {
+	var sent []*ending
+	var ts []store.Transition
+	for _, e := range open {
+		if err := s.prepare(ctx, e); err != nil {
+			s.cfg.Log.Warn("preparing a settle failed, trying again", "task_id", e.Task.ID, "err", err)
+			again = append(again, e)
+			continue
+		}
+		sent, ts = append(sent, e), append(ts, e.t)
+	}
+	if len(ts) == 0 {
+		return again
+	}
+	errs, woken, err := s.cfg.Store.Settle(ctx, ts)
+	if err != nil {
+		s.cfg.Log.Warn("settle failed, trying again", "tasks", len(ts), "task_id", ts[0].ID, "err", err)
+		return open
+	}
+	if len(woken) > 0 {
+		s.cfg.Wake(woken)
+	}
+	var written []*ending
+	for i, e := range sent {
+		switch {
+		case errs[i] == nil:
+			written = append(written, e)
+		case errors.Is(errs[i], store.ErrBadValue) && e.Outcome.Progress != nil:
+			e.Outcome, e.made = unstorable(e.Outcome), false
+			again = append(again, e)
+		default:
+			s.refused(&e.t, errs[i])
+		}
+	}
+	s.tell(written)
+	return again
+}
+
+func (s *Settler) prepare(ctx context.Context, e *ending) (err error) {
+	if !e.made {
+		e.t, err = s.transition(ctx, e.Task, e.Spec, e.Outcome)
+		e.made = err == nil
+	}
+	return err
 }
 
 // pause waits for about d and tells whether ctx goes on.
@@ -114,32 +165,38 @@ func (s *Settler) transition(ctx context.Context, c *store.Claimed, spec *task.S
 // canceled, so that who waited for it finds nothing of it at work.
 const patience = 250 * time.Millisecond
 
-func (s *Settler) settled(t *store.Transition, err error, woken []store.Woken, took time.Duration, canceled <-chan struct{}) {
-	if err != nil {
-		if errors.Is(err, store.ErrLeaseLost) {
-			s.cfg.Stale()
+// tell says what was written to whom it concerns.
+func (s *Settler) tell(written []*ending) {
+	canceled := make([]<-chan struct{}, len(written))
+	for i, e := range written {
+		canceled[i] = s.left(&e.t)
+	}
+	until := time.Now().Add(patience)
+	for i, e := range written {
+		t := &e.t
+		s.cfg.Settled(t.Outcome, t.Decision.To, e.Took)
+		if t.Effects != nil && !t.Effects.Parent.IsZero() && t.Decision.To.Final() {
+			s.cfg.Told(t.Effects.Parent)
 		}
-		s.cfg.Log.Info("settle refused", "task_id", t.ID, "token", t.Token, "outcome", t.Outcome.String(), "err", err)
-		return
-	}
-	s.cfg.Settled(t.Outcome, t.Decision.To, took)
-	if len(woken) > 0 {
-		s.cfg.Wake(woken)
-	}
-	if t.Effects != nil && !t.Effects.Parent.IsZero() && t.Decision.To.Final() {
-		s.cfg.Told(t.Effects.Parent)
-	}
-	switch {
-	case t.Decision.To == task.Scheduled, t.Decision.To == task.Suspended, t.Decision.To == task.Blocked:
-		s.cfg.Due(s.cfg.Store.Now() + t.Decision.Delay.Microseconds())
-	case t.Decision.To.Final():
-		select {
-		case <-canceled:
-		case <-time.After(patience):
+		switch {
+		case t.Decision.To == task.Scheduled, t.Decision.To == task.Suspended, t.Decision.To == task.Blocked:
+			s.cfg.Due(s.cfg.Store.Now() + t.Decision.Delay.Microseconds())
+		case t.Decision.To.Final():
+			select {
+			case <-canceled[i]:
+			case <-time.After(time.Until(until)):
+			}
+			s.cfg.Ended(t.ID)
 		}
-		s.cfg.Ended(t.ID)
+		if t.Decision.To == task.Failed {
+			s.cfg.Log.Info("task failed", "task_id", t.ID, "reason", t.Decision.Reason.String(), "code", t.Code, "err", t.Error)
+		}
 	}
-	if t.Decision.To == task.Failed {
-		s.cfg.Log.Info("task failed", "task_id", t.ID, "reason", t.Decision.Reason.String(), "code", t.Code, "err", t.Error)
+}
+
+func (s *Settler) refused(t *store.Transition, err error) {
+	if errors.Is(err, store.ErrLeaseLost) {
+		s.cfg.Stale()
 	}
+	s.cfg.Log.Info("settle refused", "task_id", t.ID, "token", t.Token, "outcome", t.Outcome.String(), "err", err)
 }
