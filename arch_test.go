@@ -93,6 +93,10 @@ func rules() []rule {
 			why: "the SDK is linked into users' programs: no server, no database",
 		},
 		{
+			who: []string{"push"}, never: []string{"!std"}, but: []string{"internal/httpsig", "task", "github.com/dunglas/httpsfv"}, linked: true,
+			why: "an app that is pushed to links what checks a signature, and neither the client, Connect, protobuf nor functions",
+		},
+		{
 			who: []string{"internal/journal"}, never: []string{"internal/...", "store/...", ".", "engine/..."},
 			why: "apps and server agree on the format of journals: it belongs to neither",
 		},
@@ -306,6 +310,9 @@ func TestArchitectureFindsViolations(t *testing.T) {
 		"engine and floor":              {who: "engine", imports: module + "/store/postgres"},
 		"engine helper and floor":       {who: "engine/sqlitengine", imports: module + "/store/sqlite", fine: true},
 		"SDK and store":                 {who: ".", imports: module + "/store"},
+		"push and signatures":           {who: "push", imports: module + "/internal/httpsig", fine: true},
+		"push and SDK":                  {who: "push", imports: module},
+		"push and Connect":              {who: "push", imports: "connectrpc.com/connect"},
 		"SDK and task":                  {who: ".", imports: module + "/task", fine: true},
 		"floor and room":                {who: "store/sqlite", imports: module + "/internal/claim"},
 		"production and testify":        {who: "cmd/sendoff", imports: "github.com/stretchr/testify/require"},

@@ -1,14 +1,13 @@
 // Package sendoff is what an app that works with a Sendoff server needs.
 //
-// The server pushes tasks to the app as HTTP requests. [Verifier] tells whether a
-// request really comes from that server, before the app reads its body:
+// A [Client] hands tasks over, waits for them, and does what a person does:
 //
-//	v := &sendoff.Verifier{KeysURL: "http://127.0.0.1:4450"}
-//	http.Handle("POST /hook", v.Middleware(http.HandlerFunc(hook)))
+//	c, err := sendoff.NewClient("") // SENDOFF_URL, or http://127.0.0.1:4450
+//	t, err := c.Submit(ctx, sendoff.NewTask{URL: "https://app.example.com/welcome", Payload: args})
+//	t, err = c.Wait(ctx, t.ID)
+//	t, err = c.Tasks.Retry(ctx, t.ID)
 //
-// Within the handler, the answer's status is the task's outcome: 2xx has done it,
-// 400 or 422 will never do it, and anything else is tried again later. The header
-// "Sendoff-Retry: no" or "yes" says it explicitly, and Retry-After names the time.
+// Package push is for the app at that URL.
 //
 // # Durable functions
 //

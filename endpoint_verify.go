@@ -41,10 +41,10 @@ func (v *runVerifier) head(r *http.Request) (func(body []byte) error, error) {
 		return nil, err
 	}
 	if !s.Covers(runComponents...) {
-		return nil, fmt.Errorf("%w: want %s", ErrIncompleteSignature, strings.Join(runComponents, " "))
+		return nil, fmt.Errorf("%w: want %s", httpsig.ErrIncomplete, strings.Join(runComponents, " "))
 	}
 	if s.Params.KeyID != "default" || s.Params.Alg != "" && s.Params.Alg != "ed25519" {
-		return nil, fmt.Errorf("%w: key %q, algorithm %q", ErrUnknownKey, s.Params.KeyID, s.Params.Alg)
+		return nil, fmt.Errorf("%w: key %q, algorithm %q", httpsig.ErrUnknownKey, s.Params.KeyID, s.Params.Alg)
 	}
 	if err := v.fresh(s.Params); err != nil {
 		return nil, err
@@ -65,11 +65,11 @@ func (v *runVerifier) fresh(p httpsig.Params) error {
 	now, created := v.now(), time.Unix(p.Created, 0)
 	switch {
 	case p.Created == 0:
-		return fmt.Errorf("%w: it has no time", ErrStaleSignature)
+		return fmt.Errorf("%w: it has no time", httpsig.ErrStale)
 	case now.Sub(created) > runOldest || created.Sub(now) > runAhead:
-		return fmt.Errorf("%w: made at %s, it is %s", ErrStaleSignature, created.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		return fmt.Errorf("%w: made at %s, it is %s", httpsig.ErrStale, created.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	case p.Expires != 0 && !now.Before(time.Unix(p.Expires, 0)):
-		return fmt.Errorf("%w: it has expired", ErrStaleSignature)
+		return fmt.Errorf("%w: it has expired", httpsig.ErrStale)
 	}
 	return nil
 }
@@ -86,7 +86,7 @@ func (v *runVerifier) known(base, signature []byte) bool {
 // refusedSignature: what is missing or cannot be read is unauthenticated, what
 // is wrong is denied, as in the protocol's table of errors.
 func refusedSignature(err error) *rejection {
-	for _, missing := range []error{ErrUnsigned, ErrMalformedSignature, ErrIncompleteSignature} {
+	for _, missing := range []error{httpsig.ErrUnsigned, httpsig.ErrMalformed, httpsig.ErrIncomplete} {
 		if errors.Is(err, missing) {
 			return &rejection{http.StatusUnauthorized, connect.CodeUnauthenticated, err.Error()}
 		}

@@ -3,18 +3,19 @@ package docs_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"log"
 	"net/http"
 	"os"
 	"os/signal"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/push"
 	"github.com/sendoff-dev/sendoff/store/postgres"
 	"github.com/sendoff-dev/sendoff/store/sqlite"
 )
@@ -56,56 +57,59 @@ func steer(ctx context.Context, client *sendoff.Client) error {
 }
 
 func receive() {
-	hook := func(w http.ResponseWriter, r *http.Request) {
-		fmt.Println("task", r.Header.Get("Sendoff-Task-Id"), "attempt", r.Header.Get("Sendoff-Attempt"))
-	}
-
-	v := &sendoff.Verifier{KeysURL: "http://127.0.0.1:4450"}
-	http.Handle("POST /hook", v.Middleware(http.HandlerFunc(hook)))
+	v := &push.Verifier{KeysURL: "http://127.0.0.1:4450"}
+	http.Handle("POST /hook", v.Middleware(push.HandlerFunc(hook)))
 	log.Fatal(http.ListenAndServe("127.0.0.1:9000", nil))
 }
 
-func receiveWebhook() *sendoff.Verifier {
-	v := &sendoff.Verifier{WebhookSecrets: []string{os.Getenv("SENDOFF_WEBHOOK_SECRET")}}
+func hook(_ http.ResponseWriter, r *http.Request) error {
+	t := push.TaskOf(r)
+	var mail Mail
+	if err := json.NewDecoder(r.Body).Decode(&mail); err != nil {
+		return push.Permanent(err) // never again
+	}
+	if t.Final {
+		log.Println("the last attempt of", t.ID)
+	}
+	return send(r.Context(), mail) // nil: done; an error: again after the backoff
+}
+
+type Mail struct{ To string }
+
+func send(context.Context, Mail) error { return nil }
+
+func receiveWebhook() *push.Verifier {
+	v := &push.Verifier{WebhookSecrets: []string{os.Getenv("SENDOFF_WEBHOOK_SECRET")}}
 	return v
 }
 
-func once(db *sql.DB) http.HandlerFunc {
-	charge := func(w http.ResponseWriter, r *http.Request) {
+func once(db *sql.DB) push.HandlerFunc {
+	charge := func(_ http.ResponseWriter, r *http.Request) error {
 		tx, err := db.BeginTx(r.Context(), nil)
 		if err != nil {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return
+			return err // tried again
 		}
 		defer tx.Rollback()
 		res, err := tx.ExecContext(r.Context(),
-			`insert into done (task_id) values ($1) on conflict do nothing`, r.Header.Get("Idempotency-Key"))
+			`insert into done (task_id) values ($1) on conflict do nothing`, push.TaskOf(r).ID)
 		if err != nil {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return
+			return err
 		}
-		if n, _ := res.RowsAffected(); n == 0 {
-			return // done by an earlier attempt: 200
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return err // nil: done by an earlier attempt
 		}
 		if _, err := tx.ExecContext(r.Context(), `update account set balance = balance - 10 where id = 7`); err != nil {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return
+			return err
 		}
-		if tx.Commit() != nil {
-			w.WriteHeader(http.StatusServiceUnavailable) // tried again; a commit that did happen is found above
-		}
+		return tx.Commit() // a commit that did happen is found above
 	}
 	return charge
 }
 
 func fence(ctx context.Context, db *sql.DB, r *http.Request) (bool, error) {
-	token, err := strconv.ParseInt(r.Header.Get("Sendoff-Token"), 10, 64)
-	if err != nil {
-		return false, err
-	}
+	t := push.TaskOf(r)
 	res, err := db.ExecContext(ctx, `insert into fence (task_id, token) values ($1, $2)
-		on conflict (task_id) do update set token = excluded.token where excluded.token > fence.token`,
-		r.Header.Get("Sendoff-Task-Id"), token)
+		on conflict (task_id) do update set token = excluded.token where excluded.token > fence.token`, t.ID, t.Token)
 	if err != nil {
 		return false, err
 	}

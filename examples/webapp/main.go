@@ -10,6 +10,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/push"
 )
 
 func main() {
@@ -47,26 +49,26 @@ type app struct {
 func newApp(sender string, log *slog.Logger) http.Handler {
 	a := &app{log: log, done: map[string]bool{}}
 	mux := http.NewServeMux()
-	verifier := &sendoff.Verifier{KeysURL: sender}
-	mux.Handle("POST /welcome", verifier.Middleware(http.HandlerFunc(a.welcome)))
+	verifier := &push.Verifier{KeysURL: sender}
+	mux.Handle("POST /welcome", verifier.Middleware(push.HandlerFunc(a.welcome)))
 	return mux
 }
 
-// welcome answers with what is to become of the task: 200 it is done, 422 it
-// will never work, 500 try again later.
-func (a *app) welcome(w http.ResponseWriter, r *http.Request) {
+// welcome returns what is to become of the task: nil, it is done; Permanent, it
+// will never work; another error, try again later.
+func (a *app) welcome(w http.ResponseWriter, r *http.Request) error {
 	var args struct{ Email string }
 	if err := json.NewDecoder(r.Body).Decode(&args); err != nil || args.Email == "" {
-		http.Error(w, "want {\"email\": ...}", http.StatusUnprocessableEntity)
-		return
+		return push.Permanent(errors.New(`want {"email": ...}`))
 	}
-	id := r.Header.Get("Sendoff-Task-Id")
-	if !a.once(id) {
+	t := push.TaskOf(r)
+	if !a.once(t.ID) {
 		fmt.Fprintln(w, "was done before")
-		return
+		return nil
 	}
-	a.log.Info("welcome", slog.String("task_id", id), slog.String("attempt", r.Header.Get("Sendoff-Attempt")))
+	a.log.Info("welcome", slog.String("task_id", t.ID), slog.Int("attempt", t.Attempt))
 	fmt.Fprintln(w, "welcomed")
+	return nil
 }
 
 // once tells whether the task is new. A push can come twice, when an answer is

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/push"
 )
 
 // demoApp is what a user's program would be: it receives pushes.
@@ -31,7 +31,7 @@ func startDemoApp(sender string) (*demoApp, error) {
 		return nil, err
 	}
 	a := &demoApp{url: "http://" + l.Addr().String(), first: map[string]time.Time{}, calls: map[string]int{}, answered: map[int]int{}}
-	verifier := &sendoff.Verifier{KeysURL: sender}
+	verifier := &push.Verifier{KeysURL: sender}
 	a.server = &http.Server{Handler: verifier.Middleware(a), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	go func() { _ = a.server.Serve(l) }()
 	return a, nil
@@ -73,7 +73,7 @@ func (a *demoApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // arrived notes a push and returns the how-many-eth of its task it is.
 func (a *demoApp) arrived(r *http.Request) int {
-	id, now := r.Header.Get("Sendoff-Task-Id"), time.Now()
+	id, now := push.TaskOf(r).ID, time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.calls[id]++; a.calls[id] == 1 {

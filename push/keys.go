@@ -1,4 +1,4 @@
-package sendoff
+package push
 
 import (
 	"context"

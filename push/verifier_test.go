@@ -1,4 +1,4 @@
-package sendoff_test
+package push_test
 
 import (
 	"bytes"
@@ -16,10 +16,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/internal/egress"
-	"github.com/sendoff-dev/sendoff/internal/exec/push"
+	executor "github.com/sendoff-dev/sendoff/internal/exec/push"
 	"github.com/sendoff-dev/sendoff/internal/httpsig"
+	"github.com/sendoff-dev/sendoff/push"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -60,12 +60,12 @@ func pushAt(t *testing.T, keys *httpsig.Keys, now func() time.Time, target, payl
 	t.Helper()
 	d, err := egress.New(egress.Config{AllowLoopback: true})
 	require.NoError(t, err)
-	p := push.New(d, push.Config{Keys: keys, Now: now})
+	p := executor.New(d, executor.Config{Keys: keys, Now: now})
 	defer p.Close()
 	return p.Execute(t.Context(), &store.Claimed{MaxAttempts: 25, Payload: []byte(payload)}, &task.Spec{URL: target, ContentType: "application/json"})
 }
 
-func appWith(t *testing.T, v *sendoff.Verifier) (url string, handled *atomic.Int64) {
+func appWith(t *testing.T, v *push.Verifier) (url string, handled *atomic.Int64) {
 	t.Helper()
 	handled = &atomic.Int64{}
 	app := httptest.NewServer(v.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -79,7 +79,7 @@ func appWith(t *testing.T, v *sendoff.Verifier) (url string, handled *atomic.Int
 func TestThePushesOfTheServerGetThroughAndNoOthers(t *testing.T) {
 	keys := httpsig.NewKeys()
 	server := newKeyServer(t, keys)
-	verifiers := map[string]*sendoff.Verifier{
+	verifiers := map[string]*push.Verifier{
 		"keys of the server":   {KeysURL: server.URL},
 		"the full address":     {KeysURL: server.URL + httpsig.KeysPath},
 		"given keys":           {Keys: keys.Public()},
@@ -105,12 +105,12 @@ func TestThePushesOfTheServerGetThroughAndNoOthers(t *testing.T) {
 // S5.
 func TestAVerifierWithoutKeysRefusesEverything(t *testing.T) {
 	keys := httpsig.NewKeys()
-	v := &sendoff.Verifier{}
-	require.ErrorIs(t, v.Check(t.Context()), sendoff.ErrNoKeys)
+	v := &push.Verifier{}
+	require.ErrorIs(t, v.Check(t.Context()), push.ErrNoKeys)
 	url, handled := appWith(t, v)
 	require.EqualValues(t, 401, pushTo(t, keys, url, "{}").Code)
 
-	for _, v := range []*sendoff.Verifier{
+	for _, v := range []*push.Verifier{
 		{KeysURL: "not a url"}, {KeysURL: "ftp://h/"}, {Keys: keys.Public(), PublicURL: "app"}, {WebhookSecrets: []string{"short"}},
 	} {
 		require.Error(t, v.Check(t.Context()))
@@ -120,7 +120,7 @@ func TestAVerifierWithoutKeysRefusesEverything(t *testing.T) {
 	}
 	closed := newKeyServer(t, keys)
 	closed.Close()
-	v = &sendoff.Verifier{KeysURL: closed.URL}
+	v = &push.Verifier{KeysURL: closed.URL}
 	require.Error(t, v.Check(t.Context()))
 	url, more := appWith(t, v)
 	require.EqualValues(t, 503, pushTo(t, keys, url, "{}").Code)
@@ -152,37 +152,37 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 		want   error
 	}{
 		{"nothing", func(*http.Request, *[]byte) {}, nil},
-		{"body", func(_ *http.Request, b *[]byte) { *b = []byte(`{"a":2}`) }, sendoff.ErrBadBody},
-		{"query", func(r *http.Request, _ *[]byte) { r.RequestURI = "/hook?x=2" }, sendoff.ErrBadSignature},
-		{"path", func(r *http.Request, _ *[]byte) { r.RequestURI = "/pay?x=1" }, sendoff.ErrBadSignature},
-		{"host", func(r *http.Request, _ *[]byte) { r.Host = "other" }, sendoff.ErrBadSignature},
-		{"method", func(r *http.Request, _ *[]byte) { r.Method = "PUT" }, sendoff.ErrBadSignature},
-		{"attempt", func(r *http.Request, _ *[]byte) { r.Header.Set("Sendoff-Attempt", "2") }, sendoff.ErrBadSignature},
-		{"content type", func(r *http.Request, _ *[]byte) { r.Header.Del("Content-Type") }, sendoff.ErrIncompleteSignature},
-		{"unsigned", func(r *http.Request, _ *[]byte) { r.Header.Del("Signature") }, sendoff.ErrUnsigned},
-		{"garbage", func(r *http.Request, _ *[]byte) { r.Header.Set("Signature-Input", "sendoff=((") }, sendoff.ErrMalformedSignature},
+		{"body", func(_ *http.Request, b *[]byte) { *b = []byte(`{"a":2}`) }, push.ErrBadBody},
+		{"query", func(r *http.Request, _ *[]byte) { r.RequestURI = "/hook?x=2" }, push.ErrBadSignature},
+		{"path", func(r *http.Request, _ *[]byte) { r.RequestURI = "/pay?x=1" }, push.ErrBadSignature},
+		{"host", func(r *http.Request, _ *[]byte) { r.Host = "other" }, push.ErrBadSignature},
+		{"method", func(r *http.Request, _ *[]byte) { r.Method = "PUT" }, push.ErrBadSignature},
+		{"attempt", func(r *http.Request, _ *[]byte) { r.Header.Set("Sendoff-Attempt", "2") }, push.ErrBadSignature},
+		{"content type", func(r *http.Request, _ *[]byte) { r.Header.Del("Content-Type") }, push.ErrIncompleteSignature},
+		{"unsigned", func(r *http.Request, _ *[]byte) { r.Header.Del("Signature") }, push.ErrUnsigned},
+		{"garbage", func(r *http.Request, _ *[]byte) { r.Header.Set("Signature-Input", "sendoff=((") }, push.ErrMalformedSignature},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r, body := capture(t, keys)
 			tt.change(r, &body)
-			require.ErrorIs(t, (&sendoff.Verifier{Keys: keys.Public()}).Verify(r, body), tt.want)
+			require.ErrorIs(t, (&push.Verifier{Keys: keys.Public()}).Verify(r, body), tt.want)
 		})
 	}
 	t.Run("another key", func(t *testing.T) {
 		r, body := capture(t, keys)
-		require.ErrorIs(t, (&sendoff.Verifier{Keys: httpsig.NewKeys().Public()}).Verify(r, body), sendoff.ErrUnknownKey)
+		require.ErrorIs(t, (&push.Verifier{Keys: httpsig.NewKeys().Public()}).Verify(r, body), push.ErrUnknownKey)
 	})
 	t.Run("replayed", func(t *testing.T) {
 		r, body := capture(t, keys)
-		v := &sendoff.Verifier{Keys: keys.Public()}
+		v := &push.Verifier{Keys: keys.Public()}
 		require.NoError(t, v.Verify(r, body))
-		require.ErrorIs(t, v.Verify(r, body), sendoff.ErrReplayed)
+		require.ErrorIs(t, v.Verify(r, body), push.ErrReplayed)
 	})
 	t.Run("too old", func(t *testing.T) {
 		r, body := capture(t, keys)
-		v := &sendoff.Verifier{Keys: keys.Public(), Now: func() time.Time { return time.Now().Add(6 * time.Minute) }}
-		require.ErrorIs(t, v.Verify(r, body), sendoff.ErrStaleSignature)
+		v := &push.Verifier{Keys: keys.Public(), Now: func() time.Time { return time.Now().Add(6 * time.Minute) }}
+		require.ErrorIs(t, v.Verify(r, body), push.ErrStaleSignature)
 	})
 }
 
@@ -191,9 +191,9 @@ func TestBehindAProxyThePublicURLIsWhatWasSigned(t *testing.T) {
 	r, body := capture(t, keys)
 	public := "http://" + r.Host
 	r.Host = "10.0.0.7:8080"
-	require.ErrorIs(t, (&sendoff.Verifier{Keys: keys.Public()}).Verify(r, body), sendoff.ErrBadSignature)
-	require.NoError(t, (&sendoff.Verifier{Keys: keys.Public(), PublicURL: public}).Verify(r, body))
-	require.Error(t, (&sendoff.Verifier{Keys: keys.Public(), PublicURL: strings.Replace(public, "http", "https", 1)}).Verify(r, body))
+	require.ErrorIs(t, (&push.Verifier{Keys: keys.Public()}).Verify(r, body), push.ErrBadSignature)
+	require.NoError(t, (&push.Verifier{Keys: keys.Public(), PublicURL: public}).Verify(r, body))
+	require.Error(t, (&push.Verifier{Keys: keys.Public(), PublicURL: strings.Replace(public, "http", "https", 1)}).Verify(r, body))
 }
 
 // countingBody is a body without an end.
@@ -207,7 +207,7 @@ func (b *countingBody) Read(p []byte) (int, error) {
 // S6.
 func TestABodyIsNotReadBeforeItsSignatureIsGood(t *testing.T) {
 	keys := httpsig.NewKeys()
-	v := &sendoff.Verifier{Keys: keys.Public(), MaxBody: 1000}
+	v := &push.Verifier{Keys: keys.Public(), MaxBody: 1000}
 	h := v.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("called") }))
 
 	endless := &countingBody{}
@@ -231,7 +231,7 @@ func TestABodyIsNotReadBeforeItsSignatureIsGood(t *testing.T) {
 }
 
 func TestAStrangerCannotSendAnEndlessBodyToARealServer(t *testing.T) {
-	url, handled := appWith(t, &sendoff.Verifier{Keys: httpsig.NewKeys().Public()})
+	url, handled := appWith(t, &push.Verifier{Keys: httpsig.NewKeys().Public()})
 	endless := &countingBody{}
 	r, err := http.NewRequest("POST", url, endless)
 	require.NoError(t, err)
@@ -253,7 +253,7 @@ func TestKeysAreFetchedAgainWhenTheyChange(t *testing.T) {
 	server := newKeyServer(t, old)
 	var offset atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
-	v := &sendoff.Verifier{KeysURL: server.URL, Now: now}
+	v := &push.Verifier{KeysURL: server.URL, Now: now}
 	after := func(d time.Duration) { offset.Add(int64(d)) }
 	verify := func(keys *httpsig.Keys) error {
 		r, body := captureAt(t, keys, now)
@@ -273,14 +273,14 @@ func TestKeysAreFetchedAgainWhenTheyChange(t *testing.T) {
 	require.EqualValues(t, 2, server.fetched.Load())
 
 	for range 20 {
-		require.ErrorIs(t, verify(httpsig.NewKeys()), sendoff.ErrUnknownKey)
+		require.ErrorIs(t, verify(httpsig.NewKeys()), push.ErrUnknownKey)
 	}
 	require.LessOrEqual(t, server.fetched.Load(), int64(4), "strangers cannot make it fetch all the time")
 
 	replaced := httpsig.NewKeys()
 	server.keys.Store(replaced)
 	after(61 * time.Second)
-	require.ErrorIs(t, verify(rotated), sendoff.ErrUnknownKey, "a removed key is refused after a minute")
+	require.ErrorIs(t, verify(rotated), push.ErrUnknownKey, "a removed key is refused after a minute")
 	require.NoError(t, verify(replaced))
 
 	server.down.Store(true)
@@ -296,7 +296,7 @@ func TestKeysAreFetchedAgainWhenTheyChange(t *testing.T) {
 func TestAVerifierServesManyAtOnce(t *testing.T) {
 	keys := httpsig.NewKeys()
 	server := newKeyServer(t, keys)
-	url, handled := appWith(t, &sendoff.Verifier{KeysURL: server.URL})
+	url, handled := appWith(t, &push.Verifier{KeysURL: server.URL})
 	var wg sync.WaitGroup
 	for i := range 20 {
 		wg.Go(func() {
@@ -313,15 +313,7 @@ func TestAVerifierServesManyAtOnce(t *testing.T) {
 func TestAKeyDocumentThatIsNoneIsRefused(t *testing.T) {
 	for _, text := range []string{"", "{}", "<html>", `{"keys":[]}`, strings.Repeat(" ", 70<<10)} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, text) }))
-		require.Error(t, (&sendoff.Verifier{KeysURL: server.URL}).Check(t.Context()))
+		require.Error(t, (&push.Verifier{KeysURL: server.URL}).Check(t.Context()))
 		server.Close()
 	}
-}
-
-func ExampleVerifier() {
-	v := &sendoff.Verifier{KeysURL: "http://127.0.0.1:4450"}
-	hook := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(http.StatusNoContent) // done
-	})
-	http.Handle("POST /hook", v.Middleware(hook))
 }

@@ -1,0 +1,55 @@
+package push
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
+// The headers of a push.
+const (
+	HeaderTaskID       = "Sendoff-Task-Id"
+	HeaderQueue        = "Sendoff-Queue"
+	HeaderTaskName     = "Sendoff-Task-Name"
+	HeaderAttempt      = "Sendoff-Attempt"
+	HeaderMaxAttempts  = "Sendoff-Max-Attempts"
+	HeaderFinalAttempt = "Sendoff-Final-Attempt" // "?1" or "?0"
+	HeaderToken        = "Sendoff-Token"
+)
+
+// HeaderRetry is the header of an answer that says whether the task is tried again,
+// whatever its status: "no" of a failed one, "yes" of any.
+const HeaderRetry = "Sendoff-Retry"
+
+// Task is what a push says of its task. Its payload is the body of the request.
+type Task struct {
+	ID          string // the one that its client chose, or the server's; the same in all attempts
+	Queue       string
+	Name        string
+	Attempt     int   // from 1; an attempt that was put off has the number of the one before
+	MaxAttempts int   // in all
+	Final       bool  // no attempt comes after this one
+	Token       int64 // the fence: larger with each attempt, over all runs of the task
+}
+
+// TaskOf reads the headers of a push. Whether they are the server's is told by a
+// [Verifier]; a field that is missing or cannot be read is zero.
+func TaskOf(r *http.Request) Task {
+	t := Task{
+		ID: text(r, HeaderTaskID), Queue: text(r, HeaderQueue), Name: text(r, HeaderTaskName),
+		Final: r.Header.Get(HeaderFinalAttempt) == "?1",
+	}
+	t.Attempt, _ = strconv.Atoi(r.Header.Get(HeaderAttempt))
+	t.MaxAttempts, _ = strconv.Atoi(r.Header.Get(HeaderMaxAttempts))
+	t.Token, _ = strconv.ParseInt(r.Header.Get(HeaderToken), 10, 64)
+	return t
+}
+
+// text reads a header that is percent-encoded where it is not printable ASCII.
+func text(r *http.Request, name string) string {
+	value := r.Header.Get(name)
+	if plain, err := url.PathUnescape(value); err == nil {
+		return plain
+	}
+	return value
+}
