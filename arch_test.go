@@ -118,6 +118,10 @@ func rules() []rule {
 			why: "sendoff run and sendoff demo are apart, and leave it to host which database there is",
 		},
 		{
+			who: []string{"internal/inprocess"}, never: []string{"!std", "."},
+			why: "how a request comes to a handler of the same process is net/http's affair alone",
+		},
+		{
 			who:    []string{"..."},
 			except: []string{"chaos/...", "internal/testkit/...", "store/storetest/..."},
 			never:  []string{"github.com/stretchr/testify/...", "internal/testkit/...", "store/storetest/...", "chaos/..."}, linked: true,

@@ -26,14 +26,9 @@ func (e *Engine) execute(ctx context.Context, c *store.Claimed) func() {
 		o := task.Outcome{Class: task.Reject, Error: err.Error()}
 		return func() { e.settler.Settle(e.life, settle.End{Task: c, Outcome: o}) }
 	}
-	o := e.executors.Execute(ctx, c, spec)
-	switch cause := context.Cause(ctx); {
-	case o.Class == task.Cancel && errors.Is(cause, exec.ErrCanceled):
-		// Its end is somebody else's to write, and usually written: then this is
-		// refused. But who asked may have meant the attempt before this one.
+	o, ours := exec.Ending(ctx, e.executors.Execute(ctx, c, spec))
+	if !ours {
 		return func() { e.settler.HandBack(e.life, c) }
-	case o.Class == task.Cancel && errors.Is(cause, exec.ErrLeaseLost):
-		o.Class = task.Interrupt // handed back, unless it has been taken back
 	}
 	end := settle.End{Task: c, Spec: spec, Outcome: o, Took: time.Since(started)}
 	return func() { e.settler.Settle(e.life, end) }

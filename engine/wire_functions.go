@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/sendoff-dev/sendoff/internal/egress"
@@ -19,10 +17,7 @@ func (e *Engine) wireFunctions(dialer *egress.Dialer) {
 		Dialer: dialer, Resume: e.store.Resume, Journal: e.store.Journal, Strict: e.cfg.StrictStatus, Embedded: e.embeddedEndpoint,
 		MaxWaiting: e.cfg.FunctionSlots, MaxPerEndpoint: max(e.cfg.FunctionSlots*3/4, 1), // a host that hangs leaves room for others
 		MinPerEndpoint: e.cfg.FunctionFloor,
-
-		RestartIncompatible: func(endpoint string) bool { return !e.keepsState(endpoint) },
-		Last:                e.lastEnd,
-		UserAgent:           strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
+		KeepState:      e.cfg.KeepState, Last: e.lastEnd, UserAgent: strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
 	}
 	if e.keys != nil {
 		cfg.Sign = e.keys.SignBase
@@ -37,13 +32,6 @@ func (e *Engine) lastEnd(ctx context.Context, id task.ID) (task.Class, string, e
 		return task.NoOutcome, "", err
 	}
 	return rows[0].LastOutcome, rows[0].LastError, nil
-}
-
-// keepsState tells whether functions of an endpoint are left as they are when
-// their app cannot read their state any more.
-func (e *Engine) keepsState(endpoint string) bool {
-	u, err := url.Parse(endpoint)
-	return err == nil && (slices.Contains(e.cfg.KeepState, "*") || slices.Contains(e.cfg.KeepState, u.Hostname()) || slices.Contains(e.cfg.KeepState, u.Host))
 }
 
 func (e *Engine) prepareCall(ctx context.Context, caller *store.Claimed, call *task.Call) (store.NewTask, error) {

@@ -48,3 +48,20 @@ func Stopped(ctx context.Context) (o task.Outcome, ok bool) {
 	}
 	return task.Outcome{Class: class, Error: cause.Error()}, true
 }
+
+// Ending says what is settled of an attempt that ended with o, given the context that
+// it ran under. ours is false when its end is somebody else's to write, and usually
+// written already: the task is only handed back, for who asked may have meant the
+// attempt before this one.
+func Ending(ctx context.Context, o task.Outcome) (settled task.Outcome, ours bool) {
+	if o.Class != task.Cancel {
+		return o, true
+	}
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, ErrCanceled):
+		return o, false
+	case errors.Is(cause, ErrLeaseLost):
+		o.Class = task.Interrupt // handed back, unless it has been taken back
+	}
+	return o, true
+}

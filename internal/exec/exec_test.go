@@ -33,6 +33,32 @@ func TestTheCauseOfACancelSaysHowTheAttemptEnds(t *testing.T) {
 	}
 }
 
+func TestWhoEndedAnAttemptSaysWhoseItsEndIsToWrite(t *testing.T) {
+	for _, tt := range []struct {
+		cause  error
+		class  task.Class
+		want   task.Class
+		theirs bool
+	}{
+		{exec.ErrCanceled, task.Cancel, task.Cancel, true},
+		{fmt.Errorf("console: %w", exec.ErrCanceled), task.Cancel, task.Cancel, true},
+		{exec.ErrCanceled, task.Success, task.Success, false}, // it had ended before
+		{exec.ErrLeaseLost, task.Cancel, task.Interrupt, false},
+		{exec.ErrLeaseLost, task.Failure, task.Failure, false},
+		{exec.ErrStopping, task.Interrupt, task.Interrupt, false},
+		{nil, task.Cancel, task.Cancel, false},
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		if tt.cause != nil {
+			cancel(tt.cause)
+		}
+		o, ours := exec.Ending(ctx, task.Outcome{Class: tt.class, Error: "e"})
+		require.Equal(t, task.Outcome{Class: tt.want, Error: "e"}, o, "%v of %v", tt.class, tt.cause)
+		require.Equal(t, !tt.theirs, ours, "%v of %v", tt.class, tt.cause)
+		cancel(nil)
+	}
+}
+
 func TestATaskOfAnUnknownKindSaysSo(t *testing.T) {
 	o := exec.ByKind{}.Execute(t.Context(), &store.Claimed{Kind: 99}, &task.Spec{})
 	require.Equal(t, task.Failure, o.Class)

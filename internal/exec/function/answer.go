@@ -102,7 +102,7 @@ func (r *run) refused(a *answer) verdict {
 // its own state: on a resume, again and again. Sendoff's SDK never says it so.
 func (r *run) stuck() bool {
 	return r.resumed && r.task.LastCode == http.StatusInternalServerError &&
-		r.task.Failures+1 >= restartFailures && r.cfg.RestartIncompatible(r.spec.Endpoint) && r.memory.restart(r.task.ID)
+		r.task.Failures+1 >= restartFailures && !r.cfg.keepsState(r.spec.Endpoint) && r.memory.restart(r.task.ID)
 }
 
 // shutOut is the verdict for 401, 403 and 404: the endpoint did not run the

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/sendoff-dev/sendoff/internal/egress"
@@ -40,11 +41,11 @@ type Config struct {
 	// that is being deployed costs time, but no calls.
 	Strict bool
 
-	// RestartIncompatible tells for an endpoint whether a function is begun again
-	// from its input when the endpoint cannot read its state any more and does not
-	// say so by INCOMPATIBLE_STATE, as volatile dispatch-go and dispatch-py do not.
-	// Never for endpoints with Sendoff's SDK. nil = for all.
-	RestartIncompatible func(endpoint string) bool
+	// KeepState are the hosts, with or without a port, of endpoints whose functions
+	// are not begun again from their input when the endpoint cannot read their state
+	// any more and does not say so by INCOMPATIBLE_STATE, as volatile dispatch-go and
+	// dispatch-py do not; "*" = all. Functions of Sendoff's SDK never are.
+	KeepState []string
 
 	// Embedded serves embedded://NAME inside this process; nil = nothing is.
 	Embedded func(name string) (http.RoundTripper, bool)
@@ -81,13 +82,17 @@ func (c Config) withDefaults() Config {
 	if c.Hub == nil {
 		c.Hub = NewHub()
 	}
-	if c.RestartIncompatible == nil {
-		c.RestartIncompatible = func(string) bool { return true }
-	}
 	if c.Embedded == nil {
 		c.Embedded = func(string) (http.RoundTripper, bool) { return nil, false }
 	}
 	return c
+}
+
+// keepsState tells whether functions of an endpoint are left as they are when their
+// app cannot read their state any more.
+func (c *Config) keepsState(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	return slices.Contains(c.KeepState, "*") || err == nil && (slices.Contains(c.KeepState, u.Hostname()) || slices.Contains(c.KeepState, u.Host))
 }
 
 // Executor runs durable functions. It is safe for concurrent use.

@@ -121,7 +121,7 @@ func (r *run) unsuccessful(s sdkv1.Status, exit *sdkv1.Exit) verdict {
 func (r *run) volatile(fail *sdkv1.Error) bool {
 	text := fail.GetMessage()
 	return r.resumed && !r.state.ours && strings.Contains(text, "volatile coroutine") && strings.Contains(text, "not found") &&
-		r.cfg.RestartIncompatible(r.spec.Endpoint)
+		!r.cfg.keepsState(r.spec.Endpoint)
 }
 
 // goOn is the verdict for a tail call.

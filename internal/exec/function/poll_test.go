@@ -3,6 +3,7 @@ package function_test
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -396,8 +397,12 @@ func TestRestarts(t *testing.T) {
 	require.Equal(t, task.Reject, o.Class)
 
 	a := serve(t, lost)
-	x := newExecutor(t, function.Config{RestartIncompatible: func(endpoint string) bool { return endpoint != a.URL }}, resumed)
-	require.Equal(t, task.Reject, x.Execute(t.Context(), later(2), greet(a.URL)).Class)
+	u, err := url.Parse(a.URL)
+	require.NoError(t, err)
+	for keep, want := range map[string]task.Class{"*": task.Reject, u.Host: task.Reject, u.Hostname(): task.Reject, "elsewhere": task.Failure, u.Hostname() + ":1": task.Failure} {
+		x := newExecutor(t, function.Config{KeepState: []string{keep}}, resumed)
+		require.Equal(t, want, x.Execute(t.Context(), later(2), greet(a.URL)).Class, keep)
+	}
 }
 
 // dispatch-py 0.8.0 says by a plain 500 that it cannot read its state.
