@@ -2,6 +2,7 @@ package claim
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,7 +28,8 @@ type house struct {
 	running map[int32]int // by queue
 	most    map[int32]int
 	ended   map[int32]int
-	size    atomic.Int64 // room of each loop
+	starts  func(queue int32, running int) // with the lock held; nil = nothing
+	size    atomic.Int64                   // room of each loop
 }
 
 func newHouse(t *testing.T) (h *house, stop func()) {
@@ -69,6 +71,9 @@ func (h *house) execute(_ context.Context, c *store.Claimed) func() {
 	h.mu.Lock()
 	h.running[queue]++
 	h.most[queue] = max(h.most[queue], h.running[queue])
+	if h.starts != nil {
+		h.starts(queue, h.running[queue])
+	}
 	h.mu.Unlock()
 	time.Sleep(time.Second)
 	h.mu.Lock()
@@ -190,4 +195,53 @@ func TestAClaimThatFailsGivesItsPlacesBack(t *testing.T) {
 	r.enter(reserved, nil)
 	require.Zero(t, r.Running(7))
 	require.Len(t, l.signal, 1, "who found no place is not rung")
+}
+
+// Limits come and go while tasks do: no attempt starts beyond the one that holds, and
+// every task ends.
+func TestNoAttemptStartsBeyondALimit(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			h, stop := newHouse(t)
+			defer stop()
+			rnd := rand.New(rand.NewPCG(seed, 0))
+			q := h.lanes["q local:a"].QueueID
+			limit, put := 1<<30, 0
+			h.starts = func(queue int32, running int) {
+				if queue == q && running > limit {
+					t.Errorf("seed %d: %d attempts run, and %d may", seed, running, limit)
+				}
+			}
+			for range 60 {
+				synctest.Wait()
+				switch rnd.IntN(4) {
+				case 0:
+					if n := rnd.IntN(6); put+n < 250 {
+						put += n
+						h.put("q", n, int16(rnd.IntN(10)), int16(rnd.IntN(10)))
+					}
+				case 1:
+					h.mu.Lock()
+					limit = rnd.IntN(5)
+					h.mu.Unlock()
+					h.room.Limit(map[int32]int{q: limit})
+				case 2:
+					h.mu.Lock()
+					limit = 1 << 30
+					h.mu.Unlock()
+					h.room.Limit(nil)
+				}
+				time.Sleep(time.Duration(rnd.IntN(700)) * time.Millisecond)
+			}
+			synctest.Wait()
+			h.mu.Lock()
+			limit = 1 << 30
+			h.mu.Unlock()
+			h.room.Limit(nil)
+			time.Sleep(time.Minute)
+			_, ended := h.counts(q)
+			require.Equal(t, put, ended)
+			require.Zero(t, h.room.Total())
+		})
+	}
 }

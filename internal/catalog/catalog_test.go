@@ -1,0 +1,63 @@
+package catalog_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/internal/catalog"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/storetest"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+func newCatalog(t *testing.T) (*catalog.Catalog, *storetest.Oracle) {
+	db := storetest.NewOracle(func() int64 { return time.Now().UnixMicro() })
+	c := catalog.New(db)
+	require.NoError(t, c.Refresh(t.Context()))
+	return c, db
+}
+
+func TestAQueueIsFoundInItsNamespaceOnly(t *testing.T) {
+	c, _ := newCatalog(t)
+	mine, err := c.Lane(t.Context(), 1, "q", task.AnyPool)
+	require.NoError(t, err)
+	_, found := c.Queue(7, "q")
+	require.False(t, found)
+	theirs, err := c.Lane(t.Context(), 7, "q", task.AnyPool)
+	require.NoError(t, err)
+	require.NotEqual(t, mine.ID, theirs.ID)
+	again, err := c.Lane(t.Context(), 1, "q", task.AnyPool)
+	require.NoError(t, err)
+	require.Equal(t, mine, again)
+
+	c.SetPaused(mine.QueueID, true)
+	for namespace, paused := range map[int32]bool{1: true, 7: false} {
+		q, found := c.Queue(namespace, "q")
+		require.True(t, found)
+		require.Equal(t, paused, q.Paused)
+		require.Len(t, c.Queues(namespace), 1)
+	}
+	require.True(t, c.ByID(mine.ID).Paused)
+	require.False(t, c.ByID(theirs.ID).Paused)
+}
+
+func TestTheOldestNodeThatIsAliveIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, db := newCatalog(t)
+		least := func() int32 {
+			require.NoError(t, c.Refresh(t.Context()))
+			return c.Least(5)
+		}
+		require.EqualValues(t, 5, least(), "nobody is there but us")
+		for id, version := range map[byte]int32{1: 5, 2: 4, 3: 6} {
+			require.NoError(t, db.Register(t.Context(), store.Node{ID: task.ID{id}, Version: version}, time.Minute.Microseconds()))
+		}
+		require.EqualValues(t, 4, least())
+		require.NoError(t, db.Heartbeat(t.Context(), task.ID{1}, time.Hour.Microseconds(), false))
+		time.Sleep(2 * time.Minute)
+		require.EqualValues(t, 5, least(), "the lease of the older one has run out")
+	})
+}
