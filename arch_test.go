@@ -51,7 +51,7 @@ const commands = "cmd/sendoff/internal/"
 func rules() []rule {
 	rs := []rule{
 		{
-			who: []string{"task/..."}, never: []string{"!std"},
+			who: []string{"task/...", "status"}, never: []string{"!std"},
 			why: "the nouns and the rules are the innermost part: anyone can read and test them with Go alone",
 		},
 		{

@@ -21,6 +21,7 @@ import (
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/internal/durable"
 	"github.com/sendoff-dev/sendoff/internal/exact"
+	"github.com/sendoff-dev/sendoff/status"
 )
 
 // encode turns a Go value into what travels and is recorded: a protobuf message
@@ -105,7 +106,7 @@ func (e *decodeError) Error() string {
 func (e *decodeError) Unwrap() error { return e.err }
 
 // Status implements the interface that statusOf looks for.
-func (e *decodeError) Status() Status { return StatusInvalidArgument }
+func (e *decodeError) Status() status.Code { return status.InvalidArgument }
 
 // decode reads a value into T.
 func decode[T any](v durable.Value) (T, error) {

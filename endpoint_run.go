@@ -14,18 +14,19 @@ import (
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/internal/durable"
+	"github.com/sendoff-dev/sendoff/status"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
 // response is the answer for what a function returned.
 func response(v durable.Value, err error) *sdkv1.RunResponse {
 	if tail, ok := errors.AsType[*tailCall](err); ok {
-		return exit(StatusOK, &sdkv1.Exit{TailCall: tail.call})
+		return exit(status.OK, &sdkv1.Exit{TailCall: tail.call})
 	}
 	result := &sdkv1.CallResult{}
 	if err == nil {
 		result.Output = v.Any()
-		return exit(StatusOK, &sdkv1.Exit{Result: result})
+		return exit(status.OK, &sdkv1.Exit{Result: result})
 	}
 	result.Error = wireError(err)
 	res := exit(statusOf(err), &sdkv1.Exit{Result: result})
@@ -35,13 +36,13 @@ func response(v durable.Value, err error) *sdkv1.RunResponse {
 	return res
 }
 
-func exit(s Status, e *sdkv1.Exit) *sdkv1.RunResponse {
+func exit(s status.Code, e *sdkv1.Exit) *sdkv1.RunResponse {
 	return &sdkv1.RunResponse{Status: sdkv1.Status(s), Directive: &sdkv1.RunResponse_Exit{Exit: e}}
 }
 
 func unknownFunction(name string) *sdkv1.RunResponse {
-	return exit(StatusNotFound, &sdkv1.Exit{Result: &sdkv1.CallResult{Error: &sdkv1.Error{
-		Type: StatusNotFound.String(), Message: fmt.Sprintf("this endpoint has no function %q", name),
+	return exit(status.NotFound, &sdkv1.Exit{Result: &sdkv1.CallResult{Error: &sdkv1.Error{
+		Type: status.NotFound.String(), Message: fmt.Sprintf("this endpoint has no function %q", name),
 	}}})
 }
 

@@ -19,6 +19,7 @@ import (
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/internal/durable"
 	"github.com/sendoff-dev/sendoff/internal/exact"
+	"github.com/sendoff-dev/sendoff/status"
 )
 
 // CallError is the failure of a called function or of a step, as it was
@@ -26,7 +27,7 @@ import (
 // in it with errors.As and errors.Is, on this and on the other side of the wire.
 type CallError struct {
 	Function  string // or name of the step
-	Status    Status
+	Status    status.Code
 	Type      string // name of the error's type, for instance "panic" or "TIMEOUT"
 	Message   string
 	Traceback string // where it happened, when that is known
@@ -222,7 +223,7 @@ func typeName(err error) string {
 	case durable.EndedError{Cause: context.Canceled}:
 		return "canceled"
 	case durable.EndedError{Cause: context.DeadlineExceeded}:
-		return StatusTimeout.String() // the call may be repeated, with a result of its own
+		return status.Timeout.String() // the call may be repeated, with a result of its own
 	}
 	t := reflect.TypeOf(err)
 	for t.Kind() == reflect.Pointer {
@@ -270,12 +271,12 @@ func decodeCause(raw *sdkv1.Error) error {
 }
 
 // statusNamed reads a status that a server gave as the type of an error.
-func statusNamed(name string) Status {
+func statusNamed(name string) status.Code {
 	n, ok := sdkv1.Status_value["STATUS_"+strings.TrimPrefix(name, "STATUS_")]
 	if !ok || n == 0 {
-		return StatusPermanentError
+		return status.PermanentError
 	}
-	return Status(n)
+	return status.Code(n)
 }
 
 // callStatus is what a function ends with that returns the error of a call or a
@@ -289,9 +290,9 @@ type recordedError struct {
 func (e *recordedError) Unwrap() error { return e.CallError }
 
 // Status implements the interface that statusOf looks for.
-func (e *recordedError) Status() Status {
+func (e *recordedError) Status() status.Code {
 	if e.final && e.CallError.Status.Temporary() {
-		return StatusPermanentError
+		return status.PermanentError
 	}
 	return e.CallError.Status
 }

@@ -11,6 +11,7 @@ import (
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	"github.com/sendoff-dev/sendoff/internal/durable"
+	"github.com/sendoff-dev/sendoff/status"
 )
 
 // Function is a function that survives its process: what it called and what
@@ -74,7 +75,7 @@ func (f *Function[I, O]) bind(e *Endpoint) { f.endpoint.Store(e) }
 // run is the function between its encoded input and output.
 func (f *Function[I, O]) run(ctx context.Context, in durable.Value) (durable.Value, error) {
 	if f.fn == nil {
-		return durable.Value{}, &statusError{StatusNotFound, "function " + f.name + " is declared as remote here"}
+		return durable.Value{}, &statusError{status.NotFound, "function " + f.name + " is declared as remote here"}
 	}
 	ctx, in, err := openEnvelope(ctx, in)
 	if err != nil {
@@ -82,7 +83,7 @@ func (f *Function[I, O]) run(ctx context.Context, in durable.Value) (durable.Val
 	}
 	input, err := decode[I](in)
 	if err != nil {
-		return durable.Value{}, &statusError{StatusInvalidArgument, "input of function " + f.name + ": " + err.Error()}
+		return durable.Value{}, &statusError{status.InvalidArgument, "input of function " + f.name + ": " + err.Error()}
 	}
 	out, err := f.fn(ctx, input)
 	if err != nil {
@@ -93,14 +94,14 @@ func (f *Function[I, O]) run(ctx context.Context, in durable.Value) (durable.Val
 
 // statusError is an error of ours with a status.
 type statusError struct {
-	status Status
+	status status.Code
 	text   string
 }
 
 func (e *statusError) Error() string { return e.text }
 
 // Status implements the interface that statusOf looks for.
-func (e *statusError) Status() Status { return e.status }
+func (e *statusError) Status() status.Code { return e.status }
 
 // call makes the message for one call.
 func (f *Function[I, O]) call(in I, o *options, now time.Time) (*sdkv1.Call, error) {

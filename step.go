@@ -10,6 +10,7 @@ import (
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	"github.com/sendoff-dev/sendoff/internal/durable"
+	"github.com/sendoff-dev/sendoff/status"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -73,7 +74,7 @@ func StepKey(ctx context.Context) string {
 func wireError(err error) *sdkv1.Error {
 	e := encodeError(err)
 	if _, call := errors.AsType[*CallError](err); !call && e.GetValue() == nil {
-		if s := statusOf(err); s != StatusPermanentError {
+		if s := statusOf(err); s != status.PermanentError {
 			e.Type = s.String()
 		}
 	}
@@ -122,7 +123,7 @@ func attemptStep[T any](ctx context.Context, fn func(context.Context) (T, error)
 func tryStep[T any](ctx context.Context, fn func(context.Context) (T, error), timeout time.Duration) (v T, err error) {
 	if timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, timeout, &statusError{StatusTimeout, fmt.Sprintf("the step took longer than %s", timeout)})
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, &statusError{status.Timeout, fmt.Sprintf("the step took longer than %s", timeout)})
 		defer cancel()
 	}
 	type answer struct {
@@ -131,7 +132,7 @@ func tryStep[T any](ctx context.Context, fn func(context.Context) (T, error), ti
 	}
 	done := make(chan answer, 1)
 	go func() {
-		a := answer{err: &statusError{StatusTemporaryError, "the step called runtime.Goexit, as t.FailNow does"}}
+		a := answer{err: &statusError{status.TemporaryError, "the step called runtime.Goexit, as t.FailNow does"}}
 		defer func() { done <- a }()
 		defer func() {
 			if p := recover(); p != nil {

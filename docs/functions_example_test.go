@@ -15,6 +15,7 @@ import (
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/sendofftest"
+	"github.com/sendoff-dev/sendoff/status"
 )
 
 // The code of the pages about durable functions, compiled and run. Those of the
@@ -168,8 +169,8 @@ var lookup = sendoff.Func("lookup", func(ctx context.Context, sku string) (strin
 
 type busy struct{}
 
-func (busy) Error() string          { return "the depot is busy" }
-func (busy) Status() sendoff.Status { return sendoff.StatusTemporaryError }
+func (busy) Error() string       { return "the depot is busy" }
+func (busy) Status() status.Code { return status.TemporaryError }
 
 var probe = sendoff.Func("probe", func(_ context.Context, site string) (bool, error) { return site == "up", nil })
 
