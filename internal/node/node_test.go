@@ -197,3 +197,31 @@ func TestALostLeaseIsToldOnceHoweverLongJoiningTakes(t *testing.T) {
 		require.Len(t, events, 1)
 	})
 }
+
+// loser finds that every attempt was lost.
+type loser struct{ *storetest.Oracle }
+
+func (loser) Lost(_ context.Context, held []store.Held) (ids []task.ID, err error) {
+	for _, h := range held {
+		ids = append(ids, h.ID)
+	}
+	return ids, nil
+}
+
+// The task may run again here, under another token, when the answer comes.
+func TestWhatWasLostIsAnAttemptNotATask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		held := []store.Held{{ID: task.ID{1}, Token: 3}, {ID: task.ID{2}, Token: 8}}
+		var stopped []store.Held
+		m := node.New(node.Config{
+			Store: loser{storetest.NewOracle(func() int64 { return time.Now().UnixMicro() })}, Name: "n", Lost: func() {},
+			Held: func(time.Duration) []store.Held { return held }, Margin: func(time.Duration) {}, Log: slog.New(slog.DiscardHandler),
+			Stop: func(h store.Held) { stopped = append(stopped, h) },
+		})
+		require.NoError(t, m.Join(t.Context()))
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		defer cancel()
+		require.NoError(t, m.Run(ctx))
+		require.Equal(t, held, stopped)
+	})
+}
