@@ -59,7 +59,7 @@ u as (update sendoff.task t set token = t.token + 1,
   node = case when t.expires_at between 1 and $3 and t.kind <> :kind_function then t.node else $2 end,
   last_started = case when t.expires_at between 1 and $3 and t.kind <> :kind_function then t.last_started else $3 end,
   first_started = case when t.first_started = 0 and not (t.expires_at between 1 and $3 and t.kind <> :kind_function) then $3 else t.first_started end
- from c where t.id = c.id and t.state = :ready
+ from c where t.id = any(array[c.id]) and t.state = :ready
  returning c.n, c.pos, c.prio, t.state, t.id, t.token, t.lane, t.kind, t.flags, t.run, t.failures, t.crashes, t.max_attempts,
   t.created_at, t.at, t.expires_at, t.first_started, t.last_code, t.parent, t.root, t.spec, t.payload),
 d as (insert into sendoff.dead (at, lane, id) select $3, lane, id from u where state = :failed),

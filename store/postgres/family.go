@@ -96,7 +96,7 @@ func sortedIDs(ids []task.ID) []task.ID {
 const lookSQL = `
 select s.id, t.id is not null, t.state, t.lane, t.prio, t.crashes, t.at, t.flags, t.kind, t.parent, t.correlation, t.epoch,
  w.task is not null,` + mailboxColumns + `
-from unnest($1) as s(id) left join sendoff.task t on t.id = s.id left join sendoff.wait w on w.task = s.id`
+from unnest($1) as s(id) left join sendoff.task t on t.id = any(array[s.id]) left join sendoff.wait w on w.task = any(array[s.id])`
 
 // look reads tasks and their wait rows.
 func (f *family) look(ids []task.ID) *stmt {

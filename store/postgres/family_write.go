@@ -183,7 +183,7 @@ var replaceSQL = words.SQL(`
 with n as materialized (select * from unnest($1, $2, $3, $4) as n(id, spec, payload, body)),
 u as (
  update sendoff.task t set spec = n.spec, payload = n.payload, flags = case when n.body is null then t.flags & ~:flag_body else t.flags | :flag_body end
- from n where t.id = n.id),
+ from n where t.id = any(array[n.id])),
 d as (delete from sendoff.body b using n where b.task = n.id and b.part = :part_payload and n.body is null)
 insert into sendoff.body (task, part, bytes) select id, :part_payload, body from n where body is not null
 on conflict (task, part) do update set bytes = excluded.bytes`)
@@ -213,7 +213,7 @@ var addTimersSQL = words.SQL(`insert into sendoff.timer (at, lane, kind, id) sel
 
 var promptSQL = words.SQL(`
 with u as (
- update sendoff.task t set state = :ready, reason = :reason_none, at = s.pos from unnest($1, $2) as s(id, pos) where t.id = s.id and t.state = :suspended
+ update sendoff.task t set state = :ready, reason = :reason_none, at = s.pos from unnest($1, $2) as s(id, pos) where t.id = any(array[s.id]) and t.state = :suspended
  returning t.id, t.lane, t.prio, t.at)
 insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u`)
 
@@ -221,12 +221,12 @@ var wakeSQL = words.SQL(`
 with m as (
  delete from sendoff.timer m using unnest($1, $2, $3) as s(id, at, pos) where m.at = s.at and m.id = s.id returning m.id, s.pos),
 u as (
- update sendoff.task t set state = :ready, reason = :reason_none, at = m.pos from m where t.id = m.id and t.state = :suspended
+ update sendoff.task t set state = :ready, reason = :reason_none, at = m.pos from m where t.id = any(array[m.id]) and t.state = :suspended
  returning t.id, t.lane, t.prio, t.at)
 insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u`)
 
 // movedSQL is for tasks that were ready for a moment, and canceled then.
-const movedSQL = `update sendoff.task t set at = s.pos from unnest($1, $2) as s(id, pos) where t.id = s.id`
+const movedSQL = `update sendoff.task t set at = s.pos from unnest($1, $2) as s(id, pos) where t.id = any(array[s.id])`
 
 // lists write the work lists.
 func (f *family) lists() []*stmt {

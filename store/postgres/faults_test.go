@@ -130,59 +130,6 @@ func (f *fixture) claim(t testing.TB, cursor int64, limit int) store.ClaimBatch 
 	return batch
 }
 
-// TestPlansHoldOnStaleStatistics analyzes empty tables and then fills them, as
-// happens to every queue that was healthy until now.
-func TestPlansHoldOnStaleStatistics(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, testkit.Postgres(t), postgres.Options{})
-	for _, table := range []string{"task", "ready", "timer", "wait", "inbox", "journal", "body", "todo"} {
-		exec(t, f.dsn, "alter table sendoff."+table+" set (autovacuum_enabled = false)")
-	}
-	check := func(when string) {
-		plans, err := f.s.Explain(t.Context(), f.lane)
-		require.NoError(t, err)
-		for name, plan := range plans {
-			for _, bad := range []string{"Sort", "Bitmap", "Seq Scan", "Hash Join", "Merge Join", "JIT"} {
-				require.NotContains(t, plan, bad, "%s, %s:\n%s", name, when, plan)
-			}
-		}
-		require.Len(t, plans, 6+10+16, when)
-		require.Contains(t, plans["lock waits"], "Index Scan using wait_pkey")
-		require.Contains(t, plans["settle linked"], "Index Scan using task_pkey")
-		require.Contains(t, plans["append"], "Index Cond: (id = s_1.id)", when)
-		if strings.HasSuffix(when, "full") || strings.HasPrefix(when, "filled") { // every index of an empty table costs the same
-			require.Contains(t, plans["append"], "Index Scan using task_pkey", when)
-		}
-		require.Contains(t, plans["resume messages"], "using inbox_pkey")
-		require.Contains(t, plans["tree"], "using task_root")
-		require.Contains(t, plans["claim"], "Index Scan using ready_line")
-		require.Contains(t, plans["claim"], "Tid Scan on ready")
-		require.Contains(t, plans["claim"], "Index Scan using task_pkey")
-		require.Contains(t, plans["settle plain"], "Index Scan using task_pkey")
-		require.Contains(t, plans["settle full"], "Index Scan using task_pkey")
-		require.Contains(t, plans["probe"], "using ready_line")
-		require.Contains(t, plans["promote"], "using timer_due")
-		require.Contains(t, plans["cancel"], "using ready_line")
-		require.Contains(t, plans["take todos"], "Index Scan using todo_due")
-		require.Contains(t, plans["take todos"], "Tid Scan on todo")
-		require.Contains(t, plans["finish todos"], "task = s.task)", when)
-		require.NotContains(t, plans["finish todos"], "Join Filter", when)
-	}
-	check("new")
-	exec(t, f.dsn, "analyze")
-	check("analyzed while empty")
-	f.fill(t, 200_000)
-	exec(t, f.dsn, `
-insert into sendoff.wait (task) select id from sendoff.task limit 20000;
-insert into sendoff.inbox (task, seq, kind) select id, 1, 1 from sendoff.task limit 20000;
-insert into sendoff.journal (task, "offset", token, bytes) select id, 0, 1, '' from sendoff.task limit 20000;
-insert into sendoff.todo (task, kind, token, at, detail) select id, 1, 1, at, '' from sendoff.task limit 20000;
-insert into sendoff.timer (at, lane, kind, id) select at, lane, 4, id from sendoff.task limit 20000`)
-	check("filled after it was analyzed")
-	exec(t, f.dsn, "analyze")
-	check("analyzed while full")
-}
-
 // TestLostConnectionAtCommit breaks the connection at the moment of a commit:
 // every call answers as if nothing had happened, and nothing is done twice.
 func TestLostConnectionAtCommit(t *testing.T) {

@@ -109,7 +109,7 @@ func appendStmt(entries []*entry, each func(entryKey)) *stmt {
 var explainAppendsSQL = words.SQL(`
 select s.n, t.id is not null, j.token = s.token and j.bytes = s.bytes
 from unnest($1, $2, $3, $4) with ordinality as s(id, off, token, bytes, n)
-left join sendoff.task t on t.id = s.id and t.token = s.token and t.state = :running and t.kind = :kind_function
+left join sendoff.task t on t.id = any(array[s.id]) and t.token = s.token and t.state = :running and t.kind = :kind_function
 left join sendoff.journal j on j.task = s.id and j."offset" = s.off`)
 
 // explainAppends tells apart checkpoints that were not written: there already,

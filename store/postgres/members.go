@@ -77,8 +77,16 @@ func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
 
 var heldSQL = words.SQL(`
 select h.n from unnest($1, $2) with ordinality as h(id, token, n)
-join sendoff.task t on t.id = h.id and t.token = h.token and t.state = :running
+join sendoff.task t on t.id = any(array[h.id]) and t.token = h.token and t.state = :running
  and not (t.flags & :flag_canceling <> 0 and t.expires_at <= $3)`)
+
+func lostStmt(held []store.Held, now int64, running []bool) *stmt {
+	return query(heldSQL).
+		ids(len(held), func(i int) task.ID { return held[i].ID }).
+		i8s(len(held), func(i int) int64 { return held[i].Token }).
+		i8(now).
+		rows(func(r *wireRow) { running[r.i8()-1] = true })
+}
 
 // Lost returns those of held that are not held any more; see store.Members.
 func (s *Store) Lost(ctx context.Context, held []store.Held) ([]task.ID, error) {
@@ -86,11 +94,7 @@ func (s *Store) Lost(ctx context.Context, held []store.Held) ([]task.ID, error) 
 		return nil, nil
 	}
 	running := make([]bool, len(held))
-	err := s.read(ctx, query(pins), query(heldSQL).
-		ids(len(held), func(i int) task.ID { return held[i].ID }).
-		i8s(len(held), func(i int) int64 { return held[i].Token }).
-		i8(s.clock.now()).
-		rows(func(r *wireRow) { running[r.i8()-1] = true }))
+	err := s.read(ctx, query(pins), lostStmt(held, s.clock.now(), running))
 	if err != nil {
 		return nil, fmt.Errorf("look for lost tasks: %w", err)
 	}

@@ -19,7 +19,7 @@ r as (delete from sendoff.ready r using v where v.state = :ready and r.lane = v.
 m as (delete from sendoff.timer m using v where v.state in :timed and m.at = v.at and m.id = v.id returning m.id, v.state)
 update sendoff.task t set state = :canceled, reason = $7, finished_at = $6
 from (select id, :ready::int2 as state from r union all select id, state from m) w
-where t.id = w.id and t.state = w.state returning t.id`)
+where t.id = any(array[w.id]) and t.state = w.state returning t.id`)
 
 // cancelWaiting cancels tasks that wait in ready or timer, unless somebody was
 // faster: the entry in the work list goes first, as a claim does it.
@@ -210,11 +210,11 @@ var (
 select t.id, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent
 from (select r.id, r.pos from unnest($1) as a(lane)
  cross join lateral (select r.id, r.pos from sendoff.ready r where r.lane = a.lane order by r.lane, r.prio, r.pos limit $2) r limit $2) r
-join sendoff.task t on t.id = r.id and t.state = :ready and t.at = r.pos`)
+join sendoff.task t on t.id = any(array[r.id]) and t.state = :ready and t.at = r.pos`)
 	purgeTimersSQL = words.SQL(`
 select t.id, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent
 from (select m.id, m.at from sendoff.timer m where m.lane = any($1) order by m.at, m.id limit $2) m
-join sendoff.task t on t.id = m.id and t.state in :timed and t.at = m.at`)
+join sendoff.task t on t.id = any(array[m.id]) and t.state in :timed and t.at = m.at`)
 )
 
 // Purge cancels waiting tasks of lanes; see store.Operator. Those in ready and

@@ -48,7 +48,7 @@ var settlePlainSQL = words.SQL(`
 update sendoff.task t set state = :succeeded, reason = :reason_none, finished_at = $1, last_outcome = :outcome_success, last_error = null, last_cause = :cause_none,
  last_code = s.code, failures = s.failures, crashes = s.crashes
 from unnest($2, $3, $4, $5, $6) with ordinality as s(id, token, code, failures, crashes, n)
-where t.id = s.id and t.token = s.token and t.state = :running
+where t.id = any(array[s.id]) and t.token = s.token and t.state = :running
 returning s.n`)
 
 func settlePlain(endings []*ending, now int64) *stmt {
@@ -105,7 +105,7 @@ u as (
  update sendoff.task t set state = s.state, reason = s.reason, token = t.token + $2,` + own + `
   finished_at = case when s.state in :final then $1 else t.finished_at end,
   failures = s.failures, crashes = s.crashes, last_outcome = s.outcome, last_code = s.code, last_error = s.error, last_cause = s.cause
- from s where t.id = s.id and t.token = s.token and t.state = :running` + guard + `
+ from s where t.id = any(array[s.id]) and t.token = s.token and t.state = :running` + guard + `
  returning s.n, t.id, t.lane, ` + readyPriority + ` as prio, t.at, t.state, s.token, t.run, t.node, t.last_started,
   s.recorded, s.number, s.code, s.outcome, s.truncated, s.cause, s.error, s.headers, s.body),
 r as (insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u where state = :ready),

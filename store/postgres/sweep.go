@@ -102,7 +102,7 @@ const readyPriority = `case when t.kind = :kind_local and t.crashes > 0 then :su
 var makeReadySQL = words.SQL(`
 with u as (
  update sendoff.task t set state = :ready, reason = :reason_none, at = s.pos
- from unnest($1, $2) as s(id, pos) where t.id = s.id and t.state in :timed
+ from unnest($1, $2) as s(id, pos) where t.id = any(array[s.id]) and t.state in :timed
  returning t.id, t.lane, ` + readyPriority + ` as prio, t.at),
 r as (insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u)
 select lane, prio, at from u`)

@@ -1,0 +1,93 @@
+package postgres_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/internal/testkit"
+	"github.com/sendoff-dev/sendoff/store/postgres"
+)
+
+// TestPlansHoldOnStaleStatistics analyzes tables and then changes what is in them, as
+// happens to every queue that was healthy until now.
+func TestPlansHoldOnStaleStatistics(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, testkit.Postgres(t), postgres.Options{})
+	for _, table := range []string{"task", "ready", "timer", "wait", "inbox", "journal", "body", "todo"} {
+		exec(t, f.dsn, "alter table sendoff."+table+" set (autovacuum_enabled = false)")
+	}
+	check := func(when string) {
+		t.Helper()
+		plans, err := f.s.Explain(t.Context(), f.lane)
+		require.NoError(t, err)
+		require.Len(t, plans, 7+12+16, when)
+		for name, plan := range plans {
+			requirePlan(t, plan, "%s, %s:\n%s", name, when, plan)
+		}
+		requireScans(t, plans)
+		require.Contains(t, plans["append"], "Index Cond: (id = s_1.id)", when)
+		require.Contains(t, plans["append"], "Index Scan using task_pkey", when)
+	}
+	check("new")
+	exec(t, f.dsn, "analyze")
+	check("analyzed while empty")
+	f.fill(t, 3000)
+	exec(t, f.dsn, "update sendoff.task set state = 6; analyze; update sendoff.task set state = 2")
+	check("a few, analyzed while none of them waited or ran")
+	exec(t, f.dsn, "delete from sendoff.task; analyze sendoff.task") // its pages are still there
+	check("deleted, and analyzed then")
+	f.fill(t, 200_000)
+	exec(t, f.dsn, `
+insert into sendoff.wait (task) select id from sendoff.task limit 20000;
+insert into sendoff.inbox (task, seq, kind) select id, 1, 1 from sendoff.task limit 20000;
+insert into sendoff.journal (task, "offset", token, bytes) select id, 0, 1, '' from sendoff.task limit 20000;
+insert into sendoff.todo (task, kind, token, at, detail) select id, 1, 1, at, '' from sendoff.task limit 20000;
+insert into sendoff.timer (at, lane, kind, id) select at, lane, 4, id from sendoff.task limit 20000`)
+	check("filled after it was analyzed")
+	exec(t, f.dsn, "analyze")
+	check("analyzed while full")
+}
+
+// requirePlan wants a plan that nothing can be slow in: no sort, no walk over a table,
+// and tasks found one by one.
+func requirePlan(t *testing.T, plan, format string, args ...any) {
+	t.Helper()
+	for _, bad := range []string{"Sort", "Bitmap", "Seq Scan", "Hash Join", "Merge Join", "JIT"} {
+		require.NotContains(t, plan, bad, append([]any{format}, args...)...)
+	}
+	lines := strings.Split(plan, "\n")
+	for i, line := range lines {
+		if strings.Contains(line, " on task t") && strings.Contains(line, "Scan") {
+			require.Contains(t, lines[min(i+1, len(lines)-1)], " Cond: (", append([]any{format}, args...)...)
+		}
+	}
+}
+
+// requireScans wants the indexes that the statements are made for.
+func requireScans(t *testing.T, plans map[string]string) {
+	t.Helper()
+	const byID = "= ANY (ARRAY["
+	for name, parts := range map[string][]string{
+		"lock waits":      {"Index Scan using wait_pkey"},
+		"settle linked":   {"Index Scan using task_pkey", byID},
+		"settle full":     {"Index Scan using task_pkey", byID},
+		"settle plain":    {"Index Scan using task_pkey", byID},
+		"make ready":      {"Index Scan using task_pkey", byID},
+		"cancel":          {"using ready_line", "Index Scan using task_pkey", byID},
+		"claim":           {"Index Scan using ready_line", "Tid Scan on ready", "Index Scan using task_pkey", byID},
+		"resume messages": {"using inbox_pkey"},
+		"tree":            {"using task_root"},
+		"lost":            {"Index Scan using task_pkey", byID},
+		"probe":           {"using ready_line"},
+		"promote":         {"using timer_due"},
+		"take todos":      {"Index Scan using todo_due", "Tid Scan on todo"},
+		"finish todos":    {"task = s.task)", "Tid Scan on todo"},
+	} {
+		for _, part := range parts {
+			require.Contains(t, plans[name], part, name)
+		}
+	}
+	require.NotContains(t, plans["finish todos"], "Join Filter")
+}
