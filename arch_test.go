@@ -97,6 +97,14 @@ func rules() []rule {
 			why: "an app that is pushed to links what checks a signature, and neither the client, Connect, protobuf nor functions",
 		},
 		{
+			who: []string{"internal/kit"}, never: []string{"internal/...", ".", "store/...", "engine/..."},
+			why: "the SDK and its test kit both import it, so it can know the types of neither",
+		},
+		{
+			who: []string{"..."}, except: []string{".", "sendofftest"}, never: []string{"internal/kit"},
+			why: "what the SDK shows to its test kit it shows to nobody else",
+		},
+		{
 			who: []string{"internal/journal"}, never: []string{"internal/...", "store/...", ".", "engine/..."},
 			why: "apps and server agree on the format of journals: it belongs to neither",
 		},
@@ -318,6 +326,8 @@ func TestArchitectureFindsViolations(t *testing.T) {
 		"push and SDK":                  {who: "push", imports: module},
 		"push and Connect":              {who: "push", imports: "connectrpc.com/connect"},
 		"SDK and task":                  {who: ".", imports: module + "/task", fine: true},
+		"test kit and what is lent":     {who: "sendofftest", imports: module + "/internal/kit", fine: true},
+		"door and what is lent":         {who: "internal/server/api", imports: module + "/internal/kit"},
 		"floor and room":                {who: "store/sqlite", imports: module + "/internal/claim"},
 		"production and testify":        {who: "cmd/sendoff", imports: "github.com/stretchr/testify/require"},
 		"conformance suite and testify": {who: "store/storetest", imports: "github.com/stretchr/testify/require", fine: true},

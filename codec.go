@@ -111,14 +111,21 @@ func (e *decodeError) Status() status.Code { return status.InvalidArgument }
 // decode reads a value into T.
 func decode[T any](v durable.Value) (T, error) {
 	var out T
-	if err := decodeInto(v, &out); err != nil {
-		name := strings.TrimPrefix(v.URL, typePrefix)
-		if name == "" {
-			name = "missing value"
-		}
-		return out, &decodeError{from: name, to: reflect.TypeFor[T]().String(), err: err}
+	err := decodeTo(v, &out)
+	return out, err
+}
+
+// decodeTo reads a value into what out points to.
+func decodeTo(v durable.Value, out any) error {
+	err := decodeInto(v, out)
+	if err == nil {
+		return nil
 	}
-	return out, nil
+	name := strings.TrimPrefix(v.URL, typePrefix)
+	if name == "" {
+		name = "missing value"
+	}
+	return &decodeError{from: name, to: reflect.TypeOf(out).Elem().String(), err: err}
 }
 
 func decodeInto(v durable.Value, out any) error {

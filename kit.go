@@ -8,12 +8,18 @@ import (
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	"github.com/sendoff-dev/sendoff/internal/durable"
+	"github.com/sendoff-dev/sendoff/internal/kit"
 )
 
-// EncodeResult makes the message that a call of a function ends with: v, or
-// err when that is not nil. It is for test kits and for servers of functions
-// that are not written with this package.
-func EncodeResult(v any, err error) (*sdkv1.CallResult, error) {
+// init lends the test kit what is shown to nobody else: a package that both import
+// cannot know the types of this one.
+func init() {
+	kit.SDK.Encode, kit.SDK.Replay = encodeResult, replayJournal
+	kit.SDK.Decode = func(v *anypb.Any, out any) error { return decodeTo(durable.FromAny(v), out) }
+	kit.SDK.Failure = func(function string, e *sdkv1.Error) error { return decodeCallError(function, e) }
+}
+
+func encodeResult(v any, err error) (*sdkv1.CallResult, error) {
 	if err != nil {
 		return &sdkv1.CallResult{Error: wireError(err)}, nil
 	}
@@ -24,23 +30,8 @@ func EncodeResult(v any, err error) (*sdkv1.CallResult, error) {
 	return &sdkv1.CallResult{Output: value.Any()}, nil
 }
 
-// DecodeResult reads the message that a call of the named function ended with;
-// its error is a [*CallError].
-func DecodeResult[O any](function string, r *sdkv1.CallResult) (O, error) {
-	if r.GetError() != nil {
-		var zero O
-		return zero, decodeCallError(function, r.GetError())
-	}
-	return decode[O](durable.FromAny(r.GetOutput()))
-}
-
-// DecodeValue reads a value as functions read their inputs.
-func DecodeValue[T any](a *anypb.Any) (T, error) { return decode[T](durable.FromAny(a)) }
-
-// ReplayJournal runs f over a journal, to see whether its code still fits. No
-// step is run and no call is made. The error says where the code does not fit,
-// or that the journal cannot be read.
-func ReplayJournal(f AnyFunction, journal []byte) error {
+func replayJournal(function any, journal []byte) error {
+	f := function.(AnyFunction)
 	h := &durable.Host{SDK: sdkVersion, Site: callSite}
 	h.Open()
 	defer h.Close()

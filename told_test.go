@@ -13,6 +13,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff"
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	"github.com/sendoff-dev/sendoff/internal/kit"
 	"github.com/sendoff-dev/sendoff/sendofftest"
 )
 
@@ -185,9 +186,7 @@ func TestWhatWasToldBesideALostAnswerIsToldAgain(t *testing.T) {
 				s := stage(t, m, seed, collect, echo)
 				result, err := s.Wait(t.Context(), s.Start(&sdkv1.Call{Function: "collect", Input: asJSON(t, 0)}))
 				require.NoError(t, err)
-				out, err := sendoff.DecodeResult[string]("collect", result)
-				require.NoError(t, err, "seed %d", seed)
-				require.Equal(t, "ab5 1", out, "seed %d", seed)
+				require.Equal(t, "ab5 1", outputOf[string](t, result), "seed %d", seed)
 			}
 		})
 	}
@@ -246,8 +245,14 @@ func TestWhatAStepIsStartedForIsOnRecord(t *testing.T) {
 	}
 	result, err := s.Wait(t.Context(), s.Start(&sdkv1.Call{Function: "acts", Input: asJSON(t, 0)}))
 	require.NoError(t, err)
-	first, err := sendoff.DecodeResult[int]("acts", result)
-	require.NoError(t, err)
-	require.Zero(t, first, "the signal came first")
+	require.Zero(t, outputOf[int](t, result), "the signal came first")
 	require.True(t, died)
+}
+
+// outputOf is what a call has returned.
+func outputOf[T any](t *testing.T, r *sdkv1.CallResult) (out T) {
+	t.Helper()
+	require.Nil(t, r.GetError())
+	require.NoError(t, kit.SDK.Decode(r.GetOutput(), &out))
+	return out
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/sendoff-dev/sendoff"
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
@@ -132,11 +133,14 @@ func (j *journals) check(function string, n, count int) error {
 		if err := proto.Unmarshal(b, &r); err != nil {
 			return err
 		}
-		v, err := sendoff.DecodeResult[int](function, &r)
-		if err != nil {
+		if r.GetError() != nil {
+			return fmt.Errorf("%s: %s", function, r.GetError().GetMessage())
+		}
+		var v wrapperspb.Int64Value
+		if err := r.GetOutput().UnmarshalTo(&v); err != nil {
 			return err
 		}
-		sum += v
+		sum += int(v.GetValue())
 	}
 	return checkSum(sum, n, count)
 }

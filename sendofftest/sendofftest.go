@@ -27,6 +27,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff"
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	"github.com/sendoff-dev/sendoff/internal/kit"
 	"github.com/sendoff-dev/sendoff/internal/rehearse"
 	"github.com/sendoff-dev/sendoff/internal/rehearse/wire"
 )
@@ -88,7 +89,7 @@ func (e *Env) answer(c *sdkv1.Call) *sdkv1.CallResult {
 		return nil
 	}
 	out, err := stub(c.GetInput())
-	result, fail := sendoff.EncodeResult(out, err)
+	result, fail := kit.SDK.Encode(out, err)
 	if fail != nil {
 		e.t.Errorf("the stub of %s: %v", c.GetFunction(), fail)
 	}
@@ -101,8 +102,8 @@ func Stub[I, O any](e *Env, f *sendoff.Function[I, O], fn func(I) (O, error)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.stubs[f.Name()] = func(a *anypb.Any) (any, error) {
-		in, err := sendoff.DecodeValue[I](a)
-		if err != nil {
+		var in I
+		if err := kit.SDK.Decode(a, &in); err != nil {
 			return nil, err
 		}
 		return fn(in)
@@ -135,7 +136,7 @@ type Pending[O any] struct {
 // Start calls a function and does not wait.
 func Start[I, O any](e *Env, f *sendoff.Function[I, O], in I) *Pending[O] {
 	e.t.Helper()
-	result, err := sendoff.EncodeResult(in, nil)
+	result, err := kit.SDK.Encode(in, nil)
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -149,12 +150,16 @@ var ErrIdle = rehearse.ErrIdle
 
 // Wait lets virtual time pass until the call has ended.
 func (p *Pending[O]) Wait() (O, error) {
-	var zero O
+	var out O
 	result, err := p.e.server.Wait(context.Background(), p.ID)
-	if err != nil {
-		return zero, err
+	switch {
+	case err != nil:
+		return out, err
+	case result.GetError() != nil:
+		return out, kit.SDK.Failure(p.f, result.GetError())
 	}
-	return sendoff.DecodeResult[O](p.f, result)
+	err = kit.SDK.Decode(result.GetOutput(), &out)
+	return out, err
 }
 
 // Cancel cancels the call. One with something to undo does that first, for at most 5
@@ -218,7 +223,7 @@ func outcome[I, O any](t testing.TB, s settings, f *sendoff.Function[I, O], in I
 	if err != nil {
 		return "error: " + err.Error()
 	}
-	result, fail := sendoff.EncodeResult(out, nil)
+	result, fail := kit.SDK.Encode(out, nil)
 	if fail != nil {
 		t.Fatal(fail)
 	}
@@ -229,7 +234,7 @@ func outcome[I, O any](t testing.TB, s settings, f *sendoff.Function[I, O], in I
 // the code fits, and otherwise an error that says where it does not. The
 // journal must be that of a call of f; nothing that it did is done again.
 func Replay(f sendoff.AnyFunction, journal []byte) error {
-	return sendoff.ReplayJournal(f, journal)
+	return kit.SDK.Replay(f, journal)
 }
 
 // Golden replays the journals dir/*.journal, each recorded by [Pending.Journal]
