@@ -5,6 +5,45 @@ import (
 	"container/heap"
 )
 
+// clock is the time of a run: when it last learned something, and what time will do.
+type clock struct {
+	last      int64 // microseconds: when the last event was recorded
+	timers    timers
+	timerOf   map[uint64]*Future
+	deadlines map[*Future]*scope
+}
+
+func newClock() clock {
+	return clock{timerOf: make(map[uint64]*Future), deadlines: make(map[*Future]*scope)}
+}
+
+// tick notes the time of an event; it never goes back.
+func (c *clock) tick(at int64) int64 {
+	c.last = max(c.last, at)
+	return c.last
+}
+
+// start adds a timer.
+func (c *clock) start(f *Future) {
+	c.timers.add(f)
+	c.timerOf[f.ordinal] = f
+}
+
+// due returns a timer that is due, or nil.
+func (c *clock) due(now int64) *Future {
+	if f := c.timers.nearest(); f != nil && f.at <= now {
+		return f
+	}
+	return nil
+}
+
+// passed returns the scope that a timer ends when it goes off, or nil.
+func (c *clock) passed(f *Future) *scope {
+	s := c.deadlines[f]
+	delete(c.deadlines, f)
+	return s
+}
+
 // timers holds timers, the next one first. Those that have ended stay until
 // they come up.
 type timers []*Future

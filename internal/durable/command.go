@@ -28,23 +28,14 @@ func (b *Branch) command(e journal.Entry) journal.Entry {
 			r.fail(problem)
 			b.abandon()
 		}
-		r.given += recorded.Count
-		r.size = max(r.size, recorded.End)
+		r.met(recorded)
 		return *recorded
 	}
 	if e.Site == "" {
 		e.Site = r.host.site()
 	}
-	e.Ordinal = r.ordinals
-	r.ordinals += e.Count
-	r.given += e.Count
-	r.cut = -1 // what failed was followed by something: by an undo, maybe
-	if e.Op == journal.OpGo {
-		r.branches++
-		e.Child = r.branches
-	}
-	r.log.Add(&e)
-	r.size = r.log.Len()
+	r.number(&e)
+	r.write(&e)
 	r.traceEntry(&e)
 	return e
 }
@@ -69,15 +60,10 @@ func Call(ctx context.Context, calls []*sdkv1.Call, detached bool) []*Future {
 	path := b.path(b.count)
 	for i, c := range calls {
 		f := &block[i]
-		*f = Future{run: r, kind: kindCall, ordinal: e.Ordinal + uint64(i), path: path, call: c}
+		*f = Future{run: r, kind: kindCall, ordinal: e.Ordinal + uint64(i), path: path, call: c, detached: detached, done: detached}
 		c.CorrelationId = r.correlation(f.ordinal)
 		out[i] = f
-		r.unsent = append(r.unsent, f)
-		if f.detached = detached; detached {
-			f.done = true
-			continue
-		}
-		r.calls[f.ordinal] = f
+		r.ask(f)
 	}
 	return out
 }
@@ -119,8 +105,7 @@ func TimerAt(ctx context.Context, at time.Time) (*Future, time.Time) {
 func (b *Branch) timer(at time.Time) (*Future, time.Time) {
 	e := b.command(journal.Entry{Op: journal.OpTimer, At: journal.Micros(at)})
 	f := &Future{run: b.run, kind: kindTimer, ordinal: e.Ordinal, path: b.path(b.count), at: e.At}
-	b.run.timers.add(f)
-	b.run.timerOf[f.ordinal] = f
+	b.run.clock.start(f)
 	return f, journal.Time(e.At)
 }
 
@@ -145,7 +130,7 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 			s.stop(errEvicted)
 			return
 		}
-		delete(b.run.deadlines, f)
+		b.run.passed(f)
 		Cancel(f)
 		s.cancel(context.Canceled)
 	}
@@ -204,9 +189,8 @@ func (f *Future) bind() {
 	if f.kind != kindSignal || f.done {
 		return
 	}
-	if queue := f.run.buffered[f.signal]; len(queue) > 0 {
-		f.run.buffered[f.signal] = queue[1:]
-		f.run.complete(f, func(f *Future) { f.setSignal(queue[0]) })
+	if v, ok := f.run.kept(f.signal); ok {
+		f.run.complete(f, func(f *Future) { f.setSignal(v) })
 	}
 }
 
@@ -243,7 +227,7 @@ func Version(ctx context.Context, change string, limit uint64) uint64 {
 // Now is the run's clock: when it last learned something.
 func Now(ctx context.Context) time.Time {
 	_, b := scopeOf(ctx)
-	return journal.Time(b.run.clock)
+	return journal.Time(b.run.last)
 }
 
 // Random returns the branch's random numbers, the same in every replay.

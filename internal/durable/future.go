@@ -213,7 +213,7 @@ func (f *Future) enlist(w *wait) {
 	}
 	f.waits = append(f.waits, w)
 	if f.kind == kindSignal {
-		f.run.waiting[f.signal] = append(f.run.waiting[f.signal], f)
+		f.run.list(f)
 	}
 }
 

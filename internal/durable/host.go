@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"hash/maphash"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -260,9 +259,8 @@ func (j *job) fresh(ctx context.Context) *sdkv1.RunResponse {
 	if !info.Expires.IsZero() {
 		header.Expires = journal.Micros(info.Expires)
 	}
-	w.Add(&header)
-	r.size = w.Len()
-	r.clock = header.At
+	r.write(&header)
+	r.tick(header.At)
 	r.traceEntry(&header)
 	r.start(j.host.base(), j.fn, input)
 	return j.advance(ctx, r)
@@ -295,13 +293,10 @@ func (j *job) cold(ctx context.Context, text []byte) *sdkv1.RunResponse {
 // restore sets the run to the start of a journal.
 func (r *Run) restore(entries []journal.Entry) {
 	r.replay = newReplay(entries)
-	r.clock, r.size = entries[0].At, entries[0].End
+	r.tick(entries[0].At)
+	r.ledger.restore(entries)
 	for i := range entries {
 		r.traceEntry(&entries[i])
-		if e := &entries[i]; e.Kind == journal.Command {
-			r.ordinals = e.Ordinal + e.Count
-			r.branches = max(r.branches, e.Child)
-		}
 	}
 }
 
@@ -353,8 +348,8 @@ func (j *job) now() time.Time {
 func (j *job) attempt() attempt {
 	poll, extra := j.req.GetPollResult(), j.req.GetContext()
 	a := attempt{
-		results: poll.GetResults(), pollFail: poll.GetError(), signals: extra.GetSignals(),
-		now: j.now(), received: j.received, sendoff: extra != nil, virtual: !j.virtual.IsZero(),
+		brought: brought{pollFail: poll.GetError(), results: poll.GetResults(), signals: extra.GetSignals()},
+		now:     j.now(), received: j.received, sendoff: extra != nil, virtual: !j.virtual.IsZero(),
 		canceled: extra.GetCanceled(),
 	}
 	if j.server() != nil && j.host.Checkpoint != nil {
@@ -372,7 +367,7 @@ func (j *job) receive(ctx context.Context, after int64) (*sendoffv1.ReceiveRespo
 }
 
 // flush stores a segment at the server, within a few seconds or not at all.
-func (j *job) flush(ctx context.Context, segment []byte, offset int64) error {
+func (j *job) flush(ctx context.Context, segment *sendoffv1.Append) error {
 	var err error
 	for try := range 4 {
 		if try > 0 {
@@ -382,7 +377,7 @@ func (j *job) flush(ctx context.Context, segment []byte, offset int64) error {
 			case <-time.After(100 * time.Millisecond << try):
 			}
 		}
-		err = j.host.Checkpoint(ctx, j.id, j.token(), &sendoffv1.Append{Offset: offset, Segment: segment})
+		err = j.host.Checkpoint(ctx, j.id, j.token(), segment)
 		if err == nil || errors.Is(err, ErrStale) || ctx.Err() != nil {
 			return err
 		}
@@ -444,22 +439,6 @@ func (j *job) exit(r *Run) *sdkv1.RunResponse {
 	return res
 }
 
-// untaken returns the signals that the run was told and nobody took, those of one
-// name in their order. Its promises are over with it.
-func (r *Run) untaken() (left []*sendoffv1.Signal) {
-	for _, name := range slices.Sorted(maps.Keys(r.buffered)) {
-		for _, v := range r.buffered[name] {
-			left = append(left, &sendoffv1.Signal{Name: name, Value: v.Any()})
-		}
-	}
-	for _, s := range r.attempt.signals { // it ended before it came to them
-		if r.news(s) {
-			left = append(left, s)
-		}
-	}
-	return slices.DeleteFunc(left, func(s *sendoffv1.Signal) bool { return strings.HasPrefix(s.GetName(), PromisePrefix) })
-}
-
 // withJournal adds what is new of the journal to an answer. An answer that is
 // tried again leaves out the failures that it would only repeat.
 func (j *job) withJournal(r *Run, res *sdkv1.RunResponse) *sdkv1.RunResponse {
@@ -472,12 +451,11 @@ func (j *job) withJournal(r *Run, res *sdkv1.RunResponse) *sdkv1.RunResponse {
 	res.Report = j.report(res.Report)
 	res.Report.Undo = r.undoing.Load() > 0
 	n := r.log.Pending()
-	if Again(res.GetStatus()) && r.cut >= 0 {
-		n = r.cut
+	if Again(res.GetStatus()) {
+		n = r.repeatable()
 	}
 	if j.server() != nil && n > 0 {
-		offset := r.log.Taken()
-		res.Report.Append = &sendoffv1.Append{Offset: offset, Segment: r.log.Take(n)}
+		res.Report.Append = r.take(n)
 	}
 	return res
 }

@@ -40,15 +40,7 @@ func (r *Run) listens() bool {
 	for b := range r.live {
 		awaited = awaited || b.wait != nil && b.wait.calls > 0
 	}
-	if !awaited {
-		return false
-	}
-	for _, f := range r.calls {
-		if f.sent {
-			return true
-		}
-	}
-	return false
+	return awaited && r.begun()
 }
 
 // listen asks the server, unless that is being done or nobody would listen. ctx ends
@@ -121,11 +113,7 @@ func (r *Run) told(l *listener, answer *sendoffv1.ReceiveResponse) {
 	l.told.Sequence = answer.GetSequence()
 	l.told.Results += int32(len(result.GetResults()))
 	l.told.Signals += int32(len(answer.GetSignals()))
-	r.attempt.results = append(r.attempt.results, result.GetResults()...)
-	r.attempt.signals = append(r.attempt.signals, answer.GetSignals()...)
-	if result.GetError() != nil {
-		r.attempt.pollFail = result.GetError()
-	}
+	r.join(result, answer.GetSignals())
 	r.unsafe = true
 }
 

@@ -30,7 +30,7 @@ const maxJournalBytes = 14 << 20
 // poll suspends the run: it sends the calls that are new and says what to wait
 // for.
 func (j *job) poll(r *Run) *sdkv1.RunResponse {
-	if size := r.log.Taken() + int64(r.log.Pending()); size > maxJournalBytes {
+	if size := r.log.Len(); size > maxJournalBytes {
 		return failed(sdkv1.Status_STATUS_PERMANENT_ERROR, &sdkv1.Error{Type: "journal", Message: fmt.Sprintf(
 			"sendoff: the journal has grown to %d bytes, at most %d are possible: use sendoff.Loop, move parts into functions of their own, or keep large results elsewhere", size, maxJournalBytes)})
 	}
@@ -40,7 +40,7 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 	prompt := r.attempt.sendoff && r.impatient()
 	poll := &sdkv1.Poll{MaxResults: maxResults, MinResults: int32(r.need())}
 	var sent int
-	poll.Calls, sent = r.nextCalls()
+	poll.Calls, sent = r.nextCalls(r.root.done)
 	more := sent < len(r.unsent) || len(r.toStart) > 0
 	poll.MaxWait = durationpb.New(r.maxWait(more))
 	res := &sdkv1.RunResponse{Status: sdkv1.Status_STATUS_OK, Directive: &sdkv1.RunResponse_Poll{Poll: poll}}
@@ -51,12 +51,10 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 	}
 	r.log.Add(&entry)
 	r.markSent(sent)
-	r.unsafe, r.cut = false, -1
+	r.safe()
 	j.keep = &warm{id: j.id, run: r}
 	if j.server() != nil {
-		offset := r.log.Taken()
-		segment := r.log.Take(r.log.Pending())
-		report.Append = &sendoffv1.Append{Offset: offset, Segment: segment}
+		report.Append = r.take(r.log.Pending())
 		res.Report = j.report(report)
 		j.keep.length, j.keep.writer = r.log.Taken(), j.token()
 		return res
@@ -82,34 +80,6 @@ func (r *Run) keepSignals() {
 	for more := true; more; {
 		more = r.takeSignal()
 	}
-}
-
-// nextCalls returns the calls for one poll, and how many of the unsent that are,
-// with those that were given up.
-func (r *Run) nextCalls() (calls []*sdkv1.Call, sent int) {
-	bytes := 0
-	for _, f := range r.unsent {
-		if f.detached || !f.done && !r.root.done {
-			bytes += len(f.call.GetInput().GetValue()) + len(f.call.GetFunction()) + 64
-			if len(calls) == maxCalls || len(calls) > 0 && bytes > maxCallBytes {
-				break
-			}
-			calls = append(calls, f.call)
-		}
-		sent++
-	}
-	return calls, sent
-}
-
-// owesDetached tells whether a function that has returned asked for detached
-// calls that no poll carried yet.
-func (r *Run) owesDetached() bool {
-	for _, f := range r.unsent {
-		if f.detached {
-			return true
-		}
-	}
-	return false
 }
 
 // impatient tells whether a branch waits for more than a number of results: for a

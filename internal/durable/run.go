@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,36 +37,26 @@ type Info struct {
 type Run struct {
 	host *Host
 	info Info
-	log  *journal.Writer
+	ledger
+	inbox
+	outbox
+	clock
 
 	replay    replay
 	replaying atomic.Bool
 
-	root     *Branch
-	live     map[*Branch]struct{}
-	ready    []*Branch
-	current  atomic.Pointer[Branch]
-	branches uint64
-	scopes   uint64
-	ordinals uint64
-	given    uint64 // commands up to where the code is, in a replay too
-	size     int64  // bytes of the journal up to there
-	watched  []*wait
+	root    *Branch
+	live    map[*Branch]struct{}
+	ready   []*Branch
+	current atomic.Pointer[Branch]
+	scopes  uint64
+	watched []*wait
 
-	calls     map[uint64]*Future // open ones
-	unsent    []*Future          // calls, in order
-	lastSent  []*Future
-	givenUp   []uint64
-	steps     map[uint64]*Future
-	toStart   []*Future
-	running   map[*Future]struct{}
-	timers    timers
-	timerOf   map[uint64]*Future
-	deadlines map[*Future]*scope
-	waiting   map[string][]*Future // for signals
-	buffered  map[string][]Value   // signals nobody took
-	lastSig   int64
-	versions  map[string]uint64
+	steps    map[uint64]*Future
+	toStart  []*Future
+	running  map[*Future]struct{}
+	versions map[string]uint64
+
 	expired   bool // its time is over, or it was canceled
 	canceled  bool // the server said so, and undoing is all that is left to do
 	undoKnown bool // the server knows that there is something to undo
@@ -76,10 +65,6 @@ type Run struct {
 	interrupted atomic.Bool  // the attempt is over while its code runs
 	undoing     atomic.Int32 // sagas that have something to undo
 
-	clock   int64     // microseconds
-	cut     int       // bytes of the log before the first failure that is not on disk; -1 = there is none
-	unsafe  bool      // steps have ended that are not on disk
-	shown   time.Time // when steps were started, or what there is was put on record
 	failure error
 	attempt attempt
 	mu      sync.Mutex
@@ -94,25 +79,21 @@ type stepEnd struct {
 
 // attempt is what a request brought.
 type attempt struct {
-	results  []*sdkv1.CallResult
-	pollFail *sdkv1.Error
-	signals  []*sendoffv1.Signal
+	brought
 	now      time.Time // by the server's clock
 	received time.Time // by ours
 	sendoff  bool      // the server is a Sendoff server
 	virtual  bool
 	canceled bool
-	flush    func(ctx context.Context, segment []byte, offset int64) error
+	flush    func(ctx context.Context, segment *sendoffv1.Append) error
 	listener *listener // nil = the server tells nothing beside the request
 }
 
 func newRun(h *Host, info Info, w *journal.Writer) *Run {
 	return &Run{
-		host: h, info: info, log: w, cut: -1,
-		live: make(map[*Branch]struct{}), calls: make(map[uint64]*Future), steps: make(map[uint64]*Future),
-		running: make(map[*Future]struct{}), timerOf: make(map[uint64]*Future), deadlines: make(map[*Future]*scope),
-		waiting: make(map[string][]*Future), buffered: make(map[string][]Value), versions: make(map[string]uint64),
-		notify: make(chan struct{}, 1),
+		host: h, info: info, ledger: ledger{log: w, cut: -1}, inbox: newInbox(), outbox: outbox{calls: make(map[uint64]*Future)}, clock: newClock(),
+		live: make(map[*Branch]struct{}), steps: make(map[uint64]*Future), running: make(map[*Future]struct{}),
+		versions: make(map[string]uint64), notify: make(chan struct{}, 1),
 	}
 }
 
@@ -154,6 +135,7 @@ var errInterrupted = errors.New("the attempt was interrupted")
 // advance runs until the function ends or has to wait for the server. It uses a
 // goroutine of its own because a Goexit in a branch goes on in its scheduler.
 func (r *Run) advance(ctx context.Context, a attempt) error {
+	r.brought, a.brought = a.brought, brought{}
 	r.attempt = a
 	stop := context.AfterFunc(ctx, r.interrupt)
 	done := make(chan struct{})
@@ -270,21 +252,22 @@ func (r *Run) repeat() {
 
 // record journals an event and applies it.
 func (r *Run) record(e journal.Entry) {
-	e.At = max(journal.Micros(r.now()), r.clock)
-	r.log.Add(&e)
-	r.size = r.log.Len()
+	e.At = r.tick(journal.Micros(r.now()))
+	r.write(&e)
 	r.traceEntry(&e)
 	r.apply(&e, false)
 }
 
 func (r *Run) apply(e *journal.Entry, replayed bool) {
-	r.clock = max(r.clock, e.At)
+	r.tick(e.At)
 	switch e.Kind {
 	case journal.Done:
 		r.applyDone(e, replayed)
 	case journal.Signal:
 		r.lastSig = int64(e.N)
-		r.applySignal(e.Name, e.Value)
+		if f := r.deliver(e.Name, e.Value); f != nil {
+			r.complete(f, func(f *Future) { f.setSignal(e.Value) })
+		}
 	case journal.Poll:
 		r.markSent(int(min(e.N, uint64(len(r.unsent)))))
 	case journal.Expire:
@@ -310,8 +293,7 @@ func (r *Run) applyDone(e *journal.Entry, replayed bool) {
 		}
 	}
 	r.complete(f, func(f *Future) { f.value, f.fail, f.final = e.Value, fail, replayed || f.kind != kindStep })
-	if s := r.deadlines[f]; s != nil {
-		delete(r.deadlines, f)
+	if s := r.passed(f); s != nil {
 		s.cancel(context.DeadlineExceeded)
 	}
 }
@@ -326,64 +308,22 @@ func (r *Run) find(ordinal uint64) *Future {
 	return r.timerOf[ordinal]
 }
 
-func (r *Run) applySignal(name string, v Value) {
-	if list := r.waiting[name]; len(list) > 0 {
-		r.complete(list[0], func(f *Future) { f.setSignal(v) })
-		return
-	}
-	r.buffered[name] = append(r.buffered[name], v)
-}
-
-// unlist takes one entry of a signal's future out of the line for it.
-func (r *Run) unlist(f *Future) {
-	list := r.waiting[f.signal]
-	if i := slices.Index(list, f); i >= 0 {
-		list = slices.Delete(list, i, i+1)
-	}
-	r.line(f.signal, list)
-}
-
-// unlistAll takes out all entries of a signal's future: one for each wait for it.
-// One that stayed behind would take a signal that nobody gets.
-func (r *Run) unlistAll(f *Future) {
-	list := r.waiting[f.signal]
-	r.line(f.signal, slices.DeleteFunc(list, func(other *Future) bool { return other == f }))
-}
-
-func (r *Run) line(signal string, list []*Future) {
-	if len(list) == 0 {
-		delete(r.waiting, signal)
-		return
-	}
-	r.waiting[signal] = list
-}
-
 // markSent notes that a poll carried the first n of the calls that were unsent.
 func (r *Run) markSent(n int) {
-	for _, f := range r.unsent[:n] {
-		f.sent, f.call = true, nil
-	}
-	r.lastSent, r.unsent, r.givenUp = r.unsent[:n:n], r.unsent[n:], nil
+	r.outbox.markSent(n)
 	r.undoKnown = r.undoing.Load() > 0
 }
 
 // takeResult takes the next result that the request brought.
 func (r *Run) takeResult() bool {
-	if r.attempt.pollFail != nil {
-		fail := encodeError(r.attempt.pollFail)
-		for len(r.lastSent) > 0 { // one at a time, as a replay takes them
-			f := r.lastSent[0]
-			r.lastSent = r.lastSent[1:]
-			if !f.done {
-				r.record(journal.Entry{Kind: journal.Done, Ordinal: f.ordinal, Fail: fail})
-				return true
-			}
+	if r.pollFail != nil {
+		if f := r.nextSent(); f != nil { // one at a time, as a replay takes them
+			r.record(journal.Entry{Kind: journal.Done, Ordinal: f.ordinal, Fail: encodeError(r.pollFail)})
+			return true
 		}
-		r.attempt.pollFail = nil
+		r.pollFail = nil
 	}
-	for len(r.attempt.results) > 0 {
-		result := r.attempt.results[0]
-		r.attempt.results = r.attempt.results[1:]
+	for result := r.nextResult(); result != nil; result = r.nextResult() {
 		id := result.GetCorrelationId()
 		ordinal := id & (1<<48 - 1)
 		if id>>48 != r.info.Epoch || r.calls[ordinal] == nil {
@@ -399,20 +339,13 @@ func (r *Run) takeResult() bool {
 	return false
 }
 
-// news tells whether a signal was not taken up before.
-func (r *Run) news(s *sendoffv1.Signal) bool { return s.GetSequence() > r.lastSig || r.lastSig == 0 }
-
 func (r *Run) takeSignal() bool {
-	for len(r.attempt.signals) > 0 {
-		s := r.attempt.signals[0]
-		r.attempt.signals = r.attempt.signals[1:]
-		if !r.news(s) {
-			continue
-		}
-		r.record(journal.Entry{Kind: journal.Signal, Name: s.GetName(), N: uint64(max(s.GetSequence(), 0)), Value: FromAny(s.GetValue())})
-		return true
+	s := r.nextSignal()
+	if s == nil {
+		return false
 	}
-	return false
+	r.record(journal.Entry{Kind: journal.Signal, Name: s.GetName(), N: uint64(max(s.GetSequence(), 0)), Value: FromAny(s.GetValue())})
+	return true
 }
 
 // takeCancel ends the time of a run that is canceled. It has heard by then what came
@@ -434,7 +367,7 @@ func (r *Run) tellsFirst() bool {
 // takeTimer lets one timer go off that is due.
 func (r *Run) takeTimer() bool {
 	now := journal.Micros(r.now())
-	if f := r.timers.nearest(); f != nil && f.at <= now {
+	if f := r.due(now); f != nil {
 		r.record(journal.Entry{Kind: journal.Done, Ordinal: f.ordinal})
 		return true
 	}
@@ -488,7 +421,7 @@ func (r *Run) untilTimer(limit time.Duration) time.Duration {
 // shortSleep tells whether all that is waited for is a timer so near that a
 // poll is not worth it.
 func (r *Run) shortSleep() bool {
-	if r.attempt.virtual || len(r.calls) > 0 || len(r.unsent) > 0 || len(r.givenUp) > 0 || r.waits() && r.attempt.sendoff {
+	if r.attempt.virtual || r.open() || len(r.givenUp) > 0 || r.waits() && r.attempt.sendoff {
 		return false
 	}
 	f := r.timers.nearest()
@@ -507,11 +440,8 @@ func (r *Run) waitFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-// waits tells whether somebody waits for a signal.
-func (r *Run) waits() bool { return len(r.waiting) > 0 }
-
 func (r *Run) checkDeadlock() {
-	if len(r.calls) > 0 || len(r.unsent) > 0 || r.timers.nearest() != nil {
+	if r.open() || r.timers.nearest() != nil {
 		return
 	}
 	switch {

@@ -16,7 +16,7 @@ import (
 // which may take as long as an attempt. Servers of Dispatch would keep the steps
 // waiting for a second.
 func (r *Run) sendsFirst() bool {
-	calls, _ := r.nextCalls()
+	calls, _ := r.nextCalls(r.root.done)
 	return r.attempt.sendoff && len(calls) > 0
 }
 
@@ -38,17 +38,11 @@ func (r *Run) startSteps(ctx context.Context) {
 // checkpoint puts the first n pending bytes on record, or fails the run. rounds
 // is how often the patience of one flush is spent on that.
 func (r *Run) checkpoint(ctx context.Context, n, rounds int) bool {
-	offset := r.log.Taken()
-	segment := r.log.Take(n)
+	segment := r.take(n)
 	var err error
 	for range rounds {
-		if err = r.attempt.flush(ctx, segment, offset); err == nil {
-			r.shown = time.Now()
-			if r.log.Pending() == 0 {
-				r.unsafe, r.cut = false, -1
-			} else {
-				r.cut -= n
-			}
+		if err = r.attempt.flush(ctx, segment); err == nil {
+			r.recorded(n)
 			return true
 		}
 		if errors.Is(err, ErrStale) || ctx.Err() != nil {
@@ -70,10 +64,7 @@ const (
 // waitForSteps waits for the end of a step, for the next timer, or for what the
 // server tells.
 func (r *Run) waitForSteps(ctx context.Context) {
-	n := r.log.Pending()
-	if r.cut >= 0 {
-		n = r.cut
-	}
+	n := r.repeatable()
 	limit := time.Hour
 	if n > 0 && r.attempt.flush != nil {
 		if limit = showAfter - time.Since(r.shown); limit <= 0 {
@@ -129,9 +120,7 @@ func (r *Run) takeStep() bool {
 		}
 		if end.Fail != nil {
 			e.Fail = encodeError(end.Fail)
-			if r.cut < 0 {
-				r.cut = r.log.Pending()
-			}
+			r.failed()
 		}
 		r.unsafe = true
 		r.record(e)
