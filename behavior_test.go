@@ -393,7 +393,7 @@ func TestPromises(t *testing.T) {
 		return p.Await(ctx)
 	})
 	s := stage(t, journalCold, 1, f)
-	c, err := sendoff.NewClient("http://rehearsal", sendoff.WithHTTPClient(wire.Client(s)))
+	c, err := sendoff.NewClient(sendoff.ClientConfig{URL: "http://rehearsal", HTTPClient: wire.Client(s)})
 	require.NoError(t, err)
 	id := start(t, s, f, 1)
 	s.After(time.Hour, func() { require.NoError(t, sendoff.ResolvePromise(t.Context(), <-ids, "yes", sendoff.Via(c))) })

@@ -25,7 +25,7 @@ const maxWait = 30 * time.Second
 // Client talks to a Sendoff server. It is safe for concurrent use and needs no
 // closing.
 //
-//	c, err := sendoff.NewClient("")
+//	c, err := sendoff.NewClient(sendoff.ClientConfig{})
 //	t, err := c.Submit(ctx, sendoff.NewTask{URL: "http://127.0.0.1:9000/hook", Payload: map[string]string{"hello": "world"}})
 //	t, err = c.Wait(ctx, t.ID)
 //	...
@@ -49,34 +49,34 @@ type Client struct {
 	base    string
 	key     string
 	http    *http.Client
-	retries int
+	resends int
 	agent   string
 
 	extension func() sendoffv1connect.FunctionExtensionClient // made when it is needed first
 }
 
-// ClientOption changes a rare setting of a Client.
-type ClientOption func(*Client)
+// ClientConfig says which server it is and how it is asked. The zero value is that of
+// the environment.
+type ClientConfig struct {
+	// URL is the server's. Default: SENDOFF_URL, and [DefaultURL] when that is not set.
+	URL string
+	// APIKey is sent as a bearer token. Default: SENDOFF_API_KEY.
+	APIKey string
+	// HTTPClient sends the requests; default one that keeps 64 connections. Its
+	// Timeout must be longer than 30 s, the time that [Client.Wait] waits in one
+	// request.
+	HTTPClient *http.Client
+	// Resends is how often a request that may be repeated is sent again; default 4,
+	// negative = never.
+	Resends int
+	// UserAgent is the User-Agent; default "sendoff-go".
+	UserAgent string
+}
 
-// WithAPIKey sends the key as a bearer token. Default: SENDOFF_API_KEY.
-func WithAPIKey(key string) ClientOption { return func(c *Client) { c.key = key } }
-
-// WithHTTPClient sends the requests through h. Its Timeout must be longer than
-// 30 s, the time that [Client.Wait] waits in one request.
-func WithHTTPClient(h *http.Client) ClientOption { return func(c *Client) { c.http = h } }
-
-// WithRequestRetries sets how often a request that may be repeated is sent again;
-// default 4, 0 = never.
-func WithRequestRetries(n int) ClientOption { return func(c *Client) { c.retries = n } }
-
-// WithUserAgent sets the User-Agent; default "sendoff-go".
-func WithUserAgent(agent string) ClientOption { return func(c *Client) { c.agent = agent } }
-
-// NewClient returns a client of the server at the URL; "" means SENDOFF_URL, and
-// [DefaultURL] when that is not set. It connects to nothing. The error says
+// NewClient returns a client of a server. It connects to nothing. The error says
 // what is wrong with the URL.
-func NewClient(server string, opts ...ClientOption) (*Client, error) {
-	server = cmp.Or(server, os.Getenv("SENDOFF_URL"), DefaultURL)
+func NewClient(config ClientConfig) (*Client, error) {
+	server := cmp.Or(config.URL, os.Getenv("SENDOFF_URL"), DefaultURL)
 	u, err := url.Parse(server)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("server URL %q: want something like %s", server, DefaultURL)
@@ -84,9 +84,9 @@ func NewClient(server string, opts ...ClientOption) (*Client, error) {
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("server URL %q: want only scheme, host, port and path", u.Redacted())
 	}
-	c := &Client{base: strings.TrimSuffix(server, "/"), key: os.Getenv("SENDOFF_API_KEY"), retries: 4, agent: "sendoff-go"}
-	for _, o := range opts {
-		o(c)
+	c := &Client{
+		base: strings.TrimSuffix(server, "/"), key: cmp.Or(config.APIKey, os.Getenv("SENDOFF_API_KEY")), http: config.HTTPClient,
+		resends: max(cmp.Or(config.Resends, 4), 0), agent: cmp.Or(config.UserAgent, "sendoff-go"),
 	}
 	if c.http == nil {
 		c.http = &http.Client{Transport: newTransport()}

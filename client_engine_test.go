@@ -33,7 +33,7 @@ func realServer(t *testing.T, key string) *sendoff.Client {
 		require.NoError(t, <-ended)
 		require.NoError(t, db.Close())
 	})
-	c, err := sendoff.NewClient(door.URL, sendoff.WithAPIKey(key))
+	c, err := sendoff.NewClient(sendoff.ClientConfig{URL: door.URL, APIKey: key})
 	require.NoError(t, err)
 	return c
 }
@@ -153,7 +153,7 @@ func TestQueuesAreSteeredThroughTheClient(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"accept", "execute", "schedule"}, nodes[0].Roles)
 
-	stranger, err := sendoff.NewClient(c.URL(), sendoff.WithAPIKey("wrong"))
+	stranger, err := sendoff.NewClient(sendoff.ClientConfig{URL: c.URL(), APIKey: "wrong"})
 	require.NoError(t, err)
 	_, err = stranger.Queues.List(ctx)
 	require.ErrorContains(t, err, "(401)")

@@ -56,7 +56,7 @@ func (c *Client) do(ctx context.Context, r request, out any) (int, http.Header, 
 	for try := 0; ; try++ {
 		status, header, err := c.try(ctx, r, body, out)
 		wait, worth := r.retryable(err, try)
-		if err == nil || !worth || try >= c.retries || ctx.Err() != nil {
+		if err == nil || !worth || try >= c.resends || ctx.Err() != nil {
 			return status, header, err
 		}
 		if sleep(ctx, wait) != nil {

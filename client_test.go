@@ -19,11 +19,13 @@ import (
 )
 
 // clientOf returns a client of a server that answers with handle.
-func clientOf(t *testing.T, handle http.HandlerFunc, opts ...sendoff.ClientOption) *sendoff.Client {
+func clientOf(t *testing.T, handle http.HandlerFunc, config ...sendoff.ClientConfig) *sendoff.Client {
 	t.Helper()
 	s := httptest.NewServer(handle)
 	t.Cleanup(s.Close)
-	c, err := sendoff.NewClient(s.URL, opts...)
+	config = append(config, sendoff.ClientConfig{})
+	config[0].URL = s.URL
+	c, err := sendoff.NewClient(config[0])
 	require.NoError(t, err)
 	return c
 }
@@ -36,15 +38,15 @@ func answer(w http.ResponseWriter, status int, body string) {
 
 func TestTheClientTakesItsServerFromTheEnvironment(t *testing.T) {
 	t.Setenv("SENDOFF_URL", "")
-	c, err := sendoff.NewClient("")
+	c, err := sendoff.NewClient(sendoff.ClientConfig{})
 	require.NoError(t, err)
 	require.Equal(t, sendoff.DefaultURL, c.URL())
 	t.Setenv("SENDOFF_URL", "https://tasks.example.com/sendoff/")
-	c, err = sendoff.NewClient("")
+	c, err = sendoff.NewClient(sendoff.ClientConfig{})
 	require.NoError(t, err)
 	require.Equal(t, "https://tasks.example.com/sendoff", c.URL())
 	for _, bad := range []string{"localhost:4450", "ftp://x", "http://", "http://u:p@x", "http://x?y=1"} {
-		_, err = sendoff.NewClient(bad)
+		_, err = sendoff.NewClient(sendoff.ClientConfig{URL: bad})
 		require.ErrorContains(t, err, "server URL", bad)
 		require.NotContains(t, err.Error(), "u:p")
 	}
@@ -130,7 +132,7 @@ func TestWhatMayNotBeRepeatedIsSentOnce(t *testing.T) {
 			c := clientOf(t, func(http.ResponseWriter, *http.Request) {
 				tries.Add(1)
 				panic(http.ErrAbortHandler)
-			}, sendoff.WithRequestRetries(2), sendoff.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}))
+			}, sendoff.ClientConfig{Resends: 2, HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
 			require.Error(t, tt.call(t.Context(), c))
 			require.Equal(t, tt.tries, tries.Load())
 		})
@@ -233,7 +235,7 @@ func TestWithoutAServerTheErrorIsThatOfTheConnection(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	l.Close()
-	c, err := sendoff.NewClient("http://"+l.Addr().String(), sendoff.WithRequestRetries(1))
+	c, err := sendoff.NewClient(sendoff.ClientConfig{URL: "http://" + l.Addr().String(), Resends: 1})
 	require.NoError(t, err)
 	_, err = c.Nodes.List(t.Context())
 	require.ErrorContains(t, err, "connection refused")

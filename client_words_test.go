@@ -106,9 +106,9 @@ func TestAnotherServerIsNotTakenForSendoff(t *testing.T) {
 // a name is another path.
 func TestANameThatLeadsElsewhereIsNotSent(t *testing.T) {
 	asked := ""
-	c, err := sendoff.NewClient("http://sendoff.test", sendoff.WithHTTPClient(&http.Client{Transport: roundTrip(func(r *http.Request) {
+	c, err := sendoff.NewClient(sendoff.ClientConfig{URL: "http://sendoff.test", HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) {
 		asked = r.Method + " " + r.URL.Path
-	})}))
+	})}})
 	require.NoError(t, err)
 	for _, name := range []string{"..", ".", ""} {
 		for what, call := range everyCall(c, name) {

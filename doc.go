@@ -2,7 +2,7 @@
 //
 // A [Client] hands tasks over, waits for them, and does what a person does:
 //
-//	c, err := sendoff.NewClient("") // SENDOFF_URL, or http://127.0.0.1:4450
+//	c, err := sendoff.NewClient(sendoff.ClientConfig{}) // SENDOFF_URL, or http://127.0.0.1:4450
 //	t, err := c.Submit(ctx, sendoff.NewTask{URL: "https://app.example.com/welcome", Payload: args})
 //	t, err = c.Wait(ctx, t.ID)
 //	t, err = c.Tasks.Retry(ctx, t.ID)

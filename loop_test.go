@@ -157,7 +157,7 @@ func TestALateAnswerToAPromiseOfAnEarlierJournalIsDropped(t *testing.T) {
 		return p.Await(ctx)
 	})
 	s := stage(t, journalCold, 1, self)
-	c, err := sendoff.NewClient("http://rehearsal", sendoff.WithHTTPClient(wire.Client(s)))
+	c, err := sendoff.NewClient(sendoff.ClientConfig{URL: "http://rehearsal", HTTPClient: wire.Client(s)})
 	require.NoError(t, err)
 	id := start(t, s, self, 1)
 	for _, text := range []string{"late", "right"} {

@@ -150,7 +150,7 @@ func OnEndpoint(url string) CallOption { return onCall(func(o *options) { o.endp
 func OnVersion(v string) CallOption { return onCall(func(o *options) { o.version = v }) }
 
 // Via has what is sent go through a client. Default: that of the endpoint that
-// serves the function, otherwise one from the environment, see [NewClient].
+// serves the function, otherwise one from the environment, see [ClientConfig].
 func Via(c *Client) SendOption {
 	return sendOption{func(o *options) { o.client = c }}
 }

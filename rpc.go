@@ -106,7 +106,7 @@ func startCall[O any](ctx context.Context, c *Client, call *sdkv1.Call, id, key 
 			return &Handle[O]{ID: res.GetDispatchId(), Existing: res.GetExisting(), name: call.GetFunction(), client: c}, nil
 		case connect.CodeOf(err) == connect.CodeUnimplemented || connect.CodeOf(err) == connect.CodeNotFound:
 			return startPlain[O](ctx, c, call)
-		case connect.CodeOf(err) != connect.CodeUnavailable || try >= c.retries:
+		case connect.CodeOf(err) != connect.CodeUnavailable || try >= c.resends:
 			return nil, c.explain(err)
 		}
 		if sleep(ctx, 50*time.Millisecond<<try) != nil {
@@ -138,7 +138,7 @@ func (h *Handle[O]) Wait(ctx context.Context) (O, error) {
 		switch {
 		case ctx.Err() != nil:
 			return zero, ctx.Err()
-		case err != nil && (connect.CodeOf(err) != connect.CodeUnavailable || failures >= h.client.retries):
+		case err != nil && (connect.CodeOf(err) != connect.CodeUnavailable || failures >= h.client.resends):
 			return zero, h.client.explain(err)
 		case err != nil:
 			failures++
@@ -225,11 +225,7 @@ func clientFromEnvironment(server, key string, h *http.Client) (*Client, error) 
 	if key == "" {
 		key = firstOf("DISPATCH_API_KEY", "SENDOFF_API_KEY")
 	}
-	opts := []ClientOption{WithAPIKey(key)}
-	if h != nil {
-		opts = append(opts, WithHTTPClient(h))
-	}
-	return NewClient(server, opts...)
+	return NewClient(ClientConfig{URL: server, APIKey: key, HTTPClient: h})
 }
 
 func firstOf(names ...string) string {

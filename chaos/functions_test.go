@@ -164,7 +164,7 @@ func (s *server) startOrder(endpoint string, o order) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for {
-		c, err := sdk.NewClient("http://" + s.addr)
+		c, err := sdk.NewClient(sdk.ClientConfig{URL: "http://" + s.addr})
 		if err != nil {
 			return "", err
 		}
@@ -239,7 +239,7 @@ func (s *server) checkOrders(t *testing.T, ids *sync.Map, orders, parts int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(heavy(60, 1200))*time.Second)
 	defer cancel()
-	c, err := sdk.NewClient("http://" + s.addr)
+	c, err := sdk.NewClient(sdk.ClientConfig{URL: "http://" + s.addr})
 	require.NoError(t, err)
 	for run := range orders {
 		id, _ := ids.Load(run)

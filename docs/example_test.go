@@ -23,7 +23,7 @@ import (
 // The code of the pages, compiled. TestGoCodeInThePagesIsCompiled finds it here.
 
 func submit(ctx context.Context) error {
-	client, err := sendoff.NewClient("") // SENDOFF_URL, or http://127.0.0.1:4450
+	client, err := sendoff.NewClient(sendoff.ClientConfig{}) // SENDOFF_URL, or http://127.0.0.1:4450
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func (r *remote) client() (*sendoff.Client, error) {
 }
 
 func newClient(url, key string) (*sendoff.Client, error) {
-	c, err := sendoff.NewClient(url, sendoff.WithAPIKey(key), sendoff.WithUserAgent("sendoff-cli/"+version), sendoff.WithRequestRetries(2))
+	c, err := sendoff.NewClient(sendoff.ClientConfig{URL: url, APIKey: key, UserAgent: "sendoff-cli/" + version, Resends: 2})
 	if err != nil {
 		return nil, &term.Exit{Code: term.ExitUsage, Err: err}
 	}

@@ -35,7 +35,7 @@ func startServer(t *testing.T) *sendoff.Client {
 		require.NoError(t, <-ended)
 		require.NoError(t, db.Close())
 	})
-	c, err := sendoff.NewClient(door.URL)
+	c, err := sendoff.NewClient(sendoff.ClientConfig{URL: door.URL})
 	require.NoError(t, err)
 	return c
 }

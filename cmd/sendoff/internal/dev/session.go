@@ -82,7 +82,7 @@ func openSession(ctx context.Context, c *Options, set *host.Settings, version st
 		s.server.Close()
 		return nil, err
 	}
-	client, err := sendoff.NewClient(s.server.LocalURL(), sendoff.WithAPIKey(c.APIKey))
+	client, err := sendoff.NewClient(sendoff.ClientConfig{URL: s.server.LocalURL(), APIKey: c.APIKey})
 	if err != nil {
 		s.server.Close()
 		return nil, err

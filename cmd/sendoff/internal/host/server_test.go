@@ -31,7 +31,7 @@ func TestASecondSignalDoesNotWaitForWhatIsUnderWay(t *testing.T) {
 	s.grace = time.Hour
 	signals, ended := make(chan os.Signal, 3), make(chan error, 1)
 	go func() { ended <- s.Run(signals) }()
-	client, err := sendoff.NewClient(s.URL())
+	client, err := sendoff.NewClient(sendoff.ClientConfig{URL: s.URL()})
 	require.NoError(t, err)
 	_, err = client.Submit(t.Context(), sendoff.NewTask{URL: app.URL})
 	require.NoError(t, err)

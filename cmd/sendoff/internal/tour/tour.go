@@ -93,7 +93,7 @@ func (d *demo) greet(_ context.Context, args struct{ Name string }) error {
 }
 
 func (d *demo) tour(ctx context.Context, db string, ended <-chan error) (err error) {
-	if d.client, err = sendoff.NewClient(d.server.URL(), sendoff.WithRequestRetries(2)); err != nil {
+	if d.client, err = sendoff.NewClient(sendoff.ClientConfig{URL: d.server.URL(), Resends: 2}); err != nil {
 		return err
 	}
 	if d.app, err = startDemoApp(d.server.URL()); err != nil {
