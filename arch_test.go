@@ -126,8 +126,8 @@ func rules() []rule {
 			why: "sendoff run and sendoff demo are apart, and leave it to host which database there is",
 		},
 		{
-			who: []string{"internal/inprocess"}, never: []string{"!std", "."},
-			why: "how a request comes to a handler of the same process is net/http's affair alone",
+			who: []string{"internal/inprocess", "internal/need"}, never: []string{"!std", "."},
+			why: "they are used by everybody and about nothing of ours: how a request comes to a handler of the same process, whether a field is set",
 		},
 		{
 			who:    []string{"..."},

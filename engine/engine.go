@@ -164,17 +164,17 @@ func (e *Engine) wirePush() error {
 	})
 	e.wireFunctions(dialer)
 	e.acceptor = accept.New(accept.Config{
-		Store: e.store, CheckURL: dialer.CheckURL, Embedded: e.embeds, Accepted: e.meters.Accepted, Closed: !e.has(Accept),
+		Store: e.store, CheckURL: dialer.CheckURL, Embedded: e.embeds, Meter: e.meters, Closed: !e.has(Accept),
 		Lane: func(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error) {
 			return e.catalog.Lane(ctx, namespace, queue, pool)
 		},
-		Wake: e.wake, Due: func(at int64) { e.scheduler.Due(at) }, Least: func() int32 { return e.catalog.Least(node.Version) },
+		Bell: bell{e}, Least: func() int32 { return e.catalog.Least(node.Version) },
 	})
 	return nil
 }
 
 func (e *Engine) wireRooms() {
-	cfg, m := e.cfg, e.meters
+	cfg := e.cfg
 	e.tasks = operate.NewTasks(operate.TasksConfig{
 		Store: e.store, Lanes: e.catalog, Wake: e.wake, ClientKey: accept.ClientIDHash,
 		Stopped: func(id task.ID) { e.canceled(store.Held{ID: id}) }, Left: func(id task.ID) { e.left(id) },
@@ -184,17 +184,15 @@ func (e *Engine) wireRooms() {
 		Store: e.store, Catalog: e.catalog, Wake: e.wake, Changed: func() { e.member.Tell(store.Hint{Changed: store.ChangedCatalog}) },
 	})
 	e.settler = settle.New(settle.Config{
-		Call: e.prepareCall, Left: e.left, Stale: m.Stale,
-		Store: e.store, Wake: e.wake, Due: func(at int64) { e.scheduler.Due(at) }, Ended: e.tasks.Ended, Told: e.tasks.Told,
-		Settled: m.Settled, Log: cfg.Log,
+		Store: e.store, Bell: bell{e}, Watchers: e.tasks, Call: e.prepareCall, Left: e.left, Meter: e.meters, Log: cfg.Log,
 	})
 	e.scheduler = schedule.New(schedule.Config{
 		Store: e.store, Wake: e.wake, Self: func() task.ID { id, _ := e.member.ID(); return id }, Known: e.claims,
-		Do: e.workOff, Retention: cfg.Retention.micros(), Promoted: m.Promoted, Rescued: m.Rescued, Log: cfg.Log,
+		Do: e.workOff, Retention: cfg.Retention.micros(), Meter: e.meters, Log: cfg.Log,
 	})
 	member := node.Config{
 		Store: e.store, Name: cfg.Name, Roles: join(cfg.Roles), Pools: e.pools, Lease: cfg.Lease, Beat: cfg.Heartbeat, Log: cfg.Log,
-		Lost: e.lost, Held: e.held, Stop: e.stop, Hint: e.hint, Margin: m.LeaseMargin,
+		Lost: e.lost, Held: e.held, Stop: e.stop, Hint: e.hint, Meter: e.meters,
 	}
 	if e.shared {
 		member.Notify = e.store.(store.Notifier)
@@ -232,6 +230,12 @@ func (e *Engine) servesLocal(pool string) bool {
 	name, ok := strings.CutPrefix(pool, task.LocalPool(""))
 	return ok && slices.Contains(e.handlers.Names(), name)
 }
+
+// bell wakes those who have something to do.
+type bell struct{ e *Engine }
+
+func (b bell) Wake(woken []store.Woken) { b.e.wake(woken) }
+func (b bell) Due(at int64)             { b.e.scheduler.Due(at) }
 
 // wake tells everyone who can run tasks that some are ready.
 func (e *Engine) wake(woken []store.Woken) {
@@ -273,7 +277,6 @@ func (e *Engine) stop(h store.Held) {
 }
 
 func (e *Engine) lost() {
-	e.meters.LeaseLost()
 	for _, l := range e.loops {
 		l.Drop(exec.ErrLeaseLost)
 	}

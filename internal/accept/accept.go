@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sendoff-dev/sendoff/internal/need"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -83,7 +84,16 @@ type Result struct {
 // Lanes finds the lane of a queue and a pool, or makes it.
 type Lanes func(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error)
 
-// Config of an Acceptor.
+// Bell tells those who have to know that there is something to do.
+type Bell interface {
+	Wake(woken []store.Woken) // tasks became ready
+	Due(at int64)             // a task will be due, microseconds
+}
+
+// Meter counts.
+type Meter interface{ Accepted(n int) }
+
+// Config of an Acceptor. Store, Lane and Bell are required.
 type Config struct {
 	Store interface {
 		store.Inserter
@@ -91,12 +101,11 @@ type Config struct {
 		Now() int64
 	}
 	Lane     Lanes
+	Bell     Bell
+	Meter    Meter                  // nil = nobody counts
 	Least    func() int32           // version of the nodes that are alive; nil = all are as new as this one
-	Wake     func([]store.Woken)    // tasks became ready
-	Due      func(at int64)         // a task will be due, microseconds
-	CheckURL func(*url.URL) error   // refuses targets that may not be called; nil = none
+	CheckURL func(*url.URL) error   // refuses targets that may not be called; nil = none is
 	Embedded func(name string) bool // tells whether embedded://NAME is served in this process; nil = nothing is
-	Accepted func(n int)            // for counting; nil = none
 	Closed   bool                   // nothing is taken in: ErrNoAccept
 	MaxBytes int64                  // of submissions that wait for their commit; default 64 MiB
 }
@@ -109,6 +118,7 @@ type Acceptor struct {
 
 // New returns an Acceptor.
 func New(cfg Config) *Acceptor {
+	need.Fields(cfg, "Store", "Lane", "Bell")
 	if cfg.MaxBytes == 0 {
 		cfg.MaxBytes = 64 << 20
 	}
@@ -140,7 +150,7 @@ func (a *Acceptor) Accept(ctx context.Context, subs []Submission, atomic bool) (
 	}
 	a.announce(tasks, inserted)
 	if len(woken) > 0 {
-		a.cfg.Wake(woken)
+		a.cfg.Bell.Wake(woken)
 	}
 	fill(results, inserted)
 	return results, nil
@@ -229,11 +239,11 @@ func (a *Acceptor) announce(tasks []store.NewTask, inserted []store.Inserted) {
 		}
 		created++
 		if due := tasks[i].Due(now); due > now {
-			a.cfg.Due(due)
+			a.cfg.Bell.Due(due)
 		}
 	}
-	if a.cfg.Accepted != nil && created > 0 {
-		a.cfg.Accepted(created)
+	if a.cfg.Meter != nil && created > 0 {
+		a.cfg.Meter.Accepted(created)
 	}
 }
 

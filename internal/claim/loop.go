@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sendoff-dev/sendoff/internal/need"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -74,6 +75,7 @@ type Loop struct {
 
 // New returns a loop; Run starts it.
 func New(cfg Config) *Loop {
+	need.Fields(cfg, "Store", "Lanes", "Node", "Execute")
 	if cfg.Room == nil {
 		cfg.Room = Slots(100)
 	}

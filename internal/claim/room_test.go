@@ -185,7 +185,10 @@ func TestRoomThatAppearsIsUsedAtOnceWhenItIsRung(t *testing.T) {
 func TestAClaimThatFailsGivesItsPlacesBack(t *testing.T) {
 	r := NewRoom()
 	r.Limit(map[int32]int{7: 3})
-	l := New(Config{Within: r})
+	l := New(Config{
+		Within: r, Store: storetest.NewOracle(func() int64 { return 0 }), Lanes: func() []store.Lane { return nil },
+		Node: func() (task.ID, bool) { return task.ID{}, false }, Execute: func(context.Context, *store.Claimed) func() { return nil },
+	})
 	l.lines.addLane(store.Lane{ID: 1, QueueID: 7})
 	slots, reserved := r.reserve(l, []store.ClaimSlot{{Lane: 1, Limit: 10}, {Lane: 1, Priority: 1, Limit: 10}})
 	require.Equal(t, []store.ClaimSlot{{Lane: 1, Limit: 3}}, slots)

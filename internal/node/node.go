@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sendoff-dev/sendoff/internal/need"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -26,7 +27,13 @@ import (
 // nodes cannot settle, which waits until the last of them is gone.
 const Version = 1
 
-// Config of a Member. Store is required; functions may be nil.
+// Meter notes how the lease fares.
+type Meter interface {
+	LeaseMargin(left time.Duration) // what was left of it when it was renewed
+	LeaseLost()
+}
+
+// Config of a Member. Store, Lost, Held and Stop are required, and Hint with Notify.
 type Config struct {
 	Store  store.Members
 	Notify store.Notifier // nil: a single process, nobody to tell
@@ -36,12 +43,12 @@ type Config struct {
 	Lease  time.Duration   // default 10 s
 	Beat   time.Duration   // between heartbeats; default 3 s
 
-	Lost   func()                               // the lease was lost: drop everything; a new id follows
-	Held   func(age time.Duration) []store.Held // attempts under way
-	Stop   func(store.Held)                     // an attempt is no longer ours
-	Hint   func(store.Hint)                     // from another node
-	Margin func(left time.Duration)
-	Log    *slog.Logger
+	Lost  func()                               // the lease was lost: drop everything; a new id follows
+	Held  func(age time.Duration) []store.Held // attempts under way
+	Stop  func(store.Held)                     // an attempt is no longer ours
+	Hint  func(store.Hint)                     // from another node
+	Meter Meter                                // nil = nobody looks
+	Log   *slog.Logger                         // nil = none
 }
 
 // Member is this server's membership. Safe for concurrent use.
@@ -59,6 +66,16 @@ type Member struct {
 
 // New returns a member that is not registered yet.
 func New(cfg Config) *Member {
+	need.Fields(cfg, "Store", "Lost", "Held", "Stop")
+	if cfg.Notify != nil {
+		need.Fields(cfg, "Hint")
+	}
+	if cfg.Meter == nil {
+		cfg.Meter = unmeasured{}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	if cfg.Lease == 0 {
 		cfg.Lease = 10 * time.Second
 	}
@@ -70,6 +87,11 @@ func New(cfg Config) *Member {
 	m.until.Store(&time.Time{})
 	return m
 }
+
+type unmeasured struct{}
+
+func (unmeasured) LeaseMargin(time.Duration) {}
+func (unmeasured) LeaseLost()                {}
 
 // ID returns the node's id, and whether its lease can be trusted to be alive.
 func (m *Member) ID() (id task.ID, trusted bool) {
@@ -190,7 +212,7 @@ func (m *Member) renewed(id task.ID, started time.Time, left time.Duration) {
 	m.lease.Lock()
 	defer m.lease.Unlock()
 	if id == *m.id.Load() { // otherwise an old answer of a lease that was lost since
-		m.cfg.Margin(left)
+		m.cfg.Meter.LeaseMargin(left)
 		m.trust(started)
 	}
 }
@@ -207,6 +229,7 @@ func (m *Member) rejoin(ctx context.Context, lost task.ID) bool {
 		m.cfg.Log.Warn("the lease of this node was lost: dropping its attempts, joining anew", "node", lost.String())
 		m.until.Store(&time.Time{})
 		m.id.Store(&task.ID{})
+		m.cfg.Meter.LeaseLost()
 		m.cfg.Lost()
 	}
 	if err := m.join(ctx); err != nil {

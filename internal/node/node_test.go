@@ -3,7 +3,6 @@ package node_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -83,7 +82,7 @@ func start(t *testing.T) (*members, *node.Member, chan string, func()) {
 	m := node.New(node.Config{
 		Store: db, Notify: deaf{}, Name: "n", Lost: func() { events <- "lost" },
 		Held: func(time.Duration) []store.Held { return []store.Held{{Token: 1}} },
-		Stop: func(store.Held) {}, Margin: func(time.Duration) {}, Log: slog.New(slog.DiscardHandler),
+		Stop: func(store.Held) {}, Hint: func(store.Hint) {},
 	})
 	require.NoError(t, m.Join(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -215,7 +214,7 @@ func TestWhatWasLostIsAnAttemptNotATask(t *testing.T) {
 		var stopped []store.Held
 		m := node.New(node.Config{
 			Store: loser{storetest.NewOracle(func() int64 { return time.Now().UnixMicro() })}, Name: "n", Lost: func() {},
-			Held: func(time.Duration) []store.Held { return held }, Margin: func(time.Duration) {}, Log: slog.New(slog.DiscardHandler),
+			Held: func(time.Duration) []store.Held { return held },
 			Stop: func(h store.Held) { stopped = append(stopped, h) },
 		})
 		require.NoError(t, m.Join(t.Context()))

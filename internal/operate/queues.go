@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/sendoff-dev/sendoff/internal/need"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -43,6 +44,7 @@ type Queues struct {
 
 // NewQueues returns a Queues.
 func NewQueues(cfg QueuesConfig) *Queues {
+	need.Fields(cfg, "Store", "Catalog", "Wake", "Changed")
 	q := &Queues{cfg: cfg}
 	q.depths.read = cfg.Store.Stats
 	return q

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sendoff-dev/sendoff/internal/need"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -73,6 +74,7 @@ type Tasks struct {
 
 // NewTasks returns a Tasks.
 func NewTasks(cfg TasksConfig) *Tasks {
+	need.Fields(cfg, "Store", "Lanes", "Wake", "Stopped", "Left", "ClientKey")
 	return &Tasks{cfg: cfg, ends: newEnds(cfg.Store.Rows), heavy: make(heavy, heavyAtATime)}
 }
 

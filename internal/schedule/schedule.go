@@ -11,11 +11,18 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sendoff-dev/sendoff/internal/need"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// Config of a Scheduler. Sweep and Retention have defaults, all others are required.
+// Meter counts.
+type Meter interface {
+	Promoted(n int) // tasks became due
+	Rescued(n int)  // tasks were taken back
+}
+
+// Config of a Scheduler. Store, Wake, Self, Known and Do are required.
 type Config struct {
 	Store interface {
 		store.Sweeper
@@ -25,12 +32,11 @@ type Config struct {
 	Wake      func([]store.Woken)
 	Self      func() task.ID                                // this node
 	Known     func() []task.ID                              // the claims in this node's hands
+	Do        func(ctx context.Context, t store.Todo) error // carries out what a transaction has left to do; twice, perhaps
 	Sweep     time.Duration                                 // between looks for lost claims and missed timers; default 1 s
 	Retention store.Retention                               // default 24 h, failed 14 days
-	Do        func(ctx context.Context, t store.Todo) error // carries out what a transaction has left to do; twice, perhaps
-	Promoted  func(n int)
-	Rescued   func(n int)
-	Log       *slog.Logger
+	Meter     Meter                                         // nil = nobody counts
+	Log       *slog.Logger                                  // nil = none
 }
 
 // batch is how many tasks one transaction promotes, rescues or looks at.
@@ -50,6 +56,13 @@ var DefaultRetention = store.Retention{
 
 // New returns a Scheduler.
 func New(cfg Config) *Scheduler {
+	need.Fields(cfg, "Store", "Wake", "Self", "Known", "Do")
+	if cfg.Meter == nil {
+		cfg.Meter = uncounted{}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	if cfg.Sweep == 0 {
 		cfg.Sweep = time.Second
 	}
@@ -58,6 +71,11 @@ func New(cfg Config) *Scheduler {
 	}
 	return &Scheduler{cfg: cfg, due: make(chan int64, 1), left: newLeft()}
 }
+
+type uncounted struct{}
+
+func (uncounted) Promoted(int) {}
+func (uncounted) Rescued(int)  {}
 
 // Due tells that a task will be due at a time, microseconds, so that it is not
 // found only by the next sweep.
@@ -112,7 +130,7 @@ func (s *Scheduler) promoteDue(ctx context.Context) int64 {
 		return far
 	}
 	if n > 0 {
-		s.cfg.Promoted(n)
+		s.cfg.Meter.Promoted(n)
 		s.cfg.Wake(woken)
 	}
 	if next == 0 {
@@ -131,7 +149,7 @@ func (s *Scheduler) rescue(ctx context.Context) error {
 			return false
 		}
 		if r.Tasks > 0 {
-			s.cfg.Rescued(r.Tasks)
+			s.cfg.Meter.Rescued(r.Tasks)
 			s.cfg.Log.Info("rescued tasks of lost claims", "tasks", r.Tasks, "claims", r.Claims, "poison", r.Poison)
 		}
 		s.cfg.Wake(r.Woken)

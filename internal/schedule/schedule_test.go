@@ -3,7 +3,6 @@ package schedule
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -98,7 +97,7 @@ func newRigWith(t *testing.T, do func(context.Context, store.Todo) error) (r *ri
 				r.woken <- time.Now()
 			}
 		},
-		Do: do, Promoted: func(int) {}, Rescued: func(int) {}, Log: slog.New(slog.DiscardHandler),
+		Do: do,
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan struct{})

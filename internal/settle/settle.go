@@ -10,32 +10,62 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/sendoff-dev/sendoff/internal/need"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// Config of a Settler. Store and Wake are required.
+// Bell tells those who have to know that there is something to do.
+type Bell interface {
+	Wake(woken []store.Woken) // tasks became ready
+	Due(at int64)             // a task will be due, microseconds
+}
+
+// Watchers are those who wait for news of tasks.
+type Watchers interface {
+	Ended(id task.ID) // a task has reached a final state
+	Told(id task.ID)  // a function has a message
+}
+
+// Meter counts.
+type Meter interface {
+	Settled(outcome task.Class, to task.State, took time.Duration)
+	Stale() // a settle came too late
+}
+
+// Config of a Settler. All fields but Meter and Log are required.
 type Config struct {
 	Store interface {
 		store.Settler
 		Now() int64
 	}
-	Wake    func([]store.Woken)
-	Call    func(ctx context.Context, caller *store.Claimed, call *task.Call) (store.NewTask, error) // a call of a function, as a row
-	Left    func(id task.ID) (done <-chan struct{})                                                  // a task has left a store.Todo
-	Due     func(at int64)                                                                           // a task will be due, microseconds
-	Ended   func(id task.ID)                                                                         // a task has reached a final state
-	Told    func(id task.ID)                                                                         // a function has a message
-	Settled func(o task.Class, to task.State, took time.Duration)
-	Stale   func()
-	Log     *slog.Logger
+	Bell     Bell
+	Watchers Watchers
+	Call     func(ctx context.Context, caller *store.Claimed, call *task.Call) (store.NewTask, error) // a call of a function, as a row
+	Left     func(id task.ID) (done <-chan struct{})                                                  // a task has left a store.Todo
+	Meter    Meter                                                                                    // nil = nobody counts
+	Log      *slog.Logger                                                                             // nil = none
 }
 
 // Settler is safe for concurrent use.
 type Settler struct{ cfg Config }
 
 // New returns a Settler.
-func New(cfg Config) *Settler { return &Settler{cfg} }
+func New(cfg Config) *Settler {
+	need.Fields(cfg, "Store", "Bell", "Watchers", "Call", "Left")
+	if cfg.Meter == nil {
+		cfg.Meter = uncounted{}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Settler{cfg}
+}
+
+type uncounted struct{}
+
+func (uncounted) Settled(task.Class, task.State, time.Duration) {}
+func (uncounted) Stale()                                        {}
 
 // End is an attempt that has ended, and how.
 type End struct {
@@ -94,7 +124,7 @@ func (s *Settler) try(ctx context.Context, open []*ending) (again []*ending) {
 		return open
 	}
 	if len(woken) > 0 {
-		s.cfg.Wake(woken)
+		s.cfg.Bell.Wake(woken)
 	}
 	var written []*ending
 	for i, e := range sent {
@@ -138,7 +168,7 @@ func (s *Settler) HandBack(ctx context.Context, c *store.Claimed) {
 		return
 	}
 	if errs, woken, err := s.cfg.Store.Settle(ctx, []store.Transition{t}); err == nil && errs[0] == nil && len(woken) > 0 {
-		s.cfg.Wake(woken)
+		s.cfg.Bell.Wake(woken)
 	}
 }
 
@@ -174,19 +204,19 @@ func (s *Settler) tell(written []*ending) {
 	until := time.Now().Add(patience)
 	for i, e := range written {
 		t := &e.t
-		s.cfg.Settled(t.Outcome, t.Decision.To, e.Took)
+		s.cfg.Meter.Settled(t.Outcome, t.Decision.To, e.Took)
 		if t.Effects != nil && !t.Effects.Parent.IsZero() && t.Decision.To.Final() {
-			s.cfg.Told(t.Effects.Parent)
+			s.cfg.Watchers.Told(t.Effects.Parent)
 		}
 		switch {
 		case t.Decision.To == task.Scheduled, t.Decision.To == task.Suspended, t.Decision.To == task.Blocked:
-			s.cfg.Due(s.cfg.Store.Now() + t.Decision.Delay.Microseconds())
+			s.cfg.Bell.Due(s.cfg.Store.Now() + t.Decision.Delay.Microseconds())
 		case t.Decision.To.Final():
 			select {
 			case <-canceled[i]:
 			case <-time.After(time.Until(until)):
 			}
-			s.cfg.Ended(t.ID)
+			s.cfg.Watchers.Ended(t.ID)
 		}
 		if t.Decision.To == task.Failed {
 			s.cfg.Log.Info("task failed", "task_id", t.ID, "reason", t.Decision.Reason.String(), "code", t.Code, "err", t.Error)
@@ -196,7 +226,7 @@ func (s *Settler) tell(written []*ending) {
 
 func (s *Settler) refused(t *store.Transition, err error) {
 	if errors.Is(err, store.ErrLeaseLost) {
-		s.cfg.Stale()
+		s.cfg.Meter.Stale()
 	}
 	s.cfg.Log.Info("settle refused", "task_id", t.ID, "token", t.Token, "outcome", t.Outcome.String(), "err", err)
 }

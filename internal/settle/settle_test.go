@@ -3,7 +3,6 @@ package settle_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,12 +46,20 @@ func newRig(t *testing.T) *rig {
 }
 
 func (r *rig) config(call func(context.Context, *store.Claimed, *task.Call) (store.NewTask, error)) settle.Config {
+	if call == nil {
+		call = func(context.Context, *store.Claimed, *task.Call) (store.NewTask, error) { panic("nothing calls") }
+	}
 	return settle.Config{
-		Store: r.floor, Call: call, Wake: func([]store.Woken) {}, Due: func(at int64) { r.due = append(r.due, at) },
-		Ended: func(id task.ID) { r.ended = append(r.ended, id) }, Settled: func(task.Class, task.State, time.Duration) {},
-		Stale: func() { r.stale++ }, Told: func(task.ID) {}, Left: func(task.ID) <-chan struct{} { return nil }, Log: slog.New(slog.DiscardHandler),
+		Store: r.floor, Call: call, Bell: r, Watchers: r, Meter: r, Left: func(task.ID) <-chan struct{} { return nil },
 	}
 }
+
+func (r *rig) Wake([]store.Woken)                            {}
+func (r *rig) Due(at int64)                                  { r.due = append(r.due, at) }
+func (r *rig) Ended(id task.ID)                              { r.ended = append(r.ended, id) }
+func (r *rig) Told(task.ID)                                  {}
+func (r *rig) Settled(task.Class, task.State, time.Duration) {}
+func (r *rig) Stale()                                        { r.stale++ }
 
 // claimed returns a task that a node has claimed.
 func (r *rig) claimed(t *testing.T) *store.Claimed {

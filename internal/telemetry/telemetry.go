@@ -1,5 +1,5 @@
-// Package telemetry names what Sendoff counts. Rooms take the few functions
-// they need; only this package knows Prometheus. Labels come from small closed
+// Package telemetry names what Sendoff counts. Rooms declare the few methods
+// they need as their Meter; only this package knows Prometheus. Labels come from small closed
 // sets (outcomes, reasons, queues up to their bound), never from ids.
 package telemetry
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/internal/egress"
 	"github.com/sendoff-dev/sendoff/internal/exec"
+	"github.com/sendoff-dev/sendoff/internal/need"
 	"github.com/sendoff-dev/sendoff/internal/protocol"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
@@ -108,6 +109,7 @@ var _ exec.Executor = (*Executor)(nil)
 
 // New returns an executor with a connection pool of its own over the dialer.
 func New(cfg Config) *Executor {
+	need.Fields(cfg, "Dialer", "Resume")
 	cfg = cfg.withDefaults()
 	x := &Executor{cfg: cfg, transport: cfg.Dialer.Transport(), memory: newMemory(10_000)}
 	x.endpoints = newEndpoints(cfg.MinPerEndpoint, cfg.MaxPerEndpoint, cfg.MaxWaiting)
