@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
-	"github.com/sendoff-dev/sendoff/internal/exec"
+	"github.com/sendoff-dev/sendoff/internal/retryafter"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -67,7 +67,7 @@ func (r *run) refused(a *answer) verdict {
 	if reason.Code != "" || reason.Message != "" {
 		text = fmt.Sprintf("%s: %s: %s", text, reason.Code, short(reason.Message))
 	}
-	wait := exec.RetryAfter(a.header, r.cfg.Now())
+	wait := retryafter.Of(a.header, r.cfg.Now())
 	switch a.status {
 	case http.StatusCreated, http.StatusAccepted, http.StatusNonAuthoritativeInfo, http.StatusNoContent:
 		return r.invalid(text + ": only 200 carries an answer")

@@ -1,4 +1,5 @@
-package exec
+// Package retryafter reads how long an answer asks to wait.
+package retryafter
 
 import (
 	"math"
@@ -8,10 +9,10 @@ import (
 	"time"
 )
 
-// RetryAfter is the wait that an answer asks for (RFC 9110, section 10.2.3), 0
+// Of is the wait that an answer asks for (RFC 9110, section 10.2.3), 0
 // when it asks for none that makes sense. A date is read against the clock of
 // the one who wrote it. Of two fields the longer wait counts.
-func RetryAfter(h http.Header, now time.Time) time.Duration {
+func Of(h http.Header, now time.Time) time.Duration {
 	var wait time.Duration
 	for _, text := range h["Retry-After"] {
 		wait = max(wait, oneRetryAfter(strings.TrimSpace(text), h, now))
