@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -198,16 +197,4 @@ func (c *Client) request(ctx context.Context, r request, body []byte) (*http.Req
 		req.Header.Set("Authorization", "Bearer "+c.key)
 	}
 	return req, nil
-}
-
-// retryAfter reads the header, in seconds or as a date; 0 = none.
-func retryAfter(h http.Header) time.Duration {
-	text := strings.TrimSpace(h.Get("Retry-After"))
-	if s, err := strconv.ParseInt(text, 10, 32); err == nil {
-		return max(time.Duration(s)*time.Second, time.Millisecond)
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return max(time.Until(at), time.Millisecond)
-	}
-	return 0
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/sendoff-dev/sendoff/internal/retryafter"
 )
 
 // Problem is what the server answered instead of doing what was asked (RFC 9457).
@@ -71,7 +73,9 @@ func problemOf(res *http.Response, body []byte) *Problem {
 		p.Detail = strings.TrimSuffix("the answer is not that of a Sendoff server: "+cmp.Or(p.Detail, p.Title), ": ")
 	}
 	p.Status = res.StatusCode
-	p.RetryAfter = retryAfter(res.Header)
+	if wait, asks := retryafter.Of(res.Header, time.Now()); asks {
+		p.RetryAfter = max(wait, time.Millisecond) // now, as opposed to not said
+	}
 	return &p
 }
 

@@ -139,6 +139,27 @@ func TestWhatMayNotBeRepeatedIsSentOnce(t *testing.T) {
 	}
 }
 
+func TestAProblemSaysWhenToComeBack(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fields []string
+		want   time.Duration
+	}{
+		"not said":    {nil, 0},
+		"at once":     {[]string{"0"}, time.Millisecond},
+		"nonsense":    {[]string{"soon"}, 0},
+		"two answers": {[]string{"40", "3600"}, time.Hour}, // that of a proxy, and the server's
+	} {
+		c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header()["Retry-After"] = tt.fields
+			answer(w, 503, `{"code":"busy"}`)
+		}, sendoff.ClientConfig{Resends: -1})
+		_, err := c.Submit(t.Context(), sendoff.NewTask{})
+		var p *sendoff.Problem
+		require.ErrorAs(t, err, &p)
+		require.Equal(t, tt.want, p.RetryAfter, name)
+	}
+}
+
 func TestARefusalIsAProblemThatNamesTheField(t *testing.T) {
 	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 		answer(w, 422, `{"title":"Unprocessable","status":422,"code":"invalid","errors":[{"field":"url","message":"is missing"}]}`)

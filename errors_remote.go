@@ -279,7 +279,7 @@ func statusNamed(name string) status.Code {
 	return status.Code(n)
 }
 
-// callStatus is what a function ends with that returns the error of a call or a
+// recordedError is what a function ends with that returns the error of a call or a
 // step. What is on record would only be met again, so it is final; a step that
 // failed just now is run again with the function.
 type recordedError struct {

@@ -37,6 +37,16 @@ type Call struct {
 	Detached    bool          // its result goes nowhere
 }
 
+// WaitedFor is how many of the calls their caller waits for.
+func WaitedFor(calls []Call) (n int64) {
+	for i := range calls {
+		if !calls[i].Detached {
+			n++
+		}
+	}
+	return n
+}
+
 // Progress is what a run of a function leaves behind beside its outcome. All of
 // it is written together with the outcome, or nothing.
 type Progress struct {

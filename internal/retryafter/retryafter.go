@@ -1,4 +1,5 @@
-// Package retryafter reads how long an answer asks to wait.
+// Package retryafter reads how long an answer asks to wait, for the server that
+// pushes and for the client that submits alike. It does not know what the wait is for.
 package retryafter
 
 import (
@@ -9,34 +10,36 @@ import (
 	"time"
 )
 
-// Of is the wait that an answer asks for (RFC 9110, section 10.2.3), 0
-// when it asks for none that makes sense. A date is read against the clock of
-// the one who wrote it. Of two fields the longer wait counts.
-func Of(h http.Header, now time.Time) time.Duration {
-	var wait time.Duration
+// Of is the wait that an answer asks for (RFC 9110, section 10.2.3), and whether it
+// asks for one in words that make sense: a date that is past is a wait of 0. A date
+// is read against the clock of the one who wrote it. Of two fields the longer wait
+// counts.
+func Of(h http.Header, now time.Time) (wait time.Duration, asks bool) {
 	for _, text := range h["Retry-After"] {
-		wait = max(wait, oneRetryAfter(strings.TrimSpace(text), h, now))
+		if one, ok := parse(strings.TrimSpace(text), h, now); ok {
+			wait, asks = max(wait, one), true
+		}
 	}
-	return wait
+	return wait, asks
 }
 
-func oneRetryAfter(text string, h http.Header, now time.Time) time.Duration {
+func parse(text string, h http.Header, now time.Time) (time.Duration, bool) {
 	if text == "" {
-		return 0
+		return 0, false
 	}
 	if strings.Trim(text, "0123456789") == "" {
 		seconds, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || seconds > int64(math.MaxInt64/time.Second) {
-			return math.MaxInt64 // longer than can be said; task.Decide cuts it
+			return math.MaxInt64, true // longer than can be said
 		}
-		return time.Duration(seconds) * time.Second
+		return time.Duration(seconds) * time.Second, true
 	}
 	at, err := http.ParseTime(text)
 	if err != nil {
-		return 0
+		return 0, false
 	}
 	if theirs, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = theirs
 	}
-	return max(at.Sub(now), 0)
+	return max(at.Sub(now), 0), true
 }

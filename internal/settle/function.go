@@ -79,7 +79,7 @@ func (s *Settler) makeCalls(ctx context.Context, c *store.Claimed, p *task.Progr
 	for i := range p.Calls {
 		row, err := s.cfg.Call(ctx, c, &p.Calls[i])
 		if invalid, ok := errors.AsType[task.Invalid](err); ok || errors.Is(err, store.ErrTooManyQueues) || errors.Is(err, store.ErrOldNode) {
-			e.Calls, e.Open = nil, p.Open-awaited(p.Calls)
+			e.Calls, e.Open = nil, p.Open-task.WaitedFor(p.Calls)
 			if ok {
 				err = invalid
 			}
@@ -91,15 +91,6 @@ func (s *Settler) makeCalls(ctx context.Context, c *store.Claimed, p *task.Progr
 		e.Calls = append(e.Calls, row)
 	}
 	return "", nil
-}
-
-func awaited(calls []task.Call) (n int64) {
-	for i := range calls {
-		if !calls[i].Detached {
-			n++
-		}
-	}
-	return n
 }
 
 // untilExpiry has a function that waits look up when it expires at the latest,

@@ -67,7 +67,7 @@ func (r *run) refused(a *answer) verdict {
 	if reason.Code != "" || reason.Message != "" {
 		text = fmt.Sprintf("%s: %s: %s", text, reason.Code, short(reason.Message))
 	}
-	wait := retryafter.Of(a.header, r.cfg.Now())
+	wait, _ := retryafter.Of(a.header, r.cfg.Now())
 	switch a.status {
 	case http.StatusCreated, http.StatusAccepted, http.StatusNonAuthoritativeInfo, http.StatusNoContent:
 		return r.invalid(text + ": only 200 carries an answer")

@@ -171,7 +171,7 @@ func (r *run) suspend(p *sdkv1.Poll, ours bool) verdict {
 	calls, err := r.calls(p.GetCalls())
 	if err == nil {
 		progress.Calls = calls
-		progress.Open += waitedFor(calls)
+		progress.Open += task.WaitedFor(calls)
 	}
 	progress.MaxWait = maxWait(p.GetMaxWait(), progress.Open, ours)
 	switch {
@@ -225,15 +225,6 @@ func maxWait(d *durationpb.Duration, open int64, ours bool) time.Duration {
 		return time.Millisecond
 	}
 	return 0
-}
-
-func waitedFor(calls []task.Call) (n int64) {
-	for i := range calls {
-		if !calls[i].Detached {
-			n++
-		}
-	}
-	return n
 }
 
 // calls reads the calls of a poll: all of them, or what is wrong with some.

@@ -13,7 +13,7 @@ import (
 func (p *Pusher) outcome(what string, r *http.Response) task.Outcome {
 	o := task.Outcome{Code: int32(r.StatusCode), Class: byStatus(r)}
 	if o.Class != task.Success {
-		o.RetryAfter = retryafter.Of(r.Header, p.config.Now())
+		o.RetryAfter, _ = retryafter.Of(r.Header, p.config.Now())
 		if o.RetryAfter > 0 && (r.StatusCode == http.StatusTooManyRequests || r.StatusCode == http.StatusServiceUnavailable) {
 			o.Class = task.Throttle
 		}
@@ -24,7 +24,7 @@ func (p *Pusher) outcome(what string, r *http.Response) task.Outcome {
 		o.Class = task.Reject
 	case wish == "yes" && o.Class != task.Throttle:
 		o.Class = task.Failure
-		o.RetryAfter = retryafter.Of(r.Header, p.config.Now())
+		o.RetryAfter, _ = retryafter.Of(r.Header, p.config.Now())
 	}
 	if o.Class != task.Success {
 		o.Error = what + ": " + statusText(r.StatusCode)
