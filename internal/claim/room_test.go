@@ -55,6 +55,8 @@ func newHouse(t *testing.T) (h *house, stop func()) {
 			Execute: h.execute,
 		})
 		h.loops = append(h.loops, l)
+	}
+	for _, l := range h.loops {
 		loops.Go(func() { _ = l.Run(ctx) })
 	}
 	return h, func() {
