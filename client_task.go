@@ -62,7 +62,7 @@ func (t NewTask) MarshalJSON() ([]byte, error) {
 	}{plain(t), duration(t.Delay), duration(t.Timeout)})
 }
 
-// Retry says how often and how soon a failed task is tried again. A zero field
+// RetryPolicy says how often and how soon a failed task is tried again. A zero field
 // means its default.
 type RetryPolicy struct {
 	MaxAttempts int           `json:"max_attempts,omitempty"` // the first included; default 25

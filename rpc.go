@@ -169,7 +169,7 @@ func (f *Function[I, O]) Handle(ctx context.Context, id string, opts ...SendOpti
 }
 
 // Cancel ends the call, with the calls that it has made, and stops its attempt; one
-// with a [Saga] undoes first what it did, see [Client.Cancel].
+// with a [Saga] undoes first what it did, see [Tasks.Cancel].
 // It may be repeated; a call that has ended otherwise stays as it is, see
 // [IsConflict]. In a durable function it is a step. It needs a Sendoff server.
 func (h *Handle[O]) Cancel(ctx context.Context) error {
