@@ -3,8 +3,6 @@ package sendoff
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -106,48 +104,6 @@ func newTransport() *http.Transport {
 
 // URL is the server's, without a slash at the end.
 func (c *Client) URL() string { return c.base }
-
-// Submit hands a task over: it is on the server's disk when Submit returns. It
-// sends t.IdempotencyKey, or one of its own, so that a request whose answer was
-// lost is repeated without making a second task. When t.Unique says so, the
-// task that holds the key already is returned, with Existing set.
-func (c *Client) Submit(ctx context.Context, t NewTask) (*Task, error) {
-	key := cmp.Or(t.IdempotencyKey, newKey())
-	var out Task
-	status, header, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/tasks", body: t, key: key, again: true}, &out)
-	if err != nil {
-		return nil, err
-	}
-	out.Replayed = header.Get("Idempotent-Replayed") == "true"
-	out.Existing = status == http.StatusOK && !out.Replayed
-	return &out, nil
-}
-
-func newKey() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return "go-" + hex.EncodeToString(b[:])
-}
-
-// SubmitMany hands up to 1,000 tasks over in one transaction and returns one
-// result for each, in order. When atomic is set, either all are accepted or
-// none: then the items say which was refused. The request carries an
-// Idempotency-Key of its own, so it is repeated when its answer was lost. That
-// of a task is for [Client.Submit], and an error here.
-func (c *Client) SubmitMany(ctx context.Context, tasks []NewTask, atomic bool) ([]BatchItem, error) {
-	for i := range tasks {
-		if tasks[i].IdempotencyKey != "" {
-			return nil, fmt.Errorf("tasks[%d]: IdempotencyKey names a request with one task: submit it alone, or leave it out", i)
-		}
-	}
-	body := struct {
-		Tasks  []NewTask `json:"tasks"`
-		Atomic bool      `json:"atomic,omitempty"`
-	}{tasks, atomic}
-	var out items[BatchItem]
-	_, _, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/tasks/batch", body: body, key: newKey(), again: true}, &out)
-	return out.Items, err
-}
 
 // Get returns a task with its payload, by its id, or by the id its client chose.
 // See [IsNotFound].

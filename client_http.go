@@ -198,3 +198,27 @@ func (c *Client) request(ctx context.Context, r request, body []byte) (*http.Req
 	}
 	return req, nil
 }
+
+type items[T any] struct {
+	Items []T `json:"items"`
+}
+
+// duration is a time.Duration as the API writes it: "1m30s", or seconds.
+type duration time.Duration
+
+func (d duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
+
+func (d *duration) UnmarshalJSON(b []byte) error {
+	var text string
+	if json.Unmarshal(b, &text) == nil {
+		parsed, err := time.ParseDuration(text)
+		*d = duration(parsed)
+		return err
+	}
+	var seconds float64
+	if err := json.Unmarshal(b, &seconds); err != nil {
+		return fmt.Errorf("duration %s: want a text such as \"90s\", or seconds", b)
+	}
+	*d = duration(seconds * float64(time.Second))
+	return nil
+}

@@ -2,9 +2,52 @@ package sendoff
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
+	"time"
 )
+
+// Queue is a named line of tasks. It is made by its first task.
+type Queue struct {
+	Name      string    `json:"name"`
+	Paused    bool      `json:"paused"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
+}
+
+// QueueStats is how much waits in a queue.
+type QueueStats struct {
+	Queue       string        `json:"queue"`
+	Paused      bool          `json:"paused"`
+	Ready       int64         `json:"ready"`
+	Scheduled   int64         `json:"scheduled"`
+	Running     int64         `json:"running"`
+	Suspended   int64         `json:"suspended"`
+	Blocked     int64         `json:"blocked"`
+	Failed      int64         `json:"failed"`
+	OldestReady time.Duration `json:"-"` // how long the oldest ready task has waited; 0 = there is none
+}
+
+type wireStats struct {
+	*plainStats
+	OldestReady duration `json:"oldest_ready,omitempty"`
+}
+
+type plainStats QueueStats
+
+// MarshalJSON implements json.Marshaler: the shape of the API.
+func (s QueueStats) MarshalJSON() ([]byte, error) {
+	p := plainStats(s)
+	return json.Marshal(wireStats{&p, duration(s.OldestReady)})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *QueueStats) UnmarshalJSON(b []byte) error {
+	w := wireStats{plainStats: (*plainStats)(s)}
+	err := json.Unmarshal(b, &w)
+	s.OldestReady = time.Duration(w.OldestReady)
+	return err
+}
 
 // Queues is what can be done with queues: [Client.Queues]. Its methods do and return
 // what those of a [Client] do.

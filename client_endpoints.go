@@ -6,13 +6,6 @@ import (
 	"time"
 )
 
-// FunctionError is what a function failed with, as the server shows it.
-type FunctionError struct {
-	Type      string `json:"type,omitempty"` // class of the error in the language of the function
-	Message   string `json:"message"`
-	Traceback string `json:"traceback,omitempty"`
-}
-
 // EndpointStats is an app that serves functions, as the node that answers knows
 // it.
 type EndpointStats struct {

@@ -2,7 +2,6 @@ package sendoff
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
 )
 
@@ -50,69 +49,4 @@ func (a *Attempt) UnmarshalJSON(b []byte) error {
 	err := json.Unmarshal(b, &w)
 	a.Duration = time.Duration(w.Duration)
 	return err
-}
-
-// Queue is a named line of tasks. It is made by its first task.
-type Queue struct {
-	Name      string    `json:"name"`
-	Paused    bool      `json:"paused"`
-	CreatedAt time.Time `json:"created_at,omitzero"`
-}
-
-// QueueStats is how much waits in a queue.
-type QueueStats struct {
-	Queue       string        `json:"queue"`
-	Paused      bool          `json:"paused"`
-	Ready       int64         `json:"ready"`
-	Scheduled   int64         `json:"scheduled"`
-	Running     int64         `json:"running"`
-	Suspended   int64         `json:"suspended"`
-	Blocked     int64         `json:"blocked"`
-	Failed      int64         `json:"failed"`
-	OldestReady time.Duration `json:"-"` // how long the oldest ready task has waited; 0 = there is none
-}
-
-type wireStats struct {
-	*plainStats
-	OldestReady duration `json:"oldest_ready,omitempty"`
-}
-
-type plainStats QueueStats
-
-// MarshalJSON implements json.Marshaler: the shape of the API.
-func (s QueueStats) MarshalJSON() ([]byte, error) {
-	p := plainStats(s)
-	return json.Marshal(wireStats{&p, duration(s.OldestReady)})
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *QueueStats) UnmarshalJSON(b []byte) error {
-	w := wireStats{plainStats: (*plainStats)(s)}
-	err := json.Unmarshal(b, &w)
-	s.OldestReady = time.Duration(w.OldestReady)
-	return err
-}
-
-type items[T any] struct {
-	Items []T `json:"items"`
-}
-
-// duration is a time.Duration as the API writes it: "1m30s", or seconds.
-type duration time.Duration
-
-func (d duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
-
-func (d *duration) UnmarshalJSON(b []byte) error {
-	var text string
-	if json.Unmarshal(b, &text) == nil {
-		parsed, err := time.ParseDuration(text)
-		*d = duration(parsed)
-		return err
-	}
-	var seconds float64
-	if err := json.Unmarshal(b, &seconds); err != nil {
-		return fmt.Errorf("duration %s: want a text such as \"90s\", or seconds", b)
-	}
-	*d = duration(seconds * float64(time.Second))
-	return nil
 }
