@@ -71,6 +71,6 @@ func TestARequestThatWasGivenUpHasNoAnswer(t *testing.T) {
 	h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { cancel() })
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://app/", nil)
 	require.NoError(t, err)
-	_, err = inprocess.Transport(h).RoundTrip(r) //nolint:bodyclose // there is none
+	_, err = inprocess.Transport(h).RoundTrip(r)
 	require.ErrorIs(t, err, context.Canceled)
 }
