@@ -18,6 +18,7 @@ import (
 	"github.com/sendoff-dev/sendoff/push"
 	"github.com/sendoff-dev/sendoff/store/postgres"
 	"github.com/sendoff-dev/sendoff/store/sqlite"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // The code of the pages, compiled. TestGoCodeInThePagesIsCompiled finds it here.
@@ -191,6 +192,18 @@ func submitTx(ctx context.Context, e *engine.Engine, db *postgres.Store, pool *p
 	return tx.Commit(ctx)
 }
 
+func again(ctx context.Context, e *engine.Engine, id string) error {
+	t, err := e.Tasks().Wait(ctx, id, time.Minute)
+	if err != nil {
+		return err
+	}
+	if t.State == task.Failed {
+		log.Println("failed:", t.Reason, t.LastError, "after", t.Attempts, "attempts")
+		_, err = e.Tasks().Retry(ctx, id)
+	}
+	return err
+}
+
 func submitTurn(ctx context.Context, e *engine.Engine, db *sqlite.Store) error {
 	return db.Tx(ctx, func(turn *sqlite.Turn) error {
 		if _, err := turn.ExecContext(ctx, `insert into customer (email) values ('ada@example.com')`); err != nil {
@@ -201,4 +214,4 @@ func submitTurn(ctx context.Context, e *engine.Engine, db *sqlite.Store) error {
 	})
 }
 
-var _ = []any{submit, steer, receive, receiveWebhook, once, fence, embed, mount, ends, submitTx, submitTurn}
+var _ = []any{submit, steer, receive, receiveWebhook, once, fence, embed, mount, ends, submitTx, submitTurn, again}

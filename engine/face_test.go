@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -145,4 +148,102 @@ func TestAFaultyTaskIsRefusedWithItsFields(t *testing.T) {
 	}
 	_, err := b.SubmitMany(context.Background(), make([]engine.Task, task.MaxBatch+1), false)
 	require.ErrorContains(t, err, "at most 1000 are allowed")
+}
+
+func TestAFunctionIsSeenAndSteeredFromTheEngine(t *testing.T) {
+	noted := sendoff.Func("noted", func(ctx context.Context, n int) (string, error) {
+		if _, err := sendoff.Step(ctx, "double", func(context.Context) (int, error) { return 2 * n, nil }); err != nil {
+			return "", err
+		}
+		text, err := approve.Recv(ctx)
+		if err == nil && text == "no" {
+			err = sendoff.Permanent(errors.New("turned down"))
+		}
+		return text, err
+	})
+	e, _ := functionEngine(t, noted)
+	ctx := t.Context()
+	for answer, want := range map[string]task.State{"yes": task.Succeeded, "no": task.Failed} {
+		r, err := e.Submit(ctx, engine.Task{Function: "noted", Endpoint: "embedded://app", Payload: 21})
+		require.NoError(t, err)
+		require.Eventually(t, func() bool {
+			got, err := e.Tasks().Get(ctx, r.ID)
+			return err == nil && got.State == task.Suspended
+		}, 20*time.Second, 5*time.Millisecond)
+		result, failure, err := e.Functions().Result(ctx, r.ID)
+		require.NoError(t, err)
+		require.Nil(t, result, "it goes on")
+		require.Nil(t, failure)
+		page, err := e.Functions().Steps(ctx, r.ID, engine.StepQuery{})
+		require.NoError(t, err)
+		require.Len(t, page.Items, 1, page.Note)
+		require.Equal(t, map[engine.StepState]int{engine.StepSucceeded: 1}, page.Counts)
+		require.Equal(t, "double", page.Items[0].Name)
+		require.JSONEq(t, "42", string(page.Items[0].Result))
+		require.WithinRange(t, page.Items[0].FinishedAt, page.Items[0].StartedAt, time.Now())
+
+		require.ErrorContains(t, e.Functions().Signal(ctx, r.ID, "approve", make(chan int)), "cannot be encoded")
+		require.NoError(t, e.Functions().Signal(ctx, r.ID, "approve", answer))
+		got, err := e.Tasks().Wait(ctx, r.ID, 20*time.Second)
+		require.NoError(t, err)
+		require.Equal(t, want, got.State, got.LastError)
+		require.Zero(t, got.MaxAttempts, "as many as it takes")
+		result, failure, err = e.Functions().Result(ctx, r.ID)
+		require.NoError(t, err)
+		if want == task.Succeeded {
+			require.JSONEq(t, `"yes"`, string(result))
+			require.Nil(t, failure)
+		} else {
+			require.Contains(t, failure.Message, "turned down")
+		}
+		tree, err := e.Functions().Tree(ctx, r.ID)
+		require.NoError(t, err)
+		require.Len(t, tree.Tasks, 1)
+		attempts, err := e.Tasks().Attempts(ctx, r.ID, "", 0)
+		require.NoError(t, err)
+		require.NotEmpty(t, attempts.Items)
+	}
+	endpoints := e.Functions().Endpoints()
+	require.Len(t, endpoints, 1)
+	require.Equal(t, "embedded://app", endpoints[0].Endpoint)
+	require.Positive(t, endpoints[0].Succeeded)
+	_, err := e.Functions().Restart(ctx, "nobody")
+	require.ErrorIs(t, err, store.ErrNotFound)
+}
+
+func TestQueuesAndNodesAreSeenAndSteeredFromTheEngine(t *testing.T) {
+	b := open(t, engine.Config{Name: "here", Retention: engine.Retention{Succeeded: time.Hour}})
+	b.HandleFunc("h", func(context.Context, *engine.Call) error { return nil })
+	b.run(t)
+	defer b.stop()
+	ctx := t.Context()
+	_, err := b.Submit(ctx, engine.Task{Handler: "h", Queue: "q", Delay: time.Hour})
+	require.NoError(t, err)
+	paused, err := b.Queues().Pause(ctx, "q")
+	require.NoError(t, err)
+	require.True(t, paused.Paused)
+	list, err := b.Queues().List(ctx)
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	require.Equal(t, paused, list[0])
+	resumed, err := b.Queues().Resume(ctx, "q")
+	require.NoError(t, err)
+	require.False(t, resumed.Paused)
+	stats, err := b.Queues().Stats(ctx, "q")
+	require.NoError(t, err)
+	require.Equal(t, engine.QueueStats{Queue: "q", Scheduled: 1}, stats)
+	n, err := b.Queues().Purge(ctx, "q")
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.NoError(t, b.Queues().Delete(ctx, "q"))
+	_, err = b.Queues().Get(ctx, "q")
+	require.ErrorIs(t, err, store.ErrNotFound)
+	require.ErrorIs(t, b.Queues().Delete(ctx, task.DefaultQueue), engine.ErrKeepsName)
+
+	nodes, err := b.Nodes(ctx)
+	require.NoError(t, err)
+	require.Len(t, nodes, 1)
+	require.Equal(t, "here", nodes[0].Name)
+	require.Equal(t, engine.AllRoles, nodes[0].Roles)
+	require.Contains(t, nodes[0].Pools, "local:h")
 }
