@@ -113,19 +113,15 @@ type Engine struct {
 
 	unknown func(error) // logs what went wrong with the database when a client is not told
 	ready   atomic.Bool
-	hurry   chan struct{} // closed by Hurry
-	hurried sync.Once
-	life    context.Context //nolint:containedctx // of settles: ends when nothing more can be written
-	end     context.CancelFunc
+	ending  *ending
 }
 
 // New wires an engine over a store. It starts nothing; Submit works at once. The
 // store stays the caller's, who closes it after Run has returned.
 func New(s store.Store, cfg Config) (*Engine, error) {
-	e := &Engine{cfg: cfg.withDefaults(), store: s, handlers: local.New(), hurry: make(chan struct{})}
+	e := &Engine{cfg: cfg.withDefaults(), store: s, handlers: local.New(), ending: newEnding()}
 	e.meters = e.cfg.Metrics.meters
 	e.unknown = logUnknown(e.cfg.Log)
-	e.life, e.end = context.WithCancel(context.Background())
 	_, e.shared = s.(store.Notifier)
 	if err := e.wirePush(); err != nil {
 		return nil, err

@@ -24,27 +24,27 @@ func (e *Engine) execute(ctx context.Context, c *store.Claimed) func() {
 	spec, err := task.DecodeSpec(c.Spec)
 	if err != nil {
 		o := task.Outcome{Class: task.Reject, Error: err.Error()}
-		return func() { e.settler.Settle(e.life, settle.End{Task: c, Outcome: o}) }
+		return func() { e.settler.Settle(e.ending.writes, settle.End{Task: c, Outcome: o}) }
 	}
 	o, ours := exec.Ending(ctx, e.executors.Execute(ctx, c, spec))
 	if !ours {
-		return func() { e.settler.HandBack(e.life, c) }
+		return func() { e.settler.HandBack(e.ending.writes, c) }
 	}
 	end := settle.End{Task: c, Spec: spec, Outcome: o, Took: time.Since(started)}
-	return func() { e.settler.Settle(e.life, end) }
+	return func() { e.settler.Settle(e.ending.writes, end) }
 }
 
 // Run does the engine's work until ctx ends, and then stops cleanly: it claims
 // no more, gives attempts under way Config.Grace to end, hands the others back
 // without spending an attempt, and gives its lease up. nil after a clean stop.
 func (e *Engine) Run(ctx context.Context) error {
-	if err := e.start(ctx); err != nil {
+	if err := e.member.Join(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // told to stop before it had begun
 		}
 		return err
 	}
-	defer e.end()
+	defer e.ending.end()
 	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRest()
 	claims, stopClaims := context.WithCancel(ctx)
@@ -102,39 +102,15 @@ func (e *Engine) untilStop(ctx context.Context) error {
 // the program. It comes with the cause, and with store.ErrBroken.
 var ErrStoreBroken = errors.New("the database can no longer be relied on: see to its file and its disk, and restart")
 
-func (e *Engine) start(ctx context.Context) error {
-	return e.member.Join(ctx)
-}
-
-// lastWrites is how long the attempts that were cut off have to be handed back.
-const lastWrites = 5 * time.Second
-
-// drain waits for attempts under way, for the grace or until Hurry. What cannot
-// be written after that, because the database is gone, is left to the rescue.
+// drain waits for attempts under way.
 func (e *Engine) drain() {
-	grace, cancel := context.WithTimeout(context.Background(), e.cfg.Grace)
-	defer cancel()
-	over := make(chan struct{})
-	defer close(over)
-	go func() {
-		select {
-		case <-e.hurry:
-			cancel()
-		case <-grace.Done():
-		case <-over:
-			return
+	e.ending.drain(e.cfg.Grace, func(grace context.Context) {
+		var loops sync.WaitGroup
+		for _, l := range e.loops {
+			loops.Go(func() { l.Drain(grace, exec.ErrStopping) })
 		}
-		select {
-		case <-time.After(lastWrites):
-			e.end()
-		case <-over:
-		}
-	}()
-	var loops sync.WaitGroup
-	for _, l := range e.loops {
-		loops.Go(func() { l.Drain(grace, exec.ErrStopping) })
-	}
-	loops.Wait()
+		loops.Wait()
+	})
 }
 
 func (e *Engine) leave() error {
@@ -145,7 +121,7 @@ func (e *Engine) leave() error {
 
 // Hurry ends the grace of a stop that is under way: attempts are interrupted and
 // handed back at once.
-func (e *Engine) Hurry() { e.hurried.Do(func() { close(e.hurry) }) }
+func (e *Engine) Hurry() { e.ending.Hurry() }
 
 // Ready tells whether the engine takes part in the work: started, not stopping,
 // and its database answers.
