@@ -109,7 +109,7 @@ type Engine struct {
 	queues    *operate.Queues
 	executors exec.ByKind
 	room      *claim.Room
-	loops     []*claim.Loop
+	loops     loops
 
 	unknown func(error) // logs what went wrong with the database when a client is not told
 	ready   atomic.Bool
@@ -135,7 +135,7 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 	e.wireRooms()
 	e.executors = exec.ByKind{task.HTTP: e.pusher, task.Function: e.runner, task.Local: e.handlers}
 	e.room = claim.NewRoom()
-	e.loops = []*claim.Loop{
+	e.loops = loops{
 		e.loop("push", e.cfg.PushSlots, func(pool string) bool { return pool == task.AnyPool }),
 		e.loop("function", e.cfg.FunctionSlots, func(pool string) bool { return pool == task.FunctionPool }),
 		e.loop("local", e.cfg.LocalSlots, e.servesLocal),
@@ -183,12 +183,12 @@ func (e *Engine) wireRooms() {
 		Store: e.store, Bell: bell{e}, Watchers: e.tasks, Call: e.prepareCall, Left: e.left, Meter: e.meters, Log: cfg.Log,
 	})
 	e.scheduler = schedule.New(schedule.Config{
-		Store: e.store, Wake: e.wake, Self: func() task.ID { id, _ := e.member.ID(); return id }, Known: e.claims,
+		Store: e.store, Claims: work{e}, Wake: e.wake,
 		Do: e.workOff, Retention: cfg.Retention.micros(), Meter: e.meters, Log: cfg.Log,
 	})
 	member := node.Config{
-		Store: e.store, Name: cfg.Name, Roles: join(cfg.Roles), Pools: e.pools, Lease: cfg.Lease, Beat: cfg.Heartbeat, Log: cfg.Log,
-		Lost: e.lost, Held: e.held, Stop: e.stop, Hint: e.hint, Meter: e.meters,
+		Store: e.store, Name: cfg.Name, Roles: join(cfg.Roles), Lease: cfg.Lease, Beat: cfg.Heartbeat, Log: cfg.Log,
+		Work: work{e}, Hint: e.hint, Meter: e.meters,
 	}
 	if e.shared {
 		member.Notify = e.store.(store.Notifier)
@@ -238,9 +238,7 @@ func (e *Engine) wake(woken []store.Woken) {
 	if len(woken) == 0 {
 		return
 	}
-	for _, l := range e.loops {
-		l.Wake(woken)
-	}
+	e.loops.wake(woken)
 	e.member.Tell(store.Hint{Woken: woken})
 }
 
@@ -252,44 +250,16 @@ func (e *Engine) hint(h store.Hint) {
 	if h.Changed.Has(store.ChangedTodos) {
 		e.scheduler.Look()
 	}
-	for _, l := range e.loops {
-		l.Wake(h.Woken)
-	}
+	e.loops.wake(h.Woken)
 	for _, c := range h.Canceled {
-		e.stop(c)
+		e.loops.stop(c)
 	}
 }
 
 // canceled stops what runs of a task, here or on another node.
 func (e *Engine) canceled(h store.Held) {
-	e.stop(h)
+	e.loops.stop(h)
 	e.member.Tell(store.Hint{Canceled: []store.Held{h}})
-}
-
-func (e *Engine) stop(h store.Held) {
-	for _, l := range e.loops {
-		l.Stop(h, exec.ErrCanceled)
-	}
-}
-
-func (e *Engine) lost() {
-	for _, l := range e.loops {
-		l.Drop(exec.ErrLeaseLost)
-	}
-}
-
-func (e *Engine) held(age time.Duration) (held []store.Held) {
-	for _, l := range e.loops {
-		held = append(held, l.Held(age)...)
-	}
-	return held
-}
-
-func (e *Engine) claims() (ids []task.ID) {
-	for _, l := range e.loops {
-		ids = append(ids, l.Claims()...)
-	}
-	return ids
 }
 
 func join(roles []Role) string {

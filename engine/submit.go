@@ -79,12 +79,7 @@ func (e *Engine) Metrics() *Metrics { return e.cfg.Metrics }
 
 // InFlight is how many attempts are under way on this node, those included that
 // have ended and whose end is being written.
-func (e *Engine) InFlight() (n int) {
-	for _, l := range e.loops {
-		n += l.InFlight() + l.Settling()
-	}
-	return n
-}
+func (e *Engine) InFlight() int { return e.loops.inFlight() }
 
 // PublicKeys returns the keys that verify pushes, as a JWK set (RFC 7517, RFC
 // 8037); nil when pushes are not signed.

@@ -33,22 +33,26 @@ type Meter interface {
 	LeaseLost()
 }
 
-// Config of a Member. Store, Lost, Held and Stop are required, and Hint with Notify.
+// Work is what a node does beside being one.
+type Work interface {
+	Pools() []string                     // whose lanes it claims from, asked when it joins
+	Held(age time.Duration) []store.Held // attempts that are under way for so long
+	Stop(h store.Held)                   // an attempt is no longer ours
+	Lost()                               // the lease was lost: drop everything; a new id follows
+}
+
+// Config of a Member. Store and Work are required, and Hint with Notify.
 type Config struct {
 	Store  store.Members
-	Notify store.Notifier // nil: a single process, nobody to tell
+	Work   Work
+	Notify store.Notifier   // nil: a single process, nobody to tell
+	Hint   func(store.Hint) // from another node
 	Name   string
 	Roles  string
-	Pools  func() []string // whose lanes this node claims from, asked when it joins; nil = none
-	Lease  time.Duration   // default 10 s
-	Beat   time.Duration   // between heartbeats; default 3 s
-
-	Lost  func()                               // the lease was lost: drop everything; a new id follows
-	Held  func(age time.Duration) []store.Held // attempts under way
-	Stop  func(store.Held)                     // an attempt is no longer ours
-	Hint  func(store.Hint)                     // from another node
-	Meter Meter                                // nil = nobody looks
-	Log   *slog.Logger                         // nil = none
+	Lease  time.Duration // default 10 s
+	Beat   time.Duration // between heartbeats; default 3 s
+	Meter  Meter         // nil = nobody looks
+	Log    *slog.Logger  // nil = none
 }
 
 // Member is this server's membership. Safe for concurrent use.
@@ -66,7 +70,7 @@ type Member struct {
 
 // New returns a member that is not registered yet.
 func New(cfg Config) *Member {
-	need.Fields(cfg, "Store", "Lost", "Held", "Stop")
+	need.Fields(cfg, "Store", "Work")
 	if cfg.Notify != nil {
 		need.Fields(cfg, "Hint")
 	}
@@ -109,9 +113,7 @@ func (m *Member) join(ctx context.Context) error {
 	id := task.ID(uuid.Must(uuid.NewV7()))
 	started := time.Now()
 	n := store.Node{ID: id, Name: m.cfg.Name, Version: Version, Roles: m.cfg.Roles}
-	if m.cfg.Pools != nil {
-		n.Pools = strings.Join(m.cfg.Pools(), "\n")
-	}
+	n.Pools = strings.Join(m.cfg.Work.Pools(), "\n")
 	if err := m.cfg.Store.Register(ctx, n, m.cfg.Lease.Microseconds()); err != nil {
 		return err
 	}
@@ -230,7 +232,7 @@ func (m *Member) rejoin(ctx context.Context, lost task.ID) bool {
 		m.until.Store(&time.Time{})
 		m.id.Store(&task.ID{})
 		m.cfg.Meter.LeaseLost()
-		m.cfg.Lost()
+		m.cfg.Work.Lost()
 	}
 	if err := m.join(ctx); err != nil {
 		m.cfg.Log.Warn("joining failed", "err", err)
@@ -254,7 +256,7 @@ func (m *Member) watch(ctx context.Context) {
 }
 
 func (m *Member) dropLost(ctx context.Context) {
-	held := m.cfg.Held(m.cfg.Beat / 2)
+	held := m.cfg.Work.Held(m.cfg.Beat / 2)
 	if len(held) == 0 {
 		return
 	}
@@ -266,7 +268,7 @@ func (m *Member) dropLost(ctx context.Context) {
 	}
 	for _, id := range lost {
 		if i := slices.IndexFunc(held, func(h store.Held) bool { return h.ID == id }); i >= 0 {
-			m.cfg.Stop(held[i])
+			m.cfg.Work.Stop(held[i])
 		}
 	}
 }

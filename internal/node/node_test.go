@@ -76,13 +76,24 @@ func (deaf) Listen(context.Context, func(store.Hint)) error {
 	return errors.New("this URL cannot be read")
 }
 
+// work is a node's that holds the same attempts all the time.
+type work struct {
+	held []store.Held
+	lost func()
+	stop func(store.Held)
+}
+
+func (w work) Pools() []string                 { return nil }
+func (w work) Held(time.Duration) []store.Held { return w.held }
+func (w work) Stop(h store.Held)               { w.stop(h) }
+func (w work) Lost()                           { w.lost() }
+
 func start(t *testing.T) (*members, *node.Member, chan string, func()) {
 	db := &members{Oracle: storetest.NewOracle(func() int64 { return time.Now().UnixMicro() }), lock: make(chan struct{})}
 	events := make(chan string, 100)
 	m := node.New(node.Config{
-		Store: db, Notify: deaf{}, Name: "n", Lost: func() { events <- "lost" },
-		Held: func(time.Duration) []store.Held { return []store.Held{{Token: 1}} },
-		Stop: func(store.Held) {}, Hint: func(store.Hint) {},
+		Store: db, Notify: deaf{}, Name: "n", Hint: func(store.Hint) {},
+		Work: work{held: []store.Held{{Token: 1}}, lost: func() { events <- "lost" }, stop: func(store.Held) {}},
 	})
 	require.NoError(t, m.Join(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -213,9 +224,8 @@ func TestWhatWasLostIsAnAttemptNotATask(t *testing.T) {
 		held := []store.Held{{ID: task.ID{1}, Token: 3}, {ID: task.ID{2}, Token: 8}}
 		var stopped []store.Held
 		m := node.New(node.Config{
-			Store: loser{storetest.NewOracle(func() int64 { return time.Now().UnixMicro() })}, Name: "n", Lost: func() {},
-			Held: func(time.Duration) []store.Held { return held },
-			Stop: func(h store.Held) { stopped = append(stopped, h) },
+			Store: loser{storetest.NewOracle(func() int64 { return time.Now().UnixMicro() })}, Name: "n",
+			Work: work{held: held, lost: func() {}, stop: func(h store.Held) { stopped = append(stopped, h) }},
 		})
 		require.NoError(t, m.Join(t.Context()))
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)

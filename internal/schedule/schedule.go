@@ -22,16 +22,21 @@ type Meter interface {
 	Rescued(n int)  // tasks were taken back
 }
 
-// Config of a Scheduler. Store, Wake, Self, Known and Do are required.
+// Claims are those in this node's hands: all others may be rescued.
+type Claims interface {
+	Self() task.ID    // this node
+	Known() []task.ID // its claims
+}
+
+// Config of a Scheduler. Store, Claims, Wake and Do are required.
 type Config struct {
 	Store interface {
 		store.Sweeper
 		store.Todos
 		Now() int64
 	}
+	Claims    Claims
 	Wake      func([]store.Woken)
-	Self      func() task.ID                                // this node
-	Known     func() []task.ID                              // the claims in this node's hands
 	Do        func(ctx context.Context, t store.Todo) error // carries out what a transaction has left to do; twice, perhaps
 	Sweep     time.Duration                                 // between looks for lost claims and missed timers; default 1 s
 	Retention store.Retention                               // default 24 h, failed 14 days
@@ -56,7 +61,7 @@ var DefaultRetention = store.Retention{
 
 // New returns a Scheduler.
 func New(cfg Config) *Scheduler {
-	need.Fields(cfg, "Store", "Wake", "Self", "Known", "Do")
+	need.Fields(cfg, "Store", "Claims", "Wake", "Do")
 	if cfg.Meter == nil {
 		cfg.Meter = uncounted{}
 	}
@@ -141,7 +146,7 @@ func (s *Scheduler) promoteDue(ctx context.Context) int64 {
 
 func (s *Scheduler) rescue(ctx context.Context) error {
 	return s.every(ctx, s.jittered, func() bool {
-		r, err := s.cfg.Store.Rescue(ctx, s.cfg.Self(), s.cfg.Known(), 100)
+		r, err := s.cfg.Store.Rescue(ctx, s.cfg.Claims.Self(), s.cfg.Claims.Known(), 100)
 		if err != nil {
 			if ctx.Err() == nil {
 				s.cfg.Log.Warn("rescue failed", "err", err)

@@ -81,6 +81,12 @@ type rig struct {
 	n     byte
 }
 
+// none are the claims of a node that has none.
+type none struct{}
+
+func (none) Self() task.ID    { return task.ID{9} }
+func (none) Known() []task.ID { return nil }
+
 func newRig(t *testing.T) (r *rig, stop func()) {
 	return newRigWith(t, func(context.Context, store.Todo) error { return nil })
 }
@@ -91,7 +97,7 @@ func newRigWith(t *testing.T, do func(context.Context, store.Todo) error) (r *ri
 	require.NoError(t, err)
 	r = &rig{floor: f, lane: lane, woken: make(chan time.Time, 1000)}
 	r.Scheduler = New(Config{
-		Store: f, Self: func() task.ID { return task.ID{9} }, Known: func() []task.ID { return nil },
+		Store: f, Claims: none{},
 		Wake: func(w []store.Woken) {
 			if len(w) > 0 {
 				r.woken <- time.Now()
