@@ -3,30 +3,17 @@ package sendoff
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"mime"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"connectrpc.com/connect"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/durationpb"
-
-	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
-	"github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1/sdkv1connect"
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/internal/durable"
-	"github.com/sendoff-dev/sendoff/task"
 )
 
 // EndpointConfig says how durable functions are served. Every field may be left
@@ -43,7 +30,7 @@ type EndpointConfig struct {
 	// ServerURL is the server, for what functions and their clients ask of it.
 	// Default: DISPATCH_API_URL, SENDOFF_URL, then [DefaultURL]. Steps are put on
 	// record while a function runs, and a function is told what comes while a step
-	// runs, only when it is set in one of these ways.
+	// runs, only when it is set in one of these ways, or there is an Engine.
 	ServerURL string
 	// APIKey is for the server. Default: DISPATCH_API_KEY, then SENDOFF_API_KEY.
 	APIKey string
@@ -55,12 +42,11 @@ type EndpointConfig struct {
 	// functions. Without a key and without Development only this process and this
 	// host are served, and only when the URL is on this host, a bridge or embedded.
 	Development bool
-	// Checkpoint is that of an engine in this process (engine.Engine.Checkpoint),
-	// in place of requests to the server while a function runs.
-	Checkpoint func(ctx context.Context, id string, token, offset int64, segment []byte) error
-	// Receive is that of an engine in this process (engine.Engine.Receive), as is
-	// Checkpoint: what came for a function while its steps are under way.
-	Receive func(context.Context, *sendoffv1.ReceiveRequest) (*sendoffv1.ReceiveResponse, error)
+	// Engine is an engine in this process, an *engine.Engine, that runs the functions
+	// without a connection, and is their server unless ServerURL says otherwise. The URL
+	// is embedded://NAME then, where each endpoint of an engine has a name of its own;
+	// default embedded://app.
+	Engine Engine
 	// HTTPClient is used for requests to the server; default a plain one.
 	HTTPClient *http.Client
 	// WarmRuns is how many suspended runs stay in memory, ready to go on without a
@@ -76,6 +62,19 @@ type EndpointConfig struct {
 	Logger *slog.Logger
 	// Now is the clock that signatures are checked by; default time.Now.
 	Now func() time.Time
+}
+
+// Engine is what an endpoint needs of an engine in its process.
+type Engine interface {
+	// Embed has the engine run what h serves under embedded://NAME.
+	Embed(name string, h http.Handler)
+	// Transport answers the requests of a client.
+	Transport() http.RoundTripper
+	// Checkpoint puts the end of steps on disk while a function runs. An error that is
+	// task.ErrStale means that the attempt must end; so it does of Receive.
+	Checkpoint(ctx context.Context, id string, token, offset int64, segment []byte) error
+	// Receive tells what came for a function while its steps are under way.
+	Receive(context.Context, *sendoffv1.ReceiveRequest) (*sendoffv1.ReceiveResponse, error)
 }
 
 const (
@@ -102,7 +101,7 @@ type Endpoint struct {
 // the configuration, or that two functions have one name.
 func NewEndpoint(config EndpointConfig, funcs ...AnyFunction) (*Endpoint, error) {
 	e := &Endpoint{config: config, funcs: make(map[string]AnyFunction)}
-	configured := config.ServerURL != "" || config.HTTPClient != nil || firstOf("DISPATCH_API_URL", "SENDOFF_URL") != ""
+	configured := config.ServerURL != "" || config.HTTPClient != nil || config.Engine != nil || firstOf("DISPATCH_API_URL", "SENDOFF_URL") != ""
 	if err := e.setup(); err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}
@@ -112,14 +111,14 @@ func NewEndpoint(config EndpointConfig, funcs ...AnyFunction) (*Endpoint, error)
 		Base: context.WithValue(context.Background(), endpointKey{}, e),
 	}
 	switch {
-	case config.Checkpoint != nil:
+	case config.Engine != nil:
 		e.host.Checkpoint = e.checkpointHere
 	case configured:
 		e.host.Checkpoint = e.checkpoint
 	default:
 		e.config.Logger.Info("sendoff: no server is configured (DISPATCH_API_URL, SENDOFF_URL or ServerURL): steps are put on record only when a function waits or ends")
 	}
-	if configured || config.Receive != nil {
+	if configured {
 		e.host.Receive = e.receive
 	}
 	e.host.Open()
@@ -131,6 +130,9 @@ func NewEndpoint(config EndpointConfig, funcs ...AnyFunction) (*Endpoint, error)
 	}
 	for _, f := range funcs {
 		f.bind(e)
+	}
+	if config.Engine != nil {
+		config.Engine.Embed(strings.TrimPrefix(e.url, embeddedScheme), e)
 	}
 	return e, nil
 }
@@ -144,6 +146,9 @@ func (e *Endpoint) setup() error {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if err := c.embed(); err != nil {
+		return err
 	}
 	e.url = cmp.Or(c.URL, firstOf("DISPATCH_ENDPOINT_URL"), "http://"+c.Addr)
 	u, err := url.Parse(e.url)
@@ -169,6 +174,23 @@ func (e *Endpoint) setup() error {
 	return nil
 }
 
+const embeddedScheme = "embedded://"
+
+// embed fills in what follows from an engine in this process.
+func (c *EndpointConfig) embed() error {
+	if c.Engine == nil {
+		return nil
+	}
+	c.URL = cmp.Or(c.URL, embeddedScheme+"app")
+	if !strings.HasPrefix(c.URL, embeddedScheme) {
+		return fmt.Errorf("URL %q: want %sNAME, as an engine in this process runs the functions", c.URL, embeddedScheme)
+	}
+	if c.ServerURL == "" && c.HTTPClient == nil {
+		c.ServerURL, c.HTTPClient = "http://embedded", &http.Client{Transport: c.Engine.Transport()}
+	}
+	return nil
+}
+
 func loopback(hostport string) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
@@ -187,225 +209,3 @@ func (e *Endpoint) URL() string { return e.url }
 
 // Client talks to the endpoint's server.
 func (e *Endpoint) Client() *Client { return e.client }
-
-// ListenAndServe serves until ctx ends, and then waits up to 10 s for runs under
-// way. It closes the endpoint.
-func (e *Endpoint) ListenAndServe(ctx context.Context) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", e.config.Addr)
-	if err != nil {
-		return err
-	}
-	defer e.Close()
-	var silent silentConns
-	server := &http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ConnState: silent.note}
-	stopped := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		silent.close()
-		stopped <- server.Shutdown(grace)
-	})
-	defer stop()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return <-stopped
-}
-
-// silentConns are connections that have not brought a request: a client opened
-// them in advance. [http.Server.Shutdown] would wait five seconds for each.
-type silentConns struct {
-	mu   sync.Mutex
-	open map[net.Conn]bool
-}
-
-func (s *silentConns) note(c net.Conn, state http.ConnState) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if state != http.StateNew {
-		delete(s.open, c)
-		return
-	}
-	if s.open == nil {
-		s.open = map[net.Conn]bool{}
-	}
-	s.open[c] = true
-}
-
-func (s *silentConns) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.open {
-		_ = c.Close()
-	}
-}
-
-// ServeHTTP implements http.Handler.
-func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	req, reject := e.read(w, r)
-	if reject != nil {
-		e.refused(r, reject)
-		reject.write(w)
-		return
-	}
-	res, done := e.run(r.Context(), req)
-	written := false
-	defer func() { done(written) }() // whatever becomes of the connection
-	written = writeAnswer(w, r, res) == nil
-}
-
-func (e *Endpoint) run(ctx context.Context, req *sdkv1.RunRequest) (*sdkv1.RunResponse, func(bool)) {
-	if req.GetContext() != nil {
-		req.DispatchId = strings.ToLower(req.GetDispatchId()) // a Sendoff server spells an id anew after a 500
-	}
-	f := e.funcs[req.GetFunction()]
-	if f == nil {
-		return unknownFunction(req.GetFunction()), func(bool) {}
-	}
-	return e.host.Run(ctx, req, f.run)
-}
-
-// refused tells the log of a refusal, one every few seconds: a server that holds
-// another key comes again and again.
-func (e *Endpoint) refused(r *http.Request, x *rejection) {
-	now := e.config.Now().Unix()
-	last := e.told.Load()
-	if now-last >= 5 && e.told.CompareAndSwap(last, now) {
-		e.config.Logger.Warn("sendoff: a request was refused", "status", x.status, "why", x.message, "from", r.RemoteAddr)
-	}
-}
-
-// rejection is a request that no function sees, as Connect writes errors.
-type rejection struct {
-	status  int
-	code    connect.Code
-	message string
-}
-
-func (x *rejection) write(w http.ResponseWriter) {
-	body := `{"code":` + strconv.Quote(x.code.String()) + `,"message":` + jsonText(x.message) + `}`
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Connection", "close") // do not read the rest of a stranger's body
-	w.WriteHeader(x.status)
-	_, _ = io.WriteString(w, body) // nobody to tell
-}
-
-// read checks a request and decodes it. The signature over the head is checked
-// before the body is read, and the body before it is decoded.
-func (e *Endpoint) read(w http.ResponseWriter, r *http.Request) (*sdkv1.RunRequest, *rejection) {
-	if x := e.checkHead(r); x != nil {
-		return nil, x
-	}
-	var check func([]byte) error
-	if e.verify != nil {
-		var err error
-		if check, err = e.verify.head(r); err != nil {
-			return nil, refusedSignature(err)
-		}
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, e.config.MaxBody))
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return nil, &rejection{http.StatusRequestEntityTooLarge, connect.CodeResourceExhausted, fmt.Sprintf("the request is larger than %d bytes", e.config.MaxBody)}
-	} else if err != nil {
-		return nil, &rejection{http.StatusBadRequest, connect.CodeInvalidArgument, "the body cannot be read"}
-	}
-	if check != nil {
-		if err := check(body); err != nil {
-			return nil, refusedSignature(err)
-		}
-	}
-	req := &sdkv1.RunRequest{}
-	if isJSON(r) {
-		err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(body, req)
-	} else {
-		err = proto.Unmarshal(body, req)
-	}
-	if err != nil {
-		return nil, &rejection{http.StatusBadRequest, connect.CodeInvalidArgument, "the body is no RunRequest: " + err.Error()}
-	}
-	if req.GetDispatchId() == "" || req.GetDirective() == nil {
-		return nil, &rejection{http.StatusBadRequest, connect.CodeInvalidArgument, "a run needs a dispatch_id, and an input or a poll_result"}
-	}
-	return req, nil
-}
-
-func (e *Endpoint) checkHead(r *http.Request) *rejection {
-	encoding := r.Header.Get("Content-Encoding")
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	switch {
-	case !strings.HasSuffix(r.URL.Path, sdkv1connect.FunctionServiceRunProcedure):
-		return &rejection{http.StatusNotFound, connect.CodeUnimplemented, "only " + sdkv1connect.FunctionServiceRunProcedure + " is served here"}
-	case r.Method != http.MethodPost:
-		return &rejection{http.StatusMethodNotAllowed, connect.CodeUnimplemented, "use POST"}
-	case encoding != "" && encoding != "identity":
-		return &rejection{http.StatusUnsupportedMediaType, connect.CodeUnimplemented, "compressed requests are not accepted"}
-	case kind != "application/proto" && kind != "application/json":
-		return &rejection{http.StatusUnsupportedMediaType, connect.CodeUnimplemented, "want application/proto or application/json"}
-	case r.ContentLength > e.config.MaxBody:
-		return &rejection{http.StatusRequestEntityTooLarge, connect.CodeResourceExhausted, fmt.Sprintf("the request is larger than %d bytes", e.config.MaxBody)}
-	case e.local && r.RemoteAddr != "embedded" && !loopback(r.RemoteAddr):
-		return &rejection{http.StatusForbidden, connect.CodePermissionDenied, "this endpoint has no verification key and serves only its own host: set DISPATCH_VERIFICATION_KEY"}
-	}
-	return nil
-}
-
-func isJSON(r *http.Request) bool {
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return kind == "application/json"
-}
-
-func writeAnswer(w http.ResponseWriter, r *http.Request, res *sdkv1.RunResponse) error {
-	kind, marshal := "application/proto", proto.Marshal
-	if isJSON(r) {
-		kind, marshal = "application/json", protojson.Marshal
-	}
-	body, err := marshal(res)
-	if err != nil {
-		(&rejection{http.StatusInternalServerError, connect.CodeInternal, "the answer cannot be encoded: " + err.Error()}).write(w)
-		return err
-	}
-	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	_, err = w.Write(body)
-	if err != nil {
-		return err
-	}
-	return r.Context().Err() // nobody reads it any more
-}
-
-// checkpointHere is checkpoint within the process of the server.
-func (e *Endpoint) checkpointHere(ctx context.Context, id string, token int64, a *sendoffv1.Append) error {
-	err := e.config.Checkpoint(ctx, id, token, a.GetOffset(), a.GetSegment())
-	if errors.Is(err, task.ErrStale) {
-		return fmt.Errorf("%w: %w", durable.ErrStale, err)
-	}
-	return err
-}
-
-// receiveWait is how long one question to the server waits for an answer.
-const receiveWait = 25 * time.Second
-
-// receive asks the server what came for a run that is under way.
-func (e *Endpoint) receive(ctx context.Context, id string, token, after int64) (*sendoffv1.ReceiveResponse, error) {
-	ask := e.config.Receive
-	if ask == nil {
-		ask = e.client.extension().Receive
-	}
-	res, err := ask(ctx, &sendoffv1.ReceiveRequest{DispatchId: id, Token: token, After: after, Wait: durationpb.New(receiveWait)})
-	if err != nil && (errors.Is(err, task.ErrStale) || connect.CodeOf(err) == connect.CodeAborted) {
-		return nil, fmt.Errorf("%w: %w", durable.ErrStale, err)
-	}
-	return res, err
-}
-
-// checkpoint puts the end of steps on the server's disk while a run goes on.
-func (e *Endpoint) checkpoint(ctx context.Context, id string, token int64, a *sendoffv1.Append) error {
-	_, err := e.client.extension().Checkpoint(ctx, &sendoffv1.CheckpointRequest{DispatchId: id, Token: token, Append: a})
-	switch connect.CodeOf(err) {
-	case connect.CodeAborted, connect.CodeFailedPrecondition, connect.CodeNotFound:
-		if err != nil {
-			return fmt.Errorf("%w: %w", durable.ErrStale, err)
-		}
-	}
-	return e.client.explain(err)
-}

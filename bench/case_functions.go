@@ -164,13 +164,11 @@ func (r *run) serveFunctions(ctx context.Context, s store.Store, cfg engine.Conf
 		return nil, nil, err
 	}
 	endpoint, err := sendoff.NewEndpoint(sendoff.EndpointConfig{
-		URL: "embedded://app", ServerURL: "http://sendoff.bench", Logger: slog.New(slog.DiscardHandler),
-		HTTPClient: &http.Client{Transport: engine.NewTransport(e.Handler(engine.HandlerConfig{}))}, Checkpoint: e.Checkpoint,
+		Engine: e, Logger: slog.New(slog.DiscardHandler),
 	}, steps, gather, same)
 	if err != nil {
 		return nil, nil, err
 	}
-	e.Embed("app", endpoint)
 	stop := running(ctx, e)
 	submit := func(function string, n, count int) error {
 		return inBatches(n, count, func(args []fnArgs) error {

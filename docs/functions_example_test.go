@@ -227,16 +227,8 @@ func mountEndpoint(index http.Handler) {
 }
 
 func embedFunctions(e *engine.Engine) (*sendoff.Endpoint, error) {
-	doors := &http.Client{Transport: engine.NewTransport(e.Handler(engine.HandlerConfig{}))}
-	endpoint, err := sendoff.NewEndpoint(sendoff.EndpointConfig{
-		URL: "embedded://shop", ServerURL: "http://embedded", HTTPClient: doors,
-		Checkpoint: e.Checkpoint, Receive: e.Receive,
-	}, order, ship)
-	if err != nil {
-		return nil, err
-	}
-	e.Embed("shop", endpoint)
-	return endpoint, nil
+	endpoint, err := sendoff.NewEndpoint(sendoff.EndpointConfig{URL: "embedded://shop", Engine: e}, order, ship)
+	return endpoint, err
 }
 
 var parcel = sendoff.Func("parcel", func(ctx context.Context, o Order) (string, error) {

@@ -15,8 +15,8 @@ import (
 )
 
 // Embed serves functions of this process under the endpoint embedded://NAME,
-// without a connection: h is what you would mount in a server, such as a
-// sendoff.Endpoint. Only this engine can run them, so it is for a program that
+// without a connection: h is what you would mount in a server. A sendoff.Endpoint
+// whose config has this engine embeds itself. Only this engine can run them, so it is for a program that
 // is the only node of its database, or in which every node embeds the same.
 // Requests are not signed.
 func (e *Engine) Embed(name string, h http.Handler) { e.embedded.Store(name, NewTransport(h)) }
@@ -29,8 +29,12 @@ func (e *Engine) embeddedEndpoint(name string) (http.RoundTripper, bool) {
 	return t.(http.RoundTripper), true
 }
 
-// Checkpoint puts the end of steps on disk while a function of this process runs:
-// give it to a sendoff.Endpoint as its Checkpoint. An error that is
+// Transport answers requests to the engine's Handler in this process, for a
+// sendoff.Client without a connection and without a key.
+func (e *Engine) Transport() http.RoundTripper { return NewTransport(e.Handler(HandlerConfig{})) }
+
+// Checkpoint puts the end of steps on disk while a function of this process runs, for
+// a sendoff.Endpoint whose config has this engine. An error that is
 // task.ErrStale means that the attempt must end.
 func (e *Engine) Checkpoint(ctx context.Context, id string, token, offset int64, segment []byte) error {
 	parsed, err := task.ParseID(id)
@@ -45,8 +49,8 @@ func (e *Engine) Checkpoint(ctx context.Context, id string, token, offset int64,
 	return err
 }
 
-// Receive tells a function of this process what came while it runs: give it to a
-// sendoff.Endpoint as its Receive. It returns when there is something, after the time
+// Receive tells a function of this process what came while it runs, for a
+// sendoff.Endpoint whose config has this engine. It returns when there is something, after the time
 // asked for, a minute at most, or when ctx ends. An error that is task.ErrStale means
 // that the attempt must end.
 func (e *Engine) Receive(ctx context.Context, m *sendoffv1.ReceiveRequest) (*sendoffv1.ReceiveResponse, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"testing"
 	"time"
 
@@ -51,13 +50,9 @@ func functionEngineOver(t *testing.T, db store.Store, cfg engine.Config, funcs .
 	cfg.Grace = time.Second
 	e, err := engine.New(db, cfg)
 	require.NoError(t, err)
-	hc := &http.Client{Transport: engine.NewTransport(e.Handler(engine.HandlerConfig{}))}
-	endpoint, err := sendoff.NewEndpoint(sendoff.EndpointConfig{
-		URL: "embedded://app", ServerURL: "http://sendoff.test", HTTPClient: hc, Checkpoint: e.Checkpoint,
-	}, funcs...)
+	endpoint, err := sendoff.NewEndpoint(sendoff.EndpointConfig{Engine: e}, funcs...)
 	require.NoError(t, err)
 	t.Cleanup(endpoint.Close)
-	e.Embed("app", endpoint)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()

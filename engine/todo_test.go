@@ -3,7 +3,6 @@ package engine_test
 import (
 	"context"
 	"errors"
-	"net/http"
 	"testing"
 	"time"
 
@@ -76,12 +75,8 @@ func openCalls(t *testing.T, client *sendoff.Client, id string) (states []string
 func life(t *testing.T, db store.Store, cfg engine.Config, funcs ...sendoff.AnyFunction) (client *sendoff.Client, end func()) {
 	e, err := engine.New(db, cfg)
 	require.NoError(t, err)
-	hc := &http.Client{Transport: engine.NewTransport(e.Handler(engine.HandlerConfig{}))}
-	endpoint, err := sendoff.NewEndpoint(sendoff.EndpointConfig{
-		URL: "embedded://app", ServerURL: "http://sendoff.test", HTTPClient: hc, Checkpoint: e.Checkpoint,
-	}, funcs...)
+	endpoint, err := sendoff.NewEndpoint(sendoff.EndpointConfig{Engine: e}, funcs...)
 	require.NoError(t, err)
-	e.Embed("app", endpoint)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
