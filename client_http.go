@@ -78,8 +78,7 @@ func (r *request) misled() error {
 // retryable tells whether a request that ended with err may be sent again, and
 // after how long.
 func (r *request) retryable(err error, try int) (time.Duration, bool) {
-	backoff := min(50*time.Millisecond<<try, time.Second)
-	backoff = backoff/2 + rand.N(backoff)
+	backoff := resendAfter(try)
 	safe := r.again || r.method != http.MethodPost
 	if p, ok := errors.AsType[*Problem](err); ok {
 		if p.Status == statusStopping {
@@ -89,6 +88,13 @@ func (r *request) retryable(err error, try int) (time.Duration, bool) {
 		return max(p.RetryAfter, backoff), safe && busy && p.RetryAfter > 0 && p.RetryAfter <= maxRetryAfter
 	}
 	return backoff, !errors.Is(err, errNotSendoff) && (safe || neverSent(err))
+}
+
+// resendAfter is how long to wait before a request is sent again, try = 0 for the first
+// time: some 50 ms, doubling to a second.
+func resendAfter(try int) time.Duration {
+	wait := min(50*time.Millisecond<<min(try, 10), time.Second)
+	return wait/2 + rand.N(wait)
 }
 
 // neverSent tells whether there was no connection to send the request on.

@@ -109,7 +109,7 @@ func startCall[O any](ctx context.Context, c *Client, call *sdkv1.Call, id, key 
 		case connect.CodeOf(err) != connect.CodeUnavailable || try >= c.resends:
 			return nil, c.explain(err)
 		}
-		if sleep(ctx, 50*time.Millisecond<<try) != nil {
+		if sleep(ctx, resendAfter(try)) != nil {
 			return nil, c.explain(err)
 		}
 	}
@@ -141,10 +141,10 @@ func (h *Handle[O]) Wait(ctx context.Context) (O, error) {
 		case err != nil && (connect.CodeOf(err) != connect.CodeUnavailable || failures >= h.client.resends):
 			return zero, h.client.explain(err)
 		case err != nil:
-			failures++
-			if err := sleep(ctx, 100*time.Millisecond<<failures); err != nil {
+			if err := sleep(ctx, resendAfter(failures)); err != nil {
 				return zero, err
 			}
+			failures++
 			continue
 		case res.GetDone():
 			return h.result(res)
