@@ -101,7 +101,8 @@ func TestAPushSaysWhatItsTaskIs(t *testing.T) {
 	require.Equal(t, (&task.Spec{}).PublicID(claimed.ID), got.ID)
 
 	claimed.Failures = 2
-	require.Equal(t, task.Success, deliver(t, h, claimed, task.Spec{}).Class)
+	require.Equal(t, task.Success, deliver(t, h, claimed, task.Spec{ClientID: " 注文/7%20"}).Class)
+	require.Equal(t, " 注文/7%20", got.ID)
 	require.True(t, got.Final)
 	require.Empty(t, got.Name)
 
