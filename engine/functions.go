@@ -146,7 +146,7 @@ func (f *Functions) Endpoints() []Endpoint {
 	for i, s := range stats {
 		out[i] = Endpoint{
 			Endpoint: s.Endpoint, Limit: s.Limit, InFlight: s.InFlight, Waiting: s.Waiting, PausedUntil: s.Paused,
-			Succeeded: s.Successes, Failed: s.Failures, LastError: s.LastError, SDK: s.SDK,
+			Succeeded: s.Succeeded, Failed: s.Failed, LastError: s.LastError, SDK: s.SDK,
 		}
 	}
 	return out

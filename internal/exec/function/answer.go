@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	"github.com/sendoff-dev/sendoff/internal/exec/pace"
 	"github.com/sendoff-dev/sendoff/internal/retryafter"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -22,7 +23,7 @@ func (r *run) read(a *answer) (*sdkv1.RunResponse, verdict) {
 		return nil, r.refused(a)
 	case a.large && isProto(a.header.Get("Content-Type")): // the same function gives the same result
 		v := r.fail(sdkv1.Status_STATUS_INVALID_RESPONSE, http.StatusOK, a.fault+": return less, or keep it elsewhere and return where")
-		v.effect = hold
+		v.effect = pace.Hold
 		return nil, v
 	case a.fault != "":
 		return nil, r.invalid(a.fault)
@@ -53,7 +54,7 @@ func isProto(contentType string) bool {
 // of a proxy, so the call is given up only when it comes again and again.
 func (r *run) invalid(text string) verdict {
 	v := r.fail(sdkv1.Status_STATUS_INVALID_RESPONSE, http.StatusOK, text)
-	v.effect = hold
+	v.effect = pace.Hold
 	if r.memory.failed(r.task.ID) < invalidInARow {
 		v.outcome.Class = task.Failure
 	}
@@ -87,9 +88,9 @@ func (r *run) refused(a *answer) verdict {
 	}
 	v := r.fail(sdkv1.Status_STATUS_TEMPORARY_ERROR, a.status, text)
 	v.outcome.RetryAfter = wait
-	v.plain = a.status == http.StatusInternalServerError && reason.Code == "" && !r.state.ours && !r.endpoint.ours()
+	v.plain = a.status == http.StatusInternalServerError && reason.Code == "" && !r.state.ours && !r.endpoint.Own.ours()
 	if v.plain && r.task.LastCode == http.StatusInternalServerError {
-		v.effect = hold // again: it tells of the call
+		v.effect = pace.Hold // again: it tells of the call
 	}
 	if v.plain && r.stuck() {
 		v.outcome.Progress = &task.Progress{Restart: true}
@@ -121,9 +122,9 @@ func (r *run) shutOut(status int, code, text string, wait time.Duration) verdict
 		v.answers = true
 		return v
 	}
-	v.outcome.Class, v.outcome.Why, v.outcome.RetryAfter = task.Throttle, task.Refused, max(wait, firstPause)
+	v.outcome.Class, v.outcome.Why, v.outcome.RetryAfter = task.Throttle, task.Refused, max(wait, pace.FirstPause)
 	v.outcome.Answer.Body = nil
-	v.effect, v.pause = hold, text
+	v.effect, v.pause = pace.Hold, text
 	return v
 }
 

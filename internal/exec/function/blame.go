@@ -7,6 +7,7 @@ import (
 	"time"
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
+	"github.com/sendoff-dev/sendoff/internal/exec/pace"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -23,15 +24,15 @@ const (
 )
 
 // room waits for a place among the runs of the host.
-func (r *run) room(ctx context.Context) (ticket, bool) {
+func (r *run) room(ctx context.Context) (pace.Ticket, bool) {
 	breaks := max(r.memory.breaks(r.task.ID), int(r.task.Crashes))
 	if breaks >= suspectBreaks {
 		length := min(apartLength<<min(breaks-suspectBreaks, 10), maxApart)
-		if t, ok := r.endpoint.limiter.acquireApart(ctx, apartPatience, length); ok {
+		if t, ok := r.endpoint.Limiter.AcquireApart(ctx, apartPatience, length); ok {
 			return t, true
 		}
 	}
-	return r.endpoint.limiter.acquire(ctx, patience)
+	return r.endpoint.Limiter.Acquire(ctx, patience)
 }
 
 // blame tells whether the call is what its endpoint breaks down of, and gives it up when
@@ -42,7 +43,7 @@ func (r *run) blame(v *verdict, alone bool) {
 	switch {
 	case v.answers:
 		r.memory.unbroken(r.task.ID)
-		r.endpoint.clear()
+		r.endpoint.Own.clear()
 		v.outcome.Blame = task.Cleared
 		return
 	case v.broke && v.outcome.Class == task.Failure:
@@ -51,7 +52,7 @@ func (r *run) blame(v *verdict, alone bool) {
 			return
 		}
 	case v.plain && v.outcome.Class == task.Failure:
-		if !r.endpoint.accuse(r.task.ID) {
+		if !r.endpoint.Own.accuse(r.task.ID) {
 			return
 		}
 	default:

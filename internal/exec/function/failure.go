@@ -10,6 +10,7 @@ import (
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	"github.com/sendoff-dev/sendoff/internal/egress"
 	"github.com/sendoff-dev/sendoff/internal/exec"
+	"github.com/sendoff-dev/sendoff/internal/exec/pace"
 	"github.com/sendoff-dev/sendoff/internal/protocol"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -62,7 +63,7 @@ func (r *run) noAnswer(err error) verdict {
 	}
 	if refused, ok := errors.AsType[*egress.RefusedError](err); ok {
 		v := r.fail(sdkv1.Status_STATUS_TCP_ERROR, 0, refused.Error())
-		v.effect = hold
+		v.effect = pace.Hold
 		return v
 	}
 	cause := exec.CauseOf(err)
@@ -70,7 +71,7 @@ func (r *run) noAnswer(err error) verdict {
 	v := r.fail(s, 0, text)
 	v.outcome.Cause, v.broke = cause, cause == task.CauseReset
 	if unreachable(err) { // that says nothing about how many runs it can take
-		v.effect, v.pause, v.away = hold, text, true
+		v.effect, v.pause, v.away = pace.Hold, text, true
 	}
 	return v
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/internal/egress"
 	"github.com/sendoff-dev/sendoff/internal/exec"
+	"github.com/sendoff-dev/sendoff/internal/exec/pace"
 	"github.com/sendoff-dev/sendoff/internal/need"
 	"github.com/sendoff-dev/sendoff/internal/protocol"
 	"github.com/sendoff-dev/sendoff/store"
@@ -68,6 +69,8 @@ type Config struct {
 	// task.MaxState and 1 MB for what goes around it.
 	MaxAnswer int
 
+	Meter exec.Meter // counts what is held back; nil = nobody looks
+
 	UserAgent string           // default "sendoff"
 	Now       func() time.Time // default time.Now
 }
@@ -79,6 +82,9 @@ func (c Config) withDefaults() Config {
 	c.MaxAnswer = cmp.Or(c.MaxAnswer, task.MaxState+1_000_000)
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Meter == nil {
+		c.Meter = exec.Unmetered{}
 	}
 	if c.Hub == nil {
 		c.Hub = NewHub()
@@ -101,7 +107,7 @@ type Executor struct {
 	cfg       Config
 	transport *http.Transport
 	rules     protocol.Rules
-	endpoints *endpoints
+	endpoints *pace.Book[served]
 	memory    *memory
 }
 
@@ -112,13 +118,19 @@ func New(cfg Config) *Executor {
 	need.Fields(cfg, "Dialer", "Resume")
 	cfg = cfg.withDefaults()
 	x := &Executor{cfg: cfg, transport: cfg.Dialer.Transport(), memory: newMemory(10_000)}
-	x.endpoints = newEndpoints(cfg.MinPerEndpoint, cfg.MaxPerEndpoint, cfg.MaxWaiting)
+	x.endpoints = pace.NewBook[served](x.cfg.limits)
 	x.rules = protocol.Rules{
 		Inherit: true, CheckURL: func(u *url.URL) error { return cfg.Dialer.CheckURL(u) },
 		Embedded: func(name string) bool { _, ok := cfg.Embedded(name); return ok },
 	}
 	return x
 }
+
+// How long a run waits for room while none ends, and when it comes back at the earliest.
+const (
+	patience = time.Second
+	busyWait = 2 * time.Second
+)
 
 // Close closes the idle connections. Runs under way go on.
 func (x *Executor) Close() { x.transport.CloseIdleConnections() }
@@ -166,29 +178,34 @@ func (r *run) execute(ctx context.Context) task.Outcome {
 	if r.target, err = x.targetOf(spec.Endpoint); err != nil {
 		return r.unsendable(err)
 	}
-	r.endpoint = x.endpoints.get(r.target.key, r.target.host, x.cfg.Now())
-	if wait := r.endpoint.enter(x.cfg.Now()); wait > 0 {
-		why, cause := r.endpoint.why()
-		o := r.handBack(wait, "the endpoint is left alone for a while: "+why)
-		o.Cause = cause
-		if r.endpoint.refuses() {
+	now := x.cfg.Now()
+	r.endpoint = x.endpoints.Get(r.target.key, r.target.host, now)
+	r.endpoint.Use(now)
+	if wait, pause := r.endpoint.Circuit.Enter(now); wait > 0 {
+		o := r.putOff(wait, "the endpoint is left alone for a while: "+pause.Text)
+		o.Cause = pause.Cause
+		if pause.Why == pace.Refused {
 			o.Why = task.Refused
 		}
 		return o
 	}
 	ticket, ok := r.room(ctx)
 	if !ok {
-		r.endpoint.leave()
+		r.endpoint.Circuit.Leave()
 		if o, stopped := exec.Stopped(ctx); stopped {
 			return o
 		}
-		return r.handBack(busyWait, "the endpoint is busy")
+		now := x.cfg.Now()
+		return r.putOff(r.endpoint.Circuit.Line.Wait(now, now.Add(busyWait), r.endpoint.Limiter.Apart()), "the endpoint is busy")
 	}
 	v := r.attempt(ctx)
-	alone := r.endpoint.limiter.release(ticket, v.effect, v.broke)
+	alone, halved := r.endpoint.Limiter.Release(ticket, v.end())
+	if halved {
+		x.cfg.Meter.Slowed(string(v.why()))
+	}
 	r.blame(&v, alone)
 	r.abandon(&v.outcome)
-	r.endpoint.note(&v, x.cfg.Now())
+	r.note(&v, x.cfg.Now())
 	r.remember(&v)
 	return v.outcome
 }

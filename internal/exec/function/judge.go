@@ -11,6 +11,7 @@ import (
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
+	"github.com/sendoff-dev/sendoff/internal/exec/pace"
 	"github.com/sendoff-dev/sendoff/internal/protocol"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -94,8 +95,8 @@ func (r *run) unsuccessful(s sdkv1.Status, exit *sdkv1.Exit) verdict {
 		fail = &sdkv1.Error{Type: protocol.StatusName(s), Message: "the function ended with status " + protocol.StatusName(s)}
 	}
 	v := r.failed(s, http.StatusOK, exit.GetResult(), fail, short(strings.TrimPrefix(fail.GetType()+": "+fail.GetMessage(), ": ")))
-	if v.effect == shrink { // the endpoint has answered: the trouble is the function's
-		v.effect = hold
+	if v.effect == pace.Shrink { // the endpoint has answered: the trouble is the function's
+		v.effect = pace.Hold
 	}
 	lost := s == sdkv1.Status_STATUS_PERMANENT_ERROR && r.volatile(fail)
 	switch next := exit.GetTailCall(); {
@@ -130,7 +131,7 @@ func (r *run) goOn(c *sdkv1.Call) verdict {
 	if err != nil {
 		return r.fail(sdkv1.Status_STATUS_INVALID_RESPONSE, http.StatusOK, "the tail call cannot be made: "+err.Error())
 	}
-	return verdict{effect: grow, outcome: task.Outcome{
+	return verdict{effect: pace.Grow, outcome: task.Outcome{
 		Class: task.Continue, Progress: &task.Progress{Next: call, Seen: r.seen()},
 		Answer: task.Answer{Header: r.record("OK", task.Header{Name: "Next", Value: short(c.GetFunction())})},
 	}}
@@ -183,7 +184,7 @@ func (r *run) suspend(p *sdkv1.Poll, ours bool) verdict {
 		}
 		progress.PollError = "the poll waits for nothing: it has no calls, none of earlier polls are open, and it has no max_wait"
 	}
-	return verdict{effect: grow, outcome: task.Outcome{
+	return verdict{effect: pace.Grow, outcome: task.Outcome{
 		Class: task.Suspend, Progress: progress, Answer: task.Answer{Header: r.record("OK", wait(&s, progress)...)},
 	}}
 }

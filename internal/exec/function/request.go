@@ -65,7 +65,7 @@ func (r *run) message(ctx context.Context, warm bool) (*sdkv1.RunRequest, error)
 	if r.resumed {
 		m.Directive = &sdkv1.RunRequest_PollResult{PollResult: r.delivered.result}
 	} else {
-		input, err := inputOf(t.Payload, r.spec, r.endpoint.ours())
+		input, err := inputOf(t.Payload, r.spec, r.endpoint.Own.ours())
 		if err != nil {
 			return nil, &unusable{err}
 		}
@@ -134,8 +134,8 @@ func (r *run) post(ctx context.Context, body []byte) (*http.Request, error) {
 			return nil, &unusable{fmt.Errorf("the run cannot be signed: %w", err)}
 		}
 	}
-	if r.endpoint.isAway() {
-		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { r.endpoint.connected() }})
+	if r.endpoint.Circuit.Away() {
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { r.endpoint.Circuit.Connected() }})
 	}
 	return request.WithContext(ctx), nil
 }
@@ -165,7 +165,7 @@ func isConnectError(contentType string) bool {
 // connection or with a server. Under another spelling it runs the function.
 func (r *run) dispatchID() string {
 	id := []byte(r.task.ID.String())
-	if r.task.LastCode != http.StatusInternalServerError || r.endpoint.ours() || r.state.ours {
+	if r.task.LastCode != http.StatusInternalServerError || r.endpoint.Own.ours() || r.state.ours {
 		return string(id)
 	}
 	spelling := r.task.Failures

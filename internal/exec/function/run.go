@@ -12,6 +12,7 @@ import (
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
 	"github.com/sendoff-dev/sendoff/internal/egress"
 	"github.com/sendoff-dev/sendoff/internal/exec"
+	"github.com/sendoff-dev/sendoff/internal/exec/pace"
 	"github.com/sendoff-dev/sendoff/internal/protocol"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
@@ -35,7 +36,7 @@ type run struct {
 // verdict is an outcome and what it says about the endpoint.
 type verdict struct {
 	outcome task.Outcome
-	effect  effect
+	effect  pace.Effect
 	answers bool   // the endpoint runs functions: it is not paused any more
 	pause   string // why the endpoint is to be left alone; "" = it is not
 	away    bool   // because there is no connection to it
@@ -43,6 +44,18 @@ type verdict struct {
 	plain   bool   // a plain 500, which is not how the protocol reports an error
 	sdk     string // Sendoff's SDK, as the report calls it
 	warm    bool   // the endpoint may hold the journal that this attempt left
+}
+
+// end is what the limiter of the endpoint's host is told.
+func (v *verdict) end() pace.End {
+	return pace.End{Effect: v.effect, Broke: v.broke, Why: v.why(), Text: v.outcome.Error}
+}
+
+func (v *verdict) why() pace.Why {
+	if v.outcome.Class == task.Throttle || v.outcome.Code == http.StatusServiceUnavailable {
+		return pace.Throttled
+	}
+	return pace.Errors
 }
 
 // attempt sends the run and reads the answer, within the time that is left.
@@ -170,6 +183,13 @@ func (r *run) before(ctx context.Context) string {
 func (r *run) handBack(wait time.Duration, why string) task.Outcome {
 	wait += rand.N(wait/4 + time.Second)
 	return task.Outcome{Class: task.Throttle, Why: task.PutOff, RetryAfter: wait, Error: r.what() + ": " + why}
+}
+
+// putOff is a hand back of a run that was not begun, because of its endpoint.
+func (r *run) putOff(wait time.Duration, why string) task.Outcome {
+	r.endpoint.PutOff()
+	r.cfg.Meter.PutOff()
+	return r.handBack(wait, why)
 }
 
 // unsendable is the outcome for an endpoint that cannot be called: an operator

@@ -13,7 +13,7 @@ func TestAnIdIsSpelledAnewAfterA500(t *testing.T) {
 	id, err := task.ParseID("01a20505-38e7-7c1d-8578-3dd5196e0665")
 	require.NoError(t, err)
 	spelled := func(code, failures int32, sdk string) string {
-		r := &run{task: &store.Claimed{ID: id, LastCode: code, Failures: failures}, endpoint: &endpoint{sdk: sdk}}
+		r := &run{task: &store.Claimed{ID: id, LastCode: code, Failures: failures}, endpoint: &endpoint{Own: served{sdk: sdk}}}
 		same, err := task.ParseID(r.dispatchID())
 		require.NoError(t, err)
 		require.Equal(t, id, same, "the same id in any spelling")
