@@ -20,7 +20,7 @@ type EndpointStats struct {
 	SDK         string    `json:"sdk,omitempty"`
 }
 
-// Endpoints are the apps that serve functions: [Client.Endpoints].
+// Endpoints lists the apps that serve functions: [Client.Endpoints].
 type Endpoints struct{ c *Client }
 
 // List returns the endpoints of functions that the server has called.

@@ -17,7 +17,7 @@ type Node struct {
 	Draining   bool      `json:"draining"`             // is stopping
 }
 
-// Nodes are the servers: [Client.Nodes].
+// Nodes lists the servers: [Client.Nodes].
 type Nodes struct{ c *Client }
 
 // List returns the servers that share the database.

@@ -49,8 +49,8 @@ func (s *QueueStats) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// Queues is what can be done with queues: [Client.Queues]. Its methods do and return
-// what those of a [Client] do.
+// Queues lists and steers queues: [Client.Queues]. Of errors, repeats and concurrent use
+// holds what [Client] says.
 type Queues struct{ c *Client }
 
 // List returns the queues by name.

@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// Tasks is what can be done with tasks that are there: [Client.Tasks]. Its methods
-// do and return what those of a [Client] do.
+// Tasks lists, watches and steers the tasks that are there: [Client.Tasks]. Of errors,
+// repeats and concurrent use holds what [Client] says.
 type Tasks struct{ c *Client }
 
 // List goes through the tasks that a filter selects, newest first, and fetches

@@ -51,11 +51,6 @@ func failedFutures[T any](n int, err error) []*Future[T] {
 
 func readValue[T any](f *durable.Future) (T, error) { return decode[T](f.Value()) }
 
-func readLocal[T any](f *durable.Future) (T, error) { //nolint:unparam // read like a value, which may fail
-	v, _ := f.Local().(T)
-	return v, nil
-}
-
 // Await waits for the result. The error is that of what the future stands for,
 // or of the context when that ended before.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
@@ -248,5 +243,8 @@ func Select(ctx context.Context, futures ...Waitable) (int, error) {
 // lock. fn must use the context that it gets. A panic ends the whole run.
 func Go[T any](ctx context.Context, fn func(context.Context) (T, error)) *Future[T] {
 	core := durable.Go(ctx, func(ctx context.Context) (any, error) { return fn(ctx) })
-	return &Future[T]{core: core, name: "branch", read: readLocal[T]}
+	return &Future[T]{core: core, name: "branch", read: func(f *durable.Future) (T, error) {
+		v, _ := f.Local().(T) // zero of an interface type whose value is nil
+		return v, nil
+	}}
 }
