@@ -15,6 +15,7 @@ type Store interface {
 	Sweeper
 	Members
 	Reader
+	Waits
 	Operator
 	Functions
 	Todos

@@ -58,6 +58,7 @@ func (s *Store) Explain(ctx context.Context, lane int32) (map[string]string, err
 		"purge ready":  query(purgeReadySQL).i4s(1, func(int) int32 { return lane }).i8(500),
 		"purge timers": query(purgeTimersSQL).i4s(1, func(int) int32 { return lane }).i8(500),
 		"lost":         lostStmt(make([]store.Held, batch), now, nil),
+		"ahead":        aheadStmt(store.ReadyEntry{Lane: lane, Priority: 5, Position: now}, 10_000, new(int)),
 	}
 	for i, q := range f.statements() {
 		more[fmt.Sprintf("effect %d", i)] = q

@@ -22,7 +22,7 @@ func TestPlansHoldOnStaleStatistics(t *testing.T) {
 		t.Helper()
 		plans, err := f.s.Explain(t.Context(), f.lane)
 		require.NoError(t, err)
-		require.Len(t, plans, 7+12+16, when)
+		require.Len(t, plans, 7+13+16, when)
 		for name, plan := range plans {
 			requirePlan(t, plan, "%s, %s:\n%s", name, when, plan)
 		}
@@ -81,6 +81,7 @@ func requireScans(t *testing.T, plans map[string]string) {
 		"tree":            {"using task_root"},
 		"lost":            {"Index Scan using task_pkey", byID},
 		"probe":           {"using ready_line"},
+		"ahead":           {"using ready_line", "Index Cond: ((lane = ", "<= ROW("},
 		"promote":         {"using timer_due"},
 		"take todos":      {"Index Scan using todo_due", "Tid Scan on todo"},
 		"finish todos":    {"task = s.task)", "Tid Scan on todo"},

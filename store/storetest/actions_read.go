@@ -20,6 +20,7 @@ func (m *machine) read(t *rapid.T) {
 	m.probe(rapid.SampledFrom(m.lanes).Draw(t, "lane").ID, 5, 0)
 	m.lookForLost(m.held)
 	m.readFunction(t)
+	m.readWaits(t)
 }
 
 func (m *machine) readAttempts(id task.ID) {

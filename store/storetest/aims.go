@@ -139,6 +139,17 @@ var aimsOfTasks = map[string]func(*machine){
 		m.steer("cancel", c.ID)
 		m.lookForLost([]store.Claimed{c})
 	},
+	"ahead:some": func(m *machine) {
+		m.put(m.plain(task.HTTP))
+		m.readAhead(m.put(m.plain(task.HTTP)), everything)
+	},
+	"ahead:many": func(m *machine) {
+		urgent := m.plain(task.HTTP)
+		urgent.Priority = 0
+		last := m.put(m.plain(task.HTTP))
+		m.put(urgent)
+		m.readAhead(last, 1)
+	},
 }
 
 // everything is a limit that is never reached.

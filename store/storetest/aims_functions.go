@@ -148,6 +148,11 @@ var aimsOfFunctions = map[string]func(*machine){
 		m.wait(parent)
 		m.readTree(parent.ID, task.ID{}, 2)
 	},
+	"mailbox:some": func(m *machine) {
+		parent := m.hold(task.Function)
+		m.wait(parent)
+		m.readMailbox(parent.ID)
+	},
 }
 
 // telling is a function that brings signals, for itself or for the one that has

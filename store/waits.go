@@ -1,0 +1,24 @@
+package store
+
+import (
+	"context"
+
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Waits tells what a task waits for, as far as its row does not.
+type Waits interface {
+	// Ahead counts the ready tasks that are before a place in line: those of its lane
+	// that are more urgent, and those as urgent with a smaller position. It counts up
+	// to limit.
+	Ahead(ctx context.Context, place ReadyEntry, limit int) (int, error)
+
+	// Mailbox returns what has been counted of the messages to a function; the zero
+	// value when it has none.
+	Mailbox(ctx context.Context, id task.ID) (task.Mailbox, error)
+}
+
+// Place is where a ready task waits.
+func (r *Row) Place() ReadyEntry {
+	return ReadyEntry{Lane: r.Lane, Priority: task.ReadyPriority(r.Kind, r.Priority, r.Crashes), Position: r.At, ID: r.ID}
+}
