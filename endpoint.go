@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -67,7 +68,7 @@ type EndpointConfig struct {
 // Engine is what an endpoint needs of an engine in its process.
 type Engine interface {
 	// Embed has the engine run what h serves under embedded://NAME.
-	Embed(name string, h http.Handler)
+	Embed(name string, h http.Handler) error
 	// Transport answers the requests of a client.
 	Transport() http.RoundTripper
 	// Checkpoint puts the end of steps on disk while a function runs. An error that is
@@ -94,13 +95,14 @@ type Endpoint struct {
 	funcs  map[string]AnyFunction
 	verify *runVerifier // nil = all are served, or those of this host
 	local  bool         // only those of this host
+	leave  func()       // ends its being embedded
 	told   atomic.Int64 // when the log was told of a refusal last, seconds
 }
 
 // NewEndpoint makes an endpoint of functions. The error says what is wrong with
 // the configuration, or that two functions have one name.
 func NewEndpoint(config EndpointConfig, funcs ...AnyFunction) (*Endpoint, error) {
-	e := &Endpoint{config: config, funcs: make(map[string]AnyFunction)}
+	e := &Endpoint{config: config, funcs: make(map[string]AnyFunction), leave: func() {}}
 	configured := config.ServerURL != "" || config.HTTPClient != nil || config.Engine != nil || firstOf("DISPATCH_API_URL", "SENDOFF_URL") != ""
 	if err := e.setup(); err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
@@ -128,11 +130,14 @@ func NewEndpoint(config EndpointConfig, funcs ...AnyFunction) (*Endpoint, error)
 		}
 		e.funcs[f.Name()] = f
 	}
+	if config.Engine != nil {
+		if err := config.Engine.Embed(strings.TrimPrefix(e.url, embeddedScheme), e); err != nil {
+			return nil, fmt.Errorf("endpoint: %w", err)
+		}
+		e.leave = sync.OnceFunc(func() { _ = config.Engine.Embed(strings.TrimPrefix(e.url, embeddedScheme), nil) })
+	}
 	for _, f := range funcs {
 		f.bind(e)
-	}
-	if config.Engine != nil {
-		config.Engine.Embed(strings.TrimPrefix(e.url, embeddedScheme), e)
 	}
 	return e, nil
 }
@@ -202,7 +207,10 @@ func loopback(hostport string) bool {
 
 // Close unwinds the functions that are suspended in memory, whose deferred
 // functions run, and interrupts those that run; a server runs them elsewhere.
-func (e *Endpoint) Close() { e.host.Close() }
+func (e *Endpoint) Close() {
+	e.leave()
+	e.host.Close()
+}
 
 // URL is where the server finds the endpoint.
 func (e *Endpoint) URL() string { return e.url }

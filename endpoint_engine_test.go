@@ -68,3 +68,25 @@ func TestTheURLOfFunctionsOfAnEngineIsEmbedded(t *testing.T) {
 	_, err = sendoff.NewEndpoint(sendoff.EndpointConfig{Engine: e, URL: "embedded://"})
 	require.ErrorContains(t, err, "URL")
 }
+
+func TestTwoEndpointsOfAnEngineNeedTwoNames(t *testing.T) {
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "sendoff.db"), sqlite.Options{})
+	require.NoError(t, err)
+	defer db.Close()
+	e, err := engine.New(db, engine.Config{})
+	require.NoError(t, err)
+	first, err := sendoff.NewEndpoint(sendoff.EndpointConfig{Engine: e})
+	require.NoError(t, err)
+	_, err = sendoff.NewEndpoint(sendoff.EndpointConfig{Engine: e})
+	require.ErrorContains(t, err, "embedded://app serves functions already")
+	other, err := sendoff.NewEndpoint(sendoff.EndpointConfig{Engine: e, URL: "embedded://other"})
+	require.NoError(t, err)
+	defer other.Close()
+	first.Close()
+	again, err := sendoff.NewEndpoint(sendoff.EndpointConfig{Engine: e})
+	require.NoError(t, err, "the name of a closed endpoint is free")
+	defer again.Close()
+	first.Close() // does not take the name of the next one away
+	_, err = sendoff.NewEndpoint(sendoff.EndpointConfig{Engine: e})
+	require.Error(t, err)
+}

@@ -15,11 +15,21 @@ import (
 )
 
 // Embed serves functions of this process under the endpoint embedded://NAME,
-// without a connection: h is what you would mount in a server. A sendoff.Endpoint
-// whose config has this engine embeds itself. Only this engine can run them, so it is for a program that
-// is the only node of its database, or in which every node embeds the same.
-// Requests are not signed.
-func (e *Engine) Embed(name string, h http.Handler) { e.embedded.Store(name, NewTransport(h)) }
+// without a connection: h is what you would mount in a server, nil takes it away
+// again. A sendoff.Endpoint whose config has this engine embeds itself, until it is
+// closed. Only this engine can run them, so it is for a program that is the only node
+// of its database, or in which every node embeds the same. Requests are not signed.
+// The error says that the name is taken.
+func (e *Engine) Embed(name string, h http.Handler) error {
+	if h == nil {
+		e.embedded.Delete(name)
+		return nil
+	}
+	if _, taken := e.embedded.LoadOrStore(name, NewTransport(h)); taken {
+		return fmt.Errorf("embedded://%s serves functions already: want another name", name)
+	}
+	return nil
+}
 
 func (e *Engine) embeddedEndpoint(name string) (http.RoundTripper, bool) {
 	t, ok := e.embedded.Load(name)

@@ -29,7 +29,7 @@ func onEachFloor(t *testing.T, wrap func(http.Handler) http.Handler, funcs func(
 		endpoint, err := sendoff.NewEndpoint(sendoff.EndpointConfig{URL: "embedded://told", ServerURL: "http://sendoff.test", HTTPClient: hc}, funcs...)
 		require.NoError(t, err)
 		t.Cleanup(endpoint.Close)
-		e.Embed("told", wrap(endpoint))
+		require.NoError(t, e.Embed("told", wrap(endpoint)))
 		return endpoint.Client()
 	}
 	t.Run("SQLite", func(t *testing.T) {
