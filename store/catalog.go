@@ -16,7 +16,8 @@ type Catalog interface {
 	// EnsureLane makes a queue of it anew. Its lanes are listed as forgotten while
 	// they hold tasks, and for ForgetAfter: nodes that did not hear of it yet may
 	// put tasks into them, which are claimed as any other. ErrNotFound, and
-	// ErrQueueNotEmpty while it has tasks that have not ended.
+	// ErrQueueNotEmpty while it has tasks that have not ended. A pause and settings
+	// are gone with it.
 	Forget(ctx context.Context, queue int32) error
 
 	// Queues lists the queues that are not forgotten, by name.
@@ -26,6 +27,11 @@ type Catalog interface {
 	// queue from the moment this returns; attempts under way go on. Resuming
 	// returns the lanes to wake. ErrNotFound when there is no such queue.
 	SetPaused(ctx context.Context, queue int32, paused bool) ([]Woken, error)
+
+	// SetSettings replaces the settings of a queue, which the store does not read,
+	// if they still are what the caller has seen: was, nil for none. ErrChanged when
+	// they are not, ErrNotFound when there is no such queue.
+	SetSettings(ctx context.Context, queue int32, was, settings []byte) error
 }
 
 // DefaultNamespace is the only one until accounts exist.
@@ -37,7 +43,7 @@ type Queue struct {
 	Namespace int32
 	Name      string
 	Paused    bool
-	Settings  []byte
+	Settings  []byte // see task.QueueSettings; nil = none
 	CreatedAt int64
 }
 

@@ -50,6 +50,10 @@ var (
 	// ErrQueueNotEmpty says that a queue has tasks that have not ended.
 	ErrQueueNotEmpty = errors.New("the queue has tasks that have not ended: wait for them, or cancel them (purge)")
 
+	// ErrChanged says that somebody else has changed what was to be changed, since the
+	// caller looked at it.
+	ErrChanged = errors.New("somebody else has changed it in the meantime: look again")
+
 	// ErrClosed says that the store is closing and takes no more work.
 	ErrClosed = errors.New("the store is closed")
 

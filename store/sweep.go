@@ -18,11 +18,11 @@ type Sweeper interface {
 	// less than a second ago are left alone. Lost nodes are removed.
 	Rescue(ctx context.Context, self task.ID, known []task.ID, limit int) (Rescued, error)
 
-	// Retain deletes ended tasks that are older than the retention of their
-	// state, looking at up to limit tasks from cursor on, in id order. The
+	// Retain deletes ended tasks that are older than the retention of their lane
+	// and state, looking at up to limit tasks from cursor on, in id order. The
 	// next call continues at the cursor returned; the zero ID means that the
 	// end was reached. Keys that ran out are deleted as well.
-	Retain(ctx context.Context, r Retention, cursor task.ID, limit int) (next task.ID, deleted int, err error)
+	Retain(ctx context.Context, keep Keep, cursor task.ID, limit int) (next task.ID, deleted int, err error)
 }
 
 // Rescued is what a rescue did.
@@ -43,6 +43,20 @@ func LostTransition(row *Row) Transition {
 	}
 	t.Decision = task.DecideLost(row.Kind, task.Attempt{Failures: row.Failures, Crashes: row.Crashes, FirstStarted: row.FirstStarted})
 	return t
+}
+
+// Keep is the retention of all tasks.
+type Keep struct {
+	Retention                     // of tasks in lanes that have none of their own
+	Lanes     map[int32]Retention // of those that have
+}
+
+// In returns the retention of the tasks of a lane.
+func (k Keep) In(lane int32) Retention {
+	if r, own := k.Lanes[lane]; own {
+		return r
+	}
+	return k.Retention
 }
 
 // Retention says how long ended tasks stay visible, in microseconds.

@@ -33,11 +33,38 @@ func (p RetryPolicy) Or(d RetryPolicy) RetryPolicy {
 	if p.MaxBackoff != 0 {
 		d.MinBackoff = min(d.MinBackoff, p.MaxBackoff)
 	}
-	d.MaxBackoff = max(d.MaxBackoff, p.MinBackoff)
+	if d.MaxBackoff != 0 {
+		d.MaxBackoff = max(d.MaxBackoff, p.MinBackoff)
+	}
 	return RetryPolicy{
 		MaxAttempts: cmp.Or(p.MaxAttempts, d.MaxAttempts), MaxAge: cmp.Or(p.MaxAge, d.MaxAge),
 		MinBackoff: cmp.Or(p.MinBackoff, d.MinBackoff), MaxBackoff: cmp.Or(p.MaxBackoff, d.MaxBackoff),
 		Factor: cmp.Or(p.Factor, d.Factor), Jitter: cmp.Or(p.Jitter, d.Jitter),
+	}
+}
+
+// Check notes what is wrong with the fields that are not zero; most is how many
+// attempts there may be.
+func (p RetryPolicy) Check(bad *Invalid, most int32) {
+	for _, wait := range []struct {
+		field string
+		d     time.Duration
+	}{{"retry.max_age", p.MaxAge}, {"retry.min_backoff", p.MinBackoff}, {"retry.max_backoff", p.MaxBackoff}} {
+		if wait.d != 0 {
+			RetrySpan.Check(bad, wait.field, wait.d)
+		}
+	}
+	if p.MaxAttempts < 0 || p.MaxAttempts > most {
+		bad.Add("retry.max_attempts", "is %d: want 1 to %d", p.MaxAttempts, MaxAttempts)
+	}
+	if p.MaxBackoff > 0 && p.MinBackoff > p.MaxBackoff {
+		bad.Add("retry.min_backoff", "is %s, more than max_backoff (%s)", p.MinBackoff, p.MaxBackoff)
+	}
+	if p.Factor != 0 && !(p.Factor >= 1 && p.Factor <= 100) {
+		bad.Add("retry.factor", "is %v: want 1 to 100", p.Factor)
+	}
+	if !(p.Jitter <= 1) {
+		bad.Add("retry.jitter", "is %v: want 0 to 1", p.Jitter)
 	}
 }
 

@@ -1,6 +1,7 @@
 package accept
 
 import (
+	"math"
 	"time"
 
 	"github.com/sendoff-dev/sendoff/task"
@@ -36,27 +37,12 @@ func checkTime(bad *task.Invalid, field string, t time.Time) {
 
 // checkRetry checks what was given; zero is the default.
 func checkRetry(bad *task.Invalid, s *task.Spec) {
-	r := s.Retry
-	checkSpan(bad, "timeout", s.Timeout, task.TimeoutSpan)
-	checkSpan(bad, "retry.max_age", r.MaxAge, task.RetrySpan)
-	checkSpan(bad, "retry.min_backoff", r.MinBackoff, task.RetrySpan)
-	checkSpan(bad, "retry.max_backoff", r.MaxBackoff, task.RetrySpan)
-	if r.MaxAttempts < 0 || r.MaxAttempts > task.MaxAttempts && s.Kind != task.Function {
-		bad.Add("retry.max_attempts", "is %d: want 1 to %d", r.MaxAttempts, task.MaxAttempts)
+	if s.Timeout != 0 {
+		task.TimeoutSpan.Check(bad, "timeout", s.Timeout)
 	}
-	if r.MaxBackoff > 0 && r.MinBackoff > r.MaxBackoff {
-		bad.Add("retry.min_backoff", "is %s, more than max_backoff (%s)", r.MinBackoff, r.MaxBackoff)
+	most := int32(task.MaxAttempts)
+	if s.Kind == task.Function {
+		most = math.MaxInt32
 	}
-	if r.Factor != 0 && !(r.Factor >= 1 && r.Factor <= 100) {
-		bad.Add("retry.factor", "is %v: want 1 to 100", r.Factor)
-	}
-	if !(r.Jitter <= 1) {
-		bad.Add("retry.jitter", "is %v: want 0 to 1", r.Jitter)
-	}
-}
-
-func checkSpan(bad *task.Invalid, field string, d time.Duration, span task.Span) {
-	if d != 0 {
-		span.Check(bad, field, d)
-	}
+	s.Retry.Check(bad, most)
 }

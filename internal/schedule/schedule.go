@@ -40,6 +40,7 @@ type Config struct {
 	Do        func(ctx context.Context, t store.Todo) error // carries out what a transaction has left to do; twice, perhaps
 	Sweep     time.Duration                                 // between looks for lost claims and missed timers; default 1 s
 	Retention store.Retention                               // default 24 h, failed 14 days
+	Lanes     func() map[int32]store.Retention              // of the lanes that have a retention of their own; nil = none has
 	Meter     Meter                                         // nil = nobody counts
 	Log       *slog.Logger                                  // nil = none
 }
@@ -172,7 +173,11 @@ func (s *Scheduler) retain(ctx context.Context) error {
 		return 50 * time.Millisecond
 	}
 	return s.every(ctx, pace, func() bool {
-		next, deleted, err := s.cfg.Store.Retain(ctx, s.cfg.Retention, cursor, batch)
+		keep := store.Keep{Retention: s.cfg.Retention}
+		if s.cfg.Lanes != nil {
+			keep.Lanes = s.cfg.Lanes()
+		}
+		next, deleted, err := s.cfg.Store.Retain(ctx, keep, cursor, batch)
 		if err != nil {
 			if ctx.Err() == nil {
 				s.cfg.Log.Warn("retention failed", "err", err)

@@ -45,13 +45,13 @@ func (f *floor) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 	return f.Oracle.Rescue(ctx, self, known, limit)
 }
 
-func (f *floor) Retain(ctx context.Context, r store.Retention, cursor task.ID, limit int) (task.ID, int, error) {
+func (f *floor) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (task.ID, int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.broken != nil {
 		return task.ID{}, 0, f.broken
 	}
-	return f.Oracle.Retain(ctx, r, cursor, limit)
+	return f.Oracle.Retain(ctx, keep, cursor, limit)
 }
 
 func (f *floor) TakeTodos(ctx context.Context, limit int, putOff int64) ([]store.Todo, error) {

@@ -38,7 +38,7 @@ func (s *Store) EnsureLane(ctx context.Context, namespace int32, queue, pool str
 			}
 			stmts = append(stmts, query(`
 insert into sendoff.queue (id, ns, name, created_at) select coalesce(max(id), 0) + 1, $1, $2, $3 from sendoff.queue
-on conflict (ns, name) do update set forgotten_at = 0, created_at = excluded.created_at`).
+on conflict (ns, name) do update set forgotten_at = 0, settings = null, created_at = excluded.created_at`).
 				i4(namespace).text(queue).i8(s.clock.now()))
 		}
 		stmts = append(stmts, query(`
@@ -86,7 +86,7 @@ func (s *Store) Forget(ctx context.Context, queue int32) error {
 		case busy:
 			return store.ErrQueueNotEmpty
 		}
-		return c.commit(ctx, query(`update sendoff.queue set forgotten_at = $2, paused = false where id = $1`).i4(queue).i8(s.clock.now()))
+		return c.commit(ctx, query(`update sendoff.queue set forgotten_at = $2, paused = false, settings = null where id = $1`).i4(queue).i8(s.clock.now()))
 	})
 	return translate(err)
 }
@@ -144,4 +144,28 @@ func (s *Store) SetPaused(ctx context.Context, queue int32, paused bool) ([]stor
 		return nil, fmt.Errorf("pause or resume a queue: %w", err)
 	}
 	return woken, nil
+}
+
+// SetSettings replaces the settings of a queue; see store.Catalog.
+func (s *Store) SetSettings(ctx context.Context, queue int32, was, settings []byte) error {
+	err := s.change(ctx, func(ctx context.Context, c *session) error {
+		known, done := false, false
+		err := c.begin(ctx,
+			query(`select true from sendoff.queue where id = $1 and forgotten_at = 0 for update`).i4(queue).rows(func(*wireRow) { known = true }),
+			query(`update sendoff.queue set settings = $3 where id = $1 and forgotten_at = 0 and settings is not distinct from $2 returning true`).
+				i4(queue).null(was).null(settings).rows(func(*wireRow) { done = true }))
+		switch {
+		case err != nil:
+			return err
+		case !known:
+			return store.ErrNotFound
+		case !done:
+			return store.ErrChanged
+		}
+		return c.commit(ctx)
+	})
+	if err != nil {
+		return fmt.Errorf("change the settings of a queue: %w", translate(err))
+	}
+	return nil
 }

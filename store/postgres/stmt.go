@@ -85,6 +85,14 @@ func (q *stmt) null8(v *int64) *stmt {
 	return q.i8(*v)
 }
 
+// null passes null for nil.
+func (q *stmt) null(v []byte) *stmt {
+	if v == nil {
+		return q.add(oidBytea, nil)
+	}
+	return q.bytes(v)
+}
+
 // list starts an array parameter of n elements; fill appends each with its
 // length in front.
 func (q *stmt) list(array, element uint32, n, size int, fill func(b []byte, i int) []byte) *stmt {

@@ -10,19 +10,20 @@ import (
 )
 
 // Retain deletes ended tasks; see store.Sweeper.
-func (s *Store) Retain(ctx context.Context, keep store.Retention, cursor task.ID, limit int) (next task.ID, deleted int, err error) {
+func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (next task.ID, deleted int, err error) {
 	err = s.change(ctx, func(ctx context.Context, c *session) error {
 		next, deleted = task.ID{}, 0
 		now := s.clock.now()
-		var ended []task.ID
+		ended := map[store.Retention][]task.ID{}
 		seen := 0
-		page := query(`select id, state, finished_at from sendoff.task where id > $1 order by id limit $2`).
+		page := query(`select id, lane, state, finished_at from sendoff.task where id > $1 order by id limit $2`).
 			id(cursor).i8(int64(limit)).
 			rows(func(r *wireRow) {
 				next = r.id()
 				seen++
-				if state := task.State(r.i2()); state.Final() && r.i8() <= now-keep.Of(state) {
-					ended = append(ended, next)
+				of := keep.In(r.i4())
+				if state := task.State(r.i2()); state.Final() && r.i8() <= now-of.Of(state) {
+					ended[of] = append(ended[of], next)
 				}
 			})
 		keys := query(`
@@ -36,13 +37,12 @@ delete from sendoff.key where ctid = any(array(
 		if seen < limit {
 			next = task.ID{}
 		}
-		if len(ended) > 0 {
-			var err error
-			deleted, err = erase(ctx, c, now, ended, eraseEndedSQL,
-				now, keep.Succeeded, keep.Failed, keep.Canceled)
+		for of, ids := range ended { // mostly one: few queues have a retention of their own
+			n, err := erase(ctx, c, now, ids, eraseEndedSQL, now, of.Succeeded, of.Failed, of.Canceled)
 			if err != nil {
 				return err
 			}
+			deleted += n
 		}
 		return c.commit(ctx, keys) // after the tasks: those of their keys that went with them do not count
 	})

@@ -42,7 +42,7 @@ func (w *writer) ensureLane(ns int32, queue, pool string, maxQueues int) (l stor
 		return l, store.ErrTooManyQueues
 	}
 	err = w.exec(`insert into queue (ns, name, created_at) values (?, ?, ?)
-		on conflict do update set forgotten_at = 0, created_at = excluded.created_at where forgotten_at > 0`, ns, queue, w.now)
+		on conflict do update set forgotten_at = 0, settings = null, created_at = excluded.created_at where forgotten_at > 0`, ns, queue, w.now)
 	if err != nil {
 		return l, err
 	}
@@ -97,7 +97,7 @@ func (s *Store) Forget(ctx context.Context, queue int32) error {
 		case waiting || running:
 			return store.ErrQueueNotEmpty
 		}
-		n, err := w.changed(`update queue set forgotten_at = ?, paused = 0 where id = ? and forgotten_at = 0`, w.now, queue)
+		n, err := w.changed(`update queue set forgotten_at = ?, paused = 0, settings = null where id = ? and forgotten_at = 0`, w.now, queue)
 		return orNotFound(err, n)
 	})
 }
@@ -135,6 +135,21 @@ func (s *Store) SetPaused(ctx context.Context, queue int32, paused bool) ([]stor
 		}, `select r.lane, r.prio, min(r.pos) from ready r join lane l on l.id = r.lane where l.queue = ? group by r.lane, r.prio`, queue)
 	})
 	return k.list, err
+}
+
+// SetSettings implements store.Catalog.
+func (s *Store) SetSettings(ctx context.Context, queue int32, was, settings []byte) error {
+	return s.do(ctx, rankOther, 1, func(w *writer) error {
+		var known int
+		if err := w.one(`select count(*) from queue where id = ? and forgotten_at = 0`, []any{queue}, &known); err != nil || known == 0 {
+			return orNotFound(err, int64(known))
+		}
+		n, err := w.changed(`update queue set settings = ? where id = ? and settings is ?`, settings, queue, was)
+		if err == nil && n == 0 {
+			return store.ErrChanged
+		}
+		return err
+	})
 }
 
 func orNotFound(err error, n int64) error {

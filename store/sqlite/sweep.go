@@ -190,7 +190,7 @@ func (w *writer) rescueTask(row *store.Row, out *store.Rescued) error {
 }
 
 // Retain implements store.Sweeper.
-func (s *Store) Retain(ctx context.Context, r store.Retention, cursor task.ID, limit int) (next task.ID, deleted int, err error) {
+func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (next task.ID, deleted int, err error) {
 	err = s.do(ctx, rankOther, limit, func(w *writer) (err error) {
 		deleted = 0
 		var old []store.Row
@@ -201,7 +201,7 @@ func (s *Store) Retain(ctx context.Context, r store.Retention, cursor task.ID, l
 			row, names, err := scanBrief(rows)
 			seen++
 			next = row.ID
-			if row.State.Final() && row.FinishedAt <= w.now-r.Of(row.State) {
+			if row.State.Final() && row.FinishedAt <= w.now-keep.In(row.Lane).Of(row.State) {
 				old, keys = append(old, row), append(keys, names)
 			}
 			return err

@@ -336,7 +336,8 @@ func (m *machine) retain(t *rapid.T) {
 }
 
 func (m *machine) retainFrom(cursor task.ID, limit int) {
-	r := store.Retention{Succeeded: second, Canceled: 2 * second, Failed: 5 * second}
+	r := store.Keep{Retention: store.Retention{Succeeded: second, Canceled: 2 * second, Failed: 5 * second}}
+	r.Lanes = map[int32]store.Retention{m.lanes[1].ID: {Succeeded: 10 * second, Canceled: second, Failed: 3 * second}}
 	next, n, err := m.real.Retain(ctx, r, cursor, limit)
 	require.NoError(m.rt, err)
 	wantNext, wantN, _ := m.oracle.Retain(ctx, r, cursor, limit)
@@ -458,6 +459,21 @@ func (m *machine) purgeLane(lane int32, limit int) {
 
 func (m *machine) pause(t *rapid.T) {
 	m.setPaused(rapid.SampledFrom([]int32{1, 2, 99}).Draw(t, "queue"), rapid.Bool().Draw(t, "paused"))
+}
+
+func (m *machine) settings(t *rapid.T) {
+	one := func(name string) []byte {
+		return rapid.SampledFrom([][]byte{nil, []byte("x"), []byte(`{"y":1}`)}).Draw(t, name)
+	}
+	queue := rapid.SampledFrom([]int32{1, 2, 99}).Draw(t, "queue")
+	m.set(queue, one("was"), one("settings"))
+}
+
+func (m *machine) set(queue int32, was, settings []byte) {
+	got := errName(m.real.SetSettings(ctx, queue, was, settings))
+	m.same("settings", got, errName(m.oracle.SetSettings(ctx, queue, was, settings)))
+	m.saw("settings:" + got)
+	m.sameCatalog()
 }
 
 func (m *machine) setPaused(queue int32, paused bool) {

@@ -83,7 +83,18 @@ func (o *Oracle) Forget(_ context.Context, queue int32) error {
 		}
 	}
 	o.forgotten[queue] = true
-	o.queues[queue-1].Paused = false
+	o.queues[queue-1].Paused, o.queues[queue-1].Settings = false, nil
+	return nil
+}
+
+func (o *Oracle) SetSettings(_ context.Context, queue int32, was, settings []byte) error {
+	switch {
+	case queue < 1 || int(queue) > len(o.queues) || o.forgotten[queue]:
+		return store.ErrNotFound
+	case !bytes.Equal(o.queues[queue-1].Settings, was):
+		return store.ErrChanged
+	}
+	o.queues[queue-1].Settings = slices.Clone(settings)
 	return nil
 }
 

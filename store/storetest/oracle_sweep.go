@@ -64,7 +64,7 @@ func (o *Oracle) rescue(row *store.Row, c store.ClaimEntry, r *store.Rescued) {
 	}
 }
 
-func (o *Oracle) Retain(_ context.Context, r store.Retention, cursor task.ID, limit int) (task.ID, int, error) {
+func (o *Oracle) Retain(_ context.Context, keep store.Keep, cursor task.ID, limit int) (task.ID, int, error) {
 	deleted, seen := 0, 0
 	var next task.ID
 	now := o.Clock()
@@ -77,7 +77,7 @@ func (o *Oracle) Retain(_ context.Context, r store.Retention, cursor task.ID, li
 		}
 		seen++
 		next = row.ID
-		if row.State.Final() && row.FinishedAt <= now-r.Of(row.State) {
+		if row.State.Final() && row.FinishedAt <= now-keep.In(row.Lane).Of(row.State) {
 			o.erase(row)
 			deleted++
 		}

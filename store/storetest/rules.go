@@ -44,6 +44,8 @@ var rules = []rule{
 	{"slots are served in their order", slotsInOrder},
 	{"a task handed back keeps its place", placeKept},
 	{"retention leaves what has not ended", retentionSpares},
+	{"each lane has its retention", retentionByLane},
+	{"settings are replaced by who has seen them", settingsSeen},
 	{"a purge leaves the function that it wakes", purgeSparesWhoIsTold},
 	{"a purge ends tasks in the order of their line", purgeInOrder},
 	{"a unique key is held until its task has ended", keyHeld},
@@ -274,7 +276,12 @@ func (m *machine) sameCatalog() {
 	queues, err := m.real.Queues(ctx)
 	require.NoError(m.rt, err)
 	want, _ := m.oracle.Queues(ctx)
-	m.same("queues", len(queues), len(want))
+	for _, list := range [][]store.Queue{queues, want} {
+		for i := range list {
+			list[i].CreatedAt = 0 // a floor's own clock may decide
+		}
+	}
+	m.same("queues", queues, want)
 	lanes, err := m.real.Lanes(ctx)
 	require.NoError(m.rt, err)
 	wantLanes, _ := m.oracle.Lanes(ctx)
@@ -293,10 +300,11 @@ func forgottenWhenEmpty(m *machine) {
 	require.ErrorIs(m.rt, m.forget(queue), store.ErrQueueNotEmpty, "a task is running")
 	m.end(c, task.Reject)
 	m.setPaused(queue, true)
+	m.set(queue, nil, []byte("settings"))
 	require.NoError(m.rt, m.forget(queue), "all has ended")
 	require.ErrorIs(m.rt, m.forget(queue), store.ErrNotFound)
 	require.ErrorIs(m.rt, m.forget(99), store.ErrNotFound)
-	m.ensureLane(m.lanes[0].Queue, m.lanes[0].Pool) // anew, under the same ids, and not paused
+	m.ensureLane(m.lanes[0].Queue, m.lanes[0].Pool) // anew, under the same ids, not paused, with nothing set
 	m.sameCatalog()
 }
 
@@ -426,12 +434,47 @@ func retentionSpares(m *machine) {
 	m.end(m.hold(task.HTTP), task.Success)
 	ids := m.inEachState()
 	m.now += 400 * 24 * 3600 * second
-	_, deleted, err := m.real.Retain(ctx, store.Retention{Succeeded: second, Failed: second, Canceled: second}, task.ID{}, everything)
+	_, deleted, err := m.real.Retain(ctx, store.Keep{Retention: store.Retention{Succeeded: second, Failed: second, Canceled: second}}, task.ID{}, everything)
 	require.NoError(m.rt, err)
 	require.Equal(m.rt, 1, deleted, "only one task has ended")
 	for state, id := range ids {
 		require.Equal(m.rt, state, m.rowOf(id).State)
 	}
+}
+
+func retentionByLane(m *machine) {
+	long, short := m.plain(task.HTTP), m.plain(task.HTTP)
+	short.Lane = m.lanes[1].ID
+	for _, n := range []store.NewTask{long, short} {
+		m.end(m.take(m.put(n)), task.Success)
+	}
+	m.now += 20 * second
+	left := func(keep store.Keep) (left int) {
+		_, _, err := m.real.Retain(ctx, keep, task.ID{}, everything)
+		require.NoError(m.rt, err)
+		rows, err := m.real.Rows(ctx, []task.ID{long.ID, short.ID})
+		require.NoError(m.rt, err)
+		return len(rows)
+	}
+	keep := store.Keep{Retention: store.Retention{Succeeded: 60 * second}, Lanes: map[int32]store.Retention{short.Lane: {Succeeded: 30 * second}}}
+	require.Equal(m.rt, 2, left(keep))
+	keep.Lanes[short.Lane] = store.Retention{Succeeded: 10 * second}
+	require.Equal(m.rt, 1, left(keep))
+	require.Equal(m.rt, long.ID, m.rowOf(long.ID).ID)
+	keep.Retention.Succeeded, keep.Lanes = 10*second, map[int32]store.Retention{long.Lane: {Succeeded: 30 * second}}
+	require.Equal(m.rt, 1, left(keep))
+	require.Zero(m.rt, left(store.Keep{Retention: store.Retention{Succeeded: second}}))
+}
+
+func settingsSeen(m *machine) {
+	queue := m.lanes[0].QueueID
+	m.set(queue, nil, []byte("one"))
+	m.sameCatalog()
+	require.ErrorIs(m.rt, m.real.SetSettings(ctx, queue, nil, []byte("two")), store.ErrChanged)
+	require.ErrorIs(m.rt, m.real.SetSettings(ctx, queue, []byte("three"), nil), store.ErrChanged)
+	m.sameCatalog()
+	m.set(queue, []byte("one"), nil)
+	m.sameCatalog()
 }
 
 func purgeSparesWhoIsTold(m *machine) {

@@ -83,7 +83,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"insert": m.insert, "insert2": m.insert, "insertKeyed": m.insertKeyed, "insertAgain": m.insertAgain,
 		"claim": m.claim, "claim2": m.claim, "settle": m.settle, "settle2": m.settle, "settleAgain": m.settleAgain,
 		"promote": m.promote, "rescue": m.rescue, "loseNodes": m.loseNodes, "retain": m.retain, "advance": m.advance,
-		"members": m.members, "operate": m.operate, "operate2": m.operate, "purge": m.purge, "pause": m.pause,
+		"members": m.members, "operate": m.operate, "operate2": m.operate, "purge": m.purge, "pause": m.pause, "settings": m.settings,
 		"lane": func(t *rapid.T) {
 			m.ensureLane(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "queue"), task.AnyPool)
 		},
@@ -181,7 +181,7 @@ func errName(err error) string {
 	for name, e := range map[string]error{
 		"nothing-to-undo": store.ErrNothingToUndo, "canceling": store.ErrCanceling,
 		"not-function": store.ErrNotFunction, "bad-value": store.ErrBadValue,
-		"not-found": store.ErrNotFound, "lost": store.ErrLeaseLost, "final": store.ErrFinal, "not-final": store.ErrNotFinal,
+		"not-found": store.ErrNotFound, "changed": store.ErrChanged, "lost": store.ErrLeaseLost, "final": store.ErrFinal, "not-final": store.ErrNotFinal,
 		"running": store.ErrRunning, "dead": store.ErrNodeLost, "too-many": store.ErrTooManyQueues, "key-held": store.ErrKeyHeld,
 	} {
 		if errors.Is(err, e) {
