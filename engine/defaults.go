@@ -9,6 +9,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/internal/schedule"
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // Defaults is what the zero Config stands for, for programs that show it. Name,
@@ -49,6 +50,21 @@ func (r Retention) withDefaults(d store.Retention) Retention {
 	return Retention{Succeeded: of(r.Succeeded, d.Succeeded), Canceled: of(r.Canceled, d.Canceled), Failed: of(r.Failed, d.Failed)}
 }
 
-func (r Retention) micros() store.Retention {
+func (r Retention) micros() store.Retention { return micros(r.kept()) }
+
+func (r Retention) kept() task.Retention {
+	return task.Retention{Succeeded: r.Succeeded, Failed: r.Failed, Canceled: r.Canceled}
+}
+
+func micros(r task.Retention) store.Retention {
 	return store.Retention{Succeeded: r.Succeeded.Microseconds(), Canceled: r.Canceled.Microseconds(), Failed: r.Failed.Microseconds()}
+}
+
+// retentions are those of lanes whose queues have one of their own.
+func (e *Engine) retentions() map[int32]store.Retention {
+	out := map[int32]store.Retention{}
+	for lane, r := range e.catalog.Retentions() {
+		out[lane] = micros(r.Or(e.cfg.Retention.kept()))
+	}
+	return out
 }

@@ -16,6 +16,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -99,7 +100,8 @@ type Engine struct {
 	handlers  *local.Handlers
 	pusher    *push.Pusher
 	runner    *function.Executor
-	embedded  sync.Map // name -> http.RoundTripper
+	checkURL  func(*url.URL) error // refuses what may not be called
+	embedded  sync.Map             // name -> http.RoundTripper
 	keys      *httpsig.Keys
 	settler   *settle.Settler
 	scheduler *schedule.Scheduler
@@ -154,6 +156,7 @@ func (e *Engine) wirePush() error {
 			return fmt.Errorf("signing keys: %w", err)
 		}
 	}
+	e.checkURL = dialer.CheckURL
 	e.pusher = push.New(dialer, push.Config{
 		Keys: e.keys, UserAgent: strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
 		Queue: func(lane int32) string { return e.catalog.QueueName(lane) },
@@ -164,7 +167,8 @@ func (e *Engine) wirePush() error {
 		Lane: func(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error) {
 			return e.catalog.Lane(ctx, namespace, queue, pool)
 		},
-		Bell: bell{e}, Least: func() int32 { return e.catalog.Least(node.Version) },
+		Settings: func(namespace int32, queue string) task.QueueSettings { return e.catalog.Settings(namespace, queue) },
+		Bell:     bell{e}, Least: func() int32 { return e.catalog.Least(node.Version) },
 	})
 	return nil
 }
@@ -177,14 +181,14 @@ func (e *Engine) wireRooms() {
 	})
 	e.functions = operate.NewFunctions(e.store, e.tasks)
 	e.queues = operate.NewQueues(operate.QueuesConfig{
-		Store: e.store, Catalog: e.catalog, Wake: e.wake, Changed: func() { e.member.Tell(store.Hint{Changed: store.ChangedCatalog}) },
+		Store: e.store, Catalog: e.catalog, Wake: e.wake, Retention: cfg.Retention.kept(), CheckURL: e.checkURL, Changed: func() { e.member.Tell(store.Hint{Changed: store.ChangedCatalog}) },
 	})
 	e.settler = settle.New(settle.Config{
 		Store: e.store, Bell: bell{e}, Watchers: e.tasks, Call: e.prepareCall, Left: e.left, Meter: e.meters, Log: cfg.Log,
 	})
 	e.scheduler = schedule.New(schedule.Config{
 		Store: e.store, Claims: work{e}, Wake: e.wake,
-		Do: e.workOff, Retention: cfg.Retention.micros(), Meter: e.meters, Log: cfg.Log,
+		Do: e.workOff, Retention: cfg.Retention.micros(), Lanes: e.retentions, Meter: e.meters, Log: cfg.Log,
 	})
 	member := node.Config{
 		Store: e.store, Name: cfg.Name, Roles: join(cfg.Roles), Lease: cfg.Lease, Beat: cfg.Heartbeat, Log: cfg.Log,

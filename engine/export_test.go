@@ -14,3 +14,8 @@ func Wake(e *Engine, woken []store.Woken) { e.wake(woken) }
 
 // OperatedBy is what the doors of an engine look at tasks with.
 func OperatedBy(e *Engine) *operate.Tasks { return e.tasks }
+
+// KeepOf is how long an engine keeps ended tasks.
+func KeepOf(e *Engine) store.Keep {
+	return store.Keep{Retention: e.cfg.Retention.micros(), Lanes: e.retentions()}
+}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // Queues looks at queues, measures and steers them. Safe for concurrent use.
@@ -15,6 +16,8 @@ type Queue struct {
 	Name      string
 	Paused    bool
 	CreatedAt time.Time
+	Settings  task.QueueSettings // what was set
+	Effective task.QueueSettings // the same with the defaults; those of a push, where functions have others
 }
 
 // QueueStats is how many tasks of a queue are in which state. Ended tasks are not
@@ -57,6 +60,19 @@ func (q *Queues) Resume(ctx context.Context, name string) (Queue, error) {
 	return queueShown(q.queues.SetPaused(ctx, name, false))
 }
 
+// Set replaces the settings of a queue, which is made when it is new: what is zero in
+// them has its default again. They hold on all nodes within a second. task.Invalid,
+// store.ErrTooManyQueues.
+func (q *Queues) Set(ctx context.Context, name string, settings task.QueueSettings) (Queue, error) {
+	return queueShown(q.queues.Set(ctx, name, settings))
+}
+
+// Update changes the settings of a queue. change gets those that hold, and is called
+// again when somebody else changes them in the meantime. store.ErrNotFound, task.Invalid.
+func (q *Queues) Update(ctx context.Context, name string, change func(*task.QueueSettings)) (Queue, error) {
+	return queueShown(q.queues.Update(ctx, name, func(s *task.QueueSettings) error { change(s); return nil }))
+}
+
 // Purge cancels what waits in a queue, ready or scheduled, and returns how many tasks
 // it were. Running ones go on. store.ErrNotFound.
 func (q *Queues) Purge(ctx context.Context, name string) (int, error) {
@@ -85,7 +101,9 @@ func (q *Queues) AllStats(ctx context.Context) ([]QueueStats, error) {
 	return out, err
 }
 
-func queueOf(q operate.Queue) Queue { return Queue{q.Name, q.Paused, timeOf(q.CreatedAt)} }
+func queueOf(q operate.Queue) Queue {
+	return Queue{q.Name, q.Paused, timeOf(q.CreatedAt), q.Settings, q.Effective}
+}
 
 func queueShown(q operate.Queue, err error) (Queue, error) {
 	if err != nil {

@@ -29,3 +29,11 @@ func (e *Invalid) CheckName(field, value string, limit int) {
 	}
 	e.CheckText(field, value, limit)
 }
+
+// CheckQueue notes what is wrong with the name of a queue.
+func (e *Invalid) CheckQueue(field, value string) {
+	e.CheckName(field, value, 100)
+	if strings.ContainsAny(value, "/ ") {
+		e.Add(field, "must contain neither slashes nor blanks: %q", value)
+	}
+}

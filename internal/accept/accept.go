@@ -101,6 +101,7 @@ type Config struct {
 		Now() int64
 	}
 	Lane     Lanes
+	Settings func(namespace int32, queue string) task.QueueSettings // of a queue; nil = none has any
 	Bell     Bell
 	Meter    Meter                  // nil = nobody counts
 	Least    func() int32           // version of the nodes that are alive; nil = all are as new as this one

@@ -32,10 +32,8 @@ func (a *Acceptor) Prepare(ctx context.Context, s *Submission) (store.NewTask, e
 func (a *Acceptor) prepare(ctx context.Context, lanes Lanes, s *Submission, taken map[string]bool) (store.NewTask, error) {
 	var bad task.Invalid
 	s.Namespace, s.Queue = cmp.Or(s.Namespace, store.DefaultNamespace), cmp.Or(s.Queue, task.DefaultQueue)
-	bad.CheckName("queue", s.Queue, 100)
-	if strings.ContainsAny(s.Queue, "/ ") {
-		bad.Add("queue", "must contain neither slashes nor blanks: %q", s.Queue)
-	}
+	bad.CheckQueue("queue", s.Queue)
+	a.fromQueue(s)
 	a.checkTarget(&bad, &s.Spec)
 	checkHeaders(&bad, &s.Spec)
 	checkTimes(&bad, s, a.cfg.Store.Now())
@@ -72,6 +70,21 @@ func (a *Acceptor) prepare(ctx context.Context, lanes Lanes, s *Submission, take
 // since is the version of the first nodes that know a kind: any node may have to
 // settle any task.
 var since = map[task.Kind]int32{task.HTTP: 1, task.Function: 1, task.Local: 1}
+
+// fromQueue fills in what a submission leaves to its queue.
+func (a *Acceptor) fromQueue(s *Submission) {
+	if a.cfg.Settings == nil {
+		return
+	}
+	set, spec := a.cfg.Settings(s.Namespace, s.Queue), &s.Spec
+	spec.Timeout, spec.Retry = cmp.Or(spec.Timeout, set.Timeout), spec.Retry.Or(set.Retry)
+	switch {
+	case spec.Function != "":
+		spec.Endpoint = cmp.Or(spec.Endpoint, set.Target)
+	case spec.URL == "" && spec.Process == "" && spec.Handler == "":
+		spec.URL = set.Target
+	}
+}
 
 // everyNodeKnows refuses a kind of task while a node that is alive is too old for it.
 func (a *Acceptor) everyNodeKnows(kind task.Kind) error {

@@ -8,6 +8,7 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"math/rand/v2"
@@ -30,12 +31,17 @@ type Catalog struct {
 	mu     sync.RWMutex
 	byName map[laneName]store.Lane
 	byID   map[int32]store.Lane
-	queues map[queueName]store.Queue
+	queues map[queueName]queue
 	read   time.Time     // when all was read last
 	least  int32         // version of the nodes that are alive
 	left   map[int32]int // lanes of forgotten queues, and how often relist looks at each from now on
 
 	stale chan struct{}
+}
+
+type queue struct {
+	store.Queue
+	settings task.QueueSettings // as Settings has them
 }
 
 type queueName struct {
@@ -60,7 +66,7 @@ type Store interface {
 // New returns a catalog that knows nothing yet; call Refresh once before use.
 func New(s Store) *Catalog {
 	return &Catalog{
-		store: s, byName: map[laneName]store.Lane{}, byID: map[int32]store.Lane{}, queues: map[queueName]store.Queue{},
+		store: s, byName: map[laneName]store.Lane{}, byID: map[int32]store.Lane{}, queues: map[queueName]queue{},
 		stale: make(chan struct{}, 1),
 	}
 }
@@ -88,7 +94,8 @@ func (c *Catalog) Refresh(ctx context.Context) error {
 	}
 	clear(c.byName)
 	clear(c.byID)
-	clear(c.queues)
+	had := c.queues
+	c.queues = make(map[queueName]queue, len(queues))
 	left := map[int32]int{}
 	for _, l := range lanes {
 		if c.put(l); l.Forgotten {
@@ -100,9 +107,19 @@ func (c *Catalog) Refresh(ctx context.Context) error {
 	}
 	c.left = left
 	for _, q := range queues {
-		c.queues[queueName{q.Namespace, q.Name}] = q
+		name := queueName{q.Namespace, q.Name}
+		c.queues[name] = had[name].read(q)
 	}
 	return nil
+}
+
+// read is a queue as it has been read now, given how it was before.
+func (q queue) read(now store.Queue) queue {
+	if !bytes.Equal(q.Settings, now.Settings) {
+		q.settings, _ = task.DecodeQueueSettings(now.Settings) // what nobody can read is not set
+	}
+	q.Queue = now
+	return q
 }
 
 func (c *Catalog) put(l store.Lane) {
@@ -187,11 +204,15 @@ func (c *Catalog) Lane(ctx context.Context, namespace int32, queue, pool string)
 	c.mu.Lock()
 	c.put(l)
 	if key := (queueName{namespace, queue}); c.queues[key].ID == 0 {
-		c.queues[key] = store.Queue{ID: l.QueueID, Namespace: l.Namespace, Name: queue, Paused: l.Paused}
+		c.queues[key] = newQueue(l)
 	}
 	c.mu.Unlock()
 	c.Stale()
 	return l, nil
+}
+
+func newQueue(l store.Lane) queue {
+	return queue{Queue: store.Queue{ID: l.QueueID, Namespace: l.Namespace, Name: l.Queue, Paused: l.Paused}}
 }
 
 // Known returns a lane that is there.
@@ -225,7 +246,27 @@ func (c *Catalog) Queue(namespace int32, name string) (store.Queue, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	q, ok := c.queues[queueName{namespace, name}]
-	return q, ok
+	return q.Queue, ok
+}
+
+// Settings returns what was set for a queue; nothing for one that is not there.
+func (c *Catalog) Settings(namespace int32, name string) task.QueueSettings {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.queues[queueName{namespace, name}].settings
+}
+
+// Retentions returns the retention of the lanes whose queues have one of their own.
+func (c *Catalog) Retentions() map[int32]task.Retention {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	out := map[int32]task.Retention{}
+	for id, l := range c.byID {
+		if r := c.queues[queueName{l.Namespace, l.Queue}].settings.Retention; r != (task.Retention{}) && !l.Forgotten {
+			out[id] = r
+		}
+	}
+	return out
 }
 
 // Queues lists the queues of a namespace by name.
@@ -235,7 +276,7 @@ func (c *Catalog) Queues(namespace int32) []store.Queue {
 	out := make([]store.Queue, 0, len(c.queues))
 	for _, q := range c.queues {
 		if q.Namespace == namespace {
-			out = append(out, q)
+			out = append(out, q.Queue)
 		}
 	}
 	slices.SortFunc(out, func(a, b store.Queue) int { return strings.Compare(a.Name, b.Name) })

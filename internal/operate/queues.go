@@ -3,6 +3,7 @@ package operate
 import (
 	"context"
 	"fmt"
+	"net/url"
 
 	"github.com/sendoff-dev/sendoff/internal/need"
 	"github.com/sendoff-dev/sendoff/store"
@@ -12,6 +13,7 @@ import (
 // QueueStore is what Queues needs of a database.
 type QueueStore interface {
 	SetPaused(ctx context.Context, queue int32, paused bool) ([]store.Woken, error)
+	SetSettings(ctx context.Context, queue int32, was, settings []byte) error
 	Forget(ctx context.Context, queue int32) error
 	Purge(ctx context.Context, lanes []int32, limit int) (int, []store.Woken, error)
 	Stats(ctx context.Context) ([]store.LaneStats, error)
@@ -22,6 +24,7 @@ type QueueStore interface {
 type Catalog interface {
 	ByID(lane int32) store.Lane
 	Lanes(match func(store.Lane) bool) []store.Lane
+	Lane(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error)
 	Queue(namespace int32, name string) (store.Queue, bool)
 	Queues(namespace int32) []store.Queue
 	SetPaused(queue int32, paused bool)
@@ -34,6 +37,9 @@ type QueuesConfig struct {
 	Catalog Catalog
 	Wake    func([]store.Woken)
 	Changed func() // queues changed: tell the other nodes
+
+	Retention task.Retention       // where a queue has none of its own
+	CheckURL  func(*url.URL) error // refuses targets that may not be called
 }
 
 // Queues looks at queues, measures and steers them. Safe for concurrent use.
@@ -44,7 +50,7 @@ type Queues struct {
 
 // NewQueues returns a Queues.
 func NewQueues(cfg QueuesConfig) *Queues {
-	need.Fields(cfg, "Store", "Catalog", "Wake", "Changed")
+	need.Fields(cfg, "Store", "Catalog", "Wake", "Changed", "Retention", "CheckURL")
 	q := &Queues{cfg: cfg}
 	q.depths.read = cfg.Store.Stats
 	return q
@@ -55,6 +61,14 @@ type Queue struct {
 	Name      string
 	Paused    bool
 	CreatedAt int64
+	Settings  task.QueueSettings // what was set
+	Effective task.QueueSettings // with the defaults of a push
+}
+
+func (qs *Queues) shown(q store.Queue) Queue {
+	settings, _ := task.DecodeQueueSettings(q.Settings)
+	d := task.QueueSettings{Timeout: task.DefaultTimeout, Retry: task.DefaultRetry, Retention: qs.cfg.Retention}
+	return Queue{Name: q.Name, Paused: q.Paused, CreatedAt: q.CreatedAt, Settings: settings, Effective: settings.Or(d)}
 }
 
 // List lists all queues by name.
@@ -64,7 +78,7 @@ func (qs *Queues) List(ctx context.Context) ([]Queue, error) {
 	}
 	var out []Queue
 	for _, q := range qs.cfg.Catalog.Queues(store.DefaultNamespace) {
-		out = append(out, Queue{q.Name, q.Paused, q.CreatedAt})
+		out = append(out, qs.shown(q))
 	}
 	return out, nil
 }
@@ -72,7 +86,10 @@ func (qs *Queues) List(ctx context.Context) ([]Queue, error) {
 // Get returns one queue. store.ErrNotFound.
 func (qs *Queues) Get(ctx context.Context, name string) (Queue, error) {
 	q, err := qs.queue(ctx, name)
-	return Queue{q.Name, q.Paused, q.CreatedAt}, err
+	if err != nil {
+		return Queue{}, err
+	}
+	return qs.shown(q), nil
 }
 
 // queue reads all queues anew: another node may have made, deleted or paused this
@@ -104,7 +121,8 @@ func (qs *Queues) SetPaused(ctx context.Context, name string, paused bool) (Queu
 	if len(woken) > 0 {
 		qs.cfg.Wake(woken)
 	}
-	return Queue{name, paused, q.CreatedAt}, nil
+	q.Paused = paused
+	return qs.shown(q), nil
 }
 
 // ErrKeepsName says that a queue cannot be deleted.

@@ -2,6 +2,8 @@ package operate
 
 import (
 	"encoding/binary"
+	"errors"
+	"net/url"
 	"slices"
 	"sync"
 	"testing"
@@ -49,7 +51,14 @@ func newRig(t *testing.T) *rig {
 		Left:    func(id task.ID) { note(func() { r.left = append(r.left, id) }) },
 	})
 	r.functions = NewFunctions(r.Oracle, r.tasks)
-	r.queues = NewQueues(QueuesConfig{Store: r.Oracle, Catalog: names, Wake: wake, Changed: func() { note(func() { r.changed++ }) }})
+	r.queues = NewQueues(QueuesConfig{Store: r.Oracle, Catalog: names, Wake: wake, Changed: func() { note(func() { r.changed++ }) },
+		Retention: task.Retention{Succeeded: time.Hour, Failed: 2 * time.Hour, Canceled: 3 * time.Hour},
+		CheckURL: func(u *url.URL) error {
+			if u.Hostname() == "private" {
+				return errors.New("refused to connect to private")
+			}
+			return nil
+		}})
 	require.NoError(t, r.Register(t.Context(), store.Node{ID: r.node}, 1e15))
 	return r
 }

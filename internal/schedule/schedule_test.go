@@ -77,6 +77,7 @@ type rig struct {
 	*floor
 	*Scheduler
 	lane  store.Lane
+	own   map[int32]store.Retention // of lanes that have their own
 	woken chan time.Time
 	n     byte
 }
@@ -95,7 +96,7 @@ func newRigWith(t *testing.T, do func(context.Context, store.Todo) error) (r *ri
 	f := &floor{Oracle: storetest.NewOracle(func() int64 { return time.Now().UnixMicro() })}
 	lane, err := f.EnsureLane(t.Context(), 1, "q", task.AnyPool, 10)
 	require.NoError(t, err)
-	r = &rig{floor: f, lane: lane, woken: make(chan time.Time, 1000)}
+	r = &rig{floor: f, lane: lane, own: map[int32]store.Retention{}, woken: make(chan time.Time, 1000)}
 	r.Scheduler = New(Config{
 		Store: f, Claims: none{},
 		Wake: func(w []store.Woken) {
@@ -103,7 +104,7 @@ func newRigWith(t *testing.T, do func(context.Context, store.Todo) error) (r *ri
 				r.woken <- time.Now()
 			}
 		},
-		Do: do,
+		Do: do, Lanes: func() map[int32]store.Retention { return r.own },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan struct{})
@@ -227,6 +228,23 @@ func TestEndedTasksStayForTheirRetention(t *testing.T) {
 		require.NotNil(t, r.row(t, n.ID), "it is gone before its time")
 		time.Sleep(5 * time.Minute)
 		require.Nil(t, r.row(t, n.ID), "it stays for ever")
+	})
+}
+
+func TestTasksOfALaneStayForItsOwnRetention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t)
+		defer stop()
+		n := r.insert(t, time.Hour)
+		r.own[r.lane.ID] = store.Retention{Canceled: time.Hour.Microseconds()} // nobody looks before a minute has passed
+		r.mu.Lock()
+		_, err := r.Cancel(t.Context(), n.ID, store.Alone)
+		r.mu.Unlock()
+		require.NoError(t, err)
+		time.Sleep(time.Hour - time.Minute)
+		require.NotNil(t, r.row(t, n.ID), "it is gone before its time")
+		time.Sleep(5 * time.Minute)
+		require.Nil(t, r.row(t, n.ID), "it stays as long as others")
 	})
 }
 

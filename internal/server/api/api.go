@@ -52,12 +52,19 @@ type Queues interface {
 	Stats(ctx context.Context, name string) (operate.QueueStats, error)
 }
 
+// Setter changes the settings of queues.
+type Setter interface {
+	Set(ctx context.Context, name string, settings task.QueueSettings) (operate.Queue, error)
+	Update(ctx context.Context, name string, change func(*task.QueueSettings) error) (operate.Queue, error)
+}
+
 // Config of the door. All but Unknown are required.
 type Config struct {
 	Submit    Submitter
 	Tasks     Viewer
 	Steer     Steerer
 	Queues    Queues
+	Settings  Setter
 	Functions Functions
 	Endpoints func() []Endpoint // the apps of functions that this node has called
 	Nodes     func(ctx context.Context) ([]store.Node, error)
@@ -85,6 +92,7 @@ func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
 	mux.HandleFunc("POST /v1/tasks", c.create)
 	mux.HandleFunc("POST /v1/tasks/batch", c.batch)
 	describeCreate(api.OpenAPI())
+	mountSettings(mux, api.OpenAPI(), cfg.Settings, c.refuse)
 	mountTasks(api, cfg)
 	mountQueues(api, cfg)
 	mountFunctions(api, cfg)
@@ -231,7 +239,13 @@ type attemptsReply struct {
 // describeCreate adds the handlers written by hand to the OpenAPI document.
 func describeCreate(doc *huma.OpenAPI) {
 	one := operation(http.MethodPost, "/v1/tasks", "create-task", "Submit a task: it is on disk when the answer comes", http.StatusCreated)
-	describe[CreateRequest, Task](doc, &one, "200", "201", "400", "401", "403", "408", "409", "413", "415", "422", "503")
 	many := operation(http.MethodPost, "/v1/tasks/batch", "create-tasks", "Submit up to 1,000 tasks in one transaction", http.StatusCreated)
+	for _, op := range []*huma.Operation{&one, &many} {
+		op.Parameters = []*huma.Param{{
+			Name: "Idempotency-Key", In: "header", Schema: &huma.Schema{Type: "string"},
+			Description: "The same request with the same key within 24 hours gets the same answer, with Idempotent-Replayed: true.",
+		}}
+	}
+	describe[CreateRequest, Task](doc, &one, "200", "201", "400", "401", "403", "408", "409", "413", "415", "422", "503")
 	describe[BatchRequest, BatchReply](doc, &many, "200", "201", "400", "401", "403", "408", "409", "413", "415", "422", "503")
 }

@@ -13,7 +13,7 @@ import (
 func describeProblems(doc *huma.OpenAPI) {
 	schema := doc.Components.Schemas.Schema(reflect.TypeFor[problem.Problem](), true, "")
 	for _, path := range doc.Paths {
-		for _, op := range []*huma.Operation{path.Get, path.Post, path.Delete} {
+		for _, op := range []*huma.Operation{path.Get, path.Post, path.Put, path.Patch, path.Delete} {
 			if op == nil {
 				continue
 			}
@@ -38,10 +38,6 @@ func describe[Request, Reply any](doc *huma.OpenAPI, op *huma.Operation, statuse
 	request := schemas.Schema(reflect.TypeFor[Request](), true, "")
 	reply := schemas.Schema(reflect.TypeFor[Reply](), true, "")
 	schema := schemas.Schema(reflect.TypeFor[problem.Problem](), true, "")
-	op.Parameters = []*huma.Param{{
-		Name: "Idempotency-Key", In: "header", Schema: &huma.Schema{Type: "string"},
-		Description: "The same request with the same key within 24 hours gets the same answer, with Idempotent-Replayed: true.",
-	}}
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: request}}}
 	op.Responses = map[string]*huma.Response{}
 	for _, status := range statuses {

@@ -37,7 +37,9 @@ type nodesReply struct {
 	}
 }
 
-func queueView(q operate.Queue) Queue { return Queue{q.Name, q.Paused, timeText(q.CreatedAt)} }
+func queueView(q operate.Queue) Queue {
+	return Queue{q.Name, q.Paused, timeText(q.CreatedAt), settingsView(&q.Settings), settingsView(&q.Effective)}
+}
 
 func mountQueues(api huma.API, cfg Config) {
 	get(api, "/v1/queues", "list-queues", "List queues by name", func(ctx context.Context, _ *struct{}) (*queuesReply, error) {

@@ -206,6 +206,9 @@ type Queue struct {
 	Name      string `json:"name"`
 	Paused    bool   `json:"paused"`
 	CreatedAt string `json:"created_at,omitempty"`
+
+	Settings  QueueSettings `json:"settings" doc:"What was set."`
+	Effective QueueSettings `json:"effective" doc:"The same with the defaults: those of a push, where functions have others."`
 }
 
 // QueueStats is the depth of a queue in an answer.

@@ -1,0 +1,63 @@
+package operate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Set replaces the settings of a queue, which is made when it is new. They hold on
+// all nodes within a second. task.Invalid, store.ErrTooManyQueues.
+func (qs *Queues) Set(ctx context.Context, name string, settings task.QueueSettings) (Queue, error) {
+	if err := qs.check(name, &settings); err != nil {
+		return Queue{}, err
+	}
+	if _, err := qs.cfg.Catalog.Lane(ctx, store.DefaultNamespace, name, task.AnyPool); err != nil {
+		return Queue{}, fmt.Errorf("queue %q: %w", name, err)
+	}
+	return qs.Update(ctx, name, func(s *task.QueueSettings) error { *s = settings; return nil })
+}
+
+// Update changes the settings of a queue. change may be called again, when somebody
+// else has changed them in the meantime; its error ends the update. store.ErrNotFound,
+// task.Invalid.
+func (qs *Queues) Update(ctx context.Context, name string, change func(*task.QueueSettings) error) (Queue, error) {
+	for {
+		q, err := qs.queue(ctx, name)
+		if err != nil {
+			return Queue{}, err
+		}
+		settings, _ := task.DecodeQueueSettings(q.Settings)
+		if err := cmp.Or(change(&settings), qs.check(name, &settings)); err != nil {
+			return Queue{}, err
+		}
+		was := q.Settings
+		q.Settings = settings.Encode()
+		err = qs.cfg.Store.SetSettings(ctx, q.ID, was, q.Settings)
+		switch {
+		case errors.Is(err, store.ErrChanged) && ctx.Err() == nil:
+			continue
+		case err != nil:
+			return Queue{}, fmt.Errorf("queue %q: %w", name, err)
+		}
+		qs.cfg.Changed()
+		return qs.shown(q), qs.cfg.Catalog.Refresh(ctx)
+	}
+}
+
+func (qs *Queues) check(name string, settings *task.QueueSettings) error {
+	var bad task.Invalid
+	bad.CheckQueue("name", name)
+	settings.Check(&bad)
+	if u, err := url.Parse(settings.Target); err == nil && settings.Target != "" && len(bad) == 0 {
+		if err := qs.cfg.CheckURL(u); err != nil {
+			bad.Add("target", "%s", err)
+		}
+	}
+	return bad.Err()
+}

@@ -1,0 +1,226 @@
+package api
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// QueueSettings are settings of a queue in an answer. What was not set is left out.
+type QueueSettings struct {
+	Timeout   string          `json:"timeout,omitempty" doc:"Of an attempt of a task that names none."`
+	Retry     *QueueRetry     `json:"retry,omitempty" doc:"Field by field, of a task that leaves it out."`
+	Target    string          `json:"target,omitempty" doc:"Where tasks without a target are pushed to, and the endpoint of functions without one."`
+	Retention *QueueRetention `json:"retention,omitempty" doc:"How long ended tasks stay visible."`
+}
+
+// QueueRetry is a retry policy of a queue in an answer.
+type QueueRetry struct {
+	MaxAttempts int32    `json:"max_attempts,omitempty"`
+	MaxAge      string   `json:"max_age,omitempty"`
+	MinBackoff  string   `json:"min_backoff,omitempty"`
+	MaxBackoff  string   `json:"max_backoff,omitempty"`
+	Factor      float64  `json:"factor,omitempty"`
+	Jitter      *float64 `json:"jitter,omitempty"`
+}
+
+// QueueRetention is how long ended tasks of a queue stay visible, in an answer.
+type QueueRetention struct {
+	Succeeded string `json:"succeeded,omitempty"`
+	Failed    string `json:"failed,omitempty"`
+	Canceled  string `json:"canceled,omitempty"`
+}
+
+func settingsView(q *task.QueueSettings) QueueSettings {
+	v := QueueSettings{Timeout: spanText(q.Timeout), Target: q.Target}
+	if r := q.Retry; r != (task.RetryPolicy{}) {
+		v.Retry = &QueueRetry{
+			MaxAttempts: r.MaxAttempts, MaxAge: spanText(r.MaxAge), MinBackoff: spanText(r.MinBackoff), MaxBackoff: spanText(r.MaxBackoff), Factor: r.Factor,
+		}
+		if r.Jitter != 0 {
+			jitter := max(r.Jitter, 0)
+			v.Retry.Jitter = &jitter
+		}
+	}
+	if r := q.Retention; r != (task.Retention{}) {
+		v.Retention = &QueueRetention{spanText(r.Succeeded), spanText(r.Failed), spanText(r.Canceled)}
+	}
+	return v
+}
+
+func spanText(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
+}
+
+// SettingsRequest is the body of PUT and PATCH /v1/queues/{name}. Of PATCH, null puts
+// a field back to its default, and what is left out stays as it is.
+type SettingsRequest struct {
+	Timeout   json.RawMessage   `json:"timeout,omitempty" doc:"Of an attempt of a task that names none, 1 s to 24 h; default 60 s."`
+	Retry     *RetryRequest     `json:"retry,omitempty" doc:"Field by field, of a task that leaves it out."`
+	Target    *string           `json:"target,omitempty" doc:"Where tasks without a target are pushed to, and the endpoint of functions without one; default none."`
+	Retention *RetentionRequest `json:"retention,omitempty" doc:"How long ended tasks stay visible."`
+}
+
+// RetentionRequest is how long ended tasks of a queue stay visible, in a request.
+type RetentionRequest struct {
+	Succeeded json.RawMessage `json:"succeeded,omitempty" doc:"1 ms to 100 years; default as the server is configured, 24h."`
+	Failed    json.RawMessage `json:"failed,omitempty" doc:"The same; default 336h."`
+	Canceled  json.RawMessage `json:"canceled,omitempty" doc:"The same; default 24h."`
+}
+
+// maxSettings limits the body of settings, in bytes.
+const maxSettings = 64 << 10
+
+// mountSettings adds the routes that change settings. Their bodies are read as those
+// of tasks are: a null and a zero that was given are not the same as nothing.
+func mountSettings(mux *http.ServeMux, doc *huma.OpenAPI, queues Setter, refuse func(http.ResponseWriter, *problem.Problem)) {
+	answer := func(w http.ResponseWriter, q operate.Queue, err error) {
+		if err != nil {
+			refuse(w, problemOf(err))
+			return
+		}
+		b, _ := json.Marshal(queueView(q)) // plain data cannot fail
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", strconv.Itoa(len(b)+1))
+		_, _ = w.Write(append(b, '\n')) // the client may be gone
+	}
+	mux.HandleFunc("PUT /v1/queues/{name}", func(w http.ResponseWriter, r *http.Request) {
+		change, fault := readSettings(w, r)
+		if fault != nil {
+			refuse(w, fault)
+			return
+		}
+		var settings task.QueueSettings
+		if err := change(&settings); err != nil {
+			refuse(w, problemOf(err))
+			return
+		}
+		q, err := queues.Set(r.Context(), r.PathValue("name"), settings)
+		answer(w, q, err)
+	})
+	mux.HandleFunc("PATCH /v1/queues/{name}", func(w http.ResponseWriter, r *http.Request) {
+		change, fault := readSettings(w, r)
+		if fault != nil {
+			refuse(w, fault)
+			return
+		}
+		q, err := queues.Update(r.Context(), r.PathValue("name"), change)
+		answer(w, q, err)
+	})
+	put := operation(http.MethodPut, "/v1/queues/{name}", "set-queue", "Replace the settings of a queue, which is made when it is new", http.StatusOK)
+	patch := operation(http.MethodPatch, "/v1/queues/{name}", "update-queue", "Change settings of a queue: null puts one back to its default", http.StatusOK)
+	for _, op := range []*huma.Operation{&put, &patch} {
+		op.Parameters = []*huma.Param{{Name: "name", In: "path", Required: true, Schema: &huma.Schema{Type: "string"}}}
+		describe[SettingsRequest, Queue](doc, op, "200", "400", "401", "403", "404", "408", "409", "413", "415", "422", "503")
+	}
+}
+
+// readSettings reads a body as a change of settings.
+func readSettings(w http.ResponseWriter, r *http.Request) (func(*task.QueueSettings) error, *problem.Problem) {
+	text, fault := read(w, r, maxSettings)
+	if fault != nil {
+		return nil, fault
+	}
+	var req SettingsRequest
+	if fault := decode(text, &req); fault != nil {
+		return nil, fault
+	}
+	var bad task.Invalid
+	if kind := kindOf(bytes.TrimSpace(text)); kind != "object" {
+		bad.Add("body", "is a JSON %s: want an object such as {\"timeout\":\"30s\"}", kind)
+		return nil, invalidProblem(bad)
+	}
+	nulls := nullsOf(text, "")
+	return func(s *task.QueueSettings) error {
+		var bad task.Invalid
+		for _, field := range nulls {
+			reset(s, field)
+		}
+		req.apply(&bad, s)
+		return bad.Err()
+	}, nil
+}
+
+// nullsOf are the fields of an object, and of those in it, that are null.
+func nullsOf(text []byte, place string) (nulls []string) {
+	var fields map[string]json.RawMessage
+	_ = json.Unmarshal(text, &fields) // an object, as has been seen
+	for name, value := range fields {
+		switch kindOf(value) {
+		case "null":
+			nulls = append(nulls, place+name)
+		case "object":
+			nulls = append(nulls, nullsOf(value, name+".")...)
+		}
+	}
+	return nulls
+}
+
+// reset puts a setting back to its default.
+func reset(s *task.QueueSettings, field string) {
+	switch field {
+	case "timeout":
+		s.Timeout = 0
+	case "target":
+		s.Target = ""
+	case "retry":
+		s.Retry = task.RetryPolicy{}
+	case "retry.max_attempts":
+		s.Retry.MaxAttempts = 0
+	case "retry.max_age":
+		s.Retry.MaxAge = 0
+	case "retry.min_backoff":
+		s.Retry.MinBackoff = 0
+	case "retry.max_backoff":
+		s.Retry.MaxBackoff = 0
+	case "retry.factor":
+		s.Retry.Factor = 0
+	case "retry.jitter":
+		s.Retry.Jitter = 0
+	case "retention":
+		s.Retention = task.Retention{}
+	case "retention.succeeded":
+		s.Retention.Succeeded = 0
+	case "retention.failed":
+		s.Retention.Failed = 0
+	case "retention.canceled":
+		s.Retention.Canceled = 0
+	}
+}
+
+// apply sets what is given.
+func (q *SettingsRequest) apply(bad *task.Invalid, s *task.QueueSettings) {
+	s.Timeout = cmp.Or(some(bad, "timeout", q.Timeout, task.TimeoutSpan), s.Timeout)
+	if q.Retry != nil {
+		p := q.Retry.policy(bad, false)
+		s.Retry = task.RetryPolicy{
+			MaxAttempts: cmp.Or(p.MaxAttempts, s.Retry.MaxAttempts), MaxAge: cmp.Or(p.MaxAge, s.Retry.MaxAge),
+			MinBackoff: cmp.Or(p.MinBackoff, s.Retry.MinBackoff), MaxBackoff: cmp.Or(p.MaxBackoff, s.Retry.MaxBackoff),
+			Factor: cmp.Or(p.Factor, s.Retry.Factor), Jitter: cmp.Or(p.Jitter, s.Retry.Jitter),
+		}
+	}
+	if q.Target != nil {
+		if s.Target = *q.Target; s.Target == "" {
+			bad.Add("target", "is empty: want a URL such as http://host/path, or null for none")
+		}
+	}
+	if r := q.Retention; r != nil {
+		s.Retention = task.Retention{
+			Succeeded: some(bad, "retention.succeeded", r.Succeeded, task.RetentionSpan),
+			Failed:    some(bad, "retention.failed", r.Failed, task.RetentionSpan),
+			Canceled:  some(bad, "retention.canceled", r.Canceled, task.RetentionSpan),
+		}.Or(s.Retention)
+	}
+}
