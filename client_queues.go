@@ -13,6 +13,9 @@ type Queue struct {
 	Name      string    `json:"name"`
 	Paused    bool      `json:"paused"`
 	CreatedAt time.Time `json:"created_at,omitzero"`
+
+	Settings  QueueSettings `json:"settings"`  // what was set
+	Effective QueueSettings `json:"effective"` // the same with the defaults; those of a push, where functions have others
 }
 
 // QueueStats is how much waits in a queue.

@@ -313,3 +313,30 @@ func firstError[T any](list iter.Seq2[T, error]) error {
 	}
 	return nil
 }
+
+func TestSettingsOfAQueueAreInTheShapeOfTheAPI(t *testing.T) {
+	const reply = `{"name":"q","paused":false,"settings":{"timeout":"30s"},
+		"effective":{"timeout":"30s","retry":{"max_attempts":25,"max_age":"168h0m0s"},"retention":{"succeeded":"1h0m0s","failed":7200}}}`
+	var method, path, body string
+	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		method, path, body = r.Method, r.URL.EscapedPath(), string(b)
+		answer(w, 200, reply)
+	})
+	all := sendoff.QueueSettings{
+		Timeout: 30 * time.Second, Retry: &sendoff.RetryPolicy{MaxAttempts: 3, Jitter: new(0.0)}, Target: "http://host",
+		Retention: &sendoff.Retention{Succeeded: time.Hour},
+	}
+	q, err := c.Queues.Set(t.Context(), "a b", all)
+	require.NoError(t, err)
+	require.Equal(t, "PUT /v1/queues/a%20b", method+" "+path)
+	require.JSONEq(t, `{"timeout":"30s","retry":{"max_attempts":3,"jitter":0},"target":"http://host","retention":{"succeeded":"1h0m0s"}}`, body)
+	require.Equal(t, sendoff.QueueSettings{Timeout: 30 * time.Second}, q.Settings)
+	require.Equal(t, 168*time.Hour, q.Effective.Retry.MaxAge)
+	require.Equal(t, sendoff.Retention{Succeeded: time.Hour, Failed: 2 * time.Hour}, *q.Effective.Retention)
+
+	_, err = c.Queues.Update(t.Context(), "q", sendoff.QueueSettings{Timeout: time.Minute}, "target", "retry.max_attempts", "retry.factor")
+	require.NoError(t, err)
+	require.Equal(t, "PATCH /v1/queues/q", method+" "+path)
+	require.JSONEq(t, `{"timeout":"1m0s","target":null,"retry":{"max_attempts":null,"factor":null}}`, body)
+}

@@ -115,10 +115,13 @@ func ExampleQueues() {
 
 	_, err := client.Submit(ctx, sendoff.NewTask{Handler: "welcome", Payload: "ada@example.com", Queue: "mail", Delay: time.Hour})
 	fatal(err)
-	q, err := client.Queues.Pause(ctx, "mail")
+	q, err := client.Queues.Update(ctx, "mail", sendoff.QueueSettings{Timeout: 10 * time.Second})
+	fmt.Println(q.Effective.Timeout, err)
+	q, err = client.Queues.Pause(ctx, "mail")
 	fmt.Println(q.Name, q.Paused, err)
 	fmt.Println(client.Queues.Purge(ctx, "mail"))
 	// Output:
+	// 10s <nil>
 	// mail true <nil>
 	// 1 <nil>
 }

@@ -12,6 +12,7 @@ import (
 type queuesCmd struct {
 	List   queuesListCmd   `cmd:"" help:"List queues."`
 	Get    queuesGetCmd    `cmd:"" help:"Show queues."`
+	Set    queuesSetCmd    `cmd:"" help:"Change the settings of a queue, which is made when it is new."`
 	Pause  queuesPauseCmd  `cmd:"" help:"Start nothing from queues; what is under way goes on."`
 	Resume queuesResumeCmd `cmd:"" help:"End a pause."`
 	Purge  queuesPurgeCmd  `cmd:"" help:"Cancel everything that waits in queues."`
@@ -49,22 +50,30 @@ type (
 	queuesResumeCmd struct{ someQueues }
 )
 
-// Run shows queues.
+// Run shows queues, with their settings.
 func (c *queuesGetCmd) Run(ctx context.Context, t *term.Terminal) error {
-	return c.each(ctx, t, sendoff.Queues.Get)
+	return c.each(ctx, t, sendoff.Queues.Get, func(t *term.Terminal, queues []sendoff.Queue) {
+		printQueues(t, queues)
+		for i := range queues {
+			t.Printf("\n")
+			printSettings(t, &queues[i])
+		}
+	})
 }
 
 // Run pauses queues.
 func (c *queuesPauseCmd) Run(ctx context.Context, t *term.Terminal) error {
-	return c.each(ctx, t, sendoff.Queues.Pause)
+	return c.each(ctx, t, sendoff.Queues.Pause, printQueues)
 }
 
 // Run resumes queues.
 func (c *queuesResumeCmd) Run(ctx context.Context, t *term.Terminal) error {
-	return c.each(ctx, t, sendoff.Queues.Resume)
+	return c.each(ctx, t, sendoff.Queues.Resume, printQueues)
 }
 
-func (c *someQueues) each(ctx context.Context, t *term.Terminal, do func(sendoff.Queues, context.Context, string) (*sendoff.Queue, error)) error {
+func (c *someQueues) each(ctx context.Context, t *term.Terminal,
+	do func(sendoff.Queues, context.Context, string) (*sendoff.Queue, error), show func(*term.Terminal, []sendoff.Queue),
+) error {
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -82,7 +91,7 @@ func (c *someQueues) each(ctx context.Context, t *term.Terminal, do func(sendoff
 	case c.JSON:
 		return cmp.Or(t.JSON(listOf(done)), err)
 	case len(done) > 0:
-		printQueues(t, done)
+		show(t, done)
 	}
 	return err
 }

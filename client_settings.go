@@ -1,0 +1,107 @@
+package sendoff
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// QueueSettings are what can be set for a queue. A zero field was not set, and has
+// its default. Of a task, timeout, retry and target are those of its queue when it is
+// submitted; retention holds for all that has ended.
+type QueueSettings struct {
+	Timeout   time.Duration `json:"-"`                   // of an attempt of a task that names none, 1 s to 24 h; default 60 s
+	Retry     *RetryPolicy  `json:"retry,omitempty"`     // field by field, of a task that leaves it out
+	Target    string        `json:"target,omitempty"`    // URL that tasks without a target are pushed to, and endpoint of functions without one
+	Retention *Retention    `json:"retention,omitempty"` // of ended tasks
+}
+
+// Retention is how long ended tasks stay visible. A zero field means its default, as
+// the server is configured.
+type Retention struct {
+	Succeeded time.Duration `json:"-"` // default 24 h
+	Failed    time.Duration `json:"-"` // default 14 days
+	Canceled  time.Duration `json:"-"` // default 24 h
+}
+
+type wireSettings struct {
+	*plainSettings
+	Timeout duration `json:"timeout,omitempty"`
+}
+
+type plainSettings QueueSettings
+
+// MarshalJSON implements json.Marshaler: the shape of the API.
+func (s QueueSettings) MarshalJSON() ([]byte, error) {
+	p := plainSettings(s)
+	return json.Marshal(wireSettings{&p, duration(s.Timeout)})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *QueueSettings) UnmarshalJSON(b []byte) error {
+	w := wireSettings{plainSettings: (*plainSettings)(s)}
+	err := json.Unmarshal(b, &w)
+	s.Timeout = time.Duration(w.Timeout)
+	return err
+}
+
+type wireRetention struct {
+	Succeeded duration `json:"succeeded,omitempty"`
+	Failed    duration `json:"failed,omitempty"`
+	Canceled  duration `json:"canceled,omitempty"`
+}
+
+// MarshalJSON implements json.Marshaler: the shape of the API.
+func (r Retention) MarshalJSON() ([]byte, error) {
+	return json.Marshal(wireRetention{duration(r.Succeeded), duration(r.Failed), duration(r.Canceled)})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *Retention) UnmarshalJSON(b []byte) error {
+	var w wireRetention
+	err := json.Unmarshal(b, &w)
+	*r = Retention{time.Duration(w.Succeeded), time.Duration(w.Failed), time.Duration(w.Canceled)}
+	return err
+}
+
+// Set replaces the settings of a queue, which is made when it is new: what is zero in
+// them has its default again. They hold on all nodes within a second.
+func (q Queues) Set(ctx context.Context, name string, settings QueueSettings) (*Queue, error) {
+	return q.settle(ctx, http.MethodPut, name, settings)
+}
+
+// Update changes what is not zero in settings, and puts those named in defaults back
+// to their defaults: names as in the API, such as "timeout", "retry" or
+// "retry.max_attempts". See [IsNotFound].
+func (q Queues) Update(ctx context.Context, name string, settings QueueSettings, defaults ...string) (*Queue, error) {
+	b, err := json.Marshal(settings)
+	if err != nil {
+		return nil, err
+	}
+	var body map[string]any
+	if err := json.Unmarshal(b, &body); err != nil {
+		return nil, err
+	}
+	for _, field := range defaults {
+		at := body
+		if group, one, nested := strings.Cut(field, "."); nested {
+			inner, _ := at[group].(map[string]any)
+			if inner == nil {
+				inner = map[string]any{}
+			}
+			at[group], at, field = inner, inner, one
+		}
+		at[field] = nil
+	}
+	return q.settle(ctx, http.MethodPatch, name, body)
+}
+
+func (q Queues) settle(ctx context.Context, method, name string, body any) (*Queue, error) {
+	var out Queue
+	if _, _, err := q.c.do(ctx, request{method: method, path: queuePath(name, ""), body: body}, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
+)
+
+type queuesSetCmd struct {
+	remote
+	Name string `arg:"" name:"queue" help:"Name of the queue."`
+
+	Timeout     time.Duration `placeholder:"60s" help:"Of an attempt of a task that names none."`
+	MaxAttempts int           `placeholder:"N" help:"Of a task that names none."`
+	MaxAge      time.Duration `placeholder:"168h" help:"From the first attempt of a task; later retries are not made."`
+	MinBackoff  time.Duration `placeholder:"1s" help:"Wait after the first failure."`
+	MaxBackoff  time.Duration `placeholder:"1h" help:"Longest wait."`
+	Target      string        `placeholder:"URL" help:"Where tasks without a target are pushed to, and the endpoint of functions without one."`
+
+	RetentionSucceeded time.Duration `placeholder:"24h" help:"How long succeeded tasks stay visible."`
+	RetentionFailed    time.Duration `placeholder:"336h" help:"Failed ones."`
+	RetentionCanceled  time.Duration `placeholder:"24h" help:"Canceled ones."`
+
+	Default []string `placeholder:"SETTING" help:"Put a setting back to its default, such as timeout, retry or retry.max_attempts."`
+}
+
+// Run changes settings, and shows what holds now.
+func (c *queuesSetCmd) Run(ctx context.Context, t *term.Terminal) error {
+	settings := c.settings()
+	if settings == (sendoff.QueueSettings{}) && len(c.Default) == 0 {
+		return term.Usage("nothing to set: give --timeout, --target or another setting, or --default")
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	q, err := client.Queues.Update(ctx, c.Name, settings, c.Default...)
+	if sendoff.IsNotFound(err) {
+		q, err = client.Queues.Set(ctx, c.Name, settings)
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return t.JSON(q)
+	}
+	printSettings(t, q)
+	return nil
+}
+
+func (c *queuesSetCmd) settings() sendoff.QueueSettings {
+	s := sendoff.QueueSettings{Timeout: c.Timeout, Target: c.Target}
+	if r := (sendoff.RetryPolicy{MaxAttempts: c.MaxAttempts, MaxAge: c.MaxAge, MinBackoff: c.MinBackoff, MaxBackoff: c.MaxBackoff}); r != (sendoff.RetryPolicy{}) {
+		s.Retry = &r
+	}
+	if r := (sendoff.Retention{Succeeded: c.RetentionSucceeded, Failed: c.RetentionFailed, Canceled: c.RetentionCanceled}); r != (sendoff.Retention{}) {
+		s.Retention = &r
+	}
+	return s
+}
+
+// printSettings shows what holds for a queue, and marks what was set.
+func printSettings(t *term.Terminal, q *sendoff.Queue) {
+	was, is := settingRows(&q.Settings), settingRows(&q.Effective)
+	rows := make([][]string, 0, len(is))
+	for i, row := range is {
+		from := "default"
+		if was[i][1] != "" {
+			from = "set"
+		}
+		if row[1] == "" {
+			row[1] = "-"
+		}
+		rows = append(rows, append(row, from))
+	}
+	t.Printf("queue %s\n", q.Name)
+	t.Table([]string{"SETTING", "VALUE", "FROM"}, rows)
+}
+
+func settingRows(s *sendoff.QueueSettings) [][]string {
+	var r sendoff.RetryPolicy
+	var keep sendoff.Retention
+	if s.Retry != nil {
+		r = *s.Retry
+	}
+	if s.Retention != nil {
+		keep = *s.Retention
+	}
+	return [][]string{
+		{"timeout", span(s.Timeout)},
+		{"retry.max_attempts", count(r.MaxAttempts)},
+		{"retry.max_age", span(r.MaxAge)},
+		{"retry.min_backoff", span(r.MinBackoff)},
+		{"retry.max_backoff", span(r.MaxBackoff)},
+		{"target", s.Target},
+		{"retention.succeeded", span(keep.Succeeded)},
+		{"retention.failed", span(keep.Failed)},
+		{"retention.canceled", span(keep.Canceled)},
+	}
+}
+
+func span(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+func count(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
