@@ -125,3 +125,53 @@ func (r *Row) CanUndo() error {
 // RestartedError is the error of an attempt that was under way when its
 // function was restarted.
 const RestartedError = "the function was restarted while it ran"
+
+// Undone is a function that begins to undo what it did: it expires at until, or before.
+func (r Row) Undone(until int64) Row {
+	r.Flags |= FlagCanceling
+	if r.ExpiresAt == 0 || r.ExpiresAt > until {
+		r.ExpiresAt = until
+	}
+	return r
+}
+
+// CanTell tells whether a signal can be given to a task: nil, or why not.
+func (r *Row) CanTell() error {
+	switch {
+	case r.Kind != task.Function:
+		return ErrNotFunction
+	case r.State.Final():
+		return ErrFinal
+	}
+	return nil
+}
+
+// CanRestart tells whether a task can begin again from its input: nil, or why not. One
+// that has ended is retried.
+func (r *Row) CanRestart() error {
+	if r.Kind != task.Function {
+		return ErrNotFunction
+	}
+	return nil
+}
+
+// RestartedTransition is how the attempt of a running function ends when it is
+// restarted. Whoever applies it advances the token as well.
+func RestartedTransition(row *Row) Transition {
+	return Transition{
+		ID: row.ID, Token: row.Token, Outcome: task.Interrupt, Error: RestartedError,
+		Decision: task.Decision{To: task.Ready, Reason: task.Restarted, Failures: row.Failures, Crashes: row.Crashes},
+	}
+}
+
+// Restarted is a function at the beginning of a new run, before it enters for
+// [task.Restarted]. One that was being canceled is not any more, and does not expire.
+func (r Row) Restarted() Row {
+	r.Run++
+	r.Failures, r.Crashes, r.FirstStarted = 0, 0, 0
+	if r.Flags&FlagCanceling != 0 {
+		r.ExpiresAt = 0
+	}
+	r.Flags &^= FlagUndo | FlagCanceling
+	return r
+}

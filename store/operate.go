@@ -39,3 +39,58 @@ type Operator interface {
 // CanceledError is the error of an attempt that was under way when its task was
 // canceled.
 const CanceledError = "the task was canceled while it ran"
+
+// CanCancel tells whether a task can be canceled: nil, or why not. There is nothing to
+// do for one that is canceled already.
+func (r *Row) CanCancel() error {
+	if r.State.Final() && r.State != task.Canceled {
+		return ErrFinal
+	}
+	return nil
+}
+
+// CanceledTransition is how the attempt of a running task ends when the task is
+// canceled. Whoever applies it advances the token as well.
+func CanceledTransition(row *Row, why task.Reason) Transition {
+	return Transition{
+		ID: row.ID, Token: row.Token, Outcome: task.Cancel, Error: CanceledError,
+		Decision: task.Decision{To: task.Canceled, Reason: why, Failures: row.Failures, Crashes: row.Crashes},
+	}
+}
+
+// CanRetry tells whether a new run of a task can be started: nil, or why not.
+func (r *Row) CanRetry() error {
+	if !r.State.Final() {
+		return ErrNotFinal
+	}
+	return nil
+}
+
+// Retried is a task at the beginning of a new run, before it enters for
+// [task.Retried]: it does not expire, and tells its parent nothing.
+func (r Row) Retried() Row {
+	r.Run++
+	r.Failures, r.Crashes, r.FirstStarted, r.ExpiresAt, r.FinishedAt = 0, 0, 0, 0, 0
+	r.Flags &^= FlagParent | FlagUndo | FlagCanceling
+	return r
+}
+
+// CanRunNow tells whether a task can be made ready before its time: nil, or why not.
+// There is nothing to do for one that is ready.
+func (r *Row) CanRunNow() error {
+	switch {
+	case r.State == task.Running:
+		return ErrRunning
+	case r.State.Final():
+		return ErrFinal
+	}
+	return nil
+}
+
+// CanDelete tells whether a task can be erased: nil, or why not.
+func (r *Row) CanDelete() error {
+	if r.State == task.Running {
+		return ErrRunning
+	}
+	return nil
+}

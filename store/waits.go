@@ -18,7 +18,8 @@ type Waits interface {
 	Mailbox(ctx context.Context, id task.ID) (task.Mailbox, error)
 }
 
-// Place is where a ready task waits.
-func (r *Row) Place() ReadyEntry {
-	return ReadyEntry{Lane: r.Lane, Priority: task.ReadyPriority(r.Kind, r.Priority, r.Crashes), Position: r.At, ID: r.ID}
+// InLine is the entry in ready of a task that waits there.
+func (r *Row) InLine() ReadyEntry {
+	e := Enter(r.Entrant(), r.Reason)
+	return ReadyEntry{Lane: e.Lane, Priority: e.Priority, Position: r.At, ID: r.ID}
 }

@@ -9,15 +9,6 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// family is what ties a task to its parent.
-type family struct {
-	kind        task.Kind
-	flags       int32
-	parent      []byte
-	epoch       int32
-	correlation int64
-}
-
 // wait reads what is known of the messages to a function; nil when it never
 // waited.
 func (w *writer) wait(id task.ID) (*store.Wait, error) {
@@ -48,7 +39,7 @@ func (w *writer) putWait(v *store.Wait) error {
 
 // suspend has a function wait, or go on at once when enough has come already.
 // Its calls are made first.
-func (w *writer) suspend(t *store.Transition, row *settled, text string, k *woken) error {
+func (w *writer) suspend(t *store.Transition, row *store.Row, text string, k *woken) error {
 	e := t.Effects
 	if e == nil {
 		e = &store.Effects{}
@@ -81,20 +72,19 @@ func (w *writer) suspend(t *store.Transition, row *settled, text string, k *woke
 			return err
 		}
 	}
-	if !v.Met() && !t.Effects.Hurries(row.flags) {
+	if !v.Met() && !e.Hurries(row.Flags) {
 		at := w.now + t.Decision.Delay.Microseconds()
-		if err := w.setState(t, text, at, 0); err != nil {
+		if err := w.setState(t, text, store.Entry{State: task.Suspended, Reason: t.Decision.Reason}, at, 0); err != nil {
 			return err
 		}
-		return w.pushTimer(at, t.ID, row.lane, task.Suspended)
+		return w.pushTimer(at, t.ID, row.Lane, task.Suspended)
 	}
-	at := w.position()
-	ready := *t
-	ready.Decision.To, ready.Decision.Reason = task.Ready, task.NoReason
-	if err := w.setState(&ready, text, at, 0); err != nil {
+	row.Crashes = t.Decision.Crashes
+	at, entry := w.position(), store.Enter(row.Entrant(), task.NoReason)
+	if err := w.setState(t, text, entry, at, 0); err != nil {
 		return err
 	}
-	return w.pushReady(row.lane, row.prio, at, t.ID, k)
+	return w.list(t.ID, entry, at, k)
 }
 
 func (w *writer) makeCall(call *store.NewTask, epoch int32, k *woken) error {
@@ -147,36 +137,34 @@ func (w *writer) putMessage(to task.ID, m *store.Message) error {
 var endWait = words.SQL(`update wait set need = :wait_over where task = ?`)
 
 // ended tells the parent, and lets go of what only a living function needs.
-func (w *writer) ended(id task.ID, f *family, state task.State, why task.Reason, text string, body []byte, k *woken) error {
-	if f.kind == task.Function {
-		n, err := w.changed(endWait, id[:])
+func (w *writer) ended(row *store.Row, state task.State, why task.Reason, text string, body []byte, k *woken) error {
+	if row.Kind == task.Function {
+		n, err := w.changed(endWait, row.ID[:])
 		if err == nil && n > 0 {
-			err = errors.Join(w.exec(`delete from inbox where task = ?`, id[:]), w.exec(deleteState, id[:]))
+			err = errors.Join(w.exec(`delete from inbox where task = ?`, row.ID[:]), w.exec(deleteState, row.ID[:]))
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if f.flags&store.FlagParent == 0 {
+	if row.Flags&store.FlagParent == 0 {
 		return nil
 	}
-	return w.tell(id, f, state, why, text, body, k)
+	return w.tell(row, state, why, text, body, k)
 }
 
 // tell gives the end of a call to its parent.
-func (w *writer) tell(id task.ID, f *family, state task.State, why task.Reason, text string, body []byte, k *woken) error {
-	var parent task.ID
-	copy(parent[:], f.parent)
-	v, err := w.wait(parent)
-	if err != nil || v == nil || !v.Takes(f.epoch) {
+func (w *writer) tell(row *store.Row, state task.State, why task.Reason, text string, body []byte, k *woken) error {
+	v, err := w.wait(row.Parent)
+	if err != nil || v == nil || !v.Takes(row.Epoch) {
 		return err
 	}
 	return w.deliver(v, &store.Message{
-		Kind: store.Result, From: id, Correlation: uint64(f.correlation), State: state, Reason: why, Error: text, Body: body,
+		Kind: store.Result, From: row.ID, Correlation: row.Correlation, State: state, Reason: why, Error: text, Body: body,
 	}, k)
 }
 
-var selectSuspended = words.SQL(`select at, lane, prio from task where id = ? and state = :suspended`)
+var selectSuspended = words.SQL(`select at, lane, kind, prio, crashes from task where id = ? and state = :suspended`)
 
 // deliver puts a message into the inbox of a function and resumes it when that
 // is what it has been waiting for.
@@ -192,7 +180,7 @@ func (w *writer) deliver(v *store.Wait, m *store.Message, k *woken) error {
 		return nil
 	}
 	d := dueTimer{id: v.Task}
-	err := w.one(selectSuspended, []any{v.Task[:]}, &d.at, &d.lane, &d.prio)
+	err := w.one(selectSuspended, []any{v.Task[:]}, &d.at, &d.who.Lane, &d.who.Kind, &d.who.Priority, &d.who.Crashes)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil // it is not waiting: it finds the message when it polls again
 	}
@@ -242,24 +230,21 @@ func (w *writer) tellAnew(v *store.Wait, tell []store.Message) error {
 	return err
 }
 
-var deletePayload = words.SQL(`delete from body where task = ? and part = :part_payload`)
+var (
+	deletePayload = words.SQL(`delete from body where task = ? and part = :part_payload`)
+	replaceInput  = words.SQL(`update task set spec = ?, payload = ?, flags = flags & ~:flag_body | ? where id = ?`)
+)
 
 // replace gives a function something else to do.
 func (w *writer) replace(id task.ID, n *store.Next) error {
-	inline, flag := n.Payload, int32(0)
+	flag := store.PayloadFlag(n.Payload)
 	if err := w.exec(deletePayload, id[:]); err != nil {
 		return err
 	}
-	if len(n.Payload) > store.InlinePayload {
-		inline, flag = nil, store.FlagBody
+	if flag != 0 {
 		if err := w.exec(insertPayload, id[:], n.Payload); err != nil {
 			return err
 		}
 	}
-	return w.exec(`update task set spec = ?, payload = ?, flags = flags & ~? | ? where id = ?`,
-		n.Spec, bytesOrNull(inline), store.FlagBody, flag, id[:])
-}
-
-func familyOf(row *store.Row) *family {
-	return &family{kind: row.Kind, flags: row.Flags, parent: row.Parent[:], epoch: row.Epoch, correlation: int64(row.Correlation)}
+	return w.exec(replaceInput, n.Spec, bytesOrNull(store.Inline(n.Payload)), flag, id[:])
 }

@@ -62,11 +62,8 @@ func (w *writer) checkpoint(c *store.Checkpoint) (refused, err error) {
 // Signal implements store.Functions.
 func (s *Store) Signal(ctx context.Context, id task.ID, name string, body []byte) ([]store.Woken, error) {
 	return s.wake(ctx, id, func(w *writer, row *store.Row, k *woken) error {
-		switch {
-		case row.Kind != task.Function:
-			return store.ErrNotFunction
-		case row.State.Final():
-			return store.ErrFinal
+		if err := row.CanTell(); err != nil {
+			return err
 		}
 		return w.tellAll(id, []store.Message{{Kind: store.Signal, Name: name, Body: body}}, k)
 	})
@@ -91,32 +88,25 @@ func (w *writer) tellAll(id task.ID, signals []store.Message, k *woken) error {
 	return err
 }
 
-var beginUndo = words.SQL(`update task set flags = flags | :flag_canceling,
-	expires_at = case when expires_at between 1 and ?1 then expires_at else ?1 end where id = ?2`)
-
 // Undo implements store.Functions.
 func (s *Store) Undo(ctx context.Context, id task.ID, grace int64) ([]store.Woken, error) {
 	return s.wake(ctx, id, func(w *writer, row *store.Row, k *woken) error {
 		if err := row.CanUndo(); err != nil {
 			return err
 		}
-		err := w.exec(beginUndo, w.now+grace, id[:])
-		if err != nil || row.State == task.Ready || row.State == task.Running {
+		next := row.Undone(w.now + grace)
+		if err := w.putRun(&next); err != nil || row.Place() != store.InTimer {
 			return err
 		}
-		return w.promote(&dueTimer{at: row.At, id: id, lane: row.Lane, prio: row.Priority}, k)
+		return w.promote(&dueTimer{at: row.At, id: id, who: row.Entrant()}, k)
 	})
 }
-
-var restartTask = words.SQL(`update task set state = :ready, reason = :reason_restarted, at = ?1, run = run + 1,
-	failures = 0, crashes = 0, first_started = 0, expires_at = case when flags & :flag_canceling <> 0 then 0 else expires_at end,
-	flags = flags & ~(:flag_canceling | :flag_undo) where id = ?2`)
 
 // Restart implements store.Functions.
 func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	return s.wake(ctx, id, func(w *writer, row *store.Row, k *woken) error {
-		if row.Kind != task.Function {
-			return store.ErrNotFunction
+		if err := row.CanRestart(); err != nil {
+			return err
 		}
 		if err := w.leaveCalls(row); err != nil {
 			return err
@@ -136,22 +126,18 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 		if err := w.reset(id, 0, nil); err != nil {
 			return err
 		}
-		pos := w.position()
-		err := w.exec(restartTask, pos, id[:])
-		if err != nil {
+		next := row.Restarted()
+		if err := w.putRun(&next); err != nil {
 			return err
 		}
-		return w.pushReady(row.Lane, row.Priority, pos, id, k)
+		return w.makeReady(id, next.Entrant(), task.Restarted, w.position(), k)
 	})
 }
 
 // interruptRunning ends the attempt of a function that is restarted; it can
 // settle nothing any more.
 func (w *writer) interruptRunning(row *store.Row) error {
-	t := store.Transition{
-		ID: row.ID, Token: row.Token, Outcome: task.Interrupt, Error: store.RestartedError,
-		Decision: task.Decision{To: task.Ready, Reason: task.Restarted, Failures: row.Failures, Crashes: row.Crashes},
-	}
+	t := store.RestartedTransition(row)
 	if _, err := w.settleSlowly(&t, &woken{}); err != nil {
 		return err
 	}

@@ -78,25 +78,14 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 	if err := w.insertKeys(v.Keys, t.ID); err != nil {
 		return err
 	}
-	keys := store.EncodeKeyNames(t.Keys)
-	var flags int32
-	inline := t.Payload
-	if len(inline) > store.InlinePayload {
-		flags |= store.FlagBody
-		inline = nil
+	p := store.Placed(t, w.now)
+	at := p.Due
+	if p.State == task.Ready {
+		at = w.nextPosition()
 	}
-	if keys != nil {
-		flags |= store.FlagKeys
-	}
-	if t.Deliver {
-		flags |= store.FlagParent
-	}
-	state, reason, at := task.Scheduled, task.Delayed, t.Due(w.now)
-	if at <= w.now {
-		state, reason, at = task.Ready, task.NoReason, w.nextPosition()
-	}
-	n, err := w.changed(insertTask, t.ID[:], t.Lane, w.now, at, t.ExpiresAt, int64(t.Kind), flags, t.Priority, int64(state), int64(reason),
-		t.MaxAttempts, idOrNull(t.Parent), idOrNull(t.Root), numberOrNull(int64(t.Correlation)), numberOrNull(int64(t.Epoch)), textOrNull(t.Group), keys, t.Spec, bytesOrNull(inline))
+	n, err := w.changed(insertTask, t.ID[:], t.Lane, w.now, at, t.ExpiresAt, int64(t.Kind), p.Flags, t.Priority, int64(p.State), int64(p.Reason),
+		t.MaxAttempts, idOrNull(t.Parent), idOrNull(t.Root), numberOrNull(int64(t.Correlation)), numberOrNull(int64(t.Epoch)), textOrNull(t.Group),
+		store.EncodeKeyNames(t.Keys), t.Spec, bytesOrNull(store.Inline(t.Payload)))
 	if err != nil {
 		return err
 	}
@@ -104,7 +93,7 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 		out.CreatedAt, err = w.createdAt(t.ID)
 		return err
 	}
-	if flags&store.FlagBody != 0 {
+	if p.Flags&store.FlagBody != 0 {
 		if err := w.exec(insertPayload, t.ID[:], t.Payload); err != nil {
 			return err
 		}
@@ -112,34 +101,13 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 	if err := w.tellAll(t.ID, t.Tell, k); err != nil {
 		return err
 	}
-	if state == task.Ready {
+	if p.State == task.Ready {
 		w.last, w.unlisted = at, true
-		k.add(t.Lane, t.Priority, at)
+		k.add(p.Lane, p.Priority, at)
 		return nil
 	}
-	return w.pushTimer(at, t.ID, t.Lane, state)
-}
-
-var listNewTasks = words.SQL(`insert into ready (lane, prio, pos, id) select lane, prio, at, id from task where rowid > ? and state = :ready`)
-
-// listNew puts the ready tasks that this transaction has inserted into ready,
-// all with one statement. Row numbers rise, so the new rows are the last ones.
-func (w *writer) listNew() error {
-	if !w.unlisted {
-		return nil
-	}
-	w.unlisted = false
-	return w.exec(listNewTasks, w.newest)
-}
-
-func (w *writer) pushReady(lane int32, prio int16, pos int64, id task.ID, k *woken) error {
-	k.add(lane, prio, pos)
-	return w.exec(`insert into ready (lane, prio, pos, id) values (?,?,?,?)`, lane, prio, pos, id[:])
-}
-
-// pushTimer lists a task that waits for a time, in the state that it has.
-func (w *writer) pushTimer(at int64, id task.ID, lane int32, state task.State) error {
-	return w.exec(`insert into timer (at, id, lane, kind) values (?,?,?,?)`, at, id[:], lane, int64(state))
+	w.waiting[t.ID] = true
+	return w.pushTimer(at, t.ID, t.Lane, p.State)
 }
 
 func idOrNull(id task.ID) any {

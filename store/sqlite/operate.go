@@ -13,79 +13,58 @@ import (
 // Cancel implements store.Operator.
 func (s *Store) Cancel(ctx context.Context, id task.ID, reach store.Reach) ([]store.Woken, error) {
 	return s.step(ctx, func(w *writer, k *woken) error {
-		state, err := w.cancel(id, task.Requested, reach, k)
-		if err == nil && state.Final() && state != task.Canceled {
-			return store.ErrFinal
+		row, err := w.cancel(id, task.Requested, reach, k)
+		if err != nil {
+			return err
 		}
-		return err
+		return row.CanCancel()
 	})
 }
 
 var cancelTask = words.SQL(`update task set state = :canceled, reason = ?, finished_at = ? where id = ?`)
 
-// cancel ends a task that has not ended and returns the state it was in.
-func (w *writer) cancel(id task.ID, why task.Reason, reach store.Reach, k *woken) (task.State, error) {
+// cancel ends a task that has not ended and returns it as it was.
+func (w *writer) cancel(id task.ID, why task.Reason, reach store.Reach, k *woken) (store.Row, error) {
 	row, err := w.row(id)
 	if err != nil || row.State.Final() {
-		return row.State, err
+		return row, err
 	}
 	if reach == store.WithCalls {
 		if err := w.leaveCalls(&row); err != nil {
-			return row.State, err
+			return row, err
 		}
 	}
 	if err := w.unlist(&row); err != nil {
-		return row.State, err
+		return row, err
 	}
 	if row.State == task.Running {
-		return row.State, w.cancelRunning(&row, why, k)
+		return row, w.cancelRunning(&row, why, k)
 	}
-	err = w.exec(cancelTask, int64(why), w.now, id[:])
-	if err != nil {
-		return row.State, err
+	if err := w.exec(cancelTask, int64(why), w.now, id[:]); err != nil {
+		return row, err
 	}
-	return row.State, w.ended(id, familyOf(&row), task.Canceled, why, "", nil, k)
+	return row, w.ended(&row, task.Canceled, why, "", nil, k)
 }
 
 // cancelRunning ends a task together with its attempt, which can settle nothing
 // any more.
 func (w *writer) cancelRunning(row *store.Row, why task.Reason, k *woken) error {
-	t := store.Transition{
-		ID: row.ID, Token: row.Token, Outcome: task.Cancel, Error: store.CanceledError,
-		Decision: task.Decision{To: task.Canceled, Reason: why, Failures: row.Failures, Crashes: row.Crashes},
-	}
+	t := store.CanceledTransition(row, why)
 	if _, err := w.settleSlowly(&t, k); err != nil {
 		return err
 	}
 	return w.exec(`update task set token = token + 1 where id = ?`, row.ID[:])
 }
 
-// unlist takes a task off the work list its state says it is on.
-func (w *writer) unlist(row *store.Row) error {
-	switch row.State {
-	case task.Ready:
-		return w.exec(`delete from ready where lane = ? and prio = ? and pos = ? and id = ?`,
-			row.Lane, task.ReadyPriority(row.Kind, row.Priority, row.Crashes), row.At, row.ID[:])
-	case task.Scheduled, task.Suspended, task.Blocked:
-		return w.exec(`delete from timer where at = ? and id = ?`, row.At, row.ID[:])
-	case task.Failed:
-		return w.exec(`delete from dead where lane = ? and at = ? and id = ?`, row.Lane, row.FinishedAt, row.ID[:])
-	}
-	return nil
-}
-
 // Retry implements store.Operator.
 func (s *Store) Retry(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	return s.wake(ctx, id, func(w *writer, row *store.Row, k *woken) error {
-		if !row.State.Final() {
-			return store.ErrNotFinal
+		if err := row.CanRetry(); err != nil {
+			return err
 		}
 		return w.retry(row, k)
 	})
 }
-
-var retryTask = words.SQL(`update task set state = :ready, reason = :reason_retried, at = ?, run = run + 1, failures = 0, crashes = 0,
-	expires_at = 0, first_started = 0, finished_at = 0, flags = flags & ~(:flag_parent | :flag_undo | :flag_canceling) where id = ?`)
 
 func (w *writer) retry(row *store.Row, k *woken) error {
 	if err := w.reclaim(row); err != nil {
@@ -99,26 +78,26 @@ func (w *writer) retry(row *store.Row, k *woken) error {
 			return err
 		}
 	}
-	pos := w.position()
-	err := w.exec(retryTask, pos, row.ID[:])
-	if err != nil {
+	next := row.Retried()
+	if err := w.putRun(&next); err != nil {
 		return err
 	}
-	return w.pushReady(row.Lane, row.Priority, pos, row.ID, k)
+	return w.makeReady(row.ID, next.Entrant(), task.Retried, w.position(), k)
+}
+
+// putRun writes what a step of a person changes of the run of a task.
+func (w *writer) putRun(row *store.Row) error {
+	return w.exec(`update task set run = ?, failures = ?, crashes = ?, first_started = ?, finished_at = ?, expires_at = ?, flags = ? where id = ?`,
+		row.Run, row.Failures, row.Crashes, row.FirstStarted, row.FinishedAt, row.ExpiresAt, row.Flags, row.ID[:])
 }
 
 // RunNow implements store.Operator.
 func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	return s.wake(ctx, id, func(w *writer, row *store.Row, k *woken) error {
-		switch {
-		case row.State == task.Ready:
-			return nil
-		case row.State == task.Running:
-			return store.ErrRunning
-		case row.State.Final():
-			return store.ErrFinal
+		if err := row.CanRunNow(); err != nil || row.State == task.Ready {
+			return err
 		}
-		return w.promote(&dueTimer{at: row.At, id: id, lane: row.Lane, prio: task.ReadyPriority(row.Kind, row.Priority, row.Crashes)}, k)
+		return w.promote(&dueTimer{at: row.At, id: id, who: row.Entrant()}, k)
 	})
 }
 
@@ -158,10 +137,12 @@ func (s *Store) Delete(ctx context.Context, id task.ID) ([]store.Woken, error) {
 			return err
 		case !found:
 			return store.ErrNotFound
-		case row.State == task.Running:
-			return store.ErrRunning
-		case !row.State.Final() && row.Flags&store.FlagParent != 0:
-			if err := w.tell(id, familyOf(&row), task.Canceled, task.Requested, "", nil, k); err != nil {
+		}
+		if err := row.CanDelete(); err != nil {
+			return err
+		}
+		if !row.State.Final() && row.Flags&store.FlagParent != 0 {
+			if err := w.tell(&row, task.Canceled, task.Requested, "", nil, k); err != nil {
 				return err
 			}
 		}

@@ -33,12 +33,12 @@ func scanRow(r *sql.Rows) (row store.Row, err error) {
 }
 
 // selectBrief reads what erasing a task takes.
-const selectBrief = `select id, lane, prio, kind, flags, state, crashes, at, finished_at, parent, coalesce(correlation, 0), coalesce(epoch, 0), keys from task`
+const selectBrief = `select id, lane, prio, kind, flags, state, reason, crashes, at, finished_at, parent, coalesce(correlation, 0), coalesce(epoch, 0), keys from task`
 
 func scanBrief(r *sql.Rows) (row store.Row, names []byte, err error) {
 	var id, parent []byte
 	var correlation int64
-	err = r.Scan(&id, &row.Lane, &row.Priority, &row.Kind, &row.Flags, &row.State, &row.Crashes, &row.At, &row.FinishedAt,
+	err = r.Scan(&id, &row.Lane, &row.Priority, &row.Kind, &row.Flags, &row.State, &row.Reason, &row.Crashes, &row.At, &row.FinishedAt,
 		&parent, &correlation, &row.Epoch, &names)
 	copy(row.ID[:], id)
 	copy(row.Parent[:], parent)

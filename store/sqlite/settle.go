@@ -42,15 +42,10 @@ func (w *writer) settle(t *store.Transition, k *woken) (refused, err error) {
 	return w.settleSlowly(t, k)
 }
 
-var selectSettled = words.SQL(`select lane, prio, run, at, last_started, node, kind, flags, parent, coalesce(epoch, 0), coalesce(correlation, 0)
-	from task where id = ? and token = ? and state = :running`)
-
 // settleSlowly writes what the hot path leaves out: the attempt, the answer, the
 // next place to wait.
 func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error) {
-	var row settled
-	err = w.one(selectSettled, []any{t.ID[:], t.Token}, &row.lane, &row.prio, &row.run, &row.at, &row.started,
-		&row.node, &row.kind, &row.flags, &row.parent, &row.epoch, &row.correlation)
+	row, err := w.running(t)
 	if errors.Is(err, sql.ErrNoRows) {
 		return w.settledAlready(t)
 	}
@@ -65,7 +60,7 @@ func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error
 	text := store.CleanText(t.Error, store.MaxError)
 	if t.Recorded() {
 		err := w.exec(`insert into attempt (task, token, run, number, node, started_at, finished_at, outcome, code, error, cause, headers, body, truncated)
-			values (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, t.ID[:], t.Token, row.run, t.Number(), row.node, row.started, w.now,
+			values (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, t.ID[:], t.Token, row.Run, t.Number(), row.Node[:], row.LastStarted, w.now,
 			int64(t.Outcome), t.Code, text, int64(t.Cause), bytesOrNull(task.EncodeHeaders(t.Answer.Header)), bytesOrNull(t.Answer.Body), t.Answer.Truncated)
 		if err == nil && store.ManyAttempts(t.Token) {
 			err = w.leaveOut(t.ID)
@@ -74,8 +69,8 @@ func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error
 			return nil, err
 		}
 	}
-	if e := t.Effects; e != nil && e.Undo.In(row.flags) != row.flags {
-		if err := w.exec(`update task set flags = ? where id = ?`, e.Undo.In(row.flags), t.ID[:]); err != nil {
+	if e := t.Effects; e != nil && e.Undo.In(row.Flags) != row.Flags {
+		if err := w.exec(`update task set flags = ? where id = ?`, e.Undo.In(row.Flags), t.ID[:]); err != nil {
 			return nil, err
 		}
 	}
@@ -103,54 +98,59 @@ func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error
 	return nil, w.move(t, text, &row, k)
 }
 
-// settled is what settling has to know of a task.
-type settled struct {
-	lane    int32
-	prio    int16
-	run     int32
-	at      int64
-	started int64
-	node    []byte
-	family
+var selectRunning = words.SQL(`select lane, prio, run, at, last_started, node, kind, flags, parent, coalesce(epoch, 0), coalesce(correlation, 0)
+	from task where id = ? and token = ? and state = :running`)
+
+// running reads what settling has to know of a task that runs with the token of t.
+func (w *writer) running(t *store.Transition) (row store.Row, err error) {
+	var node, parent sql.RawBytes
+	var correlation int64
+	found := false
+	err = w.query(func(r *sql.Rows) error {
+		found = true
+		err := r.Scan(&row.Lane, &row.Priority, &row.Run, &row.At, &row.LastStarted, &node, &row.Kind, &row.Flags, &parent, &row.Epoch, &correlation)
+		copy(row.Node[:], node)
+		copy(row.Parent[:], parent)
+		return err
+	}, selectRunning, t.ID[:], t.Token)
+	if err == nil && !found {
+		err = sql.ErrNoRows
+	}
+	row.ID, row.Token, row.Correlation = t.ID, t.Token, uint64(correlation)
+	return row, err
 }
 
 // move writes the decision and puts the task where it waits next.
-func (w *writer) move(t *store.Transition, text string, row *settled, k *woken) error {
+func (w *writer) move(t *store.Transition, text string, row *store.Row, k *woken) error {
 	d := t.Decision
-	at := row.at
-	var finished int64
-	switch {
-	case d.To == task.Scheduled || d.To == task.Blocked:
-		if at = w.now; !t.Effects.Hurries(row.flags) {
+	switch store.PlaceOf(d.To, d.Reason) {
+	case store.InReady:
+		row.Crashes = d.Crashes
+		e := store.Enter(row.Entrant(), d.Reason)
+		return errors.Join(w.setState(t, text, e, row.At, 0), w.list(t.ID, e, row.At, k))
+	case store.InTimer:
+		at := w.now
+		if !t.Effects.Hurries(row.Flags) {
 			at += d.Delay.Microseconds()
 		}
-	case d.To.Final():
-		finished = w.now
+		return errors.Join(w.setState(t, text, store.Entry{State: d.To, Reason: d.Reason}, at, 0), w.pushTimer(at, t.ID, row.Lane, d.To))
 	}
-	if err := w.setState(t, text, at, finished); err != nil {
+	if err := w.setState(t, text, store.Entry{State: d.To, Reason: d.Reason}, row.At, w.now); err != nil {
 		return err
 	}
-	switch d.To {
-	case task.Ready:
-		return w.pushReady(row.lane, task.ReadyPriority(row.kind, row.prio, d.Crashes), at, t.ID, k)
-	case task.Scheduled, task.Blocked:
-		return w.pushTimer(at, t.ID, row.lane, d.To)
-	case task.Failed:
-		if err := w.pushDead(row.lane, w.now, t.ID); err != nil {
+	if d.To == task.Failed {
+		if err := w.pushDead(row.Lane, w.now, t.ID); err != nil {
 			return err
 		}
 	}
-	if d.To.Final() {
-		return w.ended(t.ID, &row.family, d.To, d.Reason, text, t.Answer.Body, k)
-	}
-	return nil
+	return w.ended(row, d.To, d.Reason, text, t.Answer.Body, k)
 }
 
-func (w *writer) setState(t *store.Transition, text string, at, finished int64) error {
+func (w *writer) setState(t *store.Transition, text string, e store.Entry, at, finished int64) error {
 	d := t.Decision
 	return w.exec(`update task set state = ?, reason = ?, at = ?, finished_at = ?, failures = ?, crashes = ?,
 		last_outcome = ?, last_code = ?, last_error = ?, last_cause = ? where id = ?`,
-		int64(d.To), int64(d.Reason), at, finished, d.Failures, d.Crashes, int64(t.Outcome), t.Code, text, int64(t.Cause), t.ID[:])
+		int64(e.State), int64(e.Reason), at, finished, d.Failures, d.Crashes, int64(t.Outcome), t.Code, text, int64(t.Cause), t.ID[:])
 }
 
 // settledAlready tells a repeated settle from a late one.
@@ -166,8 +166,4 @@ func (w *writer) settledAlready(t *store.Transition) (refused, err error) {
 		return store.ErrLeaseLost, nil
 	}
 	return nil, err
-}
-
-func (w *writer) pushDead(lane int32, at int64, id task.ID) error {
-	return w.exec(`insert into dead (lane, at, id) values (?,?,?)`, lane, at, id[:])
 }

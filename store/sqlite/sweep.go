@@ -7,15 +7,13 @@ import (
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
-	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
 type dueTimer struct {
-	at   int64
-	id   task.ID
-	lane int32
-	prio int16 // under which it waits in ready
+	at  int64
+	id  task.ID
+	who store.Entrant
 }
 
 // PromoteDue implements store.Sweeper.
@@ -50,31 +48,21 @@ func (w *writer) due(limit int) ([]dueTimer, error) {
 	var due []dueTimer
 	err := w.query(func(r *sql.Rows) error {
 		var d dueTimer
-		var id []byte
-		var kind task.Kind
-		var crashes int32
-		if err := r.Scan(&d.at, &id, &d.lane, &kind, &d.prio, &crashes); err != nil {
-			return err
-		}
+		var id sql.RawBytes
+		err := r.Scan(&d.at, &id, &d.who.Lane, &d.who.Kind, &d.who.Priority, &d.who.Crashes)
 		copy(d.id[:], id)
-		d.prio = task.ReadyPriority(kind, d.prio, crashes)
 		due = append(due, d)
-		return nil
+		return err
 	}, `select r.at, r.id, r.lane, t.kind, t.prio, t.crashes from timer r join task t on t.id = r.id where r.at <= ? order by r.at, r.id limit +?`, w.now, limit)
 	return due, err
 }
 
-var promoteTask = words.SQL(`update task set state = :ready, reason = :reason_none, at = ? where id = ?`)
-
+// promote ends the wait of a task that has a timer.
 func (w *writer) promote(d *dueTimer, k *woken) error {
-	pos := w.position()
 	if err := w.exec(`delete from timer where at = ? and id = ?`, d.at, d.id[:]); err != nil {
 		return err
 	}
-	if err := w.exec(promoteTask, pos, d.id[:]); err != nil {
-		return err
-	}
-	return w.pushReady(d.lane, d.prio, pos, d.id, k)
+	return w.makeReady(d.id, d.who, task.NoReason, w.position(), k)
 }
 
 // Rescue implements store.Sweeper.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
 	"modernc.org/sqlite"
 )
 
@@ -36,10 +37,11 @@ type writer struct {
 	clock    func() int64
 	onCommit func(rows int, took time.Duration)
 	stmts    map[string]*sql.Stmt
-	now      int64 // of the transaction
-	last     int64 // position given out last
-	newest   int64 // row number of the newest task when the transaction began
-	unlisted bool  // it has inserted tasks that are ready and not in ready yet
+	now      int64            // of the transaction
+	last     int64            // position given out last
+	newest   int64            // row number of the newest task that is listed, or was there when the transaction began
+	unlisted bool             // it has inserted tasks that are ready and not in ready yet
+	waiting  map[task.ID]bool // tasks that it has inserted and that are not ready
 	failed   *failure
 	file     *file
 }
@@ -51,7 +53,7 @@ func newWriter(conn *sql.Conn, s *Store, onCommit func(int, time.Duration)) (*wr
 	if onCommit == nil {
 		onCommit = func(int, time.Duration) {}
 	}
-	w := &writer{conn: conn, clock: s.clock, onCommit: onCommit, stmts: map[string]*sql.Stmt{}, failed: s.failed, file: s.file}
+	w := &writer{conn: conn, clock: s.clock, onCommit: onCommit, stmts: map[string]*sql.Stmt{}, waiting: map[task.ID]bool{}, failed: s.failed, file: s.file}
 	err := conn.QueryRowContext(background, "select coalesce(max(pos), 0) from ready").Scan(&w.last)
 	return w, err
 }
@@ -160,12 +162,6 @@ func (w *writer) guarded(transaction func() error) error {
 		return w.failed.set(err)
 	}
 	return nil
-}
-
-// mark notes which tasks are there before the transaction inserts some.
-func (w *writer) mark() error {
-	w.unlisted = false
-	return w.one(`select coalesce(max(rowid), 0) from task`, nil, &w.newest)
 }
 
 // nextPosition is the position to give out next: the time, strictly rising.

@@ -23,7 +23,7 @@ func (m *machine) readAhead(id task.ID, limit int) {
 	rows, err := m.real.Rows(ctx, []task.ID{id})
 	require.NoError(m.rt, err)
 	require.Len(m.rt, rows, 1)
-	place := rows[0].Place()
+	place := rows[0].InLine()
 	require.Equal(m.rt, m.oracle.ready[id], place, "the place of a task is not that of its row")
 	got, err := m.real.Ahead(ctx, place, limit)
 	require.NoError(m.rt, err)

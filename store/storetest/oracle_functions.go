@@ -68,7 +68,7 @@ func (o *Oracle) suspend(row *store.Row, t *store.Transition, woken *[]store.Wok
 		o.makeReady(row, o.position(), task.NoReason, woken)
 		return
 	}
-	o.later(row, task.Suspended, t.Decision)
+	o.later(row, task.Suspended, t.Decision.Reason, o.Clock()+t.Decision.Delay.Microseconds())
 }
 
 // ended tells the parent, and lets go of what only a living function needs.
@@ -133,10 +133,7 @@ func (o *Oracle) reset(id task.ID, seen int64, tell []store.Message) {
 func (o *Oracle) replace(row *store.Row, n *store.Next) {
 	row.Spec = n.Spec
 	o.payloads[row.ID] = string(n.Payload)
-	row.Flags &^= store.FlagBody
-	if len(n.Payload) > store.InlinePayload {
-		row.Flags |= store.FlagBody
-	}
+	row.Flags = row.Flags&^store.FlagBody | store.PayloadFlag(n.Payload)
 }
 
 func (o *Oracle) Resume(_ context.Context, id task.ID, after int64, limit, maxBytes int) (store.Resumption, error) {
@@ -180,13 +177,11 @@ func (o *Oracle) Append(_ context.Context, cs []store.Checkpoint) ([]error, erro
 
 func (o *Oracle) Signal(_ context.Context, id task.ID, name string, body []byte) ([]store.Woken, error) {
 	row := o.tasks[id]
-	switch {
-	case row == nil:
+	if row == nil {
 		return nil, store.ErrNotFound
-	case row.Kind != task.Function:
-		return nil, store.ErrNotFunction
-	case row.State.Final():
-		return nil, store.ErrFinal
+	}
+	if err := row.CanTell(); err != nil {
+		return nil, err
 	}
 	var woken []store.Woken
 	o.tellAll(id, []store.Message{{Kind: store.Signal, Name: name, Body: body}}, &woken)
@@ -208,10 +203,7 @@ func (o *Oracle) Undo(_ context.Context, id task.ID, grace int64) ([]store.Woken
 	if err := row.CanUndo(); err != nil {
 		return nil, err
 	}
-	row.Flags |= store.FlagCanceling
-	if until := o.Clock() + grace; row.ExpiresAt == 0 || row.ExpiresAt > until {
-		row.ExpiresAt = until
-	}
+	*row = row.Undone(o.Clock() + grace)
 	var woken []store.Woken
 	if _, waits := o.timers[id]; waits {
 		delete(o.timers, id)
@@ -222,30 +214,24 @@ func (o *Oracle) Undo(_ context.Context, id task.ID, grace int64) ([]store.Woken
 
 func (o *Oracle) Restart(_ context.Context, id task.ID) ([]store.Woken, error) {
 	row := o.tasks[id]
-	switch {
-	case row == nil:
+	if row == nil {
 		return nil, store.ErrNotFound
-	case row.Kind != task.Function:
-		return nil, store.ErrNotFunction
-	case row.State.Final():
+	}
+	if err := row.CanRestart(); err != nil {
+		return nil, err
+	}
+	if row.State.Final() {
 		return o.retry(id, store.WithCalls)
 	}
 	o.leaveCalls(row, store.WithCalls)
 	if row.State == task.Running {
-		o.record(row, &store.Transition{Outcome: task.Interrupt, Error: store.RestartedError, Decision: task.Decision{Failures: row.Failures}})
-		row.LastOutcome, row.LastCode, row.LastError = task.Interrupt, 0, store.RestartedError
-		row.LastCause = task.NoCause
-		row.Token++
+		t := store.RestartedTransition(row)
+		o.stop(row, &t)
 	}
 	delete(o.ready, id)
 	delete(o.timers, id)
 	o.reset(id, 0, nil)
-	row.Run++
-	row.Failures, row.Crashes, row.FirstStarted = 0, 0, 0
-	if row.Flags&store.FlagCanceling != 0 {
-		row.ExpiresAt = 0
-	}
-	row.Flags &^= store.FlagUndo | store.FlagCanceling
+	*row = row.Restarted()
 	var woken []store.Woken
 	o.makeReady(row, o.position(), task.Restarted, &woken)
 	return woken, nil

@@ -69,42 +69,30 @@ func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
 		CreatedAt: now, ExpiresAt: t.ExpiresAt, Group: t.Group, Parent: t.Parent, Root: t.Root,
 		Correlation: t.Correlation, Epoch: t.Epoch, Spec: t.Spec,
 	}
-	if t.Deliver {
-		row.Flags |= store.FlagParent
-	}
-	if len(t.Payload) > store.InlinePayload {
-		row.Flags |= store.FlagBody
-	}
-	if len(o.keysOf[t.ID]) > 0 {
-		row.Flags |= store.FlagKeys
-	}
+	p := store.Placed(t, now)
+	row.Flags = p.Flags
 	o.tasks[t.ID] = row
 	o.payloads[t.ID] = string(t.Payload)
-	if due := t.Due(now); due > now {
-		o.schedule(row, due, task.Delayed)
+	if p.State == task.Ready {
+		o.makeReady(row, o.position(), p.Reason, woken)
 	} else {
-		o.makeReady(row, o.position(), task.NoReason, woken)
+		o.later(row, p.State, p.Reason, p.Due)
 	}
 	o.tellAll(t.ID, t.Tell, woken)
 	return v.Inserted
 }
 
 // later has a task wait for a time, in a state that may end before.
-func (o *Oracle) later(row *store.Row, state task.State, d task.Decision) {
-	o.schedule(row, o.Clock()+d.Delay.Microseconds(), d.Reason)
-	row.State = state
-}
-
-func (o *Oracle) schedule(row *store.Row, at int64, why task.Reason) {
-	row.State, row.Reason, row.At = task.Scheduled, why, at
+func (o *Oracle) later(row *store.Row, state task.State, why task.Reason, at int64) {
+	row.State, row.Reason, row.At = state, why, at
 	o.timers[row.ID] = store.TimerEntry{Lane: row.Lane, At: at, ID: row.ID}
 }
 
 func (o *Oracle) makeReady(row *store.Row, pos int64, why task.Reason, woken *[]store.Woken) {
-	row.State, row.Reason, row.At = task.Ready, why, pos
-	e := store.ReadyEntry{Lane: row.Lane, Priority: task.ReadyPriority(row.Kind, row.Priority, row.Crashes), Position: pos, ID: row.ID}
-	o.ready[row.ID] = e
-	*woken = store.Collect(*woken, store.Woken{Lane: e.Lane, Priority: e.Priority, Position: pos})
+	e := store.Enter(row.Entrant(), why)
+	row.State, row.Reason, row.At = e.State, e.Reason, pos
+	o.ready[row.ID] = store.ReadyEntry{Lane: e.Lane, Priority: e.Priority, Position: pos, ID: row.ID}
+	*woken = store.Collect(*woken, e.Woken(pos))
 }
 
 func (o *Oracle) finish(row *store.Row, to task.State, why task.Reason) {

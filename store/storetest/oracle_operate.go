@@ -10,13 +10,11 @@ import (
 
 func (o *Oracle) Cancel(_ context.Context, id task.ID, reach store.Reach) (woken []store.Woken, err error) {
 	row := o.tasks[id]
-	switch {
-	case row == nil:
+	if row == nil {
 		return nil, store.ErrNotFound
-	case row.State == task.Canceled:
-		return nil, nil
-	case row.State.Final():
-		return nil, store.ErrFinal
+	}
+	if err := row.CanCancel(); err != nil || row.State == task.Canceled {
+		return nil, err
 	}
 	o.leaveCalls(row, reach)
 	o.cancel(row, task.Requested, &woken)
@@ -26,14 +24,19 @@ func (o *Oracle) Cancel(_ context.Context, id task.ID, reach store.Reach) (woken
 func (o *Oracle) cancel(row *store.Row, why task.Reason, woken *[]store.Woken) {
 	text := ""
 	if row.State == task.Running {
-		text = store.CanceledError
-		o.record(row, &store.Transition{Outcome: task.Cancel, Error: store.CanceledError, Decision: task.Decision{Failures: row.Failures}})
-		row.LastOutcome, row.LastCode, row.LastError = task.Cancel, 0, store.CanceledError
-		row.LastCause = task.NoCause
-		row.Token++
+		t := store.CanceledTransition(row, why)
+		text = t.Error
+		o.stop(row, &t)
 	}
 	o.finish(row, task.Canceled, why)
 	o.ended(row, text, nil, woken)
+}
+
+// stop ends the attempt of a task, which can settle nothing any more.
+func (o *Oracle) stop(row *store.Row, t *store.Transition) {
+	o.record(row, t)
+	row.LastOutcome, row.LastCode, row.LastError, row.LastCause = t.Outcome, t.Code, t.Error, t.Cause
+	row.Token++
 }
 
 func (o *Oracle) Retry(_ context.Context, id task.ID) ([]store.Woken, error) {
@@ -42,19 +45,17 @@ func (o *Oracle) Retry(_ context.Context, id task.ID) ([]store.Woken, error) {
 
 func (o *Oracle) retry(id task.ID, reach store.Reach) ([]store.Woken, error) {
 	row := o.tasks[id]
-	switch {
-	case row == nil:
+	if row == nil {
 		return nil, store.ErrNotFound
-	case !row.State.Final():
-		return nil, store.ErrNotFinal
+	}
+	if err := row.CanRetry(); err != nil {
+		return nil, err
 	}
 	if err := o.reclaim(id); err != nil {
 		return nil, err
 	}
 	delete(o.dead, id)
-	row.Run++
-	row.Failures, row.Crashes, row.ExpiresAt, row.FirstStarted, row.FinishedAt = 0, 0, 0, 0, 0
-	row.Flags &^= store.FlagParent | store.FlagUndo | store.FlagCanceling
+	*row = row.Retried()
 	if row.Kind == task.Function {
 		o.leaveCalls(row, reach)
 		o.reset(id, 0, nil)
@@ -86,15 +87,11 @@ func (o *Oracle) reclaim(id task.ID) error {
 
 func (o *Oracle) RunNow(_ context.Context, id task.ID) ([]store.Woken, error) {
 	row := o.tasks[id]
-	switch {
-	case row == nil:
+	if row == nil {
 		return nil, store.ErrNotFound
-	case row.State == task.Ready:
-		return nil, nil
-	case row.State == task.Running:
-		return nil, store.ErrRunning
-	case row.State.Final():
-		return nil, store.ErrFinal
+	}
+	if err := row.CanRunNow(); err != nil || row.State == task.Ready {
+		return nil, err
 	}
 	delete(o.timers, id)
 	var woken []store.Woken
@@ -104,11 +101,11 @@ func (o *Oracle) RunNow(_ context.Context, id task.ID) ([]store.Woken, error) {
 
 func (o *Oracle) Delete(_ context.Context, id task.ID) (woken []store.Woken, err error) {
 	row := o.tasks[id]
-	switch {
-	case row == nil:
+	if row == nil {
 		return nil, store.ErrNotFound
-	case row.State == task.Running:
-		return nil, store.ErrRunning
+	}
+	if err := row.CanDelete(); err != nil {
+		return nil, err
 	}
 	if !row.State.Final() && row.Flags&store.FlagParent != 0 {
 		o.tell(row, task.Canceled, task.Requested, "", nil, &woken)

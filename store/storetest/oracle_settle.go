@@ -69,16 +69,17 @@ func (o *Oracle) record(row *store.Row, t *store.Transition) {
 func (o *Oracle) move(row *store.Row, t *store.Transition, woken *[]store.Woken) {
 	d := t.Decision
 	row.Failures, row.Crashes = d.Failures, d.Crashes
-	switch d.To {
-	case task.Ready:
+	place := store.PlaceOf(d.To, d.Reason)
+	switch {
+	case d.To == task.Suspended:
+		o.suspend(row, t, woken)
+	case place == store.InReady:
 		o.makeReady(row, row.At, d.Reason, woken)
-	case task.Scheduled, task.Blocked:
+	case place == store.InTimer:
 		if t.Effects.Hurries(row.Flags) {
 			d.Delay = 0
 		}
-		o.later(row, d.To, d)
-	case task.Suspended:
-		o.suspend(row, t, woken)
+		o.later(row, d.To, d.Reason, o.Clock()+d.Delay.Microseconds())
 	default:
 		o.finish(row, d.To, d.Reason)
 		o.ended(row, store.CleanText(t.Error, store.MaxError), t.Answer.Body, woken)

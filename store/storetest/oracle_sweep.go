@@ -53,10 +53,7 @@ func (o *Oracle) rescue(row *store.Row, c store.ClaimEntry, r *store.Rescued) {
 		return
 	}
 	t := store.LostTransition(row)
-	o.record(row, &t)
-	row.LastOutcome, row.LastCode, row.LastError = t.Outcome, 0, t.Error
-	row.LastCause = task.NoCause
-	row.Token++
+	o.stop(row, &t)
 	o.move(row, &t, &r.Woken)
 	r.Tasks++
 	if t.Decision.Reason == task.Poison {

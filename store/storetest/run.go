@@ -145,7 +145,7 @@ func Consistent(s store.Snapshot) error {
 				return fmt.Errorf("task %s is %s and listed in %v", row.ID, row.State, at)
 			}
 		default:
-			if len(at) != 1 || at[0] != listOf(row.State) {
+			if len(at) != 1 || at[0] != listOf(&row) {
 				return fmt.Errorf("task %s is %s and listed in %v", row.ID, row.State, at)
 			}
 		}
@@ -168,13 +168,17 @@ func Consistent(s store.Snapshot) error {
 	return nil
 }
 
-// listOf is the work list of a state that is on one.
-func listOf(s task.State) string {
-	switch s {
-	case task.Scheduled, task.Suspended, task.Blocked:
+// listOf is the list of a task that is on one.
+func listOf(row *store.Row) string {
+	switch row.Place() {
+	case store.InReady:
+		return "ready"
+	case store.InTimer:
 		return "timer"
+	case store.InClaim:
+		return "running"
 	}
-	return s.String()
+	return row.State.String()
 }
 
 func errName(err error) string {
