@@ -28,6 +28,12 @@ type Transition struct {
 	Effects  *Effects // nil = the task concerns no other one
 }
 
+// Applied tells whether a task with this token, state and last outcome is as the
+// transition left it: then it is a repeated one, and not one that came too late.
+func (t *Transition) Applied(token int64, state task.State, outcome task.Class) bool {
+	return token == t.Token && state != task.Running && outcome == t.Outcome
+}
+
 // Number is the number of the attempt within its run, from 1.
 func (t *Transition) Number() int32 {
 	if t.Outcome == task.Failure || t.Outcome == task.Reject {

@@ -9,11 +9,22 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// statements write what was worked out, in the order of locks: wait rows with their
-// messages, what belongs to one function, its calls, the work lists, and what is left to do.
-func (f *family) statements() []*stmt {
+// statements write what was worked out.
+func (f *family) statements() []*stmt { return statements(f.parts()) }
+
+// parts write what was worked out, in order. The wait rows come first: one that a
+// signal has made since the first round trip is not locked before.
+func (f *family) parts() []part {
 	slices.SortFunc(f.order, func(a, b *member) int { return bytes.Compare(a.id[:], b.id[:]) })
-	return slices.Concat(f.waits(), f.inboxes(), f.anew(), f.states(), f.lives(), f.lists(), f.todos())
+	return []part{
+		{name: "wait rows", locks: rankWaits, stmts: f.waits(), free: "they are locked, or were made since"},
+		{name: "messages", stmts: f.inboxes()},
+		{name: "messages that are told anew", locks: rankWaits, stmts: f.anew(), free: "they are locked"},
+		{name: "states and journals", stmts: f.states()},
+		{name: "calls, and the next life", locks: rankTasks, stmts: f.lives(), free: "the task is locked by its end"},
+		{name: "work lists", locks: rankTasks, stmts: f.lists(), free: "who has the timer of a parent needs its task next, which no turn has"},
+		{name: "what is left to do", stmts: f.todos()},
+	}
 }
 
 // each is a statement for the members that need it, with their ids first; nothing
@@ -96,8 +107,8 @@ with k as (
 n as (select task, count(*) as n from k group by task)
 update sendoff.wait w set total = w.total + n.n, alarm = w.total + n.n from n where w.task = n.task`
 
-// waits write the wait rows. They come first: a row that a signal has made since the
-// first round trip is not locked before, and its message is to be seen by what follows.
+// waits write the wait rows. The message of a signal that came since the first round
+// trip is to be seen by what follows.
 func (f *family) waits() []*stmt {
 	return slices.Concat(
 		f.each(writeWaitsSQL, func(m *member) bool { return m.has }, bindWaits),

@@ -158,9 +158,7 @@ func (s *Store) hotTry(ctx context.Context, endings []*ending, claims []*hotCall
 	return again, err
 }
 
-// turn is what one transaction settles and claims. Its parts are written in this
-// order, which is that of the locks: what endings with effects lock first, claims that are
-// over, plain ends, full ones, those with effects, what they mean for others, claims.
+// turn is what one transaction settles and claims. It is sent in parts.
 type turn struct {
 	now    int64
 	closed []task.ID // claims whose tasks are all settled
@@ -196,24 +194,6 @@ func (t *turn) dropClaims() {
 	t.claims = nil
 }
 
-// settles are the statements for all but the endings with effects.
-func (t *turn) settles() []*stmt {
-	for _, e := range slices.Concat(t.plain, t.full, t.linked) {
-		e.done = false
-	}
-	var stmts []*stmt
-	if len(t.closed) > 0 {
-		stmts = append(stmts, query(`delete from sendoff.claim where id = any($1)`).idList(t.closed))
-	}
-	if len(t.plain) > 0 {
-		stmts = append(stmts, settlePlain(t.plain, t.now))
-	}
-	if len(t.full) > 0 {
-		stmts = append(stmts, settleFull(t.full, t.now, 0, (*ending).written))
-	}
-	return stmts
-}
-
 // written notes a row of settleFull.
 func (e *ending) written(r *wireRow) {
 	e.done = true
@@ -223,19 +203,20 @@ func (e *ending) written(r *wireRow) {
 // send makes one try: in one round trip, or in two when there are endings with
 // effects.
 func (s *Store) send(ctx context.Context, c *session, t *turn) error {
+	for _, e := range slices.Concat(t.plain, t.full, t.linked) {
+		e.done = false
+	}
 	if len(t.linked) == 0 {
 		first := []*stmt{query(pins)}
 		if c.again {
 			first = append(first, query(barrier))
 		}
-		return c.do(ctx, slices.Concat(first, t.settles(), s.claimStmts(t))...)
+		return c.do(ctx, slices.Concat(first, statements(t.first(nil)), statements(s.second(t, nil)))...)
 	}
 	f := newFamily(s.clock, t.now)
-	lock, look := f.round(t.linked)
-	linked := settleLinked(t.linked, t.now, (*ending).written)
-	if err := c.begin(ctx, slices.Concat([]*stmt{query(pins)}, lock, t.settles(), []*stmt{linked, look})...); err != nil {
+	if err := c.begin(ctx, slices.Concat([]*stmt{query(pins)}, statements(t.first(f)))...); err != nil {
 		return c.giveUp(ctx, err)
 	}
 	f.inOrder(t.linked)
-	return c.giveUp(ctx, c.commit(ctx, slices.Concat(f.statements(), s.claimStmts(t))...))
+	return c.giveUp(ctx, c.commit(ctx, statements(s.second(t, f))...))
 }

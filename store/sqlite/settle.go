@@ -162,7 +162,7 @@ func (w *writer) settledAlready(t *store.Transition) (refused, err error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.ErrLeaseLost, nil
 	}
-	if err == nil && (token != t.Token || state == task.Running || outcome != t.Outcome) {
+	if err == nil && !t.Applied(token, state, outcome) {
 		return store.ErrLeaseLost, nil
 	}
 	return nil, err

@@ -18,13 +18,12 @@ func (o *Oracle) Settle(_ context.Context, ts []store.Transition) ([]error, []st
 
 func (o *Oracle) settle(t *store.Transition, woken *[]store.Woken) error {
 	row := o.tasks[t.ID]
-	if row == nil || row.Token != t.Token {
+	switch {
+	case row == nil:
 		return store.ErrLeaseLost
-	}
-	if row.State != task.Running {
-		if row.LastOutcome == t.Outcome {
-			return nil
-		}
+	case t.Applied(row.Token, row.State, row.LastOutcome):
+		return nil
+	case row.Token != t.Token || row.State != task.Running:
 		return store.ErrLeaseLost
 	}
 	e := t.Effects
