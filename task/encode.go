@@ -39,6 +39,13 @@ const (
 	tagRunAt
 	tagProfile
 	tagVersion
+	_ // pool
+	tagLimit
+	tagOrderKey
+	tagOnDuplicate
+	tagDuplicateKey
+	tagDependsOn
+	tagWhen
 )
 
 var errBadSpec = errors.New("damaged task description")
@@ -104,7 +111,26 @@ func (s *Spec) Encode() []byte {
 	w.num(tagRunAt, s.RunAt)
 	w.num(tagProfile, int64(s.Profile))
 	w.str(tagVersion, s.Version)
+	w.waits(s)
 	return w.b
+}
+
+// waits writes what a task waits for.
+func (w *specWriter) waits(s *Spec) {
+	for _, l := range s.Limits {
+		numbers := make([]byte, 0, 32)
+		for _, n := range []int64{int64(l.Concurrency), int64(l.Rate.N), int64(l.Rate.Per), int64(l.Burst)} {
+			numbers = binary.AppendVarint(numbers, n)
+		}
+		w.pair(tagLimit, l.Key, string(numbers))
+	}
+	w.str(tagOrderKey, s.OrderKey)
+	w.num(tagOnDuplicate, int64(s.OnDuplicate))
+	w.str(tagDuplicateKey, s.DuplicateKey)
+	for _, id := range s.DependsOn {
+		w.str(tagDependsOn, id)
+	}
+	w.num(tagWhen, int64(s.When))
 }
 
 // DecodeSpec reads what [Spec.Encode] wrote.
@@ -134,8 +160,11 @@ func (s *Spec) setField(tag byte, v []byte) error {
 		return nil
 	}
 	switch tag {
-	case tagHeader, tagLabel:
+	case tagHeader, tagLabel, tagLimit:
 		return s.setPair(tag, v)
+	case tagDependsOn:
+		s.DependsOn = append(s.DependsOn, string(v))
+		return nil
 	}
 	num, n := binary.Varint(v)
 	if n <= 0 {
@@ -171,6 +200,10 @@ func (s *Spec) textField(tag byte) *string {
 		return &s.UniqueKey
 	case tagVersion:
 		return &s.Version
+	case tagOrderKey:
+		return &s.OrderKey
+	case tagDuplicateKey:
+		return &s.DuplicateKey
 	}
 	return nil
 }
@@ -181,14 +214,30 @@ func (s *Spec) setPair(tag byte, v []byte) error {
 		return errBadSpec
 	}
 	name, value := string(v[n:n+int(size)]), string(v[n+int(size):])
-	if tag == tagHeader {
+	switch tag {
+	case tagHeader:
 		s.Header = append(s.Header, Header{name, value})
 		return nil
+	case tagLimit:
+		return s.addLimit(name, []byte(value))
 	}
 	if s.Labels == nil {
 		s.Labels = map[string]string{}
 	}
 	s.Labels[name] = value
+	return nil
+}
+
+func (s *Spec) addLimit(key string, b []byte) error {
+	var v [4]int64
+	for i := range v {
+		n := 0
+		if v[i], n = binary.Varint(b); n <= 0 {
+			return errBadSpec
+		}
+		b = b[n:]
+	}
+	s.Limits = append(s.Limits, Limit{Key: key, Concurrency: int32(v[0]), Rate: Rate{int32(v[1]), time.Duration(v[2])}, Burst: int32(v[3])})
 	return nil
 }
 
@@ -214,6 +263,10 @@ func (s *Spec) setNumber(tag byte, v int64) {
 		s.RunAt = v
 	case tagProfile:
 		s.Profile = Profile(v)
+	case tagOnDuplicate:
+		s.OnDuplicate = OnDuplicate(v)
+	case tagWhen:
+		s.When = When(v)
 	}
 }
 

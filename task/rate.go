@@ -46,6 +46,16 @@ func (r Rate) String() string {
 	return ""
 }
 
+// Every is the time from one start to the next at this rate, in whole microseconds,
+// rounded up so that the rate is never exceeded; 0 = no rate.
+func (r Rate) Every() time.Duration {
+	if r.N <= 0 || r.Per <= 0 {
+		return 0
+	}
+	us := r.Per.Microseconds()
+	return time.Duration((us+int64(r.N)-1)/int64(r.N)) * time.Microsecond
+}
+
 // MarshalText implements encoding.TextMarshaler.
 func (r Rate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 

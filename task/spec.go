@@ -34,6 +34,14 @@ type Spec struct {
 	UniqueKey   string // business key; "" = none
 	RunAt       int64  // asked for at submission, microseconds; 0 = at once
 	Profile     Profile
+
+	// What it waits for, as it was asked for. The store keeps what it needs of it.
+	Limits       []Limit
+	OrderKey     string      // one at a time of each, in the order of acceptance; "" = none
+	OnDuplicate  OnDuplicate // rule for DuplicateKey
+	DuplicateKey string      // "" = the target with the payload, unless the rule is Parallel
+	DependsOn    []string    // ids of tasks as the client knows them
+	When         When        // rule for DependsOn
 }
 
 // Profile selects the headers of a push.

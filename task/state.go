@@ -47,11 +47,11 @@ var legal = map[State][]State{
 	Ready:     {Running, Scheduled, Blocked, Failed, Canceled},
 	Running:   {Ready, Scheduled, Suspended, Blocked, Succeeded, Failed, Canceled},
 	Scheduled: {Ready, Blocked, Failed, Canceled},
-	Suspended: {Ready, Failed, Canceled},
+	Suspended: {Ready, Scheduled, Blocked, Failed, Canceled},
 	Blocked:   {Ready, Scheduled, Failed, Canceled},
-	Succeeded: {Ready, Scheduled},
-	Failed:    {Ready, Scheduled},
-	Canceled:  {Ready, Scheduled},
+	Succeeded: {Ready, Scheduled, Blocked},
+	Failed:    {Ready, Scheduled, Blocked},
+	Canceled:  {Ready, Scheduled, Blocked},
 }
 
 // CanBecome tells whether the transition from s to next is legal. Leaving a
@@ -87,6 +87,11 @@ const (
 	Refused          Reason = 19 // scheduled: the endpoint does not let us in: a wrong key, or a wrong address
 	PutOff           Reason = 20 // scheduled: by the server itself: the endpoint has as many runs as it can take, or nobody is there
 	Canceling        Reason = 21 // shown in place of others, never stored: a function that was canceled undoes what it did
+	Ordered          Reason = 22 // blocked: others of its order key come first
+	Limited          Reason = 23 // blocked: its limits have no room
+	Depends          Reason = 24 // blocked: tasks that it waits for have not ended
+	Starting         Reason = 25 // blocked: what it belongs to is not complete
+	Duplicate        Reason = 26 // blocked: others of its duplicate key come first
 )
 
 var reasonNames = map[Reason]string{
@@ -95,6 +100,7 @@ var reasonNames = map[Reason]string{
 	DependencyFailed: "dependency_failed", Skipped: "skipped", Requested: "requested", Replaced: "replaced",
 	Retried: "retried", Snoozed: "snoozed", Mismatch: "mismatch", Continued: "continued", Restarted: "restarted",
 	Refused: "refused", PutOff: "put_off", Canceling: "canceling",
+	Ordered: "order", Limited: "limit", Depends: "dependencies", Starting: "starting", Duplicate: "duplicate",
 }
 
 func (r Reason) String() string { return nameOf(reasonNames, r, "reason") }

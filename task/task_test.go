@@ -126,6 +126,13 @@ func TestASpecComesBackAsItWas(t *testing.T) {
 				Factor: rapid.Float64().Draw(rt, "factor"), Jitter: rapid.Float64().Draw(rt, "jitter"),
 			},
 		}
+		for range rapid.IntRange(0, 2).Draw(rt, "limits") {
+			s.Limits = append(s.Limits, task.Limit{Key: text.Draw(rt, "limit"), Concurrency: rapid.Int32().Draw(rt, "concurrency"), Rate: task.Rate{N: 10, Per: time.Minute}, Burst: 3})
+		}
+		for range rapid.IntRange(0, 2).Draw(rt, "dependencies") {
+			s.DependsOn = append(s.DependsOn, text.Filter(func(id string) bool { return id != "" }).Draw(rt, "dependency"))
+		}
+		s.OrderKey, s.DuplicateKey, s.OnDuplicate, s.When = text.Draw(rt, "order"), text.Draw(rt, "duplicate"), task.QueueOne, task.AnyFailed
 		for range rapid.IntRange(0, 3).Draw(rt, "headers") {
 			s.Header = append(s.Header, task.Header{Name: text.Draw(rt, "header"), Value: text.Draw(rt, "value")})
 		}
@@ -171,7 +178,7 @@ func TestFinalStatesAreLeftByARetryOnly(t *testing.T) {
 	for _, from := range task.States {
 		for _, to := range task.States {
 			if from.Final() && from.CanBecome(to) {
-				require.Contains(t, []task.State{task.Ready, task.Scheduled}, to)
+				require.Contains(t, []task.State{task.Ready, task.Scheduled, task.Blocked}, to)
 			}
 		}
 		parsed, err := task.ParseState(from.String())
