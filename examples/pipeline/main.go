@@ -21,7 +21,7 @@ import (
 	"github.com/sendoff-dev/sendoff"
 )
 
-// fetch fails now and then, and is tried again.
+// fetch fails now and then, and is tried again, within a second each time.
 var fetch = sendoff.Func("fetch", func(_ context.Context, page int) ([]int, error) {
 	if rand.IntN(3) == 0 {
 		return nil, fmt.Errorf("page %d did not answer: %w", page, errTemporary{})
@@ -31,7 +31,7 @@ var fetch = sendoff.Func("fetch", func(_ context.Context, page int) ([]int, erro
 		numbers[i] = page*10 + i
 	}
 	return numbers, nil
-})
+}, sendoff.Retry(sendoff.RetryPolicy{MaxBackoff: time.Second}))
 
 type errTemporary struct{}
 
