@@ -86,6 +86,15 @@ func (b *inbox) kept(name string) (v Value, ok bool) {
 // waits tells whether somebody waits for a signal.
 func (b *inbox) waits() bool { return len(b.waiting) > 0 }
 
+// maxAwaited is how many names of signals a journal keeps of one wait.
+const maxAwaited = 8
+
+// awaited names the signals that somebody waits for, the first of them in order.
+func (b *inbox) awaited() []string {
+	names := slices.Sorted(maps.Keys(b.waiting))
+	return names[:min(len(names), maxAwaited)]
+}
+
 // list puts a signal's future into the line for it: once for each wait for it.
 func (b *inbox) list(f *Future) { b.waiting[f.signal] = append(b.waiting[f.signal], f) }
 

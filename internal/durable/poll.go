@@ -45,7 +45,7 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 	poll.MaxWait = durationpb.New(r.maxWait(more))
 	res := &sdkv1.RunResponse{Status: sdkv1.Status_STATUS_OK, Directive: &sdkv1.RunResponse_Poll{Poll: poll}}
 	report := &sendoffv1.RunReport{Cancel: r.givenUp, Prompt: prompt, Undo: r.undoing.Load() > 0, Received: r.received()}
-	entry := journal.Entry{Kind: journal.Poll, N: uint64(sent)}
+	entry := journal.PollEntry(sent, r.awaited())
 	if len(r.toStart) > 0 {
 		entry.Op = journal.OpStep
 	}

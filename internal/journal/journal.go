@@ -84,7 +84,8 @@ type Entry struct {
 	// generation tells the journals of one run apart; 0 = the first one, or format 1.
 	Generation uint64
 
-	// command; name also of header (function), signal and version
+	// command; name also of header (function), signal and version, and of a poll: the
+	// signals that it waits for, see Awaited
 	Op      Op
 	Branch  uint64
 	Name    string
