@@ -50,6 +50,7 @@ type Task struct {
 	PayloadRaw []byte            `json:"payload_base64,omitempty"` // in place of Payload when it is no text
 	Result     json.RawMessage   `json:"result,omitempty"`         // what a function returned
 	Error      *FunctionError    `json:"error,omitempty"`          // what a function failed with
+	WaitingFor *Waiting          `json:"waiting_for,omitempty"`    // of a task that neither runs nor has ended
 
 	Existing bool `json:"-"` // Submit: the task was there already and holds the unique key
 	Replayed bool `json:"-"` // Submit: the task was made by an earlier request with the same Idempotency-Key
@@ -85,6 +86,43 @@ type FunctionError struct {
 	Message   string `json:"message"`
 	Traceback string `json:"traceback,omitempty"`
 }
+
+// Waiting is what a task waits for: the first thing that has to happen.
+type Waiting struct {
+	Cause      WaitCause   `json:"cause"`
+	Text       string      `json:"text"`                  // for people, in a line
+	Since      time.Time   `json:"since,omitzero"`        // when it began to wait for that
+	Until      time.Time   `json:"until,omitzero"`        // when that ends by itself, or is looked at again
+	Ahead      *int        `json:"ahead,omitempty"`       // of WaitLine: ready tasks of its queue that are before it, counted up to 10,000
+	AheadExact bool        `json:"ahead_exact,omitempty"` // of WaitLine: Ahead is all of them
+	Tasks      []WaitedFor `json:"tasks,omitempty"`       // that have to end first, oldest first; at most 20 of them
+	Signals    []string    `json:"signals,omitempty"`     // that a function waits for, as far as its SDK tells
+	Nodes      []string    `json:"nodes,omitempty"`       // of WaitNoNode: names of the nodes that are alive
+	Actions    []string    `json:"actions,omitempty"`     // what can be done about it: ids of operations of the HTTP API
+}
+
+// WaitedFor is a task that another one waits for.
+type WaitedFor struct {
+	ID    string `json:"id"`
+	State State  `json:"state"`
+}
+
+// WaitCause says what kind of thing a task waits for. A server that is newer than this
+// package may know others.
+type WaitCause string
+
+// What tasks wait for.
+const (
+	WaitDue      WaitCause = "due"      // its time: a first run, a retry, a snooze
+	WaitPaused   WaitCause = "paused"   // the end of its queue's pause
+	WaitNoNode   WaitCause = "no_node"  // a node that can carry it out, or that makes due what is due
+	WaitLine     WaitCause = "line"     // those ahead of it, or a free slot
+	WaitEndpoint WaitCause = "endpoint" // its target, which takes no more now, or lets nothing in
+	WaitMismatch WaitCause = "mismatch" // code that fits what the function has recorded
+	WaitCalls    WaitCause = "calls"    // calls of the function that have not ended
+	WaitTimer    WaitCause = "timer"    // a time that the function set itself
+	WaitSignal   WaitCause = "signal"   // a signal to the function
+)
 
 // maxPage is the largest page of a listing.
 const maxPage = 500

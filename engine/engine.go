@@ -108,6 +108,7 @@ type Engine struct {
 	member    *node.Member
 	tasks     *operate.Tasks
 	functions *operate.Functions
+	waits     *operate.Waits
 	queues    *operate.Queues
 	executors exec.ByKind
 	room      *claim.Room
@@ -180,6 +181,7 @@ func (e *Engine) wireRooms() {
 		Stopped: func(id task.ID) { e.canceled(store.Held{ID: id}) }, Left: func(id task.ID) { e.left(id) },
 	})
 	e.functions = operate.NewFunctions(e.store, e.tasks)
+	e.waits = operate.NewWaits(operate.WaitsConfig{Store: e.store, Lanes: e.catalog, Functions: e.functions, Scheduler: string(Schedule)})
 	e.queues = operate.NewQueues(operate.QueuesConfig{
 		Store: e.store, Catalog: e.catalog, Wake: e.wake, Retention: cfg.Retention.kept(), CheckURL: e.checkURL, Changed: func() { e.member.Tell(store.Hint{Changed: store.ChangedCatalog}) },
 	})

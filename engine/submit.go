@@ -66,7 +66,7 @@ func submit(tasks []Task, atomic bool, accepts func([]accept.Submission) ([]acce
 }
 
 // Tasks looks at tasks and steers them.
-func (e *Engine) Tasks() *Tasks { return &Tasks{e.tasks} }
+func (e *Engine) Tasks() *Tasks { return &Tasks{e.tasks, e.waits} }
 
 // Queues looks at queues and steers them.
 func (e *Engine) Queues() *Queues { return &Queues{e.queues} }

@@ -19,7 +19,10 @@ var (
 
 // Tasks looks at tasks, waits for them and steers them. An id is the one that you
 // chose, the one that the engine made, or its number. Safe for concurrent use.
-type Tasks struct{ tasks *operate.Tasks }
+type Tasks struct {
+	tasks *operate.Tasks
+	waits *operate.Waits
+}
 
 // Filter selects tasks. A zero field selects all. Queue, Root and the time of creation
 // are looked up; for the others at most 10,000 tasks are looked at for a page.

@@ -92,6 +92,12 @@ func printTask(t *term.Terminal, task *sendoff.Task) {
 	line("started", term.Clock(task.StartedAt))
 	line("finished", term.Clock(task.FinishedAt))
 	line("last error", term.Clean(task.LastError))
+	if w := task.WaitingFor; w != nil {
+		line("waits for", term.Clean(w.Text)+" ("+string(w.Cause)+")")
+		for _, other := range w.Tasks {
+			line("", term.Clean(other.ID)+" "+string(other.State))
+		}
+	}
 	for _, k := range slices.Sorted(maps.Keys(task.Headers)) {
 		line("header", term.Clean(k+": "+task.Headers[k]))
 	}

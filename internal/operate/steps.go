@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/internal/journal"
@@ -62,18 +64,32 @@ func (f *Functions) Steps(ctx context.Context, id string, q StepQuery) (StepPage
 	if t.Kind != task.Function {
 		return StepPage{}, named(id, store.ErrNotFunction)
 	}
+	entries, err := f.journal(ctx, t.ID)
+	switch {
+	case errors.Is(err, errUnreadable):
+		return StepPage{Note: err.Error()}, nil
+	case err != nil:
+		return StepPage{}, err
+	case len(entries) == 0:
+		return StepPage{Note: withoutJournal(&t)}, nil
+	}
+	return stepPage(&t, entries, q)
+}
+
+var errUnreadable = errors.New("the journal cannot be shown")
+
+// journal reads the journal of a function; it has no entries when none is kept.
+// errUnreadable.
+func (f *Functions) journal(ctx context.Context, id task.ID) ([]journal.Entry, error) {
 	select {
 	case f.reading <- struct{}{}:
 		defer func() { <-f.reading }()
 	case <-ctx.Done():
-		return StepPage{}, ctx.Err()
+		return nil, ctx.Err()
 	}
-	segments, err := f.store.Journal(ctx, t.ID)
-	if err != nil {
-		return StepPage{}, err
-	}
-	if len(segments) == 0 {
-		return StepPage{Note: withoutJournal(&t)}, nil
+	segments, err := f.store.Journal(ctx, id)
+	if err != nil || len(segments) == 0 {
+		return nil, err
 	}
 	var text []byte
 	for _, s := range segments {
@@ -81,9 +97,19 @@ func (f *Functions) Steps(ctx context.Context, id string, q StepQuery) (StepPage
 	}
 	entries, _, err := journal.Decode(text)
 	if err != nil {
-		return StepPage{Note: "the journal cannot be shown: " + err.Error()}, nil
+		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
-	return stepPage(&t, entries, q)
+	return entries, nil
+}
+
+// awaited names the signals that a suspended function waits for, as far as its journal
+// tells.
+func (f *Functions) awaited(ctx context.Context, id task.ID) ([]string, error) {
+	entries, err := f.journal(ctx, id)
+	if errors.Is(err, errUnreadable) {
+		return nil, nil
+	}
+	return journal.Awaited(entries), err
 }
 
 // withoutJournal says why a function has no steps to show.

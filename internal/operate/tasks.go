@@ -1,7 +1,7 @@
 // Package operate is what a person does, or a program on a person's behalf, a
 // type for each noun: Tasks are looked at, waited for, canceled, retried, run now
 // and deleted; Functions are tasks with calls, steps and signals; Queues are
-// paused, resumed, purged and measured.
+// paused, resumed, purged and measured; Waits are what tasks wait for.
 package operate
 
 import (

@@ -62,6 +62,7 @@ type Setter interface {
 type Config struct {
 	Submit    Submitter
 	Tasks     Viewer
+	Waits     Waits
 	Steer     Steerer
 	Queues    Queues
 	Settings  Setter
@@ -111,7 +112,7 @@ func mountTasks(api huma.API, cfg Config) {
 		return list(ctx, cfg.Tasks, in)
 	})
 	get(api, "/v1/tasks/{id}", "get-task", "Get a task, and wait for its end if you like", func(ctx context.Context, in *getInput) (*taskReply, error) {
-		return getTask(ctx, cfg.Tasks, in)
+		return getTask(ctx, &cfg, in)
 	})
 	get(api, "/v1/tasks/{id}/attempts", "list-attempts", "List the attempts of a task that are kept, oldest first", func(ctx context.Context, in *attemptsInput) (*attemptsReply, error) {
 		page, err := cfg.Tasks.Attempts(ctx, in.ID, in.Cursor, in.Limit)
@@ -186,9 +187,10 @@ const (
 	lastReading = 500 * time.Millisecond // for the answer to who waits while the server stops
 )
 
-func getTask(ctx context.Context, tasks Viewer, in *getInput) (*taskReply, error) {
+func getTask(ctx context.Context, cfg *Config, in *getInput) (*taskReply, error) {
 	var t operate.Task
 	var err error
+	tasks := cfg.Tasks
 	if in.Wait == "" {
 		t, err = tasks.Get(ctx, in.ID)
 	} else {
@@ -211,8 +213,13 @@ func getTask(ctx context.Context, tasks Viewer, in *getInput) (*taskReply, error
 	if err != nil {
 		return nil, problemOf(err)
 	}
+	waiting, err := cfg.Waits.For(ctx, &t)
+	if err != nil {
+		return nil, problemOf(err)
+	}
 	reply := &taskReply{viewOf(&t)}
 	reply.Body.withPayload(t.Spec, payload)
+	reply.Body.WaitingFor = waitingView(waiting)
 	if t.Kind == task.Function && t.State.Final() {
 		body, err := tasks.Result(ctx, t.ID)
 		if err != nil {

@@ -45,6 +45,7 @@ type Task struct {
 	LastStatus    int32             `json:"last_status,omitempty" doc:"HTTP status of the last attempt's answer."`
 	LastError     string            `json:"last_error,omitempty"`
 	LastCause     string            `json:"last_cause,omitempty" enum:"refused,reset,timeout,dns,tls" doc:"Why the last attempt got no answer: see cause of an attempt."`
+	WaitingFor    *Waiting          `json:"waiting_for,omitempty" doc:"What it waits for, when it neither runs nor has ended; shown for a single task."`
 	ContentType   string            `json:"content_type,omitempty"`
 	UniqueKey     string            `json:"unique_key,omitempty"`
 	Headers       map[string]string `json:"headers,omitempty" doc:"As submitted; shown for a single task."`
