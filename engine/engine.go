@@ -160,7 +160,7 @@ func (e *Engine) wirePush() error {
 	e.checkURL = dialer.CheckURL
 	e.pusher = push.New(dialer, push.Config{
 		Keys: e.keys, UserAgent: strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
-		Queue: func(lane int32) string { return e.catalog.QueueName(lane) },
+		Queue: func(lane int32) string { return e.catalog.QueueName(lane) }, Slots: e.cfg.PushSlots, Meter: e.meters.Hosts(task.HTTP),
 	})
 	e.wireFunctions(dialer)
 	e.acceptor = accept.New(accept.Config{

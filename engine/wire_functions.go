@@ -16,8 +16,8 @@ func (e *Engine) wireFunctions(dialer *egress.Dialer) {
 	cfg := function.Config{
 		Dialer: dialer, Resume: e.store.Resume, Journal: e.store.Journal, Strict: e.cfg.StrictStatus, Embedded: e.embeddedEndpoint,
 		MaxWaiting: e.cfg.FunctionSlots, MaxPerEndpoint: max(e.cfg.FunctionSlots*3/4, 1), // a host that hangs leaves room for others
-		MinPerEndpoint: e.cfg.FunctionFloor,
-		KeepState:      e.cfg.KeepState, Last: e.lastEnd, UserAgent: strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
+		MinPerEndpoint: e.cfg.FunctionFloor, Meter: e.meters.Hosts(task.Function),
+		KeepState: e.cfg.KeepState, Last: e.lastEnd, UserAgent: strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
 	}
 	if e.keys != nil {
 		cfg.Sign = e.keys.SignBase

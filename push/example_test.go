@@ -39,7 +39,7 @@ func ExampleHandlerFunc() {
 	}
 	// Output:
 	// 204, Retry-After "", Sendoff-Retry ""
-	// 503, Retry-After "30", Sendoff-Retry ""
+	// 503, Retry-After "30", Sendoff-Retry "yes"
 	// 422, Retry-After "", Sendoff-Retry "no"
 }
 

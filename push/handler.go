@@ -30,7 +30,7 @@ func Snooze(wait time.Duration) error { return task.SnoozeFor(wait) }
 //     succeeded, unless the function answered otherwise itself;
 //   - [Permanent]: 422, the task has failed;
 //   - [RetryAfter]: 500, the next attempt is at that time;
-//   - [Snooze]: 503, the same, and no attempt is spent;
+//   - [Snooze]: 503, the same, no attempt is spent, and no other task is held back for it;
 //   - any other error: 500, the next attempt is after the backoff.
 //
 // The text of the error is the body, which the server keeps with the attempt. When
@@ -62,6 +62,7 @@ func refuseTask(w http.ResponseWriter, err error) {
 		w.Header().Set(HeaderRetry, "no")
 	case snooze:
 		status, wait = http.StatusServiceUnavailable, max(wait, 1)
+		w.Header().Set(HeaderRetry, "yes") // this task: the app is well
 	}
 	if wait > 0 {
 		w.Header().Set("Retry-After", strconv.FormatFloat(math.Ceil(wait.Seconds()), 'f', 0, 64))

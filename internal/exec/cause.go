@@ -33,6 +33,15 @@ func CauseOf(err error) task.Cause {
 	return task.NoCause
 }
 
+// Unreachable tells whether there was no connection at all.
+func Unreachable(err error) bool {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return true
+	}
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
 // closed tells whether the other side, or something between, ended the connection.
 func closed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||

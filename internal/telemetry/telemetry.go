@@ -28,6 +28,9 @@ type Metrics struct {
 	attempt     prometheus.Histogram
 	wait        prometheus.Histogram
 	leaseMargin prometheus.Gauge
+	cuts        *prometheus.CounterVec
+	pauses      *prometheus.CounterVec
+	putOff      *prometheus.CounterVec
 }
 
 // New returns instruments in a registry of their own.
@@ -46,9 +49,12 @@ func New() *Metrics {
 		attempt:     histogram("sendoff_attempt_seconds", "Duration of attempts.", prometheus.ExponentialBuckets(0.001, 2, 17)),
 		wait:        histogram("sendoff_wait_seconds", "Time from becoming ready to being claimed.", prometheus.ExponentialBuckets(0.001, 2, 20)),
 		leaseMargin: prometheus.NewGauge(prometheus.GaugeOpts{Name: "sendoff_lease_margin_seconds", Help: "What was left of the lease at its last renewal."}),
+		cuts:        counters("sendoff_host_cuts_total", "Times a host was given half as many attempts at a time, by why.", "kind", "why"),
+		pauses:      counters("sendoff_host_pauses_total", "Times an endpoint was left alone after it had not been, by why.", "kind", "why"),
+		putOff:      counters("sendoff_put_off_total", "Tasks put off without an attempt because their endpoint had no room or was left alone.", "kind"),
 	}
 	m.Registry.MustRegister(m.accepted, m.claimed, m.settled, m.stale, m.rescued, m.promoted, m.nodesLost, m.commit, m.batch,
-		m.attempt, m.wait, m.leaseMargin, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.attempt, m.wait, m.leaseMargin, m.cuts, m.pauses, m.putOff, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -90,6 +96,27 @@ func (m *Metrics) Rescued(n int) { m.rescued.Add(float64(n)) }
 
 // Promoted counts scheduled tasks that became ready.
 func (m *Metrics) Promoted(n int) { m.promoted.Add(float64(n)) }
+
+// Hosts counts what is held back from the endpoints of a kind of task.
+type Hosts struct {
+	m      *Metrics
+	kind   string
+	putOff prometheus.Counter
+}
+
+// Hosts returns the counters of a kind.
+func (m *Metrics) Hosts(kind task.Kind) Hosts {
+	return Hosts{m, kind.String(), m.putOff.WithLabelValues(kind.String())}
+}
+
+// Slowed counts that an endpoint gets half as many attempts at a time.
+func (h Hosts) Slowed(why string) { h.m.cuts.WithLabelValues(h.kind, why).Inc() }
+
+// Paused counts that an endpoint is left alone.
+func (h Hosts) Paused(why string) { h.m.pauses.WithLabelValues(h.kind, why).Inc() }
+
+// PutOff counts a task that was put off without an attempt.
+func (h Hosts) PutOff() { h.putOff.Inc() }
 
 // LeaseLost counts that this node had to start anew.
 func (m *Metrics) LeaseLost() { m.nodesLost.Inc() }

@@ -75,7 +75,7 @@ func (r *run) note(v *verdict, now time.Time) {
 	case v.outcome.Class == task.Interrupt, v.outcome.Class == task.Cancel:
 		e.Circuit.Leave()
 	default:
-		e.Circuit.Open()
+		e.Circuit.Open(now, now)
 	}
 	e.Own.says(v.sdk)
 	switch v.outcome.Class {

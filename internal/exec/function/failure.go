@@ -70,19 +70,10 @@ func (r *run) noAnswer(err error) verdict {
 	s, text := connection(err, cause)
 	v := r.fail(s, 0, text)
 	v.outcome.Cause, v.broke = cause, cause == task.CauseReset
-	if unreachable(err) { // that says nothing about how many runs it can take
+	if exec.Unreachable(err) { // that says nothing about how many runs it can take
 		v.effect, v.pause, v.away = pace.Hold, text, true
 	}
 	return v
-}
-
-// unreachable tells whether there was no connection at all.
-func unreachable(err error) bool {
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return true
-	}
-	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "dial"
 }
 
 // connection says in a few words why there was no answer.
@@ -103,7 +94,7 @@ func connection(err error, cause task.Cause) (sdkv1.Status, string) {
 		return status, errno.Error() // "connection refused"
 	case cause == task.CauseReset:
 		return status, "the connection was closed before the end of the answer"
-	case cause == task.CauseTimeout && unreachable(err):
+	case cause == task.CauseTimeout && exec.Unreachable(err):
 		return status, "no connection: timed out"
 	case cause == task.CauseTimeout:
 		return sdkv1.Status_STATUS_TIMEOUT, "timed out"

@@ -54,7 +54,7 @@ func (e *Endpoint[T]) PutOff() {
 
 // Reset forgets what went wrong.
 func (e *Endpoint[T]) Reset() {
-	e.Circuit.Open()
+	e.Circuit.Reset()
 	e.Limiter.Reset()
 }
 

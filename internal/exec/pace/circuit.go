@@ -26,13 +26,14 @@ const (
 	FirstPause = time.Second
 	maxPause   = time.Minute
 	maxAway    = 2 * time.Second
-	maxAsked   = time.Hour
+	maxAsked   = 5 * time.Minute
 )
 
-// So many tasks in a row must have met with no connection, or have gone badly
-// otherwise, before Fault opens a circuit: fewer may tell of themselves. Those that lie
-// further apart than recent are not in a row.
+// So many tasks in a row must have been told when to come back, met with no connection,
+// or gone badly otherwise, before Fault opens a circuit: fewer may tell of themselves.
+// Those that lie further apart than recent are not in a row.
 const (
+	manyAsked       = 2
 	manyUnreachable = 5
 	manyBad         = 20
 	recent          = 30 * time.Second
@@ -58,8 +59,10 @@ type Circuit struct {
 	length  time.Duration // of the last one
 	probing bool          // one attempt is asking whether it is over
 
-	faults int     // tasks in a row that went badly
-	last   task.ID // the last of them
+	paused time.Time // when the last pause began
+	well   time.Time // when an attempt was answered well
+	faults int       // tasks in a row that went badly
+	last   task.ID   // the last of them
 	lastAt time.Time
 }
 
@@ -107,8 +110,19 @@ func (c *Circuit) Away() bool {
 	return c.pause.Why == Unreachable
 }
 
-// Open says that the endpoint has answered well: it is not left alone any more.
-func (c *Circuit) Open() {
+// Open says that an attempt was answered well: the endpoint is not left alone any more.
+// One that began before the pause shows nothing of it.
+func (c *Circuit) Open(now, began time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.faults, c.well = 0, now
+	if !began.Before(c.paused) {
+		c.open()
+	}
+}
+
+// Reset lets everybody in, whatever went wrong.
+func (c *Circuit) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.faults = 0
@@ -143,7 +157,7 @@ func (c *Circuit) Pause(now time.Time, p Pause) bool {
 	if fresh {
 		c.since = now
 	}
-	c.pause, c.until = p, now.Add(max(c.length, min(p.For, maxAsked)))
+	c.paused, c.pause, c.until = now, p, now.Add(max(c.length, min(p.For, maxAsked)))
 	return fresh
 }
 
@@ -152,6 +166,10 @@ func (c *Circuit) Pause(now time.Time, p Pause) bool {
 // whether that is new.
 func (c *Circuit) Fault(now time.Time, id task.ID, began time.Time, p Pause) bool {
 	c.mu.Lock()
+	if began.Before(c.well) { // others fare better
+		c.mu.Unlock()
+		return false
+	}
 	switch {
 	case began.Sub(c.lastAt) > recent:
 		c.faults = 1
@@ -160,7 +178,10 @@ func (c *Circuit) Fault(now time.Time, id task.ID, began time.Time, p Pause) boo
 	}
 	c.last, c.lastAt = id, now
 	many := manyBad
-	if p.Why == Unreachable {
+	switch {
+	case p.For > 0:
+		many = manyAsked
+	case p.Why == Unreachable:
 		many = manyUnreachable
 	}
 	trips := c.faults >= many || c.pause.Why != ""

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -221,4 +222,99 @@ func TestRunsThatBreakTogetherAreNotAlone(t *testing.T) {
 	require.False(t, release(l, second, Shrink), "the last to be noticed is not the only one that broke")
 	third, _ := l.Acquire(t.Context(), 0)
 	require.True(t, release(l, third, Shrink))
+}
+
+// After two minutes without trouble, a host that can take more gets it soon.
+func TestALimitRecoversFastWhenNothingWasTooMuchForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(1, 256, 1000)
+		bad := load(t, l, 300, 10, func(int) (time.Duration, Effect) { return time.Second, Shrink })
+		require.Equal(t, 1, bad[9])
+		var s Stats
+		l.describe(&s)
+		require.Equal(t, []any{Slow, 20}, []any{s.State, int(l.slowed.before)})
+		good := load(t, l, 300, 150, func(int) (time.Duration, Effect) { return 5 * time.Second, Grow })
+		require.Less(t, slices.Max(good[100:110]), 50)
+		require.Equal(t, 256, slices.Max(good[140:]))
+		s = Stats{}
+		l.describe(&s)
+		require.Zero(t, s.State)
+	})
+}
+
+// Who is not likely to get room soon is told so at once: others can use the slot.
+func TestOnlyThoseWaitWhoGetRoomSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for took, line := range map[time.Duration]int{time.Millisecond: 100, 100 * time.Millisecond: 25, time.Second: 2, time.Minute: 0} {
+			l := NewLimiter(Limits{Most: 10, Line: 100, Foresee: true})
+			for range 100 {
+				tk, _ := l.Acquire(t.Context(), time.Second)
+				time.Sleep(took)
+				l.Release(tk, End{Effect: Grow})
+			}
+			var held []Ticket
+			for range 10 {
+				tk, ok := l.Acquire(t.Context(), time.Second)
+				require.True(t, ok)
+				held = append(held, tk)
+			}
+			for range 200 {
+				go func() {
+					if tk, ok := l.Acquire(t.Context(), 250*time.Millisecond); ok {
+						l.Release(tk, End{})
+					}
+				}()
+			}
+			synctest.Wait()
+			_, _, waiting := counts(l)
+			require.InDelta(t, line, waiting, 1, "a push takes %s", took)
+			for _, tk := range held {
+				l.Release(tk, End{})
+			}
+			synctest.Wait()
+		}
+	})
+}
+
+func TestSlotsAreSharedByHosts(t *testing.T) {
+	for _, tt := range []struct {
+		slots, hosts int
+		want         []int
+	}{
+		{256, 1, []int{192}}, {256, 2, []int{192, 48}}, {256, 4, []int{192, 48, 12, 3}}, {4, 2, []int{3, 1}}, {1, 1, []int{1}},
+	} {
+		s := NewSlots(tt.slots)
+		var got []int
+		for range tt.hosts {
+			l, n := NewLimiter(Limits{Most: tt.slots, Slots: s}), 0
+			for ; n < tt.slots; n++ {
+				if _, ok := l.Acquire(t.Context(), 0); !ok {
+					break
+				}
+			}
+			got = append(got, n)
+		}
+		require.Equal(t, tt.want, got, "of %d", tt.slots)
+	}
+}
+
+// Hosts that always want more than they get come to have the same.
+func TestHostsGetTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSlots(70)
+		var all sync.WaitGroup
+		var sums [2]int
+		for i := range sums {
+			l := NewLimiter(Limits{Most: 70, Line: 100, Slots: s})
+			all.Go(func() {
+				for _, n := range load(t, l, 100, 20, func(int) (time.Duration, Effect) { return 300*time.Millisecond + rand.N(100*time.Millisecond), Grow })[5:] {
+					sums[i] += n
+				}
+			})
+			time.Sleep(time.Second)
+		}
+		all.Wait()
+		require.InEpsilon(t, sums[0], sums[1], 0.15)
+		require.InDelta(t, 30, sums[0]/15, 3)
+	})
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/internal/egress"
 	"github.com/sendoff-dev/sendoff/internal/exec"
+	"github.com/sendoff-dev/sendoff/internal/exec/pace"
 	"github.com/sendoff-dev/sendoff/internal/httpsig"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
@@ -45,6 +46,13 @@ type Config struct {
 	// is left out. It must be safe for concurrent use.
 	Queue func(lane int32) string
 
+	// Slots are the pushes at a time of all hosts, of which each gets a part; default
+	// 256.
+	Slots int
+
+	// Meter counts what is held back from hosts; nil = nobody looks.
+	Meter exec.Meter
+
 	// Now is the clock; default time.Now.
 	Now func() time.Time
 }
@@ -54,6 +62,7 @@ type Pusher struct {
 	dialer    *egress.Dialer
 	transport *http.Transport
 	config    Config
+	hosts     *pace.Book[struct{}]
 }
 
 var _ exec.Executor = (*Pusher)(nil)
@@ -71,7 +80,15 @@ func New(d *egress.Dialer, c Config) *Pusher {
 	if c.Queue == nil {
 		c.Queue = func(int32) string { return "" }
 	}
-	return &Pusher{dialer: d, transport: d.Transport(), config: c}
+	if c.Meter == nil {
+		c.Meter = exec.Unmetered{}
+	}
+	c.Slots = cmp.Or(c.Slots, 256)
+	slots := pace.NewSlots(c.Slots)
+	hosts := pace.NewBook[struct{}](func(string) pace.Limits {
+		return pace.Limits{Most: c.Slots, Line: c.Slots, Longest: longest, Foresee: true, Slots: slots}
+	})
+	return &Pusher{dialer: d, transport: d.Transport(), config: c, hosts: hosts}
 }
 
 // Close closes the idle connections. Pushes under way go on.
@@ -90,6 +107,10 @@ func (p *Pusher) Close() { p.transport.CloseIdleConnections() }
 // seconds or as a date, is honoured on every failed answer. An address that the
 // egress guard refuses is a failure whose text names the flag to open it; a task
 // that cannot be made a request at all is a reject.
+//
+// A host that says that it is too much, or does not answer well, gets fewer pushes at a
+// time, and is left alone when it goes on. What it has no room for is put off: throttle,
+// with task.PutOff and no attempt spent.
 func (p *Pusher) Execute(ctx context.Context, t *store.Claimed, spec *task.Spec) task.Outcome {
 	u, err := egress.ParseTarget(spec.URL)
 	if err != nil {
@@ -99,24 +120,39 @@ func (p *Pusher) Execute(ctx context.Context, t *store.Claimed, spec *task.Spec)
 	if err := p.dialer.CheckURL(u); err != nil {
 		return task.Outcome{Class: unsendable(err), Error: what + ": " + err.Error()}
 	}
+	x, ticket, o := p.enter(ctx, t, what, u)
+	if o != nil {
+		return *o
+	}
+	out := p.send(ctx, t, spec, u, x)
+	p.ended(x, ticket, &out)
+	return out
+}
+
+// send makes the attempt.
+func (p *Pusher) send(ctx context.Context, t *store.Claimed, spec *task.Spec, u *url.URL, x *pushed) task.Outcome {
 	timeout := spec.TimeoutOrDefault()
-	attempt, cancel := context.WithTimeout(ctx, timeout)
+	attempt, cancel := context.WithTimeout(x.traced(ctx), timeout)
 	defer cancel()
 	request, err := p.request(attempt, t, spec, u)
 	if err != nil {
-		return task.Outcome{Class: task.Reject, Error: what + ": " + err.Error()}
+		x.rejected = true
+		return task.Outcome{Class: task.Reject, Error: x.what + ": " + err.Error()}
 	}
 	response, err := p.transport.RoundTrip(request)
 	if err != nil {
-		return p.noAnswer(ctx, attempt, what, "no answer", timeout, err)
+		x.err = err
+		return p.noAnswer(ctx, attempt, x.what, "no answer", timeout, err)
 	}
 	defer response.Body.Close()
-	o := p.outcome(what, response)
+	x.retry = response.Header.Get("Sendoff-Retry") != ""
+	o := p.outcome(x.what, response)
 	answer, err := p.answer(response)
 	o.Answer = answer
 	if err != nil && o.Class == task.Success {
 		// A 2xx whose body breaks off comes from an app that died while it answered.
-		broken := p.noAnswer(ctx, attempt, what, "the answer did not end", timeout, err)
+		x.err = err
+		broken := p.noAnswer(ctx, attempt, x.what, "the answer did not end", timeout, err)
 		broken.Code, broken.Answer = o.Code, answer
 		return broken
 	}

@@ -1,0 +1,114 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+func (b *bundle) push(t *testing.T, n int, url string) (ids []string) {
+	for range n {
+		r, err := b.Submit(t.Context(), engine.Task{URL: url})
+		require.NoError(t, err)
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
+
+// What waits for a host that hangs stands in front of the tasks for another one, and
+// goes out of their way without an attempt.
+func TestAHostThatHangsHoldsUpNoOther(t *testing.T) {
+	hold := make(chan struct{})
+	hanging := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hold }))
+	defer hanging.Close()
+	well := httptest.NewServer(http.NotFoundHandler())
+	well.Config.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	defer well.Close()
+	b := open(t, engine.Config{PushSlots: 8, AllowLoopback: true})
+	hung := b.push(t, 100, hanging.URL)
+	others := b.push(t, 20, well.URL)
+	b.run(t)
+	for _, id := range others {
+		require.Equal(t, "succeeded , 1 attempts", b.wait(t, id))
+	}
+	off := 0
+	for _, id := range hung {
+		info, err := b.Tasks().Get(t.Context(), id)
+		require.NoError(t, err)
+		if info.State == task.Scheduled {
+			require.Equal(t, []any{task.PutOff, 0}, []any{info.Reason, info.Attempts})
+			off++
+		}
+	}
+	require.Greater(t, off, 50)
+	close(hold)
+	for _, id := range hung {
+		require.Equal(t, "succeeded , 1 attempts", b.wait(t, id))
+	}
+	metrics := scrape(t, b)
+	require.NotContains(t, metrics, `sendoff_put_off_total{kind="http"} 0`)
+	b.stop()
+}
+
+// While a host is away, its tasks wait and spend nothing.
+func TestTasksForAHostThatIsAwaySpendNoAttempts(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := l.Addr().String()
+	require.NoError(t, l.Close())
+	b := open(t, engine.Config{PushSlots: 4, AllowLoopback: true})
+	ids := b.push(t, 50, "http://"+address)
+	b.run(t)
+	require.Eventually(t, func() bool { return waiting(t, b, ids) == 50 }, 20*time.Second, 10*time.Millisecond)
+	spent := 0
+	for _, id := range ids {
+		info, err := b.Tasks().Get(t.Context(), id)
+		require.NoError(t, err)
+		spent += info.Attempts
+	}
+	require.Less(t, spent, 25)
+	metrics := scrape(t, b)
+	require.Contains(t, metrics, `sendoff_host_pauses_total{kind="http",why="unreachable"} 1`)
+	require.NotContains(t, metrics, "sendoff_host_cuts_total{")
+
+	l, err = net.Listen("tcp4", address)
+	require.NoError(t, err)
+	var got atomic.Int64
+	app := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got.Add(1) })}}
+	app.Start()
+	defer app.Close()
+	for _, id := range ids {
+		b.wait(t, id)
+	}
+	require.EqualValues(t, 50, got.Load())
+	b.stop()
+}
+
+// waiting counts the tasks that are to be tried again.
+func waiting(t *testing.T, b *bundle, ids []string) (n int) {
+	for _, id := range ids {
+		info, err := b.Tasks().Get(t.Context(), id)
+		require.NoError(t, err)
+		if info.State == task.Scheduled {
+			n++
+		}
+	}
+	return n
+}
+
+func scrape(t *testing.T, b *bundle) string {
+	w := httptest.NewRecorder()
+	b.Handler(engine.HandlerConfig{}).ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/metrics", nil))
+	require.Equal(t, http.StatusOK, w.Code, fmt.Sprint(w.Body))
+	return w.Body.String()
+}
