@@ -60,6 +60,10 @@ func push(change func(*Submission)) Submission {
 	return s
 }
 
+func limited(limits ...task.Limit) Submission {
+	return push(func(s *Submission) { s.Spec.Limits = limits })
+}
+
 func call(change func(*Submission)) Submission {
 	s := Submission{Spec: task.Spec{Function: "f", Endpoint: "http://app.example/"}}
 	change(&s)
@@ -137,6 +141,27 @@ func TestEachFaultIsNamed(t *testing.T) {
 		{"an idempotency key too long", "Idempotency-Key", "at most 255", push(func(s *Submission) { s.IdempotencyKey = long(256) })},
 		{"a rule without a key", "unique.key", "is missing", push(func(s *Submission) { s.Unique = &Unique{} })},
 		{"a window backwards", "unique.window", "want", push(func(s *Submission) { s.Unique = &Unique{Key: "k", Window: -1} })},
+		{"limits beyond eight", "limits", "want 1 to 8", limited(make([]task.Limit, 9)...)},
+		{"a limit without a key", "limits[0].key", "is empty", limited(task.Limit{Concurrency: 1})},
+		{"a key that no path can name", "limits[0].key", "choose another", limited(task.Limit{Key: "..", Concurrency: 1})},
+		{"a key too long", "limits[0].key", "at most 200", limited(task.Limit{Key: long(201), Concurrency: 1})},
+		{"a key with a line break", "limits[0].key", "control", limited(task.Limit{Key: "a\nb", Concurrency: 1})},
+		{"a limit of nothing", "limits[0]", "limits nothing", limited(task.Limit{Key: "a"})},
+		{"less than none at a time", "limits[0].concurrency", "want 1 to 1000000", limited(task.Limit{Key: "a", Concurrency: -1})},
+		{"more than can be counted", "limits[0].concurrency", "want 1 to 1000000", limited(task.Limit{Key: "a", Concurrency: 1_000_001})},
+		{"a rate of no unit", "limits[0].rate", "a second, a minute or an hour", limited(task.Limit{Key: "a", Rate: task.Rate{N: 1, Per: time.Millisecond}})},
+		{"a rate too high", "limits[0].rate", "want 1 to 1000000", limited(task.Limit{Key: "a", Rate: task.Rate{N: 1_000_001, Per: time.Second}})},
+		{"a burst without a rate", "limits[0].burst", "belongs to a rate", limited(task.Limit{Key: "a", Concurrency: 1, Burst: 2})},
+		{"a burst below none", "limits[0].burst", "want 1 to", limited(task.Limit{Key: "a", Rate: task.Rate{N: 1, Per: time.Second}, Burst: -1})},
+		{"a limit twice", "limits[1].key", "another limit of this task", limited(task.Limit{Key: "a", Concurrency: 1}, task.Limit{Key: "a", Concurrency: 2})},
+		{"an order key too long", "order_key", "at most 200", push(func(s *Submission) { s.Spec.OrderKey = long(201) })},
+		{"an order key with a tab", "order_key", "control", push(func(s *Submission) { s.Spec.OrderKey = "a\tb" })},
+		{"a duplicate key without a rule", "duplicate_key", "belongs to on_duplicate", push(func(s *Submission) { s.Spec.DuplicateKey = "k" })},
+		{"a duplicate key too long", "duplicate_key", "at most 200", push(func(s *Submission) { s.Spec.OnDuplicate, s.Spec.DuplicateKey = task.Serial, long(201) })},
+		{"dependencies beyond a thousand", "depends_on", "at most 1000", push(func(s *Submission) { s.Spec.DependsOn = make([]string, 1001) })},
+		{"a dependency without an id", "depends_on[1]", "is empty", push(func(s *Submission) { s.Spec.DependsOn = []string{"a", ""} })},
+		{"a dependency on itself", "depends_on[0]", "cannot wait for itself", push(func(s *Submission) { s.Spec.ClientID, s.Spec.DependsOn = "me", []string{"me"} })},
+		{"a rule for no dependency", "when", "belongs to depends_on", push(func(s *Submission) { s.Spec.When = task.Always })},
 		{"a signal to a push", "signal", "belongs to tasks with a function", push(func(s *Submission) { s.Signal = &Signal{Name: "s"} })},
 		{"a signal to nobody", "signal", "needs an id or a unique key", call(func(s *Submission) { s.Signal = &Signal{Name: "s"} })},
 		{"a signal and a refusal", "unique.on_conflict", "must be return", call(func(s *Submission) {

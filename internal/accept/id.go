@@ -7,12 +7,15 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
+// maxID is how many bytes an id may have that a client chose.
+const maxID = 200
+
 // checkID notes what is wrong with an id that a client chose.
 func checkID(bad *task.Invalid, id string) {
 	if id == "" {
 		return
 	}
-	bad.CheckName("id", id, 200)
+	bad.CheckName("id", id, maxID)
 	if strings.ContainsAny(id, "/?#% ") {
 		bad.Add("id", "must be usable in a path: no blanks and none of / ? # %%")
 	}

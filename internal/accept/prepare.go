@@ -41,6 +41,7 @@ func (a *Acceptor) prepare(ctx context.Context, lanes Lanes, s *Submission, take
 	checkLabels(&bad, &s.Spec)
 	checkKeys(&bad, s)
 	checkSignal(&bad, s)
+	checkWaits(&bad, &s.Spec)
 	if taken[s.Spec.ClientID] {
 		bad.Add("id", "%q is the id of another task: choose another, or leave it out", s.Spec.ClientID)
 	}

@@ -1,0 +1,37 @@
+package accept
+
+import (
+	"fmt"
+
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// What the keys and lists of a task may hold.
+const (
+	maxOrderKey = 200 // bytes, of a duplicate key as well
+	maxDeps     = 1000
+)
+
+// checkWaits checks what a task is to wait for.
+func checkWaits(bad *task.Invalid, s *task.Spec) {
+	task.CheckLimits(bad, s.Limits)
+	bad.CheckText("order_key", s.OrderKey, maxOrderKey)
+	bad.CheckText("duplicate_key", s.DuplicateKey, maxOrderKey)
+	if s.DuplicateKey != "" && s.OnDuplicate == task.Parallel {
+		bad.Add("duplicate_key", "belongs to on_duplicate, which is parallel unless it says serial, discard, queue_one or replace")
+	}
+	if len(s.DependsOn) > maxDeps {
+		bad.Add("depends_on", "has %d entries: at most %d are allowed", len(s.DependsOn), maxDeps)
+		return
+	}
+	for i, id := range s.DependsOn {
+		field := fmt.Sprintf("depends_on[%d]", i)
+		bad.CheckName(field, id, maxID)
+		if id != "" && id == s.ClientID {
+			bad.Add(field, "is the id of this task, which cannot wait for itself")
+		}
+	}
+	if s.When != task.AllOK && len(s.DependsOn) == 0 {
+		bad.Add("when", "belongs to depends_on: name the tasks that have to end first, or leave it out")
+	}
+}

@@ -1,0 +1,37 @@
+package task
+
+import "fmt"
+
+// Check notes what is wrong with the limit. place stands before the names of its
+// fields, such as "limits[0].".
+func (l *Limit) Check(bad *Invalid, place string) {
+	bad.CheckName(place+"key", l.Key, MaxLimitKey)
+	checkCount(bad, place+"concurrency", l.Concurrency, MaxConcurrency)
+	checkCount(bad, place+"burst", l.Burst, MaxBurst)
+	switch {
+	case l.Rate != (Rate{}) && (l.Rate.String() == "" || l.Rate.N < 1 || l.Rate.N > MaxRate):
+		bad.Add(place+"rate", "is %d in %s: want 1 to %d in a second, a minute or an hour", l.Rate.N, l.Rate.Per, MaxRate)
+	case l.Burst > 0 && l.Rate == (Rate{}):
+		bad.Add(place+"burst", "belongs to a rate: give one, such as \"100/s\", or leave the burst out")
+	}
+}
+
+// CheckLimits notes what is wrong with the limits that a task names.
+func CheckLimits(bad *Invalid, limits []Limit) {
+	if len(limits) > MaxLimits {
+		bad.Add("limits", "has %d entries: want 1 to %d", len(limits), MaxLimits)
+		return
+	}
+	seen := map[string]bool{}
+	for i := range limits {
+		l, place := &limits[i], fmt.Sprintf("limits[%d]", i)
+		l.Check(bad, place+".")
+		switch {
+		case l.Concurrency == 0 && l.Rate == (Rate{}) && l.Burst == 0:
+			bad.Add(place, "limits nothing: want concurrency, such as 5, a rate, such as \"100/s\", or both")
+		case seen[l.Key]:
+			bad.Add(place+".key", "%q is the key of another limit of this task: want each once", l.Key)
+		}
+		seen[l.Key] = true
+	}
+}
