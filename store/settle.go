@@ -49,6 +49,21 @@ func (t *Transition) Recorded() bool {
 	return !t.Answer.Empty() || t.Outcome != task.Success && !putOff
 }
 
+// InlineAnswer is how many bytes of an answer, headers included, the row of a task holds.
+const InlineAnswer = 512
+
+// InRow tells whether the attempt gets no row of its own because that of the task, which
+// has ended with it, says all there is to say: a success with a small answer. It is
+// shown as any other, and gets its own row when the task runs again.
+func (t *Transition) InRow() bool {
+	size := len(t.Answer.Body)
+	for _, h := range t.Answer.Header {
+		size += len(h.Name) + len(h.Value)
+	}
+	return t.Outcome == task.Success && t.Decision.To == task.Succeeded && t.Error == "" && t.Cause == task.NoCause &&
+		size > 0 && size <= InlineAnswer && !t.Answer.Truncated && !ManyAttempts(t.Token)
+}
+
 // BeginsAgain tells whether a function starts over from its input, which is a new run
 // of its task: its number goes up.
 func (t *Transition) BeginsAgain() bool {

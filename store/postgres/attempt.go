@@ -3,12 +3,33 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
 const attemptColumns = ` task, token, run, number, node, started_at, finished_at, outcome, code, error, cause, headers, body, truncated, left_out `
+
+// inTask are the columns of an attempt that has no row of its own, read off the task.
+var inTask = words.SQL(` t.id, t.token, t.run, t.failures + 1, t.node, t.last_started, t.finished_at, t.last_outcome, t.last_code, null::text, :cause_none::int2,
+ t.answer_headers, t.answer_body, false, 0::int8 `)
+
+const hasAnswer = ` (t.answer_headers is not null or t.answer_body is not null) `
+
+// The attempts of a task with tokens within bounds, and their sizes.
+var (
+	attemptsSQL = `
+select` + attemptColumns + `from sendoff.attempt where task = $1 and token between $2 and $3
+union all select` + inTask + `from sendoff.task t where t.id = $1 and t.token between $2 and $3 and` + hasAnswer + `order by token `
+	attemptSizesSQL = `
+select token, coalesce(octet_length(body), 0)::int8 from sendoff.attempt where task = $1 and token > $2
+union all select t.token, coalesce(octet_length(t.answer_body), 0)::int8 from sendoff.task t where t.id = $1 and t.token > $2 and` + hasAnswer + `
+order by token limit $3`
+	allAttemptsSQL = `
+select` + attemptColumns + `from sendoff.attempt union all select` + inTask + `from sendoff.task t where` + hasAnswer + `order by task, token`
+)
 
 func readAttempt(r *wireRow) (task.ID, store.AttemptRow) {
 	id := r.id()
@@ -30,15 +51,14 @@ func readAttempt(r *wireRow) (task.ID, store.AttemptRow) {
 func (s *Store) Attempts(ctx context.Context, id task.ID, after int64, limit, maxBytes int) ([]store.AttemptRow, bool, error) {
 	var tokens []int64
 	var sizes []int
-	err := s.read(ctx, query(`
-select token, coalesce(octet_length(body), 0)::int8 from sendoff.attempt where task = $1 and token > $2 order by token limit $3`).
+	err := s.read(ctx, query(attemptSizesSQL).
 		id(id).i8(after).i8(int64(limit)+1).rows(func(r *wireRow) {
 		tokens, sizes = append(tokens, r.i8()), append(sizes, int(r.i8()))
 	}))
 	n := store.Fit(len(sizes), func(i int) int { return sizes[i] }, limit, maxBytes)
 	var attempts []store.AttemptRow
 	if err == nil && n > 0 {
-		err = s.read(ctx, query(`select`+attemptColumns+`from sendoff.attempt where task = $1 and token between $2 and $3 order by token`).
+		err = s.read(ctx, query(attemptsSQL).
 			id(id).i8(tokens[0]).i8(tokens[n-1]).rows(func(r *wireRow) {
 			_, a := readAttempt(r)
 			attempts = append(attempts, a)
@@ -52,7 +72,7 @@ select token, coalesce(octet_length(body), 0)::int8 from sendoff.attempt where t
 
 // LastAttempt returns the record of a task's last attempt; see store.Reader.
 func (s *Store) LastAttempt(ctx context.Context, id task.ID) (last store.AttemptRow, err error) {
-	err = s.read(ctx, query(`select`+attemptColumns+`from sendoff.attempt where task = $1 order by token desc limit 1`).id(id).
+	err = s.read(ctx, query(attemptsSQL+`desc limit 1`).id(id).i8(0).i8(math.MaxInt64).
 		rows(func(r *wireRow) { _, last = readAttempt(r) }))
 	switch {
 	case err != nil:

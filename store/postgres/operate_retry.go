@@ -61,10 +61,13 @@ func (s *Store) retry(ctx context.Context, row *store.Row, position int64, reach
 }
 
 var retrySQL = words.SQL(`
-with u as (
+with o as (
+ select` + inTask + `from sendoff.task t where t.id = $1 and t.state = $2 and t.run = $3 and t.finished_at = $4 and` + hasAnswer + `),
+u as (
  update sendoff.task set state = :ready, reason = :reason_retried, at = $5, flags = flags & ~(:flag_parent | :flag_undo | :flag_canceling),
-  run = run + 1, failures = 0, crashes = 0, expires_at = 0, first_started = 0, finished_at = 0
+  run = run + 1, failures = 0, crashes = 0, expires_at = 0, first_started = 0, finished_at = 0, answer_headers = null, answer_body = null
  where id = $1 and state = $2 and run = $3 and finished_at = $4 returning id, lane, prio),
+a as (insert into sendoff.attempt (` + attemptColumns + `) select o.* from o, u),
 d as (delete from sendoff.dead d using u where $2 = :failed and d.lane = u.lane and d.at = $4 and d.id = u.id),
 r as (insert into sendoff.ready (pos, lane, prio, id) select $5, lane, prio, id from u)
 select from u`)

@@ -139,7 +139,7 @@ func (s *Store) Snapshot(ctx context.Context) (store.Snapshot, error) {
 		query(`select ns, kind, hash, body, task, until, while_open from sendoff.key order by ns, kind, hash`).rows(func(r *wireRow) {
 			snap.Keys = append(snap.Keys, readKeyEntry(r))
 		}),
-		query(`select`+attemptColumns+`from sendoff.attempt order by task, token`).rows(func(r *wireRow) {
+		query(allAttemptsSQL).rows(func(r *wireRow) {
 			id, a := readAttempt(r)
 			snap.Attempts[id] = append(snap.Attempts[id], a)
 		}),

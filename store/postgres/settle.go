@@ -38,16 +38,16 @@ func (c *hotCall) wake(r *wireRow) {
 	}
 }
 
-// isPlain tells whether a transition only ends its task: a success that left
-// nothing behind.
+// isPlain tells whether a transition only ends its task: a success that left nothing
+// behind but a small answer.
 func isPlain(t *store.Transition) bool {
-	return t.Effects == nil && !t.Recorded() && t.Decision.To == task.Succeeded && t.Decision.Reason == task.NoReason && t.Error == ""
+	return t.Effects == nil && (t.InRow() || !t.Recorded()) && t.Decision.To == task.Succeeded && t.Decision.Reason == task.NoReason && t.Error == ""
 }
 
 var settlePlainSQL = words.SQL(`
 update sendoff.task t set state = :succeeded, reason = :reason_none, finished_at = $1, last_outcome = :outcome_success, last_error = null, last_cause = :cause_none,
- last_code = s.code, failures = s.failures, crashes = s.crashes
-from unnest($2, $3, $4, $5, $6) with ordinality as s(id, token, code, failures, crashes, n)
+ last_code = s.code, failures = s.failures, crashes = s.crashes, answer_headers = s.headers, answer_body = s.body
+from unnest($2, $3, $4, $5, $6, $7, $8) with ordinality as s(id, token, code, failures, crashes, headers, body, n)
 where t.id = any(array[s.id]) and t.token = s.token and t.state = :running
 returning s.n`)
 
@@ -60,6 +60,8 @@ func settlePlain(endings []*ending, now int64) *stmt {
 		i4s(n, func(i int) int32 { return endings[i].Code }).
 		i4s(n, func(i int) int32 { return endings[i].Decision.Failures }).
 		i4s(n, func(i int) int32 { return endings[i].Decision.Crashes }).
+		blobs(n, func(i int) []byte { return headers(endings[i].Answer.Header) }).
+		blobs(n, func(i int) []byte { return notEmpty(endings[i].Answer.Body) }).
 		rows(func(r *wireRow) { endings[r.i8()-1].done = true })
 }
 
@@ -86,7 +88,7 @@ func settleLinked(endings []*ending, now int64, each func(*ending, *wireRow)) *s
 
 var (
 	settleFullSQL   = settleSQL("", "", "", "")
-	settleLinkedSQL = settleSQL(", $19, $20, $21", ", off, undo, told", `
+	settleLinkedSQL = settleSQL(", $20, $21, $22", ", off, undo, told", `
   flags = case s.undo when :undo_something then t.flags | :flag_undo when :undo_nothing then t.flags & ~:flag_undo else t.flags end,
   at = case when s.state not in :timed then t.at when t.flags & :flag_canceling <> 0 and not s.told then $1 else s.due end,`, `
   and (s.off < 0 or (select true from sendoff.journal j where j.task = s.id and j."offset" = s.off) is null)`)
@@ -99,12 +101,13 @@ func settleSQL(param, column, own, guard string) string {
 	}
 	return words.SQL(`
 with s as materialized (
- select * from unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18` + param + `) with ordinality
-  as s(id, token, outcome, state, reason, due, code, failures, crashes, error, recorded, number, headers, body, truncated, cause` + column + `, n)),
+ select * from unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19` + param + `) with ordinality
+  as s(id, token, outcome, state, reason, due, code, failures, crashes, error, recorded, number, headers, body, truncated, cause, in_row` + column + `, n)),
 u as (
  update sendoff.task t set state = s.state, reason = s.reason, token = t.token + $2,` + own + `
   finished_at = case when s.state in :final then $1 else t.finished_at end,
-  failures = s.failures, crashes = s.crashes, last_outcome = s.outcome, last_code = s.code, last_error = s.error, last_cause = s.cause
+  failures = s.failures, crashes = s.crashes, last_outcome = s.outcome, last_code = s.code, last_error = s.error, last_cause = s.cause,
+  answer_headers = case when s.in_row then s.headers end, answer_body = case when s.in_row then s.body end
  from s where t.id = any(array[s.id]) and t.token = s.token and t.state = :running` + guard + `
  returning s.n, t.id, t.lane, ` + readyPriority + ` as prio, t.at, t.state, s.token, t.run, t.node, t.last_started,
   s.recorded, s.number, s.code, s.outcome, s.truncated, s.cause, s.error, s.headers, s.body),
@@ -130,12 +133,13 @@ func bindEndings(sql string, endings []*ending, now, bump int64, each func(*endi
 		i4s(n, func(i int) int32 { return endings[i].Decision.Failures }).
 		i4s(n, func(i int) int32 { return endings[i].Decision.Crashes }).
 		texts(n, func(i int) string { return store.CleanText(endings[i].Error, store.MaxError) }).
-		bools(n, func(i int) bool { return endings[i].Recorded() }).
+		bools(n, func(i int) bool { return endings[i].Recorded() && !endings[i].InRow() }).
 		i4s(n, func(i int) int32 { return endings[i].Number() }).
 		blobs(n, func(i int) []byte { return headers(endings[i].Answer.Header) }).
 		blobs(n, func(i int) []byte { return notEmpty(endings[i].Answer.Body) }).
 		bools(n, func(i int) bool { return endings[i].Answer.Truncated }).
 		i2s(n, func(i int) int16 { return int16(endings[i].Cause) }).
+		bools(n, func(i int) bool { return endings[i].InRow() }).
 		rows(func(r *wireRow) { each(endings[r.i8()-1], r) })
 }
 

@@ -3,13 +3,27 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"math"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-const selectAttempt = `select token, run, number, node, started_at, finished_at, outcome, code, error, cause, headers, body, truncated, left_out
-	from attempt where task = ? `
+const attemptColumns = `token, run, number, node, started_at, finished_at, outcome, code, error, cause, headers, body, truncated, left_out`
+
+// inTask are the columns of an attempt that has no row of its own, read off the task.
+var inTask = words.SQL(`token, run, failures + 1, node, last_started, finished_at, last_outcome, last_code, '', :cause_none,
+	answer_headers, answer_body, false, 0`)
+
+const hasAnswer = `(answer_headers is not null or answer_body is not null)`
+
+// selectAttempts reads the attempts of a task with tokens within bounds.
+var selectAttempts = `select ` + attemptColumns + ` from attempt where task = ?1 and token between ?2 and ?3
+	union all select ` + inTask + ` from task where id = ?1 and token between ?2 and ?3 and ` + hasAnswer + ` order by 1 `
+
+const selectSizes = `select token, coalesce(length(body), 0) from attempt where task = ?1 and token > ?2
+	union all select token, coalesce(length(answer_body), 0) from task where id = ?1 and token > ?2 and ` + hasAnswer + ` order by 1 limit ?3`
 
 // Attempts implements store.Reader. The sizes are read first: a body that does
 // not fit is not looked at.
@@ -19,23 +33,35 @@ func (s *Store) Attempts(ctx context.Context, id task.ID, after int64, limit, ma
 		size  int
 	}
 	heads, err := readAll(ctx, s, func(r *sql.Rows) (h head, err error) { return h, r.Scan(&h.token, &h.size) },
-		`select token, coalesce(length(body), 0) from attempt where task = ? and token > ? order by token limit ?`, id[:], after, limit+1)
+		selectSizes, id[:], after, limit+1)
 	n := store.Fit(len(heads), func(i int) int { return heads[i].size }, limit, maxBytes)
 	if err != nil || n == 0 {
 		return nil, false, err
 	}
-	rows, err := readAll(ctx, s, scanAttempt, selectAttempt+`and token between ? and ? order by token`, id[:], heads[0].token, heads[n-1].token)
+	rows, err := readAll(ctx, s, scanAttempt, selectAttempts, id[:], heads[0].token, heads[n-1].token)
 	return rows, n < len(heads), err
 }
 
 // LastAttempt implements store.Reader.
 func (s *Store) LastAttempt(ctx context.Context, id task.ID) (store.AttemptRow, error) {
-	rows, err := readAll(ctx, s, scanAttempt, selectAttempt+`order by token desc limit 1`, id[:])
+	rows, err := readAll(ctx, s, scanAttempt, selectAttempts+`desc limit 1`, id[:], 0, int64(math.MaxInt64))
 	if err != nil || len(rows) == 0 {
 		return store.AttemptRow{}, orNotFound(err, 0)
 	}
 	return rows[0], nil
 }
+
+// recordInTask gives the attempt that has no row of its own one, before the task runs
+// again.
+func (w *writer) recordInTask(id task.ID) error {
+	n, err := w.changed(moveAnswer, id[:])
+	if err != nil || n == 0 {
+		return err
+	}
+	return w.exec(`update task set answer_headers = null, answer_body = null where id = ?`, id[:])
+}
+
+var moveAnswer = `insert into attempt (task, ` + attemptColumns + `) select id, ` + inTask + ` from task where id = ? and ` + hasAnswer
 
 func scanAttempt(r *sql.Rows) (a store.AttemptRow, err error) {
 	var node, header []byte

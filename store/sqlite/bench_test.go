@@ -76,7 +76,17 @@ func BenchmarkSubmit(b *testing.B) {
 
 // BenchmarkClaimSettle works a backlog off, 500 tasks to a claim, the settles of
 // one claim together with the next one.
-func BenchmarkClaimSettle(b *testing.B) {
+func BenchmarkClaimSettle(b *testing.B) { claimSettle(b, task.Answer{}) }
+
+// BenchmarkClaimSettleAnswer has each task bring something back.
+func BenchmarkClaimSettleAnswer(b *testing.B) {
+	claimSettle(b, task.Answer{
+		Header: []task.Header{{Name: "Content-Type", Value: "application/json"}, {Name: "X-Request-Id", Value: "0123456789abcdef"}},
+		Body:   make([]byte, 200),
+	})
+}
+
+func claimSettle(b *testing.B, answer task.Answer) {
 	s, lane, node := openBench(b)
 	fill(b, s, lane, b.N)
 	b.ResetTimer()
@@ -92,7 +102,7 @@ func BenchmarkClaimSettle(b *testing.B) {
 		settles.Wait()
 		ts := make([]store.Transition, len(batch.Tasks))
 		for i, c := range batch.Tasks {
-			ts[i] = store.Transition{ID: c.ID, Token: c.Token, Outcome: task.Success, Code: 200, Decision: task.Decision{To: task.Succeeded}}
+			ts[i] = store.Transition{ID: c.ID, Token: c.Token, Outcome: task.Success, Code: 200, Decision: task.Decision{To: task.Succeeded}, Answer: answer}
 			cursor = c.Position
 		}
 		left -= len(ts)

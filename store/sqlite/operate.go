@@ -67,7 +67,7 @@ func (s *Store) Retry(ctx context.Context, id task.ID) ([]store.Woken, error) {
 }
 
 func (w *writer) retry(row *store.Row, k *woken) error {
-	if err := w.reclaim(row); err != nil {
+	if err := errors.Join(w.reclaim(row), w.recordInTask(row.ID)); err != nil {
 		return err
 	}
 	if err := w.unlist(row); err != nil {

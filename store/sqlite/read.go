@@ -221,8 +221,7 @@ func (s *Store) Snapshot(ctx context.Context) (snap store.Snapshot, err error) {
 		collect(ctx, tx, &snap.Claims, scanClaimEntry, `select id, node, at, ids, 0 from claim order by id`),
 		collect(ctx, tx, &snap.Keys, scanKey, `select ns, kind, hash, body, task, until, while_open from key order by ns, kind, hash`),
 		collect(ctx, tx, &snap.Nodes, scanNode, selectNode+`order by id`),
-		run(ctx, tx, snapAttempt(&snap), `select task, token, run, number, node, started_at, finished_at, outcome, code, error, cause, headers, body, truncated, left_out
-			from attempt order by task, token`),
+		run(ctx, tx, snapAttempt(&snap), `select task, `+attemptColumns+` from attempt union all select id, `+inTask+` from task where `+hasAnswer+` order by 1, 2`),
 	))
 }
 

@@ -27,13 +27,15 @@ func (s *Store) Settle(ctx context.Context, ts []store.Transition) ([]error, []s
 }
 
 var settlePlain = words.SQL(`update task set state = :succeeded, reason = ?, finished_at = ?, failures = ?, crashes = ?,
-	last_outcome = :outcome_success, last_code = ?, last_error = '', last_cause = :cause_none where id = ? and token = ? and state = :running`)
+	last_outcome = :outcome_success, last_code = ?, last_error = '', last_cause = :cause_none,
+	answer_headers = ?, answer_body = ? where id = ? and token = ? and state = :running`)
 
 // settle applies a transition. refused is ErrLeaseLost or nil.
 func (w *writer) settle(t *store.Transition, k *woken) (refused, err error) {
 	d := t.Decision
-	if d.To == task.Succeeded && t.Effects == nil && !t.Recorded() {
-		n, err := w.changed(settlePlain, int64(d.Reason), w.now, d.Failures, d.Crashes, t.Code, t.ID[:], t.Token)
+	if d.To == task.Succeeded && t.Effects == nil && (t.InRow() || !t.Recorded()) {
+		headers, body := inRow(t)
+		n, err := w.changed(settlePlain, int64(d.Reason), w.now, d.Failures, d.Crashes, t.Code, headers, body, t.ID[:], t.Token)
 		if err == nil && n == 0 {
 			return w.settledAlready(t)
 		}
@@ -58,7 +60,7 @@ func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error
 		}
 	}
 	text := store.CleanText(t.Error, store.MaxError)
-	if t.Recorded() {
+	if t.Recorded() && !t.InRow() {
 		err := w.exec(`insert into attempt (task, token, run, number, node, started_at, finished_at, outcome, code, error, cause, headers, body, truncated)
 			values (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, t.ID[:], t.Token, row.Run, t.Number(), row.Node[:], row.LastStarted, w.now,
 			int64(t.Outcome), t.Code, text, int64(t.Cause), bytesOrNull(task.EncodeHeaders(t.Answer.Header)), bytesOrNull(t.Answer.Body), t.Answer.Truncated)
@@ -148,9 +150,18 @@ func (w *writer) move(t *store.Transition, text string, row *store.Row, k *woken
 
 func (w *writer) setState(t *store.Transition, text string, e store.Entry, at, finished int64) error {
 	d := t.Decision
+	headers, body := inRow(t)
 	return w.exec(`update task set state = ?, reason = ?, at = ?, finished_at = ?, failures = ?, crashes = ?,
-		last_outcome = ?, last_code = ?, last_error = ?, last_cause = ? where id = ?`,
-		int64(e.State), int64(e.Reason), at, finished, d.Failures, d.Crashes, int64(t.Outcome), t.Code, text, int64(t.Cause), t.ID[:])
+		last_outcome = ?, last_code = ?, last_error = ?, last_cause = ?, answer_headers = ?, answer_body = ? where id = ?`,
+		int64(e.State), int64(e.Reason), at, finished, d.Failures, d.Crashes, int64(t.Outcome), t.Code, text, int64(t.Cause), headers, body, t.ID[:])
+}
+
+// inRow is what the row of a task keeps of an answer.
+func inRow(t *store.Transition) (headers, body any) {
+	if !t.InRow() {
+		return nil, nil
+	}
+	return bytesOrNull(task.EncodeHeaders(t.Answer.Header)), bytesOrNull(t.Answer.Body)
 }
 
 // settledAlready tells a repeated settle from a late one.

@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -221,9 +222,19 @@ func (m *machine) ending(t *rapid.T, c store.Claimed) store.Transition {
 		o.Blame = rapid.SampledFrom([]task.Blame{task.NoBlame, task.Cleared, task.Guilty}).Draw(t, "blame")
 	}
 	if rapid.Bool().Draw(t, "answer") {
-		o.Answer = task.Answer{Body: []byte("body\x00"), Header: []task.Header{{Name: "X-A", Value: "1"}}, Truncated: true}
+		o.Answer = m.answer(t)
 	}
 	return m.decided(c, o)
+}
+
+// answer is a small one, or one that does not fit into the row of its task.
+func (m *machine) answer(t *rapid.T) task.Answer {
+	body := rapid.SampledFrom([]string{"", "body\x00", strings.Repeat("y", store.InlineAnswer), strings.Repeat("z", store.InlineAnswer+1)}).Draw(t, "body")
+	a := task.Answer{Body: []byte(body), Truncated: body != "" && rapid.IntRange(0, 3).Draw(t, "truncated") == 0}
+	if body == "" || rapid.Bool().Draw(t, "headers") {
+		a.Header = []task.Header{{Name: "X-A", Value: "1"}}
+	}
+	return a
 }
 
 // decided is the transition of an outcome.

@@ -59,6 +59,27 @@ var aimsOfTasks = map[string]func(*machine){
 	},
 	"settle:ok":    func(m *machine) { m.end(m.hold(task.HTTP), task.Success) },
 	"settle:again": func(m *machine) { m.settleOnceMore(m.end(m.hold(task.HTTP), task.Success)) },
+	"attempts:of-each-size": func(m *machine) {
+		m.saw("attempts:of-each-size")
+		for _, size := range []int{1, store.InlineAnswer, store.InlineAnswer + 1} {
+			c := m.hold(task.HTTP)
+			for range 2 { // what a run brought back is shown after the next one as well
+				m.settleAll([]store.Transition{m.decided(c, task.Outcome{Class: task.Failure, Code: 500, Error: "boom"})})
+				m.steer("run", c.ID)
+				c = m.take(c.ID)
+				m.settleAll([]store.Transition{m.decided(c, task.Outcome{Class: task.Success, Code: 200, Answer: task.Answer{Body: make([]byte, size)}})})
+				m.readAttempts(c.ID)
+				m.steer("retry", c.ID)
+				m.readAttempts(c.ID)
+				c = m.take(c.ID)
+			}
+			m.end(c, task.Success)
+			m.readAttempts(c.ID)
+			m.now += 10 * second
+			m.retainFrom(task.ID{}, everything)
+			m.readAttempts(c.ID)
+		}
+	},
 	"settle:lost": func(m *machine) {
 		c := m.hold(task.HTTP)
 		m.steer("cancel", c.ID)

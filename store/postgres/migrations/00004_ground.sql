@@ -21,7 +21,11 @@ create table sendoff.todo (
         autovacuum_vacuum_cost_delay = 0);
 create index todo_due on sendoff.todo (at, task, kind, token);
 
+-- What a task that succeeded brought back, when it is small: its last attempt has no row then.
+alter table sendoff.task add column answer_headers bytea, add column answer_body bytea;
+
 -- +goose Down
+alter table sendoff.task drop column answer_body, drop column answer_headers;
 drop table sendoff.todo;
 drop index sendoff.task_lane;
 create index task_lane on sendoff.task (lane, id);

@@ -15,7 +15,13 @@ create table todo (
 ) strict, without rowid;
 create index todo_due on todo (at, task, kind, token);
 
+-- What a task that succeeded brought back, when it is small: its last attempt has no row then.
+alter table task add column answer_headers blob;
+alter table task add column answer_body blob;
+
 -- +goose Down
+alter table task drop column answer_body;
+alter table task drop column answer_headers;
 drop table todo;
 alter table task drop column last_cause;
 alter table attempt drop column cause;
