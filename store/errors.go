@@ -23,6 +23,17 @@ var (
 	// ErrRunning says that an attempt of the task is under way.
 	ErrRunning = errors.New("the task is running")
 
+	// ErrInLine says that the task waits in line: its limits, or others that come first,
+	// have no room for it.
+	ErrInLine = errors.New("the task waits in line: others come first")
+
+	// ErrRate says that the task waits for its turn under a rate.
+	ErrRate = errors.New("the task waits for its turn: a rate does not let more start")
+
+	// ErrDuplicate says that the rule of a task that is to run again is not to wait for
+	// others of its duplicate key, of which one has not ended. It names that one.
+	ErrDuplicate = errors.New("another task of its duplicate key has not ended, cancel that one or wait for its end")
+
 	// ErrNotFunction says that the step makes sense for functions only.
 	ErrNotFunction = errors.New("the task is not a function")
 

@@ -5,11 +5,14 @@ const (
 	FlagBody   int32 = 1 << 0 // the payload is in body, part 0
 	FlagKeys   int32 = 1 << 1 // has a client id or a unique key
 	FlagParent int32 = 1 << 2 // its end is told to its parent
-	FlagGate   int32 = 1 << 3 // reserved: holds room under a limit
+	FlagGate   int32 = 1 << 3 // has gates
 	FlagDeps   int32 = 1 << 4 // reserved: others wait for it
 
 	FlagUndo      int32 = 1 << 5 // a function that has something to undo; settles say so, see Effects.Undo
 	FlagCanceling int32 = 1 << 6 // it was canceled and runs on to undo that; see Functions.Undo
+
+	FlagHolds int32 = 1 << 11 // it is inside of the gates that it keeps until it ends; changes as it runs
+	FlagSlot  int32 = 1 << 12 // it is scheduled for a time that a rate gave it; changes as it runs
 )
 
 // Parts of what is kept beside the row of a task. The values are stored.

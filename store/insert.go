@@ -39,6 +39,7 @@ type NewTask struct {
 	Spec        []byte
 	Payload     []byte
 	Keys        []Key
+	Gates       []Gate    // limits, order, duplicates: it runs when it is inside of all of them
 	Tell        []Message // of kind Signal, to a function: this one, or the one that has its client id or unique key
 }
 
@@ -61,6 +62,7 @@ const (
 	Mismatch                         // the idempotency key was used for another request
 	Skipped                          // not stored, because another task of the batch was refused
 	Invalid                          // the database could not store its values
+	Dropped                          // not stored: its rule for duplicates says so; ID is who is there
 )
 
 // Refused tells whether a status spoils an atomic batch.

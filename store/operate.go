@@ -53,7 +53,7 @@ func (r *Row) CanCancel() error {
 // canceled. Whoever applies it advances the token as well.
 func CanceledTransition(row *Row, why task.Reason) Transition {
 	return Transition{
-		ID: row.ID, Token: row.Token, Outcome: task.Cancel, Error: CanceledError,
+		ID: row.ID, Token: row.Token, Outcome: task.Cancel, Error: CanceledError, Cut: true,
 		Decision: task.Decision{To: task.Canceled, Reason: why, Failures: row.Failures, Crashes: row.Crashes},
 	}
 }
@@ -71,7 +71,7 @@ func (r *Row) CanRetry() error {
 func (r Row) Retried() Row {
 	r.Run++
 	r.Failures, r.Crashes, r.FirstStarted, r.ExpiresAt, r.FinishedAt = 0, 0, 0, 0, 0
-	r.Flags &^= FlagParent | FlagUndo | FlagCanceling
+	r.Flags &^= FlagParent | FlagUndo | FlagCanceling | FlagHolds | FlagSlot
 	return r
 }
 
@@ -83,6 +83,10 @@ func (r *Row) CanRunNow() error {
 		return ErrRunning
 	case r.State.Final():
 		return ErrFinal
+	case r.InGateLine():
+		return ErrInLine
+	case r.State == task.Scheduled && r.Flags&FlagSlot != 0:
+		return ErrRate
 	}
 	return nil
 }

@@ -12,18 +12,23 @@ const (
 	InReady                 // in ready: for a claim
 	InTimer                 // in timer: for a time, whatever else may end its wait
 	InClaim                 // in an open claim: it runs
-	InRelation              // reserved: for others alone, which find it when they end
+	InRelation              // for others alone, which find it when they end
 )
 
 // PlaceOf says where a task is listed that is in a state for a reason. What is
 // blocked tells by its reason whether there is a time at which it is looked at again.
-func PlaceOf(s task.State, _ task.Reason) Place {
+func PlaceOf(s task.State, why task.Reason) Place {
 	switch s {
 	case task.Ready:
 		return InReady
 	case task.Running:
 		return InClaim
-	case task.Scheduled, task.Suspended, task.Blocked:
+	case task.Blocked:
+		if gateReason(why) {
+			return InRelation
+		}
+		return InTimer
+	case task.Scheduled, task.Suspended:
 		return InTimer
 	}
 	return Nowhere
@@ -38,10 +43,11 @@ type Entrant struct {
 	Kind     task.Kind
 	Priority int16
 	Crashes  int32
+	Flags    int32
 }
 
 // Entrant is the task as one that could run now.
-func (r *Row) Entrant() Entrant { return Entrant{r.Lane, r.Kind, r.Priority, r.Crashes} }
+func (r *Row) Entrant() Entrant { return Entrant{r.Lane, r.Kind, r.Priority, r.Crashes, r.Flags} }
 
 // Entry is how a task comes to wait for a claim.
 type Entry struct {
@@ -64,7 +70,7 @@ func (e Entry) Woken(position int64) Woken { return Woken{e.Lane, e.Priority, po
 // Placement is how a new task is stored.
 type Placement struct {
 	Entry
-	Due   int64 // of a scheduled one; a ready one gets a position from the floor
+	Due   int64 // of a scheduled one, or its number in line; a ready one gets a position from the floor
 	Flags int32
 }
 
@@ -78,11 +84,14 @@ func Placed(t *NewTask, now int64) Placement {
 	if EncodeKeyNames(t.Keys) != nil {
 		p.Flags |= FlagKeys
 	}
+	if len(t.Gates) > 0 {
+		p.Flags |= FlagGate
+	}
 	if due := t.Due(now); due > now {
 		p.Entry, p.Due = Entry{State: task.Scheduled, Reason: task.Delayed, Lane: t.Lane, Priority: t.Priority}, due
 		return p
 	}
-	p.Entry = Enter(Entrant{t.Lane, t.Kind, t.Priority, 0}, task.NoReason)
+	p.Entry = Enter(Entrant{t.Lane, t.Kind, t.Priority, 0, p.Flags}, task.NoReason)
 	return p
 }
 

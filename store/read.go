@@ -71,6 +71,7 @@ type Row struct {
 	Correlation  uint64
 	Epoch        int32 // of the parent when it called
 	Spec         []byte
+	Gates        []byte // see EncodeGates
 }
 
 // Query selects tasks for a listing, newest first. Lanes, roots, ids and a single
@@ -122,6 +123,9 @@ type Snapshot struct {
 	Journals map[task.ID][]task.Segment
 	States   map[task.ID]string
 	Todos    []Todo // by task, kind and token
+	Gates    []GateRow
+	Lines    []LineEntry
+	Leavers  []Leaver
 }
 
 // ReadyEntry is a row of ready.

@@ -26,6 +26,7 @@ type Transition struct {
 	Cause    task.Cause
 	Answer   task.Answer
 	Effects  *Effects // nil = the task concerns no other one
+	Cut      bool     // by a person, while it runs: its node has not stopped it yet
 }
 
 // Applied tells whether a task with this token, state and last outcome is as the

@@ -41,6 +41,7 @@ type TodoKind int16
 // The values are stored; never renumber them.
 const (
 	CancelCalls TodoKind = 1 // nobody waits for calls of a function any more: cancel them, with all that was called for them
+	OpenGate    TodoKind = 2 // a gate, whose id stands for the task, has room: let in who waits; see Gates.Open, which finishes it
 )
 
 // Reach says how far a step goes.
