@@ -106,7 +106,7 @@ func TestAFunctionHearsWhileItRuns(t *testing.T) {
 
 		for name, send := range map[string]func() error{
 			"here":            func() error { return r.functions.Signal(t.Context(), id, "s", []byte("v")) },
-			"by another node": func() error { _, err := r.Oracle.Signal(t.Context(), c.ID, "s", []byte("v")); return err },
+			"by another node": func() error { _, err := r.Shared.Signal(t.Context(), c.ID, "s", []byte("v")); return err },
 		} {
 			sent := make(chan error, 1)
 			go func() {

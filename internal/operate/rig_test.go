@@ -20,7 +20,7 @@ import (
 // rig is the nouns over the oracle and a real catalog, and what they told. It is for
 // bubbles: the database's clock is the bubble's.
 type rig struct {
-	*storetest.Oracle
+	*storetest.Shared
 	tasks     *Tasks
 	functions *Functions
 	queues    *Queues
@@ -36,8 +36,8 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	time.Sleep(time.Until(time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC))) // a bubble begins in 2000, from which no task has a number
-	r := &rig{Oracle: storetest.NewOracle(func() int64 { return time.Now().UnixMicro() }), node: task.ID{0xff}}
-	names := catalog.New(r.Oracle)
+	r := &rig{Shared: storetest.NewShared(func() int64 { return time.Now().UnixMicro() }), node: task.ID{0xff}}
+	names := catalog.New(r.Shared)
 	require.NoError(t, names.Refresh(t.Context()))
 	note := func(do func()) {
 		r.mu.Lock()
@@ -46,12 +46,12 @@ func newRig(t *testing.T) *rig {
 	}
 	wake := func(w []store.Woken) { note(func() { r.woken += len(w) }) }
 	r.tasks = NewTasks(TasksConfig{
-		Store: r.Oracle, Lanes: names, Wake: wake, ClientKey: func(id string) store.Hash { return store.HashOf([]byte(id)) },
+		Store: r.Shared, Lanes: names, Wake: wake, ClientKey: func(id string) store.Hash { return store.HashOf([]byte(id)) },
 		Stopped: func(id task.ID) { note(func() { r.stopped = append(r.stopped, id) }) },
 		Left:    func(id task.ID) { note(func() { r.left = append(r.left, id) }) },
 	})
-	r.functions = NewFunctions(r.Oracle, r.tasks)
-	r.queues = NewQueues(QueuesConfig{Store: r.Oracle, Catalog: names, Wake: wake, Changed: func() { note(func() { r.changed++ }) },
+	r.functions = NewFunctions(r.Shared, r.tasks)
+	r.queues = NewQueues(QueuesConfig{Store: r.Shared, Catalog: names, Wake: wake, Changed: func() { note(func() { r.changed++ }) },
 		Retention: task.Retention{Succeeded: time.Hour, Failed: 2 * time.Hour, Canceled: 3 * time.Hour},
 		CheckURL: func(u *url.URL) error {
 			if u.Hostname() == "private" {

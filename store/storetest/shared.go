@@ -1,0 +1,257 @@
+package storetest
+
+import (
+	"context"
+	"sync"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Shared is an oracle that several goroutines may use, as they may a real store: for
+// tests of rooms in virtual time. Safe for concurrent use.
+type Shared struct {
+	mu sync.Mutex
+	o  *Oracle
+}
+
+// NewShared returns an empty store with the given clock.
+func NewShared(clock func() int64) *Shared { return &Shared{o: NewOracle(clock)} }
+
+var _ store.Store = (*Shared)(nil)
+
+// With calls fn with the oracle while nobody else uses it.
+func (s *Shared) With(fn func(o *Oracle)) {
+	defer s.lock()()
+	fn(s.o)
+}
+
+func (s *Shared) lock() (unlock func()) {
+	s.mu.Lock()
+	return s.mu.Unlock
+}
+
+func (s *Shared) EnsureLane(ctx context.Context, namespace int32, queue string, pool string, maxQueues int) (store.Lane, error) {
+	defer s.lock()()
+	return s.o.EnsureLane(ctx, namespace, queue, pool, maxQueues)
+}
+
+func (s *Shared) Lanes(ctx context.Context) ([]store.Lane, error) {
+	defer s.lock()()
+	return s.o.Lanes(ctx)
+}
+
+func (s *Shared) Forget(ctx context.Context, queue int32) error {
+	defer s.lock()()
+	return s.o.Forget(ctx, queue)
+}
+
+func (s *Shared) Queues(ctx context.Context) ([]store.Queue, error) {
+	defer s.lock()()
+	return s.o.Queues(ctx)
+}
+
+func (s *Shared) SetPaused(ctx context.Context, queue int32, paused bool) ([]store.Woken, error) {
+	defer s.lock()()
+	return s.o.SetPaused(ctx, queue, paused)
+}
+
+func (s *Shared) SetSettings(ctx context.Context, queue int32, was []byte, settings []byte) error {
+	defer s.lock()()
+	return s.o.SetSettings(ctx, queue, was, settings)
+}
+
+func (s *Shared) Insert(ctx context.Context, tasks []store.NewTask, atomic bool) ([]store.Inserted, []store.Woken, error) {
+	defer s.lock()()
+	return s.o.Insert(ctx, tasks, atomic)
+}
+
+func (s *Shared) Claim(ctx context.Context, req store.ClaimRequest) (store.ClaimBatch, error) {
+	defer s.lock()()
+	return s.o.Claim(ctx, req)
+}
+
+func (s *Shared) Probe(ctx context.Context, lane int32, priority int16, from int64, to int64) (int64, bool, error) {
+	defer s.lock()()
+	return s.o.Probe(ctx, lane, priority, from, to)
+}
+
+func (s *Shared) Settle(ctx context.Context, transitions []store.Transition) ([]error, []store.Woken, error) {
+	defer s.lock()()
+	return s.o.Settle(ctx, transitions)
+}
+
+func (s *Shared) PromoteDue(ctx context.Context, limit int) (int, int64, []store.Woken, error) {
+	defer s.lock()()
+	return s.o.PromoteDue(ctx, limit)
+}
+
+func (s *Shared) Rescue(ctx context.Context, self task.ID, known []task.ID, limit int) (store.Rescued, error) {
+	defer s.lock()()
+	return s.o.Rescue(ctx, self, known, limit)
+}
+
+func (s *Shared) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (task.ID, int, error) {
+	defer s.lock()()
+	return s.o.Retain(ctx, keep, cursor, limit)
+}
+
+func (s *Shared) Register(ctx context.Context, n store.Node, ttl int64) error {
+	defer s.lock()()
+	return s.o.Register(ctx, n, ttl)
+}
+
+func (s *Shared) Heartbeat(ctx context.Context, id task.ID, ttl int64, draining bool) error {
+	defer s.lock()()
+	return s.o.Heartbeat(ctx, id, ttl, draining)
+}
+
+func (s *Shared) Leave(ctx context.Context, id task.ID) error {
+	defer s.lock()()
+	return s.o.Leave(ctx, id)
+}
+
+func (s *Shared) Nodes(ctx context.Context) ([]store.Node, error) {
+	defer s.lock()()
+	return s.o.Nodes(ctx)
+}
+
+func (s *Shared) Lost(ctx context.Context, held []store.Held) ([]task.ID, error) {
+	defer s.lock()()
+	return s.o.Lost(ctx, held)
+}
+
+func (s *Shared) Rows(ctx context.Context, ids []task.ID) ([]store.Row, error) {
+	defer s.lock()()
+	return s.o.Rows(ctx, ids)
+}
+
+func (s *Shared) Payload(ctx context.Context, id task.ID) ([]byte, error) {
+	defer s.lock()()
+	return s.o.Payload(ctx, id)
+}
+
+func (s *Shared) Attempts(ctx context.Context, id task.ID, after int64, limit int, maxBytes int) ([]store.AttemptRow, bool, error) {
+	defer s.lock()()
+	return s.o.Attempts(ctx, id, after, limit, maxBytes)
+}
+
+func (s *Shared) LastAttempt(ctx context.Context, id task.ID) (store.AttemptRow, error) {
+	defer s.lock()()
+	return s.o.LastAttempt(ctx, id)
+}
+
+func (s *Shared) FindKey(ctx context.Context, namespace int32, kind store.KeyKind, hash store.Hash) (task.ID, error) {
+	defer s.lock()()
+	return s.o.FindKey(ctx, namespace, kind, hash)
+}
+
+func (s *Shared) List(ctx context.Context, q store.Query) ([]store.Row, task.ID, error) {
+	defer s.lock()()
+	return s.o.List(ctx, q)
+}
+
+func (s *Shared) Stats(ctx context.Context) ([]store.LaneStats, error) {
+	defer s.lock()()
+	return s.o.Stats(ctx)
+}
+
+func (s *Shared) Snapshot(ctx context.Context) (store.Snapshot, error) {
+	defer s.lock()()
+	return s.o.Snapshot(ctx)
+}
+
+func (s *Shared) Ahead(ctx context.Context, place store.ReadyEntry, limit int) (int, error) {
+	defer s.lock()()
+	return s.o.Ahead(ctx, place, limit)
+}
+
+func (s *Shared) Mailbox(ctx context.Context, id task.ID) (task.Mailbox, error) {
+	defer s.lock()()
+	return s.o.Mailbox(ctx, id)
+}
+
+func (s *Shared) Cancel(ctx context.Context, id task.ID, reach store.Reach) ([]store.Woken, error) {
+	defer s.lock()()
+	return s.o.Cancel(ctx, id, reach)
+}
+
+func (s *Shared) Retry(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	defer s.lock()()
+	return s.o.Retry(ctx, id)
+}
+
+func (s *Shared) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	defer s.lock()()
+	return s.o.RunNow(ctx, id)
+}
+
+func (s *Shared) Delete(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	defer s.lock()()
+	return s.o.Delete(ctx, id)
+}
+
+func (s *Shared) Purge(ctx context.Context, lanes []int32, limit int) (int, []store.Woken, error) {
+	defer s.lock()()
+	return s.o.Purge(ctx, lanes, limit)
+}
+
+func (s *Shared) Resume(ctx context.Context, id task.ID, after int64, limit int, maxBytes int) (store.Resumption, error) {
+	defer s.lock()()
+	return s.o.Resume(ctx, id, after, limit, maxBytes)
+}
+
+func (s *Shared) Journal(ctx context.Context, id task.ID) ([]task.Segment, error) {
+	defer s.lock()()
+	return s.o.Journal(ctx, id)
+}
+
+func (s *Shared) Append(ctx context.Context, checkpoints []store.Checkpoint) ([]error, error) {
+	defer s.lock()()
+	return s.o.Append(ctx, checkpoints)
+}
+
+func (s *Shared) Signal(ctx context.Context, id task.ID, name string, body []byte) ([]store.Woken, error) {
+	defer s.lock()()
+	return s.o.Signal(ctx, id, name, body)
+}
+
+func (s *Shared) Undo(ctx context.Context, id task.ID, grace int64) ([]store.Woken, error) {
+	defer s.lock()()
+	return s.o.Undo(ctx, id, grace)
+}
+
+func (s *Shared) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	defer s.lock()()
+	return s.o.Restart(ctx, id)
+}
+
+func (s *Shared) Tree(ctx context.Context, root task.ID, after task.ID, limit int) ([]store.Row, error) {
+	defer s.lock()()
+	return s.o.Tree(ctx, root, after, limit)
+}
+
+func (s *Shared) TakeTodos(ctx context.Context, limit int, putOff int64) ([]store.Todo, error) {
+	defer s.lock()()
+	return s.o.TakeTodos(ctx, limit, putOff)
+}
+
+func (s *Shared) FinishTodos(ctx context.Context, done []store.Todo) error {
+	defer s.lock()()
+	return s.o.FinishTodos(ctx, done)
+}
+
+func (s *Shared) Ping(ctx context.Context) error {
+	defer s.lock()()
+	return s.o.Ping(ctx)
+}
+
+func (s *Shared) Now() int64 {
+	defer s.lock()()
+	return s.o.Now()
+}
+
+func (s *Shared) Close() error {
+	defer s.lock()()
+	return s.o.Close()
+}
