@@ -2,7 +2,7 @@
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-PARTS := core store engine tools chaos compat modules
+PARTS := core store engine sdk cmd chaos compat modules
 
 .PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos bench lint proto clean
 
@@ -19,7 +19,7 @@ $(PARTS:%=test-%): test-%: test-deps ## one part of it, see scripts/test
 	scripts/test $*
 
 test-short: check ## what a desk needs between two edits
-	go test -short ./...
+	go test -short -p 4 ./... # they wait more than they work
 
 test-deps: ## PostgreSQL, PgBouncer, strace and the Python SDKs of Dispatch, installed when they are missing
 	scripts/setup-test-deps

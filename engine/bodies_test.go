@@ -42,6 +42,9 @@ func TestUnfinishedBodiesAtOneDoorLeaveRoomAtAll(t *testing.T) {
 }
 
 func TestASlowBodyIsToldSoAtEveryDoor(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for what a slow body is given")
+	}
 	d := openDoor(t, engine.Config{}, engine.HandlerConfig{})
 	conns := map[string]net.Conn{}
 	doors := map[string]string{

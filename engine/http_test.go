@@ -293,7 +293,9 @@ func TestQueuesArePausedPurgedAndMeasured(t *testing.T) {
 		d.call(t, "POST", "/v1/tasks", fmt.Sprintf(`{"url":%q,"queue":"mail"}`, url))
 	}
 	d.call(t, "POST", "/v1/tasks", fmt.Sprintf(`{"url":%q,"queue":"mail","delay":"1h"}`, url))
-	time.Sleep(50 * time.Millisecond)
+	_, _, other := d.call(t, "POST", "/v1/tasks", fmt.Sprintf(`{"url":%q,"queue":"other"}`, url))
+	_, _, other = d.call(t, "GET", "/v1/tasks/"+other["id"].(string)+"?wait=5s", "")
+	require.Equal(t, "succeeded", other["state"], "by then, those of the paused queue would have run")
 	_, _, stats := d.call(t, "GET", "/v1/queues/mail/stats", "")
 	require.Equal(t, "3 1 0", fmt.Sprint(stats["ready"], " ", stats["scheduled"], " ", stats["running"]), stats)
 	_, _, page := d.call(t, "GET", "/v1/tasks?queue=mail&state=ready&state=scheduled&limit=2", "")

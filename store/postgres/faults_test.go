@@ -236,6 +236,9 @@ create trigger warn after insert on sendoff.task for each statement execute func
 // tasks are submitted and worked on: every task that was acknowledged ends
 // exactly once, and every settle that was acknowledged stays.
 func TestKilledBackendsLoseNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills connections for some seconds")
+	}
 	t.Parallel()
 	f := newFixture(t, testkit.Postgres(t), postgres.Options{Logger: slog.New(slog.DiscardHandler)})
 	ctx, stop := context.WithTimeout(t.Context(), 4*time.Second)

@@ -19,6 +19,9 @@ import (
 // TestAFullDiskRefusesAndNothingElse has the tasks on a disk of their own, and
 // fills it up.
 func TestAFullDiskRefusesAndNothingElse(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fills a disk")
+	}
 	dsn := testkit.Postgres(t)
 	disk, back := onSmallDisk(t, dsn)
 	defer back()

@@ -218,6 +218,9 @@ func (tr *troupe) untilEnded(t testing.TB, limit time.Duration, during func(ctx 
 // TestNoWakeUpIsLost has parents that poll again and again while their calls
 // end: a wake-up that got lost would leave one suspended for an hour.
 func TestNoWakeUpIsLost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
 	t.Parallel()
 	tr := newTroupe(t, 60, 4, postgres.Options{})
 	parents := tr.parents(t, 20)
@@ -229,6 +232,9 @@ func TestNoWakeUpIsLost(t *testing.T) {
 
 // TestKilledBackendsDoNothingByHalves has backends terminated under functions.
 func TestKilledBackendsDoNothingByHalves(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills connections for some seconds")
+	}
 	t.Parallel()
 	tr := newTroupe(t, 40, 4, postgres.Options{Logger: slog.New(slog.DiscardHandler)})
 	tr.lenient = true
@@ -253,6 +259,9 @@ select pg_terminate_backend(pid) from pg_stat_activity where datname = current_d
 // TestStormOfCancels has people do everything they can to functions while these
 // run on two nodes.
 func TestStormOfCancels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("cancels for some seconds")
+	}
 	t.Parallel()
 	tr := newTroupe(t, 1000, 4, postgres.Options{})
 	tr.lenient = true
