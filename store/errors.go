@@ -34,6 +34,9 @@ var (
 	// others of its duplicate key, of which one has not ended. It names that one.
 	ErrDuplicate = errors.New("another task of its duplicate key has not ended, cancel that one or wait for its end")
 
+	// ErrUnmet says that tasks which the task depends on have not ended as it wants.
+	ErrUnmet = errors.New("a task that it depends on has not ended as it wants: wait for that one, or retry it with its followers")
+
 	// ErrNotFunction says that the step makes sense for functions only.
 	ErrNotFunction = errors.New("the task is not a function")
 

@@ -6,11 +6,12 @@ const (
 	FlagKeys   int32 = 1 << 1 // has a client id or a unique key
 	FlagParent int32 = 1 << 2 // its end is told to its parent
 	FlagGate   int32 = 1 << 3 // has gates
-	FlagDeps   int32 = 1 << 4 // reserved: others wait for it
+	FlagDeps   int32 = 1 << 4 // others depend on it; set when they are stored, also while it runs
 
 	FlagUndo      int32 = 1 << 5 // a function that has something to undo; settles say so, see Effects.Undo
 	FlagCanceling int32 = 1 << 6 // it was canceled and runs on to undo that; see Functions.Undo
 
+	FlagNeed  int32 = 1 << 10 // it depends on others: has a Need
 	FlagHolds int32 = 1 << 11 // it is inside of the gates that it keeps until it ends; changes as it runs
 	FlagSlot  int32 = 1 << 12 // it is scheduled for a time that a rate gave it; changes as it runs
 )

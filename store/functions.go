@@ -38,7 +38,7 @@ type Functions interface {
 	// run and a new epoch, counters at zero. The attempt of a running one can
 	// settle nothing any more. One that was being canceled is not any more, and does
 	// not expire. A Todo is left to cancel the calls that it made. ErrNotFound,
-	// ErrNotFunction.
+	// ErrNotFunction; ErrUnmet for one that waits for others to end.
 	Restart(ctx context.Context, id task.ID) ([]Woken, error)
 
 	// Tree returns the tasks of a tree in the order of their ids, which is about
@@ -151,6 +151,9 @@ func (r *Row) CanTell() error {
 func (r *Row) CanRestart() error {
 	if r.Kind != task.Function {
 		return ErrNotFunction
+	}
+	if r.Place() == InRelation {
+		return ErrUnmet
 	}
 	return nil
 }

@@ -40,6 +40,8 @@ type NewTask struct {
 	Payload     []byte
 	Keys        []Key
 	Gates       []Gate    // limits, order, duplicates: it runs when it is inside of all of them
+	Deps        []task.ID // tasks that have to end first: stored ones, or earlier ones of the same call
+	When        task.When // how they have to end
 	Tell        []Message // of kind Signal, to a function: this one, or the one that has its client id or unique key
 }
 
@@ -63,10 +65,13 @@ const (
 	Skipped                          // not stored, because another task of the batch was refused
 	Invalid                          // the database could not store its values
 	Dropped                          // not stored: its rule for duplicates says so; ID is who is there
+	Missing                          // not stored, because it depends on a task that is not stored: ID is that one
 )
 
 // Refused tells whether a status spoils an atomic batch.
-func (s InsertStatus) Refused() bool { return s == Conflict || s == Mismatch || s == Invalid }
+func (s InsertStatus) Refused() bool {
+	return s == Conflict || s == Mismatch || s == Invalid || s == Missing
+}
 
 // Inserted is the answer to one NewTask.
 type Inserted struct {

@@ -114,10 +114,11 @@ func (t *Taken) holds(now int64) bool {
 
 // Verdict is what the keys of a new task allow.
 type Verdict struct {
-	Inserted Inserted // Status Created: go on and store it
-	Cancel   task.ID  // a task to cancel in the same transaction; zero = none
-	Keys     []Key    // to write, for the task Inserted.ID
-	Tell     bool     // NewTask.Tell is for the task Inserted.ID, which was there already
+	Inserted Inserted  // Status Created: go on and store it
+	Cancel   task.ID   // a task to cancel in the same transaction; zero = none
+	Keys     []Key     // to write, for the task Inserted.ID
+	Tell     bool      // NewTask.Tell is for the task Inserted.ID, which was there already
+	Deps     []task.ID // what the task depends on, as it is stored
 }
 
 // Resolve decides whether a new task may be stored, given what stands behind
@@ -175,17 +176,18 @@ type Resolver struct {
 	Now   int64
 	Taken map[KeyName]*Taken // what is stored; absent = free
 	There map[task.ID]bool   // ids of the batch that are stored already, by an earlier try
+	Ups   Ups
 }
 
 // Batch returns a verdict per task. When atomic is set and one is refused, the
 // others are Skipped and the resolver is as before.
 func (r *Resolver) Batch(tasks []NewTask, atomic bool) []Verdict {
-	before := maps.Clone(r.Taken)
+	before, ups := maps.Clone(r.Taken), maps.Clone(r.Ups)
 	out := make([]Verdict, len(tasks))
 	for i := range tasks {
 		out[i] = r.one(&tasks[i])
 		if atomic && out[i].Inserted.Status.Refused() {
-			r.Taken = before
+			r.Taken, r.Ups = before, ups
 			for j := range out {
 				if j != i {
 					out[j] = Verdict{Inserted: Inserted{Status: Skipped}}
@@ -198,14 +200,24 @@ func (r *Resolver) Batch(tasks []NewTask, atomic bool) []Verdict {
 }
 
 func (r *Resolver) one(t *NewTask) Verdict {
+	if r.Ups == nil {
+		r.Ups = Ups{}
+	}
 	if r.There[t.ID] {
+		r.Ups[t.ID] = t.ID
 		return Verdict{Inserted: Inserted{Status: Created, ID: t.ID}}
+	}
+	deps, missing := r.Ups.Of(t)
+	if !missing.IsZero() {
+		return Verdict{Inserted: Inserted{Status: Missing, ID: missing}}
 	}
 	taken := make([]*Taken, len(t.Keys))
 	for i, k := range t.Keys {
 		taken[i] = r.Taken[k.Name()]
 	}
 	v := Resolve(t, taken, r.Now)
+	r.Ups.Add(t.ID, &v)
+	v.Deps = deps
 	for name, had := range r.Taken {
 		if !v.Cancel.IsZero() && had.Entry.Task == v.Cancel {
 			r.Taken[name] = &Taken{Entry: had.Entry, State: task.Canceled, Kind: had.Kind}

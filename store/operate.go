@@ -17,12 +17,14 @@ type Operator interface {
 
 	// Retry starts a new run of an ended task: counters at zero, no expiry. A
 	// function begins again from its input. Its parent is not told again. Unique
-	// keys are the task's again. ErrNotFound, ErrNotFinal, ErrKeyHeld.
+	// keys are the task's again. It waits again for what it depends on; ErrUnmet when
+	// that has ended in a way which does not let it run. ErrNotFound, ErrNotFinal,
+	// ErrKeyHeld.
 	Retry(ctx context.Context, id task.ID) ([]Woken, error)
 
 	// RunNow makes a task ready that is scheduled, suspended or blocked; nil when
 	// it is ready already.
-	// ErrNotFound, ErrRunning, ErrFinal.
+	// ErrNotFound, ErrRunning, ErrFinal; ErrUnmet for one that waits for others to end.
 	RunNow(ctx context.Context, id task.ID) ([]Woken, error)
 
 	// Delete erases a task that is not running, with its attempts, its payload
@@ -31,8 +33,8 @@ type Operator interface {
 	Delete(ctx context.Context, id task.ID) ([]Woken, error)
 
 	// Purge cancels up to limit tasks of the lanes that wait, those in ready
-	// before those in timer, and returns how many it were. A parent that the end
-	// of one in ready makes ready is left.
+	// before those in timer, and these before those that wait for others, and returns
+	// how many it were. What the end of one makes ready is left.
 	Purge(ctx context.Context, lanes []int32, limit int) (int, []Woken, error)
 }
 
@@ -87,6 +89,8 @@ func (r *Row) CanRunNow() error {
 		return ErrInLine
 	case r.State == task.Scheduled && r.Flags&FlagSlot != 0:
 		return ErrRate
+	case r.Reason == task.Depends && r.Place() == InRelation:
+		return ErrUnmet
 	}
 	return nil
 }

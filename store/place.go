@@ -24,7 +24,7 @@ func PlaceOf(s task.State, why task.Reason) Place {
 	case task.Running:
 		return InClaim
 	case task.Blocked:
-		if gateReason(why) {
+		if why == task.Depends || gateReason(why) {
 			return InRelation
 		}
 		return InTimer

@@ -126,6 +126,8 @@ type Snapshot struct {
 	Gates    []GateRow
 	Lines    []LineEntry
 	Leavers  []Leaver
+	Deps     []Dep // by both
+	Needs    []Need
 }
 
 // ReadyEntry is a row of ready.

@@ -27,12 +27,16 @@ type Todos interface {
 type Todo struct {
 	Kind  TodoKind
 	Task  task.ID
-	Token int64 // of the task when it was written
+	Token int64 // of the task when it was written; of Release and Revive its run
 	At    int64 // when it is due
 
 	// CancelCalls: of the task, those that it made in this epoch and earlier ones.
 	Epoch        int32
 	Correlations []uint64 // only these; nil = all
+
+	// Release, Revive: of its followers, those after this one. Release: how it ended.
+	Cursor task.ID
+	End    task.End
 }
 
 // TodoKind says what is to be done.
@@ -42,6 +46,8 @@ type TodoKind int16
 const (
 	CancelCalls TodoKind = 1 // nobody waits for calls of a function any more: cancel them, with all that was called for them
 	OpenGate    TodoKind = 2 // a gate, whose id stands for the task, has room: let in who waits; see Gates.Open, which finishes it
+	Release     TodoKind = 3 // a task has ended: its followers count that; see Deps.Follow
+	Revive      TodoKind = 4 // a task runs again: so do those that were canceled because of it
 )
 
 // Reach says how far a step goes.
@@ -80,6 +86,9 @@ func (t *Todo) Matches(call *Row) bool {
 
 // Detail is what a row says beside its name, as it is stored.
 func (t *Todo) Detail() []byte {
+	if t.follows() {
+		return append([]byte{byte(t.End)}, t.Cursor[:]...)
+	}
 	b := binary.BigEndian.AppendUint32(nil, uint32(t.Epoch))
 	for _, c := range t.Correlations {
 		b = binary.BigEndian.AppendUint64(b, c)
@@ -89,6 +98,9 @@ func (t *Todo) Detail() []byte {
 
 // SetDetail reads what Detail wrote. What a newer version wrote is left alone.
 func (t *Todo) SetDetail(b []byte) error {
+	if t.follows() && len(b) == 1+len(t.Cursor) {
+		t.End, t.Cursor = task.End(b[0]), task.ID(b[1:])
+	}
 	if t.Kind != CancelCalls {
 		return nil
 	}
@@ -100,4 +112,20 @@ func (t *Todo) SetDetail(b []byte) error {
 		t.Correlations = append(t.Correlations, binary.BigEndian.Uint64(b))
 	}
 	return nil
+}
+
+// follows tells whether it is about the followers of its task.
+func (t *Todo) follows() bool { return t.Kind == Release || t.Kind == Revive }
+
+// Ended says what a Todo of a task tells its followers: how the task, as it stands now,
+// has ended; there says whether it is stored. Nothing when it is another life of the
+// task by now that they wait for.
+func (t *Todo) Ended(row *Row, there bool) (end task.End, tells bool) {
+	switch {
+	case t.Kind == Revive:
+		return row.End(), there
+	case !there:
+		return t.End, true
+	}
+	return row.End(), row.State.Final()
 }

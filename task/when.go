@@ -10,7 +10,7 @@ type When int16
 const (
 	AllOK     When = 0 // all have succeeded
 	Always    When = 1 // all have ended
-	AnyFailed When = 2 // all have ended, and one of them did not succeed
+	AnyFailed When = 2 // one of them has failed or was canceled
 )
 
 var whenNames = map[When]string{AllOK: "all_ok", Always: "always", AnyFailed: "any_failed"}

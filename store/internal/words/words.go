@@ -91,7 +91,7 @@ func all() map[string]string {
 	for name, flag := range map[string]int32{
 		"body": store.FlagBody, "keys": store.FlagKeys, "parent": store.FlagParent, "gate": store.FlagGate, "deps": store.FlagDeps,
 		"undo": store.FlagUndo, "canceling": store.FlagCanceling,
-		"holds": store.FlagHolds, "slot": store.FlagSlot,
+		"need": store.FlagNeed, "holds": store.FlagHolds, "slot": store.FlagSlot,
 	} {
 		add("flag_"+name, int64(flag))
 	}
