@@ -19,6 +19,7 @@ type Store interface {
 	Operator
 	Functions
 	Todos
+	Views
 
 	// Ping writes nothing and tells whether the database answers.
 	Ping(ctx context.Context) error

@@ -27,6 +27,7 @@ type Oracle struct {
 	nodes     map[task.ID]store.Node
 	todos     map[todoName]store.Todo
 	functions
+	views
 }
 
 type keyName struct {
@@ -42,7 +43,7 @@ func NewOracle(clock func() int64) *Oracle {
 		keysOf: map[task.ID][]store.KeyEntry{}, ready: map[task.ID]store.ReadyEntry{},
 		timers: map[task.ID]store.TimerEntry{}, dead: map[task.ID]store.TimerEntry{},
 		claims: map[task.ID]store.ClaimEntry{}, keys: map[keyName]store.KeyEntry{},
-		attempts: map[task.ID][]store.AttemptRow{}, nodes: map[task.ID]store.Node{}, functions: newFunctions(),
+		attempts: map[task.ID][]store.AttemptRow{}, nodes: map[task.ID]store.Node{}, functions: newFunctions(), views: newViews(),
 		forgotten: map[int32]bool{}, todos: map[todoName]store.Todo{},
 	}
 }

@@ -185,5 +185,6 @@ func (o *Oracle) clone() *Oracle {
 	c.attempts, c.nodes = maps.Clone(o.attempts), maps.Clone(o.nodes)
 	c.waits, c.messages = maps.Clone(o.waits), maps.Clone(o.messages)
 	c.journals, c.states, c.todos = maps.Clone(o.journals), maps.Clone(o.states), maps.Clone(o.todos)
+	c.told, c.resets = maps.Clone(o.told), maps.Clone(o.resets)
 	return &c
 }

@@ -89,6 +89,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		},
 		"aim":  func(t *rapid.T) { m.aim(rapid.SampledFrom(answers).Draw(t, "answer")) },
 		"read": m.read, "list": m.list, "checkpoint": m.checkpoint, "family": m.family, "family2": m.family, "todo": m.workOff,
+		"views": m.views,
 	}
 	acts[""] = func(*rapid.T) { m.compareAll() }
 	return acts

@@ -1,0 +1,45 @@
+package store
+
+import (
+	"context"
+
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Views keeps what nodes tell of the endpoints that they call, so that each of them can
+// show all of it, and which endpoints they are asked to begin anew with.
+type Views interface {
+	// SetView keeps what a node tells, in place of what it told before. Of a node that is
+	// not alive nothing is kept.
+	SetView(ctx context.Context, node task.ID, body []byte) error
+
+	// Views lists what the nodes with a live lease have told, oldest node first.
+	Views(ctx context.Context) ([]View, error)
+
+	// AskReset asks all nodes to begin anew with an endpoint. r.At is the store's to set.
+	AskReset(ctx context.Context, r Reset) error
+
+	// Resets lists what was asked for at a time or later, in microseconds, oldest first;
+	// what was asked for more than KeepResets ago may be missing.
+	Resets(ctx context.Context, since int64) ([]Reset, error)
+}
+
+// KeepResets is for how long a Reset is kept, in microseconds. Nodes look for new ones
+// with each heartbeat.
+const KeepResets int64 = 10 * 60 * 1_000_000
+
+// View is what a node tells of the endpoints that it calls, in a form that the store
+// does not know.
+type View struct {
+	Node task.ID
+	Name string // of the node
+	At   int64  // when it told that
+	Body []byte
+}
+
+// Reset asks nodes to forget what went wrong with an endpoint.
+type Reset struct {
+	ID       task.ID // so that a node does it once
+	Endpoint string
+	At       int64
+}
