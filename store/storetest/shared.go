@@ -241,6 +241,26 @@ func (s *Shared) FinishTodos(ctx context.Context, done []store.Todo) error {
 	return s.o.FinishTodos(ctx, done)
 }
 
+func (s *Shared) SetView(ctx context.Context, node task.ID, body []byte) error {
+	defer s.lock()()
+	return s.o.SetView(ctx, node, body)
+}
+
+func (s *Shared) Views(ctx context.Context) ([]store.View, error) {
+	defer s.lock()()
+	return s.o.Views(ctx)
+}
+
+func (s *Shared) AskReset(ctx context.Context, r store.Reset) error {
+	defer s.lock()()
+	return s.o.AskReset(ctx, r)
+}
+
+func (s *Shared) Resets(ctx context.Context, since int64) ([]store.Reset, error) {
+	defer s.lock()()
+	return s.o.Resets(ctx, since)
+}
+
 func (s *Shared) Ping(ctx context.Context) error {
 	defer s.lock()()
 	return s.o.Ping(ctx)
