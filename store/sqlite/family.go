@@ -39,7 +39,7 @@ func (w *writer) putWait(v *store.Wait) error {
 
 // suspend has a function wait, or go on at once when enough has come already.
 // Its calls are made first.
-func (w *writer) suspend(t *store.Transition, row *store.Row, text string, k *woken) error {
+func (w *writer) suspend(t *store.Transition, row *store.Row, k *woken) error {
 	e := t.Effects
 	if e == nil {
 		e = &store.Effects{}
@@ -73,18 +73,9 @@ func (w *writer) suspend(t *store.Transition, row *store.Row, text string, k *wo
 		}
 	}
 	if !v.Met() && !e.Hurries(row.Flags) {
-		at := w.now + t.Decision.Delay.Microseconds()
-		if err := w.setState(t, text, store.Entry{State: task.Suspended, Reason: t.Decision.Reason}, at, 0); err != nil {
-			return err
-		}
-		return w.pushTimer(at, t.ID, row.Lane, task.Suspended)
+		return w.pushTimer(row.At, t.ID, row.Lane, task.Suspended)
 	}
-	row.Crashes = t.Decision.Crashes
-	at, entry := w.position(), store.Enter(row.Entrant(), task.NoReason)
-	if err := w.setState(t, text, entry, at, 0); err != nil {
-		return err
-	}
-	return w.list(t.ID, entry, at, k)
+	return w.makeReady(t.ID, row.Entrant(), task.NoReason, w.position(), k)
 }
 
 func (w *writer) makeCall(call *store.NewTask, epoch int32, k *woken) error {

@@ -11,11 +11,26 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// appendJournal adds a segment; false when another one is in its place.
-func (w *writer) appendJournal(id task.ID, token int64, s *task.Segment) (bool, error) {
-	n, err := w.changed(`insert into journal (task, at, token, bytes) values (?,?,?,?) on conflict do nothing`,
-		id[:], s.Offset, token, notNull(s.Bytes))
+// appendRunning adds the segment of a transition; false when its task does not run with
+// its token, or another segment is in its place.
+func (w *writer) appendRunning(t *store.Transition) (bool, error) {
+	a := t.Effects.Append
+	n, err := w.changed(appendToJournal, a.Offset, notNull(a.Bytes), t.ID[:], t.Token)
 	return n > 0, err
+}
+
+// notAppended tells why the segment of a transition was not added.
+func (w *writer) notAppended(t *store.Transition) (refused, err error) {
+	var state task.State
+	var token int64
+	err = w.one(`select state, token from task where id = ?`, []any{t.ID[:]}, &state, &token)
+	switch {
+	case err != nil && !errors.Is(err, sql.ErrNoRows):
+		return nil, err
+	case err == nil && state == task.Running && token == t.Token:
+		return store.ErrBadValue, nil
+	}
+	return w.settledAlready(t)
 }
 
 // Append implements store.Functions.

@@ -47,64 +47,74 @@ func (w *writer) settle(t *store.Transition, k *woken) (refused, err error) {
 // settleSlowly writes what the hot path leaves out: the attempt, the answer, the
 // next place to wait.
 func (w *writer) settleSlowly(t *store.Transition, k *woken) (refused, err error) {
-	row, err := w.running(t)
-	if errors.Is(err, sql.ErrNoRows) {
-		return w.settledAlready(t)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if e := t.Effects; e != nil && e.Append != nil {
-		if added, err := w.appendJournal(t.ID, t.Token, e.Append); err != nil || !added {
-			return store.ErrBadValue, err
-		}
-	}
-	text := store.CleanText(t.Error, store.MaxError)
-	if t.Recorded() && !t.InRow() {
-		err := w.exec(`insert into attempt (task, token, run, number, node, started_at, finished_at, outcome, code, error, cause, headers, body, truncated)
-			values (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, t.ID[:], t.Token, row.Run, t.Number(), row.Node[:], row.LastStarted, w.now,
-			int64(t.Outcome), t.Code, text, int64(t.Cause), bytesOrNull(task.EncodeHeaders(t.Answer.Header)), bytesOrNull(t.Answer.Body), t.Answer.Truncated)
-		if err == nil && store.ManyAttempts(t.Token) {
-			err = w.leaveOut(t.ID)
+	if e := t.Effects; e != nil && e.Append != nil { // nothing is written when the segment does not fit
+		added, err := w.appendRunning(t)
+		if err == nil && !added {
+			return w.notAppended(t)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	if e := t.Effects; e != nil && e.Undo.In(row.Flags) != row.Flags {
-		if err := w.exec(`update task set flags = ? where id = ?`, e.Undo.In(row.Flags), t.ID[:]); err != nil {
-			return nil, err
-		}
+	text := store.CleanText(t.Error, store.MaxError)
+	row, err := w.write(t, text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return w.settledAlready(t)
 	}
-	if err := w.leaveOf(t); err != nil {
+	if err == nil && t.Recorded() && !t.InRow() {
+		err = w.record(t, &row, text)
+	}
+	if err == nil {
+		err = w.leaveBehind(t)
+	}
+	if err != nil {
 		return nil, err
 	}
-	if e := t.Effects; e != nil && e.Restart {
-		if err := w.reset(t.ID, e.Seen, e.Tell); err != nil {
-			return nil, err
-		}
-	}
-	if t.BeginsAgain() {
-		if err := w.exec(`update task set run = run + 1 where id = ?`, t.ID[:]); err != nil {
-			return nil, err
-		}
-	}
-	if e := t.Effects; e != nil && e.Next != nil {
-		if err := w.replace(t.ID, e.Next); err != nil {
-			return nil, err
-		}
-	}
 	if t.Decision.To == task.Suspended {
-		return nil, w.suspend(t, &row, text, k)
+		return nil, w.suspend(t, &row, k)
 	}
 	return nil, w.move(t, text, &row, k)
 }
 
-var selectRunning = words.SQL(`select lane, prio, run, at, last_started, node, kind, flags, parent, coalesce(epoch, 0), coalesce(correlation, 0)
-	from task where id = ? and token = ? and state = :running`)
+// leaveBehind ends the life of a function that begins anew, and leaves what nobody waits for.
+func (w *writer) leaveBehind(t *store.Transition) error {
+	e := t.Effects
+	if e == nil {
+		return nil
+	}
+	err := w.leaveOf(t)
+	if err == nil && e.Restart {
+		err = w.reset(t.ID, e.Seen, e.Tell)
+	}
+	if err == nil && e.Next != nil {
+		err = w.replace(t.ID, e.Next)
+	}
+	return err
+}
 
-// running reads what settling has to know of a task that runs with the token of t.
-func (w *writer) running(t *store.Transition) (row store.Row, err error) {
+func (w *writer) record(t *store.Transition, row *store.Row, text string) error {
+	run := row.Run
+	if t.BeginsAgain() {
+		run--
+	}
+	err := w.exec(`insert into attempt (task, token, run, number, node, started_at, finished_at, outcome, code, error, cause, headers, body, truncated)
+		values (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, t.ID[:], t.Token, run, t.Number(), row.Node[:], row.LastStarted, w.now,
+		int64(t.Outcome), t.Code, text, int64(t.Cause), bytesOrNull(task.EncodeHeaders(t.Answer.Header)), bytesOrNull(t.Answer.Body), t.Answer.Truncated)
+	if err == nil && store.ManyAttempts(t.Token) {
+		err = w.leaveOut(t.ID)
+	}
+	return err
+}
+
+var writeTransition = words.SQL(`update task set state = ?3, reason = ?4, finished_at = ?5, failures = ?6, crashes = ?7, run = run + ?8,
+	at = case when ?3 not in :timed then at when ?9 and flags & :flag_canceling <> 0 then ?10 else ?11 end, flags = flags & ?12 | ?13,
+	last_outcome = ?14, last_code = ?15, last_error = ?16, last_cause = ?17, answer_headers = ?18, answer_body = ?19
+	where id = ?1 and token = ?2 and state = :running
+	returning lane, prio, run, at, last_started, node, kind, flags, parent, coalesce(epoch, 0), coalesce(correlation, 0)`)
+
+// write writes a transition of a task that runs with its token, and returns the row as
+// it is then, as far as settling has to know it. sql.ErrNoRows when it does not run.
+func (w *writer) write(t *store.Transition, text string) (row store.Row, err error) {
 	var node, parent sql.RawBytes
 	var correlation int64
 	found := false
@@ -114,31 +124,42 @@ func (w *writer) running(t *store.Transition) (row store.Row, err error) {
 		copy(row.Node[:], node)
 		copy(row.Parent[:], parent)
 		return err
-	}, selectRunning, t.ID[:], t.Token)
+	}, writeTransition, w.valuesOf(t, text)...)
 	if err == nil && !found {
 		err = sql.ErrNoRows
 	}
-	row.ID, row.Token, row.Correlation = t.ID, t.Token, uint64(correlation)
+	row.ID, row.Token, row.Correlation, row.Crashes = t.ID, t.Token, uint64(correlation), t.Decision.Crashes
 	return row, err
 }
 
-// move writes the decision and puts the task where it waits next.
+// valuesOf are the parameters of writeTransition.
+func (w *writer) valuesOf(t *store.Transition, text string) []any {
+	d, again, finished := t.Decision, 0, int64(0)
+	if t.BeginsAgain() {
+		again = 1
+	}
+	if d.To.Final() {
+		finished = w.now
+	}
+	keep, set, hurries := int32(-1), int32(0), false
+	if e := t.Effects; e != nil { // the flags that it clears are those that no task keeps
+		keep, set, hurries = e.Undo.In(-1), e.Undo.In(0), e.Hurries(store.FlagCanceling)
+	}
+	headers, body := inRow(t)
+	return []any{
+		t.ID[:], t.Token, int64(d.To), int64(d.Reason), finished, d.Failures, d.Crashes, again, hurries, w.now, w.now + d.Delay.Microseconds(),
+		keep, set, int64(t.Outcome), t.Code, text, int64(t.Cause), headers, body,
+	}
+}
+
+// move puts the task where it waits next.
 func (w *writer) move(t *store.Transition, text string, row *store.Row, k *woken) error {
 	d := t.Decision
 	switch store.PlaceOf(d.To, d.Reason) {
 	case store.InReady:
-		row.Crashes = d.Crashes
-		e := store.Enter(row.Entrant(), d.Reason)
-		return errors.Join(w.setState(t, text, e, row.At, 0), w.list(t.ID, e, row.At, k))
+		return w.makeReady(t.ID, row.Entrant(), d.Reason, row.At, k)
 	case store.InTimer:
-		at := w.now
-		if !t.Effects.Hurries(row.Flags) {
-			at += d.Delay.Microseconds()
-		}
-		return errors.Join(w.setState(t, text, store.Entry{State: d.To, Reason: d.Reason}, at, 0), w.pushTimer(at, t.ID, row.Lane, d.To))
-	}
-	if err := w.setState(t, text, store.Entry{State: d.To, Reason: d.Reason}, row.At, w.now); err != nil {
-		return err
+		return w.pushTimer(row.At, t.ID, row.Lane, d.To)
 	}
 	if d.To == task.Failed {
 		if err := w.pushDead(row.Lane, w.now, t.ID); err != nil {
@@ -146,14 +167,6 @@ func (w *writer) move(t *store.Transition, text string, row *store.Row, k *woken
 		}
 	}
 	return w.ended(row, d.To, d.Reason, text, t.Answer.Body, k)
-}
-
-func (w *writer) setState(t *store.Transition, text string, e store.Entry, at, finished int64) error {
-	d := t.Decision
-	headers, body := inRow(t)
-	return w.exec(`update task set state = ?, reason = ?, at = ?, finished_at = ?, failures = ?, crashes = ?,
-		last_outcome = ?, last_code = ?, last_error = ?, last_cause = ?, answer_headers = ?, answer_body = ? where id = ?`,
-		int64(e.State), int64(e.Reason), at, finished, d.Failures, d.Crashes, int64(t.Outcome), t.Code, text, int64(t.Cause), headers, body, t.ID[:])
 }
 
 // inRow is what the row of a task keeps of an answer.
