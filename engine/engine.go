@@ -169,6 +169,7 @@ func (e *Engine) wirePush() error {
 			return e.catalog.Lane(ctx, namespace, queue, pool)
 		},
 		Settings: func(namespace int32, queue string) task.QueueSettings { return e.catalog.Settings(namespace, queue) },
+		Find:     func(ctx context.Context, id string) (task.ID, error) { return e.tasks.Resolve(ctx, id) },
 		Bell:     bell{e}, Least: func() int32 { return e.catalog.Least(node.Version) },
 	})
 	return nil

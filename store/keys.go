@@ -207,15 +207,15 @@ func (r *Resolver) one(t *NewTask) Verdict {
 		r.Ups[t.ID] = t.ID
 		return Verdict{Inserted: Inserted{Status: Created, ID: t.ID}}
 	}
-	deps, missing := r.Ups.Of(t)
-	if !missing.IsZero() {
-		return Verdict{Inserted: Inserted{Status: Missing, ID: missing}}
-	}
 	taken := make([]*Taken, len(t.Keys))
 	for i, k := range t.Keys {
 		taken[i] = r.Taken[k.Name()]
 	}
 	v := Resolve(t, taken, r.Now)
+	deps, missing := r.Ups.Of(t)
+	if v.Inserted.Status == Created && !missing.IsZero() { // what is there already stays, whatever became of the others
+		return Verdict{Inserted: Inserted{Status: Missing, ID: missing}}
+	}
 	r.Ups.Add(t.ID, &v)
 	v.Deps = deps
 	for name, had := range r.Taken {

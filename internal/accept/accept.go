@@ -102,6 +102,7 @@ type Config struct {
 	}
 	Lane     Lanes
 	Settings func(namespace int32, queue string) task.QueueSettings // of a queue; nil = none has any
+	Find     func(ctx context.Context, id string) (task.ID, error)  // a task by any of its ids, or store.ErrNotFound; nil = by none but ours
 	Bell     Bell
 	Meter    Meter                  // nil = nobody counts
 	Least    func() int32           // version of the nodes that are alive; nil = all are as new as this one
@@ -135,9 +136,13 @@ func (a *Acceptor) Accept(ctx context.Context, subs []Submission, atomic bool) (
 	if err := a.open(len(subs)); err != nil {
 		return nil, err
 	}
-	results, tasks, err := a.prepareAll(ctx, a.cfg.Lane, subs, atomic)
+	results, tasks, of, err := a.prepareAll(ctx, a.cfg.Lane, subs, atomic)
 	if err != nil || len(tasks) == 0 {
 		return results, err
+	}
+	deps, err := a.depend(ctx, subs, tasks, of)
+	if err != nil {
+		return nil, err
 	}
 	size := sizeOf(tasks)
 	if a.waiting.Add(size) > a.cfg.MaxBytes {
@@ -153,8 +158,7 @@ func (a *Acceptor) Accept(ctx context.Context, subs []Submission, atomic bool) (
 	if len(woken) > 0 {
 		a.cfg.Bell.Wake(woken)
 	}
-	fill(results, inserted)
-	return results, nil
+	return fill(results, subs, inserted, of, deps, atomic)
 }
 
 // AcceptIn is Accept in a transaction of the program that embeds the engine: the tasks
@@ -164,9 +168,13 @@ func (a *Acceptor) AcceptIn(ctx context.Context, tx store.Tx, lane Lanes, wake f
 	if err := a.open(len(subs)); err != nil {
 		return nil, err
 	}
-	results, tasks, err := a.prepareAll(ctx, lane, subs, atomic)
+	results, tasks, of, err := a.prepareAll(ctx, lane, subs, atomic)
 	if err != nil || len(tasks) == 0 {
 		return results, err
+	}
+	deps, err := a.depend(ctx, subs, tasks, of)
+	if err != nil {
+		return nil, err
 	}
 	inserted, woken, err := tx.Insert(ctx, tasks, atomic)
 	if err == nil && len(woken) > 0 {
@@ -176,8 +184,7 @@ func (a *Acceptor) AcceptIn(ctx context.Context, tx store.Tx, lane Lanes, wake f
 		return nil, err
 	}
 	a.announce(tasks, inserted)
-	fill(results, inserted)
-	return results, nil
+	return fill(results, subs, inserted, of, deps, atomic)
 }
 
 // open tells whether n submissions can be taken in.
@@ -193,24 +200,35 @@ func (a *Acceptor) open(n int) error {
 	return nil
 }
 
-// fill says of each submission that came to the store what became of it.
-func fill(results []Result, inserted []store.Inserted) {
-	next := 0
-	for i := range results {
-		if results[i].Err == nil {
-			in := inserted[next]
-			results[i].Status, results[i].ID, results[i].Key, results[i].CreatedAt = in.Status, in.ID, in.Key, in.CreatedAt
-			next++
+// fill says of each submission that came to the store what became of it; of is where
+// each of those stands among all. An atomic call in which one depends on what is not
+// there fails as a whole.
+func fill(results []Result, subs []Submission, inserted []store.Inserted, of []int, deps *dependencies, atomic bool) ([]Result, error) {
+	var faults task.Invalid
+	for n, i := range of {
+		in := inserted[n]
+		if in.Status == store.Missing {
+			bad := deps.missing(&subs[i], in.ID)
+			faults.Join(Place(i, len(subs)), bad)
+			results[i] = Result{Err: bad}
+			continue
 		}
+		results[i].Status, results[i].ID, results[i].Key, results[i].CreatedAt = in.Status, in.ID, in.Key, in.CreatedAt
 	}
+	if atomic && len(faults) > 0 {
+		return nil, faults
+	}
+	return results, nil
 }
 
-func (a *Acceptor) prepareAll(ctx context.Context, lane Lanes, subs []Submission, atomic bool) ([]Result, []store.NewTask, error) {
+// prepareAll checks submissions. Of each that may be stored it returns the row, and
+// where it stands among all.
+func (a *Acceptor) prepareAll(ctx context.Context, lane Lanes, subs []Submission, atomic bool) ([]Result, []store.NewTask, []int, error) {
 	results := make([]Result, len(subs))
-	tasks := make([]store.NewTask, 0, len(subs))
+	tasks, of := make([]store.NewTask, 0, len(subs)), make([]int, 0, len(subs))
 	taken, err := a.takenIDs(ctx, subs)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	var faults task.Invalid
 	for i := range subs {
@@ -219,16 +237,16 @@ func (a *Acceptor) prepareAll(ctx context.Context, lane Lanes, subs []Submission
 		switch {
 		case err == nil:
 			results[i].Task = t
-			tasks = append(tasks, t)
+			tasks, of = append(tasks, t), append(of, i)
 		case !isInvalid:
-			return nil, nil, err
+			return nil, nil, nil, err
 		case atomic:
 			faults.Join(Place(i, len(subs)), invalid)
 		default:
 			results[i].Err = invalid
 		}
 	}
-	return results, tasks, faults.Err()
+	return results, tasks, of, faults.Err()
 }
 
 func (a *Acceptor) announce(tasks []store.NewTask, inserted []store.Inserted) {

@@ -297,6 +297,20 @@ func TestWhatNodesDoNotKnowIsNotAccepted(t *testing.T) {
 	s := push(func(*Submission) {})
 	_, err := r.Prepare(t.Context(), &s)
 	require.ErrorIs(t, err, store.ErrOldNode)
+
+	r = newRig(func(c *Config) { c.Least = func() int32 { return waitsSince - 1 } })
+	_, err = r.Prepare(t.Context(), &s)
+	require.NoError(t, err)
+	for _, change := range []func(*task.Spec){
+		func(s *task.Spec) { s.Limits = []task.Limit{{Key: "k", Concurrency: 1}} },
+		func(s *task.Spec) { s.OrderKey = "k" },
+		func(s *task.Spec) { s.OnDuplicate = task.Serial },
+		func(s *task.Spec) { s.DependsOn = []string{"other"} },
+	} {
+		s := push(func(s *Submission) { change(&s.Spec) })
+		_, err = r.Prepare(t.Context(), &s)
+		require.ErrorIs(t, err, store.ErrOldNode, "an older node would let nobody in at its end")
+	}
 }
 
 func TestQueuesAreMadeUpToABound(t *testing.T) {

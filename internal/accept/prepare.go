@@ -58,7 +58,7 @@ func (a *Acceptor) prepare(ctx context.Context, lanes Lanes, s *Submission, take
 	if err := bad.Err(); err != nil {
 		return store.NewTask{}, err
 	}
-	if err := a.everyNodeKnows(s.Spec.Kind); err != nil {
+	if err := a.everyNodeKnows(&s.Spec); err != nil {
 		return store.NewTask{}, err
 	}
 	lane, err := lanes(ctx, s.Namespace, s.Queue, s.Spec.Pool())
@@ -87,13 +87,21 @@ func (a *Acceptor) fromQueue(s *Submission) {
 	}
 }
 
-// everyNodeKnows refuses a kind of task while a node that is alive is too old for it.
-func (a *Acceptor) everyNodeKnows(kind task.Kind) error {
+// waitsSince is the version of the first nodes that know of limits, order, duplicates and
+// dependencies: an older one would end a task and let nobody in.
+const waitsSince = 2
+
+// everyNodeKnows refuses a task while a node that is alive is too old for it.
+func (a *Acceptor) everyNodeKnows(s *task.Spec) error {
 	if a.cfg.Least == nil {
 		return nil
 	}
-	if least := a.cfg.Least(); least < since[kind] {
-		return fmt.Errorf("tasks of kind %s need nodes of version %d, and there is one of version %d: %w", kind, since[kind], least, store.ErrOldNode)
+	needs, what := since[s.Kind], fmt.Sprintf("tasks of kind %s", s.Kind)
+	if waitsSince > needs && MayWait(s) {
+		needs, what = waitsSince, "limits, order_key, on_duplicate and depends_on"
+	}
+	if least := a.cfg.Least(); least < needs {
+		return fmt.Errorf("%s need nodes of version %d, and there is one of version %d: %w", what, needs, least, store.ErrOldNode)
 	}
 	return nil
 }
@@ -110,7 +118,7 @@ func maxPayload(k task.Kind) int {
 func build(s *Submission, lane int32, priority int16, now int64) store.NewTask {
 	t := store.NewTask{
 		ID: NewID(), Lane: lane, Priority: priority, Kind: s.Spec.Kind, Group: s.Spec.Group, Payload: s.Payload,
-		MaxAttempts: s.Spec.Retry.WithDefaults().MaxAttempts, Keys: keysOf(s),
+		MaxAttempts: s.Spec.Retry.WithDefaults().MaxAttempts, Keys: keysOf(s), Gates: gatesOf(s),
 	}
 	if !s.RunAt.IsZero() {
 		t.RunAt = s.RunAt.UnixMicro()

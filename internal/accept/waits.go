@@ -6,11 +6,12 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// What the keys and lists of a task may hold.
-const (
-	maxOrderKey = 200 // bytes, of a duplicate key as well
-	maxDeps     = 1000
-)
+const maxOrderKey = 200 // bytes, of a duplicate key as well
+
+// MayWait tells whether a task may have to wait for others.
+func MayWait(s *task.Spec) bool {
+	return len(s.Limits) > 0 || s.OrderKey != "" || s.OnDuplicate != task.Parallel || len(s.DependsOn) > 0
+}
 
 // checkWaits checks what a task is to wait for.
 func checkWaits(bad *task.Invalid, s *task.Spec) {
@@ -20,8 +21,8 @@ func checkWaits(bad *task.Invalid, s *task.Spec) {
 	if s.DuplicateKey != "" && s.OnDuplicate == task.Parallel {
 		bad.Add("duplicate_key", "belongs to on_duplicate, which is parallel unless it says serial, discard, queue_one or replace")
 	}
-	if len(s.DependsOn) > maxDeps {
-		bad.Add("depends_on", "has %d entries: at most %d are allowed", len(s.DependsOn), maxDeps)
+	if len(s.DependsOn) > MaxDependencies {
+		bad.Add("depends_on", "has %d entries: at most %d are allowed", len(s.DependsOn), MaxDependencies)
 		return
 	}
 	for i, id := range s.DependsOn {
