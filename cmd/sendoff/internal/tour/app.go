@@ -64,6 +64,9 @@ func (a *demoApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/slow":
 		time.Sleep(1500 * time.Millisecond) // the work of the app
 	}
+	if status == http.StatusInternalServerError || status == http.StatusTooManyRequests {
+		w.Header().Set(push.HeaderRetry, "yes") // this task: the app is well, and takes others as fast as before
+	}
 	a.mu.Lock()
 	a.answered[status]++
 	a.mu.Unlock()
