@@ -32,8 +32,8 @@ type Deps interface {
 }
 
 // FollowPage is how many followers are told of an end in one transaction. A Todo is
-// left for the others.
-const FollowPage = 1000
+// left for the others. Tests make it smaller, before they open a store.
+var FollowPage = 1000
 
 // MaxDeps is how many tasks a task may depend on.
 const MaxDeps = 1000

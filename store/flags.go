@@ -16,6 +16,10 @@ const (
 	FlagSlot  int32 = 1 << 12 // it is scheduled for a time that a rate gave it; changes as it runs
 )
 
+// Related are the flags of tasks whose end concerns others. They end with whoever can
+// tell these, never on the way.
+const Related = FlagGate | FlagDeps
+
 // Parts of what is kept beside the row of a task. The values are stored.
 const (
 	PartPayload int16 = 0

@@ -67,6 +67,9 @@ func (w *writer) unlist(row *store.Row) error {
 	case store.InTimer:
 		return w.exec(`delete from timer where at = ? and id = ?`, row.At, row.ID[:])
 	}
+	if row.Place() == store.InRelation {
+		return w.unneed(row.ID)
+	}
 	if row.State == task.Failed {
 		return w.exec(`delete from dead where lane = ? and at = ? and id = ?`, row.Lane, row.FinishedAt, row.ID[:])
 	}

@@ -127,8 +127,13 @@ func (w *writer) putMessage(to task.ID, m *store.Message) error {
 
 var endWait = words.SQL(`update wait set need = :wait_over where task = ?`)
 
-// ended tells the parent, and lets go of what only a living function needs.
+// ended tells all who wait for the end of a task.
 func (w *writer) ended(row *store.Row, state task.State, why task.Reason, text string, body []byte, k *woken) error {
+	return errors.Join(w.endedAlone(row, state, why, text, body, k), w.follow(row, task.EndOf(state, why), k))
+}
+
+// endedAlone tells the parent, and lets go of what only a living function needs.
+func (w *writer) endedAlone(row *store.Row, state task.State, why task.Reason, text string, body []byte, k *woken) error {
 	if row.Kind == task.Function {
 		n, err := w.changed(endWait, row.ID[:])
 		if err == nil && n > 0 {

@@ -78,7 +78,15 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 	if err := w.insertKeys(v.Keys, t.ID); err != nil {
 		return err
 	}
-	p := store.Placed(t, w.now)
+	p, need, ends := store.Placed(t, w.now), store.Need{}, []task.End(nil)
+	if len(v.Deps) > 0 {
+		var err error
+		if ends, err = w.depend(v.Deps); err != nil {
+			return err
+		}
+		need = store.NeedOf(t.ID, t.Lane, t.When, ends)
+		p = p.Depending(&need)
+	}
 	at := p.Due
 	if p.State == task.Ready {
 		at = w.nextPosition()
@@ -98,16 +106,40 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 			return err
 		}
 	}
+	if len(v.Deps) > 0 {
+		if err := w.insertDeps(&need, v.Deps, ends); err != nil {
+			return err
+		}
+	}
+	if p.State == task.Canceled {
+		return w.neverRuns(t, &p, k)
+	}
 	if err := w.tellAll(t.ID, t.Tell, k); err != nil {
 		return err
 	}
+	return w.listNewTask(t, &p, at, k)
+}
+
+func (w *writer) listNewTask(t *store.NewTask, p *store.Placement, at int64, k *woken) error {
 	if p.State == task.Ready {
 		w.last, w.unlisted = at, true
 		k.add(p.Lane, p.Priority, at)
 		return nil
 	}
 	w.waiting[t.ID] = true
+	if p.State == task.Blocked {
+		return nil
+	}
 	return w.pushTimer(at, t.ID, t.Lane, p.State)
+}
+
+// neverRuns ends a new task that what it depends on does not let run.
+func (w *writer) neverRuns(t *store.NewTask, p *store.Placement, k *woken) error {
+	if err := w.exec(cancelTask, int64(p.Reason), w.now, t.ID[:]); err != nil {
+		return err
+	}
+	row := store.Row{ID: t.ID, Kind: t.Kind, Flags: p.Flags, Parent: t.Parent, Epoch: t.Epoch, Correlation: t.Correlation}
+	return w.ended(&row, p.State, p.Reason, "", nil, k)
 }
 
 func idOrNull(id task.ID) any {

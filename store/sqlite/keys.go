@@ -10,10 +10,13 @@ import (
 
 // resolve asks the keys of the tasks, if they have any.
 func (w *writer) resolve(tasks []store.NewTask, atomic bool) ([]store.Verdict, error) {
-	r := store.Resolver{Now: w.now, Taken: map[store.KeyName]*store.Taken{}, There: map[task.ID]bool{}}
+	r := store.Resolver{Now: w.now, Taken: map[store.KeyName]*store.Taken{}, There: map[task.ID]bool{}, Ups: store.Ups{}}
 	for i := range tasks {
-		if len(tasks[i].Keys) == 0 {
+		if len(tasks[i].Keys) == 0 && len(tasks[i].Deps) == 0 {
 			continue // the insert itself finds out
+		}
+		if err := w.lookForUps(&tasks[i], r.Ups); err != nil {
+			return nil, err
 		}
 		at, err := w.createdAt(tasks[i].ID)
 		if err != nil {
@@ -27,6 +30,20 @@ func (w *writer) resolve(tasks []store.NewTask, atomic bool) ([]store.Verdict, e
 		}
 	}
 	return r.Batch(tasks, atomic), nil
+}
+
+// lookForUps finds those of the tasks that one depends on which are stored.
+func (w *writer) lookForUps(t *store.NewTask, ups store.Ups) error {
+	for _, id := range t.Deps {
+		at, err := w.createdAt(id)
+		if err != nil {
+			return err
+		}
+		if at != 0 {
+			ups[id] = id
+		}
+	}
+	return nil
 }
 
 func (w *writer) lookUp(name store.KeyName, taken map[store.KeyName]*store.Taken) error {

@@ -67,7 +67,17 @@ func (s *Store) Retry(ctx context.Context, id task.ID) ([]store.Woken, error) {
 }
 
 func (w *writer) retry(row *store.Row, k *woken) error {
-	if err := errors.Join(w.reclaim(row), w.recordInTask(row.ID)); err != nil {
+	verdict, err := w.verdict(row)
+	switch {
+	case err != nil:
+		return err
+	case verdict.Reason() != task.NoReason:
+		return store.ErrUnmet
+	}
+	if err := w.reclaim(row); err != nil {
+		return err
+	}
+	if err := w.recordInTask(row.ID); err != nil {
 		return err
 	}
 	if err := w.unlist(row); err != nil {
@@ -81,6 +91,9 @@ func (w *writer) retry(row *store.Row, k *woken) error {
 	next := row.Retried()
 	if err := w.putRun(&next); err != nil {
 		return err
+	}
+	if verdict == task.StillWaits {
+		return w.exec(blockTask, row.ID[:])
 	}
 	return w.makeReady(row.ID, next.Entrant(), task.Retried, w.position(), k)
 }
@@ -146,6 +159,11 @@ func (s *Store) Delete(ctx context.Context, id task.ID) ([]store.Woken, error) {
 				return err
 			}
 		}
+		if !row.State.Final() {
+			if err := w.follow(&row, task.EndedBadly, k); err != nil {
+				return err
+			}
+		}
 		return w.erase(&row, names)
 	})
 }
@@ -172,6 +190,9 @@ func (w *writer) erase(row *store.Row, names []byte) error {
 			return err
 		}
 	}
+	if err := w.eraseDeps(row); err != nil {
+		return err
+	}
 	if err := w.exec(`delete from attempt where task = ?`, row.ID[:]); err != nil {
 		return err
 	}
@@ -196,6 +217,7 @@ func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (purged int
 		for _, query := range []string{
 			`select id from ready where lane in (select value from json_each(?)) order by lane, prio, pos, id limit ?`,
 			`select id from timer where lane in (select value from json_each(?)) order by at, id limit ?`,
+			`select task from need where waits and lane in (select value from json_each(?)) order by task limit ?`,
 		} {
 			n, err := w.purge(query, jsonList(lanes), limit-purged, &k)
 			if err != nil {

@@ -33,13 +33,13 @@ func scanRow(r *sql.Rows) (row store.Row, err error) {
 }
 
 // selectBrief reads what erasing a task takes.
-const selectBrief = `select id, lane, prio, kind, flags, state, reason, crashes, at, finished_at, parent, coalesce(correlation, 0), coalesce(epoch, 0), keys from task`
+const selectBrief = `select id, lane, prio, kind, flags, state, reason, crashes, at, finished_at, parent, coalesce(correlation, 0), coalesce(epoch, 0), run, expires_at, keys from task`
 
 func scanBrief(r *sql.Rows) (row store.Row, names []byte, err error) {
 	var id, parent []byte
 	var correlation int64
 	err = r.Scan(&id, &row.Lane, &row.Priority, &row.Kind, &row.Flags, &row.State, &row.Reason, &row.Crashes, &row.At, &row.FinishedAt,
-		&parent, &correlation, &row.Epoch, &names)
+		&parent, &correlation, &row.Epoch, &row.Run, &row.ExpiresAt, &names)
 	copy(row.ID[:], id)
 	copy(row.Parent[:], parent)
 	row.Correlation = uint64(correlation)
@@ -123,7 +123,7 @@ var shortLists = map[task.State]string{
 	task.Ready: "ready", task.Failed: "dead",
 	task.Scheduled: words.SQL("(select * from timer where kind not in (:suspended, :blocked))"),
 	task.Suspended: words.SQL("(select * from timer where kind = :suspended)"),
-	task.Blocked:   words.SQL("(select * from timer where kind = :blocked)"),
+	task.Blocked:   words.SQL("(select id, lane from timer where kind = :blocked union all select task, lane from need where waits)"),
 }
 
 // shortList returns the work list that holds exactly the tasks of a query, when
@@ -213,6 +213,8 @@ func (s *Store) Snapshot(ctx context.Context) (snap store.Snapshot, err error) {
 	return snap, s.translate(errors.Join(
 		snapFunctions(ctx, tx, &snap),
 		collect(ctx, tx, &snap.Todos, scanTodo, selectTodo+`order by task, kind, token`),
+		collect(ctx, tx, &snap.Deps, scanDep, `select up, down, ended from dep order by up, down`),
+		collect(ctx, tx, &snap.Needs, scanNeed, selectNeed+`order by task`),
 		collect(ctx, tx, &snap.Tasks, scanRow, selectRow+`order by id`),
 		run(ctx, tx, snapPayload(&snap), selectPayloads),
 		collect(ctx, tx, &snap.Ready, scanReady, `select lane, prio, pos, id from ready order by lane, prio, pos, id`),
@@ -266,6 +268,14 @@ func snapAttempt(snap *store.Snapshot) func(*sql.Rows) error {
 		snap.Attempts[task.ID(id)] = append(snap.Attempts[task.ID(id)], a)
 		return err
 	}
+}
+
+func scanDep(r *sql.Rows) (d store.Dep, err error) {
+	var up, down []byte
+	err = r.Scan(&up, &down, &d.Ended)
+	copy(d.Up[:], up)
+	copy(d.Down[:], down)
+	return d, err
 }
 
 func scanReady(r *sql.Rows) (e store.ReadyEntry, err error) {

@@ -28,7 +28,7 @@ func (s *Store) Settle(ctx context.Context, ts []store.Transition) ([]error, []s
 
 var settlePlain = words.SQL(`update task set state = :succeeded, reason = ?, finished_at = ?, failures = ?, crashes = ?,
 	last_outcome = :outcome_success, last_code = ?, last_error = '', last_cause = :cause_none,
-	answer_headers = ?, answer_body = ? where id = ? and token = ? and state = :running`)
+	answer_headers = ?, answer_body = ? where id = ? and token = ? and state = :running and flags & :related = 0`)
 
 // settle applies a transition. refused is ErrLeaseLost or nil.
 func (w *writer) settle(t *store.Transition, k *woken) (refused, err error) {
@@ -36,10 +36,9 @@ func (w *writer) settle(t *store.Transition, k *woken) (refused, err error) {
 	if d.To == task.Succeeded && t.Effects == nil && (t.InRow() || !t.Recorded()) {
 		headers, body := inRow(t)
 		n, err := w.changed(settlePlain, int64(d.Reason), w.now, d.Failures, d.Crashes, t.Code, headers, body, t.ID[:], t.Token)
-		if err == nil && n == 0 {
-			return w.settledAlready(t)
+		if err != nil || n > 0 {
+			return nil, err
 		}
-		return nil, err
 	}
 	return w.settleSlowly(t, k)
 }

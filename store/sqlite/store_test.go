@@ -19,6 +19,8 @@ func TestRulesOfTheStore(t *testing.T) { storetest.RunRules(t, fresh(t)) }
 
 func TestFunctionsBehaveLikeTheOracle(t *testing.T) { storetest.RunFunctions(t, fresh(t)) }
 
+func TestDependenciesBehaveLikeTheOracle(t *testing.T) { storetest.RunDeps(t, fresh(t)) }
+
 func TestWhatEndsAWait(t *testing.T) { storetest.RunWaits(t, fresh(t)) }
 
 // fresh opens one empty store after the other.

@@ -125,6 +125,7 @@ func (m *machine) submitAgain(group []store.NewTask) {
 
 var statusNames = map[store.InsertStatus]string{
 	store.Created: "created", store.Existing: "existing", store.Conflict: "conflict", store.Mismatch: "mismatch", store.Skipped: "skipped",
+	store.Missing: "missing",
 }
 
 func (m *machine) submit(group []store.NewTask, atomic bool) {
@@ -431,6 +432,9 @@ func (m *machine) steer(name string, id task.ID) {
 	case "retry":
 		woken, err = m.real.Retry(ctx, id)
 		wantWoken, wantErr = m.oracle.Retry(ctx, id)
+	case "retry followers":
+		woken, err = m.deps().RetryFollowers(ctx, id)
+		wantWoken, wantErr = m.oracle.RetryFollowers(ctx, id)
 	case "run":
 		woken, err = m.real.RunNow(ctx, id)
 		wantWoken, wantErr = m.oracle.RunNow(ctx, id)

@@ -28,6 +28,7 @@ type Oracle struct {
 	todos     map[todoName]store.Todo
 	functions
 	views
+	deps
 }
 
 type keyName struct {
@@ -43,7 +44,7 @@ func NewOracle(clock func() int64) *Oracle {
 		keysOf: map[task.ID][]store.KeyEntry{}, ready: map[task.ID]store.ReadyEntry{},
 		timers: map[task.ID]store.TimerEntry{}, dead: map[task.ID]store.TimerEntry{},
 		claims: map[task.ID]store.ClaimEntry{}, keys: map[keyName]store.KeyEntry{},
-		attempts: map[task.ID][]store.AttemptRow{}, nodes: map[task.ID]store.Node{}, functions: newFunctions(), views: newViews(),
+		attempts: map[task.ID][]store.AttemptRow{}, nodes: map[task.ID]store.Node{}, functions: newFunctions(), views: newViews(), deps: newDeps(),
 		forgotten: map[int32]bool{}, todos: map[todoName]store.Todo{},
 	}
 }

@@ -71,8 +71,14 @@ func (o *Oracle) suspend(row *store.Row, t *store.Transition, woken *[]store.Wok
 	o.later(row, task.Suspended, t.Decision.Reason, o.Clock()+t.Decision.Delay.Microseconds())
 }
 
-// ended tells the parent, and lets go of what only a living function needs.
+// ended tells all who wait for the end of a task.
 func (o *Oracle) ended(row *store.Row, errorText string, body []byte, woken *[]store.Woken) {
+	o.endedAlone(row, errorText, body, woken)
+	o.follow(row, row.End(), woken)
+}
+
+// endedAlone tells the parent, and lets go of what only a living function needs.
+func (o *Oracle) endedAlone(row *store.Row, errorText string, body []byte, woken *[]store.Woken) {
 	if w, ok := o.waits[row.ID]; ok {
 		w.End()
 		o.waits[row.ID] = w

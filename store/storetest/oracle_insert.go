@@ -11,8 +11,9 @@ func (o *Oracle) Insert(_ context.Context, tasks []store.NewTask, atomic bool) (
 	undo := o.clone()
 	out := make([]store.Inserted, len(tasks))
 	var woken []store.Woken
+	ups := store.Ups{}
 	for i := range tasks {
-		out[i] = o.insert(&tasks[i], &woken)
+		out[i] = o.insertAfter(&tasks[i], ups, &woken)
 		if atomic && out[i].Status.Refused() {
 			*o = *undo
 			if o.tasks[out[i].ID] == nil {
@@ -27,6 +28,23 @@ func (o *Oracle) Insert(_ context.Context, tasks []store.NewTask, atomic bool) (
 		}
 	}
 	return out, woken, nil
+}
+
+// insertAfter stores a task, unless what it depends on is not stored.
+func (o *Oracle) insertAfter(t *store.NewTask, ups store.Ups, woken *[]store.Woken) store.Inserted {
+	for _, id := range t.Deps {
+		if o.tasks[id] != nil {
+			ups[id] = id
+		}
+	}
+	c := *t
+	var missing task.ID
+	if c.Deps, missing = ups.Of(t); !missing.IsZero() && o.tasks[t.ID] == nil {
+		return store.Inserted{Status: store.Missing, ID: missing}
+	}
+	in := o.insert(&c, woken)
+	ups.Add(t.ID, &store.Verdict{Inserted: in})
+	return in
 }
 
 func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
@@ -70,12 +88,23 @@ func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
 		Correlation: t.Correlation, Epoch: t.Epoch, Spec: t.Spec,
 	}
 	p := store.Placed(t, now)
-	row.Flags = p.Flags
 	o.tasks[t.ID] = row
 	o.payloads[t.ID] = string(t.Payload)
-	if p.State == task.Ready {
+	if len(t.Deps) > 0 {
+		n := o.depend(row, t.When, t.Deps)
+		p = p.Depending(&n)
+	}
+	row.Flags = p.Flags
+	switch p.State {
+	case task.Ready:
 		o.makeReady(row, o.position(), p.Reason, woken)
-	} else {
+	case task.Blocked:
+		row.State, row.Reason, row.At = p.State, p.Reason, p.Due
+	case task.Canceled:
+		o.finish(row, p.State, p.Reason)
+		o.ended(row, "", nil, woken)
+		return v.Inserted
+	default:
 		o.later(row, p.State, p.Reason, p.Due)
 	}
 	o.tellAll(t.ID, t.Tell, woken)
@@ -98,6 +127,7 @@ func (o *Oracle) makeReady(row *store.Row, pos int64, why task.Reason, woken *[]
 func (o *Oracle) finish(row *store.Row, to task.State, why task.Reason) {
 	delete(o.ready, row.ID)
 	delete(o.timers, row.ID)
+	o.notWaiting(row.ID)
 	row.State, row.Reason, row.FinishedAt = to, why, o.Clock()
 	if to == task.Failed {
 		o.dead[row.ID] = store.TimerEntry{Lane: row.Lane, At: row.FinishedAt, ID: row.ID}

@@ -51,7 +51,15 @@ func (o *Oracle) retry(id task.ID, reach store.Reach) ([]store.Woken, error) {
 	if err := row.CanRetry(); err != nil {
 		return nil, err
 	}
+	undo := o.clone()
+	if row.Flags&store.FlagNeed != 0 {
+		if n := o.recount(id); n.Verdict().Reason() != task.NoReason {
+			*o = *undo
+			return nil, store.ErrUnmet
+		}
+	}
 	if err := o.reclaim(id); err != nil {
+		*o = *undo
 		return nil, err
 	}
 	delete(o.dead, id)
@@ -61,7 +69,7 @@ func (o *Oracle) retry(id task.ID, reach store.Reach) ([]store.Woken, error) {
 		o.reset(id, 0, nil)
 	}
 	var woken []store.Woken
-	o.makeReady(row, o.position(), task.Retried, &woken)
+	o.enterAgain(row, task.Retried, &woken)
 	return woken, nil
 }
 
@@ -110,6 +118,9 @@ func (o *Oracle) Delete(_ context.Context, id task.ID) (woken []store.Woken, err
 	if !row.State.Final() && row.Flags&store.FlagParent != 0 {
 		o.tell(row, task.Canceled, task.Requested, "", nil, &woken)
 	}
+	if !row.State.Final() {
+		o.follow(row, task.EndedBadly, &woken)
+	}
 	o.erase(row)
 	return woken, nil
 }
@@ -124,6 +135,14 @@ func (o *Oracle) Purge(_ context.Context, lanes []int32, limit int) (purged int,
 	for _, e := range sortedTimers(o.timers) {
 		if purged < limit && slices.Contains(lanes, e.Lane) {
 			o.cancel(o.tasks[e.ID], task.Requested, &woken)
+			purged++
+		}
+	}
+	for _, n := range o.sortedNeeds() {
+		if purged < limit && n.Waits && slices.Contains(lanes, n.Lane) {
+			if row := o.tasks[n.Task]; !row.State.Final() {
+				o.cancel(row, task.Requested, &woken)
+			}
 			purged++
 		}
 	}

@@ -137,6 +137,7 @@ func (o *Oracle) Snapshot(context.Context) (store.Snapshot, error) {
 	for id := range o.journals {
 		s.Journals[id], _ = o.Journal(ctx, id)
 	}
+	s.Deps, s.Needs = o.sortedDeps(), o.sortedNeeds()
 	s.Todos = slices.SortedFunc(maps.Values(o.todos), byName)
 	slices.SortFunc(s.Nodes, func(a, b store.Node) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	return s, nil
@@ -186,5 +187,6 @@ func (o *Oracle) clone() *Oracle {
 	c.waits, c.messages = maps.Clone(o.waits), maps.Clone(o.messages)
 	c.journals, c.states, c.todos = maps.Clone(o.journals), maps.Clone(o.states), maps.Clone(o.todos)
 	c.told, c.resets = maps.Clone(o.told), maps.Clone(o.resets)
+	c.edges, c.needs = maps.Clone(o.edges), maps.Clone(o.needs)
 	return &c
 }

@@ -118,6 +118,7 @@ func (o *Oracle) erase(row *store.Row) {
 	delete(o.attempts, row.ID)
 	delete(o.payloads, row.ID)
 	delete(o.tasks, row.ID)
+	o.eraseDeps(row.ID)
 	delete(o.waits, row.ID)
 	delete(o.messages, row.ID)
 	delete(o.journals, row.ID)

@@ -117,6 +117,14 @@ func (m *machine) compareAll() {
 // that the lists hold nothing else.
 func Consistent(s store.Snapshot) error {
 	places := map[task.ID][]string{}
+	if err := consistentDeps(&s); err != nil {
+		return err
+	}
+	for _, n := range s.Needs {
+		if n.Waits {
+			places[n.Task] = append(places[n.Task], "need")
+		}
+	}
 	for _, e := range s.Ready {
 		places[e.ID] = append(places[e.ID], "ready")
 	}
@@ -162,7 +170,7 @@ func Consistent(s store.Snapshot) error {
 		}
 	}
 	for _, t := range s.Todos {
-		if _, there := rows[t.Task]; there && (t.Kind != store.CancelCalls || t.Epoch > epochs[t.Task]) {
+		if _, there := rows[t.Task]; there && (t.Kind == store.CancelCalls && t.Epoch > epochs[t.Task]) {
 			return fmt.Errorf("%+v is to be done, and the task is in epoch %d", t, epochs[t.Task])
 		}
 	}
@@ -178,6 +186,8 @@ func listOf(row *store.Row) string {
 		return "timer"
 	case store.InClaim:
 		return "running"
+	case store.InRelation:
+		return "need"
 	}
 	return row.State.String()
 }
@@ -185,7 +195,7 @@ func listOf(row *store.Row) string {
 func errName(err error) string {
 	for name, e := range map[string]error{
 		"nothing-to-undo": store.ErrNothingToUndo, "canceling": store.ErrCanceling,
-		"not-function": store.ErrNotFunction, "bad-value": store.ErrBadValue,
+		"unmet": store.ErrUnmet, "not-function": store.ErrNotFunction, "bad-value": store.ErrBadValue,
 		"not-found": store.ErrNotFound, "changed": store.ErrChanged, "lost": store.ErrLeaseLost, "final": store.ErrFinal, "not-final": store.ErrNotFinal,
 		"running": store.ErrRunning, "dead": store.ErrNodeLost, "too-many": store.ErrTooManyQueues, "key-held": store.ErrKeyHeld,
 	} {

@@ -18,7 +18,7 @@ import (
 // States are bare (:ready), all else says what it is: :kind_, :reason_, :outcome_,
 // :cause_, :flag_, :part_, :message_ and :undo_ come before the name. Besides them
 // there are :final and :timed, the lists of states that have ended and that wait
-// with a timer, :wait_over and :suspect_priority. What is quoted is left alone.
+// with a timer, :related, :wait_over and :suspect_priority. What is quoted is left alone.
 func SQL(text string) string {
 	var b strings.Builder
 	for i := 0; i < len(text); {
@@ -67,6 +67,7 @@ var numbers = all()
 
 func all() map[string]string {
 	words := map[string]string{
+		"related":          strconv.Itoa(int(store.Related)),
 		"wait_over":        strconv.Itoa(int(task.MailboxOver)),
 		"suspect_priority": strconv.Itoa(task.SuspectPriority),
 		"timed":            list(task.Scheduled, task.Suspended, task.Blocked),

@@ -12,6 +12,30 @@ create table endpoint_reset (
   endpoint text not null
 ) strict, without rowid;
 
+-- What lets a task wait: tasks that it depends on.
+
+create table dep (
+  up blob not null,            -- has to end first
+  down blob not null,          -- depends on it; the row is kept until this one is erased
+  ended integer not null,      -- how the first has ended, as the second counted it: 0 = it has not, 1 well, 2 badly, 3 was not needed
+  primary key (up, down)
+) strict, without rowid;
+create index dep_down on dep (down, up);
+
+create table need (
+  task blob primary key,
+  lane integer not null,
+  rule integer not null,       -- see task.When
+  waits integer not null,      -- nothing has been decided: the task is blocked
+  total integer not null,      -- of its dependencies; those that have ended:
+  ok integer not null,
+  failed integer not null,
+  skipped integer not null
+) strict, without rowid;
+create index need_lane on need (lane, task) where waits;
+
 -- +goose Down
+drop table need;
+drop table dep;
 drop table endpoint_reset;
 drop table node_view;

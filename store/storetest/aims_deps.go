@@ -1,0 +1,75 @@
+package storetest
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+var answersOfDeps = slices.Sorted(maps.Keys(aimsOfDeps))
+
+var aimsOfDeps = map[string]func(*machine){
+	"insert:missing": func(m *machine) {
+		m.put(m.after(task.AllOK, m.newID()))
+		m.submit([]store.NewTask{m.plain(task.HTTP), m.after(task.AllOK, m.newID())}, true)
+	},
+	"deps:some": func(m *machine) {
+		up := m.put(m.plain(task.HTTP))
+		down := m.put(m.after(task.AllOK, up))
+		m.readDepsOf(up, task.ID{}, 10)
+		m.readDepsOf(down, task.ID{}, 10)
+	},
+	"deps:none":                 func(m *machine) { m.readDepsOf(m.put(m.plain(task.HTTP)), task.ID{}, 10) },
+	"run:unmet":                 func(m *machine) { m.steer("run", m.put(m.after(task.AllOK, m.put(m.plain(task.HTTP))))) },
+	"restart:unmet":             func(m *machine) { m.restartWaiting() },
+	"retry:unmet":               func(m *machine) { m.steer("retry", m.broken()[1]) },
+	"release:over":              func(m *machine) { m.fan(2*store.FollowPage - 1) },
+	"release:page":              func(m *machine) { m.fan(3*store.FollowPage + 1) },
+	"revive:over":               func(m *machine) { m.steer("retry followers", m.broken()[0]); m.followUp() },
+	"revive:page":               func(m *machine) { m.fanAgain(store.FollowPage + 1) },
+	"retry followers:ok":        func(m *machine) { m.steer("retry followers", m.end(m.hold(task.HTTP), task.Success).ID) },
+	"retry followers:not-found": func(m *machine) { m.steer("retry followers", m.newID()) },
+	"retry followers:not-final": func(m *machine) { m.steer("retry followers", m.put(m.plain(task.HTTP))) },
+	"retry followers:unmet":     func(m *machine) { m.steer("retry followers", m.broken()[1]) },
+}
+
+// after is a task that depends on others.
+func (m *machine) after(when task.When, ups ...task.ID) store.NewTask {
+	n := m.plain(task.HTTP)
+	n.When, n.Deps = when, ups
+	return n
+}
+
+func (m *machine) restartWaiting() {
+	n := m.after(task.AllOK, m.put(m.plain(task.HTTP)))
+	n.Kind = task.Function
+	m.steer("restart", m.put(n))
+}
+
+// broken is a chain of three whose first one has failed.
+func (m *machine) broken() []task.ID {
+	c := m.hold(task.HTTP)
+	second := m.put(m.after(task.AllOK, c.ID))
+	third := m.put(m.after(task.AllOK, second))
+	m.end(c, task.Reject)
+	m.followUp()
+	return []task.ID{c.ID, second, third}
+}
+
+// fan has n tasks wait for one, and that one end.
+func (m *machine) fan(n int) (up task.ID) {
+	c := m.hold(task.HTTP)
+	for range n {
+		m.put(m.after(task.AllOK, c.ID))
+	}
+	m.end(c, task.Reject)
+	m.followUp()
+	return c.ID
+}
+
+func (m *machine) fanAgain(n int) {
+	m.steer("retry followers", m.fan(n))
+	m.followUp()
+}
