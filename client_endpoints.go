@@ -6,26 +6,70 @@ import (
 	"time"
 )
 
-// EndpointStats is an app that serves functions, as the node that answers knows
-// it.
+// EndpointStats is a host that tasks are pushed to, or an app that serves functions, as
+// all nodes know it: limits and counts are sums, the state is that of the node that holds
+// it back most.
 type EndpointStats struct {
-	Endpoint    string    `json:"endpoint"`
-	Limit       int       `json:"limit"` // runs at a time that are tried now
-	InFlight    int       `json:"in_flight"`
-	Waiting     int       `json:"waiting"`               // runs that wait for the limit
-	PausedUntil time.Time `json:"paused_until,omitzero"` // left alone until then
-	Succeeded   int64     `json:"succeeded"`
-	Failed      int64     `json:"failed"`
-	LastError   string    `json:"last_error,omitempty"`
-	SDK         string    `json:"sdk,omitempty"`
+	Endpoint string `json:"endpoint"` // its URL, without credentials; of what is pushed to, the host
+	EndpointStatus
+	Nodes []NodeEndpoint `json:"nodes"` // what each node knows
 }
 
-// Endpoints lists the apps that serve functions: [Client.Endpoints].
+// EndpointStatus is how an endpoint is treated, and how it fares.
+type EndpointStatus struct {
+	Kind        string        `json:"kind"` // http, function
+	State       EndpointState `json:"state"`
+	Reason      string        `json:"reason,omitempty"`      // why it is not open: unreachable, refused, throttled, errors
+	Detail      string        `json:"detail,omitempty"`      // the same, for people
+	Since       time.Time     `json:"since,omitzero"`        // it is not open; zero = it is
+	PausedUntil time.Time     `json:"paused_until,omitzero"` // left alone until then
+	Limit       int           `json:"limit"`                 // attempts at a time that are tried now
+	InFlight    int           `json:"in_flight"`
+	Waiting     int           `json:"waiting"` // attempts that wait for the limit
+	Succeeded   int64         `json:"succeeded"`
+	Failed      int64         `json:"failed"`
+	PutOff      int64         `json:"put_off"` // tasks, without an attempt
+	LastError   string        `json:"last_error,omitempty"`
+	SDK         string        `json:"sdk,omitempty"`
+}
+
+// NodeEndpoint is what one node knows of an endpoint.
+type NodeEndpoint struct {
+	Node   string    `json:"node"` // its id
+	Name   string    `json:"name"`
+	SeenAt time.Time `json:"seen_at,omitzero"` // when it was so
+	EndpointStatus
+}
+
+// EndpointState says in a word how an endpoint is treated.
+type EndpointState string
+
+// The states of endpoints.
+const (
+	EndpointOpen   EndpointState = "open"   // it gets what there is
+	EndpointSlow   EndpointState = "slow"   // it gets fewer attempts at a time than it did
+	EndpointPaused EndpointState = "paused" // it is left alone, until one attempt has found it well
+)
+
+// Endpoints are the hosts and apps that the servers call: [Client.Endpoints].
 type Endpoints struct{ c *Client }
 
-// List returns the endpoints of functions that the server has called.
+// List returns the endpoints that were called lately, by name.
 func (e Endpoints) List(ctx context.Context) ([]EndpointStats, error) {
 	var out items[EndpointStats]
 	_, _, err := e.c.do(ctx, request{method: http.MethodGet, path: "/v1/endpoints"}, &out)
 	return out.Items, err
+}
+
+// Reset has all nodes forget what went wrong with an endpoint, so that it gets what
+// there is again, and returns its name. It may be named by any URL below it. Tasks that
+// were put off already come when they are due.
+func (e Endpoints) Reset(ctx context.Context, endpoint string) (name string, err error) {
+	var out resetEndpoint
+	_, _, err = e.c.do(ctx, request{method: http.MethodPost, path: "/v1/endpoints/reset", body: resetEndpoint{endpoint}, again: true}, &out)
+	return out.Endpoint, err
+}
+
+type resetEndpoint struct {
+	Endpoint string `json:"endpoint"`
 }

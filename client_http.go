@@ -176,6 +176,7 @@ func (q *Queue) complete() bool         { return q.Name != "" }
 func (s *QueueStats) complete() bool    { return s.Queue != "" }
 func (n *Node) complete() bool          { return n.ID != "" }
 func (e *EndpointStats) complete() bool { return e.Endpoint != "" }
+func (e *resetEndpoint) complete() bool { return e.Endpoint != "" }
 func (b *BatchItem) complete() bool     { return b.Status != "" }
 func (p *purged) complete() bool        { return p.Purged != nil }
 func (p *StepPage) complete() bool {

@@ -110,6 +110,7 @@ type Engine struct {
 	functions *operate.Functions
 	waits     *operate.Waits
 	queues    *operate.Queues
+	endpoints *operate.Endpoints
 	executors exec.ByKind
 	room      *claim.Room
 	loops     loops
@@ -186,6 +187,10 @@ func (e *Engine) wireRooms() {
 	e.queues = operate.NewQueues(operate.QueuesConfig{
 		Store: e.store, Catalog: e.catalog, Wake: e.wake, Retention: cfg.Retention.kept(), CheckURL: e.checkURL, Changed: func() { e.member.Tell(store.Hint{Changed: store.ChangedCatalog}) },
 	})
+	e.endpoints = operate.NewEndpoints(operate.EndpointsConfig{
+		Store: e.store, Called: called{e}, Shared: e.shared, Every: cfg.Heartbeat, Now: e.store.Now, Log: cfg.Log,
+		Asked: func() { e.member.Tell(store.Hint{Changed: store.ChangedEndpoints}) },
+	})
 	e.settler = settle.New(settle.Config{
 		Store: e.store, Bell: bell{e}, Watchers: e.tasks, Call: e.prepareCall, Left: e.left, Meter: e.meters, Log: cfg.Log,
 	})
@@ -253,6 +258,9 @@ func (e *Engine) wake(woken []store.Woken) {
 func (e *Engine) hint(h store.Hint) {
 	if h.Changed.Has(store.ChangedCatalog) {
 		e.catalog.Stale()
+	}
+	if h.Changed.Has(store.ChangedEndpoints) {
+		e.endpoints.Look()
 	}
 	if h.Changed.Has(store.ChangedTodos) {
 		e.scheduler.Look()

@@ -203,11 +203,12 @@ func TestAFunctionIsSeenAndSteeredFromTheEngine(t *testing.T) {
 		require.NoError(t, err)
 		require.NotEmpty(t, attempts.Items)
 	}
-	endpoints := e.Functions().Endpoints()
+	endpoints, err := e.Endpoints().List(ctx)
+	require.NoError(t, err)
 	require.Len(t, endpoints, 1)
 	require.Equal(t, "embedded://app", endpoints[0].Endpoint)
 	require.Positive(t, endpoints[0].Succeeded)
-	_, err := e.Functions().Restart(ctx, "nobody")
+	_, err = e.Functions().Restart(ctx, "nobody")
 	require.ErrorIs(t, err, store.ErrNotFound)
 }
 

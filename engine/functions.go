@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
-	"github.com/sendoff-dev/sendoff/internal/exec/function"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/value"
 	"github.com/sendoff-dev/sendoff/task"
@@ -19,7 +18,6 @@ import (
 type Functions struct {
 	functions *operate.Functions
 	tasks     *operate.Tasks
-	runner    *function.Executor
 }
 
 // Tree is a function with the calls that were made for it.
@@ -75,19 +73,6 @@ type StepPage struct {
 	Note   string            // why there are none, where that needs a word
 }
 
-// Endpoint is an app that serves functions, as this node knows it.
-type Endpoint struct {
-	Endpoint    string    // its URL, without credentials
-	Limit       int       // runs at a time on its host that are tried now; grows with success and halves with failure
-	InFlight    int       // runs under way on its host
-	Waiting     int       // runs that wait for room on its host
-	PausedUntil time.Time // it let no runs in and is left alone until then; zero = it is not
-	Succeeded   int64     // runs that brought their function on
-	Failed      int64     // all others
-	LastError   string
-	SDK         string // Sendoff's SDK with its version; "" = another one
-}
-
 // Tree returns a function with all calls below it. store.ErrNotFound, ErrTooMany.
 func (f *Functions) Tree(ctx context.Context, id string) (Tree, error) {
 	tree, err := f.functions.Tree(ctx, id)
@@ -137,19 +122,6 @@ func (f *Functions) Signal(ctx context.Context, id, name string, v any) error {
 		return err
 	}
 	return f.functions.Signal(ctx, id, name, value)
-}
-
-// Endpoints lists the apps of functions that this node has called.
-func (f *Functions) Endpoints() []Endpoint {
-	stats := f.runner.Stats()
-	out := make([]Endpoint, len(stats))
-	for i, s := range stats {
-		out[i] = Endpoint{
-			Endpoint: s.Endpoint, Limit: s.Limit, InFlight: s.InFlight, Waiting: s.Waiting, PausedUntil: s.Paused,
-			Succeeded: s.Succeeded, Failed: s.Failed, LastError: s.LastError, SDK: s.SDK,
-		}
-	}
-	return out
 }
 
 func stepOf(s *operate.Step) Step {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -111,4 +112,74 @@ func scrape(t *testing.T, b *bundle) string {
 	b.Handler(engine.HandlerConfig{}).ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/metrics", nil))
 	require.Equal(t, http.StatusOK, w.Code, fmt.Sprint(w.Body))
 	return w.Body.String()
+}
+
+// Each node finds out by itself, and any of them shows and resets it on all.
+func TestEndpointsAreSeenAndResetOverAllNodes(t *testing.T) {
+	var broken atomic.Bool
+	broken.Store(true)
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if broken.Load() {
+			w.WriteHeader(http.StatusTooManyRequests)
+		}
+	}))
+	defer app.Close()
+	all := nodesWith(t, 2, engine.Config{AllowLoopback: true, PushSlots: 16, Heartbeat: 200 * time.Millisecond}, func(int, *engine.Engine) {})
+	var clients []*sendoff.Client
+	for _, e := range all {
+		door := httptest.NewServer(e.Handler(engine.HandlerConfig{}))
+		defer door.Close()
+		client, err := sendoff.NewClient(sendoff.ClientConfig{URL: door.URL})
+		require.NoError(t, err)
+		clients = append(clients, client)
+	}
+	limits := func(client *sendoff.Client) (state sendoff.EndpointState, limits []int) {
+		list, err := client.Endpoints.List(t.Context())
+		require.NoError(t, err)
+		for _, e := range list {
+			require.Equal(t, []string{app.URL, "http"}, []string{e.Endpoint, e.Kind})
+			for _, n := range e.Nodes {
+				limits = append(limits, n.Limit)
+			}
+			state = e.State
+		}
+		return state, limits
+	}
+	slowOnBoth := func() bool {
+		for _, e := range all { // whoever submits wakes itself first
+			_, err := e.Submit(t.Context(), engine.Task{URL: app.URL + "/hook"})
+			require.NoError(t, err)
+		}
+		for _, client := range clients {
+			state, limits := limits(client)
+			if state == sendoff.EndpointOpen || len(limits) != 2 || max(limits[0], limits[1]) == 16 {
+				return false
+			}
+		}
+		return true
+	}
+	require.Eventually(t, slowOnBoth, 30*time.Second, 10*time.Millisecond)
+	list, err := all[1].Endpoints().List(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []any{"throttled", 2}, []any{list[0].Reason, len(list[0].Nodes)})
+	require.Contains(t, list[0].Detail, "429 Too Many Requests")
+	require.NotZero(t, list[0].Since)
+
+	broken.Store(false)
+	require.Eventually(t, func() bool {
+		name, err := clients[0].Endpoints.Reset(t.Context(), app.URL+"/hook")
+		require.NoError(t, err)
+		require.Equal(t, app.URL, name)
+		time.Sleep(time.Second) // what was under way has ended
+		for _, client := range clients {
+			if state, limits := limits(client); state != sendoff.EndpointOpen || limits[0] != 16 || limits[1] != 16 {
+				return false
+			}
+		}
+		return true
+	}, 30*time.Second, 10*time.Millisecond)
+	_, err = clients[0].Endpoints.Reset(t.Context(), "http://127.0.0.1:1")
+	require.True(t, sendoff.IsNotFound(err), err)
+	_, err = clients[0].Endpoints.Reset(t.Context(), "nonsense")
+	require.ErrorContains(t, err, `want something like "https://app.example"`)
 }

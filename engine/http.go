@@ -79,19 +79,3 @@ func (e *Engine) dispatchDoor() dispatchapi.Config {
 	}
 	return cfg
 }
-
-// endpoints shows the apps of functions as the API does.
-func (e *Engine) endpoints() []api.Endpoint {
-	list := e.Functions().Endpoints()
-	out := make([]api.Endpoint, len(list))
-	for i, s := range list {
-		out[i] = api.Endpoint{
-			Endpoint: s.Endpoint, Limit: s.Limit, InFlight: s.InFlight, Waiting: s.Waiting,
-			Succeeded: s.Succeeded, Failed: s.Failed, LastError: s.LastError, SDK: s.SDK,
-		}
-		if !s.PausedUntil.IsZero() {
-			out[i].PausedUntil = s.PausedUntil.UTC().Format(time.RFC3339)
-		}
-	}
-	return out
-}

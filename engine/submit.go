@@ -72,7 +72,7 @@ func (e *Engine) Tasks() *Tasks { return &Tasks{e.tasks, e.waits} }
 func (e *Engine) Queues() *Queues { return &Queues{e.queues} }
 
 // Functions looks at durable functions and steers them.
-func (e *Engine) Functions() *Functions { return &Functions{e.functions, e.tasks, e.runner} }
+func (e *Engine) Functions() *Functions { return &Functions{e.functions, e.tasks} }
 
 // Metrics returns the instruments of the engine.
 func (e *Engine) Metrics() *Metrics { return e.cfg.Metrics }

@@ -22,6 +22,7 @@ const (
 	ChangedSchedules Changed = 1 << 3 // reserved
 	ChangedPools     Changed = 1 << 4 // reserved: what nodes serve
 	ChangedTodos     Changed = 1 << 5 // there is something left to do, and the node that tells it does not do it
+	ChangedEndpoints Changed = 1 << 6 // all nodes are asked to begin anew with one
 )
 
 // Has tells whether c holds one of the things in of.

@@ -67,7 +67,7 @@ type Config struct {
 	Queues    Queues
 	Settings  Setter
 	Functions Functions
-	Endpoints func() []Endpoint // the apps of functions that this node has called
+	Endpoints Endpoints
 	Nodes     func(ctx context.Context) ([]store.Node, error)
 	Version   string
 	Unknown   func(error) // gets what went wrong with the database when a client is answered 503; nil = nobody
@@ -97,6 +97,7 @@ func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
 	mountTasks(api, cfg)
 	mountQueues(api, cfg)
 	mountFunctions(api, cfg)
+	mountEndpoints(api, cfg.Endpoints)
 	describeProblems(api.OpenAPI())
 	return api.OpenAPI()
 }

@@ -28,19 +28,6 @@ type Functions interface {
 	Signal(ctx context.Context, id, name string, value []byte) error
 }
 
-// Endpoint is an app that serves functions, as this node knows it.
-type Endpoint struct {
-	Endpoint    string `json:"endpoint"`
-	Limit       int    `json:"limit" doc:"Runs at a time that are tried now; it grows with success and halves with failure."`
-	InFlight    int    `json:"in_flight"`
-	Waiting     int    `json:"waiting" doc:"Runs that wait for the limit."`
-	PausedUntil string `json:"paused_until,omitempty" doc:"The endpoint did not let runs in, and is left alone until then."`
-	Succeeded   int64  `json:"succeeded"`
-	Failed      int64  `json:"failed"`
-	LastError   string `json:"last_error,omitempty"`
-	SDK         string `json:"sdk,omitempty"`
-}
-
 // FunctionError is what a function failed with.
 type FunctionError struct {
 	Type      string `json:"type,omitempty"`
@@ -52,12 +39,6 @@ type treeReply struct {
 	Body struct {
 		Items     []Task `json:"items" doc:"The task first, then the calls below it by creation; parent_id tells where each belongs."`
 		Truncated bool   `json:"truncated,omitempty"`
-	}
-}
-
-type endpointsReply struct {
-	Body struct {
-		Items []Endpoint `json:"items"`
 	}
 }
 
@@ -106,11 +87,6 @@ func mountFunctions(api huma.API, cfg Config) {
 			}
 			return nil, nil
 		})
-	get(api, "/v1/endpoints", "list-endpoints", "List the endpoints of functions that this node has called", func(context.Context, *struct{}) (*endpointsReply, error) {
-		out := &endpointsReply{}
-		out.Body.Items = cfg.Endpoints()
-		return out, nil
-	})
 }
 
 // readFirst reads the body of a request before huma does, which has other answers

@@ -1,0 +1,112 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sendoff-dev/sendoff/internal/operate"
+)
+
+// Endpoints looks at the hosts and apps that nodes call, and lets those in again that
+// are held back.
+type Endpoints interface {
+	List(ctx context.Context) ([]operate.EndpointInfo, error)
+	Reset(ctx context.Context, endpoint string) (name string, err error)
+}
+
+// Endpoint is a host that tasks are pushed to, or an app that serves functions, as all
+// nodes know it.
+type Endpoint struct {
+	Endpoint string `json:"endpoint" doc:"The URL of an app of functions; of what is pushed to, the host."`
+	EndpointState
+	Nodes []EndpointOnNode `json:"nodes" doc:"What each node knows; above are the sums, and the state of the node that holds it back most."`
+}
+
+// EndpointState is how an endpoint is treated, and how it fares.
+type EndpointState struct {
+	Kind        string `json:"kind" enum:"http,function"`
+	State       string `json:"state" enum:"open,slow,paused" doc:"open: it gets what there is; slow: fewer attempts at a time than before; paused: none, until one has found it well."`
+	Reason      string `json:"reason,omitempty" enum:"unreachable,refused,throttled,errors" doc:"Why it is not open."`
+	Detail      string `json:"detail,omitempty" doc:"The same, for people."`
+	Since       string `json:"since,omitempty" format:"date-time" doc:"When it was last open."`
+	PausedUntil string `json:"paused_until,omitempty" doc:"The endpoint did not let attempts in, and is left alone until then."`
+	Limit       int    `json:"limit" doc:"Attempts at a time that are tried now; it grows with success and halves with failure."`
+	InFlight    int    `json:"in_flight"`
+	Waiting     int    `json:"waiting" doc:"Attempts that wait for the limit."`
+	Succeeded   int64  `json:"succeeded"`
+	Failed      int64  `json:"failed"`
+	PutOff      int64  `json:"put_off" doc:"Tasks that were put off without an attempt."`
+	LastError   string `json:"last_error,omitempty"`
+	SDK         string `json:"sdk,omitempty"`
+}
+
+// EndpointOnNode is what one node knows of an endpoint.
+type EndpointOnNode struct {
+	Node   string `json:"node" doc:"Id of the node."`
+	Name   string `json:"name"`
+	SeenAt string `json:"seen_at" format:"date-time" doc:"When it was so: another node tells it every some seconds."`
+	EndpointState
+}
+
+type endpointsReply struct {
+	Body struct {
+		Items []Endpoint `json:"items"`
+	}
+}
+
+type resetInput struct {
+	Body struct {
+		Endpoint string `json:"endpoint" doc:"The endpoint, or any URL below it."`
+	}
+}
+
+type resetReply struct {
+	Body struct {
+		Endpoint string `json:"endpoint" doc:"What was reset."`
+	}
+}
+
+func mountEndpoints(api huma.API, endpoints Endpoints) {
+	get(api, "/v1/endpoints", "list-endpoints", "List the hosts and apps that nodes have called lately", func(ctx context.Context, _ *struct{}) (*endpointsReply, error) {
+		all, err := endpoints.List(ctx)
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		out := &endpointsReply{}
+		out.Body.Items = make([]Endpoint, len(all))
+		for i := range all {
+			out.Body.Items[i] = endpointView(&all[i])
+		}
+		return out, nil
+	})
+	huma.Register(api, operation(http.MethodPost, "/v1/endpoints/reset", "reset-endpoint",
+		"Forget what went wrong with an endpoint, on all nodes: it gets what there is again. Tasks that were put off come when they are due", http.StatusOK),
+		func(ctx context.Context, in *resetInput) (*resetReply, error) {
+			name, err := endpoints.Reset(ctx, in.Body.Endpoint)
+			if err != nil {
+				return nil, problemOf(err)
+			}
+			out := &resetReply{}
+			out.Body.Endpoint = name
+			return out, nil
+		})
+}
+
+func endpointView(e *operate.EndpointInfo) Endpoint {
+	v := Endpoint{Endpoint: e.Endpoint.Endpoint, EndpointState: endpointStateView(&e.Endpoint), Nodes: make([]EndpointOnNode, len(e.Nodes))}
+	for i := range e.Nodes {
+		n := &e.Nodes[i]
+		v.Nodes[i] = EndpointOnNode{n.Node.String(), n.Name, timeText(n.At), endpointStateView(&n.Endpoint)}
+	}
+	return v
+}
+
+func endpointStateView(e *operate.Endpoint) EndpointState {
+	return EndpointState{
+		Kind: e.Kind.String(), State: e.State, Reason: e.Reason, Detail: e.Detail, Since: timeText(e.Since), PausedUntil: timeText(e.PausedUntil),
+		Limit: e.Limit, InFlight: e.InFlight, Waiting: e.Waiting, Succeeded: e.Succeeded, Failed: e.Failed, PutOff: e.PutOff,
+		LastError: e.LastError, SDK: e.SDK,
+	}
+}
