@@ -40,13 +40,6 @@ type Listen struct {
 	AllowHost []string `name:"allow-host" env:"SENDOFF_ALLOW_HOST" placeholder:"NAME" help:"Host name that requests may ask for, besides those of this machine."`
 }
 
-// DB is where tasks are kept.
-type DB struct {
-	DSN       string `name:"db" default:"./sendoff.db" env:"SENDOFF_DB" placeholder:"FILE|URL" help:"SQLite file, or postgres:// URL."`
-	ListenDSN string `name:"listen-dsn" env:"SENDOFF_LISTEN_DSN" placeholder:"URL" help:"Direct postgres:// URL for LISTEN and migrations, when --db leads through a pooler."`
-	Migrate   bool   `env:"SENDOFF_MIGRATE" help:"Bring a PostgreSQL database to this version first. SQLite files are always."`
-}
-
 // Node is what this server does among those that share a database.
 type Node struct {
 	Roles []string      `default:"${roles}" enum:"${roles}" env:"SENDOFF_ROLES" help:"What this server does (${enum})."`
@@ -160,21 +153,6 @@ func (l *Listen) Resolve() (addr *net.TCPAddr, local bool, err error) {
 			"set SENDOFF_API_KEYS=KEY[,KEY...] (for instance to the output of: openssl rand -hex 24), or listen on 127.0.0.1", l.Addr)
 	}
 	return addr, local, nil
-}
-
-// Postgres tells whether the database is a PostgreSQL one.
-func (d *DB) Postgres() bool {
-	return strings.HasPrefix(d.DSN, "postgres://") || strings.HasPrefix(d.DSN, "postgresql://")
-}
-
-func (d *DB) check() error {
-	switch {
-	case d.ListenDSN != "" && !d.Postgres():
-		return term.Usage("--listen-dsn belongs to a postgres:// database, and --db is %s", d.DSN)
-	case strings.Contains(d.DSN, "://") && !d.Postgres():
-		return term.Usage("--db %s: want a file path or a postgres:// URL", Redacted(d.DSN))
-	}
-	return nil
 }
 
 func (n *Node) check() error {

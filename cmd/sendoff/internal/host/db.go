@@ -6,12 +6,36 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/postgres"
 	"github.com/sendoff-dev/sendoff/store/sqlite"
 )
+
+// DB is where tasks are kept.
+type DB struct {
+	DSN       string `name:"db" default:"./sendoff.db" env:"SENDOFF_DB" placeholder:"FILE|URL" help:"SQLite file, or postgres:// URL."`
+	ListenDSN string `name:"listen-dsn" env:"SENDOFF_LISTEN_DSN" placeholder:"URL" help:"Direct postgres:// URL for LISTEN and migrations, when --db leads through a pooler."`
+	Migrate   bool   `env:"SENDOFF_MIGRATE" help:"Bring a PostgreSQL database to this version first. SQLite files are always."`
+}
+
+// Postgres tells whether the database is a PostgreSQL one.
+func (d *DB) Postgres() bool {
+	return strings.HasPrefix(d.DSN, "postgres://") || strings.HasPrefix(d.DSN, "postgresql://")
+}
+
+func (d *DB) check() error {
+	switch {
+	case d.ListenDSN != "" && !d.Postgres():
+		return term.Usage("--listen-dsn belongs to a postgres:// database, and --db is %s", d.DSN)
+	case strings.Contains(d.DSN, "://") && !d.Postgres():
+		return term.Usage("--db %s: want a file path or a postgres:// URL", Redacted(d.DSN))
+	}
+	return nil
+}
 
 func (d *DB) open(ctx context.Context, m *engine.Metrics, log *slog.Logger) (store.Store, error) {
 	if d.Postgres() {
