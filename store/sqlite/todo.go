@@ -58,12 +58,13 @@ func scanTodo(r *sql.Rows) (t store.Todo, err error) {
 }
 
 // TakeTodos implements store.Todos. It asks without the writer first.
-func (s *Store) TakeTodos(ctx context.Context, limit int, putOff int64) (due []store.Todo, err error) {
+func (s *Store) TakeTodos(ctx context.Context, limit int, putOff int64) ([]store.Todo, error) {
 	var next int64
-	err = s.read.QueryRowContext(ctx, `select coalesce(min(at), 0) from todo`).Scan(&next)
+	err := s.read.QueryRowContext(ctx, `select coalesce(min(at), 0) from todo`).Scan(&next)
 	if err != nil || next == 0 || next > s.clock() {
 		return nil, s.translate(err)
 	}
+	var due []store.Todo
 	err = s.do(ctx, rankOther, limit, func(w *writer) error {
 		due = nil
 		err := w.query(func(r *sql.Rows) error {
@@ -80,7 +81,10 @@ func (s *Store) TakeTodos(ctx context.Context, limit int, putOff int64) (due []s
 		}
 		return err
 	})
-	return due, err
+	if err != nil {
+		return nil, err // the writer may be at it still, when ctx ended
+	}
+	return due, nil
 }
 
 // FinishTodos implements store.Todos.
