@@ -20,6 +20,7 @@ type Store interface {
 	Functions
 	Todos
 	Views
+	Quotas
 
 	// Ping writes nothing and tells whether the database answers.
 	Ping(ctx context.Context) error

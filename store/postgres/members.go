@@ -49,7 +49,7 @@ where n.id = $1 and n.lease_until > t.now returning t.now`).
 
 // Leave removes a node; see store.Members.
 func (s *Store) Leave(ctx context.Context, id task.ID) error {
-	if err := s.keep(ctx, query(`delete from sendoff.node where id = $1`).id(id)); err != nil {
+	if err := s.keep(ctx, query(`delete from sendoff.node where id = $1`).id(id), query(endSharesSQL)); err != nil {
 		return fmt.Errorf("remove node: %w", err)
 	}
 	return nil

@@ -15,14 +15,14 @@ import (
 func TestPlansHoldOnStaleStatistics(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, testkit.Postgres(t), postgres.Options{})
-	for _, table := range []string{"task", "ready", "timer", "wait", "inbox", "journal", "body", "todo"} {
+	for _, table := range []string{"task", "ready", "timer", "wait", "inbox", "journal", "body", "todo", "share"} {
 		exec(t, f.dsn, "alter table sendoff."+table+" set (autovacuum_enabled = false)")
 	}
 	check := func(when string) {
 		t.Helper()
 		plans, err := f.s.Explain(t.Context(), f.lane)
 		require.NoError(t, err)
-		require.Len(t, plans, 7+13+16, when)
+		require.Len(t, plans, 7+13+5+16, when)
 		for name, plan := range plans {
 			requirePlan(t, plan, "%s, %s:\n%s", name, when, plan)
 		}
@@ -82,6 +82,8 @@ func requireScans(t *testing.T, plans map[string]string) {
 		"lost":            {"Index Scan using task_pkey", byID},
 		"probe":           {"using ready_line"},
 		"ahead":           {"using ready_line", "Index Cond: ((lane = ", "<= ROW("},
+		"occupied":        {"using ready_line", "Index Cond: (lane ="},
+		"shares of":       {"using share_pkey"},
 		"promote":         {"using timer_due"},
 		"take todos":      {"Index Scan using todo_due", "Tid Scan on todo"},
 		"finish todos":    {"task = s.task)", "Tid Scan on todo"},

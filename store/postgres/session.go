@@ -159,4 +159,5 @@ const (
 	lockCatalog = 0x73656e_01 // names are being made
 	lockKeys    = 0x73656e_02 // shared: some keys are locked one by one; alone: all are
 	lockClaims  = 0x73656e_03 // shared: a claim is being made; alone: none is
+	lockShares  = 0x73656e_04 // the limits of queues are being shared
 )

@@ -147,6 +147,14 @@ func (q *stmt) texts(n int, at func(int) string) *stmt {
 	return q.list(oidTextArray, oidText, n, 16, func(b []byte, i int) []byte { return putText(b, at(i)) })
 }
 
+// nodes passes the zero id as it is.
+func (q *stmt) nodes(n int, at func(int) task.ID) *stmt {
+	return q.list(oidUUIDArray, oidUUID, n, 20, func(b []byte, i int) []byte {
+		id := at(i)
+		return append(append(b, 0, 0, 0, 16), id[:]...)
+	})
+}
+
 func (q *stmt) idList(ids []task.ID) *stmt {
 	return q.ids(len(ids), func(i int) task.ID { return ids[i] })
 }

@@ -138,6 +138,7 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 			query(`delete from sendoff.claim where id = any($1)`).idList(closed),
 			query(`delete from sendoff.node n where n.lease_until <= coalesce($1, ` + databaseClock + `)
  and not exists (select from sendoff.claim c where c.node = n.id)`).null8(s.clock.lease()),
+			query(endSharesSQL), // in a statement of its own: it has to see what committed while the one before waited
 		}
 		f := newFamily(s.clock, now)
 		if len(endings) > 0 {

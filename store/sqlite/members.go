@@ -31,7 +31,12 @@ func (s *Store) Heartbeat(ctx context.Context, id task.ID, ttl int64, draining b
 
 // Leave implements store.Members.
 func (s *Store) Leave(ctx context.Context, id task.ID) error {
-	return s.do(ctx, rankOther, 1, func(w *writer) error { return w.exec(`delete from node where id = ?`, id[:]) })
+	return s.do(ctx, rankOther, 1, func(w *writer) error {
+		if err := w.exec(`delete from node where id = ?`, id[:]); err != nil {
+			return err
+		}
+		return w.endShares()
+	})
 }
 
 // Nodes implements store.Members.

@@ -94,7 +94,7 @@ func (s *Store) open(ctx context.Context, path string, opts Options) (err error)
 		return err
 	}
 	// The lock is ours, so whoever registered before is gone.
-	if _, err := conn.ExecContext(ctx, "delete from node"); err != nil {
+	if _, err := conn.ExecContext(ctx, "delete from node; delete from share where at = 0"); err != nil {
 		return err
 	}
 	if err := s.file.watchLog(); err != nil {

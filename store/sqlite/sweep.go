@@ -82,7 +82,11 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 				return err
 			}
 		}
-		return w.exec(`delete from node where lease_until <= ?1 and not exists (select 1 from claim where claim.node = node.id)`, w.now)
+		n, err := w.changed(`delete from node where lease_until <= ?1 and not exists (select 1 from claim where claim.node = node.id)`, w.now)
+		if err != nil || n == 0 {
+			return err
+		}
+		return w.endShares()
 	})
 	return out, err
 }

@@ -26,6 +26,7 @@ type Oracle struct {
 	attempts  map[task.ID][]store.AttemptRow
 	nodes     map[task.ID]store.Node
 	todos     map[todoName]store.Todo
+	shares    map[shareName]store.Share
 	functions
 	views
 	deps
@@ -45,7 +46,7 @@ func NewOracle(clock func() int64) *Oracle {
 		timers: map[task.ID]store.TimerEntry{}, dead: map[task.ID]store.TimerEntry{},
 		claims: map[task.ID]store.ClaimEntry{}, keys: map[keyName]store.KeyEntry{},
 		attempts: map[task.ID][]store.AttemptRow{}, nodes: map[task.ID]store.Node{}, functions: newFunctions(), views: newViews(), deps: newDeps(),
-		forgotten: map[int32]bool{}, todos: map[todoName]store.Todo{},
+		forgotten: map[int32]bool{}, todos: map[todoName]store.Todo{}, shares: map[shareName]store.Share{},
 	}
 }
 

@@ -28,6 +28,7 @@ func (o *Oracle) Heartbeat(_ context.Context, id task.ID, ttl int64, draining bo
 
 func (o *Oracle) Leave(_ context.Context, id task.ID) error {
 	delete(o.nodes, id)
+	o.endShares()
 	return nil
 }
 

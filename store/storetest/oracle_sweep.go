@@ -45,6 +45,7 @@ func (o *Oracle) Rescue(_ context.Context, self task.ID, known []task.ID, limit 
 			delete(o.nodes, id)
 		}
 	}
+	o.endShares()
 	return r, nil
 }
 

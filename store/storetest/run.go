@@ -83,7 +83,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"insert": m.insert, "insert2": m.insert, "insertKeyed": m.insertKeyed, "insertAgain": m.insertAgain,
 		"claim": m.claim, "claim2": m.claim, "settle": m.settle, "settle2": m.settle, "settleAgain": m.settleAgain,
 		"promote": m.promote, "rescue": m.rescue, "loseNodes": m.loseNodes, "retain": m.retain, "advance": m.advance,
-		"members": m.members, "operate": m.operate, "operate2": m.operate, "purge": m.purge, "pause": m.pause, "settings": m.settings,
+		"members": m.members, "operate": m.operate, "operate2": m.operate, "purge": m.purge, "pause": m.pause, "settings": m.settings, "share": m.share, "share2": m.share,
 		"lane": func(t *rapid.T) {
 			m.ensureLane(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "queue"), task.AnyPool)
 		},
@@ -108,6 +108,7 @@ func (m *machine) compareAll() {
 	require.NoError(m.rt, err)
 	want, _ := m.oracle.Snapshot(ctx)
 	m.same("the stored state", got, want)
+	m.compareShares()
 	if err := Consistent(got); err != nil {
 		m.rt.Fatalf("inconsistent: %v", err)
 	}

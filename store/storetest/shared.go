@@ -275,3 +275,18 @@ func (s *Shared) Close() error {
 	defer s.lock()()
 	return s.o.Close()
 }
+
+func (s *Shared) Share(ctx context.Context, node task.ID, asks []store.Ask) ([]store.Granted, error) {
+	defer s.lock()()
+	return s.o.Share(ctx, node, asks)
+}
+
+func (s *Shared) Shares(ctx context.Context) ([]store.Share, error) {
+	defer s.lock()()
+	return s.o.Shares(ctx)
+}
+
+func (s *Shared) Occupied(ctx context.Context, lanes []int32) ([]int32, error) {
+	defer s.lock()()
+	return s.o.Occupied(ctx, lanes)
+}

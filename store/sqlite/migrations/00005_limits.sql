@@ -34,7 +34,21 @@ create table need (
 ) strict, without rowid;
 create index need_lane on need (lane, task) where waits;
 
+-- What the nodes have of the limits of queues; see store.Quotas.
+create table share (
+  queue integer not null,
+  node blob not null,           -- zero: what no node has
+  slots integer not null,       -- attempts under way at a time
+  burst integer not null,       -- starts at once
+  want_slots integer not null,
+  want_burst integer not null,
+  level integer not null,       -- of what no node has: starts, in millionths, that it was good for
+  at integer not null,          -- at this time; 0 = of a node
+  primary key (queue, node)
+) strict, without rowid;
+
 -- +goose Down
+drop table share;
 drop table need;
 drop table dep;
 drop table endpoint_reset;
