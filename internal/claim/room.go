@@ -3,6 +3,7 @@ package claim
 import (
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/sendoff-dev/sendoff/store"
 )
@@ -13,15 +14,37 @@ import (
 // limit costs its count and nothing else. Safe for concurrent use.
 type Room struct {
 	mu      sync.Mutex
-	limits  map[int32]int // by queue; nil = none has one
-	taken   map[int32]int // by queue: attempts under way, and places reserved for a claim
+	limits  map[int32]int     // by queue: how many attempts may be under way
+	paces   map[int32]*bucket // by queue: how often they may start
+	taken   map[int32]int     // by queue: attempts under way, and places reserved for a claim
 	total   int
 	refused map[int32]map[*Loop]struct{} // by queue: who found no place, and is rung when there is one
+	lately  map[int32]Lately             // by queue with a limit, since it was asked last
+	pressed chan struct{}                // capacity 1
+}
+
+// Bound is a set of limits.
+type Bound uint8
+
+// The limits.
+const (
+	BySlots Bound = 1 << iota // attempts under way
+	ByRate                    // starts
+)
+
+// Lately is what has happened in a queue with a limit.
+type Lately struct {
+	Peak    int   // attempts under way at a time
+	Started int   // attempts
+	Pressed Bound // limits that have kept a loop from starting what may have been there
 }
 
 // NewRoom returns a room in which no queue has a limit.
 func NewRoom() *Room {
-	return &Room{taken: map[int32]int{}, refused: map[int32]map[*Loop]struct{}{}}
+	return &Room{
+		limits: map[int32]int{}, paces: map[int32]*bucket{}, taken: map[int32]int{}, refused: map[int32]map[*Loop]struct{}{},
+		lately: map[int32]Lately{}, pressed: make(chan struct{}, 1),
+	}
 }
 
 // Limit sets how many attempts of a queue may be under way on this node at a
@@ -30,15 +53,49 @@ func NewRoom() *Room {
 // are fewer.
 func (r *Room) Limit(limits map[int32]int) {
 	r.mu.Lock()
-	if r.limits = maps.Clone(limits); len(limits) == 0 {
-		r.limits = nil
+	r.limits = maps.Clone(limits)
+	if r.limits == nil {
+		r.limits = map[int32]int{}
 	}
-	var ring []*Loop
-	for queue := range r.refused {
-		ring = append(ring, r.waiters(queue)...)
-	}
+	ring := r.everybody()
 	r.mu.Unlock()
 	ringAll(ring)
+}
+
+// Pace sets how often attempts of a queue may start on this node; a Pace without
+// Every is none. credit is how many may start at once that could not before. What
+// could have started at once, and must not any more, is returned.
+func (r *Room) Pace(queue int32, p Pace, credit float64) (over float64) {
+	r.mu.Lock()
+	now := time.Now()
+	b := r.paces[queue]
+	switch {
+	case p.Every == 0 && b != nil:
+		over = b.level
+		delete(r.paces, queue)
+	case p.Every == 0:
+	case b == nil:
+		b = &bucket{at: now}
+		r.paces[queue] = b
+		fallthrough
+	default:
+		over = b.change(now, p, credit)
+	}
+	ring := r.waiters(queue)
+	r.mu.Unlock()
+	ringAll(ring)
+	return max(over, 0)
+}
+
+// Uses is how many attempts of a queue are under way, as Running has it, and how many
+// starts are promised to claims under way.
+func (r *Room) Uses(queue int32) (running, starts int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if b := r.paces[queue]; b != nil {
+		starts = b.reserved
+	}
+	return r.taken[queue], starts
 }
 
 // Running is how many attempts of a queue are under way, and places reserved for
@@ -56,8 +113,33 @@ func (r *Room) Total() int {
 	return r.total
 }
 
+// Lately returns what has happened in the queues that have limits since it was called
+// last.
+func (r *Room) Lately() map[int32]Lately {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	was := r.lately
+	r.lately = map[int32]Lately{}
+	for queue, n := range r.taken {
+		if l := was[queue]; r.limited(queue) && l.Peak < n {
+			l.Peak = n
+			was[queue] = l
+		}
+	}
+	return was
+}
+
+// Pressed is told when a limit has kept a loop from starting something, for the first
+// time since Lately was called.
+func (r *Room) Pressed() <-chan struct{} { return r.pressed }
+
 // reservation is places in queues that have a limit.
-type reservation map[int32]int
+type reservation map[int32]places
+
+type places struct {
+	n   int
+	cut Bound // why they are no more
+}
 
 // reserve cuts what a claim asks for down to the places that its queues have, and
 // keeps these for it until enter. The first line of a queue gets all of them: the
@@ -66,29 +148,55 @@ type reservation map[int32]int
 func (r *Room) reserve(l *Loop, slots []store.ClaimSlot) ([]store.ClaimSlot, reservation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.limits == nil {
+	if len(r.limits)+len(r.paces) == 0 {
 		return slots, nil
 	}
+	now := time.Now()
 	kept, reserved := slots[:0], reservation{}
 	for _, s := range slots {
 		queue := l.lines.queues[s.Lane]
-		limit, limited := r.limits[queue]
-		if !limited {
-			kept = append(kept, s)
-			continue
-		}
-		places := max(limit-r.taken[queue], 0)
-		if places < s.Limit {
-			s.Limit = places
-			r.refuse(l, queue)
+		free, why := r.places(queue, s.Limit, now)
+		had := reserved[queue]
+		if s.Limit = free; why != 0 {
+			if r.refuse(l, queue, why); free+had.n == 0 {
+				r.press(queue, why)
+			}
 		}
 		if s.Limit > 0 {
 			kept = append(kept, s)
-			reserved[queue] += s.Limit
-			r.take(queue, s.Limit)
+			if why != 0 || r.limited(queue) {
+				reserved[queue] = places{had.n + free, had.cut | why}
+				r.take(queue, free)
+				if b := r.paces[queue]; b != nil {
+					b.reserved += free
+				}
+			}
 		}
 	}
 	return kept, reserved
+}
+
+func (r *Room) limited(queue int32) bool {
+	_, slots := r.limits[queue]
+	return slots || r.paces[queue] != nil
+}
+
+// places is how many of the attempts that a loop asks for may start, and what keeps
+// it from more.
+func (r *Room) places(queue int32, asked int, now time.Time) (free int, why Bound) {
+	free = asked
+	if limit, limited := r.limits[queue]; limited && limit-r.taken[queue] < free {
+		free, why = max(limit-r.taken[queue], 0), BySlots
+	}
+	if b := r.paces[queue]; b != nil {
+		starts := b.free(now)
+		if starts < free {
+			free, why = starts, ByRate
+		} else if starts == 0 {
+			why |= ByRate
+		}
+	}
+	return free, why
 }
 
 // enter ends a claim: what it brought takes the places, the others are free.
@@ -98,11 +206,26 @@ func (r *Room) enter(reserved reservation, got map[int32]int) {
 	}
 	r.mu.Lock()
 	var ring []*Loop
+	now := time.Now()
 	for queue, n := range got {
 		r.take(queue, n)
+		if r.limited(queue) {
+			l := r.lately[queue]
+			l.Started += n
+			r.lately[queue] = l
+		}
+		if p := reserved[queue]; p.cut != 0 && n >= p.n {
+			r.press(queue, p.cut)
+		}
+		if b := r.paces[queue]; b != nil {
+			b.spend(now, min(reserved[queue].n, b.reserved), n)
+		}
 	}
-	for queue, n := range reserved {
-		ring = append(ring, r.free(queue, n)...)
+	for queue, p := range reserved {
+		if b := r.paces[queue]; b != nil && got[queue] == 0 {
+			b.spend(now, min(p.n, b.reserved), 0)
+		}
+		ring = append(ring, r.free(queue, p.n)...)
 	}
 	r.mu.Unlock()
 	ringAll(ring)
@@ -119,6 +242,11 @@ func (r *Room) leave(queue int32) {
 func (r *Room) take(queue int32, n int) {
 	r.taken[queue] += n
 	r.total += n
+	if r.limited(queue) {
+		l := r.lately[queue]
+		l.Peak = max(l.Peak, r.taken[queue])
+		r.lately[queue] = l
+	}
 }
 
 // free gives places back, and returns whom to ring for it.
@@ -133,11 +261,38 @@ func (r *Room) free(queue int32, n int) []*Loop {
 	return r.waiters(queue)
 }
 
-func (r *Room) refuse(l *Loop, queue int32) {
+func (r *Room) press(queue int32, why Bound) {
+	l := r.lately[queue]
+	if l.Pressed&why != why {
+		select {
+		case r.pressed <- struct{}{}:
+		default:
+		}
+	}
+	l.Pressed |= why
+	r.lately[queue] = l
+}
+
+// refuse notes who is to be rung, and does it when time has brought a start.
+func (r *Room) refuse(l *Loop, queue int32, why Bound) {
 	if r.refused[queue] == nil {
 		r.refused[queue] = map[*Loop]struct{}{}
 	}
 	r.refused[queue][l] = struct{}{}
+	b := r.paces[queue]
+	if b == nil || b.ringing || why&ByRate == 0 {
+		return
+	}
+	if wait := b.wait(); wait > 0 {
+		b.ringing = true
+		time.AfterFunc(wait, func() {
+			r.mu.Lock()
+			b.ringing = false
+			ring := r.waiters(queue)
+			r.mu.Unlock()
+			ringAll(ring)
+		})
+	}
 }
 
 // waiters takes those off the list who found no place in a queue.
@@ -151,6 +306,13 @@ func (r *Room) waiters(queue int32) []*Loop {
 	}
 	delete(r.refused, queue)
 	return loops
+}
+
+func (r *Room) everybody() (ring []*Loop) {
+	for queue := range r.refused {
+		ring = append(ring, r.waiters(queue)...)
+	}
+	return ring
 }
 
 func ringAll(loops []*Loop) {
