@@ -10,8 +10,12 @@ import (
 
 // QueueSettings are what can be set for a queue. A zero field was not set, and has
 // its default. Of a task, timeout, retry and target are those of its queue when it is
-// submitted; retention holds for all that has ended.
+// submitted; retention holds for all that has ended, limits for all that starts.
 type QueueSettings struct {
+	Concurrency int    `json:"concurrency,omitempty"` // attempts under way at a time, over all nodes; default as many as there is room for
+	Rate        string `json:"rate,omitempty"`        // of attempts that start, over all nodes, such as "100/s", "10/m" or "5/h"; default no limit
+	Burst       int    `json:"burst,omitempty"`       // attempts that may start at once, after a time with few; default 1; belongs to a Rate
+
 	Timeout   time.Duration `json:"-"`                   // of an attempt of a task that names none, 1 s to 24 h; default 60 s
 	Retry     *RetryPolicy  `json:"retry,omitempty"`     // field by field, of a task that leaves it out
 	Target    string        `json:"target,omitempty"`    // URL that tasks without a target are pushed to, and endpoint of functions without one

@@ -34,6 +34,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/httpsig"
 	"github.com/sendoff-dev/sendoff/internal/node"
 	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/internal/quota"
 	"github.com/sendoff-dev/sendoff/internal/schedule"
 	"github.com/sendoff-dev/sendoff/internal/settle"
 	"github.com/sendoff-dev/sendoff/internal/telemetry"
@@ -113,6 +114,7 @@ type Engine struct {
 	endpoints *operate.Endpoints
 	executors exec.ByKind
 	room      *claim.Room
+	quotas    *quota.Keeper
 	loops     loops
 
 	unknown func(error) // logs what went wrong with the database when a client is not told
@@ -144,6 +146,7 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 		e.loop("function", e.cfg.FunctionSlots, func(pool string) bool { return pool == task.FunctionPool }),
 		e.loop("local", e.cfg.LocalSlots, e.servesLocal),
 	}
+	e.wireQuotas()
 	e.meters.Watch(func() []telemetry.Depth { return depths(e.queues.StatsWithin(2*time.Second, 5*time.Second)) })
 	return e, nil
 }
@@ -185,7 +188,9 @@ func (e *Engine) wireRooms() {
 	e.functions = operate.NewFunctions(e.store, e.tasks)
 	e.waits = operate.NewWaits(operate.WaitsConfig{Store: e.store, Lanes: e.catalog, Functions: e.functions, Scheduler: string(Schedule)})
 	e.queues = operate.NewQueues(operate.QueuesConfig{
-		Store: e.store, Catalog: e.catalog, Wake: e.wake, Retention: cfg.Retention.kept(), CheckURL: e.checkURL, Changed: func() { e.member.Tell(store.Hint{Changed: store.ChangedCatalog}) },
+		Store: e.store, Catalog: e.catalog, Wake: e.wake, Retention: cfg.Retention.kept(), CheckURL: e.checkURL,
+		Changed: func() { e.member.Tell(store.Hint{Changed: store.ChangedCatalog}) },
+		Least:   func() int32 { return e.catalog.Least(node.Version) },
 	})
 	e.endpoints = operate.NewEndpoints(operate.EndpointsConfig{
 		Store: e.store, Called: called{e}, Shared: e.shared, Every: cfg.Heartbeat, Now: e.store.Now, Log: cfg.Log,
@@ -261,6 +266,9 @@ func (e *Engine) hint(h store.Hint) {
 	}
 	if h.Changed.Has(store.ChangedEndpoints) {
 		e.endpoints.Look()
+	}
+	if h.Changed.Has(store.ChangedShares) {
+		e.quotas.Look()
 	}
 	if h.Changed.Has(store.ChangedTodos) {
 		e.scheduler.Look()

@@ -55,6 +55,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		for _, l := range e.loops {
 			work.Go(func() error { return l.Run(claims) })
 		}
+		background.Go(func() error { return e.quotas.Run(rest) })
 	}
 	background.Go(func() error { return e.member.Run(rest) })
 	background.Go(func() error { return e.catalog.Run(rest) })

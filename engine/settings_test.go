@@ -47,6 +47,14 @@ func TestSettingsOfAQueueAreReplacedChangedAndPutBack(t *testing.T) {
 	require.Equal(t, set, q["settings"])
 	_, _, got := d.call(t, "GET", "/v1/queues/mail", "")
 	require.Equal(t, q, got)
+	_, _, q = d.call(t, "PATCH", "/v1/queues/mail", `{"concurrency":5,"rate":"100/m"}`)
+	require.Equal(t, []any{5.0, "100/m", nil}, []any{q["settings"].(m)["concurrency"], q["settings"].(m)["rate"], q["settings"].(m)["burst"]})
+	require.Equal(t, []any{5.0, "100/m", 1.0}, []any{q["effective"].(m)["concurrency"], q["effective"].(m)["rate"], q["effective"].(m)["burst"]})
+	d.call(t, "PATCH", "/v1/queues/mail", `{"burst":20}`)
+	_, _, q = d.call(t, "PATCH", "/v1/queues/mail", `{"rate":null}`)
+	require.Equal(t, "burst", q["errors"].([]any)[0].(m)["field"], "a burst without a rate")
+	_, _, q = d.call(t, "PATCH", "/v1/queues/mail", `{"rate":null,"burst":null,"concurrency":null}`)
+	require.Equal(t, set, q["settings"])
 	_, _, q = d.call(t, "PATCH", "/v1/queues/mail", `{"retry":null,"target":null}`)
 	require.Equal(t, m{"retention": set["retention"]}, q["settings"])
 	_, _, q = d.call(t, "PUT", "/v1/queues/mail", `{"timeout":"5s","retry":null}`)
@@ -62,6 +70,18 @@ func TestWrongSettingsAreRefusedAndChangeNothing(t *testing.T) {
 	d := openDoor(t, engine.Config{}, engine.HandlerConfig{})
 	d.call(t, "PUT", "/v1/queues/q", `{"timeout":"30s"}`)
 	for body, field := range map[string]string{
+		`{"concurrency":0}`:                                   "concurrency",
+		`{"concurrency":-1}`:                                  "concurrency",
+		`{"concurrency":1.5}`:                                 "concurrency",
+		`{"concurrency":"5"}`:                                 "concurrency",
+		`{"concurrency":1000001}`:                             "concurrency",
+		`{"rate":"100"}`:                                      "rate",
+		`{"rate":100}`:                                        "rate",
+		`{"rate":"0/s"}`:                                      "rate",
+		`{"rate":"5/d"}`:                                      "rate",
+		`{"burst":5}`:                                         "burst",
+		`{"rate":"5/s","burst":0}`:                            "burst",
+		`{"rate":"5/s","burst":1000001}`:                      "burst",
 		`{"timeout":"1ms"}`:                                   "timeout",
 		`{"timeout":0}`:                                       "timeout",
 		`{"timeout":"soon"}`:                                  "timeout",

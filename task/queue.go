@@ -74,6 +74,9 @@ func (q *QueueSettings) checkTarget(bad *Invalid) {
 	bad.CheckText("target", q.Target, 4096)
 }
 
+// Limited tells whether the attempts of the queue are limited.
+func (q *QueueSettings) Limited() bool { return q.Concurrency > 0 || q.Rate.N > 0 }
+
 // Or returns q with everything that was not set taken from d.
 func (q QueueSettings) Or(d QueueSettings) QueueSettings {
 	if q.Rate != (Rate{}) {

@@ -14,6 +14,10 @@ type queuesSetCmd struct {
 	remote
 	Name string `arg:"" name:"queue" help:"Name of the queue."`
 
+	Concurrency int    `placeholder:"N" help:"Attempts under way at a time, over all nodes."`
+	Rate        string `placeholder:"100/s" help:"Of attempts that start, over all nodes: in a second (s), minute (m) or hour (h)."`
+	Burst       int    `placeholder:"N" help:"Attempts that may start at once; belongs to a rate."`
+
 	Timeout     time.Duration `placeholder:"60s" help:"Of an attempt of a task that names none."`
 	MaxAttempts int           `placeholder:"N" help:"Of a task that names none."`
 	MaxAge      time.Duration `placeholder:"168h" help:"From the first attempt of a task; later retries are not made."`
@@ -32,7 +36,7 @@ type queuesSetCmd struct {
 func (c *queuesSetCmd) Run(ctx context.Context, t *term.Terminal) error {
 	settings := c.settings()
 	if settings == (sendoff.QueueSettings{}) && len(c.Default) == 0 {
-		return term.Usage("nothing to set: give --timeout, --target or another setting, or --default")
+		return term.Usage("nothing to set: give --concurrency, --timeout or another setting, or --default")
 	}
 	client, err := c.client()
 	if err != nil {
@@ -53,7 +57,7 @@ func (c *queuesSetCmd) Run(ctx context.Context, t *term.Terminal) error {
 }
 
 func (c *queuesSetCmd) settings() sendoff.QueueSettings {
-	s := sendoff.QueueSettings{Timeout: c.Timeout, Target: c.Target}
+	s := sendoff.QueueSettings{Concurrency: c.Concurrency, Rate: c.Rate, Burst: c.Burst, Timeout: c.Timeout, Target: c.Target}
 	if r := (sendoff.RetryPolicy{MaxAttempts: c.MaxAttempts, MaxAge: c.MaxAge, MinBackoff: c.MinBackoff, MaxBackoff: c.MaxBackoff}); r != (sendoff.RetryPolicy{}) {
 		s.Retry = &r
 	}
@@ -91,6 +95,9 @@ func settingRows(s *sendoff.QueueSettings) [][]string {
 		keep = *s.Retention
 	}
 	return [][]string{
+		{"concurrency", count(s.Concurrency)},
+		{"rate", s.Rate},
+		{"burst", count(s.Burst)},
 		{"timeout", span(s.Timeout)},
 		{"retry.max_attempts", count(r.MaxAttempts)},
 		{"retry.max_age", span(r.MaxAge)},

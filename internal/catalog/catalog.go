@@ -37,6 +37,7 @@ type Catalog struct {
 	left   map[int32]int // lanes of forgotten queues, and how often relist looks at each from now on
 
 	stale chan struct{}
+	watch func() // called when all was read
 }
 
 type queue struct {
@@ -71,8 +72,22 @@ func New(s Store) *Catalog {
 	}
 }
 
+// Watch has fn called after each Refresh, before that returns. It is set before the
+// catalog is used by several goroutines.
+func (c *Catalog) Watch(fn func()) { c.watch = fn }
+
 // Refresh reads everything anew.
 func (c *Catalog) Refresh(ctx context.Context) error {
+	if err := c.refresh(ctx); err != nil {
+		return err
+	}
+	if c.watch != nil {
+		c.watch()
+	}
+	return nil
+}
+
+func (c *Catalog) refresh(ctx context.Context) error {
 	began := time.Now()
 	lanes, err := c.store.Lanes(ctx)
 	if err != nil {
@@ -254,6 +269,19 @@ func (c *Catalog) Settings(namespace int32, name string) task.QueueSettings {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.queues[queueName{namespace, name}].settings
+}
+
+// Limited returns the queues that have limits.
+func (c *Catalog) Limited() []store.Queue {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var out []store.Queue
+	for _, q := range c.queues {
+		if q.settings.Limited() {
+			out = append(out, q.Queue)
+		}
+	}
+	return out
 }
 
 // Retentions returns the retention of the lanes whose queues have one of their own.

@@ -38,6 +38,7 @@ type QueuesConfig struct {
 	Wake    func([]store.Woken)
 	Changed func() // queues changed: tell the other nodes
 
+	Least     func() int32         // version of the nodes that are alive; nil = all are as new as this one
 	Retention task.Retention       // where a queue has none of its own
 	CheckURL  func(*url.URL) error // refuses targets that may not be called
 }

@@ -11,8 +11,11 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
+// sinceLimits is the version of the first nodes that keep the limits of queues.
+const sinceLimits = 2
+
 // Set replaces the settings of a queue, which is made when it is new. They hold on
-// all nodes within a second. task.Invalid, store.ErrTooManyQueues.
+// all nodes within a second. task.Invalid, store.ErrTooManyQueues, store.ErrOldNode.
 func (qs *Queues) Set(ctx context.Context, name string, settings task.QueueSettings) (Queue, error) {
 	if err := qs.check(name, &settings); err != nil {
 		return Queue{}, err
@@ -25,7 +28,7 @@ func (qs *Queues) Set(ctx context.Context, name string, settings task.QueueSetti
 
 // Update changes the settings of a queue. change may be called again, when somebody
 // else has changed them in the meantime; its error ends the update. store.ErrNotFound,
-// task.Invalid.
+// task.Invalid, store.ErrOldNode.
 func (qs *Queues) Update(ctx context.Context, name string, change func(*task.QueueSettings) error) (Queue, error) {
 	for {
 		q, err := qs.queue(ctx, name)
@@ -59,5 +62,11 @@ func (qs *Queues) check(name string, settings *task.QueueSettings) error {
 			bad.Add("target", "%s", err)
 		}
 	}
-	return bad.Err()
+	if err := bad.Err(); err != nil || !settings.Limited() || qs.cfg.Least == nil {
+		return err
+	}
+	if least := qs.cfg.Least(); least < sinceLimits {
+		return fmt.Errorf("limits of queues need nodes of version %d, and there is one of version %d: %w", sinceLimits, least, store.ErrOldNode)
+	}
+	return nil
 }

@@ -162,3 +162,34 @@ func (c *depthCollector) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 }
+
+// Share is what this node has of the limits of a queue, as a scrape reports it.
+type Share struct {
+	Queue        string
+	Slots, Burst int // of the limits of all nodes; 0 = none, or there is no such limit
+	Running      int // on this node
+}
+
+// WatchShares adds gauges of the queues with limits, read by shares at each scrape.
+func (m *Metrics) WatchShares(shares func() []Share) {
+	m.Registry.MustRegister(&shareCollector{
+		shares,
+		prometheus.NewDesc("sendoff_queue_share", "What this node has of the limits of a queue: attempts at a time, starts at once.", []string{"queue", "limit"}, nil),
+		prometheus.NewDesc("sendoff_queue_running", "Attempts of a queue with limits that are under way on this node.", []string{"queue"}, nil),
+	})
+}
+
+type shareCollector struct {
+	shares         func() []Share
+	share, running *prometheus.Desc
+}
+
+func (c *shareCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.share; ch <- c.running }
+
+func (c *shareCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range c.shares() {
+		ch <- prometheus.MustNewConstMetric(c.share, prometheus.GaugeValue, float64(s.Slots), s.Queue, "concurrency")
+		ch <- prometheus.MustNewConstMetric(c.share, prometheus.GaugeValue, float64(s.Burst), s.Queue, "burst")
+		ch <- prometheus.MustNewConstMetric(c.running, prometheus.GaugeValue, float64(s.Running), s.Queue)
+	}
+}

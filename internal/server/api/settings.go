@@ -17,10 +17,13 @@ import (
 
 // QueueSettings are settings of a queue in an answer. What was not set is left out.
 type QueueSettings struct {
-	Timeout   string          `json:"timeout,omitempty" doc:"Of an attempt of a task that names none."`
-	Retry     *QueueRetry     `json:"retry,omitempty" doc:"Field by field, of a task that leaves it out."`
-	Target    string          `json:"target,omitempty" doc:"Where tasks without a target are pushed to, and the endpoint of functions without one."`
-	Retention *QueueRetention `json:"retention,omitempty" doc:"How long ended tasks stay visible."`
+	Concurrency int32           `json:"concurrency,omitempty" doc:"Attempts under way at a time, over all nodes; absent: as many as there is room for."`
+	Rate        string          `json:"rate,omitempty" doc:"Of attempts that start, over all nodes: in a second (s), minute (m) or hour (h)." example:"100/s"`
+	Burst       int32           `json:"burst,omitempty" doc:"Attempts that may start at once."`
+	Timeout     string          `json:"timeout,omitempty" doc:"Of an attempt of a task that names none."`
+	Retry       *QueueRetry     `json:"retry,omitempty" doc:"Field by field, of a task that leaves it out."`
+	Target      string          `json:"target,omitempty" doc:"Where tasks without a target are pushed to, and the endpoint of functions without one."`
+	Retention   *QueueRetention `json:"retention,omitempty" doc:"How long ended tasks stay visible."`
 }
 
 // QueueRetry is a retry policy of a queue in an answer.
@@ -41,7 +44,7 @@ type QueueRetention struct {
 }
 
 func settingsView(q *task.QueueSettings) QueueSettings {
-	v := QueueSettings{Timeout: spanText(q.Timeout), Target: q.Target}
+	v := QueueSettings{Concurrency: q.Concurrency, Rate: q.Rate.String(), Burst: q.Burst, Timeout: spanText(q.Timeout), Target: q.Target}
 	if r := q.Retry; r != (task.RetryPolicy{}) {
 		v.Retry = &QueueRetry{
 			MaxAttempts: r.MaxAttempts, MaxAge: spanText(r.MaxAge), MinBackoff: spanText(r.MinBackoff), MaxBackoff: spanText(r.MaxBackoff), Factor: r.Factor,
@@ -67,10 +70,13 @@ func spanText(d time.Duration) string {
 // SettingsRequest is the body of PUT and PATCH /v1/queues/{name}. Of PATCH, null puts
 // a field back to its default, and what is left out stays as it is.
 type SettingsRequest struct {
-	Timeout   json.RawMessage   `json:"timeout,omitempty" doc:"Of an attempt of a task that names none, 1 s to 24 h; default 60 s."`
-	Retry     *RetryRequest     `json:"retry,omitempty" doc:"Field by field, of a task that leaves it out."`
-	Target    *string           `json:"target,omitempty" doc:"Where tasks without a target are pushed to, and the endpoint of functions without one; default none."`
-	Retention *RetentionRequest `json:"retention,omitempty" doc:"How long ended tasks stay visible."`
+	Concurrency *int32            `json:"concurrency,omitempty" minimum:"1" maximum:"1000000" doc:"Attempts under way at a time, over all nodes; default as many as there is room for."`
+	Rate        *string           `json:"rate,omitempty" doc:"Of attempts that start, over all nodes: 1 to 1,000,000 in a second (s), minute (m) or hour (h); default no limit." example:"100/s"`
+	Burst       *int32            `json:"burst,omitempty" minimum:"1" maximum:"1000000" default:"1" doc:"Attempts that may start at once, after a time with few; belongs to a rate."`
+	Timeout     json.RawMessage   `json:"timeout,omitempty" doc:"Of an attempt of a task that names none, 1 s to 24 h; default 60 s."`
+	Retry       *RetryRequest     `json:"retry,omitempty" doc:"Field by field, of a task that leaves it out."`
+	Target      *string           `json:"target,omitempty" doc:"Where tasks without a target are pushed to, and the endpoint of functions without one; default none."`
+	Retention   *RetentionRequest `json:"retention,omitempty" doc:"How long ended tasks stay visible."`
 }
 
 // RetentionRequest is how long ended tasks of a queue stay visible, in a request.
@@ -171,6 +177,12 @@ func nullsOf(text []byte, place string) (nulls []string) {
 // reset puts a setting back to its default.
 func reset(s *task.QueueSettings, field string) {
 	switch field {
+	case "concurrency":
+		s.Concurrency = 0
+	case "rate":
+		s.Rate = task.Rate{}
+	case "burst":
+		s.Burst = 0
 	case "timeout":
 		s.Timeout = 0
 	case "target":
@@ -200,8 +212,29 @@ func reset(s *task.QueueSettings, field string) {
 	}
 }
 
+// limits sets the limits that are given. A zero is none of them.
+func (q *SettingsRequest) limits(bad *task.Invalid, s *task.QueueSettings) {
+	if n := q.Concurrency; n != nil {
+		if s.Concurrency = *n; *n == 0 {
+			bad.Add("concurrency", "is 0: want 1 to %d, or null for no limit; to start nothing, pause the queue", task.MaxConcurrency)
+		}
+	}
+	if q.Rate != nil {
+		rate, err := task.ParseRate(*q.Rate)
+		if s.Rate = rate; err != nil {
+			bad.Add("rate", "%s", err)
+		}
+	}
+	if n := q.Burst; n != nil {
+		if s.Burst = *n; *n == 0 {
+			bad.Add("burst", "is 0: want 1 to %d", task.MaxBurst)
+		}
+	}
+}
+
 // apply sets what is given.
 func (q *SettingsRequest) apply(bad *task.Invalid, s *task.QueueSettings) {
+	q.limits(bad, s)
 	s.Timeout = cmp.Or(some(bad, "timeout", q.Timeout, task.TimeoutSpan), s.Timeout)
 	if q.Retry != nil {
 		p := q.Retry.policy(bad, false)
