@@ -26,16 +26,16 @@ type QueueSettings struct {
 // Retention is how long ended tasks stay visible.
 type Retention struct{ Succeeded, Failed, Canceled time.Duration }
 
-// MaxConcurrency is the largest limit that a queue can have.
-const MaxConcurrency = 1_000_000
+// MaxLimit is the largest concurrency and the largest burst that a queue can have.
+const MaxLimit = 1_000_000
 
 // RetentionSpan is what a retention may be.
 var RetentionSpan = Span{time.Millisecond, Horizon}
 
 // Check notes what is wrong with the settings.
 func (q *QueueSettings) Check(bad *Invalid) {
-	checkCount(bad, "concurrency", q.Concurrency, MaxConcurrency)
-	checkCount(bad, "burst", q.Burst, MaxBurst)
+	checkCount(bad, "concurrency", q.Concurrency)
+	checkCount(bad, "burst", q.Burst)
 	if q.Rate != (Rate{}) && (q.Rate.String() == "" || q.Rate.N < 1 || q.Rate.N > MaxRate) {
 		bad.Add("rate", "is %d in %s: want 1 to %d in a second, a minute or an hour", q.Rate.N, q.Rate.Per, MaxRate)
 	}
@@ -57,9 +57,9 @@ func (q *QueueSettings) Check(bad *Invalid) {
 	}
 }
 
-func checkCount(bad *Invalid, field string, n, most int32) {
-	if n < 0 || n > most {
-		bad.Add(field, "is %d: want 1 to %d", n, most)
+func checkCount(bad *Invalid, field string, n int32) {
+	if n < 0 || n > MaxLimit {
+		bad.Add(field, "is %d: want 1 to %d", n, MaxLimit)
 	}
 }
 

@@ -16,9 +16,6 @@ type Rate struct {
 // MaxRate is the largest N of a Rate.
 const MaxRate = 1_000_000
 
-// MaxBurst is how many may start at once at most, where there is a rate.
-const MaxBurst = 1_000_000
-
 var rateUnits = []struct {
 	name string
 	per  time.Duration

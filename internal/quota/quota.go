@@ -9,6 +9,7 @@ package quota
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -155,11 +156,7 @@ func (k *Keeper) Lost() {
 func (k *Keeper) Shares() map[int32]store.Amount {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	out := make(map[int32]store.Amount, len(k.bound))
-	for queue, b := range k.bound {
-		out[queue] = b
-	}
-	return out
+	return maps.Clone(k.bound)
 }
 
 // apply keeps the room within what we have.
@@ -228,7 +225,7 @@ func (k *Keeper) step(ctx context.Context) (busy bool) {
 	}
 	v, err := k.see(ctx, id)
 	if err != nil {
-		k.warn(ctx, "the shares of the limits of queues cannot be read", err)
+		k.warn(ctx, err)
 		return false
 	}
 	asks, busy := k.decide(v, life)
@@ -237,7 +234,7 @@ func (k *Keeper) step(ctx context.Context) (busy bool) {
 	}
 	granted, err := k.cfg.Store.Share(ctx, id, asks)
 	if err != nil {
-		k.warn(ctx, "the limits of queues cannot be shared", err)
+		k.warn(ctx, err)
 		return busy
 	}
 	k.take(asks, granted, life)
@@ -245,8 +242,8 @@ func (k *Keeper) step(ctx context.Context) (busy bool) {
 	return busy
 }
 
-func (k *Keeper) warn(ctx context.Context, text string, err error) {
+func (k *Keeper) warn(ctx context.Context, err error) {
 	if ctx.Err() == nil {
-		k.cfg.Log.Warn(text, "err", err)
+		k.cfg.Log.Warn("the limits of queues cannot be shared: this node keeps to what it has", "err", err)
 	}
 }

@@ -216,7 +216,7 @@ func reset(s *task.QueueSettings, field string) {
 func (q *SettingsRequest) limits(bad *task.Invalid, s *task.QueueSettings) {
 	if n := q.Concurrency; n != nil {
 		if s.Concurrency = *n; *n == 0 {
-			bad.Add("concurrency", "is 0: want 1 to %d, or null for no limit; to start nothing, pause the queue", task.MaxConcurrency)
+			bad.Add("concurrency", "is 0: want 1 to %d, or null for no limit; to start nothing, pause the queue", task.MaxLimit)
 		}
 	}
 	if q.Rate != nil {
@@ -227,7 +227,7 @@ func (q *SettingsRequest) limits(bad *task.Invalid, s *task.QueueSettings) {
 	}
 	if n := q.Burst; n != nil {
 		if s.Burst = *n; *n == 0 {
-			bad.Add("burst", "is 0: want 1 to %d", task.MaxBurst)
+			bad.Add("burst", "is 0: want 1 to %d", task.MaxLimit)
 		}
 	}
 }
