@@ -6,13 +6,24 @@ import "fmt"
 // fields, such as "limits[0].".
 func (l *Limit) Check(bad *Invalid, place string) {
 	bad.CheckName(place+"key", l.Key, MaxLimitKey)
-	checkCount(bad, place+"concurrency", l.Concurrency, MaxConcurrency)
-	checkCount(bad, place+"burst", l.Burst, MaxBurst)
+	checkLimit(bad, place, l.Concurrency, l.Rate, l.Burst)
+}
+
+// checkLimit notes what is wrong with a concurrency, a rate and its burst; zero is none.
+func checkLimit(bad *Invalid, place string, concurrency int32, rate Rate, burst int32) {
+	checkCount(bad, place+"concurrency", concurrency)
+	checkCount(bad, place+"burst", burst)
 	switch {
-	case l.Rate != (Rate{}) && (l.Rate.String() == "" || l.Rate.N < 1 || l.Rate.N > MaxRate):
-		bad.Add(place+"rate", "is %d in %s: want 1 to %d in a second, a minute or an hour", l.Rate.N, l.Rate.Per, MaxRate)
-	case l.Burst > 0 && l.Rate == (Rate{}):
+	case rate != (Rate{}) && (rate.String() == "" || rate.N < 1 || rate.N > MaxRate):
+		bad.Add(place+"rate", "is %d in %s: want 1 to %d in a second, a minute or an hour", rate.N, rate.Per, MaxRate)
+	case burst > 0 && rate == (Rate{}):
 		bad.Add(place+"burst", "belongs to a rate: give one, such as \"100/s\", or leave the burst out")
+	}
+}
+
+func checkCount(bad *Invalid, field string, n int32) {
+	if n < 0 || n > MaxLimit {
+		bad.Add(field, "is %d: want 1 to %d", n, MaxLimit)
 	}
 }
 

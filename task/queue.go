@@ -26,7 +26,7 @@ type QueueSettings struct {
 // Retention is how long ended tasks stay visible.
 type Retention struct{ Succeeded, Failed, Canceled time.Duration }
 
-// MaxLimit is the largest concurrency and the largest burst that a queue can have.
+// MaxLimit is the largest concurrency and the largest burst.
 const MaxLimit = 1_000_000
 
 // RetentionSpan is what a retention may be.
@@ -34,14 +34,7 @@ var RetentionSpan = Span{time.Millisecond, Horizon}
 
 // Check notes what is wrong with the settings.
 func (q *QueueSettings) Check(bad *Invalid) {
-	checkCount(bad, "concurrency", q.Concurrency)
-	checkCount(bad, "burst", q.Burst)
-	if q.Rate != (Rate{}) && (q.Rate.String() == "" || q.Rate.N < 1 || q.Rate.N > MaxRate) {
-		bad.Add("rate", "is %d in %s: want 1 to %d in a second, a minute or an hour", q.Rate.N, q.Rate.Per, MaxRate)
-	}
-	if q.Burst > 0 && q.Rate == (Rate{}) {
-		bad.Add("burst", "belongs to a rate, and the queue has none: set a rate, such as \"100/s\", or leave the burst out")
-	}
+	checkLimit(bad, "", q.Concurrency, q.Rate, q.Burst)
 	if q.Timeout != 0 {
 		TimeoutSpan.Check(bad, "timeout", q.Timeout)
 	}
@@ -54,12 +47,6 @@ func (q *QueueSettings) Check(bad *Invalid) {
 		if r.d != 0 {
 			RetentionSpan.Check(bad, r.field, r.d)
 		}
-	}
-}
-
-func checkCount(bad *Invalid, field string, n int32) {
-	if n < 0 || n > MaxLimit {
-		bad.Add(field, "is %d: want 1 to %d", n, MaxLimit)
 	}
 }
 
