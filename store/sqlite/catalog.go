@@ -29,7 +29,10 @@ func (s *Store) EnsureLane(ctx context.Context, ns int32, queue, pool string, ma
 		l, err = w.ensureLane(ns, queue, pool, maxQueues)
 		return err
 	})
-	return l, err
+	if err != nil {
+		return store.Lane{}, err
+	}
+	return l, nil
 }
 
 func (w *writer) ensureLane(ns int32, queue, pool string, maxQueues int) (l store.Lane, err error) {
@@ -134,7 +137,10 @@ func (s *Store) SetPaused(ctx context.Context, queue int32, paused bool) ([]stor
 			return nil
 		}, `select r.lane, r.prio, min(r.pos) from ready r join lane l on l.id = r.lane where l.queue = ? group by r.lane, r.prio`, queue)
 	})
-	return k.list, err
+	if err != nil {
+		return nil, err
+	}
+	return k.list, nil
 }
 
 // SetSettings implements store.Catalog.

@@ -19,7 +19,10 @@ func (s *Store) Claim(ctx context.Context, req store.ClaimRequest) (store.ClaimB
 		batch, err = w.claim(&req)
 		return err
 	})
-	return batch, err
+	if err != nil {
+		return store.ClaimBatch{}, err
+	}
+	return batch, nil
 }
 
 func (w *writer) claim(req *store.ClaimRequest) (store.ClaimBatch, error) {

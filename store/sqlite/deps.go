@@ -268,14 +268,17 @@ func (w *writer) leaveRevival(row *store.Row) error {
 }
 
 // Follow implements store.Deps.
-func (s *Store) Follow(ctx context.Context, t store.Todo) (more bool, list []store.Woken, err error) {
-	var k woken
-	err = s.do(ctx, rankOther, store.FollowPage, func(w *writer) (err error) {
+func (s *Store) Follow(ctx context.Context, t store.Todo) (bool, []store.Woken, error) {
+	more, k := false, woken{}
+	err := s.do(ctx, rankOther, store.FollowPage, func(w *writer) (err error) {
 		k = woken{}
 		more, err = w.followTodo(&t, &k)
 		return err
 	})
-	return more, k.list, err
+	if err != nil {
+		return false, nil, err
+	}
+	return more, k.list, nil
 }
 
 func (w *writer) followTodo(name *store.Todo, k *woken) (more bool, err error) {

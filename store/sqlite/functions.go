@@ -44,7 +44,10 @@ func (s *Store) Append(ctx context.Context, cs []store.Checkpoint) ([]error, err
 		}
 		return nil
 	})
-	return errs, err
+	if err != nil {
+		return nil, err
+	}
+	return errs, nil
 }
 
 var (

@@ -19,7 +19,10 @@ func (s *Store) Insert(ctx context.Context, tasks []store.NewTask, atomic bool) 
 		out, err = w.insert(tasks, atomic, &k)
 		return err
 	})
-	return out, k.list, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return out, k.list, nil
 }
 
 func (w *writer) insert(tasks []store.NewTask, atomic bool, k *woken) ([]store.Inserted, error) {

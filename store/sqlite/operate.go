@@ -131,7 +131,10 @@ func (s *Store) step(ctx context.Context, step func(*writer, *woken) error) ([]s
 		k = woken{}
 		return step(w, &k)
 	})
-	return k.list, err
+	if err != nil {
+		return nil, err
+	}
+	return k.list, nil
 }
 
 // Delete implements store.Operator.
@@ -210,9 +213,9 @@ func (w *writer) eraseFunction(id task.ID) error {
 
 // Purge implements store.Operator. Timers are listed when the ready tasks have
 // ended, because the end of a call can make a suspended parent ready.
-func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (purged int, list []store.Woken, err error) {
-	var k woken
-	err = s.do(ctx, rankOther, limit, func(w *writer) error {
+func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (int, []store.Woken, error) {
+	purged, k := 0, woken{}
+	err := s.do(ctx, rankOther, limit, func(w *writer) error {
 		purged, k = 0, woken{}
 		for _, query := range []string{
 			`select id from ready where lane in (select value from json_each(?)) order by lane, prio, pos, id limit ?`,
@@ -227,7 +230,10 @@ func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (purged int
 		}
 		return nil
 	})
-	return purged, k.list, err
+	if err != nil {
+		return 0, nil, err
+	}
+	return purged, k.list, nil
 }
 
 // purge cancels the tasks that a query lists, given lanes and a limit.

@@ -30,7 +30,10 @@ func (s *Store) Share(ctx context.Context, node task.ID, asks []store.Ask) ([]st
 		}
 		return nil
 	})
-	return granted, err
+	if err != nil {
+		return nil, err
+	}
+	return granted, nil
 }
 
 func (w *writer) divide(ask *store.Ask, node task.ID) (d store.Division, err error) {

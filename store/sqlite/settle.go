@@ -23,7 +23,10 @@ func (s *Store) Settle(ctx context.Context, ts []store.Transition) ([]error, []s
 		}
 		return nil
 	})
-	return errs, k.list, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return errs, k.list, nil
 }
 
 var settlePlain = words.SQL(`update task set state = :succeeded, reason = ?, finished_at = ?, failures = ?, crashes = ?,

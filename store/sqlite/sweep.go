@@ -17,11 +17,12 @@ type dueTimer struct {
 }
 
 // PromoteDue implements store.Sweeper.
-func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next int64, list []store.Woken, err error) {
-	if next, err = s.nextTimer(ctx); err != nil || next == 0 || next > s.clock() {
+func (s *Store) PromoteDue(ctx context.Context, limit int) (int, int64, []store.Woken, error) {
+	next, err := s.nextTimer(ctx)
+	if err != nil || next == 0 || next > s.clock() {
 		return 0, next, nil, err
 	}
-	var k woken
+	promoted, k := 0, woken{}
 	err = s.do(ctx, rankOther, limit, func(w *writer) error {
 		k, promoted = woken{}, 0
 		due, err := w.due(limit)
@@ -36,7 +37,10 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next i
 		promoted = len(due)
 		return w.one(`select coalesce(min(at), 0) from timer`, nil, &next)
 	})
-	return promoted, next, k.list, err
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	return promoted, next, k.list, nil
 }
 
 func (s *Store) nextTimer(ctx context.Context) (next int64, err error) {
@@ -88,7 +92,10 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 		}
 		return w.endShares()
 	})
-	return out, err
+	if err != nil {
+		return store.Rescued{}, err
+	}
+	return out, nil
 }
 
 const selectOrphans = `select c.id, c.node, c.at, c.ids, n.id is not null
@@ -182,8 +189,9 @@ func (w *writer) rescueTask(row *store.Row, out *store.Rescued) error {
 }
 
 // Retain implements store.Sweeper.
-func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (next task.ID, deleted int, err error) {
-	err = s.do(ctx, rankOther, limit, func(w *writer) (err error) {
+func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (task.ID, int, error) {
+	next, deleted := task.ID{}, 0
+	err := s.do(ctx, rankOther, limit, func(w *writer) (err error) {
 		deleted = 0
 		var old []store.Row
 		var keys [][]byte
@@ -214,5 +222,8 @@ func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, lim
 			where until > 0 and until <= ? and (not while_open or not exists (select 1 from task where task.id = key.task))
 			order by until, hash limit ?)`, w.now, limit)
 	})
-	return next, deleted, err
+	if err != nil {
+		return task.ID{}, 0, err
+	}
+	return next, deleted, nil
 }

@@ -226,7 +226,9 @@ func each(rows *sql.Rows, scan func(*sql.Rows) error) error {
 	return rows.Err()
 }
 
-// do puts a step into the next transaction and waits for its commit.
+// do puts a step into the next transaction and waits for its commit. When it fails,
+// ctx may have ended and the writer still be at the step: then nothing may be read, nor
+// be named as a result, that the step writes.
 func (s *Store) do(ctx context.Context, rank, weight int, run func(w *writer) error) error {
 	o := &op{rank: rank, weight: weight, run: run}
 	if err := s.pipe.Do(ctx, o); err != nil {
