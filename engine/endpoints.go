@@ -6,6 +6,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/internal/exec/pace"
 	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/internal/telemetry"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -105,6 +106,20 @@ func (c called) Endpoints() []operate.Endpoint {
 		e := paced(&s.Stats, task.Function)
 		e.SDK = s.SDK
 		out = append(out, e)
+	}
+	return out
+}
+
+// states counts them by how they are treated; a state that none is in is there too.
+func (c called) states() map[telemetry.Called]int {
+	out := map[telemetry.Called]int{}
+	for _, kind := range []task.Kind{task.HTTP, task.Function} {
+		for _, state := range []EndpointState{EndpointOpen, EndpointSlow, EndpointPaused} {
+			out[telemetry.Called{Kind: kind, State: string(state)}] = 0
+		}
+	}
+	for _, e := range c.Endpoints() {
+		out[telemetry.Called{Kind: e.Kind, State: e.State}]++
 	}
 	return out
 }

@@ -147,6 +147,7 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 		e.loop("local", e.cfg.LocalSlots, e.servesLocal),
 	}
 	e.wireQuotas()
+	e.meters.WatchHosts(called{e}.states)
 	e.meters.Watch(func() []telemetry.Depth { return depths(e.queues.StatsWithin(2*time.Second, 5*time.Second)) })
 	return e, nil
 }

@@ -81,6 +81,8 @@ func TestTasksForAHostThatIsAwaySpendNoAttempts(t *testing.T) {
 	metrics := scrape(t, b)
 	require.Contains(t, metrics, `sendoff_host_pauses_total{kind="http",why="unreachable"} 1`)
 	require.NotContains(t, metrics, "sendoff_host_cuts_total{")
+	require.Contains(t, metrics, `sendoff_endpoints{kind="http",state="paused"} 1`)
+	require.Contains(t, metrics, `sendoff_endpoints{kind="http",state="open"} 0`)
 
 	l, err = net.Listen("tcp4", address)
 	require.NoError(t, err)

@@ -97,27 +97,6 @@ func (m *Metrics) Rescued(n int) { m.rescued.Add(float64(n)) }
 // Promoted counts scheduled tasks that became ready.
 func (m *Metrics) Promoted(n int) { m.promoted.Add(float64(n)) }
 
-// Hosts counts what is held back from the endpoints of a kind of task.
-type Hosts struct {
-	m      *Metrics
-	kind   string
-	putOff prometheus.Counter
-}
-
-// Hosts returns the counters of a kind.
-func (m *Metrics) Hosts(kind task.Kind) Hosts {
-	return Hosts{m, kind.String(), m.putOff.WithLabelValues(kind.String())}
-}
-
-// Slowed counts that an endpoint gets half as many attempts at a time.
-func (h Hosts) Slowed(why string) { h.m.cuts.WithLabelValues(h.kind, why).Inc() }
-
-// Paused counts that an endpoint is left alone.
-func (h Hosts) Paused(why string) { h.m.pauses.WithLabelValues(h.kind, why).Inc() }
-
-// PutOff counts a task that was put off without an attempt.
-func (h Hosts) PutOff() { h.putOff.Inc() }
-
 // LeaseLost counts that this node had to start anew.
 func (m *Metrics) LeaseLost() { m.nodesLost.Inc() }
 
