@@ -173,6 +173,7 @@ func TestANodeWritesWhatHasChanged(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, views, 1)
 		first := views[0].At
+		require.Less(t, first, at(4), "nothing has changed since")
 		a.mu.Lock()
 		a.list[0].Failed++
 		a.mu.Unlock()
