@@ -13,7 +13,7 @@ type Claimer interface {
 	// the smallest positions from the slot's cursor on, at most the slot's limit
 	// and req.Limit in all. Each gets a new token and is running from then on.
 	// Tasks of paused queues are left; expired ones end as failed and are not
-	// returned, but for functions, whose end is for the executor to word; a node
+	// returned, but for functions and tasks with gates, whose end is settled; a node
 	// without a live lease gets nothing.
 	Claim(ctx context.Context, req ClaimRequest) (ClaimBatch, error)
 

@@ -81,6 +81,15 @@ type Gate struct {
 	OnFull    OnFull
 }
 
+// InTurn is gates of a task that waits at each of them, whatever its rules say.
+func InTurn(gates []Gate) []Gate {
+	gates = slices.Clone(gates)
+	for i := range gates {
+		gates[i].OnFull = WaitInLine
+	}
+	return gates
+}
+
 // ID is the name of the gate among all.
 func (g *Gate) ID() Hash { return GateID(g.Namespace, g.Kind, g.Name) }
 
@@ -129,6 +138,14 @@ type Leaver struct {
 	Node  task.ID
 	Gates []byte
 }
+
+// Row is the task as one that gives up its places.
+func (l *Leaver) Row() Row {
+	return Row{ID: l.Task, Token: l.Token, Node: l.Node, Gates: l.Gates, State: task.Running, Flags: FlagGate | FlagHolds}
+}
+
+// MaxReplaced is how many in line at a gate a task replaces at most.
+const MaxReplaced = 1000
 
 // LineEntry is a place in line. The first is who has the smallest priority, then the
 // smallest number.

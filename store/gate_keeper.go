@@ -428,17 +428,20 @@ func (k *Keeper) Set(l Limit) error {
 	return nil
 }
 
-// Forget makes a limit one that is not configured; false when it was not.
-func (k *Keeper) Forget(namespace int32, key string) (bool, error) {
+// Forget makes a limit one that is not configured. ErrNotFound when it was not.
+func (k *Keeper) Forget(namespace int32, key string) error {
 	g, err := k.gate(GateID(namespace, LimitGate, key))
-	if err != nil || g == nil || !g.Configured {
-		return false, err
+	switch {
+	case err != nil:
+		return err
+	case g == nil || !g.Configured:
+		return ErrNotFound
 	}
 	g.Configured, g.Paused = false, false
 	if g.Waiting > 0 {
 		k.later(g.ID, k.Now)
 	}
-	return true, nil
+	return nil
 }
 
 func (k *Keeper) limit(namespace int32, key string) (*GateRow, error) {

@@ -24,8 +24,13 @@ type Operator interface {
 
 	// RunNow makes a task ready that is scheduled, suspended or blocked; nil when
 	// it is ready already.
-	// ErrNotFound, ErrRunning, ErrFinal; ErrUnmet for one that waits for others to end.
+	// ErrNotFound, ErrRunning, ErrFinal; ErrUnmet for one that waits for others to end,
+	// ErrInLine and ErrRate for one that waits for room.
 	RunNow(ctx context.Context, id task.ID) ([]Woken, error)
+
+	// RunBeyond is RunNow for a task that waits for room as well: it is let in whatever is
+	// full, and counts there beyond what is allowed.
+	RunBeyond(ctx context.Context, id task.ID) ([]Woken, error)
 
 	// Delete erases a task that is not running, with its attempts, its payload
 	// and those of its keys whose time is over. The parent of one that has not
@@ -81,14 +86,21 @@ func (r Row) Retried() Row {
 // There is nothing to do for one that is ready.
 func (r *Row) CanRunNow() error {
 	switch {
-	case r.State == task.Running:
-		return ErrRunning
-	case r.State.Final():
-		return ErrFinal
 	case r.InGateLine():
 		return ErrInLine
 	case r.State == task.Scheduled && r.Flags&FlagSlot != 0:
 		return ErrRate
+	}
+	return r.CanRunBeyond()
+}
+
+// CanRunBeyond tells whether a task can be made ready whatever room there is.
+func (r *Row) CanRunBeyond() error {
+	switch {
+	case r.State == task.Running:
+		return ErrRunning
+	case r.State.Final():
+		return ErrFinal
 	case r.Reason == task.Depends && r.Place() == InRelation:
 		return ErrUnmet
 	}

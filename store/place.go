@@ -64,6 +64,9 @@ func Enter(t Entrant, why task.Reason) Entry {
 	return Entry{State: task.Ready, Reason: why, Lane: t.Lane, Priority: task.ReadyPriority(t.Kind, t.Priority, t.Crashes)}
 }
 
+// Place is where a task is listed that entered so.
+func (e Entry) Place() Place { return PlaceOf(e.State, e.Reason) }
+
 // Woken says that a task that entered so is ready at a position.
 func (e Entry) Woken(position int64) Woken { return Woken{e.Lane, e.Priority, position} }
 

@@ -297,3 +297,8 @@ func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit i
 	}
 	return purged, woken, nil
 }
+
+// RunBeyond implements store.Operator.
+func (s *Store) RunBeyond(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	return s.RunNow(ctx, id)
+}

@@ -78,8 +78,8 @@ func (s *Store) Forget(ctx context.Context, queue int32) error {
 	return s.do(ctx, rankOther, 1, func(w *writer) error {
 		var waiting bool
 		const lanes = `(select id from lane where queue = ?)`
-		err := w.one(`select exists (select 1 from ready where lane in `+lanes+`) or exists (select 1 from timer where lane in `+lanes+`)`,
-			[]any{queue, queue}, &waiting)
+		err := w.one(`select exists (select 1 from ready where lane in `+lanes+`) or exists (select 1 from timer where lane in `+lanes+`)
+			or exists (select 1 from line where lane in `+lanes+`)`, []any{queue, queue, queue}, &waiting)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,9 @@ import (
 // makeReady lets a task that is on no work list enter at a position: whatever was
 // not ready becomes so here.
 func (w *writer) makeReady(id task.ID, who store.Entrant, why task.Reason, pos int64, k *woken) error {
+	if who.Flags&store.FlagGate != 0 {
+		return w.comeAgain(id, why, pos, store.Due, k)
+	}
 	e := store.Enter(who, why)
 	if err := w.exec(`update task set state = ?, reason = ?, at = ? where id = ?`, int64(e.State), int64(e.Reason), pos, id[:]); err != nil {
 		return err

@@ -73,14 +73,14 @@ func (w *writer) suspend(t *store.Transition, row *store.Row, k *woken) error {
 		}
 	}
 	if !v.Met() && !e.Hurries(row.Flags) {
-		return w.pushTimer(row.At, t.ID, row.Lane, task.Suspended)
+		return errors.Join(w.pushTimer(row.At, t.ID, row.Lane, task.Suspended), w.leaveGates(row, false, k))
 	}
-	return w.makeReady(t.ID, row.Entrant(), task.NoReason, w.position(), k)
+	return w.stand(row, store.Placement{Entry: store.Enter(row.Entrant(), task.NoReason), Flags: row.Flags}, w.position(), k)
 }
 
 func (w *writer) makeCall(call *store.NewTask, epoch int32, k *woken) error {
 	c := *call
-	c.Epoch, c.Keys = epoch, nil
+	c.Epoch, c.Keys, c.Gates = epoch, nil, store.InTurn(c.Gates)
 	verdict := store.Verdict{Inserted: store.Inserted{Status: store.Created, ID: c.ID, CreatedAt: w.now}}
 	return w.insertOne(&c, &verdict, &store.Inserted{}, k)
 }
@@ -160,7 +160,7 @@ func (w *writer) tell(row *store.Row, state task.State, why task.Reason, text st
 	}, k)
 }
 
-var selectSuspended = words.SQL(`select at, lane, kind, prio, crashes from task where id = ? and state = :suspended`)
+var selectSuspended = words.SQL(`select at, lane, kind, prio, crashes, flags from task where id = ? and state = :suspended`)
 
 // deliver puts a message into the inbox of a function and resumes it when that
 // is what it has been waiting for.
@@ -176,7 +176,7 @@ func (w *writer) deliver(v *store.Wait, m *store.Message, k *woken) error {
 		return nil
 	}
 	d := dueTimer{id: v.Task}
-	err := w.one(selectSuspended, []any{v.Task[:]}, &d.at, &d.who.Lane, &d.who.Kind, &d.who.Priority, &d.who.Crashes)
+	err := w.one(selectSuspended, []any{v.Task[:]}, &d.at, &d.who.Lane, &d.who.Kind, &d.who.Priority, &d.who.Crashes, &d.who.Flags)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil // it is not waiting: it finds the message when it polls again
 	}

@@ -60,8 +60,8 @@ func (w *writer) createdAt(id task.ID) (at int64, err error) {
 }
 
 const insertTask = `insert into task (id, lane, created_at, at, expires_at, kind, flags, prio, state, reason,
-	max_attempts, parent, root, correlation, epoch, grp, keys, spec, payload)
-	values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) on conflict do nothing`
+	max_attempts, parent, root, correlation, epoch, grp, keys, gates, spec, payload)
+	values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) on conflict do nothing`
 
 var insertPayload = words.SQL(`insert into body (task, part, bytes) values (?, :part_payload, ?)`)
 
@@ -78,9 +78,6 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 			return err
 		}
 	}
-	if err := w.insertKeys(v.Keys, t.ID); err != nil {
-		return err
-	}
 	p, need, ends := store.Placed(t, w.now), store.Need{}, []task.End(nil)
 	if len(v.Deps) > 0 {
 		var err error
@@ -90,13 +87,23 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 		need = store.NeedOf(t.ID, t.Lane, t.When, ends)
 		p = p.Depending(&need)
 	}
+	gates := store.EncodeGates(t.Gates)
+	if gates != nil && p.State == task.Ready {
+		stored, err := w.enterNew(t, &p, gates, out, k)
+		if err != nil || !stored {
+			return err
+		}
+	}
+	if err := w.insertKeys(v.Keys, t.ID); err != nil {
+		return err
+	}
 	at := p.Due
 	if p.State == task.Ready {
 		at = w.nextPosition()
 	}
 	n, err := w.changed(insertTask, t.ID[:], t.Lane, w.now, at, t.ExpiresAt, int64(t.Kind), p.Flags, t.Priority, int64(p.State), int64(p.Reason),
 		t.MaxAttempts, idOrNull(t.Parent), idOrNull(t.Root), numberOrNull(int64(t.Correlation)), numberOrNull(int64(t.Epoch)), textOrNull(t.Group),
-		store.EncodeKeyNames(t.Keys), t.Spec, bytesOrNull(store.Inline(t.Payload)))
+		store.EncodeKeyNames(t.Keys), gates, t.Spec, bytesOrNull(store.Inline(t.Payload)))
 	if err != nil {
 		return err
 	}
@@ -104,23 +111,28 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 		out.CreatedAt, err = w.createdAt(t.ID)
 		return err
 	}
+	return w.insertBeside(t, v, &p, &need, ends, at, k)
+}
+
+// insertBeside writes what is kept beside the row of a new task, and lists it.
+func (w *writer) insertBeside(t *store.NewTask, v *store.Verdict, p *store.Placement, need *store.Need, ends []task.End, at int64, k *woken) error {
 	if p.Flags&store.FlagBody != 0 {
 		if err := w.exec(insertPayload, t.ID[:], t.Payload); err != nil {
 			return err
 		}
 	}
 	if len(v.Deps) > 0 {
-		if err := w.insertDeps(&need, v.Deps, ends); err != nil {
+		if err := w.insertDeps(need, v.Deps, ends); err != nil {
 			return err
 		}
 	}
 	if p.State == task.Canceled {
-		return w.neverRuns(t, &p, k)
+		return w.neverRuns(t, p, k)
 	}
 	if err := w.tellAll(t.ID, t.Tell, k); err != nil {
 		return err
 	}
-	return w.listNewTask(t, &p, at, k)
+	return w.listNewTask(t, p, at, k)
 }
 
 func (w *writer) listNewTask(t *store.NewTask, p *store.Placement, at int64, k *woken) error {
@@ -130,7 +142,7 @@ func (w *writer) listNewTask(t *store.NewTask, p *store.Placement, at int64, k *
 		return nil
 	}
 	w.waiting[t.ID] = true
-	if p.State == task.Blocked {
+	if p.Place() != store.InTimer {
 		return nil
 	}
 	return w.pushTimer(at, t.ID, t.Lane, p.State)
@@ -143,6 +155,25 @@ func (w *writer) neverRuns(t *store.NewTask, p *store.Placement, k *woken) error
 	}
 	row := store.Row{ID: t.ID, Kind: t.Kind, Flags: p.Flags, Parent: t.Parent, Epoch: t.Epoch, Correlation: t.Correlation}
 	return w.ended(&row, p.State, p.Reason, "", nil, k)
+}
+
+// enterNew lets a task come to its gates that is being stored; false when it is not to
+// be, because it is there already or its gates drop it.
+func (w *writer) enterNew(t *store.NewTask, p *store.Placement, gates []byte, out *store.Inserted, k *woken) (bool, error) {
+	there, err := w.createdAt(t.ID)
+	if err != nil || there != 0 {
+		out.CreatedAt = there
+		return false, err
+	}
+	row := store.Row{ID: t.ID, Lane: t.Lane, Priority: t.Priority, Kind: t.Kind, Flags: p.Flags, Gates: gates}
+	e, err := w.enterGates(&row, store.Newcomer, p.Reason, k)
+	if err == nil && e.Dropped() {
+		out.Status, out.ID = store.Dropped, e.Holder
+		out.CreatedAt, err = w.createdAt(e.Holder)
+		return false, err
+	}
+	*p = e.Placement
+	return true, err
 }
 
 func idOrNull(id task.ID) any {

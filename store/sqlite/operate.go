@@ -43,7 +43,7 @@ func (w *writer) cancel(id task.ID, why task.Reason, reach store.Reach, k *woken
 	if err := w.exec(cancelTask, int64(why), w.now, id[:]); err != nil {
 		return row, err
 	}
-	return row, w.ended(&row, task.Canceled, why, "", nil, k)
+	return row, errors.Join(w.ended(&row, task.Canceled, why, "", nil, k), w.leaveGates(&row, true, k))
 }
 
 // cancelRunning ends a task together with its attempt, which can settle nothing
@@ -114,6 +114,19 @@ func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	})
 }
 
+// RunBeyond implements store.Operator.
+func (s *Store) RunBeyond(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	return s.wake(ctx, id, func(w *writer, row *store.Row, k *woken) error {
+		if err := row.CanRunBeyond(); err != nil || row.State == task.Ready {
+			return err
+		}
+		if row.Flags&store.FlagGate == 0 {
+			return w.promote(&dueTimer{at: row.At, id: id, who: row.Entrant()}, k)
+		}
+		return errors.Join(w.unlist(row), w.comeAgain(id, task.NoReason, w.position(), store.Beyond, k))
+	})
+}
+
 func (s *Store) wake(ctx context.Context, id task.ID, step func(*writer, *store.Row, *woken) error) ([]store.Woken, error) {
 	return s.step(ctx, func(w *writer, k *woken) error {
 		row, err := w.row(id)
@@ -163,7 +176,7 @@ func (s *Store) Delete(ctx context.Context, id task.ID) ([]store.Woken, error) {
 			}
 		}
 		if !row.State.Final() {
-			if err := w.follow(&row, task.EndedBadly, k); err != nil {
+			if err := errors.Join(w.follow(&row, task.EndedBadly, k), w.leaveGates(&row, true, k)); err != nil {
 				return err
 			}
 		}
@@ -221,6 +234,7 @@ func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (int, []sto
 			`select id from ready where lane in (select value from json_each(?)) order by lane, prio, pos, id limit ?`,
 			`select id from timer where lane in (select value from json_each(?)) order by at, id limit ?`,
 			`select task from need where waits and lane in (select value from json_each(?)) order by task limit ?`,
+			`select distinct task from line where lane in (select value from json_each(?)) order by task limit ?`,
 		} {
 			n, err := w.purge(query, jsonList(lanes), limit-purged, &k)
 			if err != nil {

@@ -15,7 +15,7 @@ import (
 
 const selectRow = `select id, lane, prio, kind, flags, state, reason, token, run, failures, crashes, max_attempts,
 	created_at, at, expires_at, first_started, last_started, finished_at, node, last_outcome, last_code, last_error, last_cause,
-	coalesce(grp, ''), parent, root, coalesce(correlation, 0), coalesce(epoch, 0), spec from task `
+	coalesce(grp, ''), parent, root, coalesce(correlation, 0), coalesce(epoch, 0), gates, spec from task `
 
 func scanRow(r *sql.Rows) (row store.Row, err error) {
 	var id, node, parent, root []byte
@@ -23,7 +23,7 @@ func scanRow(r *sql.Rows) (row store.Row, err error) {
 	err = r.Scan(&id, &row.Lane, &row.Priority, &row.Kind, &row.Flags, &row.State, &row.Reason, &row.Token, &row.Run, &row.Failures,
 		&row.Crashes, &row.MaxAttempts, &row.CreatedAt, &row.At, &row.ExpiresAt, &row.FirstStarted, &row.LastStarted, &row.FinishedAt,
 		&node, &row.LastOutcome, &row.LastCode, &row.LastError, &row.LastCause, &row.Group, &parent, &root,
-		&correlation, &row.Epoch, &row.Spec)
+		&correlation, &row.Epoch, &row.Gates, &row.Spec)
 	row.Correlation = uint64(correlation)
 	copy(row.ID[:], id)
 	copy(row.Node[:], node)
@@ -33,13 +33,13 @@ func scanRow(r *sql.Rows) (row store.Row, err error) {
 }
 
 // selectBrief reads what erasing a task takes.
-const selectBrief = `select id, lane, prio, kind, flags, state, reason, crashes, at, finished_at, parent, coalesce(correlation, 0), coalesce(epoch, 0), run, expires_at, keys from task`
+const selectBrief = `select id, lane, prio, kind, flags, state, reason, crashes, at, finished_at, parent, coalesce(correlation, 0), coalesce(epoch, 0), run, expires_at, gates, keys from task`
 
 func scanBrief(r *sql.Rows) (row store.Row, names []byte, err error) {
 	var id, parent []byte
 	var correlation int64
 	err = r.Scan(&id, &row.Lane, &row.Priority, &row.Kind, &row.Flags, &row.State, &row.Reason, &row.Crashes, &row.At, &row.FinishedAt,
-		&parent, &correlation, &row.Epoch, &row.Run, &row.ExpiresAt, &names)
+		&parent, &correlation, &row.Epoch, &row.Run, &row.ExpiresAt, &row.Gates, &names)
 	copy(row.ID[:], id)
 	copy(row.Parent[:], parent)
 	row.Correlation = uint64(correlation)
@@ -123,7 +123,7 @@ var shortLists = map[task.State]string{
 	task.Ready: "ready", task.Failed: "dead",
 	task.Scheduled: words.SQL("(select * from timer where kind not in (:suspended, :blocked))"),
 	task.Suspended: words.SQL("(select * from timer where kind = :suspended)"),
-	task.Blocked:   words.SQL("(select id, lane from timer where kind = :blocked union all select task, lane from need where waits)"),
+	task.Blocked:   words.SQL("(select id, lane from timer where kind = :blocked union all select task, lane from need where waits union all select distinct task, lane from line)"),
 }
 
 // shortList returns the work list that holds exactly the tasks of a query, when
@@ -222,6 +222,9 @@ func (s *Store) Snapshot(ctx context.Context) (snap store.Snapshot, err error) {
 		collect(ctx, tx, &snap.Dead, scanTimer, `select lane, at, id from dead order by at, id`),
 		collect(ctx, tx, &snap.Claims, scanClaimEntry, `select id, node, at, ids, 0 from claim order by id`),
 		collect(ctx, tx, &snap.Keys, scanKey, `select ns, kind, hash, body, task, until, while_open from key order by ns, kind, hash`),
+		collect(ctx, tx, &snap.Gates, scanGate, selectGate+`order by id`),
+		collect(ctx, tx, &snap.Lines, scanLine, `select gate, prio, at, task, lane from line order by gate, prio, at, task`),
+		collect(ctx, tx, &snap.Leavers, scanLeaver, `select task, token, node, gates from leaver order by task, token`),
 		collect(ctx, tx, &snap.Nodes, scanNode, selectNode+`order by id`),
 		run(ctx, tx, snapAttempt(&snap), `select task, `+attemptColumns+` from attempt union all select id, `+inTask+` from task where `+hasAnswer+` order by 1, 2`),
 	))

@@ -23,7 +23,7 @@ func (s *Store) Stats(ctx context.Context) ([]store.LaneStats, error) {
 	}
 	defer tx.Rollback()
 	d := depths{}
-	for _, count := range []func(context.Context, *sql.Tx) error{d.ready, d.timers, d.needs, d.dead, d.running} {
+	for _, count := range []func(context.Context, *sql.Tx) error{d.ready, d.timers, d.needs, d.lines, d.dead, d.running} {
 		if err := count(ctx, tx); err != nil {
 			return nil, s.translate(err)
 		}
@@ -40,6 +40,7 @@ func (s *Store) Stats(ctx context.Context) ([]store.LaneStats, error) {
 const (
 	countReady  = `select lane, prio, count(*) from ready group by lane, prio`
 	countTimers = `select lane << 3 | kind from timer`
+	countLines  = `select lane, count(distinct task) from line group by lane`
 	countDead   = `select lane, count(*) from dead group by lane`
 	countNeeds  = `select lane, count(*) from need where waits group by lane`
 )
@@ -99,6 +100,10 @@ func (d depths) timers(ctx context.Context, tx *sql.Tx) error {
 
 func (d depths) needs(ctx context.Context, tx *sql.Tx) error {
 	return d.each(ctx, tx, func(l *store.LaneStats, n int64) { l.Blocked += n }, countNeeds)
+}
+
+func (d depths) lines(ctx context.Context, tx *sql.Tx) error {
+	return d.each(ctx, tx, func(l *store.LaneStats, n int64) { l.Blocked += n }, countLines)
 }
 
 func (d depths) dead(ctx context.Context, tx *sql.Tx) error {

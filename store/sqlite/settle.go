@@ -112,7 +112,7 @@ var writeTransition = words.SQL(`update task set state = ?3, reason = ?4, finish
 	at = case when ?3 not in :timed then at when ?9 and flags & :flag_canceling <> 0 then ?10 else ?11 end, flags = flags & ?12 | ?13,
 	last_outcome = ?14, last_code = ?15, last_error = ?16, last_cause = ?17, answer_headers = ?18, answer_body = ?19
 	where id = ?1 and token = ?2 and state = :running
-	returning lane, prio, run, at, last_started, node, kind, flags, parent, coalesce(epoch, 0), coalesce(correlation, 0)`)
+	returning lane, prio, run, at, last_started, node, kind, flags, parent, coalesce(epoch, 0), coalesce(correlation, 0), gates`)
 
 // write writes a transition of a task that runs with its token, and returns the row as
 // it is then, as far as settling has to know it. sql.ErrNoRows when it does not run.
@@ -122,7 +122,7 @@ func (w *writer) write(t *store.Transition, text string) (row store.Row, err err
 	found := false
 	err = w.query(func(r *sql.Rows) error {
 		found = true
-		err := r.Scan(&row.Lane, &row.Priority, &row.Run, &row.At, &row.LastStarted, &node, &row.Kind, &row.Flags, &parent, &row.Epoch, &correlation)
+		err := r.Scan(&row.Lane, &row.Priority, &row.Run, &row.At, &row.LastStarted, &node, &row.Kind, &row.Flags, &parent, &row.Epoch, &correlation, &row.Gates)
 		copy(row.Node[:], node)
 		copy(row.Parent[:], parent)
 		return err
@@ -130,7 +130,7 @@ func (w *writer) write(t *store.Transition, text string) (row store.Row, err err
 	if err == nil && !found {
 		err = sql.ErrNoRows
 	}
-	row.ID, row.Token, row.Correlation, row.Crashes = t.ID, t.Token, uint64(correlation), t.Decision.Crashes
+	row.ID, row.Token, row.Correlation, row.Crashes, row.State = t.ID, t.Token, uint64(correlation), t.Decision.Crashes, task.Running
 	return row, err
 }
 
@@ -161,14 +161,18 @@ func (w *writer) move(t *store.Transition, text string, row *store.Row, k *woken
 	case store.InReady:
 		return w.makeReady(t.ID, row.Entrant(), d.Reason, row.At, k)
 	case store.InTimer:
-		return w.pushTimer(row.At, t.ID, row.Lane, d.To)
+		return errors.Join(w.pushTimer(row.At, t.ID, row.Lane, d.To), w.leaveGates(row, false, k))
 	}
 	if d.To == task.Failed {
 		if err := w.pushDead(row.Lane, w.now, t.ID); err != nil {
 			return err
 		}
 	}
-	return w.ended(row, d.To, d.Reason, text, t.Answer.Body, k)
+	leave := func() error { return w.leaveGates(row, true, k) }
+	if t.Cut {
+		leave = func() error { return w.leaveSlowly(row) }
+	}
+	return errors.Join(w.ended(row, d.To, d.Reason, text, t.Answer.Body, k), leave())
 }
 
 // inRow is what the row of a task keeps of an answer.

@@ -21,6 +21,8 @@ func TestFunctionsBehaveLikeTheOracle(t *testing.T) { storetest.RunFunctions(t, 
 
 func TestDependenciesBehaveLikeTheOracle(t *testing.T) { storetest.RunDeps(t, fresh(t)) }
 
+func TestGatesBehaveLikeTheOracle(t *testing.T) { storetest.RunGates(t, fresh(t)) }
+
 func TestWhatEndsAWait(t *testing.T) { storetest.RunWaits(t, fresh(t)) }
 
 // fresh opens one empty store after the other.

@@ -53,11 +53,11 @@ func (w *writer) due(limit int) ([]dueTimer, error) {
 	err := w.query(func(r *sql.Rows) error {
 		var d dueTimer
 		var id sql.RawBytes
-		err := r.Scan(&d.at, &id, &d.who.Lane, &d.who.Kind, &d.who.Priority, &d.who.Crashes)
+		err := r.Scan(&d.at, &id, &d.who.Lane, &d.who.Kind, &d.who.Priority, &d.who.Crashes, &d.who.Flags)
 		copy(d.id[:], id)
 		due = append(due, d)
 		return err
-	}, `select r.at, r.id, r.lane, t.kind, t.prio, t.crashes from timer r join task t on t.id = r.id where r.at <= ? order by r.at, r.id limit +?`, w.now, limit)
+	}, `select r.at, r.id, r.lane, t.kind, t.prio, t.crashes, t.flags from timer r join task t on t.id = r.id where r.at <= ? order by r.at, r.id limit +?`, w.now, limit)
 	return due, err
 }
 
@@ -86,6 +86,12 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 				return err
 			}
 		}
+		k := woken{list: out.Woken}
+		err = w.left(&k, `delete from leaver where not exists (select 1 from node where node.id = leaver.node and lease_until > ?)`, w.now)
+		if err != nil {
+			return err
+		}
+		out.Woken = k.list
 		n, err := w.changed(`delete from node where lease_until <= ?1 and not exists (select 1 from claim where claim.node = node.id)`, w.now)
 		if err != nil || n == 0 {
 			return err
@@ -106,7 +112,8 @@ const selectOrphans = `select c.id, c.node, c.at, c.ids, n.id is not null
 // for the writer.
 func (s *Store) anyLost(ctx context.Context, self task.ID, known []task.ID) (bool, error) {
 	var dead int
-	err := s.read.QueryRowContext(ctx, `select count(*) from node where lease_until <= ?`, s.clock()).Scan(&dead)
+	err := s.read.QueryRowContext(ctx, `select (select count(*) from node where lease_until <= ?1) + (select count(*) from leaver where not exists (
+		select 1 from node where node.id = leaver.node and lease_until > ?1))`, s.clock()).Scan(&dead)
 	if err != nil || dead > 0 {
 		return dead > 0, s.translate(err)
 	}
@@ -171,6 +178,13 @@ func (w *writer) rescueClaim(c store.ClaimEntry, out *store.Rescued) error {
 			return err
 		}
 	}
+	k := woken{list: out.Woken}
+	for _, id := range c.Tasks {
+		if err := w.left(&k, `delete from leaver where task = ? and node = ?`, id[:], c.Node[:]); err != nil {
+			return err
+		}
+	}
+	out.Woken = k.list
 	return w.exec(`delete from claim where id = ?`, c.ID[:])
 }
 
@@ -187,6 +201,9 @@ func (w *writer) rescueTask(row *store.Row, out *store.Rescued) error {
 	}
 	return w.exec(`update task set token = token + 1 where id = ?`, row.ID[:])
 }
+
+const forgetGates = `delete from gate where id in (select id from gate where inside = 0 and waiting = 0 and not configured and next <= ?
+	order by next, id limit ?)`
 
 // Retain implements store.Sweeper.
 func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (task.ID, int, error) {
@@ -218,6 +235,9 @@ func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, lim
 			}
 		}
 		deleted = len(old)
+		if err := w.exec(forgetGates, w.now, limit); err != nil {
+			return err
+		}
 		return w.exec(`delete from key where (ns, kind, hash) in (select ns, kind, hash from key
 			where until > 0 and until <= ? and (not while_open or not exists (select 1 from task where task.id = key.task))
 			order by until, hash limit ?)`, w.now, limit)

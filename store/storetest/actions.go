@@ -125,7 +125,7 @@ func (m *machine) submitAgain(group []store.NewTask) {
 
 var statusNames = map[store.InsertStatus]string{
 	store.Created: "created", store.Existing: "existing", store.Conflict: "conflict", store.Mismatch: "mismatch", store.Skipped: "skipped",
-	store.Missing: "missing",
+	store.Missing: "missing", store.Dropped: "dropped",
 }
 
 func (m *machine) submit(group []store.NewTask, atomic bool) {
@@ -438,6 +438,9 @@ func (m *machine) steer(name string, id task.ID) {
 	case "run":
 		woken, err = m.real.RunNow(ctx, id)
 		wantWoken, wantErr = m.oracle.RunNow(ctx, id)
+	case "run beyond":
+		woken, err = m.real.RunBeyond(ctx, id)
+		wantWoken, wantErr = m.oracle.RunBeyond(ctx, id)
 	case "delete":
 		woken, err = m.real.Delete(ctx, id)
 		wantWoken, wantErr = m.oracle.Delete(ctx, id)

@@ -16,7 +16,9 @@ func (m *machine) workOff(t *rapid.T) {
 	var done []store.Todo
 	m.todos = slices.DeleteFunc(m.todos, func(todo store.Todo) bool {
 		finish := rapid.Bool().Draw(t, "finish")
-		if finish {
+		if finish && todo.Kind == store.OpenGate {
+			m.open(store.Hash(todo.Task))
+		} else if finish {
 			done = append(done, todo)
 		}
 		return finish

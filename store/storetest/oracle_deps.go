@@ -176,12 +176,12 @@ func (o *Oracle) notWaiting(id task.ID) {
 }
 
 // enterAgain has a task enter at the beginning of a new run, or wait for others.
-func (o *Oracle) enterAgain(row *store.Row, why task.Reason, woken *[]store.Woken) {
+func (o *Oracle) enterAgain(row *store.Row, why task.Reason, woken *[]store.Woken) error {
 	if n, ok := o.needs[row.ID]; ok && n.Waits {
 		row.State, row.Reason, row.At = task.Blocked, task.Depends, 0
-		return
+		return nil
 	}
-	o.makeReady(row, o.position(), why, woken)
+	return o.makeReady(row, o.position(), why, woken)
 }
 
 func (o *Oracle) eraseDeps(id task.ID) {

@@ -62,6 +62,30 @@ func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
 		}
 	}
 	v := store.Resolve(t, taken, now)
+	p, row := store.Placed(t, now), &store.Row{
+		ID: t.ID, Lane: t.Lane, Priority: t.Priority, Kind: t.Kind, Run: 1, MaxAttempts: t.MaxAttempts,
+		CreatedAt: now, ExpiresAt: t.ExpiresAt, Group: t.Group, Parent: t.Parent, Root: t.Root,
+		Correlation: t.Correlation, Epoch: t.Epoch, Spec: t.Spec, Gates: store.EncodeGates(t.Gates),
+	}
+	row.Flags = p.Flags
+	if v.Inserted.Status == store.Created {
+		if !v.Cancel.IsZero() {
+			o.cancel(o.tasks[v.Cancel], task.Replaced, woken)
+		}
+		if len(t.Deps) > 0 {
+			n := o.depend(row, t.When, t.Deps)
+			p = p.Depending(&n)
+			row.Flags = p.Flags
+		}
+		if row.Gates != nil && p.State == task.Ready {
+			e := o.enterGates(row, store.Newcomer, p.Reason, woken)
+			if e.Dropped() {
+				o.eraseDeps(t.ID)
+				return store.Inserted{Status: store.Dropped, ID: e.Holder, CreatedAt: o.tasks[e.Holder].CreatedAt}
+			}
+			p = e.Placement
+		}
+	}
 	for _, k := range v.Keys {
 		o.keys[keyName{k.Namespace, k.Kind, k.Hash}] = store.KeyEntryFor(k, v.Inserted.ID, now)
 	}
@@ -74,39 +98,23 @@ func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
 		}
 		return v.Inserted
 	}
-	if !v.Cancel.IsZero() {
-		o.cancel(o.tasks[v.Cancel], task.Replaced, woken)
-	}
 	for _, k := range t.Keys {
 		if k.Kind != store.IdempotencyKey {
 			o.keysOf[t.ID] = append(o.keysOf[t.ID], store.KeyEntryFor(k, t.ID, now))
 		}
 	}
-	row := &store.Row{
-		ID: t.ID, Lane: t.Lane, Priority: t.Priority, Kind: t.Kind, Run: 1, MaxAttempts: t.MaxAttempts,
-		CreatedAt: now, ExpiresAt: t.ExpiresAt, Group: t.Group, Parent: t.Parent, Root: t.Root,
-		Correlation: t.Correlation, Epoch: t.Epoch, Spec: t.Spec,
-	}
-	p := store.Placed(t, now)
 	o.tasks[t.ID] = row
 	o.payloads[t.ID] = string(t.Payload)
-	if len(t.Deps) > 0 {
-		n := o.depend(row, t.When, t.Deps)
-		p = p.Depending(&n)
-	}
-	row.Flags = p.Flags
+	var pos int64
 	switch p.State {
 	case task.Ready:
-		o.makeReady(row, o.position(), p.Reason, woken)
-	case task.Blocked:
-		row.State, row.Reason, row.At = p.State, p.Reason, p.Due
+		pos = o.position()
 	case task.Canceled:
 		o.finish(row, p.State, p.Reason)
 		o.ended(row, "", nil, woken)
 		return v.Inserted
-	default:
-		o.later(row, p.State, p.Reason, p.Due)
 	}
+	o.stand(row, p, pos, woken)
 	o.tellAll(t.ID, t.Tell, woken)
 	return v.Inserted
 }
@@ -117,11 +125,12 @@ func (o *Oracle) later(row *store.Row, state task.State, why task.Reason, at int
 	o.timers[row.ID] = store.TimerEntry{Lane: row.Lane, At: at, ID: row.ID}
 }
 
-func (o *Oracle) makeReady(row *store.Row, pos int64, why task.Reason, woken *[]store.Woken) {
-	e := store.Enter(row.Entrant(), why)
-	row.State, row.Reason, row.At = e.State, e.Reason, pos
-	o.ready[row.ID] = store.ReadyEntry{Lane: e.Lane, Priority: e.Priority, Position: pos, ID: row.ID}
-	*woken = store.Collect(*woken, e.Woken(pos))
+func (o *Oracle) makeReady(row *store.Row, pos int64, why task.Reason, woken *[]store.Woken) error {
+	if row.Flags&store.FlagGate != 0 {
+		return o.comeAgain(row, why, pos, store.Due, woken)
+	}
+	o.stand(row, store.Placement{Entry: store.Enter(row.Entrant(), why), Flags: row.Flags}, pos, woken)
+	return nil
 }
 
 func (o *Oracle) finish(row *store.Row, to task.State, why task.Reason) {

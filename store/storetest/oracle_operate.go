@@ -22,7 +22,7 @@ func (o *Oracle) Cancel(_ context.Context, id task.ID, reach store.Reach) (woken
 }
 
 func (o *Oracle) cancel(row *store.Row, why task.Reason, woken *[]store.Woken) {
-	text := ""
+	text, before := "", *row
 	if row.State == task.Running {
 		t := store.CanceledTransition(row, why)
 		text = t.Error
@@ -30,6 +30,11 @@ func (o *Oracle) cancel(row *store.Row, why task.Reason, woken *[]store.Woken) {
 	}
 	o.finish(row, task.Canceled, why)
 	o.ended(row, text, nil, woken)
+	if before.State == task.Running {
+		o.leaveSlowly(before)
+		return
+	}
+	o.leaveGates(before, true, woken)
 }
 
 // stop ends the attempt of a task, which can settle nothing any more.
@@ -69,7 +74,11 @@ func (o *Oracle) retry(id task.ID, reach store.Reach) ([]store.Woken, error) {
 		o.reset(id, 0, nil)
 	}
 	var woken []store.Woken
-	o.enterAgain(row, task.Retried, &woken)
+	if err := o.enterAgain(row, task.Retried, &woken); err != nil {
+		undo.last = o.last
+		*o = *undo
+		return nil, err
+	}
 	return woken, nil
 }
 
@@ -107,6 +116,25 @@ func (o *Oracle) RunNow(_ context.Context, id task.ID) ([]store.Woken, error) {
 	return woken, nil
 }
 
+func (o *Oracle) RunBeyond(_ context.Context, id task.ID) ([]store.Woken, error) {
+	row := o.tasks[id]
+	if row == nil {
+		return nil, store.ErrNotFound
+	}
+	if err := row.CanRunBeyond(); err != nil || row.State == task.Ready {
+		return nil, err
+	}
+	delete(o.timers, id)
+	var woken []store.Woken
+	pos := o.position()
+	if row.Flags&store.FlagGate != 0 {
+		err := o.comeAgain(row, task.NoReason, pos, store.Beyond, &woken)
+		return woken, err
+	}
+	err := o.makeReady(row, pos, task.NoReason, &woken)
+	return woken, err
+}
+
 func (o *Oracle) Delete(_ context.Context, id task.ID) (woken []store.Woken, err error) {
 	row := o.tasks[id]
 	if row == nil {
@@ -120,6 +148,7 @@ func (o *Oracle) Delete(_ context.Context, id task.ID) (woken []store.Woken, err
 	}
 	if !row.State.Final() {
 		o.follow(row, task.EndedBadly, &woken)
+		o.leaveGates(*row, true, &woken)
 	}
 	o.erase(row)
 	return woken, nil
@@ -143,6 +172,18 @@ func (o *Oracle) Purge(_ context.Context, lanes []int32, limit int) (purged int,
 			if row := o.tasks[n.Task]; !row.State.Final() {
 				o.cancel(row, task.Requested, &woken)
 			}
+			purged++
+		}
+	}
+	waiting := map[task.ID]bool{}
+	for e := range o.lines {
+		if slices.Contains(lanes, e.Lane) {
+			waiting[e.Task] = true
+		}
+	}
+	for _, row := range o.sortedTasks() {
+		if purged < limit && waiting[row.ID] {
+			o.cancel(row, task.Requested, &woken)
 			purged++
 		}
 	}

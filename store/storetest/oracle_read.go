@@ -124,6 +124,7 @@ func (o *Oracle) Snapshot(context.Context) (store.Snapshot, error) {
 		s.Nodes = append(s.Nodes, n)
 	}
 	s.States = maps.Clone(o.states)
+	o.snapGates(&s)
 	s.Messages, s.Journals = map[task.ID][]store.Message{}, map[task.ID][]task.Segment{}
 	for _, w := range o.waits {
 		s.Waits = append(s.Waits, w)
@@ -188,5 +189,6 @@ func (o *Oracle) clone() *Oracle {
 	c.journals, c.states, c.todos = maps.Clone(o.journals), maps.Clone(o.states), maps.Clone(o.todos)
 	c.told, c.resets = maps.Clone(o.told), maps.Clone(o.resets)
 	c.edges, c.needs = maps.Clone(o.edges), maps.Clone(o.needs)
+	c.doors = o.doors.clone()
 	return &c
 }

@@ -50,8 +50,21 @@ func (o *Oracle) settle(t *store.Transition, woken *[]store.Woken) error {
 	if e != nil {
 		row.Flags = e.Undo.In(row.Flags)
 	}
+	before := *row
+	before.State = task.Running
 	o.move(row, t, woken)
+	o.movedOn(before, row, woken)
 	return nil
+}
+
+// movedOn gives up the places of a task that has ended its attempt.
+func (o *Oracle) movedOn(before store.Row, row *store.Row, woken *[]store.Woken) {
+	switch store.PlaceOf(row.State, row.Reason) {
+	case store.Nowhere:
+		o.leaveGates(before, true, woken)
+	case store.InTimer:
+		o.leaveGates(before, false, woken)
+	}
 }
 
 func (o *Oracle) record(row *store.Row, t *store.Transition) {

@@ -13,15 +13,17 @@ func (o *Oracle) PromoteDue(_ context.Context, limit int) (int, int64, []store.W
 	now := o.Clock()
 	var woken []store.Woken
 	promoted := 0
-	var next int64
 	for _, e := range sortedTimers(o.timers) {
 		if e.At > now || promoted == limit {
-			next = e.At
 			break
 		}
 		delete(o.timers, e.ID)
 		o.makeReady(o.tasks[e.ID], o.position(), task.NoReason, &woken)
 		promoted++
+	}
+	var next int64
+	if left := sortedTimers(o.timers); len(left) > 0 {
+		next = left[0].At
 	}
 	return promoted, next, woken, nil
 }
@@ -38,8 +40,12 @@ func (o *Oracle) Rescue(_ context.Context, self task.ID, known []task.ID, limit 
 		for _, id := range c.Tasks {
 			o.rescue(o.tasks[id], c, &r)
 		}
+		for _, id := range c.Tasks {
+			o.left(&r.Woken, func(l *store.Leaver) bool { return l.Task == id && l.Node == c.Node })
+		}
 		delete(o.claims, c.ID)
 	}
+	o.left(&r.Woken, func(l *store.Leaver) bool { return !o.alive(l.Node) })
 	for id := range o.nodes {
 		if !o.alive(id) && !slices.ContainsFunc(o.sortedClaims(), func(c store.ClaimEntry) bool { return c.Node == id }) {
 			delete(o.nodes, id)
@@ -54,8 +60,10 @@ func (o *Oracle) rescue(row *store.Row, c store.ClaimEntry, r *store.Rescued) {
 		return
 	}
 	t := store.LostTransition(row)
+	before := *row
 	o.stop(row, &t)
 	o.move(row, &t, &r.Woken)
+	o.movedOn(before, row, &r.Woken)
 	r.Tasks++
 	if t.Decision.Reason == task.Poison {
 		r.Poison++
@@ -83,6 +91,7 @@ func (o *Oracle) Retain(_ context.Context, keep store.Keep, cursor task.ID, limi
 	if seen < limit {
 		next = task.ID{}
 	}
+	o.forgetGates(limit)
 	for _, e := range o.expiredKeys(limit) {
 		delete(o.keys, keyName{e.Namespace, e.Kind, e.Hash})
 	}

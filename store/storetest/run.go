@@ -135,6 +135,13 @@ func Consistent(s store.Snapshot) error {
 	for _, e := range s.Dead {
 		places[e.ID] = append(places[e.ID], "failed")
 	}
+	inLine := map[task.ID]bool{}
+	for _, e := range s.Lines {
+		if !inLine[e.Task] {
+			inLine[e.Task] = true
+			places[e.Task] = append(places[e.Task], "line")
+		}
+	}
 	rows := map[task.ID]store.Row{}
 	for _, row := range s.Tasks {
 		rows[row.ID] = row
@@ -170,6 +177,9 @@ func Consistent(s store.Snapshot) error {
 			return fmt.Errorf("function %s is suspended although what it waits for is there: %+v", w.Task, w.Mailbox)
 		}
 	}
+	if err := consistentGates(&s); err != nil {
+		return err
+	}
 	for _, t := range s.Todos {
 		if _, there := rows[t.Task]; there && (t.Kind == store.CancelCalls && t.Epoch > epochs[t.Task]) {
 			return fmt.Errorf("%+v is to be done, and the task is in epoch %d", t, epochs[t.Task])
@@ -188,6 +198,9 @@ func listOf(row *store.Row) string {
 	case store.InClaim:
 		return "running"
 	case store.InRelation:
+		if row.InGateLine() {
+			return "line"
+		}
 		return "need"
 	}
 	return row.State.String()
@@ -199,6 +212,7 @@ func errName(err error) string {
 		"unmet": store.ErrUnmet, "not-function": store.ErrNotFunction, "bad-value": store.ErrBadValue,
 		"not-found": store.ErrNotFound, "changed": store.ErrChanged, "lost": store.ErrLeaseLost, "final": store.ErrFinal, "not-final": store.ErrNotFinal,
 		"running": store.ErrRunning, "dead": store.ErrNodeLost, "too-many": store.ErrTooManyQueues, "key-held": store.ErrKeyHeld,
+		"in-line": store.ErrInLine, "rate": store.ErrRate, "duplicate": store.ErrDuplicate,
 	} {
 		if errors.Is(err, e) {
 			return name

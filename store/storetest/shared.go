@@ -186,6 +186,11 @@ func (s *Shared) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) 
 	return s.o.RunNow(ctx, id)
 }
 
+func (s *Shared) RunBeyond(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	defer s.lock()()
+	return s.o.RunBeyond(ctx, id)
+}
+
 func (s *Shared) Delete(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	defer s.lock()()
 	return s.o.Delete(ctx, id)
@@ -259,6 +264,36 @@ func (s *Shared) AskReset(ctx context.Context, r store.Reset) error {
 func (s *Shared) Resets(ctx context.Context, since int64) ([]store.Reset, error) {
 	defer s.lock()()
 	return s.o.Resets(ctx, since)
+}
+
+func (s *Shared) SetLimit(ctx context.Context, l store.Limit) error {
+	defer s.lock()()
+	return s.o.SetLimit(ctx, l)
+}
+
+func (s *Shared) DeleteLimit(ctx context.Context, namespace int32, key string) error {
+	defer s.lock()()
+	return s.o.DeleteLimit(ctx, namespace, key)
+}
+
+func (s *Shared) Gate(ctx context.Context, id store.Hash) (store.GateRow, error) {
+	defer s.lock()()
+	return s.o.Gate(ctx, id)
+}
+
+func (s *Shared) Limits(ctx context.Context, namespace int32, after string, n int) ([]store.GateRow, error) {
+	defer s.lock()()
+	return s.o.Limits(ctx, namespace, after, n)
+}
+
+func (s *Shared) Open(ctx context.Context, id store.Hash) ([]store.Woken, error) {
+	defer s.lock()()
+	return s.o.Open(ctx, id)
+}
+
+func (s *Shared) Left(ctx context.Context, stopped []store.Held) ([]store.Woken, error) {
+	defer s.lock()()
+	return s.o.Left(ctx, stopped)
 }
 
 func (s *Shared) Ping(ctx context.Context) error {

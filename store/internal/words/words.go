@@ -16,7 +16,7 @@ import (
 // are made once, when the program starts, and panics at a word that nobody knows.
 //
 // States are bare (:ready), all else says what it is: :kind_, :reason_, :outcome_,
-// :cause_, :flag_, :part_, :message_ and :undo_ come before the name. Besides them
+// :cause_, :flag_, :part_, :message_, :todo_ and :undo_ come before the name. Besides them
 // there are :final and :timed, the lists of states that have ended and that wait
 // with a timer, :related, :wait_over and :suspect_priority. What is quoted is left alone.
 func SQL(text string) string {
@@ -101,6 +101,7 @@ func all() map[string]string {
 	add("message_result", int64(store.Result))
 	add("message_signal", int64(store.Signal))
 	add("message_poll_error", int64(store.PollError))
+	add("todo_open_gate", int64(store.OpenGate))
 	add("undo_something", int64(store.UndoSomething))
 	add("undo_nothing", int64(store.UndoNothing))
 	return words

@@ -27,7 +27,59 @@ create table sendoff.share (
     constraint share_pkey primary key (queue, node)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
+-- What lets a task wait: limits, order, duplicates.
+alter table sendoff.task add column gates bytea; -- what it asks for, see store.EncodeGates; does not change
+
+-- What tasks share. A row is there while somebody is inside or in line, while its rate
+-- remembers a start, and while it is configured.
+create table sendoff.gate (
+    every      int8 not null, -- from one start to the next; 0 = no rate
+    last       int8 not null, -- number given out last in line
+    next       int8 not null, -- time from which the rate is as after a rest
+    id         uuid not null,
+    holder     uuid,          -- who entered last
+    ns         int4 not null,
+    capacity   int4 not null, -- 0 = any number
+    burst      int4 not null,
+    inside     int4 not null,
+    waiting    int4 not null,
+    kind       int2 not null, -- 1 limit, 2 order, 3 duplicates
+    paused     boolean not null default false,
+    configured boolean not null default false,
+    name       text not null,
+    constraint gate_pkey primary key (id)
+) with (fillfactor = 30, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000);
+create index gate_configured on sendoff.gate (ns, name) where configured;
+create index gate_idle on sendoff.gate (next, id) where inside = 0 and waiting = 0 and not configured;
+
+-- Who waits for room, and nobody else.
+create table sendoff.line (
+    at   int8 not null, -- number, and since when
+    gate uuid not null,
+    task uuid not null,
+    lane int4 not null,
+    prio int2 not null,
+    constraint line_pkey primary key (gate, prio, at, task)
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000);
+create index line_lane on sendoff.line (lane, task);
+
+-- Attempts that were canceled while they ran, and have not been seen to stop: their
+-- tasks are still inside.
+create table sendoff.leaver (
+    token int8 not null,
+    task  uuid not null,
+    node  uuid not null,
+    gates bytea not null,
+    constraint leaver_pkey primary key (task, token)
+);
+
 -- +goose Down
+drop table sendoff.leaver;
+drop table sendoff.line;
+drop table sendoff.gate;
+alter table sendoff.task drop column gates;
 drop table sendoff.share;
 drop table sendoff.endpoint_reset;
 drop table sendoff.node_view;

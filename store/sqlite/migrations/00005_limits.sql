@@ -47,7 +47,57 @@ create table share (
   primary key (queue, node)
 ) strict, without rowid;
 
+-- What lets a task wait: limits, order, duplicates.
+
+alter table task add column gates blob; -- what it asks for, see store.EncodeGates; does not change
+
+-- What tasks share. A row is there while somebody is inside or in line, while its rate
+-- remembers a start, and while it is configured.
+create table gate (
+  id blob not null primary key,
+  kind integer not null,               -- 1 limit, 2 order, 3 duplicates
+  ns integer not null,
+  name text not null,
+  capacity integer not null,           -- 0 = any number
+  every integer not null,              -- from one start to the next; 0 = no rate
+  burst integer not null,
+  paused integer not null default 0,
+  configured integer not null default 0,
+  inside integer not null,
+  waiting integer not null,
+  last integer not null,               -- number given out last in line
+  next integer not null,               -- time from which the rate is as after a rest
+  holder blob                          -- who entered last
+) strict, without rowid;
+create index gate_configured on gate (ns, name) where configured;
+create index gate_idle on gate (next, id) where inside = 0 and waiting = 0 and not configured;
+
+-- Who waits for room, and nobody else.
+create table line (
+  gate blob not null,
+  prio integer not null,
+  at integer not null,                 -- number, and since when
+  task blob not null,
+  lane integer not null,
+  primary key (gate, prio, at, task)
+) strict, without rowid;
+create index line_lane on line (lane, task);
+
+-- Attempts that were canceled while they ran, and have not been seen to stop: their
+-- tasks are still inside.
+create table leaver (
+  task blob not null,
+  token integer not null,
+  node blob not null,
+  gates blob not null,
+  primary key (task, token)
+) strict, without rowid;
+
 -- +goose Down
+drop table leaver;
+drop table line;
+drop table gate;
+alter table task drop column gates;
 drop table share;
 drop table need;
 drop table dep;
