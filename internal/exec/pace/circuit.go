@@ -57,7 +57,7 @@ type Circuit struct {
 	until   time.Time     // until then
 	since   time.Time     // since the first pause of this row
 	length  time.Duration // of the last one
-	probing bool          // one attempt is asking whether it is over
+	probing time.Time     // since when an attempt is asking whether it is over; zero = none is
 
 	paused time.Time // when the last pause began
 	well   time.Time // when an attempt was answered well
@@ -67,7 +67,8 @@ type Circuit struct {
 }
 
 // Enter tells how long an attempt has to wait because the endpoint is left alone, and
-// why; 0 = go on. When the time is over one goes first. Leave, Open, Pause or Fault must
+// why; 0 = go on. When the time is over one goes first; and another one when that has no
+// answer for a minute. Leave, Open, Pause or Fault must
 // follow.
 func (c *Circuit) Enter(now time.Time) (time.Duration, Pause) {
 	c.mu.Lock()
@@ -75,21 +76,21 @@ func (c *Circuit) Enter(now time.Time) (time.Duration, Pause) {
 	if c.pause.Why == "" {
 		return 0, Pause{}
 	}
-	if now.Before(c.until) || c.probing {
+	if now.Before(c.until) || now.Sub(c.probing) < maxPause {
 		from := c.until
 		if !now.Before(from) {
 			from = now.Add(FirstPause)
 		}
 		return c.Line.Wait(now, from, 0), c.pause
 	}
-	c.probing = true
+	c.probing = now
 	return 0, c.pause
 }
 
 // Leave says that an attempt has shown nothing.
 func (c *Circuit) Leave() {
 	c.mu.Lock()
-	c.probing = false
+	c.probing = time.Time{}
 	c.mu.Unlock()
 }
 
@@ -130,7 +131,7 @@ func (c *Circuit) Reset() {
 }
 
 func (c *Circuit) open() {
-	c.probing = false
+	c.probing = time.Time{}
 	if c.pause.Why != "" {
 		c.pause, c.until, c.since, c.length = Pause{}, time.Time{}, time.Time{}, 0
 		c.Line.Clear()
@@ -142,7 +143,7 @@ func (c *Circuit) open() {
 func (c *Circuit) Pause(now time.Time, p Pause) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.probing = false
+	c.probing = time.Time{}
 	if now.Before(c.until) && !now.Add(min(p.For, maxAsked)).After(c.until) {
 		return false
 	}
@@ -166,7 +167,7 @@ func (c *Circuit) Pause(now time.Time, p Pause) bool {
 // whether that is new.
 func (c *Circuit) Fault(now time.Time, id task.ID, began time.Time, p Pause) bool {
 	c.mu.Lock()
-	if began.Before(c.well) { // others fare better
+	if c.pause.Why == "" && began.Before(c.well) { // others fare better
 		c.mu.Unlock()
 		return false
 	}

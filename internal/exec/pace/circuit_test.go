@@ -31,6 +31,46 @@ func TestOneAsksWhetherThePauseIsOver(t *testing.T) {
 	require.Zero(t, wait())
 }
 
+func TestOneThatAsksAndGetsNoAnswerDoesNotHoldUpTheOthers(t *testing.T) {
+	var c Circuit
+	now := time.Now()
+	wait := func() time.Duration { d, _ := c.Enter(now); return d }
+	c.Pause(now, Pause{Why: Errors})
+	now = now.Add(time.Second)
+	require.Zero(t, wait())
+	now = now.Add(59 * time.Second)
+	require.Positive(t, wait())
+	now = now.Add(time.Second)
+	require.Zero(t, wait(), "another one asks")
+	require.Positive(t, wait())
+}
+
+// Whatever one that asks has shown, another one asks after it.
+func TestSomebodyAlwaysAsks(t *testing.T) {
+	start := time.Now()
+	for name, end := range map[string]func(c *Circuit, now, began time.Time){
+		"nothing": func(c *Circuit, _, _ time.Time) { c.Leave() },
+		"a fault": func(c *Circuit, now, began time.Time) { c.Fault(now, newID(), began, Pause{Why: Errors}) },
+		"a fault, after an older one went well": func(c *Circuit, now, began time.Time) {
+			c.Open(now, start.Add(-time.Second))
+			c.Fault(now.Add(time.Millisecond), newID(), began, Pause{Why: Errors})
+		},
+		"well, after an older one did not go well": func(c *Circuit, now, began time.Time) {
+			c.Fault(now, newID(), start, Pause{Why: Errors})
+			c.Open(now, began)
+		},
+	} {
+		var c Circuit
+		c.Pause(start, Pause{Why: Errors})
+		now := start.Add(time.Second)
+		wait, _ := c.Enter(now)
+		require.Zero(t, wait)
+		end(&c, now.Add(time.Second), now)
+		wait, _ = c.Enter(now.Add(4 * time.Second))
+		require.Zero(t, wait, name)
+	}
+}
+
 func TestAPauseIsNotOverForWhatBeganBeforeIt(t *testing.T) {
 	var c Circuit
 	began := time.Now()
