@@ -1,0 +1,114 @@
+//go:build linux
+
+package chaos_test
+
+import (
+	"net/http"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/chaos/auditor"
+)
+
+// set gives a queue its settings, which all nodes know when it returns.
+func (c *cluster) set(queue string, settings map[string]any) {
+	c.t.Helper()
+	code, err := call(c.t.Context(), http.MethodPut, "http://"+c.nodes[0].addr+"/v1/queues/"+queue, "", settings, nil)
+	require.NoError(c.t, err)
+	require.Equal(c.t, http.StatusOK, code)
+	time.Sleep(1500 * time.Millisecond)
+}
+
+// overlaps returns how many deliveries of tasks were under way at a time at most. One
+// of a process that a fault has hit is counted until then: its node has lost its
+// lease, or is gone, and only the auditor is still busy with it.
+func overlaps(ds map[string][]*auditor.Delivery, ids []string, faults ...auditor.Fault) (most int) {
+	type step struct {
+		at time.Time
+		n  int
+	}
+	var steps []step
+	for _, id := range ids {
+		for _, d := range ds[id] {
+			end := d.Answered
+			for _, f := range faults {
+				if f.PID == d.PID && d.At.Before(f.At) && (end.IsZero() || end.After(f.At)) {
+					end = f.At
+				}
+			}
+			steps = append(steps, step{d.At, 1}, step{end, -1})
+		}
+	}
+	slices.SortFunc(steps, func(a, b step) int {
+		if a.at.Equal(b.at) {
+			return a.n - b.n
+		}
+		return a.at.Compare(b.at)
+	})
+	now := 0
+	for _, s := range steps {
+		now += s.n
+		most = max(most, now)
+	}
+	return most
+}
+
+// fastest returns by how many starts the worst time had more than a rate allows
+// without its burst.
+func fastest(ds map[string][]*auditor.Delivery, ids []string, perSecond float64) (burst float64) {
+	var at []time.Time
+	for _, id := range ids {
+		for _, d := range ds[id] {
+			at = append(at, d.At)
+		}
+	}
+	slices.SortFunc(at, time.Time.Compare)
+	for i := range at {
+		for j := i; j < len(at); j++ {
+			burst = max(burst, float64(j-i+1)-perSecond*at[j].Sub(at[i]).Seconds())
+		}
+	}
+	return burst
+}
+
+// TestLimitsOfAQueueHoldWhenNodesAreLost: one node is killed, and one is stopped until
+// it has lost its lease, while tasks wait for the limits of their queues.
+func TestLimitsOfAQueueHoldWhenNodesAreLost(t *testing.T) {
+	c := startCluster(t, 3)
+	const atATime, burst, perSecond = 6, 5, 20
+	c.set("few", map[string]any{"concurrency": atATime})
+	c.set("slow", map[string]any{"rate": "20/s", "burst": burst})
+	few := c.submit("few", heavy(1000, 6000), "sleep=100ms", map[string]any{"queue": "few"})
+	slow := c.submit("slow", heavy(400, 3000), "", map[string]any{"queue": "slow"})
+	delivered := func(ids []string) (n int) {
+		for _, ds := range c.judge.deliveries(t) {
+			if slices.Contains(ids, ds[0].Task) {
+				n++
+			}
+		}
+		return n
+	}
+	waitFor(t, time.Minute, "the limits are in use", func() bool { return delivered(few) > 100 && delivered(slow) > 20 })
+
+	killed, paused := c.nodes[0], c.nodes[1]
+	faults := []auditor.Fault{{PID: killed.pid()}, {PID: paused.pid()}}
+	killed.kill()
+	faults[0].At = time.Now()
+	paused.signal(syscall.SIGSTOP)
+	faults[1].At = time.Now()
+	time.Sleep(lease + 3*time.Second)
+	paused.signal(syscall.SIGCONT)
+	killed.start()
+	c.check(c.nodes[2], faults...)
+
+	ds := c.judge.deliveries(t)
+	most, at := overlaps(ds, few, faults...), fastest(ds, slow, perSecond)
+	t.Logf("%d of %d attempts under way at a time; %.2f of %d starts at once", most, atATime, at, burst)
+	require.LessOrEqual(t, most, atATime)
+	require.LessOrEqual(t, at, float64(burst))
+	require.GreaterOrEqual(t, most, atATime-1, "some of the limit was lost with the nodes")
+}
