@@ -185,11 +185,12 @@ func (r *run) handBack(wait time.Duration, why string) task.Outcome {
 	return task.Outcome{Class: task.Throttle, Why: task.PutOff, RetryAfter: wait, Error: r.what() + ": " + why}
 }
 
-// putOff is a hand back of a run that was not begun, because of its endpoint.
+// putOff is a hand back of a run that was not begun, because of its endpoint, whose line
+// says when it comes back.
 func (r *run) putOff(wait time.Duration, why string) task.Outcome {
 	r.endpoint.PutOff()
 	r.cfg.Meter.PutOff()
-	return r.handBack(wait, why)
+	return task.Outcome{Class: task.Throttle, Why: task.PutOff, RetryAfter: wait, Error: r.what() + ": " + why}
 }
 
 // unsendable is the outcome for an endpoint that cannot be called: an operator

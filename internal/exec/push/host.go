@@ -3,7 +3,6 @@ package push
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -68,12 +67,10 @@ func (p *Pusher) enter(ctx context.Context, t *store.Claimed, what string, u *ur
 	return nil, pace.Ticket{}, p.putOff(x, wait, "the host has as many pushes as it can take", task.NoCause)
 }
 
-// putOff has the task come back without an attempt spent. Those that were put off
-// together do not come back together.
+// putOff has the task come back without an attempt spent.
 func (p *Pusher) putOff(x *pushed, wait time.Duration, why string, cause task.Cause) *task.Outcome {
 	x.host.PutOff()
 	p.config.Meter.PutOff()
-	wait += rand.N(wait/8 + 50*time.Millisecond)
 	return &task.Outcome{Class: task.Throttle, Why: task.PutOff, Cause: cause, RetryAfter: wait, Error: x.what + ": " + why}
 }
 

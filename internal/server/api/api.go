@@ -97,7 +97,7 @@ func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
 	mountTasks(api, cfg)
 	mountQueues(api, cfg)
 	mountFunctions(api, cfg)
-	mountEndpoints(api, cfg.Endpoints)
+	mountEndpoints(mux, api, cfg.Endpoints, c.refuse)
 	describeProblems(api.OpenAPI())
 	return api.OpenAPI()
 }

@@ -2,11 +2,13 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
 )
 
 // Endpoints looks at the hosts and apps that nodes call, and lets those in again that
@@ -56,19 +58,20 @@ type endpointsReply struct {
 	}
 }
 
-type resetInput struct {
-	Body struct {
-		Endpoint string `json:"endpoint" doc:"The endpoint, or any URL below it."`
-	}
+// ResetRequest is the body of POST /v1/endpoints/reset.
+type ResetRequest struct {
+	Endpoint string `json:"endpoint" doc:"The endpoint, or any URL below it."`
 }
 
-type resetReply struct {
-	Body struct {
-		Endpoint string `json:"endpoint" doc:"What was reset."`
-	}
+// ResetReply names what was reset.
+type ResetReply struct {
+	Endpoint string `json:"endpoint" doc:"What was reset."`
 }
 
-func mountEndpoints(api huma.API, endpoints Endpoints) {
+// maxReset bounds the body of a reset.
+const maxReset = 16 << 10
+
+func mountEndpoints(mux *http.ServeMux, api huma.API, endpoints Endpoints, refuse func(http.ResponseWriter, *problem.Problem)) {
 	get(api, "/v1/endpoints", "list-endpoints", "List the hosts and apps that nodes have called lately", func(ctx context.Context, _ *struct{}) (*endpointsReply, error) {
 		all, err := endpoints.List(ctx)
 		if err != nil {
@@ -81,17 +84,34 @@ func mountEndpoints(api huma.API, endpoints Endpoints) {
 		}
 		return out, nil
 	})
-	huma.Register(api, operation(http.MethodPost, "/v1/endpoints/reset", "reset-endpoint",
-		"Forget what went wrong with an endpoint, on all nodes: it gets what there is again. Tasks that were put off come when they are due", http.StatusOK),
-		func(ctx context.Context, in *resetInput) (*resetReply, error) {
-			name, err := endpoints.Reset(ctx, in.Body.Endpoint)
-			if err != nil {
-				return nil, problemOf(err)
-			}
-			out := &resetReply{}
-			out.Body.Endpoint = name
-			return out, nil
-		})
+	mux.HandleFunc("POST /v1/endpoints/reset", func(w http.ResponseWriter, r *http.Request) {
+		name, fault := resetEndpoint(w, r, endpoints)
+		if fault != nil {
+			refuse(w, fault)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(ResetReply{name}) // the client may be gone
+	})
+	op := operation(http.MethodPost, "/v1/endpoints/reset", "reset-endpoint",
+		"Forget what went wrong with an endpoint, on all nodes: it gets what there is again. Tasks that were put off come when they are due", http.StatusOK)
+	describe[ResetRequest, ResetReply](api.OpenAPI(), &op, "200", "400", "401", "403", "404", "408", "413", "415", "422", "503")
+}
+
+func resetEndpoint(w http.ResponseWriter, r *http.Request, endpoints Endpoints) (name string, fault *problem.Problem) {
+	text, fault := read(w, r, maxReset)
+	if fault != nil {
+		return "", fault
+	}
+	var req ResetRequest
+	if fault := decode(text, &req); fault != nil {
+		return "", fault
+	}
+	name, err := endpoints.Reset(r.Context(), req.Endpoint)
+	if err != nil {
+		return "", problemOf(err)
+	}
+	return name, nil
 }
 
 func endpointView(e *operate.EndpointInfo) Endpoint {
