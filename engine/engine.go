@@ -198,7 +198,7 @@ func (e *Engine) wireRooms() {
 		Asked: func() { e.member.Tell(store.Hint{Changed: store.ChangedEndpoints}) },
 	})
 	e.settler = settle.New(settle.Config{
-		Store: e.store, Bell: bell{e}, Watchers: e.tasks, Call: e.prepareCall, Left: e.left, Meter: e.meters, Log: cfg.Log,
+		Store: e.store, Bell: bell{e}, Watchers: e.tasks, Call: e.prepareCall, Left: e.left, Look: e.lookAtTodos, Meter: e.meters, Log: cfg.Log,
 	})
 	e.scheduler = schedule.New(schedule.Config{
 		Store: e.store, Claims: work{e}, Wake: e.wake,

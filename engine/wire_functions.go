@@ -49,10 +49,34 @@ func (e *Engine) left(id task.ID) (done <-chan struct{}) {
 
 // workOff does what a step has left to do. What can never be done is not tried again.
 func (e *Engine) workOff(ctx context.Context, t store.Todo) error {
+	if t.Kind == store.OpenGate {
+		return e.openGate(ctx, store.Hash(t.Task))
+	}
 	err := e.tasks.WorkOff(ctx, t)
 	if errors.Is(err, operate.ErrTooManyCalls) {
 		e.cfg.Log.Warn("calls that nobody waits for go on", "task_id", t.Task, "err", err)
 		return nil
 	}
 	return err
+}
+
+// openGate lets in who waits at a gate. There may be more of them than one transaction
+// looks at.
+func (e *Engine) openGate(ctx context.Context, id store.Hash) error {
+	woken, err := e.store.Open(ctx, id)
+	if len(woken) > 0 {
+		e.wake(woken)
+		e.scheduler.Look()
+	}
+	e.scheduler.Due(e.store.Now())
+	return err
+}
+
+// lookAtTodos tells whoever works them off that a gate may have to be opened.
+func (e *Engine) lookAtTodos() {
+	if e.has(Schedule) {
+		e.scheduler.Look()
+		return
+	}
+	e.member.Tell(store.Hint{Changed: store.ChangedTodos})
 }

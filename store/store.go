@@ -17,6 +17,7 @@ type Store interface {
 	Reader
 	Waits
 	Operator
+	Gates
 	Functions
 	Todos
 	Views

@@ -259,6 +259,8 @@ func (a *Acceptor) announce(tasks []store.NewTask, inserted []store.Inserted) {
 		created++
 		if due := tasks[i].Due(now); due > now {
 			a.cfg.Bell.Due(due)
+		} else if len(tasks[i].Gates) > 0 {
+			a.cfg.Bell.Due(now) // a rate may have given it a time, which is found there
 		}
 	}
 	if a.cfg.Meter != nil && created > 0 {

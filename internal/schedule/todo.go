@@ -140,7 +140,7 @@ func (s *Scheduler) do(ctx context.Context, t *store.Todo) {
 	limited, cancel := context.WithTimeout(ctx, todoTime)
 	defer cancel()
 	err := s.cfg.Do(limited, *t)
-	if err == nil {
+	if err == nil && t.Kind != store.OpenGate {
 		err = s.cfg.Store.FinishTodos(ctx, []store.Todo{*t})
 	}
 	if err != nil && ctx.Err() == nil {

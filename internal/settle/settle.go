@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/sendoff-dev/sendoff/internal/need"
@@ -38,11 +39,13 @@ type Config struct {
 	Store interface {
 		store.Settler
 		Now() int64
+		Left(ctx context.Context, stopped []store.Held) ([]store.Woken, error) // see store.Gates
 	}
 	Bell     Bell
 	Watchers Watchers
 	Call     func(ctx context.Context, caller *store.Claimed, call *task.Call) (store.NewTask, error) // a call of a function, as a row
 	Left     func(id task.ID) (done <-chan struct{})                                                  // a task has left a store.Todo
+	Look     func()                                                                                   // some task may have left a store.Todo of a gate; nil = nobody is told
 	Meter    Meter                                                                                    // nil = nobody counts
 	Log      *slog.Logger                                                                             // nil = none
 }
@@ -136,6 +139,7 @@ func (s *Settler) try(ctx context.Context, open []*ending) (again []*ending) {
 			again = append(again, e)
 		default:
 			s.refused(&e.t, errs[i])
+			s.stopped(ctx, e.Task)
 		}
 	}
 	s.tell(written)
@@ -167,8 +171,42 @@ func (s *Settler) HandBack(ctx context.Context, c *store.Claimed) {
 	if err != nil {
 		return
 	}
-	if errs, woken, err := s.cfg.Store.Settle(ctx, []store.Transition{t}); err == nil && errs[0] == nil && len(woken) > 0 {
+	errs, woken, err := s.cfg.Store.Settle(ctx, []store.Transition{t})
+	switch {
+	case err != nil || errs[0] != nil:
+		s.stopped(ctx, c)
+	case len(woken) > 0:
 		s.cfg.Bell.Wake(woken)
+	}
+}
+
+// stopped says that an attempt which is perhaps not ours any more has ended: until that
+// is known, a task that was canceled keeps its places at gates.
+func (s *Settler) stopped(ctx context.Context, c *store.Claimed) {
+	if c.Flags&store.FlagGate == 0 {
+		return
+	}
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		woken, err := s.cfg.Store.Left(ctx, []store.Held{{ID: c.ID, Token: c.Token}})
+		if err == nil {
+			s.wakeGated(woken)
+			return
+		}
+		s.cfg.Log.Warn("leaving gates failed, trying again", "task_id", c.ID, "err", err)
+		if !pause(ctx, wait) {
+			return
+		}
+	}
+}
+
+// wakeGated tells of what came to be ready at gates, and that more may be let in later.
+func (s *Settler) wakeGated(woken []store.Woken) {
+	if len(woken) > 0 {
+		s.cfg.Bell.Wake(woken)
+	}
+	s.cfg.Bell.Due(s.cfg.Store.Now()) // a rate may have given a time
+	if s.cfg.Look != nil {
+		s.cfg.Look()
 	}
 }
 
@@ -202,6 +240,9 @@ func (s *Settler) tell(written []*ending) {
 		canceled[i] = s.left(&e.t)
 	}
 	until := time.Now().Add(patience)
+	if slices.ContainsFunc(written, func(e *ending) bool { return e.Task.Flags&store.FlagGate != 0 }) {
+		s.wakeGated(nil)
+	}
 	for i, e := range written {
 		t := &e.t
 		s.cfg.Meter.Settled(t.Outcome, t.Decision.To, e.Took)

@@ -12,7 +12,7 @@ import (
 
 const rowColumns = ` t.id, t.lane, t.prio, t.kind, t.flags, t.state, t.reason, t.token, t.run, t.failures, t.crashes, t.max_attempts,
  t.created_at, t.at, t.expires_at, t.first_started, t.last_started, t.finished_at, t.node, t.last_outcome, t.last_code, t.last_error, t.last_cause,
- t.grp, t.parent, t.root, t.correlation, t.epoch, t.spec `
+ t.grp, t.parent, t.root, t.correlation, t.epoch, t.spec, t.gates `
 
 func readRow(r *wireRow) store.Row {
 	return store.Row{
@@ -20,7 +20,7 @@ func readRow(r *wireRow) store.Row {
 		Token: r.i8(), Run: r.i4(), Failures: r.i4(), Crashes: r.i4(), MaxAttempts: r.i4(),
 		CreatedAt: r.i8(), At: r.i8(), ExpiresAt: r.i8(), FirstStarted: r.i8(), LastStarted: r.i8(), FinishedAt: r.i8(),
 		Node: r.id(), LastOutcome: task.Class(r.i2()), LastCode: r.i4(), LastError: r.text(), LastCause: task.Cause(r.i2()),
-		Group: r.text(), Parent: r.id(), Root: r.id(), Correlation: uint64(r.i8()), Epoch: r.i4(), Spec: r.bytes(),
+		Group: r.text(), Parent: r.id(), Root: r.id(), Correlation: uint64(r.i8()), Epoch: r.i4(), Spec: r.bytes(), Gates: r.bytes(),
 	}
 }
 
@@ -143,6 +143,11 @@ func (s *Store) Snapshot(ctx context.Context) (store.Snapshot, error) {
 			id, a := readAttempt(r)
 			snap.Attempts[id] = append(snap.Attempts[id], a)
 		}),
+		query(`select`+gateColumns+`from sendoff.gate order by id`).rows(func(r *wireRow) { snap.Gates = append(snap.Gates, readGate(r)) }),
+		query(`select gate, prio, at, task, lane from sendoff.line order by gate, prio, at, task`).rows(func(r *wireRow) {
+			snap.Lines = append(snap.Lines, store.LineEntry{Gate: store.Hash(r.id()), Priority: r.i2(), At: r.i8(), Task: r.id(), Lane: r.i4()})
+		}),
+		query(`select task, token, node, gates from sendoff.leaver order by task, token`).rows(func(r *wireRow) { snap.Leavers = append(snap.Leavers, readLeaver(r)) }),
 		query(`select`+nodeColumns+`from sendoff.node order by id`).rows(func(r *wireRow) { snap.Nodes = append(snap.Nodes, readNode(r)) }),
 		query(`select w.task,`+mailboxColumns+`from sendoff.wait w order by w.task`).rows(func(r *wireRow) {
 			snap.Waits = append(snap.Waits, store.Wait{Task: r.id(), Mailbox: readMailbox(r)})

@@ -11,8 +11,6 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-var _ store.Gates = (*Store)(nil)
-
 // atGates does a step at gates in the transaction, and leaves what comes of it for later.
 func (w *writer) atGates(k *woken, step func(*store.Keeper) error) error {
 	keeper := store.Keeper{Now: w.now, Floor: gateFloor{w, k}}

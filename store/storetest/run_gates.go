@@ -39,9 +39,6 @@ func (m *machine) actionsOfGates() map[string]func(*rapid.T) {
 	}
 }
 
-// doors is the store as one that has gates.
-func (m *machine) doors() store.Gates { return m.real.(store.Gates) }
-
 func (m *machine) insertGated(t *rapid.T) {
 	group := make([]store.NewTask, rapid.IntRange(1, 3).Draw(t, "tasks"))
 	for i := range group {
@@ -83,14 +80,14 @@ func (m *machine) setLimit(t *rapid.T) {
 }
 
 func (m *machine) configure(l store.Limit) {
-	require.NoError(m.rt, m.doors().SetLimit(ctx, l))
+	require.NoError(m.rt, m.real.SetLimit(ctx, l))
 	_ = m.oracle.SetLimit(ctx, l)
 	m.saw("limit:set")
 	m.sameLimits()
 }
 
 func (m *machine) deleteLimit(key string) {
-	err := m.doors().DeleteLimit(ctx, store.DefaultNamespace, key)
+	err := m.real.DeleteLimit(ctx, store.DefaultNamespace, key)
 	m.same("delete limit", errName(err), errName(m.oracle.DeleteLimit(ctx, store.DefaultNamespace, key)))
 	m.saw("limit:delete-" + errName(err))
 	m.sameLimits()
@@ -98,14 +95,14 @@ func (m *machine) deleteLimit(key string) {
 
 func (m *machine) sameLimits() {
 	for _, after := range []string{"", "1"} {
-		got, err := m.doors().Limits(ctx, store.DefaultNamespace, after, 1)
+		got, err := m.real.Limits(ctx, store.DefaultNamespace, after, 1)
 		require.NoError(m.rt, err)
 		want, _ := m.oracle.Limits(ctx, store.DefaultNamespace, after, 1)
 		m.same("limits", got, want)
 	}
 	for _, key := range []string{"1", "2"} {
 		id := store.GateID(store.DefaultNamespace, store.LimitGate, key)
-		got, err := m.doors().Gate(ctx, id)
+		got, err := m.real.Gate(ctx, id)
 		want, wantErr := m.oracle.Gate(ctx, id)
 		m.same("gate error", errName(err), errName(wantErr))
 		m.same("gate", got, want)
@@ -114,7 +111,7 @@ func (m *machine) sameLimits() {
 
 // open lets in who waits at a gate, as whoever works off its todo does.
 func (m *machine) open(id store.Hash) {
-	got, err := m.doors().Open(ctx, id)
+	got, err := m.real.Open(ctx, id)
 	require.NoError(m.rt, err)
 	want, _ := m.oracle.Open(ctx, id)
 	m.same("woken by open", sortWoken(got), sortWoken(want))
@@ -134,7 +131,7 @@ func (m *machine) stopped(t *rapid.T) {
 
 func (m *machine) left(held []store.Held) {
 	before := len(m.oracle.leavers)
-	got, err := m.doors().Left(ctx, held)
+	got, err := m.real.Left(ctx, held)
 	require.NoError(m.rt, err)
 	want, _ := m.oracle.Left(ctx, held)
 	m.same("woken by left", sortWoken(got), sortWoken(want))

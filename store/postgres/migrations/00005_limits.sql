@@ -46,7 +46,7 @@ create table sendoff.gate (
     kind       int2 not null, -- 1 limit, 2 order, 3 duplicates
     paused     boolean not null default false,
     configured boolean not null default false,
-    name       text not null,
+    name       text collate "C" not null,
     constraint gate_pkey primary key (id)
 ) with (fillfactor = 30, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000);
