@@ -10,7 +10,7 @@ import (
 // so that a long line of them does not keep the database busy while an endpoint is away;
 // and how long the line gets before the others are spread over it.
 const (
-	apart     = 2 * time.Millisecond
+	apart     = 5 * time.Millisecond
 	mostApart = time.Second
 	longest   = 5 * time.Minute
 )
@@ -27,7 +27,7 @@ type Line struct {
 }
 
 // Wait returns how long one more has to wait that is not wanted before from. The next
-// one comes so long after it; 0 = 2 ms, and at most a second.
+// one comes so long after it; 0 = 5 ms, and at most a second.
 func (l *Line) Wait(now, from time.Time, step time.Duration) time.Duration {
 	if step <= 0 {
 		step = apart

@@ -296,8 +296,8 @@ func TestWhatIsPutOffComesBackOneAfterTheOther(t *testing.T) {
 		require.True(t, putOff(o))
 		last = o.RetryAfter
 	}
-	require.Greater(t, last, 2*time.Second)
-	require.Less(t, last, 4*time.Second)
+	require.Greater(t, last, 5*time.Second)
+	require.Less(t, last, 7*time.Second)
 	release()
 	require.Equal(t, task.Success, (<-done).Class)
 }
