@@ -275,8 +275,10 @@ func TestAHostThatHangsLeavesRoomForOthers(t *testing.T) {
 	require.Equal(t, task.Success, x.push(well.URL).Class)
 
 	began := time.Now()
-	require.True(t, putOff(x.push(hanging.URL)))
-	require.Less(t, time.Since(began), 200*time.Millisecond, "nothing has moved for long: it does not even wait")
+	for range 100 {
+		require.True(t, putOff(x.push(hanging.URL)))
+	}
+	require.Less(t, time.Since(began), 15*time.Second, "nothing has moved for long: none of them even waits for a quarter of a second")
 }
 
 // What has no room comes back about as fast as the host takes it, not all at once.
