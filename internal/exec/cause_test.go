@@ -50,7 +50,10 @@ func TestAnAttemptWithoutAnAnswerSaysWhy(t *testing.T) {
 		for kind, x := range executors(t) {
 			t.Run(kind+": "+tt.name, func(t *testing.T) {
 				now := time.Now().UnixMicro()
-				spec := &task.Spec{URL: tt.url, Function: "f", Endpoint: tt.url, Timeout: 300 * time.Millisecond}
+				spec := &task.Spec{URL: tt.url, Function: "f", Endpoint: tt.url, Timeout: 30 * time.Second}
+				if tt.want == task.CauseTimeout {
+					spec.Timeout = 300 * time.Millisecond
+				}
 				o := x.Execute(t.Context(), &store.Claimed{ID: task.FloorID(time.Now()), Token: 1, MaxAttempts: 25, CreatedAt: now}, spec)
 				require.Equal(t, tt.want, o.Cause, o.Error)
 				require.Equal(t, tt.word, o.Cause.String())

@@ -30,8 +30,8 @@ func TestWordsBecomeNumbers(t *testing.T) {
 }
 
 func TestAnUnknownWordIsFoundWhenTheProgramStarts(t *testing.T) {
-	require.PanicsWithValue(t, `unknown word ":runing" in a statement: want one such as :ready, :kind_function, :reason_expired, :flag_parent, :part_state`,
-		func() { words.SQL("state = :runing") })
+	require.PanicsWithValue(t, `unknown word ":resting" in a statement: want one such as :ready, :kind_function, :reason_expired, :flag_parent, :part_state`,
+		func() { words.SQL("state = :resting") })
 	require.Panics(t, func() { words.SQL("select : 1") })
 	require.Panics(t, func() { words.SQL("select 'never closed") })
 }
