@@ -26,6 +26,10 @@ func (e *Engine) execute(ctx context.Context, c *store.Claimed) func() {
 		o := task.Outcome{Class: task.Reject, Error: err.Error()}
 		return func() { e.settler.Settle(e.ending.writes, settle.End{Task: c, Outcome: o}) }
 	}
+	if c.Kind != task.Function && c.ExpiresAt != 0 && c.ExpiresAt <= c.StartedAt { // others are to be told of it, which a claim does not do
+		o := task.Outcome{Class: task.Expire, Error: "it was not started before it expired"}
+		return func() { e.settler.Settle(e.ending.writes, settle.End{Task: c, Spec: spec, Outcome: o}) }
+	}
 	o, ours := exec.Ending(ctx, e.executors.Execute(ctx, c, spec))
 	if !ours {
 		return func() { e.settler.HandBack(e.ending.writes, c) }

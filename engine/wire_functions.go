@@ -52,12 +52,32 @@ func (e *Engine) workOff(ctx context.Context, t store.Todo) error {
 	if t.Kind == store.OpenGate {
 		return e.openGate(ctx, store.Hash(t.Task))
 	}
+	if t.Kind == store.Release || t.Kind == store.Revive {
+		return e.follow(ctx, t)
+	}
 	err := e.tasks.WorkOff(ctx, t)
 	if errors.Is(err, operate.ErrTooManyCalls) {
 		e.cfg.Log.Warn("calls that nobody waits for go on", "task_id", t.Task, "err", err)
 		return nil
 	}
 	return err
+}
+
+// follow tells the followers of a task, page by page, what became of it.
+func (e *Engine) follow(ctx context.Context, t store.Todo) error {
+	for {
+		more, woken, err := e.store.Follow(ctx, t)
+		if len(woken) > 0 {
+			e.wake(woken)
+		}
+		if err != nil {
+			return err
+		}
+		if !more {
+			e.scheduler.Look() // those that ended because of it may have left something to do
+			return nil
+		}
+	}
 }
 
 // openGate lets in who waits at a gate. There may be more of them than one transaction

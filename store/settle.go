@@ -26,6 +26,7 @@ type Transition struct {
 	Cause    task.Cause
 	Answer   task.Answer
 	Effects  *Effects // nil = the task concerns no other one
+	Flags    int32    // of the task when it was claimed: what to expect; the row counts
 	Cut      bool     // by a person, while it runs: its node has not stopped it yet
 }
 

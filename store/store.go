@@ -20,6 +20,7 @@ type Store interface {
 	Gates
 	Functions
 	Todos
+	Deps
 	Views
 	Quotas
 

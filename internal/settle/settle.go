@@ -220,7 +220,7 @@ func (s *Settler) transition(ctx context.Context, c *store.Claimed, spec *task.S
 		attempt.Retry.MaxAge = task.MaxExpiration // its expiry bounds it; most of its age it may have waited
 	}
 	t := store.Transition{
-		ID: c.ID, Token: c.Token, Outcome: o.Class, Code: o.Code, Error: o.Error, Cause: o.Cause, Answer: o.Answer,
+		ID: c.ID, Token: c.Token, Flags: c.Flags, Outcome: o.Class, Code: o.Code, Error: o.Error, Cause: o.Cause, Answer: o.Answer,
 		Decision: task.Decide(attempt, o, rand.Float64()),
 	}
 	if c.Kind == task.Function {

@@ -49,10 +49,10 @@ func (s *Store) pinned(lane int32) map[string]*stmt {
 		"probe":        query(probeSQL).i4(lane).i2(5).i8(0).i8(now),
 		"promote":      query(dueSQL).i8(0).i8(now).i8(500),
 		"make ready":   makeReady(ids, span{}, nil),
-		"cancel":       cancelWaiting(victims, now, task.Requested, nil),
+		"cancel":       cancelWaiting(victims, now, task.Requested, true, nil),
 	}
 	maps.Copy(all, map[string]*stmt{
-		"settle linked": settleLinked(t.linked, now, nil), "lock waits": query(lockWaitsSQL).idList([]task.ID{id}),
+		"settle linked": settleLinked(t.linked, now, false, nil), "lock waits": query(lockWaitsSQL).idList([]task.ID{id}),
 		"look": look, "append": appendStmt([]*entry{{Checkpoint: &store.Checkpoint{ID: id}}}, nil),
 		"resume messages": messagesStmt(resumes), "resume states": statesStmt(resumes), "tree": query(treeSQL).id(id).id(id).i8(500),
 		"take todos": takeTodos(now, 500, 1, nil), "finish todos": finishTodos([]store.Todo{{Task: id}}),
@@ -70,6 +70,7 @@ func (s *Store) pinned(lane int32) map[string]*stmt {
 	for i, q := range f.statements() {
 		all[fmt.Sprintf("effect %d", i)] = q
 	}
+	maps.Copy(all, s.depPlans(lane, ids))
 	return all
 }
 
@@ -103,6 +104,45 @@ func (s *Store) busyTurn(lane int32) (*turn, *family) {
 	return t, f
 }
 
+// depPlans are the statements about dependencies.
+func (s *Store) depPlans(lane int32, ids []task.ID) map[string]*stmt {
+	p := newPlan(1)
+	for i, id := range ids {
+		p.marked = append(p.marked, id)
+		p.deps = append(p.deps, store.Dep{Up: id, Down: ids[0]})
+		p.needs = append(p.needs, store.Need{Task: ids[i]})
+	}
+	all := map[string]*stmt{
+		"lock ups": query(lockUpsSQL).idList(ids), "lock up": query(lockUpSQL).id(ids[0]), "recount": query(recountSQL).id(ids[0]),
+		"edges":      query(edgesSQL).idList(ids).idList(ids).i8(1000),
+		"one edge":   query(oneEdgeSQL).id(ids[0]).id(ids[0]),
+		"lock needs": query(lockNeedsSQL).idList(ids), "look down": query(lookDownSQL).idList(ids),
+		"dependencies": query(dependenciesSQL).id(ids[0]).id(ids[0]).i8(500), "followers": query(followersSQL).id(ids[0]).id(ids[0]).i8(500),
+		"purge needs": query(purgeNeedsSQL).i4s(1, func(int) int32 { return lane }).i8(500),
+		"erase":       query(eraseOneSQL).idList(ids).i8(1).i8(1).i8(1),
+	}
+	for i, q := range p.depStatements() {
+		all[fmt.Sprintf("depend %d", i)] = q
+	}
+	for i, q := range s.busyFollowing().statements() {
+		all[fmt.Sprintf("follow %d", i)] = q
+	}
+	return all
+}
+
+// busyFollowing has followers of each sort.
+func (s *Store) busyFollowing() *following {
+	f := s.newFollowing(s.clock.now())
+	for i := range batch {
+		id := numbered(8, i)
+		d := &down{Need: store.Need{Task: id}, row: store.Row{ID: id}, has: true}
+		f.counted = append(f.counted, &edge{Dep: store.Dep{Up: task.ID{1}, Down: id}})
+		f.needs, f.released, f.ended = append(f.needs, d), append(f.released, d), append(f.ended, d)
+	}
+	f.leave(&store.Todo{Kind: store.Release})
+	return f
+}
+
 // Part is a part of a turn, in words.
 type Part struct {
 	Name, Free string
@@ -114,7 +154,8 @@ type Part struct {
 // are sent: in the first round trip, and in the second.
 func (s *Store) Parts(lane int32) (first, second []Part) {
 	t, f := s.busyTurn(lane)
-	return inWords(t.first(f)), inWords(s.second(t, f))
+	d := s.busyFollowing()
+	return inWords(t.first(f)), inWords(s.second(t, f, d.statements()))
 }
 
 func inWords(parts []part) (list []Part) {

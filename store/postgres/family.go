@@ -32,6 +32,7 @@ type family struct {
 	added  []*ending // with a segment for the journal
 	timers []*member // suspended from now on
 	left   []*store.Todo
+	roots  []root // ended tasks that others depend on
 }
 
 // member is a task of a family as it is found, and what is to be written.
@@ -259,6 +260,21 @@ func (s *Store) alone(ctx context.Context, ids []task.ID, change func() []*stmt,
 		if err := work(f); err != nil {
 			return err
 		}
-		return c.commit(ctx, f.statements()...)
+		writes, err := s.rest(ctx, c, f)
+		if err != nil {
+			return err
+		}
+		return c.commit(ctx, writes...)
 	})
+}
+
+// rest is what is left to be written of a family and of those that depend on it.
+func (s *Store) rest(ctx context.Context, c *session, f *family) ([]*stmt, error) {
+	if len(f.roots) == 0 {
+		return f.statements(), nil
+	}
+	if err := c.do(ctx, f.statements()...); err != nil {
+		return nil, err
+	}
+	return s.newFollowing(f.now).tell(ctx, c, f.roots)
 }

@@ -111,17 +111,13 @@ select true from u`)
 func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	var woken []store.Woken
 	err := s.operate(ctx, "restart", id, func(ctx context.Context, row *store.Row) error {
-		switch {
-		case row.Kind != task.Function:
-			return store.ErrNotFunction
-		case row.State.Final():
-			span := s.clock.take(1)
-			if err := s.retry(ctx, row, span.first, store.WithCalls); err != nil {
-				s.clock.untake(span)
-				return err
-			}
-			woken = []store.Woken{{Lane: row.Lane, Priority: row.Priority, Position: span.first}}
-			return nil
+		if err := row.CanRestart(); err != nil {
+			return err
+		}
+		if row.State.Final() {
+			var err error
+			woken, err = s.retry(ctx, row, store.WithCalls, false)
+			return err
 		}
 		changed := false
 		span := s.clock.take(1)

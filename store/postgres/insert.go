@@ -20,7 +20,7 @@ func (s *Store) Insert(ctx context.Context, tasks []store.NewTask, atomic bool) 
 	op := &insertOp{tasks: tasks, out: make([]store.Inserted, len(tasks)), atomic: atomic}
 	if telling(tasks) {
 		s.insertTelling(ctx, op)
-	} else if len(tasks) >= copyFrom && !keyed(tasks) {
+	} else if len(tasks) >= copyFrom && !keyed(tasks) && !depending(tasks) {
 		if err := s.insertLarge(ctx, op); err != nil {
 			return nil, nil, err
 		}
@@ -116,7 +116,7 @@ func (s *Store) insertBatch(ctx context.Context, ops []*insertOp) error {
 	tasks := 0
 	for _, op := range ops {
 		tasks += len(op.tasks)
-		careful = careful || keyed(op.tasks) || telling(op.tasks)
+		careful = careful || keyed(op.tasks) || telling(op.tasks) || depending(op.tasks)
 	}
 	return s.patiently(ctx, func(ctx context.Context, c *session) error {
 		if !careful && !c.again {
@@ -153,6 +153,32 @@ func (s *Store) insertPlain(ctx context.Context, c *session, ops []*insertOp, no
 	return err
 }
 
+// carryOut does what a plan asks for, and returns what is left to be written. Who is
+// canceled has its followers told first, for they waited before the new tasks came.
+func (s *Store) carryOut(ctx context.Context, c *session, p *plan) (writes []*stmt, span span, err error) {
+	if err := p.replaceRelated(ctx, c, s.clock); err != nil {
+		return nil, span, err
+	}
+	if writes, err = s.newFollowing(p.now).tell(ctx, c, p.gone); err != nil {
+		return nil, span, err
+	}
+	span = s.clock.take(p.ready)
+	p.place(span)
+	writes = append(writes, p.writes()...)
+	if roots := p.replacedUps(); len(roots) > 0 {
+		if err := c.do(ctx, writes...); err != nil {
+			return nil, span, err
+		}
+		if writes, err = s.newFollowing(p.now).tell(ctx, c, roots); err != nil {
+			return nil, span, err
+		}
+	}
+	if len(p.told) > 0 {
+		writes, err = p.tell(ctx, c, s.clock, writes)
+	}
+	return writes, span, err
+}
+
 func (s *Store) insertCareful(ctx context.Context, c *session, ops []*insertOp, now int64) error {
 	if !c.again { // otherwise what the first try woke is woken still
 		for _, op := range ops {
@@ -163,16 +189,13 @@ func (s *Store) insertCareful(ctx context.Context, c *session, ops []*insertOp, 
 	if err := c.begin(ctx, p.look(ops)...); err != nil {
 		return c.giveUp(ctx, err)
 	}
+	if err := p.lockTaken(ctx, c); err != nil {
+		return c.giveUp(ctx, err)
+	}
 	for _, op := range ops {
 		p.resolve(op, c.again)
 	}
-	span := s.clock.take(p.ready)
-	p.place(span)
-	err := p.replaceFunctions(ctx, c, s.clock)
-	writes := p.writes()
-	if err == nil && len(p.told) > 0 {
-		writes, err = p.tell(ctx, c, s.clock, writes)
-	}
+	writes, span, err := s.carryOut(ctx, c, p)
 	if err == nil {
 		err = c.commit(ctx, writes...)
 	}

@@ -28,6 +28,11 @@ func telling(tasks []store.NewTask) bool {
 	return slices.ContainsFunc(tasks, func(t store.NewTask) bool { return len(t.Tell) > 0 })
 }
 
+// depending tells whether a task depends on others.
+func depending(tasks []store.NewTask) bool {
+	return slices.ContainsFunc(tasks, func(t store.NewTask) bool { return len(t.Deps) > 0 })
+}
+
 func keyed(tasks []store.NewTask) bool {
 	return slices.ContainsFunc(tasks, func(t store.NewTask) bool { return len(t.Keys) > 0 })
 }
@@ -56,11 +61,16 @@ type plan struct {
 	causes  []*insertOp // of the victims
 	lost    []*stmt     // what the ends of victims mean for functions
 	told    []told
+	deps    []store.Dep
+	needs   []store.Need
+	marked  []task.ID // stored tasks that others depend on from now on
+	gone    []root    // victims that others depend on
 
 	// What was read before, under the locks of the keys.
 	existing map[task.ID]*standing
 	resolver store.Resolver
 	made     map[task.ID]int // index in rows
+	ups      map[task.ID]*up // what new tasks depend on, locked
 }
 
 // standing is where a stored task stands, enough to find its entry in a work
@@ -145,7 +155,7 @@ func (p *plan) resolve(op *insertOp, again bool) {
 			if v.Inserted.Status == store.Created {
 				p.create(op, &op.tasks[places[i]], v)
 			}
-			if signals := op.tasks[places[i]].Tell; len(signals) > 0 && (v.Tell || v.Inserted.Status == store.Created) {
+			if signals := op.tasks[places[i]].Tell; len(signals) > 0 && (v.Tell || v.Inserted.Status == store.Created && p.rows[len(p.rows)-1].state != task.Canceled) {
 				p.told = append(p.told, told{v.Inserted.ID, signals, op})
 			}
 			for _, k := range v.Keys {
@@ -170,6 +180,7 @@ func (p *plan) segment(op *insertOp, next int, again bool) ([]store.NewTask, []i
 		_, made := p.made[t.ID]
 		switch {
 		case had != nil:
+			p.stored(t.ID)
 			op.out[i] = store.Inserted{Status: store.Created, ID: t.ID, CreatedAt: had.created}
 			if again && had.state == task.Ready {
 				op.woken = store.Collect(op.woken, store.Woken{Lane: had.lane, Priority: had.readyPriority(), Position: had.at})
@@ -205,6 +216,9 @@ func (p *plan) create(op *insertOp, t *store.NewTask, v store.Verdict) {
 	}
 	p.made[t.ID] = len(p.rows)
 	p.add(op, t)
+	if len(v.Deps) > 0 {
+		p.depend(v.Deps)
+	}
 }
 
 func newPlan(now int64) *plan {
@@ -224,6 +238,7 @@ func (p *plan) look(ops []*insertOp) []*stmt {
 			ids = append(ids, op.tasks[i].ID)
 		}
 	}
+	stmts = append(stmts, p.lookForUps(ops)...)
 	return append(stmts, query(`
 select id, created_at, lane, prio, crashes, at, state, kind, flags, parent from sendoff.task where id = any($1)`).idList(ids).
 		rows(func(r *wireRow) { p.readStanding(r) }))
@@ -240,30 +255,61 @@ func (p *plan) readStanding(r *wireRow) *standing {
 	return had
 }
 
-// replaceFunctions cancels the victims, when functions are concerned by that, and
-// works out what it means for these.
-func (p *plan) replaceFunctions(ctx context.Context, c *session, clock *clock) error {
+// stored says that a task of the batch is there already, so that others may depend on it.
+func (p *plan) stored(id task.ID) {
+	if p.resolver.Ups != nil {
+		p.resolver.Ups[id] = id
+	}
+}
+
+// replaceRelated cancels the victims, when others are concerned by that, and works out
+// what it means for functions.
+func (p *plan) replaceRelated(ctx context.Context, c *session, clock *clock) error {
 	var related []task.ID
+	alone := true
 	for _, v := range p.victims {
 		if v.kind == task.Function || v.flags&store.FlagParent != 0 {
 			related = append(related, v.id, v.parent)
 		}
+		alone = alone && v.flags&store.FlagDeps == 0
 	}
-	if len(related) == 0 {
+	if len(related) == 0 && alone {
 		return nil
 	}
 	f := newFamily(clock, p.now)
-	gone := map[task.ID]bool{}
-	stmts := append(f.lock(nil, related), f.look(related),
-		cancelWaiting(p.victims, p.now, task.Replaced, func(id task.ID) { gone[id] = true }))
+	gone := map[task.ID]int32{}
+	stmts := f.lock(nil, related)
+	if len(related) > 0 {
+		stmts = append(stmts, f.look(related))
+	}
+	stmts = append(stmts, cancelWaiting(p.victims, p.now, task.Replaced, true, func(id task.ID, flags, run int32) {
+		if gone[id] = run; flags&store.FlagDeps == 0 {
+			gone[id] = -1
+		}
+	}))
 	if err := c.do(ctx, stmts...); err != nil {
 		return err
 	}
 	for i, v := range p.victims {
-		if m := f.members[v.id]; m != nil && gone[v.id] {
+		run, was := gone[v.id]
+		if m := f.members[v.id]; m != nil && was {
 			f.ended(m, task.Canceled, task.Replaced, "", nil, &p.causes[i].woken)
+		}
+		if was && run >= 0 {
+			p.gone = append(p.gone, endOf(v.id, run, task.EndedBadly, &p.causes[i].woken))
 		}
 	}
 	p.lost = append([]*stmt{}, f.statements()...)
 	return nil
+}
+
+// replacedUps are the tasks of the batch itself that are canceled and that others of it
+// depend on.
+func (p *plan) replacedUps() (roots []root) {
+	for i := range p.rows {
+		if r := &p.rows[i]; r.replaced && r.flags&store.FlagDeps != 0 {
+			roots = append(roots, endOf(r.ID, 1, task.EndedBadly, &r.op.woken))
+		}
+	}
+	return roots
 }

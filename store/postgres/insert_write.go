@@ -13,12 +13,13 @@ import (
 func (p *plan) writes() []*stmt {
 	var stmts []*stmt
 	if len(p.victims) > 0 && p.lost == nil {
-		stmts = append(stmts, cancelWaiting(p.victims, p.now, task.Replaced, nil))
+		stmts = append(stmts, cancelWaiting(p.victims, p.now, task.Replaced, false, nil))
 	}
 	stmts = append(stmts, p.lost...)
 	if len(p.rows) > 0 {
 		stmts = append(stmts, p.statements(true)...)
 	}
+	stmts = append(stmts, p.depStatements()...)
 	if len(p.keys) > 0 {
 		stmts = append(stmts, writeKeys(slices.Collect(maps.Values(p.keys))))
 	}

@@ -16,14 +16,16 @@ import (
 var cancelWaitingSQL = words.SQL(`
 with v as materialized (select * from unnest($1, $2, $3, $4, $5) as v(id, lane, prio, at, state)),
 r as (delete from sendoff.ready r using v where v.state = :ready and r.lane = v.lane and r.prio = v.prio and r.pos = v.at and r.id = v.id returning r.id),
-m as (delete from sendoff.timer m using v where v.state in :timed and m.at = v.at and m.id = v.id returning m.id, v.state)
+m as (delete from sendoff.timer m using v where v.state in :timed and m.at = v.at and m.id = v.id returning m.id, v.state),
+n as (update sendoff.need n set waits = false from v where v.state = :blocked and n.task = any(array[v.id]) and n.waits returning n.task as id)
 update sendoff.task t set state = :canceled, reason = $7, finished_at = $6
-from (select id, :ready::int2 as state from r union all select id, state from m) w
-where t.id = any(array[w.id]) and t.state = w.state returning t.id`)
+from (select id, :ready::int2 as state from r union all select id, state from m union all select id, :blocked::int2 from n) w
+where t.id = any(array[w.id]) and t.state = w.state and ($8 or t.flags & :flag_deps = 0) returning t.id, t.flags, t.run`)
 
 // cancelWaiting cancels tasks that wait in ready or timer, unless somebody was
-// faster: the entry in the work list goes first, as a claim does it.
-func cancelWaiting(victims []victim, now int64, why task.Reason, each func(task.ID)) *stmt {
+// faster: the entry in the work list goes first, as a claim does it. Unless deps is set,
+// those that others depend on by now are left.
+func cancelWaiting(victims []victim, now int64, why task.Reason, deps bool, each func(id task.ID, flags, run int32)) *stmt {
 	n := len(victims)
 	q := query(cancelWaitingSQL).
 		ids(n, func(i int) task.ID { return victims[i].id }).
@@ -31,9 +33,9 @@ func cancelWaiting(victims []victim, now int64, why task.Reason, each func(task.
 		i2s(n, func(i int) int16 { return victims[i].readyPriority() }).
 		i8s(n, func(i int) int64 { return victims[i].at }).
 		i2s(n, func(i int) int16 { return int16(victims[i].state) }).
-		i8(now).i2(int16(why))
+		i8(now).i2(int16(why)).bool(deps)
 	if each != nil {
-		q.rows(func(r *wireRow) { each(r.id()) })
+		q.rows(func(r *wireRow) { each(r.id(), r.i4(), r.i4()) })
 	}
 	return q
 }
@@ -70,7 +72,7 @@ var cancelRunningSQL = words.SQL(`
 with u as (
  update sendoff.task set state = :canceled, reason = $4, finished_at = $3, token = token + 1,
   last_outcome = :outcome_cancel, last_code = 0, last_error = $5, last_cause = :cause_none
- where id = $1 and state = :running and token = $2 returning id, run, failures, node, last_started),
+ where id = $1 and state = :running and token = $2 and ($6 or flags & :flag_deps = 0) returning id, run, failures, node, last_started),
 a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, node, error)
  select id, $2, last_started, $3, run, failures + 1, 0, :outcome_cancel, false, node, $5 from u)
 select true from u`)
@@ -78,8 +80,8 @@ select true from u`)
 // Cancel ends a task; see store.Operator.
 func (s *Store) Cancel(ctx context.Context, id task.ID, reach store.Reach) (woken []store.Woken, err error) {
 	err = s.operate(ctx, "cancel", id, func(ctx context.Context, row *store.Row) error {
-		changed, text := false, ""
-		q := cancelWaiting([]victim{standingOf(row)}, s.clock.now(), task.Requested, func(task.ID) { changed = true })
+		changed, text, deps := false, "", row.Flags&store.FlagDeps != 0
+		q := cancelWaiting([]victim{standingOf(row)}, s.clock.now(), task.Requested, deps, func(task.ID, int32, int32) { changed = true })
 		switch {
 		case row.State == task.Canceled:
 			return nil
@@ -88,7 +90,7 @@ func (s *Store) Cancel(ctx context.Context, id task.ID, reach store.Reach) (woke
 		case row.State == task.Running:
 			text = store.CanceledError
 			q = query(cancelRunningSQL).
-				id(id).i8(row.Token).i8(s.clock.now()).i2(int16(task.Requested)).text(store.CanceledError).
+				id(id).i8(row.Token).i8(s.clock.now()).i2(int16(task.Requested)).text(store.CanceledError).bool(deps).
 				rows(func(*wireRow) { changed = true })
 		}
 		if !hasFamily(row) {
@@ -98,6 +100,9 @@ func (s *Store) Cancel(ctx context.Context, id task.ID, reach store.Reach) (woke
 			woken = nil
 			f.leaveCalls(f.members[id], row.Token, reach)
 			f.ended(f.members[id], task.Canceled, task.Requested, text, nil, &woken)
+			if deps {
+				f.roots = append(f.roots, endOf(id, row.Run, task.EndedBadly, &woken))
+			}
 			return raced(nil, &changed)
 		})
 	})
@@ -106,7 +111,7 @@ func (s *Store) Cancel(ctx context.Context, id task.ID, reach store.Reach) (woke
 
 // hasFamily tells whether the end of a task concerns more than the task.
 func hasFamily(row *store.Row) bool {
-	return row.Kind == task.Function || row.Flags&store.FlagParent != 0
+	return row.Kind == task.Function || row.Flags&(store.FlagParent|store.FlagDeps) != 0
 }
 
 func raced(err error, changed *bool) error {
@@ -128,13 +133,8 @@ select from u`)
 func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	var woken []store.Woken
 	err := s.operate(ctx, "run now", id, func(ctx context.Context, row *store.Row) error {
-		switch {
-		case row.State == task.Ready:
-			return nil
-		case row.State == task.Running:
-			return store.ErrRunning
-		case row.State.Final():
-			return store.ErrFinal
+		if err := row.CanRunNow(); err != nil || row.State == task.Ready {
+			return err
 		}
 		changed, prio := false, task.ReadyPriority(row.Kind, row.Priority, row.Crashes)
 		span := s.clock.take(1)
@@ -153,6 +153,7 @@ func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 
 var (
 	unlistReadySQL = words.SQL(`delete from sendoff.ready where $1 = :ready and lane = $2 and prio = $3 and pos = $4 and id = $5 returning true`)
+	unlistNeedSQL  = words.SQL(`update sendoff.need n set waits = false where $1 = :blocked and n.task = $2 and n.waits returning true`)
 	unlistTimerSQL = words.SQL(`delete from sendoff.timer where $1 in :timed and at = $2 and id = $3 returning true`)
 )
 
@@ -175,7 +176,8 @@ func (s *Store) Delete(ctx context.Context, id task.ID) (woken []store.Woken, er
 				query(unlistReadySQL).
 					i2(int16(row.State)).i4(row.Lane).i2(task.ReadyPriority(row.Kind, row.Priority, row.Crashes)).i8(row.At).id(id).rows(found),
 				query(unlistTimerSQL).
-					i2(int16(row.State)).i8(row.At).id(id).rows(found))
+					i2(int16(row.State)).i8(row.At).id(id).rows(found),
+				query(unlistNeedSQL).i2(int16(row.State)).id(id).rows(found))
 			if hasFamily(row) {
 				// What is made beside the task under a lock of it is there when this
 				// statement is over, and erased by the next one.
@@ -190,14 +192,21 @@ func (s *Store) Delete(ctx context.Context, id task.ID) (woken []store.Woken, er
 			if !row.State.Final() && row.Flags&store.FlagParent != 0 {
 				f.tell(f.members[id], task.Canceled, task.Requested, "", nil, &woken)
 			}
-			gone, err := erase(ctx, c, s.clock.now(), []task.ID{id}, eraseOneSQL, int64(row.State), int64(row.Run))
+			if !row.State.Final() && row.Flags&store.FlagDeps != 0 {
+				f.roots = append(f.roots, endOf(id, row.Run, task.EndedBadly, &woken))
+			}
+			writes, err := s.rest(ctx, c, f)
+			if err != nil {
+				return err
+			}
+			gone, err := erase(ctx, c, s.clock.now(), []task.ID{id}, eraseOneSQL, int64(row.State), int64(row.Run), int64(row.Flags))
 			if err == nil && gone == 0 {
 				return errRace
 			}
 			if err != nil {
 				return err
 			}
-			return c.commit(ctx, f.statements()...)
+			return c.commit(ctx, writes...)
 		})
 	})
 	return woken, err
@@ -215,6 +224,10 @@ join sendoff.task t on t.id = any(array[r.id]) and t.state = :ready and t.at = r
 select t.id, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent
 from (select m.id, m.at from sendoff.timer m where m.lane = any($1) order by m.at, m.id limit $2) m
 join sendoff.task t on t.id = any(array[m.id]) and t.state in :timed and t.at = m.at`)
+	purgeNeedsSQL = words.SQL(`
+select t.id, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent
+from (select n.task as id from sendoff.need n where n.waits and n.lane = any($1) limit $2) n
+join sendoff.task t on t.id = any(array[n.id]) and t.state = :blocked`)
 )
 
 // Purge cancels waiting tasks of lanes; see store.Operator. Those in ready and
@@ -224,7 +237,7 @@ func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (int, []sto
 	lanes = slices.Compact(slices.Sorted(slices.Values(lanes)))
 	purged := 0
 	var woken []store.Woken
-	for _, source := range []string{purgeReadySQL, purgeTimersSQL} {
+	for _, source := range []string{purgeReadySQL, purgeTimersSQL, purgeNeedsSQL} {
 		n, w, err := s.purge(ctx, source, lanes, limit-purged)
 		for try := 1; errors.Is(err, errRace) && try < maxTries; try++ { // claims were faster with all of them
 			n, w, err = s.purge(ctx, source, lanes, limit-purged)
@@ -273,11 +286,16 @@ func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit i
 		slices.SortFunc(victims, inLine)
 		f := newFamily(s.clock, s.clock.now())
 		gone := map[task.ID]bool{}
+		deps := map[task.ID]int32{} // of those that others depend on, the run
 		stmts := f.lock(nil, related)
 		if len(related) > 0 {
 			stmts = append(stmts, f.look(related)) // as they were: one of them may be the parent of another
 		}
-		stmts = append(stmts, cancelWaiting(victims, f.now, task.Requested, func(id task.ID) { gone[id] = true }))
+		stmts = append(stmts, cancelWaiting(victims, f.now, task.Requested, true, func(id task.ID, flags, run int32) {
+			if gone[id] = true; flags&store.FlagDeps != 0 {
+				deps[id] = run
+			}
+		}))
 		if err := c.do(ctx, stmts...); err != nil {
 			return err
 		}
@@ -286,11 +304,18 @@ func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit i
 			if m := f.members[v.id]; gone[v.id] && m != nil {
 				f.ended(m, task.Canceled, task.Requested, "", nil, &woken)
 			}
+			if run, up := deps[v.id]; up {
+				f.roots = append(f.roots, endOf(v.id, run, task.EndedBadly, &woken))
+			}
 		}
 		if purged == 0 {
 			return errRace
 		}
-		return c.commit(ctx, f.statements()...)
+		writes, err := s.rest(ctx, c, f)
+		if err != nil {
+			return err
+		}
+		return c.commit(ctx, writes...)
 	})
 	if err != nil {
 		return 0, nil, err

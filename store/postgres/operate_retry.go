@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/internal/words"
@@ -10,38 +11,66 @@ import (
 
 // Retry starts a new run; see store.Operator.
 func (s *Store) Retry(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	return s.retryOf(ctx, id, false)
+}
+
+// RetryFollowers starts a new run, and leaves it to a todo to start those anew that were
+// canceled because of the task; see store.Deps.
+func (s *Store) RetryFollowers(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	return s.retryOf(ctx, id, true)
+}
+
+func (s *Store) retryOf(ctx context.Context, id task.ID, followers bool) ([]store.Woken, error) {
 	var woken []store.Woken
-	err := s.operate(ctx, "retry", id, func(ctx context.Context, row *store.Row) error {
-		if !row.State.Final() {
-			return store.ErrNotFinal
-		}
-		span := s.clock.take(1)
-		if err := s.retry(ctx, row, span.first, store.Alone); err != nil {
-			s.clock.untake(span)
+	err := s.operate(ctx, "retry", id, func(ctx context.Context, row *store.Row) (err error) {
+		if err := row.CanRetry(); err != nil {
 			return err
 		}
-		woken = []store.Woken{{Lane: row.Lane, Priority: row.Priority, Position: span.first}}
-		return nil
+		woken, err = s.retry(ctx, row, store.Alone, followers)
+		return err
 	})
 	return woken, err
 }
 
-// retry makes a task ready that has ended as row says. errRace when it has not.
-func (s *Store) retry(ctx context.Context, row *store.Row, position int64, reach store.Reach) error {
-	if row.Flags&store.FlagKeys == 0 && row.Kind != task.Function {
-		changed := false
-		return raced(s.write(ctx, query(pins), retryTask(row, position, &changed)), &changed)
+// retry makes a task ready that has ended as row says, or has it wait for what it depends
+// on. errRace when it has not.
+func (s *Store) retry(ctx context.Context, row *store.Row, reach store.Reach, followers bool) ([]store.Woken, error) {
+	span := s.clock.take(1)
+	waits, err := s.retryAt(ctx, row, span.first, reach, followers)
+	if err != nil || waits {
+		s.clock.untake(span)
+		return nil, err
 	}
-	return s.change(ctx, func(ctx context.Context, c *session) error {
+	return []store.Woken{{Lane: row.Lane, Priority: row.Priority, Position: span.first}}, nil
+}
+
+func (s *Store) retryAt(ctx context.Context, row *store.Row, position int64, reach store.Reach, followers bool) (waits bool, err error) {
+	revives := followers && row.Flags&store.FlagDeps != 0
+	if row.Flags&(store.FlagKeys|store.FlagNeed) == 0 && row.Kind != task.Function && !revives {
+		changed := false
+		return false, raced(s.write(ctx, query(pins), retryTask(row, position, false, &changed)), &changed)
+	}
+	err = s.change(ctx, func(ctx context.Context, c *session) error {
 		if err := c.begin(ctx, query(pins)); err != nil {
 			return err
 		}
-		keys, err := s.reclaim(ctx, c, row)
-		if err != nil {
-			return err
+		writes, held := s.reclaim(ctx, c, row)
+		if held != nil && !errors.Is(held, store.ErrKeyHeld) {
+			return held
 		}
+		if waits = false; row.Flags&store.FlagNeed != 0 {
+			n, counts, err := recount(ctx, c, row)
+			if err != nil {
+				return err
+			}
+			waits, writes = n.Waits, append(writes, counts...)
+		}
+		if held != nil {
+			return held
+		}
+		var err error
 		f, changed := newFamily(s.clock, s.clock.now()), false
-		q := retryTask(row, position, &changed)
+		q := retryTask(row, position, waits, &changed)
 		if row.Kind != task.Function {
 			err = c.do(ctx, q)
 		} else {
@@ -51,29 +80,33 @@ func (s *Store) retry(ctx context.Context, row *store.Row, position int64, reach
 		if err := raced(err, &changed); err != nil {
 			return err
 		}
+		if revives {
+			f.leave(&store.Todo{Kind: store.Revive, Task: row.ID, Token: int64(row.Run) + 1, At: f.now})
+		}
 		if row.Kind == task.Function {
 			f.leaveCalls(f.members[row.ID], row.Token, reach)
 			f.reset(f.members[row.ID], 0, nil)
-			keys = append(keys, f.statements()...)
 		}
-		return c.commit(ctx, keys...)
+		return c.commit(ctx, append(writes, f.statements()...)...)
 	})
+	return waits, err
 }
 
 var retrySQL = words.SQL(`
 with o as (
  select` + inTask + `from sendoff.task t where t.id = $1 and t.state = $2 and t.run = $3 and t.finished_at = $4 and` + hasAnswer + `),
 u as (
- update sendoff.task set state = :ready, reason = :reason_retried, at = $5, flags = flags & ~(:flag_parent | :flag_undo | :flag_canceling),
+ update sendoff.task set state = case when $6 then :blocked else :ready end, reason = case when $6 then :reason_dependencies else :reason_retried end,
+  at = case when $6 then 0 else $5 end, flags = flags & ~(:flag_parent | :flag_undo | :flag_canceling),
   run = run + 1, failures = 0, crashes = 0, expires_at = 0, first_started = 0, finished_at = 0, answer_headers = null, answer_body = null
  where id = $1 and state = $2 and run = $3 and finished_at = $4 returning id, lane, prio),
 a as (insert into sendoff.attempt (` + attemptColumns + `) select o.* from o, u),
 d as (delete from sendoff.dead d using u where $2 = :failed and d.lane = u.lane and d.at = $4 and d.id = u.id),
-r as (insert into sendoff.ready (pos, lane, prio, id) select $5, lane, prio, id from u)
+r as (insert into sendoff.ready (pos, lane, prio, id) select $5, lane, prio, id from u where not $6)
 select from u`)
 
-func retryTask(row *store.Row, position int64, changed *bool) *stmt {
+func retryTask(row *store.Row, position int64, waits bool, changed *bool) *stmt {
 	return query(retrySQL).
-		id(row.ID).i2(int16(row.State)).i4(row.Run).i8(row.FinishedAt).i8(position).
+		id(row.ID).i2(int16(row.State)).i4(row.Run).i8(row.FinishedAt).i8(position).bool(waits).
 		rows(func(*wireRow) { *changed = true })
 }

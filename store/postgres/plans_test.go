@@ -22,7 +22,7 @@ func TestPlansHoldOnStaleStatistics(t *testing.T) {
 		t.Helper()
 		plans, err := f.s.Explain(t.Context(), f.lane)
 		require.NoError(t, err)
-		require.Len(t, plans, 7+13+5+16, when)
+		require.Len(t, plans, 7+13+5+16+22, when)
 		for name, plan := range plans {
 			requirePlan(t, plan, "%s, %s:\n%s", name, when, plan)
 		}
@@ -44,6 +44,8 @@ insert into sendoff.wait (task) select id from sendoff.task limit 20000;
 insert into sendoff.inbox (task, seq, kind) select id, 1, 1 from sendoff.task limit 20000;
 insert into sendoff.journal (task, "offset", token, bytes) select id, 0, 1, '' from sendoff.task limit 20000;
 insert into sendoff.todo (task, kind, token, at, detail) select id, 1, 1, at, '' from sendoff.task limit 20000;
+insert into sendoff.dep (up, down, ended) select id, id, 0 from sendoff.task limit 20000;
+insert into sendoff.need (task, lane, rule, waits, total, ok, failed, skipped) select id, lane, 0, true, 1, 0, 0, 0 from sendoff.task limit 20000;
 insert into sendoff.timer (at, lane, kind, id) select at, lane, 4, id from sendoff.task limit 20000`)
 	check("filled after it was analyzed")
 	exec(t, f.dsn, "analyze")
@@ -86,6 +88,19 @@ func requireScans(t *testing.T, plans map[string]string) {
 		"shares of":       {"using share_pkey"},
 		"promote":         {"using timer_due"},
 		"take todos":      {"Index Scan using todo_due", "Tid Scan on todo"},
+		"edges":           {"using dep_pkey"},
+		"one edge":        {"using dep_"},
+		"recount":         {"using dep_down", "Index Scan using task_pkey"},
+		"dependencies":    {"using dep_down", byID},
+		"followers":       {"using dep_pkey", byID},
+		"lock ups":        {"Index Scan using task_pkey"},
+		"lock needs":      {"using need_pkey"},
+		"look down":       {"Index Scan using task_pkey", byID},
+		"purge needs":     {"using need_lane", byID},
+		"follow 0":        {"using dep_"},
+		"follow 1":        {"using need_pkey", byID},
+		"follow 2":        {"Index Scan using task_pkey", byID},
+		"erase":           {"using dep_down", "Tid Scan on dep", "using need_pkey"},
 		"finish todos":    {"task = s.task)", "Tid Scan on todo"},
 	} {
 		for _, part := range parts {

@@ -98,6 +98,7 @@ func (s *Store) Stats(ctx context.Context) ([]store.LaneStats, error) {
 			l := of(r.i4())
 			l.Scheduled, l.Suspended, l.Blocked = r.i8(), r.i8(), r.i8()
 		}),
+		query(`select lane, count(*) from sendoff.need where waits group by lane`).rows(func(r *wireRow) { of(r.i4()).Blocked += r.i8() }),
 		query(`select lane, count(*) from sendoff.dead group by lane`).rows(func(r *wireRow) { of(r.i4()).Failed = r.i8() }),
 		query(countRunningSQL).rows(func(r *wireRow) { of(r.i4()).Running = r.i8() }))
 	if err != nil {
@@ -165,6 +166,10 @@ func (s *Store) Snapshot(ctx context.Context) (store.Snapshot, error) {
 			snap.States[id] = string(r.bytes())
 		}),
 		query(`select`+todoColumns+`from sendoff.todo order by task, kind, token`).rows(func(r *wireRow) { snap.Todos = append(snap.Todos, readTodo(r)) }),
+		query(`select up, down, ended from sendoff.dep order by up, down`).rows(func(r *wireRow) {
+			snap.Deps = append(snap.Deps, store.Dep{Up: r.id(), Down: r.id(), Ended: task.End(r.i2())})
+		}),
+		query(`select`+needColumns+`from sendoff.need n order by n.task`).rows(func(r *wireRow) { snap.Needs = append(snap.Needs, readNeed(r)) }),
 		query(`commit`))
 	if err != nil {
 		return store.Snapshot{}, fmt.Errorf("read everything: %w", err)

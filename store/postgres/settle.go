@@ -48,7 +48,7 @@ var settlePlainSQL = words.SQL(`
 update sendoff.task t set state = :succeeded, reason = :reason_none, finished_at = $1, last_outcome = :outcome_success, last_error = null, last_cause = :cause_none,
  last_code = s.code, failures = s.failures, crashes = s.crashes, answer_headers = s.headers, answer_body = s.body
 from unnest($2, $3, $4, $5, $6, $7, $8) with ordinality as s(id, token, code, failures, crashes, headers, body, n)
-where t.id = any(array[s.id]) and t.token = s.token and t.state = :running
+where t.id = any(array[s.id]) and t.token = s.token and t.state = :running and t.flags & :related = 0
 returning s.n`)
 
 func settlePlain(endings []*ending, now int64) *stmt {
@@ -71,11 +71,21 @@ func settleFull(endings []*ending, now, bump int64, each func(*ending, *wireRow)
 	return bindEndings(settleFullSQL, endings, now, bump, each)
 }
 
+// settleUnrelated is settleFull that leaves the ends of tasks alone that others depend on:
+// these have to be told in the same transaction.
+func settleUnrelated(endings []*ending, now int64, each func(*ending, *wireRow)) *stmt {
+	return bindEndings(settleUnrelatedSQL, endings, now, 0, each)
+}
+
 // settleLinked writes transitions with effects: what changes the task itself,
 // but for its waiting as a suspended one. It leaves those alone whose segment is
-// in the journal's way.
-func settleLinked(endings []*ending, now int64, each func(*ending, *wireRow)) *stmt {
-	return bindEndings(settleLinkedSQL, endings, now, 0, each).
+// in the journal's way, and unless follows is set, as settleUnrelated does.
+func settleLinked(endings []*ending, now int64, follows bool, each func(*ending, *wireRow)) *stmt {
+	sql := settleLinkedSQL
+	if follows {
+		sql = settleFollowedSQL
+	}
+	return bindEndings(sql, endings, now, 0, each).
 		i8s(len(endings), func(i int) int64 {
 			if a := endings[i].Effects.Append; a != nil {
 				return a.Offset
@@ -87,11 +97,20 @@ func settleLinked(endings []*ending, now int64, each func(*ending, *wireRow)) *s
 }
 
 var (
-	settleFullSQL   = settleSQL("", "", "", "")
-	settleLinkedSQL = settleSQL(", $20, $21, $22", ", off, undo, told", `
+	settleFullSQL      = settleSQL("", "", "", "")
+	settleUnrelatedSQL = settleSQL("", "", "", unrelated)
+	settleFollowedSQL  = settleSQL(", $20, $21, $22", ", off, undo, told", linkedColumns, linkedGuard)
+	settleLinkedSQL    = settleSQL(", $20, $21, $22", ", off, undo, told", linkedColumns, linkedGuard+unrelated)
+)
+
+const (
+	unrelated = `
+  and (s.state not in :final or t.flags & :related = 0)`
+	linkedColumns = `
   flags = case s.undo when :undo_something then t.flags | :flag_undo when :undo_nothing then t.flags & ~:flag_undo else t.flags end,
-  at = case when s.state not in :timed then t.at when t.flags & :flag_canceling <> 0 and not s.told then $1 else s.due end,`, `
-  and (s.off < 0 or (select true from sendoff.journal j where j.task = s.id and j."offset" = s.off) is null)`)
+  at = case when s.state not in :timed then t.at when t.flags & :flag_canceling <> 0 and not s.told then $1 else s.due end,`
+	linkedGuard = `
+  and (s.off < 0 or (select true from sendoff.journal j where j.task = s.id and j."offset" = s.off) is null)`
 )
 
 func settleSQL(param, column, own, guard string) string {
@@ -116,7 +135,7 @@ m as (insert into sendoff.timer (at, lane, kind, id) select at, lane, state, id 
 d as (insert into sendoff.dead (at, lane, id) select $1, lane, id from u where state = :failed),
 a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, cause, node, error, headers, body)
  select id, token, last_started, $1, run, number, code, outcome, truncated, cause, node, error, headers, body from u where recorded)
-select n, lane, prio, at, state from u`)
+select n, lane, prio, at, state, run from u`)
 }
 
 func bindEndings(sql string, endings []*ending, now, bump int64, each func(*ending, *wireRow)) *stmt {

@@ -10,10 +10,10 @@ import (
 
 // explain tells transitions that changed nothing apart: already applied, or of an
 // attempt that lost its lease. again says that an earlier commit may have been theirs.
-func (s *Store) explain(ctx context.Context, endings []*ending, again bool) {
+func (s *Store) explain(ctx context.Context, endings []*ending, again bool) (others []*ending) {
 	missing := slices.DeleteFunc(slices.Clone(endings), func(e *ending) bool { return e.done })
 	if len(missing) == 0 {
-		return
+		return nil
 	}
 	found, err := s.lookAgain(ctx, missing, again)
 	for _, e := range missing {
@@ -21,11 +21,17 @@ func (s *Store) explain(ctx context.Context, endings []*ending, again bool) {
 			e.call.err = err
 			continue
 		}
+		if l := found[e.ID]; l != nil && l.flags&store.FlagDeps != 0 && l.token == e.Token && l.state == task.Running && !e.follows && e.Decision.To.Final() {
+			e.follows = true
+			others = append(others, e)
+			continue
+		}
 		e.fail(e.verdict(found[e.ID]))
 		if again {
 			e.wakeAgain(found)
 		}
 	}
+	return others
 }
 
 // left is a task as it is found after a commit.
@@ -33,10 +39,11 @@ type left struct {
 	token   int64
 	state   task.State
 	outcome task.Class
+	flags   int32
 	woken   store.Woken
 }
 
-const leftSQL = `select id, token, state, last_outcome, lane, kind, prio, crashes, at from sendoff.task where id = any($1)`
+const leftSQL = `select id, token, state, last_outcome, lane, kind, prio, crashes, at, flags from sendoff.task where id = any($1)`
 
 // lookAgain reads the tasks of endings, and those that they may have woken.
 func (s *Store) lookAgain(ctx context.Context, endings []*ending, again bool) (map[task.ID]*left, error) {
@@ -54,6 +61,7 @@ func (s *Store) lookAgain(ctx context.Context, endings []*ending, again bool) (m
 			l.woken.Lane = r.i4()
 			l.woken.Priority = task.ReadyPriority(task.Kind(r.i2()), r.i2(), r.i4())
 			l.woken.Position = r.i8()
+			l.flags = r.i4()
 			found[id] = l
 		}))
 	})

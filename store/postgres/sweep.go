@@ -152,9 +152,11 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 				if task.State(r.i2()) == task.Ready {
 					result.Woken = store.Collect(result.Woken, w)
 				}
+				e.run = r.i4()
 			})
 			told := slices.DeleteFunc(slices.Clone(endings), func(e *ending) bool { return e.parent().IsZero() })
-			if len(told) > 0 {
+			followed := slices.DeleteFunc(slices.Clone(endings), func(e *ending) bool { return !e.follows })
+			if len(told)+len(followed) > 0 {
 				_, look := f.round(told)
 				if err := c.do(ctx, settle, look); err != nil {
 					return err
@@ -165,7 +167,14 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 						result.Woken = store.Collect(result.Woken, w)
 					}
 				}
-				stmts = append(f.statements(), stmts...)
+				for _, e := range followed {
+					f.roots = append(f.roots, endOf(e.ID, e.run, task.EndOf(e.Decision.To, e.Decision.Reason), &result.Woken))
+				}
+				writes, err := s.rest(ctx, c, f)
+				if err != nil {
+					return err
+				}
+				stmts = append(writes, stmts...)
 			} else {
 				stmts = append([]*stmt{settle}, stmts...)
 			}
@@ -231,6 +240,7 @@ func lostAttempts(ctx context.Context, c *session, claims []store.ClaimEntry) ([
 				if found.Flags&store.FlagParent != 0 && t.Decision.To.Final() {
 					t.Effects = &store.Effects{Parent: found.Parent}
 				}
+				t.Flags = found.Flags
 				endings = append(endings, newEnding(&t, &hotCall{}, 0, len(endings)))
 			}
 		}))

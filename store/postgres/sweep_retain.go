@@ -53,7 +53,7 @@ delete from sendoff.key where ctid = any(array(
 }
 
 var (
-	eraseOneSQL   = eraseSQL(`and t.state = $2 and t.run = $3`)
+	eraseOneSQL   = eraseSQL(`and t.state = $2 and t.run = $3 and (t.state in :final or (t.flags # $4::int4) & :flag_deps = 0)`)
 	eraseEndedSQL = eraseSQL(`and t.state in :final and t.finished_at <= $2 - case t.state when :succeeded then $3 when :failed then $4 else $5 end`)
 )
 
@@ -67,6 +67,10 @@ b as (delete from sendoff.body b using t where b.task = t.id and (t.flags & :fla
 w as (delete from sendoff.wait w using t where t.kind = :kind_function and w.task = t.id),
 i as (delete from sendoff.inbox i using t where t.kind = :kind_function and i.task = t.id),
 j as (delete from sendoff.journal j using t where t.kind = :kind_function and j.task = t.id),
+p as (delete from sendoff.dep d using (select l.ctid from t cross join lateral (
+  select e.ctid from sendoff.dep e where (e.down, e.up) > (t.id, ` + noID + `) and e.down <= t.id order by e.down, e.up) l
+ where t.flags & :flag_need <> 0) x where d.ctid = x.ctid),
+n as (delete from sendoff.need n using t where t.flags & :flag_need <> 0 and n.task = t.id),
 d as (delete from sendoff.dead d using t where t.state = :failed and d.lane = t.lane and d.at = t.finished_at and d.id = t.id)
 select id, keys from t`)
 }

@@ -31,14 +31,16 @@ insert into sendoff.todo (task, kind, token, at, detail) select * from unnest($1
 on conflict (task, kind, token) do update set at = excluded.at, detail = excluded.detail`
 
 // todos write what is left to be done, in place of what had the same name.
-func (f *family) todos() []*stmt {
-	n := len(f.left)
+func (f *family) todos() []*stmt { return leaveTodos(f.left) }
+
+func leaveTodos(left []*store.Todo) []*stmt {
+	n := len(left)
 	if n == 0 {
 		return nil
 	}
-	return []*stmt{bindTodos(query(leaveSQL), f.left).
-		i8s(n, func(i int) int64 { return f.left[i].At }).
-		blobs(n, func(i int) []byte { return f.left[i].Detail() })}
+	return []*stmt{bindTodos(query(leaveSQL), left).
+		i8s(n, func(i int) int64 { return left[i].At }).
+		blobs(n, func(i int) []byte { return left[i].Detail() })}
 }
 
 // bindTodos binds the names.

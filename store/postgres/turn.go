@@ -55,6 +55,9 @@ type ending struct {
 	index int
 	order int // in the batch
 	done  bool
+
+	follows bool  // others depend on the task, and are told of its end
+	run     int32 // of such a task
 }
 
 func (e *ending) fail(err error) { e.call.errs[e.index] = err }
@@ -90,7 +93,8 @@ func newEnding(t *store.Transition, call *hotCall, index, order int) *ending {
 		with.Effects = &store.Effects{}
 		t = &with
 	}
-	return &ending{Transition: t, call: call, index: index, order: order}
+	follows := t.Flags&store.FlagDeps != 0 && t.Decision.To.Final()
+	return &ending{Transition: t, call: call, index: index, order: order, follows: follows}
 }
 
 func byTask(a, b *ending) int { return bytes.Compare(a.ID[:], b.ID[:]) }
@@ -116,7 +120,9 @@ func (s *Store) hotBatch(ctx context.Context, endings []*ending, claims []*hotCa
 	again, err := s.hotTry(ctx, endings, claims)
 	switch {
 	case err == nil:
-		s.explain(ctx, endings, again)
+		if others := s.explain(ctx, endings, again); len(others) > 0 {
+			s.hotBatch(ctx, others, nil)
+		}
 	case isDataError(err) && len(endings) == 1 && len(claims) == 0:
 		endings[0].fail(store.ErrBadValue)
 	case isDataError(err) && len(endings)+len(claims) > 1:
@@ -166,6 +172,8 @@ type turn struct {
 	full   []*ending // with an attempt, or a next place to wait
 	linked []*ending // with effects
 	claims []*hotCall
+
+	followed []*ending // full ends of tasks that others depend on
 }
 
 func newTurn(endings []*ending, claims []*hotCall, now int64) *turn {
@@ -177,6 +185,8 @@ func newTurn(endings []*ending, claims []*hotCall, now int64) *turn {
 		switch {
 		case e.Effects != nil:
 			t.linked = append(t.linked, e)
+		case e.follows:
+			t.followed = append(t.followed, e)
 		case isPlain(e.Transition):
 			t.plain = append(t.plain, e)
 		default:
@@ -198,25 +208,46 @@ func (t *turn) dropClaims() {
 func (e *ending) written(r *wireRow) {
 	e.done = true
 	e.call.wake(r)
+	e.run = r.i4()
 }
 
 // send makes one try: in one round trip, or in two when there are endings with
 // effects.
 func (s *Store) send(ctx context.Context, c *session, t *turn) error {
-	for _, e := range slices.Concat(t.plain, t.full, t.linked) {
+	for _, e := range slices.Concat(t.plain, t.full, t.linked, t.followed) {
 		e.done = false
 	}
-	if len(t.linked) == 0 {
+	if len(t.linked)+len(t.followed) == 0 {
 		first := []*stmt{query(pins)}
 		if c.again {
 			first = append(first, query(barrier))
 		}
-		return c.do(ctx, slices.Concat(first, statements(t.first(nil)), statements(s.second(t, nil)))...)
+		return c.do(ctx, slices.Concat(first, statements(t.first(nil)), statements(s.second(t, nil, nil)))...)
 	}
 	f := newFamily(s.clock, t.now)
 	if err := c.begin(ctx, slices.Concat([]*stmt{query(pins)}, statements(t.first(f)))...); err != nil {
 		return c.giveUp(ctx, err)
 	}
 	f.inOrder(t.linked)
-	return c.giveUp(ctx, c.commit(ctx, statements(s.second(t, f))...))
+	followers, err := s.newFollowing(t.now).tell(ctx, c, t.roots())
+	if err != nil {
+		return c.giveUp(ctx, err)
+	}
+	return c.giveUp(ctx, c.commit(ctx, statements(s.second(t, f, followers))...))
+}
+
+// roots are the ends of which followers are to be told, in the order of the batch.
+func (t *turn) roots() []root {
+	var ends []*ending
+	for _, e := range slices.Concat(t.followed, t.linked) {
+		if e.follows && e.done {
+			ends = append(ends, e)
+		}
+	}
+	slices.SortFunc(ends, func(a, b *ending) int { return a.order - b.order })
+	roots := make([]root, len(ends))
+	for i, e := range ends {
+		roots[i] = endOf(e.ID, e.run, task.EndOf(e.Decision.To, e.Decision.Reason), &e.call.woken)
+	}
+	return roots
 }

@@ -1,5 +1,7 @@
 package postgres
 
+import "slices"
+
 // rank is what a statement may have to wait for, in the order in which every
 // transaction asks for it; see DESIGN.md.
 type rank int
@@ -10,6 +12,7 @@ const (
 	rankWaits               // wait rows
 	rankEntries             // entries in ready, timer or claim
 	rankTasks               // tasks
+	rankNeeds               // needs of those that depend on what has ended, and then these
 )
 
 // part is a number of statements of a turn.
@@ -31,12 +34,20 @@ func (t *turn) first(f *family) []part {
 		plain = append(plain, settlePlain(t.plain, t.now))
 	}
 	if len(t.full) > 0 {
-		full = append(full, settleFull(t.full, t.now, 0, (*ending).written))
+		full = append(full, settleUnrelated(t.full, t.now, (*ending).written))
 	}
-	if f != nil {
+	if len(t.followed) > 0 {
+		full = append(full, settleFull(t.followed, t.now, 0, (*ending).written))
+	}
+	if f != nil && len(t.linked) > 0 {
 		lock, found := f.round(t.linked)
 		waits, look = lock, append(look, found)
-		linked = append(linked, settleLinked(t.linked, t.now, (*ending).written))
+		for _, follows := range []bool{false, true} {
+			some := slices.DeleteFunc(slices.Clone(t.linked), func(e *ending) bool { return e.follows != follows })
+			if len(some) > 0 {
+				linked = append(linked, settleLinked(some, t.now, follows, (*ending).written))
+			}
+		}
 	}
 	return []part{
 		{name: "wait rows of endings with effects, and of whom they are told", locks: rankWaits, stmts: waits},
@@ -51,10 +62,13 @@ func (t *turn) first(f *family) []part {
 const closeSQL = `delete from sendoff.claim where id = any($1)`
 
 // second are the parts that come when it is known what stands there.
-func (s *Store) second(t *turn, f *family) []part {
+func (s *Store) second(t *turn, f *family, followers []*stmt) []part {
 	var parts []part
 	if f != nil {
 		parts = f.parts()
+	}
+	if len(followers) > 0 {
+		parts = append(parts, part{name: "followers", locks: rankNeeds, stmts: followers, free: "their needs are locked"})
 	}
 	return append(parts, part{name: "claims", locks: rankTasks, stmts: s.claimStmts(t), free: "it passes over entries that somebody has"})
 }

@@ -15,6 +15,7 @@ var locks = []*regexp.Regexp{
 	2: regexp.MustCompile(`(?s)(insert into|update|delete from) sendoff\.wait\b|from sendoff\.wait\b[^()]*for update`),
 	3: regexp.MustCompile(`(?s)delete from sendoff\.(ready|timer|claim)\b|from sendoff\.(ready|timer|claim)\b[^()]*for update`),
 	4: regexp.MustCompile(`(?s)(update|delete from) sendoff\.task\b|from sendoff\.task\b[^()]*for (update|share)`),
+	5: regexp.MustCompile(`(?s)update sendoff\.need\b|from sendoff\.need\b[^()]*for update`),
 }
 
 // TestATurnLocksInOrder: transactions that lock in different orders deadlock under load
@@ -24,7 +25,7 @@ func TestATurnLocksInOrder(t *testing.T) {
 	f := newFixture(t, testkit.Postgres(t), postgres.Options{})
 	first, second := f.s.Parts(f.lane)
 	require.Len(t, first, 6)
-	require.Len(t, second, 8)
+	require.Len(t, second, 9)
 	highest := 0
 	for _, p := range append(first, second...) {
 		require.NotEmpty(t, p.SQL, "%s: the turn of this test has each part", p.Name)

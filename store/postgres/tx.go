@@ -49,13 +49,11 @@ func (t Tx) Insert(ctx context.Context, tasks []store.NewTask, atomic bool) ([]s
 	if err := c.do(ctx, p.look([]*insertOp{op})...); err != nil {
 		return nil, nil, fmt.Errorf("submit tasks: %w", translate(err))
 	}
-	p.resolve(op, false)
-	p.place(t.s.clock.take(p.ready))
-	err := p.replaceFunctions(ctx, c, t.s.clock)
-	writes := p.writes()
-	if err == nil && len(p.told) > 0 {
-		writes, err = p.tell(ctx, c, t.s.clock, writes)
+	if err := p.lockTaken(ctx, c); err != nil {
+		return nil, nil, fmt.Errorf("submit tasks: %w", translate(err))
 	}
+	p.resolve(op, false)
+	writes, _, err := t.s.carryOut(ctx, c, p)
 	if err == nil {
 		err = c.do(ctx, writes...)
 	}

@@ -84,47 +84,39 @@ func (w *writer) putNeed(n *store.Need) error {
 		n.Task[:], n.Lane, int64(n.When), n.Waits, n.Total, n.OK, n.Failed, n.Skipped)
 }
 
-// recount counts what a task depends on anew, from how that has ended by now.
-func (w *writer) recount(row *store.Row) (n store.Need, err error) {
-	var deps []store.Dependency
+// recount counts anew what a task depends on, if anything, from how that has ended by
+// now, and returns what to write for that.
+func (w *writer) recount(row *store.Row) (n store.Need, changed []store.Dep, err error) {
+	var ends []task.End
 	err = w.query(func(r *sql.Rows) error {
 		d, err := scanDependency(r)
-		deps = append(deps, d)
+		end := store.EndedAs(d.State, d.Reason, d.Ended)
+		if ends = append(ends, end); end != d.Ended {
+			changed = append(changed, store.Dep{Up: d.ID, Down: row.ID, Ended: end})
+		}
 		return err
 	}, `select d.up, coalesce(t.state, 0), coalesce(t.reason, 0), d.ended from dep d left join task t on t.id = d.up where d.down = ? order by d.up`, row.ID[:])
 	if err != nil {
-		return n, err
-	}
-	ends := make([]task.End, len(deps))
-	for i, d := range deps {
-		if ends[i] = store.EndedAs(d.State, d.Reason, d.Ended); ends[i] == d.Ended {
-			continue
-		}
-		if err := w.exec(`update dep set ended = ? where up = ? and down = ?`, int64(ends[i]), d.ID[:], row.ID[:]); err != nil {
-			return n, err
-		}
+		return n, nil, err
 	}
 	err = w.query(func(r *sql.Rows) (err error) {
 		n, err = scanNeed(r)
 		return err
 	}, selectNeed+`where task = ?`, row.ID[:])
-	if err != nil {
-		return n, err
+	return store.NeedOf(row.ID, n.Lane, n.When, ends), changed, err
+}
+
+// needAgain writes what was recounted.
+func (w *writer) needAgain(n *store.Need, changed []store.Dep) error {
+	for _, d := range changed {
+		if err := w.exec(`update dep set ended = ? where up = ? and down = ?`, int64(d.Ended), d.Up[:], d.Down[:]); err != nil {
+			return err
+		}
 	}
-	n = store.NeedOf(row.ID, n.Lane, n.When, ends)
-	return n, w.putNeed(&n)
+	return w.putNeed(n)
 }
 
 var blockTask = words.SQL(`update task set state = :blocked, reason = :reason_dependencies, at = 0 where id = ?`)
-
-// verdict counts anew what a task depends on, if anything, and says what that lets it do.
-func (w *writer) verdict(row *store.Row) (task.Verdict, error) {
-	if row.Flags&store.FlagNeed == 0 {
-		return task.MayRun, nil
-	}
-	n, err := w.recount(row)
-	return n.Verdict(), err
-}
 
 // unneed takes a task out of those that wait for others.
 func (w *writer) unneed(id task.ID) error {
@@ -327,8 +319,7 @@ func (w *writer) followPage(t *store.Todo, k *woken) error {
 	if len(page) < store.FollowPage {
 		return nil
 	}
-	t.Cursor, t.At = page[len(page)-1].Task, w.now
-	return w.leave(t)
+	return w.leave(&store.Todo{Kind: t.Kind, Task: t.Task, Token: t.Token, Cursor: page[len(page)-1].Task, At: w.now})
 }
 
 // revive has a follower of a task that runs again wait for it, and begin anew when it
@@ -347,10 +338,8 @@ func (w *writer) revive(up *store.Todo, f *follower, k *woken) error {
 		return err
 	}
 	switch err := w.retry(&row, k); {
-	case errors.Is(err, store.ErrUnmet):
+	case errors.Is(err, store.ErrUnmet), errors.Is(err, store.ErrKeyHeld):
 		return nil
-	case errors.Is(err, store.ErrKeyHeld):
-		return w.unneed(row.ID)
 	case err != nil:
 		return err
 	}

@@ -67,15 +67,26 @@ func (s *Store) Retry(ctx context.Context, id task.ID) ([]store.Woken, error) {
 }
 
 func (w *writer) retry(row *store.Row, k *woken) error {
-	verdict, err := w.verdict(row)
-	switch {
-	case err != nil:
-		return err
-	case verdict.Reason() != task.NoReason:
-		return store.ErrUnmet
-	}
-	if err := w.reclaim(row); err != nil {
-		return err
+	waits := false
+	if row.Flags&store.FlagNeed == 0 {
+		if err := w.reclaim(row); err != nil {
+			return err
+		}
+	} else {
+		n, changed, err := w.recount(row)
+		if err == nil && n.Verdict().Reason() != task.NoReason {
+			err = store.ErrUnmet
+		}
+		if err == nil {
+			err = w.reclaim(row)
+		}
+		if err == nil {
+			err = w.needAgain(&n, changed)
+		}
+		if err != nil {
+			return err
+		}
+		waits = n.Waits
 	}
 	if err := w.recordInTask(row.ID); err != nil {
 		return err
@@ -92,7 +103,7 @@ func (w *writer) retry(row *store.Row, k *woken) error {
 	if err := w.putRun(&next); err != nil {
 		return err
 	}
-	if verdict == task.StillWaits {
+	if waits {
 		return w.exec(blockTask, row.ID[:])
 	}
 	return w.makeReady(row.ID, next.Entrant(), task.Retried, w.position(), k)

@@ -433,7 +433,7 @@ func (m *machine) steer(name string, id task.ID) {
 		woken, err = m.real.Retry(ctx, id)
 		wantWoken, wantErr = m.oracle.Retry(ctx, id)
 	case "retry followers":
-		woken, err = m.deps().RetryFollowers(ctx, id)
+		woken, err = m.real.RetryFollowers(ctx, id)
 		wantWoken, wantErr = m.oracle.RetryFollowers(ctx, id)
 	case "run":
 		woken, err = m.real.RunNow(ctx, id)

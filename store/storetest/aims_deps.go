@@ -21,6 +21,15 @@ var aimsOfDeps = map[string]func(*machine){
 		m.readDepsOf(up, task.ID{}, 10)
 		m.readDepsOf(down, task.ID{}, 10)
 	},
+	"insert:replaced-up": func(m *machine) {
+		m.saw("insert:replaced-up")
+		key := m.unique(store.Replace)
+		old := m.keyed(key)
+		m.put(old)
+		m.put(m.after(task.AllOK, old.ID))
+		first, last := m.keyed(key), m.keyed(key)
+		m.submit([]store.NewTask{first, m.after(task.AllOK, first.ID, old.ID), last, m.after(task.AnyFailed, first.ID), m.after(task.Always, last.ID)}, false)
+	},
 	"deps:none":                 func(m *machine) { m.readDepsOf(m.put(m.plain(task.HTTP)), task.ID{}, 10) },
 	"run:unmet":                 func(m *machine) { m.steer("run", m.put(m.after(task.AllOK, m.put(m.plain(task.HTTP))))) },
 	"restart:unmet":             func(m *machine) { m.restartWaiting() },

@@ -267,9 +267,8 @@ func (o *Oracle) Follow(_ context.Context, name store.Todo) (more bool, woken []
 func (o *Oracle) reviveAll(t store.Todo, woken *[]store.Woken) {
 	for i, down := range o.followersOf(t.Task, t.Cursor) {
 		o.revive(&t, o.tasks[down], woken)
-		if t.Cursor = down; i == store.FollowPage-1 {
-			t.At = o.Clock()
-			o.leave(&t)
+		if i == store.FollowPage-1 {
+			o.leave(&store.Todo{Kind: t.Kind, Task: t.Task, Token: t.Token, Cursor: down, At: o.Clock()})
 			return
 		}
 	}
@@ -283,12 +282,8 @@ func (o *Oracle) revive(up *store.Todo, row *store.Row, woken *[]store.Woken) {
 		}
 		return
 	}
-	if n := o.recount(row.ID); n.Verdict().Reason() != task.NoReason {
-		return
-	}
 	again, err := o.retry(row.ID, store.Alone)
 	if err != nil {
-		o.notWaiting(row.ID)
 		return
 	}
 	for _, w := range again {

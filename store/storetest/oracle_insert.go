@@ -37,17 +37,16 @@ func (o *Oracle) insertAfter(t *store.NewTask, ups store.Ups, woken *[]store.Wok
 			ups[id] = id
 		}
 	}
-	c := *t
-	var missing task.ID
-	if c.Deps, missing = ups.Of(t); !missing.IsZero() && o.tasks[t.ID] == nil {
-		return store.Inserted{Status: store.Missing, ID: missing}
-	}
-	in := o.insert(&c, woken)
+	in := o.insertWith(t, ups, woken)
 	ups.Add(t.ID, &store.Verdict{Inserted: in})
 	return in
 }
 
 func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
+	return o.insertWith(t, nil, woken)
+}
+
+func (o *Oracle) insertWith(t *store.NewTask, ups store.Ups, woken *[]store.Woken) store.Inserted {
 	now := o.Clock()
 	if row, ok := o.tasks[t.ID]; ok {
 		return store.Inserted{Status: store.Created, ID: t.ID, CreatedAt: row.CreatedAt}
@@ -62,6 +61,10 @@ func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
 		}
 	}
 	v := store.Resolve(t, taken, now)
+	deps, missing := ups.Of(t)
+	if v.Inserted.Status == store.Created && !missing.IsZero() {
+		return store.Inserted{Status: store.Missing, ID: missing}
+	}
 	p, row := store.Placed(t, now), &store.Row{
 		ID: t.ID, Lane: t.Lane, Priority: t.Priority, Kind: t.Kind, Run: 1, MaxAttempts: t.MaxAttempts,
 		CreatedAt: now, ExpiresAt: t.ExpiresAt, Group: t.Group, Parent: t.Parent, Root: t.Root,
@@ -72,8 +75,8 @@ func (o *Oracle) insert(t *store.NewTask, woken *[]store.Woken) store.Inserted {
 		if !v.Cancel.IsZero() {
 			o.cancel(o.tasks[v.Cancel], task.Replaced, woken)
 		}
-		if len(t.Deps) > 0 {
-			n := o.depend(row, t.When, t.Deps)
+		if len(deps) > 0 {
+			n := o.depend(row, t.When, deps)
 			p = p.Depending(&n)
 			row.Flags = p.Flags
 		}

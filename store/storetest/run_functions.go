@@ -55,8 +55,33 @@ func (m *machine) work(t *rapid.T) {
 		m.held = slices.Delete(m.held, i, i+1)
 		ts = append(ts, m.actOf(t, &c))
 	}
-	m.settleAll(ts)
+	m.settleApart(ts)
 	m.sent = append(m.sent, ts...)
+}
+
+// settleApart settles one by one those transitions in whose order something becomes ready.
+// Whoever is released by an end is so after all else of its batch, which nobody needs to
+// know.
+func (m *machine) settleApart(ts []store.Transition) {
+	depends := slices.ContainsFunc(ts, func(t store.Transition) bool {
+		row := m.oracle.tasks[t.ID]
+		return row != nil && row.Flags&store.FlagDeps != 0
+	})
+	if !depends {
+		m.settleAll(ts)
+		return
+	}
+	var plain []store.Transition
+	for _, t := range ts {
+		if t.Effects == nil {
+			plain = append(plain, t)
+		} else {
+			m.settleAll([]store.Transition{t})
+		}
+	}
+	if len(plain) > 0 {
+		m.settleAll(plain)
+	}
 }
 
 func (m *machine) actOf(t *rapid.T, c *store.Claimed) store.Transition {

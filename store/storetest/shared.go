@@ -325,3 +325,28 @@ func (s *Shared) Occupied(ctx context.Context, lanes []int32) ([]int32, error) {
 	defer s.lock()()
 	return s.o.Occupied(ctx, lanes)
 }
+
+func (s *Shared) Dependencies(ctx context.Context, id, after task.ID, limit int) ([]store.Dependency, error) {
+	defer s.lock()()
+	return s.o.Dependencies(ctx, id, after, limit)
+}
+
+func (s *Shared) Followers(ctx context.Context, id, after task.ID, limit int) ([]store.Dependency, error) {
+	defer s.lock()()
+	return s.o.Followers(ctx, id, after, limit)
+}
+
+func (s *Shared) Need(ctx context.Context, id task.ID) (store.Need, bool, error) {
+	defer s.lock()()
+	return s.o.Need(ctx, id)
+}
+
+func (s *Shared) Follow(ctx context.Context, t store.Todo) (bool, []store.Woken, error) {
+	defer s.lock()()
+	return s.o.Follow(ctx, t)
+}
+
+func (s *Shared) RetryFollowers(ctx context.Context, id task.ID) ([]store.Woken, error) {
+	defer s.lock()()
+	return s.o.RetryFollowers(ctx, id)
+}

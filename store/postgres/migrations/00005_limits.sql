@@ -75,7 +75,33 @@ create table sendoff.leaver (
     constraint leaver_pkey primary key (task, token)
 );
 
+-- What lets a task wait: tasks that it depends on. Edges are written with the task that
+-- depends, counted when the other one ends, and kept until the first is erased.
+create table sendoff.dep (
+    up    uuid not null, -- has to end first
+    down  uuid not null, -- depends on it
+    ended int2 not null, -- how the first has ended, as the second counted it: 0 = it has not, 1 well, 2 badly, 3 was not needed
+    constraint dep_pkey primary key (up, down)
+) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000);
+create index dep_down on sendoff.dep (down, up);
+
+create table sendoff.need (
+    task    uuid not null,
+    lane    int4 not null,
+    total   int4 not null, -- of its dependencies; those that have ended:
+    ok      int4 not null,
+    failed  int4 not null,
+    skipped int4 not null,
+    rule    int2 not null, -- see task.When
+    waits   bool not null, -- nothing has been decided: the task is blocked
+    constraint need_pkey primary key (task)
+) with (fillfactor = 30, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+        autovacuum_vacuum_cost_delay = 0);
+create index need_lane on sendoff.need (lane, task) where waits;
+
 -- +goose Down
+drop table sendoff.need;
+drop table sendoff.dep;
 drop table sendoff.leaver;
 drop table sendoff.line;
 drop table sendoff.gate;
