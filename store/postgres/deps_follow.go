@@ -40,7 +40,8 @@ type down struct {
 	row     store.Row
 	has     bool // a wait row
 	changed bool
-	entry   store.Entry // when it was released
+	entry   store.Entry    // when it was released
+	told    *[]store.Woken // of one that has gates: where what it wakes is noted
 	at      int64
 	why     task.Reason // when it ended
 }
@@ -210,7 +211,11 @@ func (f *following) release(d *down, woken *[]store.Woken) {
 	d.entry, d.at = d.row.Released(f.now), d.row.At
 	if d.entry.State == task.Ready {
 		d.at = f.s.clock.take(1).first
-		*woken = store.Collect(*woken, d.entry.Woken(d.at))
+		if d.row.Flags&store.FlagGate != 0 {
+			d.told = woken
+		} else {
+			*woken = store.Collect(*woken, d.entry.Woken(d.at))
+		}
 	}
 	f.released = append(f.released, d)
 }
@@ -266,13 +271,19 @@ func (f *following) statements() []*stmt {
 	stmts := countStatements(deps, needs)
 	if n := len(f.released); n > 0 {
 		d := f.released
-		stmts = append(stmts, query(releaseSQL).
+		release := query(releaseSQL).
 			ids(n, func(i int) task.ID { return d[i].row.ID }).
 			i2s(n, func(i int) int16 { return int16(d[i].entry.State) }).
 			i2s(n, func(i int) int16 { return int16(d[i].entry.Reason) }).
 			i8s(n, func(i int) int64 { return d[i].at }).
 			i4s(n, func(i int) int32 { return d[i].entry.Lane }).
-			i2s(n, func(i int) int16 { return d[i].entry.Priority }))
+			i2s(n, func(i int) int16 { return d[i].entry.Priority })
+		for _, d := range f.released {
+			if d.told != nil {
+				release.late = append(release.late, lateComer{id: d.row.ID, pos: d.at, state: task.Blocked, why: task.Depends, woken: d.told, now: f.now})
+			}
+		}
+		stmts = append(stmts, release)
 	}
 	return slices.Concat(stmts, f.endings(), leaveTodos(f.left))
 }

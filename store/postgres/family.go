@@ -56,10 +56,11 @@ type member struct {
 	news     []store.Message
 	keeps    bool // state is to be written, or deleted when it is nil
 	state    []byte
-	journal  bool  // to be deleted
-	wake     int64 // position of a suspended one that is to be ready; 0 = none
-	promptly int64 // position of one that ends its run suspended, but need not wait
-	gone     bool  // ended by this very transaction: it is not woken any more
+	journal  bool           // to be deleted
+	wake     int64          // position of a suspended one that is to be ready; 0 = none
+	promptly int64          // position of one that ends its run suspended, but need not wait
+	told     *[]store.Woken // with wake, of one that has gates: where what it wakes is noted
+	gone     bool           // ended by this very transaction: it is not woken any more
 }
 
 func newFamily(c *clock, now int64) *family {
@@ -218,6 +219,10 @@ func (f *family) deliver(p *member, msg store.Message, woken *[]store.Woken) {
 		return
 	}
 	p.wake = f.position()
+	if p.flags&store.FlagGate != 0 {
+		p.told = woken
+		return
+	}
 	*woken = store.Collect(*woken, p.woken(p.wake))
 }
 

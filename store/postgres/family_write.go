@@ -254,6 +254,11 @@ func (f *family) lists() []*stmt {
 		f.each(wakeSQL, func(m *member) bool { return m.wake != 0 && !m.gone }, func(q *stmt, ms []*member) {
 			number(func(m *member) int64 { return m.at })(q, ms)
 			woken(q, ms)
+			for _, m := range ms {
+				if m.told != nil {
+					q.late = append(q.late, lateComer{id: m.id, pos: m.wake, state: task.Suspended, woken: m.told, now: f.now})
+				}
+			}
 		}),
 		f.each(movedSQL, func(m *member) bool { return m.wake != 0 && m.gone }, woken))
 }

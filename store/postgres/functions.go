@@ -77,6 +77,11 @@ func (s *Store) Undo(ctx context.Context, id task.ID, grace int64) ([]store.Woke
 		if err := row.CanUndo(); err != nil {
 			return err
 		}
+		if row.Flags&store.FlagGate != 0 {
+			var err error
+			woken, err = s.undoGated(ctx, row, grace)
+			return err
+		}
 		changed, span := false, s.clock.take(1)
 		err := raced(s.write(ctx, query(pins), query(undoSQL).
 			id(id).i2(int16(row.State)).i8(row.At).i8(row.Token).i8(span.first).i8(s.clock.now()+grace).
@@ -119,6 +124,10 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 			woken, err = s.retry(ctx, row, store.WithCalls, false)
 			return err
 		}
+		if row.Flags&store.FlagGate != 0 && row.InGateLine() {
+			_, err := s.restartInLine(ctx, row)
+			return err
+		}
 		changed := false
 		span := s.clock.take(1)
 		q := query(restartSQL).
@@ -126,6 +135,10 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 			i8(span.first).text(store.RestartedError).i8(s.clock.now()).
 			i4(row.Run).i4(row.Failures + 1).i8(row.LastStarted).
 			rows(func(*wireRow) { changed = true })
+		gatedWaits := row.Flags&store.FlagGate != 0 && row.Place() == store.InTimer
+		if woken = nil; gatedWaits {
+			q.late = []lateComer{{id: id, pos: span.first, state: row.State, why: row.Reason, woken: &woken, now: s.clock.now()}}
+		}
 		err := s.alone(ctx, []task.ID{id}, func() []*stmt { changed = false; return []*stmt{q} }, func(f *family) error {
 			f.leaveCalls(f.members[id], row.Token, store.WithCalls)
 			f.reset(f.members[id], 0, nil)
@@ -134,6 +147,9 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 		if err != nil {
 			s.clock.untake(span)
 			return err
+		}
+		if gatedWaits {
+			return nil
 		}
 		woken = []store.Woken{{Lane: row.Lane, Priority: row.Priority, Position: span.first}}
 		return nil

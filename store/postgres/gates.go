@@ -20,6 +20,10 @@ type gateFloor struct {
 	c     *session
 	now   int64
 	woken []store.Woken
+
+	// Of a batch of inserts: tasks that have come and are not written yet.
+	plan  *plan
+	fresh map[task.ID]*newRow
 }
 
 func (f *gateFloor) do(stmts ...*stmt) error { return f.c.do(f.ctx, stmts...) }
@@ -128,6 +132,10 @@ func (f *gateFloor) First(gate store.Hash) (*store.Row, error) {
 	if err := f.do(query(firstInLineSQL).id(task.ID(gate)).rows(func(r *wireRow) { id = r.id() })); err != nil || id.IsZero() {
 		return nil, err
 	}
+	if r := f.fresh[id]; r != nil {
+		row := r.row()
+		return &row, nil
+	}
 	return f.row(id)
 }
 
@@ -153,6 +161,14 @@ func (f *gateFloor) Admit(row *store.Row, p store.Placement) error {
 	var pos int64
 	if p.State == task.Ready {
 		pos = f.s.clock.take(1).first
+	}
+	if r := f.fresh[row.ID]; r != nil {
+		r.state, r.reason, r.at, r.flags = p.State, p.Reason, p.Due, p.Flags
+		if p.State == task.Ready {
+			r.at, r.placed = pos, true
+			r.op.woken = store.Collect(r.op.woken, p.Woken(pos))
+		}
+		return nil
 	}
 	return f.stand(row, p, pos)
 }

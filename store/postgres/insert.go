@@ -20,7 +20,7 @@ func (s *Store) Insert(ctx context.Context, tasks []store.NewTask, atomic bool) 
 	op := &insertOp{tasks: tasks, out: make([]store.Inserted, len(tasks)), atomic: atomic}
 	if telling(tasks) {
 		s.insertTelling(ctx, op)
-	} else if len(tasks) >= copyFrom && !keyed(tasks) && !depending(tasks) {
+	} else if len(tasks) >= copyFrom && !keyed(tasks) && !depending(tasks) && !gated(tasks) {
 		if err := s.insertLarge(ctx, op); err != nil {
 			return nil, nil, err
 		}
@@ -116,7 +116,7 @@ func (s *Store) insertBatch(ctx context.Context, ops []*insertOp) error {
 	tasks := 0
 	for _, op := range ops {
 		tasks += len(op.tasks)
-		careful = careful || keyed(op.tasks) || telling(op.tasks) || depending(op.tasks)
+		careful = careful || keyed(op.tasks) || telling(op.tasks) || depending(op.tasks) || gated(op.tasks)
 	}
 	return s.patiently(ctx, func(ctx context.Context, c *session) error {
 		if !careful && !c.again {
@@ -160,6 +160,9 @@ func (s *Store) carryOut(ctx context.Context, c *session, p *plan) (writes []*st
 		return nil, span, err
 	}
 	if writes, err = s.newFollowing(p.now).tell(ctx, c, p.gone); err != nil {
+		return nil, span, err
+	}
+	if err := p.come(&gateFloor{s: s, ctx: ctx, c: c, now: p.now}); err != nil {
 		return nil, span, err
 	}
 	span = s.clock.take(p.ready)

@@ -33,6 +33,11 @@ func depending(tasks []store.NewTask) bool {
 	return slices.ContainsFunc(tasks, func(t store.NewTask) bool { return len(t.Deps) > 0 })
 }
 
+// gated tells whether a task has gates.
+func gated(tasks []store.NewTask) bool {
+	return slices.ContainsFunc(tasks, func(t store.NewTask) bool { return len(t.Gates) > 0 })
+}
+
 func keyed(tasks []store.NewTask) bool {
 	return slices.ContainsFunc(tasks, func(t store.NewTask) bool { return len(t.Keys) > 0 })
 }
@@ -48,6 +53,9 @@ type newRow struct {
 	finished int64 // of one that a later task of the batch replaced
 	replaced bool
 	keys     []byte
+	gates    []byte
+	placed   bool // it has its position already
+	dropped  bool // its gates do not have it stored
 }
 
 // plan is what a batch of inserts will write. now stays the same when the batch
@@ -65,6 +73,7 @@ type plan struct {
 	needs   []store.Need
 	marked  []task.ID // stored tasks that others depend on from now on
 	gone    []root    // victims that others depend on
+	dropped []*store.Inserted
 
 	// What was read before, under the locks of the keys.
 	existing map[task.ID]*standing
@@ -112,6 +121,9 @@ func (p *plan) add(op *insertOp, t *store.NewTask) {
 	if r.keys = store.EncodeKeyNames(t.Keys); r.keys != nil {
 		r.flags |= store.FlagKeys
 	}
+	if r.gates = store.EncodeGates(t.Gates); r.gates != nil {
+		r.flags |= store.FlagGate
+	}
 	p.rows = append(p.rows, r)
 }
 
@@ -121,7 +133,7 @@ func (p *plan) place(s span) {
 	next := s.first
 	for i := range p.rows {
 		r := &p.rows[i]
-		if r.state != task.Ready {
+		if r.state != task.Ready || r.placed {
 			continue
 		}
 		r.at = next

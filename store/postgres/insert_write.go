@@ -27,19 +27,19 @@ func (p *plan) writes() []*stmt {
 }
 
 const newTasks = `
- (id, created_at, expires_at, at, lane, flags, max_attempts, prio, kind, state, reason, finished_at, parent, root, grp, keys, spec, payload, correlation, epoch)
- select id, $1, coalesce(expires_at, 0), at, lane, flags, max_attempts, prio, kind, state, reason, coalesce(finished_at, 0), parent, root, grp, keys, spec, payload, correlation, epoch
+ (id, created_at, expires_at, at, lane, flags, max_attempts, prio, kind, state, reason, finished_at, parent, root, grp, keys, spec, payload, correlation, epoch, gates)
+ select id, $1, coalesce(expires_at, 0), at, lane, flags, max_attempts, prio, kind, state, reason, coalesce(finished_at, 0), parent, root, grp, keys, spec, payload, correlation, epoch, gates
  from `
 
-const newTasksFrom = `unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
- as s(id, expires_at, at, lane, flags, max_attempts, prio, kind, state, reason, finished_at, parent, root, grp, keys, spec, payload, correlation, epoch)`
+const newTasksFrom = `unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+ as s(id, expires_at, at, lane, flags, max_attempts, prio, kind, state, reason, finished_at, parent, root, grp, keys, spec, payload, correlation, epoch, gates)`
 
 var insertSomeSQL = words.SQL(`
 with s as materialized (select * from ` + newTasksFrom + `),
 i as (insert into sendoff.task` + newTasks + `s on conflict (id) do nothing returning id),
 r as (insert into sendoff.ready (pos, lane, prio, id) select s.at, s.lane, s.prio, s.id from s join i using (id) where s.state = :ready),
 m as (insert into sendoff.timer (at, lane, id) select s.at, s.lane, s.id from s join i using (id) where s.state = :scheduled)
-insert into sendoff.body (task, part, bytes) select b.id, :part_payload, b.bytes from unnest($21, $22) as b(id, bytes) join i using (id)`)
+insert into sendoff.body (task, part, bytes) select b.id, :part_payload, b.bytes from unnest($22, $23) as b(id, bytes) join i using (id)`)
 
 var insertBodiesSQL = words.SQL(`insert into sendoff.body (task, part, bytes) select id, :part_payload, bytes from unnest($1, $2) as b(id, bytes)`)
 
@@ -129,7 +129,8 @@ func (p *plan) bindRows(q *stmt) *stmt {
 		blobs(n, func(i int) []byte { return present(rows[i].Spec) }).
 		blobs(n, func(i int) []byte { return rows[i].inline() }).
 		i8s(used(func(r *newRow) bool { return r.Correlation != 0 }), func(i int) int64 { return int64(rows[i].Correlation) }).
-		i4s(used(func(r *newRow) bool { return r.Epoch != 0 }), func(i int) int32 { return rows[i].Epoch })
+		i4s(used(func(r *newRow) bool { return r.Epoch != 0 }), func(i int) int32 { return rows[i].Epoch }).
+		blobs(used(func(r *newRow) bool { return r.gates != nil }), func(i int) []byte { return rows[i].gates })
 }
 
 func group(s string) []byte {

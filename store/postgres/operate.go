@@ -80,6 +80,10 @@ select true from u`)
 // Cancel ends a task; see store.Operator.
 func (s *Store) Cancel(ctx context.Context, id task.ID, reach store.Reach) (woken []store.Woken, err error) {
 	err = s.operate(ctx, "cancel", id, func(ctx context.Context, row *store.Row) error {
+		if row.Flags&store.FlagGate != 0 {
+			woken, err = s.cancelGated(ctx, row, reach)
+			return err
+		}
 		changed, text, deps := false, "", row.Flags&store.FlagDeps != 0
 		q := cancelWaiting([]victim{standingOf(row)}, s.clock.now(), task.Requested, deps, func(task.ID, int32, int32) { changed = true })
 		switch {
@@ -136,6 +140,11 @@ func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 		if err := row.CanRunNow(); err != nil || row.State == task.Ready {
 			return err
 		}
+		if row.Flags&store.FlagGate != 0 {
+			var err error
+			woken, err = s.runGated(ctx, row, false)
+			return err
+		}
 		changed, prio := false, task.ReadyPriority(row.Kind, row.Priority, row.Crashes)
 		span := s.clock.take(1)
 		err := raced(s.write(ctx, query(pins), query(runNowSQL).
@@ -162,6 +171,10 @@ func (s *Store) Delete(ctx context.Context, id task.ID) (woken []store.Woken, er
 	err = s.operate(ctx, "delete", id, func(ctx context.Context, row *store.Row) error {
 		if row.State == task.Running {
 			return store.ErrRunning
+		}
+		if row.Flags&store.FlagGate != 0 && !row.State.Final() {
+			woken, err = s.deleteGated(ctx, row)
+			return err
 		}
 		return s.change(ctx, func(ctx context.Context, c *session) error {
 			woken = nil
@@ -228,6 +241,10 @@ join sendoff.task t on t.id = any(array[m.id]) and t.state in :timed and t.at = 
 select t.id, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent
 from (select n.task as id from sendoff.need n where n.waits and n.lane = any($1) limit $2) n
 join sendoff.task t on t.id = any(array[n.id]) and t.state = :blocked`)
+	purgeLinesSQL = words.SQL(`
+select t.id, t.lane, t.prio, t.crashes, 0::int8, t.state, t.kind, t.flags, t.parent
+from (select distinct l.task as id from sendoff.line l where l.lane = any($1) order by l.task limit $2) l
+join sendoff.task t on t.id = any(array[l.id]) and t.state = :blocked`)
 )
 
 // Purge cancels waiting tasks of lanes; see store.Operator. Those in ready and
@@ -237,7 +254,7 @@ func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (int, []sto
 	lanes = slices.Compact(slices.Sorted(slices.Values(lanes)))
 	purged := 0
 	var woken []store.Woken
-	for _, source := range []string{purgeReadySQL, purgeTimersSQL, purgeNeedsSQL} {
+	for _, source := range []string{purgeReadySQL, purgeTimersSQL, purgeNeedsSQL, purgeLinesSQL} {
 		n, w, err := s.purge(ctx, source, lanes, limit-purged)
 		for try := 1; errors.Is(err, errRace) && try < maxTries; try++ { // claims were faster with all of them
 			n, w, err = s.purge(ctx, source, lanes, limit-purged)
@@ -271,10 +288,12 @@ func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit i
 		purged, woken = 0, nil
 		var victims []victim
 		var related []task.ID
+		gated := false
 		look := query(source).i4s(len(lanes), func(i int) int32 { return lanes[i] }).i8(int64(limit)).rows(func(r *wireRow) {
 			v := victim{r.id(), &standing{lane: r.i4(), prio: r.i2(), crashes: r.i4(), at: r.i8(), state: task.State(r.i2())}}
 			v.kind = task.Kind(r.i2())
 			row := store.Row{ID: v.id, Kind: v.kind, Flags: r.i4(), Parent: r.id()}
+			gated = gated || row.Flags&store.FlagGate != 0
 			if hasFamily(&row) {
 				related = append(related, row.ID, row.Parent)
 			}
@@ -284,6 +303,14 @@ func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit i
 			return err
 		}
 		slices.SortFunc(victims, inLine)
+		if gated {
+			at := &gateFloor{s: s, ctx: ctx, c: c, now: s.clock.now()}
+			if purged, err = at.cancelAll(victims); err != nil {
+				return err
+			}
+			woken = at.woken
+			return c.commit(ctx)
+		}
 		f := newFamily(s.clock, s.clock.now())
 		gone := map[task.ID]bool{}
 		deps := map[task.ID]int32{} // of those that others depend on, the run
@@ -321,9 +348,4 @@ func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit i
 		return 0, nil, err
 	}
 	return purged, woken, nil
-}
-
-// RunBeyond implements store.Operator.
-func (s *Store) RunBeyond(ctx context.Context, id task.ID) ([]store.Woken, error) {
-	return s.RunNow(ctx, id)
 }

@@ -36,7 +36,12 @@ func (s *Store) retryOf(ctx context.Context, id task.ID, followers bool) ([]stor
 // on. errRace when it has not.
 func (s *Store) retry(ctx context.Context, row *store.Row, reach store.Reach, followers bool) ([]store.Woken, error) {
 	span := s.clock.take(1)
-	waits, err := s.retryAt(ctx, row, span.first, reach, followers)
+	if row.Flags&store.FlagGate != 0 {
+		var woken []store.Woken
+		_, err := s.retryAt(ctx, row, span.first, reach, followers, &woken)
+		return woken, err
+	}
+	waits, err := s.retryAt(ctx, row, span.first, reach, followers, nil)
 	if err != nil || waits {
 		s.clock.untake(span)
 		return nil, err
@@ -44,9 +49,9 @@ func (s *Store) retry(ctx context.Context, row *store.Row, reach store.Reach, fo
 	return []store.Woken{{Lane: row.Lane, Priority: row.Priority, Position: span.first}}, nil
 }
 
-func (s *Store) retryAt(ctx context.Context, row *store.Row, position int64, reach store.Reach, followers bool) (waits bool, err error) {
+func (s *Store) retryAt(ctx context.Context, row *store.Row, position int64, reach store.Reach, followers bool, gated *[]store.Woken) (waits bool, err error) {
 	revives := followers && row.Flags&store.FlagDeps != 0
-	if row.Flags&(store.FlagKeys|store.FlagNeed) == 0 && row.Kind != task.Function && !revives {
+	if row.Flags&(store.FlagKeys|store.FlagNeed) == 0 && row.Kind != task.Function && !revives && gated == nil {
 		changed := false
 		return false, raced(s.write(ctx, query(pins), retryTask(row, position, false, &changed)), &changed)
 	}
@@ -87,7 +92,20 @@ func (s *Store) retryAt(ctx context.Context, row *store.Row, position int64, rea
 			f.leaveCalls(f.members[row.ID], row.Token, reach)
 			f.reset(f.members[row.ID], 0, nil)
 		}
-		return c.commit(ctx, append(writes, f.statements()...)...)
+		writes = append(writes, f.statements()...)
+		if gated == nil || waits {
+			return c.commit(ctx, writes...)
+		}
+		if err := c.do(ctx, writes...); err != nil {
+			return err
+		}
+		at := &gateFloor{s: s, ctx: ctx, c: c, now: s.clock.now()}
+		before := row.Retried()
+		if err := at.reenter(&before, task.Retried, position, store.Again); err != nil {
+			return err
+		}
+		*gated = at.woken
+		return c.commit(ctx)
 	})
 	return waits, err
 }
@@ -97,7 +115,7 @@ with o as (
  select` + inTask + `from sendoff.task t where t.id = $1 and t.state = $2 and t.run = $3 and t.finished_at = $4 and` + hasAnswer + `),
 u as (
  update sendoff.task set state = case when $6 then :blocked else :ready end, reason = case when $6 then :reason_dependencies else :reason_retried end,
-  at = case when $6 then 0 else $5 end, flags = flags & ~(:flag_parent | :flag_undo | :flag_canceling),
+  at = case when $6 then 0 else $5 end, flags = flags & ~(:flag_parent | :flag_undo | :flag_canceling | :flag_holds | :flag_slot),
   run = run + 1, failures = 0, crashes = 0, expires_at = 0, first_started = 0, finished_at = 0, answer_headers = null, answer_body = null
  where id = $1 and state = $2 and run = $3 and finished_at = $4 returning id, lane, prio),
 a as (insert into sendoff.attempt (` + attemptColumns + `) select o.* from o, u),

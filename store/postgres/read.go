@@ -98,6 +98,7 @@ func (s *Store) Stats(ctx context.Context) ([]store.LaneStats, error) {
 			l := of(r.i4())
 			l.Scheduled, l.Suspended, l.Blocked = r.i8(), r.i8(), r.i8()
 		}),
+		query(`select lane, count(distinct task) from sendoff.line group by lane`).rows(func(r *wireRow) { of(r.i4()).Blocked += r.i8() }),
 		query(`select lane, count(*) from sendoff.need where waits group by lane`).rows(func(r *wireRow) { of(r.i4()).Blocked += r.i8() }),
 		query(`select lane, count(*) from sendoff.dead group by lane`).rows(func(r *wireRow) { of(r.i4()).Failed = r.i8() }),
 		query(countRunningSQL).rows(func(r *wireRow) { of(r.i4()).Running = r.i8() }))

@@ -47,7 +47,7 @@ var shortLists = map[task.State]string{
 	task.Ready: "sendoff.ready", task.Failed: "sendoff.dead",
 	task.Scheduled: words.SQL("(select * from sendoff.timer where kind not in (:suspended, :blocked))"),
 	task.Suspended: words.SQL("(select * from sendoff.timer where kind = :suspended)"),
-	task.Blocked:   words.SQL("(select id, lane from sendoff.timer where kind = :blocked union all select task, lane from sendoff.need where waits)"),
+	task.Blocked:   words.SQL("(select id, lane from sendoff.timer where kind = :blocked union all select task, lane from sendoff.need where waits union all select distinct task, lane from sendoff.line)"),
 }
 
 // listFrom reads a page of the tasks on a short work list.

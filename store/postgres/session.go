@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -27,6 +28,9 @@ type session struct {
 	again bool   // an earlier try may have been committed
 	stale bool   // it must not be used again
 	moved bool   // what is behind it takes no writes
+
+	s    *Store      // of a transaction that writes
+	late []lateComer // who has to come to its gates before the commit
 }
 
 // terms is how every transaction that writes begins: what a role, a database or
@@ -95,6 +99,9 @@ func (c *session) send(ctx context.Context, stmts ...*stmt) error {
 	if err := results.Close(); err != nil {
 		return c.judge(err)
 	}
+	for _, q := range stmts {
+		c.late = append(c.late, q.late...)
+	}
 	if warned[syncWarning] != nil {
 		return fmt.Errorf("%w: the database stopped waiting for its standby", errUnknown)
 	}
@@ -130,6 +137,15 @@ func (c *session) begin(ctx context.Context, stmts ...*stmt) error {
 
 // commit sends the last statements and ends the transaction.
 func (c *session) commit(ctx context.Context, stmts ...*stmt) error {
+	if slices.ContainsFunc(stmts, func(q *stmt) bool { return len(q.late) > 0 }) || len(c.late) > 0 {
+		if err := c.do(ctx, stmts...); err != nil {
+			return err
+		}
+		if err := c.enterLate(ctx); err != nil {
+			return err
+		}
+		stmts = nil
+	}
 	err := c.do(ctx, append(stmts, query("commit"))...)
 	if err == nil {
 		c.began = false

@@ -105,7 +105,7 @@ var (
 
 const (
 	unrelated = `
-  and (s.state not in :final or t.flags & :related = 0)`
+  and (s.state not in :final or t.flags & :related = 0) and (s.state = :ready or t.flags & :flag_gate = 0)`
 	linkedColumns = `
   flags = case s.undo when :undo_something then t.flags | :flag_undo when :undo_nothing then t.flags & ~:flag_undo else t.flags end,
   at = case when s.state not in :timed then t.at when t.flags & :flag_canceling <> 0 and not s.told then $1 else s.due end,`

@@ -21,8 +21,7 @@ func (s *Store) explain(ctx context.Context, endings []*ending, again bool) (oth
 			e.call.err = err
 			continue
 		}
-		if l := found[e.ID]; l != nil && l.flags&store.FlagDeps != 0 && l.token == e.Token && l.state == task.Running && !e.follows && e.Decision.To.Final() {
-			e.follows = true
+		if l := found[e.ID]; l != nil && l.token == e.Token && l.state == task.Running && e.relate(l.flags) {
 			others = append(others, e)
 			continue
 		}
@@ -32,6 +31,15 @@ func (s *Store) explain(ctx context.Context, endings []*ending, again bool) (oth
 		}
 	}
 	return others
+}
+
+// relate notes that an ending concerns others, as the flags of its task say, and tells
+// whether that was not known before.
+func (e *ending) relate(flags int32) (news bool) {
+	follows, gated := e.follows, e.gated
+	e.follows = follows || flags&store.FlagDeps != 0 && e.Decision.To.Final()
+	e.gated = gated || flags&store.FlagGate != 0 && e.Decision.To != task.Ready
+	return e.follows != follows || e.gated != gated
 }
 
 // left is a task as it is found after a commit.

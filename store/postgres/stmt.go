@@ -35,6 +35,7 @@ type stmt struct {
 	values [][]byte
 	oids   []uint32
 	each   func(*wireRow)
+	late   []lateComer // tasks with gates that it makes ready, for which the transaction still has to ask these
 }
 
 var binaryFormat = []int16{1}

@@ -48,7 +48,7 @@ func (f *floor) swept(now int64, full bool) {
 
 const dueSQL = `
 with l as materialized (select ctid from sendoff.timer where at >= $1 and at <= $2 order by at, id limit $3 for update skip locked)
-delete from sendoff.timer t using l where t.ctid = l.ctid returning t.at, t.id`
+delete from sendoff.timer t using l where t.ctid = l.ctid returning t.at, t.id, (select k.flags from sendoff.task k where k.id = t.id)`
 
 // PromoteDue makes due tasks ready; see store.Sweeper.
 func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next int64, woken []store.Woken, err error) {
@@ -58,8 +58,15 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next i
 	err = s.change(ctx, func(ctx context.Context, c *session) error {
 		promoted, next, woken, now = 0, 0, nil, s.clock.now()
 		var timers []store.TimerEntry
+		gated := map[task.ID]bool{}
 		take := query(dueSQL).i8(from).i8(now).i8(int64(limit)).
-			rows(func(r *wireRow) { timers = append(timers, store.TimerEntry{At: r.i8(), ID: r.id()}) })
+			rows(func(r *wireRow) {
+				e := store.TimerEntry{At: r.i8(), ID: r.id()}
+				timers = append(timers, e)
+				if r.i4()&store.FlagGate != 0 {
+					gated[e.ID] = true
+				}
+			})
 		rest := query(`select at from sendoff.timer where at >= $1 order by at, id limit 1`).i8(from).
 			rows(func(r *wireRow) { next = r.i8() })
 		if err := c.begin(ctx, query(pins), take, rest); err != nil {
@@ -71,6 +78,15 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next i
 		slices.SortFunc(timers, func(a, b store.TimerEntry) int {
 			return cmp.Or(cmp.Compare(a.At, b.At), bytes.Compare(a.ID[:], b.ID[:]))
 		})
+		if len(gated) > 0 {
+			f := &gateFloor{s: s, ctx: ctx, c: c, now: now}
+			if promoted, err = f.promote(timers, gated); err == nil {
+				next = 0
+				err = c.commit(ctx, rest)
+			}
+			woken = f.woken
+			return err
+		}
 		span := s.clock.take(due)
 		q := makeReady(ids(timers), span, func(w store.Woken) {
 			promoted++
@@ -141,6 +157,11 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 			query(endSharesSQL), // in a statement of its own: it has to see what committed while the one before waited
 		}
 		f := newFamily(s.clock, now)
+		at := &gateFloor{s: s, ctx: ctx, c: c, now: now}
+		poisoned, err := at.ending(endings)
+		if err != nil {
+			return err
+		}
 		if len(endings) > 0 {
 			settle := settleFull(endings, now, 1, func(e *ending, r *wireRow) {
 				e.done = true
@@ -156,7 +177,7 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 			})
 			told := slices.DeleteFunc(slices.Clone(endings), func(e *ending) bool { return e.parent().IsZero() })
 			followed := slices.DeleteFunc(slices.Clone(endings), func(e *ending) bool { return !e.follows })
-			if len(told)+len(followed) > 0 {
+			if len(told)+len(followed)+len(poisoned) > 0 {
 				_, look := f.round(told)
 				if err := c.do(ctx, settle, look); err != nil {
 					return err
@@ -179,7 +200,21 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 				stmts = append([]*stmt{settle}, stmts...)
 			}
 		}
-		return c.commit(ctx, stmts...)
+		if err := c.do(ctx, stmts...); err != nil {
+			return err
+		}
+		for _, row := range poisoned {
+			if err := at.leave(row, true); err != nil {
+				return err
+			}
+		}
+		if err := at.leftBehind(claims); err != nil {
+			return err
+		}
+		for _, w := range at.woken {
+			result.Woken = store.Collect(result.Woken, w)
+		}
+		return c.commit(ctx)
 	})
 	if err != nil {
 		return store.Rescued{}, fmt.Errorf("rescue lost claims: %w", err)

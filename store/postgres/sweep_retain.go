@@ -44,13 +44,18 @@ delete from sendoff.key where ctid = any(array(
 			}
 			deleted += n
 		}
-		return c.commit(ctx, keys) // after the tasks: those of their keys that went with them do not count
+		gates := query(forgetGatesSQL).i8(now).i8(int64(limit))
+		return c.commit(ctx, keys, gates) // after the tasks: those of their keys that went with them do not count
 	})
 	if err != nil {
 		return task.ID{}, 0, fmt.Errorf("delete ended tasks: %w", err)
 	}
 	return next, deleted, nil
 }
+
+const forgetGatesSQL = `
+delete from sendoff.gate g where g.id = any(array(
+ select id from sendoff.gate where inside = 0 and waiting = 0 and not configured and next <= $1 order by next, id limit $2 for update skip locked))`
 
 var (
 	eraseOneSQL   = eraseSQL(`and t.state = $2 and t.run = $3 and (t.state in :final or (t.flags # $4::int4) & :flag_deps = 0)`)

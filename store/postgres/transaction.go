@@ -161,7 +161,7 @@ func (s *Store) with(ctx context.Context, pool *pgxpool.Pool, fn func(*session) 
 	defer conn.Release()
 	c := &session{conn: conn.Conn().PgConn()}
 	if pool != s.reads {
-		c.terms = s.terms
+		c.terms, c.s = s.terms, s
 	}
 	err = fn(c)
 	if c.stale {

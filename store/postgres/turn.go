@@ -58,6 +58,7 @@ type ending struct {
 
 	follows bool  // others depend on the task, and are told of its end
 	run     int32 // of such a task
+	gated   bool  // the task gives up places at gates
 }
 
 func (e *ending) fail(err error) { e.call.errs[e.index] = err }
@@ -93,8 +94,9 @@ func newEnding(t *store.Transition, call *hotCall, index, order int) *ending {
 		with.Effects = &store.Effects{}
 		t = &with
 	}
-	follows := t.Flags&store.FlagDeps != 0 && t.Decision.To.Final()
-	return &ending{Transition: t, call: call, index: index, order: order, follows: follows}
+	e := &ending{Transition: t, call: call, index: index, order: order}
+	e.relate(t.Flags)
+	return e
 }
 
 func byTask(a, b *ending) int { return bytes.Compare(a.ID[:], b.ID[:]) }
@@ -173,7 +175,7 @@ type turn struct {
 	linked []*ending // with effects
 	claims []*hotCall
 
-	followed []*ending // full ends of tasks that others depend on
+	followed []*ending // full ends of tasks that others depend on, or that leave gates
 }
 
 func newTurn(endings []*ending, claims []*hotCall, now int64) *turn {
@@ -185,7 +187,7 @@ func newTurn(endings []*ending, claims []*hotCall, now int64) *turn {
 		switch {
 		case e.Effects != nil:
 			t.linked = append(t.linked, e)
-		case e.follows:
+		case e.follows || e.gated:
 			t.followed = append(t.followed, e)
 		case isPlain(e.Transition):
 			t.plain = append(t.plain, e)
@@ -225,10 +227,19 @@ func (s *Store) send(ctx context.Context, c *session, t *turn) error {
 		return c.do(ctx, slices.Concat(first, statements(t.first(nil)), statements(s.second(t, nil, nil)))...)
 	}
 	f := newFamily(s.clock, t.now)
-	if err := c.begin(ctx, slices.Concat([]*stmt{query(pins)}, statements(t.first(f)))...); err != nil {
+	leaving, err := s.beginLeaving(ctx, c, t)
+	if err == nil && leaving != nil {
+		err = c.do(ctx, statements(t.first(f))...)
+	} else if err == nil {
+		err = c.begin(ctx, slices.Concat([]*stmt{query(pins)}, statements(t.first(f)))...)
+	}
+	if err != nil {
 		return c.giveUp(ctx, err)
 	}
 	f.inOrder(t.linked)
+	if err := leaving.leave(f, t); err != nil {
+		return c.giveUp(ctx, err)
+	}
 	followers, err := s.newFollowing(t.now).tell(ctx, c, t.roots())
 	if err != nil {
 		return c.giveUp(ctx, err)

@@ -43,7 +43,7 @@ func (t *turn) first(f *family) []part {
 		lock, found := f.round(t.linked)
 		waits, look = lock, append(look, found)
 		for _, follows := range []bool{false, true} {
-			some := slices.DeleteFunc(slices.Clone(t.linked), func(e *ending) bool { return e.follows != follows })
+			some := slices.DeleteFunc(slices.Clone(t.linked), func(e *ending) bool { return (e.follows || e.gated) != follows })
 			if len(some) > 0 {
 				linked = append(linked, settleLinked(some, t.now, follows, (*ending).written))
 			}

@@ -63,10 +63,19 @@ func (m *machine) work(t *rapid.T) {
 // Whoever is released by an end is so after all else of its batch, which nobody needs to
 // know.
 func (m *machine) settleApart(ts []store.Transition) {
-	depends := slices.ContainsFunc(ts, func(t store.Transition) bool {
-		row := m.oracle.tasks[t.ID]
-		return row != nil && row.Flags&store.FlagDeps != 0
-	})
+	has := func(flag int32) bool {
+		return slices.ContainsFunc(ts, func(t store.Transition) bool {
+			row := m.oracle.tasks[t.ID]
+			return row != nil && row.Flags&flag != 0
+		})
+	}
+	if has(store.FlagGate) {
+		for _, t := range ts {
+			m.settleAll([]store.Transition{t})
+		}
+		return
+	}
+	depends := has(store.FlagDeps)
 	if !depends {
 		m.settleAll(ts)
 		return

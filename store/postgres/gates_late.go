@@ -1,0 +1,45 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// lateComer is a task with gates that a transaction has made ready, as if it had none:
+// before the commit it comes to them.
+type lateComer struct {
+	id    task.ID
+	pos   int64
+	state task.State // as it stood before
+	why   task.Reason
+	woken *[]store.Woken
+	now   int64
+}
+
+// enterLate lets those come to their gates that statements of the transaction have made
+// ready.
+func (c *session) enterLate(ctx context.Context) error {
+	for len(c.late) > 0 {
+		l := c.late[0]
+		c.late = c.late[1:]
+		f := &gateFloor{s: c.s, ctx: ctx, c: c, now: l.now}
+		row, err := f.row(l.id)
+		if err != nil {
+			return err
+		}
+		if row == nil || row.State != task.Ready || row.At != l.pos {
+			continue // it was canceled after that
+		}
+		before := *row
+		before.State, before.Reason = l.state, l.why
+		if err := f.reenter(&before, task.NoReason, l.pos, store.Due); err != nil {
+			return err
+		}
+		for _, w := range f.woken {
+			*l.woken = store.Collect(*l.woken, w)
+		}
+	}
+	return nil
+}
