@@ -109,47 +109,69 @@ func Divide(ask Ask, holds bool, node task.ID, shares []Share, now int64) Divisi
 	nodes = append(nodes, d.Mine)
 	slices.SortFunc(nodes, func(a, b Share) int { return bytes.Compare(a.Node[:], b.Node[:]) })
 	me := slices.IndexFunc(nodes, func(s Share) bool { return s.Node == node })
-	slots, wantsSlots := part(nodes, me, now, ask.Limit.Slots, ask.Keep.Slots, func(a Amount) int32 { return a.Slots })
-	burst, wantsBurst := part(nodes, me, now, ask.Limit.Burst, ask.Keep.Burst, func(a Amount) int32 { return a.Burst })
+	dueSlots, dueBurst := due(nodes, ask.Limit, int(now/shareTurn)%len(nodes))
+	slots := part(nodes, me, ask.Limit.Slots, ask.Keep.Slots, dueSlots, slotsOf)
+	burst := part(nodes, me, ask.Limit.Burst, ask.Keep.Burst, dueBurst, burstOf)
 	d.Mine.Has = Amount{slots, burst}
-	d.Has, d.Short = d.Mine.Has, slots < wantsSlots || burst < wantsBurst
+	d.Has, d.Short = d.Mine.Has, slots < dueSlots[me] || burst < dueBurst[me]
 	d.credit(&ask, had.Burst, nodes, me, now)
 	return d
 }
 
-// part decides one limit: what a node has from now on, and what it is due.
-func part(nodes []Share, me int, now int64, limit, keep int32, of func(Amount) int32) (has, due int32) {
-	if limit == 0 {
-		return 0, 0
-	}
-	wants := make([]int32, len(nodes))
-	rest := int64(limit)
+func slotsOf(a Amount) int32 { return a.Slots }
+func burstOf(a Amount) int32 { return a.Burst }
+
+// due is what each node should have of both limits. Who gets nothing of the one has no
+// use for the other: otherwise one node could have the slots and another one the starts.
+func due(nodes []Share, limit Amount, first int) (slots, burst []int32) {
+	wants := make([]Amount, len(nodes))
 	for i, s := range nodes {
-		wants[i] = min(of(s.Want), limit)
-		rest -= int64(of(s.Has))
+		wants[i] = Amount{min(s.Want.Slots, limit.Slots), min(s.Want.Burst, limit.Burst)}
 	}
-	fair := fairly(limit, wants, int(now/shareTurn)%len(nodes))
-	short := int64(0)
-	for i, s := range nodes {
-		if i != me {
-			short += int64(max(fair[i]-of(s.Has), 0))
+	slots = fairly(limit.Slots, wants, first, slotsOf)
+	if limit.Slots == 0 || limit.Burst == 0 {
+		return slots, fairly(limit.Burst, wants, first, burstOf)
+	}
+	for i := range wants {
+		if slots[i] == 0 {
+			wants[i].Burst = 0
 		}
 	}
-	has, due = of(nodes[me].Has), fair[me]
-	switch {
-	case has < due:
-		has += int32(min(int64(due-has), max(rest, 0)))
-	case rest < 0:
-		has = due
-	default:
-		has -= int32(min(int64(has-due), max(short-rest, 0)))
+	burst = fairly(limit.Burst, wants, first, burstOf)
+	for i := range wants {
+		if nodes[i].Want.Burst > 0 && burst[i] == 0 {
+			wants[i].Slots = 0
+		}
 	}
-	return max(has, keep), due
+	return fairly(limit.Slots, wants, first, slotsOf), burst
+}
+
+// part decides one limit: what a node has from now on.
+func part(nodes []Share, me int, limit, keep int32, due []int32, of func(Amount) int32) (has int32) {
+	if limit == 0 {
+		return 0
+	}
+	rest, short := int64(limit), int64(0)
+	for i, s := range nodes {
+		if rest -= int64(of(s.Has)); i != me {
+			short += int64(max(due[i]-of(s.Has), 0))
+		}
+	}
+	has = of(nodes[me].Has)
+	switch {
+	case has < due[me]:
+		has += int32(min(int64(due[me]-has), max(rest, 0)))
+	case rest < 0:
+		has = due[me]
+	default:
+		has -= int32(min(int64(has-due[me]), max(short-rest, 0)))
+	}
+	return max(has, keep)
 }
 
 // fairly divides a limit: everybody gets the same, or less where it wants less. What
 // cannot be divided goes to some, from first on.
-func fairly(limit int32, wants []int32, first int) []int32 {
+func fairly(limit int32, wants []Amount, first int, of func(Amount) int32) []int32 {
 	out := make([]int32, len(wants))
 	open := make([]int, 0, len(wants))
 	for i := range wants {
@@ -157,7 +179,7 @@ func fairly(limit int32, wants []int32, first int) []int32 {
 	}
 	for len(open) > 0 {
 		each := limit / int32(len(open))
-		modest := slices.DeleteFunc(slices.Clone(open), func(i int) bool { return wants[i] > each })
+		modest := slices.DeleteFunc(slices.Clone(open), func(i int) bool { return of(wants[i]) > each })
 		if len(modest) == 0 {
 			for n, i := range open {
 				if out[i] = each; n < int(limit)%len(open) {
@@ -167,8 +189,8 @@ func fairly(limit int32, wants []int32, first int) []int32 {
 			return out
 		}
 		for _, i := range modest {
-			out[i] = wants[i]
-			limit -= wants[i]
+			out[i] = of(wants[i])
+			limit -= out[i]
 		}
 		open = slices.DeleteFunc(open, func(i int) bool { return slices.Contains(modest, i) })
 	}

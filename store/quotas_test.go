@@ -55,6 +55,28 @@ func TestWhoKnowsOldSettingsGetsNoMore(t *testing.T) {
 	require.Equal(t, int32(0), store.Divide(ask, false, task.ID{5}, nil, 0).Has.Slots)
 }
 
+// TestWhoHasNothingOfOneLimitHasNothingOfTheOther: with the slots at one node and the
+// starts at another one, nothing would run.
+func TestWhoHasNothingOfOneLimitHasNothingOfTheOther(t *testing.T) {
+	for _, limit := range []store.Amount{{Slots: 1, Burst: 9}, {Slots: 9, Burst: 1}, {Slots: 2, Burst: 1}, {Slots: 1, Burst: 1}, {Slots: 4, Burst: 2}} {
+		for turn := range int64(3) {
+			var sum store.Amount
+			for node := byte(1); node <= 3; node++ {
+				var all []store.Share
+				for other := byte(1); other <= 3; other++ {
+					all = append(all, store.Share{Queue: 1, Node: task.ID{other}, Want: limit})
+				}
+				ask := store.Ask{Queue: 1, Limit: limit, Every: 1, Want: limit}
+				has := store.Divide(ask, true, task.ID{node}, append(all, store.Share{Queue: 1, Has: store.Amount{Burst: limit.Burst}, At: 1}), turn*10_000_000).Has
+				require.Equal(t, has.Slots > 0, has.Burst > 0, "%+v of %+v", has, limit)
+				sum.Slots += has.Slots
+				sum.Burst += has.Burst
+			}
+			require.Equal(t, limit, sum, "all of it is in use")
+		}
+	}
+}
+
 func TestOneSlotGoesRound(t *testing.T) {
 	had := map[byte]bool{}
 	for turn := range int64(3) {

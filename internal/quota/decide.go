@@ -105,11 +105,8 @@ func (v *view) wants(queue int32, limit store.Amount, every int64) store.Amount 
 		part := float64(p.Started) * float64(every) * float64(limit.Burst) / float64(rest)
 		want.Burst = min(int32(min(part, 1e6))+1, limit.Burst)
 	}
-	if others := v.others(queue); !others || p.Slots && v.occupied[queue] {
-		want.Slots = limit.Slots
-	}
-	if others := v.others(queue); !others || p.Rate && v.occupied[queue] {
-		want.Burst = limit.Burst
+	if !v.others(queue) || (p.Slots || p.Rate) && v.occupied[queue] {
+		return limit // both: who has one of them only starts nothing
 	}
 	return want
 }

@@ -1,221 +1,18 @@
 package quota_test
 
 import (
-	"context"
-	"sync"
-	"sync/atomic"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sendoff-dev/sendoff/internal/claim"
 	"github.com/sendoff-dev/sendoff/internal/quota"
 	"github.com/sendoff-dev/sendoff/store"
-	"github.com/sendoff-dev/sendoff/store/storetest"
 	"github.com/sendoff-dev/sendoff/task"
 )
-
-// floor is the oracle, with commits that take time.
-type floor struct {
-	*storetest.Shared
-	asked atomic.Int64
-}
-
-func (f *floor) Claim(ctx context.Context, r store.ClaimRequest) (store.ClaimBatch, error) {
-	time.Sleep(time.Millisecond)
-	return f.Shared.Claim(ctx, r)
-}
-
-func (f *floor) Share(ctx context.Context, node task.ID, asks []store.Ask) ([]store.Granted, error) {
-	time.Sleep(time.Millisecond)
-	f.asked.Add(1)
-	return f.Shared.Share(ctx, node, asks)
-}
-
-// room is a claim.Room as a Keeper sees it.
-type room struct{ *claim.Room }
-
-func (r room) Pace(queue int32, every time.Duration, burst int, credit float64) float64 {
-	return r.Room.Pace(queue, claim.Pace{Every: every, Burst: burst}, credit)
-}
-
-func (r room) Lately() map[int32]quota.Pressure {
-	out := map[int32]quota.Pressure{}
-	for queue, l := range r.Room.Lately() {
-		out[queue] = quota.Pressure{Peak: l.Peak, Started: l.Started, Slots: l.Pressed&claim.BySlots != 0, Rate: l.Pressed&claim.ByRate != 0}
-	}
-	return out
-}
-
-// town is some nodes over one store, and an auditor who counts what runs. The queue
-// has a lane for all nodes and one for each.
-type town struct {
-	*floor
-	lanes []store.Lane // the first is for all
-	nodes []*node
-	n     uint16
-
-	mu      sync.Mutex
-	limits  quota.Limits
-	takes   time.Duration
-	running int
-	most    int
-	over    int // starts beyond the limit
-	starts  []time.Time
-	ended   int
-}
-
-type node struct {
-	id     task.ID
-	keeper *quota.Keeper
-	loop   *claim.Loop
-	room   *claim.Room
-	stop   context.CancelFunc
-	over   sync.WaitGroup
-	dead   bool
-	starts int
-}
-
-const forever = int64(1e15)
-
-func newTown(t *testing.T, nodes int, limits quota.Limits) (*town, func()) {
-	f := &floor{Shared: storetest.NewShared(func() int64 { return time.Now().UnixMicro() })}
-	w := &town{floor: f, limits: limits, takes: 100 * time.Millisecond}
-	for i := range nodes + 1 {
-		pool := task.AnyPool
-		if i > 0 {
-			pool = task.LocalPool(string(rune('a' + i - 1)))
-		}
-		lane, err := f.EnsureLane(t.Context(), 1, "q", pool, 10)
-		require.NoError(t, err)
-		w.lanes = append(w.lanes, lane)
-	}
-	for i := range nodes {
-		w.start(t, i)
-	}
-	return w, func() {
-		for _, n := range w.nodes {
-			n.stop()
-			n.over.Wait()
-			n.loop.Drain(context.Background(), nil)
-		}
-	}
-}
-
-// start brings a node up that serves the lane for all and the i-th of its own.
-func (w *town) start(t *testing.T, i int) *node {
-	n := &node{id: task.ID{1, byte(len(w.nodes) + 1)}, room: claim.NewRoom()}
-	require.NoError(t, w.Register(t.Context(), store.Node{ID: n.id}, forever))
-	ctx, stop := context.WithCancel(context.Background())
-	n.stop = stop
-	lanes := []store.Lane{w.lanes[0], w.lanes[i+1]}
-	n.keeper = quota.New(quota.Config{
-		Store: w.floor, Room: room{n.room}, Node: func() (task.ID, bool) { return n.id, true },
-		Lanes: func() []store.Lane { return lanes },
-		Limits: func() map[int32]quota.Limits {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if w.limits.Concurrency == 0 && w.limits.Rate.N == 0 {
-				return nil
-			}
-			return map[int32]quota.Limits{w.lanes[0].QueueID: w.limits}
-		},
-		Tell: func() {
-			for _, other := range w.nodes {
-				if other != n && !other.dead {
-					other.keeper.Look()
-				}
-			}
-		},
-	})
-	n.loop = claim.New(claim.Config{
-		Within: n.room, Room: claim.Slots(100), Store: w.floor, Node: func() (task.ID, bool) { return n.id, !n.dead },
-		Lanes:   func() []store.Lane { return lanes },
-		Execute: func(context.Context, *store.Claimed) func() { w.execute(n); return nil },
-	})
-	w.nodes = append(w.nodes, n)
-	n.over.Go(func() { _ = n.keeper.Run(ctx) })
-	n.over.Go(func() { _ = n.loop.Run(ctx) })
-	return n
-}
-
-func (w *town) execute(n *node) {
-	w.mu.Lock()
-	takes := w.takes
-	w.running++
-	w.most = max(w.most, w.running)
-	if limit := int(w.limits.Concurrency); limit > 0 && w.running > limit {
-		w.over++
-	}
-	w.starts = append(w.starts, time.Now())
-	n.starts++
-	w.mu.Unlock()
-	time.Sleep(takes)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.running--
-	w.ended++
-}
-
-// put stores tasks in a lane, and wakes the nodes.
-func (w *town) put(t *testing.T, lane, count int) {
-	var tasks []store.NewTask
-	for range count {
-		w.n++
-		tasks = append(tasks, store.NewTask{ID: task.ID{2, byte(w.n >> 8), byte(w.n)}, Lane: w.lanes[lane].ID, Priority: 5, Kind: task.HTTP, MaxAttempts: 1})
-	}
-	_, woken, err := w.Insert(t.Context(), tasks, false)
-	require.NoError(t, err)
-	for _, n := range w.nodes {
-		if !n.dead {
-			n.loop.Wake(woken)
-		}
-	}
-}
-
-func (w *town) set(limits quota.Limits) {
-	w.mu.Lock()
-	w.limits = limits
-	w.mu.Unlock()
-	for _, n := range w.nodes {
-		if !n.dead {
-			n.keeper.Note()
-		}
-	}
-}
-
-func (w *town) counts() (most, over, ended int, started []int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, n := range w.nodes {
-		started = append(started, n.starts)
-	}
-	return w.most, w.over, w.ended, started
-}
-
-// shares is what the nodes have, by their number.
-func (w *town) shares(t *testing.T) (slots, burst []int32) {
-	all, err := w.Shares(t.Context())
-	require.NoError(t, err)
-	slots, burst = make([]int32, len(w.nodes)), make([]int32, len(w.nodes))
-	for _, s := range all {
-		for i, n := range w.nodes {
-			if n.id == s.Node {
-				slots[i], burst[i] = s.Has.Slots, s.Has.Burst
-			}
-		}
-	}
-	return slots, burst
-}
-
-func sum(n []int32) (total int32) {
-	for _, one := range n {
-		total += one
-	}
-	return total
-}
 
 func TestALimitHoldsOverAllNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -310,14 +107,11 @@ func TestTheShareOfALostNodeGoesBack(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		slots, _ := w.shares(t)
 		require.Equal(t, []int32{3, 3, 3}, slots)
-		lost := w.nodes[0]
-		lost.dead = true
-		lost.stop()
-		lost.over.Wait()
+		bury := w.kill(w.nodes[0])
 		time.Sleep(5 * time.Second)
 		slots, _ = w.shares(t)
 		require.Equal(t, []int32{3, 3, 3}, slots, "nobody knows that it is gone")
-		require.NoError(t, w.Leave(t.Context(), lost.id)) // as its last claim has been taken back
+		bury(t) // as its last claim has been taken back
 		time.Sleep(3 * time.Second)
 		slots, _ = w.shares(t)
 		require.Equal(t, int32(9), slots[1]+slots[2])
@@ -333,13 +127,12 @@ func TestWhoLosesItsLeaseStartsNothing(t *testing.T) {
 		time.Sleep(time.Second)
 		n := w.nodes[0]
 		require.Equal(t, map[int32]store.Amount{w.lanes[0].QueueID: {Slots: 3, Burst: 1}}, n.keeper.Shares())
-		require.NoError(t, w.Leave(t.Context(), n.id))
-		n.keeper.Lost()
+		w.lose(n)(t)
 		w.put(t, 0, 10)
 		time.Sleep(3 * time.Second)
 		_, _, _, started := w.counts()
 		require.Equal(t, []int{0}, started)
-		require.NoError(t, w.Register(t.Context(), store.Node{ID: n.id}, forever))
+		w.join(t, n)
 		time.Sleep(5 * time.Second)
 		_, over, ended, _ := w.counts()
 		require.Equal(t, []int{0, 10}, []int{over, ended})
@@ -411,17 +204,10 @@ func TestARateHoldsAfterAnOutage(t *testing.T) {
 		defer stop()
 		w.put(t, 0, 2000)
 		time.Sleep(10 * time.Second)
-		var ids []task.ID
-		for _, n := range w.nodes {
-			n.dead = true
-			n.stop()
-			n.over.Wait()
-			ids = append(ids, n.id)
-		}
+		buryOne, buryTwo := w.kill(w.nodes[0]), w.kill(w.nodes[1])
 		time.Sleep(time.Hour)
-		for _, id := range ids {
-			require.NoError(t, w.Leave(t.Context(), id))
-		}
+		buryOne(t)
+		buryTwo(t)
 		w.start(t, 0)
 		w.start(t, 1)
 		time.Sleep(20 * time.Second)
@@ -451,4 +237,78 @@ func TestARateThatIsOneNodesAloneIsAllOfIt(t *testing.T) {
 		}
 		within(t, w.starts, 20, 4)
 	})
+}
+
+// TestLimitsHoldWhateverHappens: nodes come, are killed, lose their leases and join
+// again, and what waits is now for all and now for one of them.
+func TestLimitsHoldWhateverHappens(t *testing.T) {
+	for seed := range uint64(4) {
+		synctest.Test(t, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 1))
+			limits := quota.Limits{Concurrency: 1 + r.Int32N(9), Rate: task.Rate{N: 20, Per: time.Second}, Burst: 1 + r.Int32N(9)}
+			w, stop := newTown(t, 5, limits)
+			defer stop()
+			w.mu.Lock()
+			w.takes = time.Duration(50+r.IntN(1000)) * time.Millisecond
+			w.mu.Unlock()
+			var buried []func(*testing.T)
+			var away []*node
+			for range 60 {
+				alive := w.alive()
+				switch n := alive[r.IntN(len(alive))]; r.IntN(7) {
+				case 0:
+					w.put(t, r.IntN(6), 50)
+				case 1:
+					w.put(t, 0, 20)
+				case 2:
+					if len(alive) > 1 && !slices.Contains(away, n) {
+						buried = append(buried, w.kill(n))
+					}
+				case 3:
+					w.start(t, r.IntN(5))
+				case 4:
+					if !slices.Contains(away, n) {
+						buried, away = append(buried, w.lose(n)), append(away, n)
+					}
+				case 5:
+					for _, n := range away {
+						w.join(t, n)
+					}
+					away = nil
+				case 6:
+					for _, bury := range buried {
+						bury(t)
+					}
+					buried = nil
+				}
+				time.Sleep(time.Duration(r.IntN(3000)) * time.Millisecond)
+			}
+			for _, n := range away {
+				w.join(t, n)
+			}
+			for _, bury := range buried {
+				bury(t)
+			}
+			w.put(t, 0, 10)
+			time.Sleep(20 * time.Minute)
+			most, over, _, _ := w.counts()
+			require.Zero(t, over, "seed %d: %d of %+v at a time", seed, most, limits)
+			waiting, err := w.Occupied(t.Context(), []int32{w.lanes[0].ID})
+			require.NoError(t, err)
+			require.Empty(t, waiting, "seed %d: tasks wait, and nobody has a share", seed)
+			for _, n := range w.alive() {
+				for try := 0; try < 100 && n.room.Total() > 0; try++ {
+					time.Sleep(7 * time.Millisecond) // a look holds places while it claims
+				}
+				require.Zero(t, n.room.Total(), "a place did not come back")
+			}
+			require.Less(t, w.asked.Load(), int64(2000), "shares go back and forth")
+			slots, burst := w.shares(t)
+			require.LessOrEqual(t, sum(slots), limits.Concurrency)
+			require.LessOrEqual(t, sum(burst), limits.Burst)
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			within(t, w.starts, 20, int(limits.Burst))
+		})
+	}
 }
