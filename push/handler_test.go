@@ -106,6 +106,16 @@ func TestAPushSaysWhatItsTaskIs(t *testing.T) {
 	require.True(t, got.Final)
 	require.Empty(t, got.Name)
 
+	ids := []string{"a,b", " größer 100%", "order-7"}
+	require.Equal(t, task.Success, deliver(t, h, claimed, task.Spec{DependsOn: ids}).Class)
+	require.Equal(t, ids, got.DependsOn)
+	for n := range 1000 {
+		ids = append(ids, fmt.Sprintf("order-%d", n))
+	}
+	require.Equal(t, task.Success, deliver(t, h, claimed, task.Spec{DependsOn: ids}).Class)
+	require.Greater(t, len(got.DependsOn), 300)
+	require.Equal(t, ids[:len(got.DependsOn)], got.DependsOn, "as many as fit")
+
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	require.Zero(t, push.TaskOf(r))
 	r.Header.Set(push.HeaderTaskName, "100%")

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 // The headers of a push.
@@ -15,6 +16,7 @@ const (
 	HeaderMaxAttempts  = "Sendoff-Max-Attempts"
 	HeaderFinalAttempt = "Sendoff-Final-Attempt" // "?1" or "?0"
 	HeaderToken        = "Sendoff-Token"
+	HeaderDependsOn    = "Sendoff-Depends-On" // ids, with a comma between two
 )
 
 // HeaderRetry is the header of an answer that says whether the task is tried again,
@@ -30,6 +32,8 @@ type Task struct {
 	MaxAttempts int   // in all
 	Final       bool  // no attempt comes after this one
 	Token       int64 // the fence: larger with each attempt, over all runs of the task
+
+	DependsOn []string // ids of the tasks that it has waited for, as it was submitted with them; of many, those that fit into 4 KiB
 }
 
 // TaskOf reads the headers of a push. Whether they are the server's is told by a
@@ -42,12 +46,20 @@ func TaskOf(r *http.Request) Task {
 	t.Attempt, _ = strconv.Atoi(r.Header.Get(HeaderAttempt))
 	t.MaxAttempts, _ = strconv.Atoi(r.Header.Get(HeaderMaxAttempts))
 	t.Token, _ = strconv.ParseInt(r.Header.Get(HeaderToken), 10, 64)
+	for id := range strings.SplitSeq(r.Header.Get(HeaderDependsOn), ", ") {
+		if id != "" {
+			t.DependsOn = append(t.DependsOn, unescaped(id))
+		}
+	}
 	return t
 }
 
 // text reads a header that is percent-encoded where it is not printable ASCII.
 func text(r *http.Request, name string) string {
-	value := r.Header.Get(name)
+	return unescaped(r.Header.Get(name))
+}
+
+func unescaped(value string) string {
 	if plain, err := url.PathUnescape(value); err == nil {
 		return plain
 	}

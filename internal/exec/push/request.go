@@ -93,6 +93,9 @@ func (p *Pusher) identify(h *headers, t *store.Claimed, spec *task.Spec, id, att
 	if spec.Name != "" {
 		h.put("Sendoff-Task-Name", fieldText(spec.Name))
 	}
+	if len(spec.DependsOn) > 0 {
+		h.put("Sendoff-Depends-On", dependsOn(spec.DependsOn))
+	}
 	h.put("Sendoff-Attempt", attempt)
 	h.put("Sendoff-Max-Attempts", strconv.Itoa(int(most)))
 	h.put("Sendoff-Final-Attempt", structuredBool(t.Failures+1 >= most))
@@ -162,6 +165,25 @@ func traceparent(id task.ID) string {
 	hex.Encode(b[36:52], span[:])
 	copy(b[52:], "-01")
 	return string(b[:])
+}
+
+// maxDependsOn is how many bytes of ids a push carries. The API tells them all.
+const maxDependsOn = 4 << 10
+
+// dependsOn is a list of ids, of which as many are told as fit.
+func dependsOn(ids []string) string {
+	var b strings.Builder
+	for i, id := range ids {
+		text := strings.ReplaceAll(fieldText(id), ",", "%2C")
+		if b.Len()+len(text)+2 > maxDependsOn {
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(text)
+	}
+	return b.String()
 }
 
 func structuredBool(b bool) string {
