@@ -41,6 +41,7 @@ const maxWait = 30 * time.Second
 type Client struct {
 	Tasks     Tasks     // that are there: list, cancel, retry, ...
 	Queues    Queues    // list, pause, resume, purge, ...
+	Limits    Limits    // what tasks share: list, set, pause, ...
 	Endpoints Endpoints // the apps that serve functions
 	Nodes     Nodes     // the servers
 
@@ -89,7 +90,7 @@ func NewClient(config ClientConfig) (*Client, error) {
 	if c.http == nil {
 		c.http = &http.Client{Transport: newTransport()}
 	}
-	c.Tasks, c.Queues, c.Endpoints, c.Nodes = Tasks{c}, Queues{c}, Endpoints{c}, Nodes{c}
+	c.Tasks, c.Queues, c.Limits, c.Endpoints, c.Nodes = Tasks{c}, Queues{c}, Limits{c}, Endpoints{c}, Nodes{c}
 	c.extension = sync.OnceValue(c.newExtension)
 	return c, nil
 }

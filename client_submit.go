@@ -40,6 +40,19 @@ type NewTask struct {
 	Unique   *Unique           `json:"unique,omitempty"`
 	Labels   map[string]string `json:"labels,omitempty"`
 
+	// It runs when all of its Limits have room, at most 8. A limit that is configured
+	// counts in place of what is said here; see [Limits].
+	Limits []Limit `json:"limits,omitempty"`
+
+	// OrderKey: tasks with the same one run one at a time, in the order of acceptance.
+	OrderKey string `json:"order_key,omitempty"`
+
+	OnDuplicate  string `json:"on_duplicate,omitempty"`  // what becomes of it while others with its DuplicateKey have not ended; default DuplicateParallel
+	DuplicateKey string `json:"duplicate_key,omitempty"` // default the target with the payload
+
+	DependsOn []string `json:"depends_on,omitempty"` // ids of tasks that have to end first: stored ones, or others of the same SubmitMany by their ID
+	When      string   `json:"when,omitempty"`       // how they have to end; default WhenAllOK. What can never run is canceled
+
 	// Signal is told to the function that is started, or, when one has the ID or
 	// the Unique key already and goes on, to that one in its place; a conflict when
 	// that one has ended. See [SignalWithStart].
@@ -101,6 +114,30 @@ func (r *RetryPolicy) UnmarshalJSON(b []byte) error {
 	return err
 }
 
+// Limit is what tasks that name the same key share.
+type Limit struct {
+	Key         string `json:"key"`                   // at most 200 bytes
+	Concurrency int    `json:"concurrency,omitempty"` // so many run at a time, on all nodes together; 0 = any number
+	Rate        string `json:"rate,omitempty"`        // so many start: "100/s", "10/m", "5/h"; "" = any number
+	Burst       int    `json:"burst,omitempty"`       // of a rate: so many start at once after a rest; default 1
+}
+
+// What OnDuplicate does with a task while others with its duplicate key have not ended.
+const (
+	DuplicateParallel = "parallel"  // it runs beside them; the default
+	DuplicateSerial   = "serial"    // it waits until it is its turn
+	DuplicateDiscard  = "discard"   // it is not stored: Submit returns one that is there, with Dropped set
+	DuplicateQueueOne = "queue_one" // it waits, unless another one waits already: then as DuplicateDiscard
+	DuplicateReplace  = "replace"   // it cancels them
+)
+
+// When a task runs that depends on others. What can never run is canceled.
+const (
+	WhenAllOK     = "all_ok"     // all have succeeded; the default
+	WhenAlways    = "always"     // all have ended
+	WhenAnyFailed = "any_failed" // all have ended, and one of them did not succeed
+)
+
 // What Unique does with a task whose key is held.
 const (
 	OnConflictReturn  = "return"  // answer with the task that holds it; the default
@@ -127,7 +164,7 @@ func (u Unique) MarshalJSON() ([]byte, error) {
 
 // BatchItem is what became of one task of a batch.
 type BatchItem struct {
-	Status string   `json:"status"` // created, existing, conflict, skipped, invalid
+	Status string   `json:"status"` // created, existing, dropped, conflict, skipped, invalid
 	Task   *Task    `json:"task,omitempty"`
 	Error  *Problem `json:"error,omitempty"`
 }
@@ -144,7 +181,7 @@ func (c *Client) Submit(ctx context.Context, t NewTask) (*Task, error) {
 		return nil, err
 	}
 	out.Replayed = header.Get("Idempotent-Replayed") == "true"
-	out.Existing = status == http.StatusOK && !out.Replayed
+	out.Existing = status == http.StatusOK && !out.Replayed && !out.Dropped
 	return &out, nil
 }
 

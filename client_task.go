@@ -44,6 +44,13 @@ type Task struct {
 	UniqueKey   string `json:"unique_key,omitempty"`
 	ContentType string `json:"content_type,omitempty"`
 
+	Limits       []Limit  `json:"limits,omitempty"` // this and the next as they were submitted
+	OrderKey     string   `json:"order_key,omitempty"`
+	OnDuplicate  string   `json:"on_duplicate,omitempty"` // "" = DuplicateParallel
+	DuplicateKey string   `json:"duplicate_key,omitempty"`
+	DependsOn    []string `json:"depends_on,omitempty"`
+	When         string   `json:"when,omitempty"`
+
 	// Only in the answers of Get and Wait.
 	Headers    map[string]string `json:"headers,omitempty"`
 	Payload    json.RawMessage   `json:"payload,omitempty"`        // JSON as it was submitted; a text as a JSON string
@@ -52,8 +59,9 @@ type Task struct {
 	Error      *FunctionError    `json:"error,omitempty"`          // what a function failed with
 	WaitingFor *Waiting          `json:"waiting_for,omitempty"`    // of a task that neither runs nor has ended
 
-	Existing bool `json:"-"` // Submit: the task was there already and holds the unique key
-	Replayed bool `json:"-"` // Submit: the task was made by an earlier request with the same Idempotency-Key
+	Dropped  bool `json:"dropped,omitempty"` // Submit: nothing was stored, by the rule for duplicates; this is one that is there
+	Existing bool `json:"-"`                 // Submit: the task was there already and holds the unique key
+	Replayed bool `json:"-"`                 // Submit: the task was made by an earlier request with the same Idempotency-Key
 }
 
 // Final tells whether the task has ended.
@@ -95,10 +103,19 @@ type Waiting struct {
 	Until      time.Time   `json:"until,omitzero"`        // when that ends by itself, or is looked at again
 	Ahead      *int        `json:"ahead,omitempty"`       // of WaitLine: ready tasks of its queue that are before it, counted up to 10,000
 	AheadExact bool        `json:"ahead_exact,omitempty"` // of WaitLine: Ahead is all of them
+	Limit      *LimitUse   `json:"limit,omitempty"`       // of WaitLimit, WaitOrder, WaitDuplicate: what it waits for
+	Holders    []string    `json:"holders,omitempty"`     // of those: the task that entered last, while it is there
 	Tasks      []WaitedFor `json:"tasks,omitempty"`       // that have to end first, oldest first; at most 20 of them
 	Signals    []string    `json:"signals,omitempty"`     // that a function waits for, as far as its SDK tells
 	Nodes      []string    `json:"nodes,omitempty"`       // of WaitNoNode: names of the nodes that are alive
 	Actions    []string    `json:"actions,omitempty"`     // what can be done about it: ids of operations of the HTTP API
+}
+
+// LimitUse is how much of what tasks share is taken.
+type LimitUse struct {
+	Key     string `json:"key,omitempty"` // of the limit, the order or the duplicates; "" for duplicates by target and payload
+	Used    int    `json:"used"`
+	Allowed int    `json:"allowed,omitempty"` // 0 = any number
 }
 
 // WaitedFor is a task that another one waits for.
@@ -122,6 +139,12 @@ const (
 	WaitCalls    WaitCause = "calls"    // calls of the function that have not ended
 	WaitTimer    WaitCause = "timer"    // a time that the function set itself
 	WaitSignal   WaitCause = "signal"   // a signal to the function
+
+	WaitQueueLimit   WaitCause = "queue_limit"  // room under the setting of its queue
+	WaitLimit        WaitCause = "limit"        // room under a limit that it names, or its turn under a rate
+	WaitOrder        WaitCause = "order"        // others with its order key
+	WaitDuplicate    WaitCause = "duplicate"    // others with its duplicate key
+	WaitDependencies WaitCause = "dependencies" // tasks that it depends on
 )
 
 // maxPage is the largest page of a listing.

@@ -57,6 +57,15 @@ func steer(ctx context.Context, client *sendoff.Client) error {
 	return err
 }
 
+func limited(ctx context.Context, client *sendoff.Client) (*sendoff.Task, error) {
+	t, err := client.Submit(ctx, sendoff.NewTask{
+		URL:      "http://127.0.0.1:9000/export",
+		Limits:   []sendoff.Limit{{Key: "customer:42", Concurrency: 5}, {Key: "api.acme.com", Rate: "100/s", Burst: 20}},
+		OrderKey: "order-7",
+	})
+	return t, err
+}
+
 func receive() {
 	v := &push.Verifier{KeysURL: "http://127.0.0.1:4450"}
 	http.Handle("POST /hook", v.Middleware(push.HandlerFunc(hook)))
@@ -214,4 +223,4 @@ func submitTurn(ctx context.Context, e *engine.Engine, db *sqlite.Store) error {
 	})
 }
 
-var _ = []any{submit, steer, receive, receiveWebhook, once, fence, embed, mount, ends, submitTx, submitTurn, again}
+var _ = []any{submit, steer, limited, receive, receiveWebhook, once, fence, embed, mount, ends, submitTx, submitTurn, again}

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -207,7 +208,7 @@ func (s *schema) bounds() string {
 		parts = append(parts, "One of "+strings.Join(names, ", ")+".")
 	}
 	if s.Minimum != nil && s.Maximum != nil {
-		parts = append(parts, fmt.Sprintf("%v to %v.", *s.Minimum, *s.Maximum))
+		parts = append(parts, fmt.Sprintf("%s to %s.", plain(*s.Minimum), plain(*s.Maximum)))
 	}
 	if s.Default != nil {
 		parts = append(parts, fmt.Sprintf("Default `%v`.", s.Default))
@@ -225,3 +226,6 @@ func cell(texts ...string) string {
 	}
 	return strings.ReplaceAll(strings.ReplaceAll(strings.Join(parts, " "), "|", "\\|"), "\n", " ")
 }
+
+// plain is a number without an exponent.
+func plain(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }

@@ -111,6 +111,7 @@ type Engine struct {
 	functions *operate.Functions
 	waits     *operate.Waits
 	queues    *operate.Queues
+	gates     *operate.Limits
 	endpoints *operate.Endpoints
 	executors exec.ByKind
 	room      *claim.Room
@@ -187,7 +188,7 @@ func (e *Engine) wireRooms() {
 		Stopped: func(id task.ID) { e.canceled(store.Held{ID: id}) }, Left: func(id task.ID) { e.left(id) },
 	})
 	e.functions = operate.NewFunctions(e.store, e.tasks)
-	e.waits = operate.NewWaits(operate.WaitsConfig{Store: e.store, Lanes: e.catalog, Functions: e.functions, Scheduler: string(Schedule)})
+	e.waits = operate.NewWaits(operate.WaitsConfig{Store: e.store, Lanes: e.catalog, Functions: e.functions, Settings: e.catalog.Settings, Scheduler: string(Schedule)})
 	e.queues = operate.NewQueues(operate.QueuesConfig{
 		Store: e.store, Catalog: e.catalog, Wake: e.wake, Retention: cfg.Retention.kept(), CheckURL: e.checkURL,
 		Changed: func() { e.member.Tell(store.Hint{Changed: store.ChangedCatalog}) },
@@ -196,6 +197,9 @@ func (e *Engine) wireRooms() {
 	e.endpoints = operate.NewEndpoints(operate.EndpointsConfig{
 		Store: e.store, Called: called{e}, Shared: e.shared, Every: cfg.Heartbeat, Now: e.store.Now, Log: cfg.Log,
 		Asked: func() { e.member.Tell(store.Hint{Changed: store.ChangedEndpoints}) },
+	})
+	e.gates = operate.NewLimits(operate.LimitsConfig{
+		Store: e.store, Least: func() int32 { return e.catalog.Least(node.Version) }, Left: func(gate task.ID) { e.left(gate) },
 	})
 	e.settler = settle.New(settle.Config{
 		Store: e.store, Bell: bell{e}, Watchers: e.tasks, Call: e.prepareCall, Left: e.left, Look: e.lookAtTodos, Meter: e.meters, Log: cfg.Log,

@@ -26,10 +26,12 @@ const (
 	Mismatch                   // refused, because its idempotency key was used for another task
 	Skipped                    // not stored, because another one that was submitted with it was refused
 	Invalid                    // refused for its fields: see Err
+	Dropped                    // not stored, by its rule for duplicates: ID is one that is there
 )
 
 var statuses = map[Status]string{
 	Created: "created", Existing: "existing", Conflict: "conflict", Mismatch: "mismatch", Skipped: "skipped", Invalid: "invalid",
+	Dropped: "dropped",
 }
 
 func (s Status) String() string { return statuses[s] }
@@ -39,6 +41,7 @@ func (s Status) Refused() bool { return s != Created && s != Existing }
 
 var statusOf = map[store.InsertStatus]Status{
 	store.Created: Created, store.Existing: Existing, store.Conflict: Conflict, store.Mismatch: Mismatch, store.Skipped: Skipped, store.Invalid: Invalid,
+	store.Dropped: Dropped,
 }
 
 // resultOf shows what became of a submission.

@@ -71,6 +71,9 @@ func (e *Engine) Tasks() *Tasks { return &Tasks{e.tasks, e.waits} }
 // Queues looks at queues and steers them.
 func (e *Engine) Queues() *Queues { return &Queues{e.queues} }
 
+// Limits looks at limits and configures them.
+func (e *Engine) Limits() *Limits { return &Limits{e.gates} }
+
 // Functions looks at durable functions and steers them.
 func (e *Engine) Functions() *Functions { return &Functions{e.functions, e.tasks} }
 

@@ -46,6 +46,13 @@ type Task struct {
 	Unique   *Unique           // one task for a key at a time; nil = no such rule
 	Labels   map[string]string // for filters, at most 32
 
+	Limits       []task.Limit     // it runs when all have room, at most 8; a limit that is configured counts in place of what is said here
+	OrderKey     string           // tasks with the same one run one at a time, in the order of acceptance; "" = no order
+	OnDuplicate  task.OnDuplicate // what becomes of it while others with its DuplicateKey have not ended; default Parallel
+	DuplicateKey string           // default the target with the payload
+	DependsOn    []string         // ids of tasks that have to end first: stored ones, or others of the same call by their ID
+	When         task.When        // how they have to end; default AllOK. What can never run is canceled
+
 	// Signal is told to the function that is started, or, when one has the ID or the
 	// Unique key already and goes on, to that one in its place.
 	Signal *Signal
@@ -87,6 +94,7 @@ func (t *Task) submission() (accept.Submission, error) {
 		Spec: task.Spec{
 			Handler: t.Handler, URL: t.URL, Function: t.Function, Endpoint: t.Endpoint, ClientID: t.ID, Name: t.Name, Method: t.Method,
 			ContentType: t.ContentType, Group: t.Group, Timeout: t.Timeout, Retry: t.Retry, Labels: t.Labels,
+			Limits: t.Limits, OrderKey: t.OrderKey, OnDuplicate: t.OnDuplicate, DuplicateKey: t.DuplicateKey, DependsOn: t.DependsOn, When: t.When,
 		},
 	}
 	typed := t.ContentType != ""

@@ -126,7 +126,8 @@ func (t *Tasks) Retry(ctx context.Context, id string) (TaskInfo, error) {
 }
 
 // RunNow makes a task ready that waits for its time. store.ErrNotFound,
-// store.ErrRunning, store.ErrFinal.
+// store.ErrRunning, store.ErrFinal; store.ErrInLine, store.ErrRate and store.ErrUnmet for
+// one that waits for others.
 func (t *Tasks) RunNow(ctx context.Context, id string) (TaskInfo, error) {
 	return shown(t.tasks.RunNow(ctx, id))
 }

@@ -33,6 +33,13 @@ type TaskInfo struct {
 	Timeout     time.Duration // of one attempt
 	Retry       task.RetryPolicy
 
+	Limits       []task.Limit // this and the next as they were submitted
+	OrderKey     string
+	OnDuplicate  task.OnDuplicate
+	DuplicateKey string
+	DependsOn    []string
+	When         task.When
+
 	Run         int   // 1, and one more after each manual retry and each time that a function is begun again
 	Attempts    int   // of this run, spent or under way
 	MaxAttempts int   // 0 = as many as it takes until it expires, which is the rule for functions
@@ -69,6 +76,8 @@ func infoOf(t *operate.Task) TaskInfo {
 		CreatedAt: timeOf(t.CreatedAt), ExpiresAt: timeOf(t.ExpiresAt), FirstStarted: timeOf(t.FirstStarted), StartedAt: timeOf(t.LastStarted),
 		FinishedAt: timeOf(t.FinishedAt), LastOutcome: t.LastOutcome, LastError: t.LastError, LastCause: t.LastCause, LastStatus: int(t.LastCode),
 		Parent: t.Parent, Root: t.Root, EarlierRun: t.EarlierRun,
+		Limits: t.Spec.Limits, OrderKey: t.Spec.OrderKey, OnDuplicate: t.Spec.OnDuplicate, DuplicateKey: t.Spec.DuplicateKey,
+		DependsOn: t.Spec.DependsOn, When: t.Spec.When,
 	}
 	if t.Kind == task.HTTP {
 		v.Method = t.Spec.MethodOrDefault()

@@ -38,6 +38,10 @@ type Node struct {
 	Draining   bool
 }
 
+// VersionGates is the version of the first nodes that know of gates and dependencies. An
+// older one would end a task and let nobody in.
+const VersionGates int32 = 2
+
 // Held is a task that a node believes to be running.
 type Held struct {
 	ID    task.ID

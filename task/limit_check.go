@@ -1,11 +1,18 @@
 package task
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Check notes what is wrong with the limit. place stands before the names of its
 // fields, such as "limits[0].".
 func (l *Limit) Check(bad *Invalid, place string) {
-	bad.CheckName(place+"key", l.Key, MaxLimitKey)
+	if l.Key == "" {
+		bad.Add(place+"key", "is empty: want text of 1 to %d bytes, such as \"customer:42\"", MaxLimitKey)
+	} else {
+		bad.CheckName(place+"key", l.Key, MaxLimitKey)
+	}
 	checkLimit(bad, place, l.Concurrency, l.Rate, l.Burst)
 }
 
@@ -38,11 +45,28 @@ func CheckLimits(bad *Invalid, limits []Limit) {
 		l, place := &limits[i], fmt.Sprintf("limits[%d]", i)
 		l.Check(bad, place+".")
 		switch {
-		case l.Concurrency == 0 && l.Rate == (Rate{}) && l.Burst == 0:
+		case l.Key != "" && l.Concurrency == 0 && l.Rate == (Rate{}) && l.Burst == 0:
 			bad.Add(place, "limits nothing: want concurrency, such as 5, a rate, such as \"100/s\", or both")
 		case seen[l.Key]:
 			bad.Add(place+".key", "%q is the key of another limit of this task: want each once", l.Key)
 		}
 		seen[l.Key] = true
 	}
+}
+
+// RateOf is a rate with so much time between two starts, which [Rate.Every] gives; the
+// zero Rate for none. Where several are the same it is the one in the shortest unit.
+func RateOf(every time.Duration) Rate {
+	if every <= 0 {
+		return Rate{}
+	}
+	for _, u := range rateUnits {
+		for _, n := range []time.Duration{u.per / every, (u.per + every - 1) / every} {
+			if r := (Rate{int32(n), u.per}); n >= 1 && n <= MaxRate && r.Every() == every {
+				return r
+			}
+		}
+	}
+	last := rateUnits[len(rateUnits)-1]
+	return Rate{max(int32(last.per/every), 1), last.per}
 }

@@ -21,6 +21,25 @@ func TestARateIsNeverExceededByRounding(t *testing.T) {
 	require.Zero(t, task.Rate{}.Every())
 }
 
+func TestARateIsShownAsItWasGiven(t *testing.T) {
+	require.Zero(t, task.RateOf(0))
+	for text, shown := range map[string]string{
+		"1/s": "1/s", "3/s": "3/s", "100/s": "100/s", "999/s": "999/s", "1000000/s": "1000000/s", "7/m": "7/m", "100/m": "100/m", "5/h": "5/h", "1/h": "1/h",
+		"60/m": "1/s", "120/h": "2/m", // the same in a shorter unit
+		"700000/s": "500000/s", // a microsecond is the least time there is
+	} {
+		rate, err := task.ParseRate(text)
+		require.NoError(t, err)
+		require.Equal(t, shown, task.RateOf(rate.Every()).String(), text)
+	}
+	for n := range int32(10_000) {
+		for _, per := range []time.Duration{time.Second, time.Minute, time.Hour} {
+			rate := task.Rate{N: n + 1, Per: per}
+			require.Equal(t, rate.Every(), task.RateOf(rate.Every()).Every(), rate.String())
+		}
+	}
+}
+
 func TestDuplicatesAreAdmittedByTheirRule(t *testing.T) {
 	for _, c := range []struct {
 		rule           task.OnDuplicate

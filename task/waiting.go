@@ -14,4 +14,10 @@ const (
 	WaitCalls    WaitCause = "calls"    // calls of the function that have not ended
 	WaitTimer    WaitCause = "timer"    // a time that the function set itself
 	WaitSignal   WaitCause = "signal"   // a signal to the function
+
+	WaitQueueLimit   WaitCause = "queue_limit"  // room under the setting of its queue
+	WaitLimit        WaitCause = "limit"        // room under a limit that it names, or its turn under a rate
+	WaitOrder        WaitCause = "order"        // others with its order key
+	WaitDuplicate    WaitCause = "duplicate"    // others with its duplicate key
+	WaitDependencies WaitCause = "dependencies" // tasks that it depends on
 )

@@ -21,6 +21,7 @@ type cli struct {
 	Enqueue   enqueueCmd   `cmd:"" help:"Submit a task."`
 	Tasks     tasksCmd     `cmd:"" help:"List tasks, look at them, steer them."`
 	Queues    queuesCmd    `cmd:"" help:"List queues, pause, resume and purge them."`
+	Limits    limitsCmd    `cmd:"" help:"List limits that tasks share, configure and pause them."`
 	Endpoints endpointsCmd `cmd:"" help:"List the hosts and apps that are called, and let in again those that are held back."`
 	Nodes     nodesCmd     `cmd:"" help:"List the servers that share the database."`
 	Vet       vetCmd       `cmd:"" help:"Find mistakes in durable functions: what makes a replay differ from the run."`

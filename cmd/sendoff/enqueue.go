@@ -46,6 +46,8 @@ type enqueueCmd struct {
 	MinBackoff  *time.Duration `placeholder:"1s" help:"Wait after the first failure, 1ms or more; it doubles from there."`
 	Timeout     *time.Duration `placeholder:"60s" help:"Of one attempt, 1s to 24h."`
 
+	enqueueWaits
+
 	ID             string  `name:"id" placeholder:"ID" help:"Id of your choice; a taken one is an error."`
 	UniqueKey      string  `placeholder:"KEY" help:"While a task with this key is open in the queue, return that one instead."`
 	IdempotencyKey string  `placeholder:"KEY" help:"Names this submission: repeated within 24 h it makes no second task."`
@@ -158,6 +160,9 @@ func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 	if c.UniqueKey != "" {
 		spec.Unique = &sendoff.Unique{Key: c.UniqueKey}
 	}
+	if err := c.enqueueWaits.fill(&spec); err != nil {
+		return none, err
+	}
 	return spec, c.fill(&spec, stdin)
 }
 
@@ -228,6 +233,8 @@ func (c *enqueueCmd) show(t *term.Terminal, task *sendoff.Task) error {
 	}
 	note := ""
 	switch {
+	case task.Dropped:
+		note = "  (nothing was stored: this one is there, with the same duplicate key)"
 	case task.Existing:
 		note = "  (it was there already: its unique key is held)"
 	case task.Replayed:

@@ -1,15 +1,16 @@
 package main
 
 type tasksCmd struct {
-	List     tasksListCmd     `cmd:"" help:"List tasks, newest first."`
-	Get      tasksGetCmd      `cmd:"" help:"Show tasks with their payloads, steps and attempts."`
-	Attempts tasksAttemptsCmd `cmd:"" help:"List the attempts of tasks."`
-	Cancel   tasksCancelCmd   `cmd:"" help:"End tasks; attempts under way are stopped."`
-	Retry    tasksRetryCmd    `cmd:"" help:"Start ended tasks anew."`
-	Run      tasksRunCmd      `cmd:"" help:"Run scheduled tasks now."`
-	Tree     tasksTreeCmd     `cmd:"" help:"Show a function with its steps and the calls made for it."`
-	Steps    tasksStepsCmd    `cmd:"" help:"List the steps of a function."`
-	Restart  tasksRestartCmd  `cmd:"" help:"Begin functions again from their inputs; their calls are canceled."`
-	Signal   tasksSignalCmd   `cmd:"" help:"Send a signal to a function that has not ended."`
-	Delete   tasksDeleteCmd   `cmd:"" help:"Erase tasks that are not running."`
+	List     tasksListCmd         `cmd:"" help:"List tasks, newest first."`
+	Get      tasksGetCmd          `cmd:"" help:"Show tasks with their payloads, steps and attempts."`
+	Attempts tasksAttemptsCmd     `cmd:"" help:"List the attempts of tasks."`
+	Cancel   tasksCancelCmd       `cmd:"" help:"End tasks; attempts under way are stopped."`
+	Retry    tasksRetryCmd        `cmd:"" help:"Start ended tasks anew."`
+	Run      tasksRunCmd          `cmd:"" help:"Run scheduled tasks now."`
+	Tree     tasksTreeCmd         `cmd:"" help:"Show a function with its steps and the calls made for it."`
+	Steps    tasksStepsCmd        `cmd:"" help:"List the steps of a function."`
+	Restart  tasksRestartCmd      `cmd:"" help:"Begin functions again from their inputs; their calls are canceled."`
+	Signal   tasksSignalCmd       `cmd:"" help:"Send a signal to a function that has not ended."`
+	Depends  tasksDependenciesCmd `cmd:"" name:"dependencies" help:"List what a task depends on, with what came of it."`
+	Delete   tasksDeleteCmd       `cmd:"" help:"Erase tasks that are not running."`
 }

@@ -19,8 +19,14 @@ type (
 		someTasks
 		Now bool `help:"End functions at once: what they have to undo is not undone."`
 	}
-	tasksRetryCmd  struct{ someTasks }
-	tasksRunCmd    struct{ someTasks }
+	tasksRetryCmd struct {
+		someTasks
+		Followers bool `help:"Tasks that were canceled because these did not succeed wait for them again."`
+	}
+	tasksRunCmd struct {
+		someTasks
+		IgnoreLimits bool `help:"Whatever limits, order and duplicates say."`
+	}
 	tasksDeleteCmd struct{ someTasks }
 )
 
@@ -34,11 +40,17 @@ func (c *tasksCancelCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 // Run starts ended tasks anew.
 func (c *tasksRetryCmd) Run(ctx context.Context, t *term.Terminal) error {
+	if c.Followers {
+		return c.act(ctx, t, sendoff.Tasks.RetryFollowers)
+	}
 	return c.act(ctx, t, sendoff.Tasks.Retry)
 }
 
 // Run runs scheduled tasks now.
 func (c *tasksRunCmd) Run(ctx context.Context, t *term.Terminal) error {
+	if c.IgnoreLimits {
+		return c.act(ctx, t, sendoff.Tasks.RunBeyond)
+	}
 	return c.act(ctx, t, sendoff.Tasks.Run)
 }
 

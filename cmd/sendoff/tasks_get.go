@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sendoff-dev/sendoff"
@@ -84,6 +85,14 @@ func printTask(t *term.Terminal, task *sendoff.Task) {
 	for _, k := range slices.Sorted(maps.Keys(task.Labels)) {
 		line("label", term.Clean(k+"="+task.Labels[k]))
 	}
+	for _, l := range task.Limits {
+		line("limit", term.Clean(limitText(l)))
+	}
+	line("order key", term.Clean(task.OrderKey))
+	line("duplicates", term.Clean(strings.TrimSpace(task.OnDuplicate+" "+task.DuplicateKey)))
+	if len(task.DependsOn) > 0 {
+		line("depends on", term.OneLine(strings.Join(task.DependsOn, " ")+" ("+task.When+")", 1000))
+	}
 	line("attempts", attemptsLine(task))
 	line("created", term.Clock(task.CreatedAt))
 	line("run at", term.Clock(task.RunAt))
@@ -111,6 +120,18 @@ func printTask(t *term.Terminal, task *sendoff.Task) {
 	if task.Error != nil {
 		t.Printf("%s\n", strings.Join(term.FailureLines("error       ", task.Error), "\n"))
 	}
+}
+
+// limitText is a limit as --limit takes it.
+func limitText(l sendoff.Limit) string {
+	var parts []string
+	if l.Concurrency > 0 {
+		parts = append(parts, strconv.Itoa(l.Concurrency))
+	}
+	if l.Rate != "" {
+		parts = append(parts, fmt.Sprintf("%s:%d", l.Rate, max(l.Burst, 1)))
+	}
+	return l.Key + "=" + strings.Join(parts, ",")
 }
 
 func attemptsLine(task *sendoff.Task) string {

@@ -298,7 +298,7 @@ func TestWhatNodesDoNotKnowIsNotAccepted(t *testing.T) {
 	_, err := r.Prepare(t.Context(), &s)
 	require.ErrorIs(t, err, store.ErrOldNode)
 
-	r = newRig(func(c *Config) { c.Least = func() int32 { return waitsSince - 1 } })
+	r = newRig(func(c *Config) { c.Least = func() int32 { return store.VersionGates - 1 } })
 	_, err = r.Prepare(t.Context(), &s)
 	require.NoError(t, err)
 	for _, change := range []func(*task.Spec){

@@ -87,18 +87,14 @@ func (a *Acceptor) fromQueue(s *Submission) {
 	}
 }
 
-// waitsSince is the version of the first nodes that know of limits, order, duplicates and
-// dependencies: an older one would end a task and let nobody in.
-const waitsSince = 2
-
 // everyNodeKnows refuses a task while a node that is alive is too old for it.
 func (a *Acceptor) everyNodeKnows(s *task.Spec) error {
 	if a.cfg.Least == nil {
 		return nil
 	}
 	needs, what := since[s.Kind], fmt.Sprintf("tasks of kind %s", s.Kind)
-	if waitsSince > needs && MayWait(s) {
-		needs, what = waitsSince, "limits, order_key, on_duplicate and depends_on"
+	if store.VersionGates > needs && MayWait(s) {
+		needs, what = store.VersionGates, "limits, order_key, on_duplicate and depends_on"
 	}
 	if least := a.cfg.Least(); least < needs {
 		return fmt.Errorf("%s need nodes of version %d, and there is one of version %d: %w", what, needs, least, store.ErrOldNode)

@@ -27,9 +27,13 @@ func checkWaits(bad *task.Invalid, s *task.Spec) {
 	}
 	for i, id := range s.DependsOn {
 		field := fmt.Sprintf("depends_on[%d]", i)
-		bad.CheckName(field, id, maxID)
-		if id != "" && id == s.ClientID {
+		switch id {
+		case "":
+			bad.Add(field, "is empty: want the id of a task")
+		case s.ClientID:
 			bad.Add(field, "is the id of this task, which cannot wait for itself")
+		default:
+			bad.CheckName(field, id, maxID)
 		}
 	}
 	if s.When != task.AllOK && len(s.DependsOn) == 0 {

@@ -1,7 +1,7 @@
 // Package operate is what a person does, or a program on a person's behalf, a
 // type for each noun: Tasks are looked at, waited for, canceled, retried, run now
 // and deleted; Functions are tasks with calls, steps and signals; Queues are
-// paused, resumed, purged and measured; Waits are what tasks wait for.
+// paused, resumed, purged and measured; Limits are configured; Waits are what tasks wait for.
 package operate
 
 import (
@@ -31,6 +31,7 @@ type taskSteerer interface {
 	Undo(ctx context.Context, id task.ID, grace int64) ([]store.Woken, error)
 	Retry(ctx context.Context, id task.ID) ([]store.Woken, error)
 	RunNow(ctx context.Context, id task.ID) ([]store.Woken, error)
+	RunBeyond(ctx context.Context, id task.ID) ([]store.Woken, error)
 	Delete(ctx context.Context, id task.ID) ([]store.Woken, error)
 }
 
@@ -40,10 +41,16 @@ type callReader interface {
 	Resume(ctx context.Context, id task.ID, after int64, limit, maxBytes int) (store.Resumption, error)
 }
 
+// followSteerer starts tasks anew that depend on others.
+type followSteerer interface {
+	RetryFollowers(ctx context.Context, id task.ID) ([]store.Woken, error)
+}
+
 // TaskStore is what Tasks needs of a database; see store for what the methods promise.
 type TaskStore interface {
 	taskReader
 	taskSteerer
+	followSteerer
 	callReader
 }
 
@@ -101,7 +108,7 @@ func named(id string, err error) error {
 	if held, ok := errors.AsType[store.KeyHeld](err); ok {
 		return fmt.Errorf("task %q: %w", id, held)
 	}
-	for _, known := range []error{store.ErrNotFound, store.ErrFinal, store.ErrNotFinal, store.ErrRunning, store.ErrNotFunction} {
+	for _, known := range []error{store.ErrNotFound, store.ErrFinal, store.ErrNotFinal, store.ErrRunning, store.ErrNotFunction, store.ErrInLine, store.ErrRate, store.ErrUnmet} {
 		if errors.Is(err, known) {
 			return fmt.Errorf("task %q: %w", id, known)
 		}
@@ -202,7 +209,31 @@ func (ts *Tasks) Retry(ctx context.Context, id string) (Task, error) {
 	})
 }
 
-// RunNow makes a scheduled task ready. store.ErrNotFound, ErrRunning, ErrFinal.
+// RetryFollowers is Retry, and those that were canceled because the task did not succeed
+// wait for it again. store.ErrNotFound, store.ErrNotFinal, store.ErrKeyHeld.
+func (ts *Tasks) RetryFollowers(ctx context.Context, id string) (Task, error) {
+	return ts.step(ctx, id, func(id task.ID) error {
+		woken, err := ts.cfg.Store.RetryFollowers(ctx, id)
+		ts.wake(woken)
+		if err == nil {
+			ts.cfg.Left(id)
+		}
+		return err
+	})
+}
+
+// RunBeyond is RunNow for a task that waits for room as well: it counts beyond what its
+// limits allow. store.ErrNotFound, ErrRunning, ErrFinal, ErrUnmet.
+func (ts *Tasks) RunBeyond(ctx context.Context, id string) (Task, error) {
+	return ts.step(ctx, id, func(id task.ID) error {
+		woken, err := ts.cfg.Store.RunBeyond(ctx, id)
+		ts.wake(woken)
+		return err
+	})
+}
+
+// RunNow makes a scheduled task ready. store.ErrNotFound, ErrRunning, ErrFinal, and
+// ErrInLine, ErrRate or ErrUnmet for one that waits for others.
 func (ts *Tasks) RunNow(ctx context.Context, id string) (Task, error) {
 	return ts.step(ctx, id, func(id task.ID) error {
 		woken, err := ts.cfg.Store.RunNow(ctx, id)

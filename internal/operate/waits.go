@@ -12,8 +12,16 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
+// otherReader finds what tasks wait for that wait for others.
+type otherReader interface {
+	Gate(ctx context.Context, id store.Hash) (store.GateRow, error)
+	Need(ctx context.Context, id task.ID) (store.Need, bool, error)
+	Dependencies(ctx context.Context, id, after task.ID, limit int) ([]store.Dependency, error)
+}
+
 // WaitStore is what Waits needs of a database.
 type WaitStore interface {
+	otherReader
 	Ahead(ctx context.Context, place store.ReadyEntry, limit int) (int, error)
 	Mailbox(ctx context.Context, id task.ID) (task.Mailbox, error)
 	List(ctx context.Context, q store.Query) (rows []store.Row, next task.ID, err error)
@@ -26,6 +34,7 @@ type WaitsConfig struct {
 	Store     WaitStore
 	Lanes     Lanes
 	Functions *Functions
+	Settings  func(namespace int32, queue string) task.QueueSettings
 	Scheduler string // the role of nodes that make due what is due
 }
 
@@ -34,7 +43,7 @@ type Waits struct{ cfg WaitsConfig }
 
 // NewWaits returns a Waits.
 func NewWaits(cfg WaitsConfig) *Waits {
-	need.Fields(cfg, "Store", "Lanes", "Functions", "Scheduler")
+	need.Fields(cfg, "Store", "Lanes", "Functions", "Settings", "Scheduler")
 	return &Waits{cfg}
 }
 
@@ -46,6 +55,8 @@ type Waiting struct {
 	Since   int64           // when it began to wait for that; 0 = not known
 	Until   int64           // when that ends by itself, or is looked at again; 0 = nobody knows
 	Ahead   *Ahead          // in line; nil = it does not wait there
+	Limit   *LimitUse       // that it waits for; nil = none
+	Holders []string        // ids of tasks that have what it waits for: the one that entered last
 	Tasks   []WaitedFor     // that have to end first, oldest first, some of them when they are many
 	Signals []string        // names of those that it waits for
 	Nodes   []string        // names of the nodes that are alive, when none of them can do it
@@ -74,6 +85,8 @@ const (
 	HelpNodes   WaitOperation = "list-nodes"
 	HelpSignal  WaitOperation = "send-signal"
 	HelpRestart WaitOperation = "restart-task"
+	HelpLimit   WaitOperation = "set-limit"
+	HelpQueue   WaitOperation = "update-queue"
 )
 
 const (
@@ -91,7 +104,7 @@ func (w *Waits) For(ctx context.Context, t *Task) (*Waiting, error) {
 	case task.Suspended:
 		return w.suspended(ctx, t)
 	case task.Blocked:
-		return blocked(t), nil
+		return w.blocked(ctx, t)
 	case task.Running, task.Succeeded, task.Failed, task.Canceled:
 	}
 	return nil, nil
@@ -111,6 +124,9 @@ func (w *Waits) scheduled(ctx context.Context, t *Task) (*Waiting, error) {
 		if !slices.ContainsFunc(nodes, func(n store.Node) bool { return serves(&n) }) {
 			return noNode(nodes, t.At, fmt.Sprintf("it was due at %s, and no node that is alive has the role %q", clock(t.At), w.cfg.Scheduler)), nil
 		}
+	}
+	if t.Flags&store.FlagSlot != 0 && t.Reason == task.Throttled {
+		return w.atRate(t), nil
 	}
 	v := &Waiting{Cause: task.WaitDue, Until: t.At, Text: "due at " + clock(t.At) + whyLater(t), Help: []WaitOperation{HelpRun}}
 	if t.Reason == task.PutOff || t.Reason == task.Refused {
@@ -161,6 +177,9 @@ func (w *Waits) ready(ctx context.Context, t *Task) (*Waiting, error) {
 	if !slices.ContainsFunc(nodes, serves) {
 		return noNode(nodes, t.At, "no node that is alive "+what(lane.Pool)), nil
 	}
+	if v, err := w.queueLimit(ctx, t, lane); err != nil || v != nil {
+		return v, err
+	}
 	n, err := w.cfg.Store.Ahead(ctx, t.InLine(), maxAhead)
 	if err != nil {
 		return nil, err
@@ -205,7 +224,17 @@ func inLine(t *Task, ahead *Ahead) *Waiting {
 	return v
 }
 
-func blocked(t *Task) *Waiting {
+func (w *Waits) blocked(ctx context.Context, t *Task) (*Waiting, error) {
+	switch {
+	case t.InGateLine():
+		return w.atGate(ctx, t)
+	case t.Reason == task.Depends:
+		return w.depends(ctx, t)
+	}
+	return mismatch(t), nil
+}
+
+func mismatch(t *Task) *Waiting {
 	v := &Waiting{Cause: task.WaitMismatch, Until: t.At, Help: []WaitOperation{HelpRun, HelpRestart}}
 	v.Text = "the code does not fit what the function has recorded; it is asked again at " + clock(t.At)
 	if t.LastError != "" {

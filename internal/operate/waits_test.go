@@ -26,9 +26,35 @@ func (r *rig) waiting(t *testing.T, id string) *Waiting {
 	t.Helper()
 	got, err := r.tasks.Get(t.Context(), id)
 	require.NoError(t, err)
-	w, err := NewWaits(WaitsConfig{Store: r.Shared, Lanes: r.queues.cfg.Catalog.(Lanes), Functions: r.functions, Scheduler: "schedule"}).For(t.Context(), &got)
+	w, err := NewWaits(WaitsConfig{Store: r.Shared, Lanes: r.queues.cfg.Catalog.(Lanes), Functions: r.functions, Settings: r.settings, Scheduler: "schedule"}).For(t.Context(), &got)
 	require.NoError(t, err)
 	return w
+}
+
+// settings are those of the queue "narrow".
+func (r *rig) settings(_ int32, queue string) (s task.QueueSettings) {
+	if queue == "narrow" {
+		s.Concurrency = 2
+	}
+	return s
+}
+
+func TestATaskWaitsForRoomInItsQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.alive(t, "a", "any")
+		var ids []string
+		for n := range 3 {
+			ids = append(ids, r.insert(t, "narrow", task.Spec{ClientID: fmt.Sprint("t", n)}))
+		}
+		require.Equal(t, task.WaitLine, r.waiting(t, ids[2]).Cause)
+		r.claim(t, ids[0])
+		ids = append(ids, r.insert(t, "narrow", task.Spec{}))
+		w := r.waiting(t, ids[3])
+		require.Equal(t, task.WaitQueueLimit, w.Cause)
+		require.Equal(t, `the queue "narrow" runs as many tasks as its setting allows: 2`, w.Text)
+		require.Equal(t, &LimitUse{Key: "narrow", Used: 2, Allowed: 2}, w.Limit)
+	})
 }
 
 // later settles an attempt so that the task waits for a time.

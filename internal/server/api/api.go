@@ -23,6 +23,12 @@ type Submitter interface {
 	Accept(ctx context.Context, subs []accept.Submission, atomic bool) ([]accept.Result, error)
 }
 
+// Stored reads tasks that were just submitted, and those that have their keys.
+type Stored interface {
+	Get(ctx context.Context, id string) (operate.Task, error)
+	Rows(ctx context.Context, ids []task.ID) ([]operate.Task, error)
+}
+
 // Viewer looks at tasks.
 type Viewer interface {
 	Get(ctx context.Context, id string) (operate.Task, error)
@@ -61,11 +67,14 @@ type Setter interface {
 // Config of the door. All but Unknown are required.
 type Config struct {
 	Submit    Submitter
+	Stored    Stored
 	Tasks     Viewer
 	Waits     Waits
 	Steer     Steerer
+	Others    Others
 	Queues    Queues
 	Settings  Setter
+	Limits    Limits
 	Functions Functions
 	Endpoints Endpoints
 	Nodes     func(ctx context.Context) ([]store.Node, error)
@@ -86,7 +95,7 @@ func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
 	hc.Info.Description = "Hand it a task: it is on disk before you get the answer, and then it is carried out."
 	api := humago.New(mux, hc)
 
-	c := &creator{submit: cfg.Submit, tasks: cfg.Tasks, refuse: func(w http.ResponseWriter, p *problem.Problem) {
+	c := &creator{submit: cfg.Submit, tasks: cfg.Stored, refuse: func(w http.ResponseWriter, p *problem.Problem) {
 		cfg.tell(p)
 		problem.Write(w, p)
 	}}
@@ -96,6 +105,7 @@ func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
 	mountSettings(mux, api.OpenAPI(), cfg.Settings, c.refuse)
 	mountTasks(api, cfg)
 	mountQueues(api, cfg)
+	mountLimits(mux, api, cfg.Limits, c.refuse)
 	mountFunctions(api, cfg)
 	mountEndpoints(mux, api, cfg.Endpoints, c.refuse)
 	describeProblems(api.OpenAPI())
@@ -136,8 +146,7 @@ func mountTasks(api huma.API, cfg Config) {
 		}
 		return replyOf(cfg.Steer.Cancel(ctx, in.ID))
 	})
-	steer(api, "retry", "Start a new run of an ended task", cfg.Steer.Retry)
-	steer(api, "run", "Run a scheduled task now", cfg.Steer.RunNow)
+	mountOthers(api, cfg)
 	huma.Register(api, operation(http.MethodDelete, "/v1/tasks/{id}", "delete-task", "Erase a task that is not running", http.StatusNoContent),
 		func(ctx context.Context, in *idInput) (*struct{}, error) {
 			if err := cfg.Steer.Delete(ctx, in.ID); err != nil {

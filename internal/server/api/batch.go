@@ -15,7 +15,7 @@ import (
 
 // BatchItem is the answer for one task of a batch.
 type BatchItem struct {
-	Status string           `json:"status" enum:"created,existing,conflict,skipped,invalid"`
+	Status string           `json:"status" enum:"created,existing,dropped,conflict,skipped,invalid"`
 	Task   *Task            `json:"task,omitempty"`
 	Error  *problem.Problem `json:"error,omitempty"`
 }
@@ -89,11 +89,15 @@ func (c *creator) submitBatch(r *http.Request, req *BatchRequest, text []byte) (
 	if err != nil {
 		return nil, problemOf(err)
 	}
+	shown, fault := c.asStored(r.Context(), subs, results)
+	if fault != nil {
+		return nil, fault
+	}
 	for n, i := range index {
 		if bad, ok := errors.AsType[task.Invalid](results[n].Err); ok {
 			results[n].Err = told.some(bad)
 		}
-		item, fault := c.item(r, &subs[n], &results[n])
+		item, fault := c.item(r, &subs[n], &results[n], shown)
 		if fault != nil {
 			return nil, fault
 		}
@@ -114,15 +118,16 @@ func (a *allowance) some(bad task.Invalid) task.Invalid {
 
 var statusNames = map[store.InsertStatus]string{
 	store.Created: "created", store.Existing: "existing", store.Conflict: "conflict", store.Skipped: "skipped", store.Invalid: "invalid",
+	store.Dropped: "dropped",
 }
 
 // item answers for one task. The fault is one of the whole batch: its key was
 // used for another request, or what stands behind a key cannot be read.
-func (c *creator) item(r *http.Request, sub *accept.Submission, res *accept.Result) (BatchItem, *problem.Problem) {
+func (c *creator) item(r *http.Request, sub *accept.Submission, res *accept.Result, shown map[task.ID]Task) (BatchItem, *problem.Problem) {
 	if res.Err != nil {
 		return BatchItem{Status: "invalid", Error: problemOf(res.Err)}, nil
 	}
-	view, fault := c.view(r, sub, res)
+	view, fault := c.view(r, sub, res, shown)
 	switch {
 	case fault == nil:
 		return BatchItem{Status: statusNames[res.Status], Task: view}, nil

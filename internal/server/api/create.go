@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ const (
 
 type creator struct {
 	submit Submitter
-	tasks  Viewer
+	tasks  Stored
 	refuse func(http.ResponseWriter, *problem.Problem)
 }
 
@@ -108,11 +109,41 @@ func (c *creator) create(w http.ResponseWriter, r *http.Request) {
 		c.refuse(w, problemOf(err))
 		return
 	}
-	c.answer(w, r, &subs[0], &results[0])
+	shown, fault := c.asStored(r.Context(), subs, results)
+	if fault != nil {
+		c.refuse(w, fault)
+		return
+	}
+	c.answer(w, r, &subs[0], &results[0], shown)
 }
 
-func (c *creator) answer(w http.ResponseWriter, r *http.Request, sub *accept.Submission, res *accept.Result) {
-	view, fault := c.view(r, sub, res)
+// asStored reads those of the tasks just stored that may have to wait for others: only
+// the store knows whether they do.
+func (c *creator) asStored(ctx context.Context, subs []accept.Submission, results []accept.Result) (map[task.ID]Task, *problem.Problem) {
+	var ids []task.ID
+	for i := range results {
+		if results[i].Status == store.Created && accept.MayWait(&subs[i].Spec) {
+			ids = append(ids, results[i].ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	stored, err := c.tasks.Rows(ctx, ids)
+	if err != nil {
+		p := problemOf(err)
+		p.Detail = "the task is stored and could not be read: repeat the request, with the same Idempotency-Key if it has one"
+		return nil, p
+	}
+	shown := map[task.ID]Task{}
+	for i := range stored {
+		shown[stored[i].ID] = viewOf(&stored[i])
+	}
+	return shown, nil
+}
+
+func (c *creator) answer(w http.ResponseWriter, r *http.Request, sub *accept.Submission, res *accept.Result, shown map[task.ID]Task) {
+	view, fault := c.view(r, sub, res, shown)
 	if fault != nil {
 		c.refuse(w, fault)
 		return
@@ -134,9 +165,12 @@ func (c *creator) answer(w http.ResponseWriter, r *http.Request, sub *accept.Sub
 }
 
 // view returns the task of a result, or why there is none.
-func (c *creator) view(r *http.Request, sub *accept.Submission, res *accept.Result) (*Task, *problem.Problem) {
+func (c *creator) view(r *http.Request, sub *accept.Submission, res *accept.Result, shown map[task.ID]Task) (*Task, *problem.Problem) {
 	switch res.Status {
 	case store.Created:
+		if v, ok := shown[res.ID]; ok {
+			return &v, nil
+		}
 		v := createdView(res.ID, &sub.Spec, sub.Queue, res.Task.Priority, res.Task.MaxAttempts, res.CreatedAt, res.Task.ExpiresAt)
 		return &v, nil
 	case store.Mismatch:
@@ -148,8 +182,11 @@ func (c *creator) view(r *http.Request, sub *accept.Submission, res *accept.Resu
 		return nil, problem.New(http.StatusConflict, "skipped", "not stored, because another task of this atomic batch was refused")
 	}
 	had, err := c.tasks.Get(r.Context(), res.ID.String())
-	if errors.Is(err, store.ErrNotFound) && res.Status == store.Conflict {
+	switch {
+	case errors.Is(err, store.ErrNotFound) && res.Status == store.Conflict:
 		return nil, conflictProblem(nil, res.Key)
+	case errors.Is(err, store.ErrNotFound) && res.Status == store.Dropped:
+		return nil, problem.New(http.StatusConflict, "gone", "not stored, because another task with its duplicate key was there, which has been deleted since: try again")
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, problem.New(http.StatusConflict, "gone", "the task of this key has been deleted: use a new key")
@@ -166,11 +203,12 @@ func (c *creator) view(r *http.Request, sub *accept.Submission, res *accept.Resu
 		}
 		return nil, p
 	}
-	if res.Key == store.IdempotencyKey {
+	if res.Key == store.IdempotencyKey && !accept.MayWait(had.Spec) {
 		v := createdView(had.ID, had.Spec, had.Queue, had.Priority, had.MaxAttempts, had.CreatedAt, had.ExpiresAt)
 		return &v, nil
 	}
 	v := viewOf(&had)
+	v.Dropped = res.Status == store.Dropped
 	return &v, nil
 }
 

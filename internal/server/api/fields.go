@@ -11,6 +11,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -47,8 +48,8 @@ func (s *scanner) value(t reflect.Type, path string) {
 		s.object(path, func(name string) (reflect.Type, bool) { f, ok := fieldsOf(t)[name]; return f, ok })
 	case c == '{' && t == reflect.TypeFor[texts]():
 		s.object(path, s.entry(path))
-	case c == '[' && t == reflect.TypeFor[batchTasks]():
-		s.list(t.Elem(), path)
+	case c == '[' && longest[t] > 0:
+		s.list(t.Elem(), path, longest[t])
 	case c == '"' && t.Kind() == reflect.String:
 		s.text(path)
 	case t == reflect.TypeFor[entryText]():
@@ -94,11 +95,16 @@ func (s *scanner) object(path string, field func(name string) (reflect.Type, boo
 	s.i++
 }
 
-func (s *scanner) list(t reflect.Type, path string) {
+// longest is how many entries lists may have.
+var longest = map[reflect.Type]int{
+	reflect.TypeFor[batchTasks](): task.MaxBatch, reflect.TypeFor[limitList](): task.MaxLimits, reflect.TypeFor[idList](): accept.MaxDependencies,
+}
+
+func (s *scanner) list(t reflect.Type, path string, most int) {
 	n := 0
 	for s.i++; s.fault == nil && s.next() != ']'; n++ {
-		if n == task.MaxBatch {
-			s.refuse(path, fmt.Sprintf("has more than %d entries: want 1 to %[1]d", task.MaxBatch))
+		if n == most {
+			s.refuse(path, fmt.Sprintf("has more than %d entries: want 1 to %[1]d", most))
 			return
 		}
 		s.value(t, fmt.Sprintf("%s[%d]", path, n))

@@ -45,6 +45,13 @@ type CreateRequest struct {
 	Unique      *UniqueRequest  `json:"unique,omitempty"`
 	Signal      *SignalRequest  `json:"signal,omitempty" doc:"Of a function with an id or a unique key: told to the one that is started, or to the one that has the key and goes on; 409 when that has ended."`
 	Labels      texts           `json:"labels,omitempty"`
+
+	Limits       limitList `json:"limits,omitempty" maxItems:"8" doc:"It runs when all of them have room. A limit that is configured counts in place of what a task says of it."`
+	OrderKey     *string   `json:"order_key,omitempty" doc:"Tasks with the same one run one at a time, in the order in which they were accepted; a retry keeps its place."`
+	OnDuplicate  *string   `json:"on_duplicate,omitempty" enum:"parallel,serial,discard,queue_one,replace" default:"parallel" doc:"While others with its duplicate key have not ended: it runs beside them, waits for them, is not stored, is stored when none waits yet, or takes their place."`
+	DuplicateKey *string   `json:"duplicate_key,omitempty" doc:"Of on_duplicate: default the target with its payload."`
+	DependsOn    idList    `json:"depends_on,omitempty" maxItems:"1000" doc:"Ids of tasks that have to end first: stored ones, or others of the same batch by the ids given there."`
+	When         *string   `json:"when,omitempty" enum:"all_ok,always,any_failed" default:"all_ok" doc:"Of depends_on: how they have to end. What can never run is canceled."`
 }
 
 // RetryRequest is a retry policy in a request.
@@ -102,6 +109,7 @@ func (q *CreateRequest) submission(bad *task.Invalid) accept.Submission {
 	if q.Signal != nil {
 		s.Signal = q.Signal.signal(bad)
 	}
+	q.waits(bad, &s.Spec)
 	return s
 }
 

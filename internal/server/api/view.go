@@ -48,6 +48,13 @@ type Task struct {
 	WaitingFor    *Waiting          `json:"waiting_for,omitempty" doc:"What it waits for, when it neither runs nor has ended; shown for a single task."`
 	ContentType   string            `json:"content_type,omitempty"`
 	UniqueKey     string            `json:"unique_key,omitempty"`
+	Limits        []Limit           `json:"limits,omitempty" doc:"As submitted; what is configured of them counts in place."`
+	OrderKey      string            `json:"order_key,omitempty"`
+	OnDuplicate   string            `json:"on_duplicate,omitempty" enum:"serial,discard,queue_one,replace"`
+	DuplicateKey  string            `json:"duplicate_key,omitempty"`
+	DependsOn     []string          `json:"depends_on,omitempty" doc:"As submitted: see /v1/tasks/{id}/dependencies."`
+	When          string            `json:"when,omitempty" enum:"all_ok,always,any_failed"`
+	Dropped       bool              `json:"dropped,omitempty" doc:"Of a submission: nothing was stored, by the rule for duplicates; this is a task that is there."`
 	Headers       map[string]string `json:"headers,omitempty" doc:"As submitted; shown for a single task."`
 	Payload       json.RawMessage   `json:"payload,omitempty" doc:"As submitted; shown for a single task."`
 	PayloadBase64 string            `json:"payload_base64,omitempty" doc:"In place of payload, when it is no text."`
@@ -96,6 +103,7 @@ func described(id task.ID, spec *task.Spec, queue string, maxAttempts int32) Tas
 	if maxAttempts >= task.Unlimited {
 		t.MaxAttempts, t.Retry.MaxAttempts = 0, 0
 	}
+	t.withWaits(spec)
 	return t
 }
 
