@@ -11,6 +11,8 @@ const (
 	FlagUndo      int32 = 1 << 5 // a function that has something to undo; settles say so, see Effects.Undo
 	FlagCanceling int32 = 1 << 6 // it was canceled and runs on to undo that; see Functions.Undo
 
+	FlagWaits int32 = 1 << 7 // has a wait row, an inbox, a journal and a state, or comes to have them: a function
+
 	FlagNeed  int32 = 1 << 10 // it depends on others: has a Need
 	FlagHolds int32 = 1 << 11 // it is inside of the gates that it keeps until it ends; changes as it runs
 	FlagSlot  int32 = 1 << 12 // it is scheduled for a time that a rate gave it; changes as it runs
@@ -18,7 +20,7 @@ const (
 
 // Related are the flags of tasks whose end concerns others. They end with whoever can
 // tell these, never on the way.
-const Related = FlagGate | FlagDeps
+const Related = FlagParent | FlagWaits | FlagGate | FlagDeps
 
 // Parts of what is kept beside the row of a task. The values are stored.
 const (

@@ -87,6 +87,9 @@ func Placed(t *NewTask, now int64) Placement {
 	if EncodeKeyNames(t.Keys) != nil {
 		p.Flags |= FlagKeys
 	}
+	if t.Kind == task.Function {
+		p.Flags |= FlagWaits
+	}
 	if len(t.Gates) > 0 {
 		p.Flags |= FlagGate
 	}

@@ -27,6 +27,7 @@ type Transition struct {
 	Answer   task.Answer
 	Effects  *Effects // nil = the task concerns no other one
 	Flags    int32    // of the task when it was claimed: what to expect; the row counts
+	Parent   task.ID  // likewise, with FlagParent
 	Cut      bool     // by a person, while it runs: its node has not stopped it yet
 }
 
@@ -89,9 +90,8 @@ func CleanText(s string, limit int) string {
 // Effects is what a settle writes beside the task itself, in the same
 // transaction, and only when the fence held. A final transition of a task with
 // FlagParent delivers its end to the parent (see Message), with the answer's
-// body; one of a function ends its wait, and its state goes.
+// body, with effects or without; one of a function ends its wait, and its state goes.
 type Effects struct {
-	Parent task.ID // of a task with FlagParent, for a final transition: whom its end is told
 	Append *task.Segment
 	Seen   int64 // with Suspended or Restart: messages up to this one are used up, besides those that were before
 

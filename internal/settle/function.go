@@ -14,9 +14,6 @@ import (
 func (s *Settler) functionEffects(ctx context.Context, c *store.Claimed, t *store.Transition, o *task.Outcome) error {
 	e := &store.Effects{}
 	t.Effects = e
-	if c.Flags&store.FlagParent != 0 {
-		e.Parent = c.Parent
-	}
 	s.untilExpiry(c, &t.Decision)
 	p := o.Progress
 	e.Told = c.Flags&store.FlagCanceling != 0

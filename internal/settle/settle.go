@@ -220,7 +220,7 @@ func (s *Settler) transition(ctx context.Context, c *store.Claimed, spec *task.S
 		attempt.Retry.MaxAge = task.MaxExpiration // its expiry bounds it; most of its age it may have waited
 	}
 	t := store.Transition{
-		ID: c.ID, Token: c.Token, Flags: c.Flags, Outcome: o.Class, Code: o.Code, Error: o.Error, Cause: o.Cause, Answer: o.Answer,
+		ID: c.ID, Token: c.Token, Flags: c.Flags, Parent: c.Parent, Outcome: o.Class, Code: o.Code, Error: o.Error, Cause: o.Cause, Answer: o.Answer,
 		Decision: task.Decide(attempt, o, rand.Float64()),
 	}
 	if c.Kind == task.Function {
@@ -246,8 +246,8 @@ func (s *Settler) tell(written []*ending) {
 	for i, e := range written {
 		t := &e.t
 		s.cfg.Meter.Settled(t.Outcome, t.Decision.To, e.Took)
-		if t.Effects != nil && !t.Effects.Parent.IsZero() && t.Decision.To.Final() {
-			s.cfg.Watchers.Told(t.Effects.Parent)
+		if t.Flags&store.FlagParent != 0 && t.Decision.To.Final() {
+			s.cfg.Watchers.Told(t.Parent)
 		}
 		switch {
 		case t.Decision.To == task.Scheduled, t.Decision.To == task.Suspended, t.Decision.To == task.Blocked:

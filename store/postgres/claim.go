@@ -53,12 +53,12 @@ with l as materialized (
  limit $9),
 c as (delete from sendoff.ready r using l where r.ctid = l.ctid returning r.id, r.pos, r.prio, l.n),
 u as (update sendoff.task t set token = t.token + 1,
-  state = case when t.expires_at between 1 and $3 and t.kind <> :kind_function and t.flags & :related = 0 then :failed else :running end,
-  reason = case when t.expires_at between 1 and $3 and t.kind <> :kind_function and t.flags & :related = 0 then :reason_expired else :reason_none end,
-  finished_at = case when t.expires_at between 1 and $3 and t.kind <> :kind_function and t.flags & :related = 0 then $3 else t.finished_at end,
-  node = case when t.expires_at between 1 and $3 and t.kind <> :kind_function and t.flags & :related = 0 then t.node else $2 end,
-  last_started = case when t.expires_at between 1 and $3 and t.kind <> :kind_function and t.flags & :related = 0 then t.last_started else $3 end,
-  first_started = case when t.first_started = 0 and not (t.expires_at between 1 and $3 and t.kind <> :kind_function and t.flags & :related = 0) then $3 else t.first_started end
+  state = case when t.expires_at between 1 and $3 and t.flags & :related = 0 then :failed else :running end,
+  reason = case when t.expires_at between 1 and $3 and t.flags & :related = 0 then :reason_expired else :reason_none end,
+  finished_at = case when t.expires_at between 1 and $3 and t.flags & :related = 0 then $3 else t.finished_at end,
+  node = case when t.expires_at between 1 and $3 and t.flags & :related = 0 then t.node else $2 end,
+  last_started = case when t.expires_at between 1 and $3 and t.flags & :related = 0 then t.last_started else $3 end,
+  first_started = case when t.first_started = 0 and not (t.expires_at between 1 and $3 and t.flags & :related = 0) then $3 else t.first_started end
  from c where t.id = any(array[c.id]) and t.state = :ready
  returning c.n, c.pos, c.prio, t.state, t.id, t.token, t.lane, t.kind, t.flags, t.run, t.failures, t.crashes, t.max_attempts,
   t.created_at, t.at, t.expires_at, t.first_started, t.last_code, t.parent, t.root, t.spec, t.payload),

@@ -52,7 +52,7 @@ func (s *Store) pinned(lane int32) map[string]*stmt {
 		"cancel":       cancelWaiting(victims, now, task.Requested, true, nil),
 	}
 	maps.Copy(all, map[string]*stmt{
-		"settle linked": settleLinked(t.linked, now, false, nil), "lock waits": query(lockWaitsSQL).idList([]task.ID{id}),
+		"settle linked": settleLinked(t.linked, now, nil), "lock waits": query(lockWaitsSQL).idList([]task.ID{id}),
 		"look": look, "append": appendStmt([]*entry{{Checkpoint: &store.Checkpoint{ID: id}}}, nil),
 		"resume messages": messagesStmt(resumes), "resume states": statesStmt(resumes), "tree": query(treeSQL).id(id).id(id).i8(500),
 		"take todos": takeTodos(now, 500, 1, nil), "finish todos": finishTodos([]store.Todo{{Task: id}}),

@@ -87,7 +87,7 @@ func (s *Store) handleAppends(ctx context.Context, calls []*appendCall) {
 var appendSQL = words.SQL(`
 with s as materialized (
  select s.id, s.off, s.token, s.bytes from unnest($1, $2, $3, $4) as s(id, off, token, bytes)
- cross join lateral (select from sendoff.task t where t.id = s.id and t.token = s.token and t.state = :running and t.kind = :kind_function for share) t)
+ cross join lateral (select from sendoff.task t where t.id = s.id and t.token = s.token and t.state = :running and t.flags & :flag_waits <> 0 for share) t)
 insert into sendoff.journal (task, "offset", token, bytes) select id, off, token, bytes from s
 on conflict do nothing returning task, "offset", token`)
 
@@ -109,7 +109,7 @@ func appendStmt(entries []*entry, each func(entryKey)) *stmt {
 var explainAppendsSQL = words.SQL(`
 select s.n, t.id is not null, j.token = s.token and j.bytes = s.bytes
 from unnest($1, $2, $3, $4) with ordinality as s(id, off, token, bytes, n)
-left join sendoff.task t on t.id = any(array[s.id]) and t.token = s.token and t.state = :running and t.kind = :kind_function
+left join sendoff.task t on t.id = any(array[s.id]) and t.token = s.token and t.state = :running and t.flags & :flag_waits <> 0
 left join sendoff.journal j on j.task = s.id and j."offset" = s.off`)
 
 // explainAppends tells apart checkpoints that were not written: there already,

@@ -54,7 +54,7 @@ func (tr *troupe) parents(t testing.TB, n int) []store.NewTask {
 func (tr *troupe) step(ctx context.Context, s *postgres.Store, c *store.Claimed) (store.Transition, error) {
 	end := store.Transition{ID: c.ID, Token: c.Token, Outcome: task.Success, Decision: task.Decision{To: task.Succeeded}, Effects: &store.Effects{}}
 	if !c.Root.IsZero() {
-		end.Effects.Parent = c.Parent
+		end.Flags, end.Parent = c.Flags, c.Parent
 		end.Answer.Body = []byte("done")
 		return end, nil
 	}

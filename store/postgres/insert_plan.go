@@ -106,25 +106,14 @@ func (v *standing) readyPriority() int16 { return task.ReadyPriority(v.kind, v.p
 
 // add puts a task into the plan without asking whether it may be stored.
 func (p *plan) add(op *insertOp, t *store.NewTask) {
-	r := newRow{NewTask: t, op: op, state: task.Ready}
-	if due := t.Due(p.now); due > p.now {
-		r.state, r.reason, r.at = task.Scheduled, task.Delayed, due
-	} else {
+	place := store.Placed(t, p.now)
+	if place.Place() == store.InReady {
 		p.ready++
 	}
-	if len(t.Payload) > store.InlinePayload {
-		r.flags |= store.FlagBody
-	}
-	if t.Deliver {
-		r.flags |= store.FlagParent
-	}
-	if r.keys = store.EncodeKeyNames(t.Keys); r.keys != nil {
-		r.flags |= store.FlagKeys
-	}
-	if r.gates = store.EncodeGates(t.Gates); r.gates != nil {
-		r.flags |= store.FlagGate
-	}
-	p.rows = append(p.rows, r)
+	p.rows = append(p.rows, newRow{
+		NewTask: t, op: op, state: place.State, reason: place.Reason, at: place.Due, flags: place.Flags,
+		keys: store.EncodeKeyNames(t.Keys), gates: store.EncodeGates(t.Gates),
+	})
 }
 
 // place gives the ready rows their positions, in order, and tells the ops what
@@ -280,7 +269,7 @@ func (p *plan) replaceRelated(ctx context.Context, c *session, clock *clock) err
 	var related []task.ID
 	alone := true
 	for _, v := range p.victims {
-		if v.kind == task.Function || v.flags&store.FlagParent != 0 {
+		if v.flags&(store.FlagParent|store.FlagWaits) != 0 {
 			related = append(related, v.id, v.parent)
 		}
 		alone = alone && v.flags&store.FlagDeps == 0

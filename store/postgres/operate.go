@@ -115,7 +115,7 @@ func (s *Store) Cancel(ctx context.Context, id task.ID, reach store.Reach) (woke
 
 // hasFamily tells whether the end of a task concerns more than the task.
 func hasFamily(row *store.Row) bool {
-	return row.Kind == task.Function || row.Flags&(store.FlagParent|store.FlagDeps) != 0
+	return row.Flags&(store.FlagParent|store.FlagWaits|store.FlagDeps) != 0
 }
 
 func raced(err error, changed *bool) error {

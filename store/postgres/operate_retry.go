@@ -51,7 +51,7 @@ func (s *Store) retry(ctx context.Context, row *store.Row, reach store.Reach, fo
 
 func (s *Store) retryAt(ctx context.Context, row *store.Row, position int64, reach store.Reach, followers bool, gated *[]store.Woken) (waits bool, err error) {
 	revives := followers && row.Flags&store.FlagDeps != 0
-	if row.Flags&(store.FlagKeys|store.FlagNeed) == 0 && row.Kind != task.Function && !revives && gated == nil {
+	if row.Flags&(store.FlagKeys|store.FlagNeed|store.FlagWaits) == 0 && !revives && gated == nil {
 		changed := false
 		return false, raced(s.write(ctx, query(pins), retryTask(row, position, false, &changed)), &changed)
 	}
@@ -76,7 +76,7 @@ func (s *Store) retryAt(ctx context.Context, row *store.Row, position int64, rea
 		var err error
 		f, changed := newFamily(s.clock, s.clock.now()), false
 		q := retryTask(row, position, waits, &changed)
-		if row.Kind != task.Function {
+		if row.Flags&store.FlagWaits == 0 {
 			err = c.do(ctx, q)
 		} else {
 			ids := []task.ID{row.ID}
@@ -88,7 +88,7 @@ func (s *Store) retryAt(ctx context.Context, row *store.Row, position int64, rea
 		if revives {
 			f.leave(&store.Todo{Kind: store.Revive, Task: row.ID, Token: int64(row.Run) + 1, At: f.now})
 		}
-		if row.Kind == task.Function {
+		if row.Flags&store.FlagWaits != 0 {
 			f.leaveCalls(f.members[row.ID], row.Token, reach)
 			f.reset(f.members[row.ID], 0, nil)
 		}

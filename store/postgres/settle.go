@@ -65,27 +65,17 @@ func settlePlain(endings []*ending, now int64) *stmt {
 		rows(func(r *wireRow) { endings[r.i8()-1].done = true })
 }
 
-// settleFull writes transitions of every sort; bump advances the tokens. each
-// gets lane, priority, position and state of a row that was changed.
+// settleFull writes transitions of every sort, but no end that concerns others than
+// those that were expected; bump advances the tokens. each gets lane, priority, position and state of a row that was changed.
 func settleFull(endings []*ending, now, bump int64, each func(*ending, *wireRow)) *stmt {
 	return bindEndings(settleFullSQL, endings, now, bump, each)
 }
 
-// settleUnrelated is settleFull that leaves the ends of tasks alone that others depend on:
-// these have to be told in the same transaction.
-func settleUnrelated(endings []*ending, now int64, each func(*ending, *wireRow)) *stmt {
-	return bindEndings(settleUnrelatedSQL, endings, now, 0, each)
-}
-
 // settleLinked writes transitions with effects: what changes the task itself,
 // but for its waiting as a suspended one. It leaves those alone whose segment is
-// in the journal's way, and unless follows is set, as settleUnrelated does.
-func settleLinked(endings []*ending, now int64, follows bool, each func(*ending, *wireRow)) *stmt {
-	sql := settleLinkedSQL
-	if follows {
-		sql = settleFollowedSQL
-	}
-	return bindEndings(sql, endings, now, 0, each).
+// in the journal's way, and those that settleFull does.
+func settleLinked(endings []*ending, now int64, each func(*ending, *wireRow)) *stmt {
+	return bindEndings(settleLinkedSQL, endings, now, 0, each).
 		i8s(len(endings), func(i int) int64 {
 			if a := endings[i].Effects.Append; a != nil {
 				return a.Offset
@@ -97,15 +87,11 @@ func settleLinked(endings []*ending, now int64, follows bool, each func(*ending,
 }
 
 var (
-	settleFullSQL      = settleSQL("", "", "", "")
-	settleUnrelatedSQL = settleSQL("", "", "", unrelated)
-	settleFollowedSQL  = settleSQL(", $20, $21, $22", ", off, undo, told", linkedColumns, linkedGuard)
-	settleLinkedSQL    = settleSQL(", $20, $21, $22", ", off, undo, told", linkedColumns, linkedGuard+unrelated)
+	settleFullSQL   = settleSQL("", "", "", "")
+	settleLinkedSQL = settleSQL(", $21, $22, $23", ", off, undo, told", linkedColumns, linkedGuard)
 )
 
 const (
-	unrelated = `
-  and (s.state not in :final or t.flags & :related = 0) and (s.state = :ready or t.flags & :flag_gate = 0)`
 	linkedColumns = `
   flags = case s.undo when :undo_something then t.flags | :flag_undo when :undo_nothing then t.flags & ~:flag_undo else t.flags end,
   at = case when s.state not in :timed then t.at when t.flags & :flag_canceling <> 0 and not s.told then $1 else s.due end,`
@@ -120,14 +106,15 @@ func settleSQL(param, column, own, guard string) string {
 	}
 	return words.SQL(`
 with s as materialized (
- select * from unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19` + param + `) with ordinality
-  as s(id, token, outcome, state, reason, due, code, failures, crashes, error, recorded, number, headers, body, truncated, cause, in_row` + column + `, n)),
+ select * from unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20` + param + `) with ordinality
+  as s(id, token, outcome, state, reason, due, code, failures, crashes, error, recorded, number, headers, body, truncated, cause, in_row, expected` + column + `, n)),
 u as (
  update sendoff.task t set state = s.state, reason = s.reason, token = t.token + $2,` + own + `
   finished_at = case when s.state in :final then $1 else t.finished_at end,
   failures = s.failures, crashes = s.crashes, last_outcome = s.outcome, last_code = s.code, last_error = s.error, last_cause = s.cause,
   answer_headers = case when s.in_row then s.headers end, answer_body = case when s.in_row then s.body end
- from s where t.id = any(array[s.id]) and t.token = s.token and t.state = :running` + guard + `
+ from s where t.id = any(array[s.id]) and t.token = s.token and t.state = :running
+  and (s.state not in :final or t.flags & ~s.expected & :related = 0) and (s.state = :ready or t.flags & ~s.expected & :flag_gate = 0)` + guard + `
  returning s.n, t.id, t.lane, ` + readyPriority + ` as prio, t.at, t.state, s.token, t.run, t.node, t.last_started,
   s.recorded, s.number, s.code, s.outcome, s.truncated, s.cause, s.error, s.headers, s.body),
 r as (insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u where state = :ready),
@@ -159,6 +146,7 @@ func bindEndings(sql string, endings []*ending, now, bump int64, each func(*endi
 		bools(n, func(i int) bool { return endings[i].Answer.Truncated }).
 		i2s(n, func(i int) int16 { return int16(endings[i].Cause) }).
 		bools(n, func(i int) bool { return endings[i].InRow() }).
+		i4s(n, func(i int) int32 { return endings[i].expected() }).
 		rows(func(r *wireRow) { each(endings[r.i8()-1], r) })
 }
 

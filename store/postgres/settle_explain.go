@@ -9,7 +9,8 @@ import (
 )
 
 // explain tells transitions that changed nothing apart: already applied, or of an
-// attempt that lost its lease. again says that an earlier commit may have been theirs.
+// attempt that lost its lease; those that concern others than expected are returned, to
+// be sent once more. again says that an earlier commit may have been theirs.
 func (s *Store) explain(ctx context.Context, endings []*ending, again bool) (others []*ending) {
 	missing := slices.DeleteFunc(slices.Clone(endings), func(e *ending) bool { return e.done })
 	if len(missing) == 0 {
@@ -21,7 +22,8 @@ func (s *Store) explain(ctx context.Context, endings []*ending, again bool) (oth
 			e.call.err = err
 			continue
 		}
-		if l := found[e.ID]; l != nil && l.token == e.Token && l.state == task.Running && e.relate(l.flags) {
+		if l := found[e.ID]; e.overlooks(l) {
+			e.expect(l.flags, l.parent)
 			others = append(others, e)
 			continue
 		}
@@ -33,13 +35,14 @@ func (s *Store) explain(ctx context.Context, endings []*ending, again bool) (oth
 	return others
 }
 
-// relate notes that an ending concerns others, as the flags of its task say, and tells
-// whether that was not known before.
-func (e *ending) relate(flags int32) (news bool) {
-	follows, gated := e.follows, e.gated
-	e.follows = follows || flags&store.FlagDeps != 0 && e.Decision.To.Final()
-	e.gated = gated || flags&store.FlagGate != 0 && e.Decision.To != task.Ready
-	return e.follows != follows || e.gated != gated
+// overlooks tells whether an ending was not written because it concerns others that
+// nobody had expected.
+func (e *ending) overlooks(l *left) bool {
+	if l == nil || l.token != e.Token || l.state != task.Running {
+		return false
+	}
+	news := l.flags &^ e.expected()
+	return e.Decision.To.Final() && news&store.Related != 0 || e.Decision.To != task.Ready && news&store.FlagGate != 0
 }
 
 // left is a task as it is found after a commit.
@@ -48,10 +51,11 @@ type left struct {
 	state   task.State
 	outcome task.Class
 	flags   int32
+	parent  task.ID
 	woken   store.Woken
 }
 
-const leftSQL = `select id, token, state, last_outcome, lane, kind, prio, crashes, at, flags from sendoff.task where id = any($1)`
+const leftSQL = `select id, token, state, last_outcome, lane, kind, prio, crashes, at, flags, parent from sendoff.task where id = any($1)`
 
 // lookAgain reads the tasks of endings, and those that they may have woken.
 func (s *Store) lookAgain(ctx context.Context, endings []*ending, again bool) (map[task.ID]*left, error) {
@@ -69,7 +73,7 @@ func (s *Store) lookAgain(ctx context.Context, endings []*ending, again bool) (m
 			l.woken.Lane = r.i4()
 			l.woken.Priority = task.ReadyPriority(task.Kind(r.i2()), r.i2(), r.i4())
 			l.woken.Position = r.i8()
-			l.flags = r.i4()
+			l.flags, l.parent = r.i4(), r.id()
 			found[id] = l
 		}))
 	})

@@ -3,6 +3,7 @@ package postgres
 import (
 	"slices"
 
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -37,10 +38,10 @@ func apart(all []*ending) (first, later []*ending) {
 
 // parent is whom the end is told; zero for nobody.
 func (e *ending) parent() task.ID {
-	if e.Effects == nil || !e.Decision.To.Final() {
+	if e.Flags&store.FlagParent == 0 || !e.Decision.To.Final() {
 		return task.ID{}
 	}
-	return e.Effects.Parent
+	return e.Parent
 }
 
 // round is a first round trip for endings that have effects: what to lock

@@ -272,10 +272,7 @@ func lostAttempts(ctx context.Context, c *session, claims []store.ClaimEntry) ([
 			found := &store.Row{ID: r.id(), Token: r.i8(), Kind: task.Kind(r.i2()), Failures: r.i4(), Crashes: r.i4(), FirstStarted: r.i8(), Node: r.id(), Flags: r.i4(), Parent: r.id()}
 			if slices.Contains(nodes[found.ID], found.Node) {
 				t := store.LostTransition(found)
-				if found.Flags&store.FlagParent != 0 && t.Decision.To.Final() {
-					t.Effects = &store.Effects{Parent: found.Parent}
-				}
-				t.Flags = found.Flags
+				t.Flags, t.Parent = found.Flags, found.Parent
 				endings = append(endings, newEnding(&t, &hotCall{}, 0, len(endings)))
 			}
 		}))

@@ -66,12 +66,12 @@ var (
 // holds for, and everything that is theirs but for entries in ready and timer.
 func eraseSQL(guard string) string {
 	return words.SQL(`
-with t as (delete from sendoff.task t where t.id = any($1) ` + guard + ` returning t.id, t.lane, t.kind, t.state, t.finished_at, t.flags, t.keys),
+with t as (delete from sendoff.task t where t.id = any($1) ` + guard + ` returning t.id, t.lane, t.state, t.finished_at, t.flags, t.keys),
 a as (delete from sendoff.attempt a using t where a.task = t.id),
-b as (delete from sendoff.body b using t where b.task = t.id and (t.flags & :flag_body <> 0 or t.kind = :kind_function)),
-w as (delete from sendoff.wait w using t where t.kind = :kind_function and w.task = t.id),
-i as (delete from sendoff.inbox i using t where t.kind = :kind_function and i.task = t.id),
-j as (delete from sendoff.journal j using t where t.kind = :kind_function and j.task = t.id),
+b as (delete from sendoff.body b using t where b.task = t.id and t.flags & (:flag_body | :flag_waits) <> 0),
+w as (delete from sendoff.wait w using t where t.flags & :flag_waits <> 0 and w.task = t.id),
+i as (delete from sendoff.inbox i using t where t.flags & :flag_waits <> 0 and i.task = t.id),
+j as (delete from sendoff.journal j using t where t.flags & :flag_waits <> 0 and j.task = t.id),
 p as (delete from sendoff.dep d using (select l.ctid from t cross join lateral (
   select e.ctid from sendoff.dep e where (e.down, e.up) > (t.id, ` + noID + `) and e.down <= t.id order by e.down, e.up) l
  where t.flags & :flag_need <> 0) x where d.ctid = x.ctid),

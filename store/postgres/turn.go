@@ -83,8 +83,8 @@ func (s *Store) handleHot(ctx context.Context, calls []*hotCall) {
 		} else {
 			endings, repeated = distinct(endings)
 		}
-		s.hotBatch(ctx, endings, claims)
-		endings, claims = repeated, nil
+		others := s.hotBatch(ctx, endings, claims)
+		endings, claims = append(others, repeated...), nil
 	}
 }
 
@@ -95,8 +95,36 @@ func newEnding(t *store.Transition, call *hotCall, index, order int) *ending {
 		t = &with
 	}
 	e := &ending{Transition: t, call: call, index: index, order: order}
-	e.relate(t.Flags)
+	e.expect(t.Flags, t.Parent)
 	return e
+}
+
+// expect says what flags the task of an ending has: by them it is decided how it is written.
+func (e *ending) expect(flags int32, parent task.ID) {
+	final := e.Decision.To.Final()
+	bare := final && e.Effects == nil && flags&(store.FlagParent|store.FlagWaits) != 0
+	if bare || e.Flags != flags || e.Parent != parent {
+		t := *e.Transition
+		t.Flags, t.Parent = flags, parent
+		if bare {
+			t.Effects = &store.Effects{}
+		}
+		e.Transition = &t
+	}
+	e.follows = final && flags&store.FlagDeps != 0
+	e.gated = e.Decision.To != task.Ready && flags&store.FlagGate != 0
+}
+
+// expected are the flags of which an ending takes care.
+func (e *ending) expected() int32 {
+	flags := e.Flags
+	if e.Parent.IsZero() {
+		flags &^= store.FlagParent
+	}
+	if e.Effects != nil {
+		flags |= store.FlagWaits
+	}
+	return flags
 }
 
 func byTask(a, b *ending) int { return bytes.Compare(a.ID[:], b.ID[:]) }
@@ -117,22 +145,21 @@ func distinct(all []*ending) (first, repeated []*ending) {
 }
 
 // hotBatch settles and claims in one transaction. When a value is to blame for
-// a failure, its transition is found by halving.
-func (s *Store) hotBatch(ctx context.Context, endings []*ending, claims []*hotCall) {
+// a failure, its transition is found by halving. Returned are endings that concern others
+// than expected, to be sent once more.
+func (s *Store) hotBatch(ctx context.Context, endings []*ending, claims []*hotCall) (others []*ending) {
 	again, err := s.hotTry(ctx, endings, claims)
 	switch {
 	case err == nil:
-		if others := s.explain(ctx, endings, again); len(others) > 0 {
-			s.hotBatch(ctx, others, nil)
-		}
+		return s.explain(ctx, endings, again)
 	case isDataError(err) && len(endings) == 1 && len(claims) == 0:
 		endings[0].fail(store.ErrBadValue)
 	case isDataError(err) && len(endings)+len(claims) > 1:
 		half := len(endings) / 2
 		if half > 0 || len(claims) > 0 {
-			s.hotBatch(ctx, endings[:half], nil)
+			others = s.hotBatch(ctx, endings[:half], nil)
 		}
-		s.hotBatch(ctx, endings[half:], nil)
+		others = append(others, s.hotBatch(ctx, endings[half:], nil)...)
 		for _, call := range claims {
 			s.hotBatch(ctx, nil, []*hotCall{call})
 		}
@@ -144,6 +171,7 @@ func (s *Store) hotBatch(ctx context.Context, endings []*ending, claims []*hotCa
 			call.err = err
 		}
 	}
+	return others
 }
 
 // hotTry sends a batch until its outcome is known, and tells whether that took
@@ -189,7 +217,7 @@ func newTurn(endings []*ending, claims []*hotCall, now int64) *turn {
 			t.linked = append(t.linked, e)
 		case e.follows || e.gated:
 			t.followed = append(t.followed, e)
-		case isPlain(e.Transition):
+		case e.Flags&store.Related == 0 && isPlain(e.Transition):
 			t.plain = append(t.plain, e)
 		default:
 			t.full = append(t.full, e)

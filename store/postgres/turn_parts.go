@@ -1,7 +1,5 @@
 package postgres
 
-import "slices"
-
 // rank is what a statement may have to wait for, in the order in which every
 // transaction asks for it; see DESIGN.md.
 type rank int
@@ -34,7 +32,7 @@ func (t *turn) first(f *family) []part {
 		plain = append(plain, settlePlain(t.plain, t.now))
 	}
 	if len(t.full) > 0 {
-		full = append(full, settleUnrelated(t.full, t.now, (*ending).written))
+		full = append(full, settleFull(t.full, t.now, 0, (*ending).written))
 	}
 	if len(t.followed) > 0 {
 		full = append(full, settleFull(t.followed, t.now, 0, (*ending).written))
@@ -42,12 +40,7 @@ func (t *turn) first(f *family) []part {
 	if f != nil && len(t.linked) > 0 {
 		lock, found := f.round(t.linked)
 		waits, look = lock, append(look, found)
-		for _, follows := range []bool{false, true} {
-			some := slices.DeleteFunc(slices.Clone(t.linked), func(e *ending) bool { return (e.follows || e.gated) != follows })
-			if len(some) > 0 {
-				linked = append(linked, settleLinked(some, t.now, follows, (*ending).written))
-			}
-		}
+		linked = append(linked, settleLinked(t.linked, t.now, (*ending).written))
 	}
 	return []part{
 		{name: "wait rows of endings with effects, and of whom they are told", locks: rankWaits, stmts: waits},

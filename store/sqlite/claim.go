@@ -48,7 +48,7 @@ func (w *writer) claim(req *store.ClaimRequest) (store.ClaimBatch, error) {
 		}
 		left -= len(got)
 		for _, c := range got {
-			if c.ExpiresAt != 0 && c.ExpiresAt <= w.now && c.Kind != task.Function && c.Flags&store.Related == 0 {
+			if c.ExpiresAt != 0 && c.ExpiresAt <= w.now && c.Flags&store.Related == 0 {
 				batch.Expired++
 				if err := w.pushDead(c.Lane, w.now, c.ID); err != nil {
 					return batch, err
@@ -77,12 +77,12 @@ func (w *writer) alive(node task.ID) (bool, error) {
 // Bare parameters here would have SQLite plan the statement anew each time they
 // are bound; with a plus in front they are expressions, and it does not.
 var claimTasks = words.SQL(`update task set token = token + 1,
-		state = case when kind <> :kind_function and flags & :related = 0 and expires_at between 1 and ?6 then :failed else :running end,
-		reason = case when kind <> :kind_function and flags & :related = 0 and expires_at between 1 and ?6 then :reason_expired else :reason_none end,
-		finished_at = case when kind <> :kind_function and flags & :related = 0 and expires_at between 1 and ?6 then ?6 else 0 end,
-		node = case when kind <> :kind_function and flags & :related = 0 and expires_at between 1 and ?6 then node else ?5 end,
-		last_started = case when kind <> :kind_function and flags & :related = 0 and expires_at between 1 and ?6 then last_started else ?6 end,
-		first_started = case when first_started > 0 or kind <> :kind_function and flags & :related = 0 and expires_at between 1 and ?6 then first_started else ?6 end
+		state = case when flags & :related = 0 and expires_at between 1 and ?6 then :failed else :running end,
+		reason = case when flags & :related = 0 and expires_at between 1 and ?6 then :reason_expired else :reason_none end,
+		finished_at = case when flags & :related = 0 and expires_at between 1 and ?6 then ?6 else 0 end,
+		node = case when flags & :related = 0 and expires_at between 1 and ?6 then node else ?5 end,
+		last_started = case when flags & :related = 0 and expires_at between 1 and ?6 then last_started else ?6 end,
+		first_started = case when first_started > 0 or flags & :related = 0 and expires_at between 1 and ?6 then first_started else ?6 end
 	from (select id from ready where lane = +?1 and prio = +?2 and pos >= +?3
 		and not exists (select 1 from lane l join queue q on q.id = l.queue where l.id = +?1 and q.paused)
 		order by pos, id limit +?4) as r

@@ -134,7 +134,7 @@ func (w *writer) ended(row *store.Row, state task.State, why task.Reason, text s
 
 // endedAlone tells the parent, and lets go of what only a living function needs.
 func (w *writer) endedAlone(row *store.Row, state task.State, why task.Reason, text string, body []byte, k *woken) error {
-	if row.Kind == task.Function {
+	if row.Flags&store.FlagWaits != 0 {
 		n, err := w.changed(endWait, row.ID[:])
 		if err == nil && n > 0 {
 			err = errors.Join(w.exec(`delete from inbox where task = ?`, row.ID[:]), w.exec(deleteState, row.ID[:]))

@@ -52,8 +52,8 @@ func (s *Store) Append(ctx context.Context, cs []store.Checkpoint) ([]error, err
 
 var (
 	appendToJournal = words.SQL(`insert into journal (task, at, token, bytes) select id, ?, token, ? from task
-		where id = ? and token = ? and state = :running and kind = :kind_function on conflict do nothing`)
-	selectSegment = words.SQL(`select t.state = :running and t.kind = :kind_function and t.token = ?, j.token, j.bytes
+		where id = ? and token = ? and state = :running and flags & :flag_waits <> 0 on conflict do nothing`)
+	selectSegment = words.SQL(`select t.state = :running and t.flags & :flag_waits <> 0 and t.token = ?, j.token, j.bytes
 		from task t left join journal j on j.task = t.id and j.at = ? where t.id = ?`)
 )
 

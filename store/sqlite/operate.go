@@ -94,7 +94,7 @@ func (w *writer) retry(row *store.Row, k *woken) error {
 	if err := w.unlist(row); err != nil {
 		return err
 	}
-	if row.Kind == task.Function {
+	if row.Flags&store.FlagWaits != 0 {
 		if err := w.reset(row.ID, 0, nil); err != nil {
 			return err
 		}
@@ -212,7 +212,7 @@ func (w *writer) erase(row *store.Row, names []byte) error {
 			return err
 		}
 	}
-	if row.Kind == task.Function {
+	if row.Flags&store.FlagWaits != 0 {
 		if err := w.eraseFunction(row.ID); err != nil {
 			return err
 		}

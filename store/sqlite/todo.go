@@ -5,7 +5,6 @@ import (
 	"database/sql"
 
 	"github.com/sendoff-dev/sendoff/store"
-	"github.com/sendoff-dev/sendoff/task"
 )
 
 // leave writes what is left to be done, in place of what had the same name.
@@ -20,7 +19,7 @@ func (w *writer) leave(t *store.Todo) error {
 
 // leaveCalls leaves the calls of a function to be canceled.
 func (w *writer) leaveCalls(row *store.Row) error {
-	if row.Kind != task.Function {
+	if row.Flags&store.FlagWaits == 0 {
 		return nil
 	}
 	v, err := w.wait(row.ID)

@@ -207,6 +207,7 @@ func (m *machine) transition(t *rapid.T, c store.Claimed) store.Transition {
 	if c.Kind == task.Function {
 		m.effects(t, &c, &tr)
 	}
+	m.hint(t, &c, &tr)
 	return tr
 }
 

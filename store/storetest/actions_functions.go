@@ -12,13 +12,20 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
+// hint tells a settle what to expect, or leaves it to the floor to find out.
+func (m *machine) hint(t *rapid.T, c *store.Claimed, tr *store.Transition) {
+	if rapid.IntRange(0, 3).Draw(t, "hint") > 0 {
+		tr.Flags, tr.Parent = c.Flags, c.Parent
+	}
+	if tr.Decision.To.Final() && rapid.IntRange(0, 3).Draw(t, "bare end") == 0 {
+		tr.Effects = nil
+	}
+}
+
 // effects makes the end of a function's run one of those that only functions
 // have, and adds what the end of a call has to tell.
 func (m *machine) effects(t *rapid.T, c *store.Claimed, tr *store.Transition) {
 	e := &store.Effects{}
-	if c.Flags&store.FlagParent != 0 {
-		e.Parent = c.Parent
-	}
 	tr.Effects = e
 	m.undoing(t, e)
 	if rapid.IntRange(0, 3).Draw(t, "cancels") == 0 {
@@ -133,9 +140,7 @@ func (m *machine) family(t *rapid.T) {
 			tr.Outcome, tr.Decision, tr.Error = task.Reject, task.Decision{To: task.Failed, Reason: task.Rejected}, "no"
 		}
 		tr.Effects = &store.Effects{}
-		if c.Flags&store.FlagParent != 0 {
-			tr.Effects.Parent = c.Parent
-		}
+		m.hint(t, &c, &tr)
 		ts = append(ts, tr)
 		return true
 	})

@@ -204,7 +204,7 @@ func (m *machine) endCall(id task.ID) store.Transition { return m.succeed(m.take
 
 func (m *machine) succeed(c store.Claimed) store.Transition {
 	tr := m.decided(c, task.Outcome{Class: task.Success, Answer: task.Answer{Body: []byte("result")}})
-	tr.Effects = &store.Effects{Parent: c.Parent}
+	tr.Effects = &store.Effects{}
 	m.settleAll([]store.Transition{tr})
 	return tr
 }

@@ -36,7 +36,7 @@ func (o *Oracle) Claim(_ context.Context, req store.ClaimRequest) (store.ClaimBa
 			row := o.tasks[e.ID]
 			delete(o.ready, e.ID)
 			row.Token++
-			if row.ExpiresAt != 0 && row.ExpiresAt <= now && row.Kind != task.Function && row.Flags&store.Related == 0 {
+			if row.ExpiresAt != 0 && row.ExpiresAt <= now && row.Flags&store.Related == 0 {
 				o.finish(row, task.Failed, task.Expired)
 				batch.Expired++
 				continue

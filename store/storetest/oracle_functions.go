@@ -170,7 +170,7 @@ func (o *Oracle) Append(_ context.Context, cs []store.Checkpoint) ([]error, erro
 		row := o.tasks[c.ID]
 		at := slices.IndexFunc(o.journals[c.ID], func(s segment) bool { return s.Offset == c.Offset })
 		switch {
-		case row == nil || row.Kind != task.Function || row.State != task.Running || row.Token != c.Token:
+		case row == nil || row.Flags&store.FlagWaits == 0 || row.State != task.Running || row.Token != c.Token:
 			errs[i] = store.ErrLeaseLost
 		case at < 0:
 			o.append(c.ID, c.Token, c.Segment)

@@ -69,7 +69,7 @@ func (o *Oracle) retry(id task.ID, reach store.Reach) ([]store.Woken, error) {
 	}
 	delete(o.dead, id)
 	*row = row.Retried()
-	if row.Kind == task.Function {
+	if row.Flags&store.FlagWaits != 0 {
 		o.leaveCalls(row, reach)
 		o.reset(id, 0, nil)
 	}

@@ -29,6 +29,7 @@ type rule struct {
 var rules = []rule{
 	{"a late end of an attempt changes nothing", lateEnds},
 	{"the end of a call is told once", toldOnce},
+	{"an end reaches whom it concerns, whatever its settle expects", toldUnexpectedly},
 	{"calls of an earlier life are not told", toldToTheLiving},
 	{"what the next life is told, none before it has used up", toldAnew},
 	{"a function that is canceled undoes first, and within its time", undoesFirst},
@@ -132,6 +133,31 @@ func toldOnce(m *machine) {
 	r, err := m.real.Resume(ctx, parent.ID, 0, 10, 1<<20)
 	require.NoError(m.rt, err)
 	require.Len(m.rt, r.Messages, 1, "the call ended once")
+}
+
+// toldUnexpectedly settles by what was known at the claim, or by less.
+func toldUnexpectedly(m *machine) {
+	bare := func(c store.Claimed) store.Transition {
+		tr := m.decided(c, task.Outcome{Class: task.Success})
+		tr.Flags, tr.Parent, tr.Effects = 0, task.ID{}, nil
+		return tr
+	}
+	parent := m.hold(task.Function)
+	m.settleAll([]store.Transition{bare(m.take(m.wait(parent)))})
+	r, err := m.real.Resume(ctx, parent.ID, 0, 10, 1<<20)
+	require.NoError(m.rt, err)
+	require.Len(m.rt, r.Messages, 1, "the end of a call")
+	require.Equal(m.rt, task.Ready, m.rowOf(parent.ID).State)
+
+	for _, body := range []string{"", "answer", string(make([]byte, 2*store.InlineAnswer))} {
+		up := m.hold(task.HTTP)
+		down := m.put(m.after(task.AllOK, up.ID))
+		tr := bare(up)
+		tr.Answer.Body = []byte(body)
+		m.settleAll([]store.Transition{tr})
+		m.followUp()
+		require.Equal(m.rt, task.Ready, m.rowOf(down).State, "somebody came to depend on the task while it ran")
+	}
 }
 
 func toldToTheLiving(m *machine) {

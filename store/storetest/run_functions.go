@@ -99,14 +99,12 @@ func (m *machine) actOf(t *rapid.T, c *store.Claimed) store.Transition {
 		return m.transition(t, *c)
 	}
 	tr := store.Transition{ID: c.ID, Token: c.Token, Outcome: task.Success, Decision: task.Decision{To: task.Succeeded}, Effects: &store.Effects{}}
-	if c.Flags&store.FlagParent != 0 {
-		tr.Effects.Parent = c.Parent
-	}
 	m.undoing(t, tr.Effects)
 	if act < 6 {
 		m.suspend(t, c, &tr)
 		return tr
 	}
 	tr.Answer.Body = []byte("answer\x00")
+	m.hint(t, c, &tr)
 	return tr
 }

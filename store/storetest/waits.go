@@ -169,7 +169,7 @@ func (w *waiting) run() { w.parent = w.claim()[0] }
 
 func (w *waiting) end(call int, to task.State) {
 	c := w.calls[call]
-	tr := store.Transition{ID: c.ID, Token: c.Token, Outcome: task.Success, Decision: task.Decision{To: to}, Effects: &store.Effects{Parent: w.parent.ID}}
+	tr := store.Transition{ID: c.ID, Token: c.Token, Outcome: task.Success, Decision: task.Decision{To: to}, Flags: c.Flags, Parent: w.parent.ID}
 	if to == task.Failed {
 		tr.Outcome, tr.Decision.Reason = task.Reject, task.Rejected
 	}

@@ -91,7 +91,7 @@ func all() map[string]string {
 	add("cause_none", int64(task.NoCause))
 	for name, flag := range map[string]int32{
 		"body": store.FlagBody, "keys": store.FlagKeys, "parent": store.FlagParent, "gate": store.FlagGate, "deps": store.FlagDeps,
-		"undo": store.FlagUndo, "canceling": store.FlagCanceling,
+		"waits": store.FlagWaits, "undo": store.FlagUndo, "canceling": store.FlagCanceling,
 		"need": store.FlagNeed, "holds": store.FlagHolds, "slot": store.FlagSlot,
 	} {
 		add("flag_"+name, int64(flag))

@@ -24,7 +24,11 @@ create index todo_due on sendoff.todo (at, task, kind, token);
 -- What a task that succeeded brought back, when it is small: its last attempt has no row then.
 alter table sendoff.task add column answer_headers bytea, add column answer_body bytea;
 
+-- What functions have besides their tasks is told by a flag; see store.FlagWaits.
+update sendoff.task set flags = flags | 128 where kind = 2;
+
 -- +goose Down
+update sendoff.task set flags = flags & ~128;
 alter table sendoff.task drop column answer_body, drop column answer_headers;
 drop table sendoff.todo;
 drop index sendoff.task_lane;

@@ -19,7 +19,11 @@ create index todo_due on todo (at, task, kind, token);
 alter table task add column answer_headers blob;
 alter table task add column answer_body blob;
 
+-- What functions have besides their tasks is told by a flag; see store.FlagWaits.
+update task set flags = flags | 128 where kind = 2;
+
 -- +goose Down
+update task set flags = flags & ~128;
 alter table task drop column answer_body;
 alter table task drop column answer_headers;
 drop table todo;
