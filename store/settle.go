@@ -26,7 +26,7 @@ type Transition struct {
 	Cause    task.Cause
 	Answer   task.Answer
 	Effects  *Effects // nil = the task concerns no other one
-	Flags    int32    // of the task when it was claimed: what to expect; the row counts
+	Flags    int32    // of the task when it was claimed: what to expect; the row counts, and what was not expected may be told later than what else the call tells
 	Parent   task.ID  // likewise, with FlagParent
 	Cut      bool     // by a person, while it runs: its node has not stopped it yet
 }

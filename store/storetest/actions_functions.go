@@ -12,11 +12,9 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// hint tells a settle what to expect, or leaves it to the floor to find out.
+// hint tells a settle what to expect, and leaves what else there is to the floor.
 func (m *machine) hint(t *rapid.T, c *store.Claimed, tr *store.Transition) {
-	if rapid.IntRange(0, 3).Draw(t, "hint") > 0 {
-		tr.Flags, tr.Parent = c.Flags, c.Parent
-	}
+	tr.Flags, tr.Parent = c.Flags, c.Parent
 	if tr.Decision.To.Final() && rapid.IntRange(0, 3).Draw(t, "bare end") == 0 {
 		tr.Effects = nil
 	}
