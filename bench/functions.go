@@ -90,7 +90,7 @@ func (j *journals) settled(ts []store.Transition, errs []error) {
 		if t.Effects != nil && t.Effects.Append != nil {
 			j.bytes.Add(int64(len(t.Effects.Append.Bytes)))
 		}
-		called := t.Effects != nil && t.Effects.Parent != task.ID{}
+		called := t.Flags&store.FlagParent != 0
 		if called || !t.Decision.To.Final() {
 			continue
 		}
