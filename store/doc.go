@@ -21,9 +21,11 @@
 //
 // # Lock order
 //
-// Queue, key, wait row by id, work list entry (ready, timer), task by id, then
-// inserts into work lists, todo last. Removing a task from a work list comes before changing its row,
-// because that is the way a claim goes.
+// Queue, key, gate by id, wait row by id, work list entry (ready, timer, need of one that
+// is blocked) and task of what ends by id, need of its followers by id, entry and task of
+// the followers, then inserts into work lists, todo last. Removing a task from a work list
+// comes before changing its row, because that is the way a claim goes. Who comes to depend
+// on a task locks only its row, after all keys.
 //
 // The interfaces are not for implementation outside this module.
 package store

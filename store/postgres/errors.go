@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/sendoff-dev/sendoff/store"
@@ -70,10 +71,13 @@ func class(err *pgconn.PgError) string {
 }
 
 // isConflict tells whether a transaction lost against another, or was told to
-// stop, and can simply be repeated.
+// stop, and can simply be repeated. XX000 is the server's answer when a statement that
+// takes an entry and then its task has waited for somebody who only marked the task: it
+// would have to look again, and has taken the entry already.
 func isConflict(err error) bool {
 	pgErr, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && slices.Contains([]string{"40001", "40P01", "55P03", "57014"}, pgErr.Code)
+	return ok && (slices.Contains([]string{"40001", "40P01", "55P03", "57014"}, pgErr.Code) ||
+		pgErr.Code == "XX000" && strings.Contains(pgErr.Message, "EvalPlanQual"))
 }
 
 // isDataError tells whether a value is to blame.

@@ -17,9 +17,10 @@ var cancelWaitingSQL = words.SQL(`
 with v as materialized (select * from unnest($1, $2, $3, $4, $5) as v(id, lane, prio, at, state)),
 r as (delete from sendoff.ready r using v where v.state = :ready and r.lane = v.lane and r.prio = v.prio and r.pos = v.at and r.id = v.id returning r.id),
 m as (delete from sendoff.timer m using v where v.state in :timed and m.at = v.at and m.id = v.id returning m.id, v.state),
-n as (update sendoff.need n set waits = false from v where v.state = :blocked and n.task = any(array[v.id]) and n.waits returning n.task as id)
+n as (update sendoff.need n set waits = false from v where v.state = :blocked and n.task = any(array[v.id]) and n.waits returning n.task as id),
+w as materialized (select id, :ready::int2 as state from r union all select id, state from m union all select id, :blocked::int2 from n)
 update sendoff.task t set state = :canceled, reason = $7, finished_at = $6
-from (select id, :ready::int2 as state from r union all select id, state from m union all select id, :blocked::int2 from n) w
+from w
 where t.id = any(array[w.id]) and t.state = w.state and ($8 or t.flags & :flag_deps = 0) returning t.id, t.flags, t.run`)
 
 // cancelWaiting cancels tasks that wait in ready or timer, unless somebody was

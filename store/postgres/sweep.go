@@ -156,51 +156,16 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
  and not exists (select from sendoff.claim c where c.node = n.id)`).null8(s.clock.lease()),
 			query(endSharesSQL), // in a statement of its own: it has to see what committed while the one before waited
 		}
-		f := newFamily(s.clock, now)
 		at := &gateFloor{s: s, ctx: ctx, c: c, now: now}
 		poisoned, err := at.ending(endings)
 		if err != nil {
 			return err
 		}
-		if len(endings) > 0 {
-			settle := settleFull(endings, now, 1, func(e *ending, r *wireRow) {
-				e.done = true
-				result.Tasks++
-				if e.Decision.Reason == task.Poison {
-					result.Poison++
-				}
-				w := store.Woken{Lane: r.i4(), Priority: r.i2(), Position: r.i8()}
-				if task.State(r.i2()) == task.Ready {
-					result.Woken = store.Collect(result.Woken, w)
-				}
-				e.run = r.i4()
-			})
-			told := slices.DeleteFunc(slices.Clone(endings), func(e *ending) bool { return e.parent().IsZero() })
-			followed := slices.DeleteFunc(slices.Clone(endings), func(e *ending) bool { return !e.follows })
-			if len(told)+len(followed)+len(poisoned) > 0 {
-				_, look := f.round(told)
-				if err := c.do(ctx, settle, look); err != nil {
-					return err
-				}
-				f.inOrder(told)
-				for _, e := range told {
-					for _, w := range e.call.woken {
-						result.Woken = store.Collect(result.Woken, w)
-					}
-				}
-				for _, e := range followed {
-					f.roots = append(f.roots, endOf(e.ID, e.run, task.EndOf(e.Decision.To, e.Decision.Reason), &result.Woken))
-				}
-				writes, err := s.rest(ctx, c, f)
-				if err != nil {
-					return err
-				}
-				stmts = append(writes, stmts...)
-			} else {
-				stmts = append([]*stmt{settle}, stmts...)
-			}
+		writes, err := s.endLost(ctx, c, endings, now, &result)
+		if err != nil {
+			return err
 		}
-		if err := c.do(ctx, stmts...); err != nil {
+		if err := c.do(ctx, append(writes, stmts...)...); err != nil {
 			return err
 		}
 		for _, row := range poisoned {
@@ -220,6 +185,45 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 		return store.Rescued{}, fmt.Errorf("rescue lost claims: %w", err)
 	}
 	return result, nil
+}
+
+// endLost ends attempts of lost claims, and returns what is left to be written of that.
+func (s *Store) endLost(ctx context.Context, c *session, endings []*ending, now int64, result *store.Rescued) ([]*stmt, error) {
+	if len(endings) == 0 {
+		return nil, nil
+	}
+	settle := settleFull(endings, now, 1, func(e *ending, r *wireRow) {
+		e.done = true
+		result.Tasks++
+		if e.Decision.Reason == task.Poison {
+			result.Poison++
+		}
+		w := store.Woken{Lane: r.i4(), Priority: r.i2(), Position: r.i8()}
+		if task.State(r.i2()) == task.Ready {
+			result.Woken = store.Collect(result.Woken, w)
+		}
+		e.run = r.i4()
+	})
+	told := slices.DeleteFunc(slices.Clone(endings), func(e *ending) bool { return e.parent().IsZero() })
+	followed := slices.DeleteFunc(slices.Clone(endings), func(e *ending) bool { return !e.follows })
+	if len(told)+len(followed) == 0 {
+		return []*stmt{settle}, nil
+	}
+	f := newFamily(s.clock, now)
+	_, look := f.round(told)
+	if err := c.do(ctx, settle, look); err != nil {
+		return nil, err
+	}
+	f.inOrder(told)
+	for _, e := range told {
+		for _, w := range e.call.woken {
+			result.Woken = store.Collect(result.Woken, w)
+		}
+	}
+	for _, e := range followed {
+		f.roots = append(f.roots, endOf(e.ID, e.run, task.EndOf(e.Decision.To, e.Decision.Reason), &result.Woken))
+	}
+	return s.rest(ctx, c, f)
 }
 
 // lostClaims begins the transaction and locks claims that nobody looks after.
