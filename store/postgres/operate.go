@@ -304,6 +304,9 @@ func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit i
 			return err
 		}
 		slices.SortFunc(victims, inLine)
+		if source == purgeNeedsSQL {
+			slices.SortFunc(victims, func(a, b victim) int { return bytes.Compare(a.id[:], b.id[:]) })
+		}
 		if gated {
 			at := &gateFloor{s: s, ctx: ctx, c: c, now: s.clock.now()}
 			if purged, err = at.cancelAll(victims); err != nil {

@@ -244,7 +244,7 @@ func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (int, []sto
 		for _, query := range []string{
 			`select id from ready where lane in (select value from json_each(?)) order by lane, prio, pos, id limit ?`,
 			`select id from timer where lane in (select value from json_each(?)) order by at, id limit ?`,
-			`select task from need where waits and lane in (select value from json_each(?)) order by task limit ?`,
+			purgeNeeds,
 			`select distinct task from line where lane in (select value from json_each(?)) order by task limit ?`,
 		} {
 			n, err := w.purge(query, jsonList(lanes), limit-purged, &k)
@@ -272,10 +272,36 @@ func (w *writer) purge(query, lanes string, limit int, k *woken) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if query == purgeNeeds {
+		return len(ids), w.purgeWaiting(ids, k)
+	}
 	for _, id := range ids {
 		if _, err := w.cancel(id, task.Requested, store.Alone, k); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return 0, err
 		}
 	}
 	return len(ids), nil
+}
+
+const purgeNeeds = `select task from need where waits and lane in (select value from json_each(?)) order by task limit ?`
+
+// purgeWaiting cancels tasks that wait for others, perhaps for each other: all of them
+// before anybody is told.
+func (w *writer) purgeWaiting(ids []task.ID, k *woken) error {
+	rows := make([]store.Row, len(ids))
+	for i, id := range ids {
+		var err error
+		if rows[i], err = w.row(id); err != nil {
+			return err
+		}
+		if err := errors.Join(w.unneed(id), w.exec(cancelTask, int64(task.Requested), w.now, id[:])); err != nil {
+			return err
+		}
+	}
+	for i := range rows {
+		if err := w.ended(&rows[i], task.Canceled, task.Requested, "", nil, k); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -167,13 +167,16 @@ func (o *Oracle) Purge(_ context.Context, lanes []int32, limit int) (purged int,
 			purged++
 		}
 	}
+	var waited []*store.Row
 	for _, n := range o.sortedNeeds() {
 		if purged < limit && n.Waits && slices.Contains(lanes, n.Lane) {
-			if row := o.tasks[n.Task]; !row.State.Final() {
-				o.cancel(row, task.Requested, &woken)
-			}
+			waited = append(waited, o.tasks[n.Task])
+			o.finish(o.tasks[n.Task], task.Canceled, task.Requested)
 			purged++
 		}
+	}
+	for _, row := range waited {
+		o.ended(row, "", nil, &woken)
 	}
 	waiting := map[task.ID]bool{}
 	for e := range o.lines {

@@ -56,7 +56,7 @@ func consistentDeps(s *store.Snapshot) error {
 		switch {
 		case down == nil || down.Flags&store.FlagNeed == 0:
 			return fmt.Errorf("%s depends on %s, and is not stored or does not know it", d.Down, d.Up)
-		case up != nil && up.Flags&store.FlagDeps == 0:
+		case up != nil && up.Flags&store.FlagDeps == 0 && d.Ended == task.NotEnded:
 			return fmt.Errorf("%s depends on %s, which does not know it", d.Down, d.Up)
 		case d.Ended == task.NotEnded && (up == nil || up.State.Final()) && down.Place() == store.InRelation && !toBeTold(s, d):
 			return fmt.Errorf("%s waits for %s, which has ended or is gone", d.Down, d.Up)
