@@ -16,7 +16,7 @@ import (
 // when the transaction is committed.
 type gateFloor struct {
 	s     *Store
-	ctx   context.Context // of the transaction, whose steps a Keeper asks for
+	ctx   context.Context //nolint:containedctx // of the transaction: a Keeper asks for its steps, and knows of none
 	c     *session
 	now   int64
 	woken []store.Woken

@@ -110,6 +110,16 @@ func (f *gateFloor) promote(timers []store.TimerEntry, gated map[task.ID]bool) (
 	return promoted, nil
 }
 
+// purgeGated cancels tasks that wait, of which some have gates, and commits.
+func (s *Store) purgeGated(ctx context.Context, c *session, victims []victim) (int, []store.Woken, error) {
+	f := &gateFloor{s: s, ctx: ctx, c: c, now: s.clock.now()}
+	n, err := f.cancelAll(victims)
+	if err == nil {
+		err = c.commit(ctx)
+	}
+	return n, f.woken, err
+}
+
 // cancelAll cancels tasks that wait, in order, and returns how many it were.
 func (f *gateFloor) cancelAll(victims []victim) (n int, err error) {
 	for _, v := range victims {

@@ -291,9 +291,7 @@ func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit i
 		var related []task.ID
 		gated := false
 		look := query(source).i4s(len(lanes), func(i int) int32 { return lanes[i] }).i8(int64(limit)).rows(func(r *wireRow) {
-			v := victim{r.id(), &standing{lane: r.i4(), prio: r.i2(), crashes: r.i4(), at: r.i8(), state: task.State(r.i2())}}
-			v.kind = task.Kind(r.i2())
-			row := store.Row{ID: v.id, Kind: v.kind, Flags: r.i4(), Parent: r.id()}
+			v, row := readVictim(r)
 			gated = gated || row.Flags&store.FlagGate != 0
 			if hasFamily(&row) {
 				related = append(related, row.ID, row.Parent)
@@ -308,12 +306,8 @@ func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit i
 			slices.SortFunc(victims, func(a, b victim) int { return bytes.Compare(a.id[:], b.id[:]) })
 		}
 		if gated {
-			at := &gateFloor{s: s, ctx: ctx, c: c, now: s.clock.now()}
-			if purged, err = at.cancelAll(victims); err != nil {
-				return err
-			}
-			woken = at.woken
-			return c.commit(ctx)
+			purged, woken, err = s.purgeGated(ctx, c, victims)
+			return err
 		}
 		f := newFamily(s.clock, s.clock.now())
 		gone := map[task.ID]bool{}
@@ -352,4 +346,10 @@ func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit i
 		return 0, nil, err
 	}
 	return purged, woken, nil
+}
+
+func readVictim(r *wireRow) (victim, store.Row) {
+	v := victim{r.id(), &standing{lane: r.i4(), prio: r.i2(), crashes: r.i4(), at: r.i8(), state: task.State(r.i2())}}
+	v.kind = task.Kind(r.i2())
+	return v, store.Row{ID: v.id, Kind: v.kind, Flags: r.i4(), Parent: r.id()}
 }

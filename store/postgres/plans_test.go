@@ -15,14 +15,14 @@ import (
 func TestPlansHoldOnStaleStatistics(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, testkit.Postgres(t), postgres.Options{})
-	for _, table := range []string{"task", "ready", "timer", "wait", "inbox", "journal", "body", "todo", "share"} {
+	for _, table := range []string{"task", "ready", "timer", "wait", "inbox", "journal", "body", "todo", "share", "gate", "line", "leaver"} {
 		exec(t, f.dsn, "alter table sendoff."+table+" set (autovacuum_enabled = false)")
 	}
 	check := func(when string) {
 		t.Helper()
 		plans, err := f.s.Explain(t.Context(), f.lane)
 		require.NoError(t, err)
-		require.Len(t, plans, 7+13+5+16+22, when)
+		require.Len(t, plans, 7+13+5+16+22+11, when)
 		for name, plan := range plans {
 			requirePlan(t, plan, "%s, %s:\n%s", name, when, plan)
 		}
@@ -46,6 +46,8 @@ insert into sendoff.journal (task, "offset", token, bytes) select id, 0, 1, '' f
 insert into sendoff.todo (task, kind, token, at, detail) select id, 1, 1, at, '' from sendoff.task limit 20000;
 insert into sendoff.dep (up, down, ended) select id, id, 0 from sendoff.task limit 20000;
 insert into sendoff.need (task, lane, rule, waits, total, ok, failed, skipped) select id, lane, 0, true, 1, 0, 0, 0 from sendoff.task limit 20000;
+insert into sendoff.gate (id, kind, ns, name, capacity, every, burst, inside, waiting, last, next) select id, 1, 1, '', 1, 0, 0, 1, 1, 1, 0 from sendoff.task limit 20000;
+insert into sendoff.line (gate, prio, at, task, lane) select id, 5, 1, id, lane from sendoff.task limit 20000;
 insert into sendoff.timer (at, lane, kind, id) select at, lane, 4, id from sendoff.task limit 20000`)
 	check("filled after it was analyzed")
 	exec(t, f.dsn, "analyze")

@@ -88,8 +88,8 @@ var aimsOfGates = map[string]func(*machine){
 		m.stands(second, task.Ready, task.NoReason)
 	},
 	"gate:replaces who waits and who runs": func(m *machine) {
-		g, replace := m.own(store.DuplicateGate, store.WaitInLine), store.Gate{}
-		replace = g
+		g := m.own(store.DuplicateGate, store.WaitInLine)
+		replace := g
 		replace.OnFull = store.ReplaceThem
 		c := m.took(m.at(g))
 		waits := m.put(m.at(g))
@@ -102,8 +102,8 @@ var aimsOfGates = map[string]func(*machine){
 	},
 	"gate:canceled while it runs": func(m *machine) {
 		g := m.own(store.LimitGate, store.WaitInLine)
-		c, next := m.took(m.at(g)), task.ID{}
-		next = m.put(m.at(g))
+		c := m.took(m.at(g))
+		next := m.put(m.at(g))
 		m.steer("cancel", c.ID)
 		m.stands(next, task.Blocked, task.Limited)
 		m.steer("retry", c.ID)
