@@ -128,6 +128,17 @@ func (k *Keeper) Enter(row *Row, gates []Gate, how Arrival, why task.Reason, wai
 	return v.Entered, v.limits()
 }
 
+// EnterFirst is what Enter decides for a new task whose only gate is not there, and what
+// that gate is then; false when a gate has to be asked.
+func EnterFirst(row *Row, gates []Gate, why task.Reason) (e Entered, g GateRow, ok bool) {
+	if len(gates) != 1 || gates[0].Every != 0 {
+		return e, g, false
+	}
+	a := &gates[0]
+	e.Entry, e.Flags = Enter(row.Entrant(), why), row.Flags|FlagHolds
+	return e, GateRow{ID: a.ID(), Kind: a.Kind, Namespace: a.Namespace, Name: a.Name, Capacity: a.Capacity, Burst: a.Burst, Inside: 1, Holder: row.ID}, true
+}
+
 // visit is a task at its gates.
 type visit struct {
 	k     *Keeper

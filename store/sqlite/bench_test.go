@@ -34,11 +34,14 @@ func draft(lane int32) store.NewTask {
 	}
 }
 
-func fill(b testing.TB, s *sqlite.Store, lane int32, n int) {
+func fill(b testing.TB, s *sqlite.Store, lane int32, n int, gates ...func(int) store.Gate) {
 	for n > 0 {
 		tasks := make([]store.NewTask, min(n, 1000))
 		for i := range tasks {
 			tasks[i] = draft(lane)
+			for _, gate := range gates {
+				tasks[i].Gates = append(tasks[i].Gates, gate(n-i))
+			}
 		}
 		_, _, err := s.Insert(context.Background(), tasks, false)
 		require.NoError(b, err)
@@ -86,9 +89,31 @@ func BenchmarkClaimSettleAnswer(b *testing.B) {
 	})
 }
 
-func claimSettle(b *testing.B, answer task.Answer) {
+// BenchmarkClaimSettleGate has each task come to a gate of its own, where nobody waits.
+func BenchmarkClaimSettleGate(b *testing.B) {
+	claimSettle(b, task.Answer{}, func(i int) store.Gate { return gate(store.LimitGate, i) })
+}
+
+// BenchmarkClaimSettleHandOver has each task but the first of 500 orders wait for the one
+// before it.
+func BenchmarkClaimSettleHandOver(b *testing.B) {
+	claimSettle(b, task.Answer{}, func(i int) store.Gate { return gate(store.OrderGate, i%500) })
+}
+
+func gate(kind store.GateKind, n int) store.Gate {
+	return store.Gate{Kind: kind, Namespace: store.DefaultNamespace, Name: "customer:" + strconv.Itoa(n), Capacity: 1}
+}
+
+// BenchmarkInsertGate stores tasks of which each comes to a gate of its own.
+func BenchmarkInsertGate(b *testing.B) {
+	s, lane, _ := openBench(b)
+	b.ResetTimer()
+	fill(b, s, lane, b.N, func(i int) store.Gate { return gate(store.LimitGate, i) })
+}
+
+func claimSettle(b *testing.B, answer task.Answer, gates ...func(int) store.Gate) {
 	s, lane, node := openBench(b)
-	fill(b, s, lane, b.N)
+	fill(b, s, lane, b.N, gates...)
 	b.ResetTimer()
 	var settles sync.WaitGroup
 	defer settles.Wait()
@@ -102,8 +127,11 @@ func claimSettle(b *testing.B, answer task.Answer) {
 		settles.Wait()
 		ts := make([]store.Transition, len(batch.Tasks))
 		for i, c := range batch.Tasks {
-			ts[i] = store.Transition{ID: c.ID, Token: c.Token, Outcome: task.Success, Code: 200, Decision: task.Decision{To: task.Succeeded}, Answer: answer}
+			ts[i] = store.Transition{ID: c.ID, Token: c.Token, Flags: c.Flags, Outcome: task.Success, Code: 200, Decision: task.Decision{To: task.Succeeded}, Answer: answer}
 			cursor = c.Position
+		}
+		if len(gates) > 0 {
+			cursor = 0 // whoever enters is behind it
 		}
 		left -= len(ts)
 		settles.Go(func() {

@@ -37,6 +37,13 @@ func (w *writer) enterGates(row *store.Row, how store.Arrival, why task.Reason, 
 	if err != nil {
 		return e, err
 	}
+	if how == store.Newcomer {
+		if first, g, ok := store.EnterFirst(row, gates, why); ok {
+			if n, err := w.changed(makeGate, gateValues(&g)...); err != nil || n > 0 {
+				return first, err
+			}
+		}
+	}
 	for _, wait := range []bool{false, true} {
 		err = w.atGates(k, func(keeper *store.Keeper) (err error) {
 			e, err = keeper.Enter(row, gates, how, why, wait)
@@ -135,6 +142,12 @@ func (w *writer) leaveGates(row *store.Row, ends bool, k *woken) error {
 	gates, err := store.DecodeGates(row.Gates)
 	if err != nil {
 		return err
+	}
+	if ends && len(gates) == 1 && row.Inside(gates[0].Kind) {
+		id := gates[0].ID()
+		if n, err := w.changed(leaveAlone, id[:]); err != nil || n > 0 {
+			return err
+		}
 	}
 	return w.atGates(k, func(keeper *store.Keeper) error {
 		if ends {
@@ -252,12 +265,26 @@ func (f gateFloor) PutGate(g *store.GateRow, over bool) error {
 	if over {
 		return f.w.exec(`delete from gate where id = ?`, g.ID[:])
 	}
-	return f.w.exec(`insert into gate (id, kind, ns, name, capacity, every, burst, paused, configured, inside, waiting, last, next, holder)
-		values (?,?,?,?,?,?,?,?,?,?,?,?,?,?) on conflict (id) do update set capacity = excluded.capacity, every = excluded.every,
+	return f.w.exec(insertGate+` on conflict (id) do update set capacity = excluded.capacity, every = excluded.every,
 		burst = excluded.burst, paused = excluded.paused, configured = excluded.configured, inside = excluded.inside,
 		waiting = excluded.waiting, last = excluded.last, next = excluded.next, holder = excluded.holder`,
+		gateValues(g)...)
+}
+
+const (
+	insertGate = `insert into gate (id, kind, ns, name, capacity, every, burst, paused, configured, inside, waiting, last, next, holder)
+		values (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+	makeGate = insertGate + ` on conflict do nothing`
+
+	// leaveAlone is all that is left to do when the last one leaves a gate: it is over.
+	leaveAlone = `delete from gate where id = ? and inside = 1 and waiting = 0 and not configured and every = 0`
+)
+
+func gateValues(g *store.GateRow) []any {
+	return []any{
 		g.ID[:], int64(g.Kind), g.Namespace, g.Name, g.Capacity, g.Every, g.Burst, g.Paused, g.Configured,
-		g.Inside, g.Waiting, g.Last, g.Next, idOrNull(g.Holder))
+		g.Inside, g.Waiting, g.Last, g.Next, idOrNull(g.Holder),
+	}
 }
 
 func (f gateFloor) First(gate store.Hash) (*store.Row, error) {

@@ -36,7 +36,7 @@ var settlePlain = words.SQL(`update task set state = :succeeded, reason = ?, fin
 // settle applies a transition. refused is ErrLeaseLost or nil.
 func (w *writer) settle(t *store.Transition, k *woken) (refused, err error) {
 	d := t.Decision
-	if d.To == task.Succeeded && t.Effects == nil && (t.InRow() || !t.Recorded()) {
+	if d.To == task.Succeeded && t.Effects == nil && t.Flags&store.FlagGate == 0 && (t.InRow() || !t.Recorded()) {
 		headers, body := inRow(t)
 		n, err := w.changed(settlePlain, int64(d.Reason), w.now, d.Failures, d.Crashes, t.Code, headers, body, t.ID[:], t.Token)
 		if err != nil || n > 0 {
