@@ -281,31 +281,47 @@ func inLine(a, b victim) int {
 	return cmp.Or(cmp.Compare(a.lane, b.lane), cmp.Compare(a.readyPriority(), b.readyPriority()), order)
 }
 
+// waiting is what a purge found.
+type waiting struct {
+	victims []victim
+	related []task.ID // whose waits are to be locked
+	gated   bool      // one of them has gates
+}
+
+// look finds the first tasks in line.
+func (w *waiting) look(source string, lanes []int32, limit int) *stmt {
+	return query(source).i4s(len(lanes), func(i int) int32 { return lanes[i] }).i8(int64(limit)).rows(func(r *wireRow) {
+		v, row := readVictim(r)
+		w.gated = w.gated || row.Flags&store.FlagGate != 0
+		if hasFamily(&row) {
+			w.related = append(w.related, row.ID, row.Parent)
+		}
+		w.victims = append(w.victims, v)
+	})
+}
+
+// inOrder are the victims as they stand in line; those that wait for others by their ids.
+func (w *waiting) inOrder(source string) []victim {
+	if source == purgeNeedsSQL {
+		slices.SortFunc(w.victims, func(a, b victim) int { return bytes.Compare(a.id[:], b.id[:]) })
+	} else {
+		slices.SortFunc(w.victims, inLine)
+	}
+	return w.victims
+}
+
 func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit int) (purged int, woken []store.Woken, err error) {
 	if limit <= 0 {
 		return 0, nil, nil
 	}
 	err = s.change(ctx, func(ctx context.Context, c *session) error {
 		purged, woken = 0, nil
-		var victims []victim
-		var related []task.ID
-		gated := false
-		look := query(source).i4s(len(lanes), func(i int) int32 { return lanes[i] }).i8(int64(limit)).rows(func(r *wireRow) {
-			v, row := readVictim(r)
-			gated = gated || row.Flags&store.FlagGate != 0
-			if hasFamily(&row) {
-				related = append(related, row.ID, row.Parent)
-			}
-			victims = append(victims, v)
-		})
-		if err := c.begin(ctx, query(pins), look); err != nil || len(victims) == 0 {
+		var line waiting
+		if err := c.begin(ctx, query(pins), line.look(source, lanes, limit)); err != nil || len(line.victims) == 0 {
 			return err
 		}
-		slices.SortFunc(victims, inLine)
-		if source == purgeNeedsSQL {
-			slices.SortFunc(victims, func(a, b victim) int { return bytes.Compare(a.id[:], b.id[:]) })
-		}
-		if gated {
+		victims, related := line.inOrder(source), line.related
+		if line.gated {
 			purged, woken, err = s.purgeGated(ctx, c, victims)
 			return err
 		}

@@ -83,8 +83,8 @@ func (s *Store) handleHot(ctx context.Context, calls []*hotCall) {
 		} else {
 			endings, repeated = distinct(endings)
 		}
-		others := s.hotBatch(ctx, endings, claims)
-		endings, claims = append(others, repeated...), nil
+		again := s.hotBatch(ctx, endings, claims)
+		endings, claims = slices.Concat(again, repeated), nil
 	}
 }
 
