@@ -12,7 +12,14 @@
 //
 // The task row holds the state and the token. ready, timer and claim say what
 // to do next and are written together with the state: a ready task has one
-// entry in ready, a scheduled one in timer, a running one in an open claim.
+// entry in ready, a scheduled one in timer, a running one in an open claim. One that
+// is blocked waits in the line of a gate, or for what it depends on, which finds it.
+//
+// # Gates
+//
+// Whoever is inside of a gate holds its place until it has ended: the task is the
+// holder, there are no passes. A canceled attempt that has not stopped is a leaver.
+// Counts and numbers are given under the lock of the gate's row.
 //
 // # What is left to do
 //
