@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
@@ -222,13 +223,16 @@ left join lateral (select state, reason from sendoff.task t where t.id = d.up fo
 func recount(ctx context.Context, c *session, row *store.Row) (n store.Need, writes []*stmt, err error) {
 	var ends []task.End
 	var changed []store.Dep
-	err = c.do(ctx, query(pins), query(recountSQL).id(row.ID).rows(func(r *wireRow) {
-		d := readDependency(r)
-		end := store.EndedAs(d.State, d.Reason, d.Ended)
-		if ends = append(ends, end); end != d.Ended {
-			changed = append(changed, store.Dep{Up: d.ID, Down: row.ID, Ended: end})
-		}
-	}), query(lockNeedsSQL).idList([]task.ID{row.ID}).rows(func(r *wireRow) { n = readNeed(r) }))
+	// What was counted is read when all is locked: it may have changed while that waited.
+	err = c.do(ctx, query(pins), query(recountSQL).id(row.ID),
+		query(lockNeedsSQL).idList([]task.ID{row.ID}).rows(func(r *wireRow) { n = readNeed(r) }),
+		query(dependenciesSQL).id(row.ID).id(task.ID{}).i8(math.MaxInt32).rows(func(r *wireRow) {
+			d := readDependency(r)
+			end := store.EndedAs(d.State, d.Reason, d.Ended)
+			if ends = append(ends, end); end != d.Ended {
+				changed = append(changed, store.Dep{Up: d.ID, Down: row.ID, Ended: end})
+			}
+		}))
 	if err != nil {
 		return n, nil, err
 	}

@@ -90,9 +90,12 @@ cross join lateral (select d.up, d.down, d.ended from sendoff.dep d
 const lockNeedsSQL = `
 select` + needColumns + `from unnest($1) as s(id) cross join lateral (select * from sendoff.need n where n.task = s.id for update) n`
 
+// lookDownSQL locks those that may end: whoever comes to depend on one of them is seen by
+// that end, or sees it.
 const lookDownSQL = `
 select s.id, t.lane, t.prio, t.kind, t.crashes, t.at, t.flags, t.run, t.state, t.reason, w.task is not null
-from unnest($1) as s(id) join sendoff.task t on t.id = any(array[s.id]) left join sendoff.wait w on w.task = any(array[s.id])`
+from unnest($1) as s(id) join sendoff.need n on n.task = any(array[s.id]) and n.waits is not false -- else the index of those that wait would do
+cross join lateral (select * from sendoff.task t where t.id = s.id for update) t left join sendoff.wait w on w.task = any(array[s.id])`
 
 // load reads the edges of tasks, a page of each, and locks the needs at their ends.
 func (f *following) load(ctx context.Context, c *session, ups []*store.Todo) error {
@@ -118,11 +121,27 @@ func (f *following) lock(ctx context.Context, c *session, find *stmt) error {
 	if ids = sortedIDs(ids); err != nil || len(ids) == 0 {
 		return err
 	}
+	found := map[store.Dep]*edge{} // by who depends on whom
+	for _, list := range f.edges {
+		for _, e := range list {
+			found[store.Dep{Up: e.Up, Down: e.Down}] = e
+		}
+	}
+	// What was counted is read once more under the locks: somebody may have counted
+	// anew before they were ours.
+	again := *find
+	again.each = func(r *wireRow) {
+		name, ended := store.Dep{Up: r.id(), Down: r.id()}, task.End(r.i2())
+		if e := found[name]; e != nil && !e.changed {
+			e.Ended = ended
+		}
+	}
 	return c.do(ctx, query(pins),
 		query(lockNeedsSQL).idList(ids).rows(func(r *wireRow) {
 			n := readNeed(r)
 			f.downs[n.Task] = &down{Need: n}
 		}),
+		&again,
 		query(lookDownSQL).idList(ids).rows(func(r *wireRow) {
 			id := r.id()
 			row := store.Row{

@@ -267,14 +267,12 @@ func (p *plan) stored(id task.ID) {
 // what it means for functions.
 func (p *plan) replaceRelated(ctx context.Context, c *session, clock *clock) error {
 	var related []task.ID
-	alone := true
 	for _, v := range p.victims {
 		if v.flags&(store.FlagParent|store.FlagWaits) != 0 {
 			related = append(related, v.id, v.parent)
 		}
-		alone = alone && v.flags&store.FlagDeps == 0
 	}
-	if len(related) == 0 && alone {
+	if len(p.victims) == 0 {
 		return nil
 	}
 	f := newFamily(clock, p.now)

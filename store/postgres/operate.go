@@ -98,9 +98,8 @@ func (s *Store) Cancel(ctx context.Context, id task.ID, reach store.Reach) (woke
 				id(id).i8(row.Token).i8(s.clock.now()).i2(int16(task.Requested)).text(store.CanceledError).bool(deps).
 				rows(func(*wireRow) { changed = true })
 		}
-		if !hasFamily(row) {
-			return raced(s.write(ctx, query(pins), q), &changed)
-		}
+		// Never in a statement of its own: its entry must not be gone when others have come
+		// to depend on the task and it is left.
 		return s.alone(ctx, []task.ID{id, row.Parent}, func() []*stmt { changed = false; return []*stmt{q} }, func(f *family) error {
 			woken = nil
 			f.leaveCalls(f.members[id], row.Token, reach)
@@ -310,6 +309,41 @@ func (w *waiting) inOrder(source string) []victim {
 	return w.victims
 }
 
+// purgeAll cancels waiting tasks, of which some are related to others, and commits.
+func (s *Store) purgeAll(ctx context.Context, c *session, victims []victim, related []task.ID) (purged int, woken []store.Woken, err error) {
+	f := newFamily(s.clock, s.clock.now())
+	gone := map[task.ID]bool{}
+	deps := map[task.ID]int32{} // of those that others depend on, the run
+	stmts := f.lock(nil, related)
+	if len(related) > 0 {
+		stmts = append(stmts, f.look(related)) // as they were: one of them may be the parent of another
+	}
+	stmts = append(stmts, cancelWaiting(victims, f.now, task.Requested, true, func(id task.ID, flags, run int32) {
+		if gone[id] = true; flags&store.FlagDeps != 0 {
+			deps[id] = run
+		}
+	}))
+	if err := c.do(ctx, stmts...); err != nil {
+		return 0, nil, err
+	}
+	if len(gone) == 0 {
+		return 0, nil, errRace
+	}
+	for _, v := range victims {
+		if m := f.members[v.id]; gone[v.id] && m != nil {
+			f.ended(m, task.Canceled, task.Requested, "", nil, &woken)
+		}
+		if run, up := deps[v.id]; up {
+			f.roots = append(f.roots, endOf(v.id, run, task.EndedBadly, &woken))
+		}
+	}
+	writes, err := s.rest(ctx, c, f)
+	if err != nil {
+		return 0, nil, err
+	}
+	return len(gone), woken, c.commit(ctx, writes...)
+}
+
 func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit int) (purged int, woken []store.Woken, err error) {
 	if limit <= 0 {
 		return 0, nil, nil
@@ -325,38 +359,8 @@ func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit i
 			purged, woken, err = s.purgeGated(ctx, c, victims)
 			return err
 		}
-		f := newFamily(s.clock, s.clock.now())
-		gone := map[task.ID]bool{}
-		deps := map[task.ID]int32{} // of those that others depend on, the run
-		stmts := f.lock(nil, related)
-		if len(related) > 0 {
-			stmts = append(stmts, f.look(related)) // as they were: one of them may be the parent of another
-		}
-		stmts = append(stmts, cancelWaiting(victims, f.now, task.Requested, true, func(id task.ID, flags, run int32) {
-			if gone[id] = true; flags&store.FlagDeps != 0 {
-				deps[id] = run
-			}
-		}))
-		if err := c.do(ctx, stmts...); err != nil {
-			return err
-		}
-		purged = len(gone)
-		for _, v := range victims {
-			if m := f.members[v.id]; gone[v.id] && m != nil {
-				f.ended(m, task.Canceled, task.Requested, "", nil, &woken)
-			}
-			if run, up := deps[v.id]; up {
-				f.roots = append(f.roots, endOf(v.id, run, task.EndedBadly, &woken))
-			}
-		}
-		if purged == 0 {
-			return errRace
-		}
-		writes, err := s.rest(ctx, c, f)
-		if err != nil {
-			return err
-		}
-		return c.commit(ctx, writes...)
+		purged, woken, err = s.purgeAll(ctx, c, victims, related)
+		return err
 	})
 	if err != nil {
 		return 0, nil, err

@@ -97,7 +97,7 @@ func requireScans(t *testing.T, plans map[string]string) {
 		"followers":       {"using dep_pkey", byID},
 		"lock ups":        {"Index Scan using task_pkey"},
 		"lock needs":      {"using need_pkey"},
-		"look down":       {"Index Scan using task_pkey", byID},
+		"look down":       {"Index Scan using task_pkey", "using need_pkey"},
 		"purge needs":     {"using need_lane", byID},
 		"follow 0":        {"using dep_"},
 		"follow 1":        {"using need_pkey", byID},
