@@ -40,16 +40,14 @@ func (s *Store) Signal(ctx context.Context, id task.ID, name string, body []byte
 				return err
 			}
 		}
-		switch m := f.members[id]; {
-		case m == nil || !m.there:
+		m := f.members[id]
+		if m == nil || !m.there {
 			return store.ErrNotFound
-		case m.kind != task.Function:
-			return store.ErrNotFunction
-		case m.standing.state.Final():
-			return store.ErrFinal
-		default:
-			f.deliver(m, store.Message{Kind: store.Signal, Name: name, Body: body}, &woken)
 		}
+		if err := (&store.Row{Kind: m.kind, State: m.standing.state}).CanTell(); err != nil {
+			return err
+		}
+		f.deliver(m, store.Message{Kind: store.Signal, Name: name, Body: body}, &woken)
 		return c.commit(ctx, f.statements()...)
 	})
 	if err != nil {
@@ -100,17 +98,29 @@ var restartSQL = words.SQL(`
 with r as (delete from sendoff.ready where $2 = :ready and lane = $5 and prio = $6 and pos = $4 and id = $1 returning id),
 m as (delete from sendoff.timer where $2 in :timed and at = $4 and id = $1 returning id),
 u as (
- update sendoff.task set state = :ready, reason = :reason_restarted, at = $7, run = run + 1, failures = 0, crashes = 0, first_started = 0,
-  expires_at = case when flags & :flag_canceling <> 0 then 0 else expires_at end, flags = flags & ~(:flag_undo | :flag_canceling),
-  token = token + case $2 when :running then 1 else 0 end, last_outcome = case $2 when :running then :outcome_interrupt else last_outcome end,
+ update sendoff.task set state = $13, reason = $14, at = $7, run = $15, failures = $16, crashes = $17, first_started = $18, expires_at = $19, flags = $20,
+  token = token + case $2 when :running then 1 else 0 end, last_outcome = case $2 when :running then $21 else last_outcome end,
   last_code = case $2 when :running then 0 else last_code end, last_error = case $2 when :running then $8 else last_error end,
   last_cause = case $2 when :running then :cause_none else last_cause end
- where id = $1 and state = $2 and token = $3 and run = $10 and ($2 = :running or exists (select from r) or exists (select from m))
- returning id, lane, prio, node),
+ where id = $1 and state = $2 and token = $3 and run = $10 and flags = $22 and ($2 = :running or exists (select from r) or exists (select from m))
+ returning id, lane, node),
 a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, node, error)
- select id, $3, $12, $9, $10, $11, 0, :outcome_interrupt, false, node, $8 from u where $2 = :running),
-i as (insert into sendoff.ready (pos, lane, prio, id) select $7, lane, prio, id from u)
+ select id, $3, $12, $9, $10, $11, 0, $21, false, node, $8 from u where $2 = :running),
+i as (insert into sendoff.ready (pos, lane, prio, id) select $7, lane, $23, id from u)
 select true from u`)
+
+// restartTask has a function enter a new run, whatever it does just now. An attempt that
+// is under way ends.
+func restartTask(row *store.Row, position, now int64, changed *bool) *stmt {
+	was, next, cut := row.InLine(), row.Restarted(), store.RestartedTransition(row)
+	e := store.Enter(next.Entrant(), task.Restarted)
+	return query(restartSQL).
+		id(row.ID).i2(int16(row.State)).i8(row.Token).i8(row.At).i4(row.Lane).i2(was.Priority).
+		i8(position).text(cut.Error).i8(now).i4(row.Run).i4(cut.Number()).i8(row.LastStarted).
+		i2(int16(e.State)).i2(int16(e.Reason)).i4(next.Run).i4(next.Failures).i4(next.Crashes).i8(next.FirstStarted).i8(next.ExpiresAt).i4(next.Flags).
+		i2(int16(cut.Outcome)).i4(row.Flags).i2(e.Priority).
+		rows(func(*wireRow) { *changed = true })
+}
 
 // Restart begins a function again; see store.Functions.
 func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) {
@@ -130,11 +140,7 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 		}
 		changed := false
 		span := s.clock.take(1)
-		q := query(restartSQL).
-			id(id).i2(int16(row.State)).i8(row.Token).i8(row.At).i4(row.Lane).i2(task.ReadyPriority(row.Kind, row.Priority, row.Crashes)).
-			i8(span.first).text(store.RestartedError).i8(s.clock.now()).
-			i4(row.Run).i4(row.Failures + 1).i8(row.LastStarted).
-			rows(func(*wireRow) { changed = true })
+		q := restartTask(row, span.first, s.clock.now(), &changed)
 		gatedWaits := row.Flags&store.FlagGate != 0 && row.Place() == store.InTimer
 		if woken = nil; gatedWaits {
 			q.late = []lateComer{{id: id, pos: span.first, state: row.State, why: row.Reason, woken: &woken, now: s.clock.now()}}

@@ -86,8 +86,7 @@ func (f *gateFloor) cancel(id task.ID, why task.Reason, reach store.Reach) error
 	stmts := append(family.lock(nil, related), f.unlist(row)...)
 	if row.State == task.Running {
 		text = store.CanceledError
-		stmts = append(stmts, query(cancelRunningSQL).
-			id(id).i8(row.Token).i8(f.now).i2(int16(why)).text(text).bool(true), putLeaver(row))
+		stmts = append(stmts, cancelRunning(row, why, f.now, true), putLeaver(row))
 	} else {
 		stmts = append(stmts, query(cancelOneSQL).id(id).i2(int16(why)).i8(f.now))
 	}

@@ -72,11 +72,19 @@ func standingOf(row *store.Row) victim {
 var cancelRunningSQL = words.SQL(`
 with u as (
  update sendoff.task set state = :canceled, reason = $4, finished_at = $3, token = token + 1,
-  last_outcome = :outcome_cancel, last_code = 0, last_error = $5, last_cause = :cause_none
- where id = $1 and state = :running and token = $2 and ($6 or flags & :flag_deps = 0) returning id, run, failures, node, last_started),
+  last_outcome = $7, last_code = 0, last_error = $5, last_cause = :cause_none
+ where id = $1 and state = :running and token = $2 and ($6 or flags & :flag_deps = 0) returning id, run, node, last_started),
 a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, node, error)
- select id, $2, last_started, $3, run, failures + 1, 0, :outcome_cancel, false, node, $5 from u)
+ select id, $2, last_started, $3, run, $8, 0, $7, false, node, $5 from u)
 select true from u`)
+
+// cancelRunning ends a task with its attempt. Unless deps is set, one that others depend
+// on by now is left.
+func cancelRunning(row *store.Row, why task.Reason, now int64, deps bool) *stmt {
+	cut := store.CanceledTransition(row, why)
+	return query(cancelRunningSQL).
+		id(row.ID).i8(row.Token).i8(now).i2(int16(cut.Decision.Reason)).text(cut.Error).bool(deps).i2(int16(cut.Outcome)).i4(cut.Number())
+}
 
 // Cancel ends a task; see store.Operator.
 func (s *Store) Cancel(ctx context.Context, id task.ID, reach store.Reach) (woken []store.Woken, err error) {
@@ -85,18 +93,14 @@ func (s *Store) Cancel(ctx context.Context, id task.ID, reach store.Reach) (woke
 			woken, err = s.cancelGated(ctx, row, reach)
 			return err
 		}
+		if err := row.CanCancel(); err != nil || row.State == task.Canceled {
+			return err
+		}
 		changed, text, deps := false, "", row.Flags&store.FlagDeps != 0
 		q := cancelWaiting([]victim{standingOf(row)}, s.clock.now(), task.Requested, deps, func(task.ID, int32, int32) { changed = true })
-		switch {
-		case row.State == task.Canceled:
-			return nil
-		case row.State.Final():
-			return store.ErrFinal
-		case row.State == task.Running:
+		if row.State == task.Running {
 			text = store.CanceledError
-			q = query(cancelRunningSQL).
-				id(id).i8(row.Token).i8(s.clock.now()).i2(int16(task.Requested)).text(store.CanceledError).bool(deps).
-				rows(func(*wireRow) { changed = true })
+			q = cancelRunning(row, task.Requested, s.clock.now(), deps).rows(func(*wireRow) { changed = true })
 		}
 		// Never in a statement of its own: its entry must not be gone when others have come
 		// to depend on the task and it is left.
@@ -128,7 +132,7 @@ func raced(err error, changed *bool) error {
 var runNowSQL = words.SQL(`
 with m as (delete from sendoff.timer where at = $3 and id = $1 returning id),
 u as (
- update sendoff.task set state = :ready, reason = :reason_none, at = $4
+ update sendoff.task set state = $6, reason = $7, at = $4
  where id = $1 and state = $2 and at = $3 and exists (select from m) returning id, lane),
 r as (insert into sendoff.ready (pos, lane, prio, id) select $4, lane, $5, id from u)
 select from u`)
@@ -145,16 +149,16 @@ func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 			woken, err = s.runGated(ctx, row, false)
 			return err
 		}
-		changed, prio := false, task.ReadyPriority(row.Kind, row.Priority, row.Crashes)
+		changed, e := false, store.Enter(row.Entrant(), task.NoReason)
 		span := s.clock.take(1)
 		err := raced(s.write(ctx, query(pins), query(runNowSQL).
-			id(id).i2(int16(row.State)).i8(row.At).i8(span.first).i2(prio).
+			id(id).i2(int16(row.State)).i8(row.At).i8(span.first).i2(e.Priority).i2(int16(e.State)).i2(int16(e.Reason)).
 			rows(func(*wireRow) { changed = true })), &changed)
 		if err != nil {
 			s.clock.untake(span)
 			return err
 		}
-		woken = []store.Woken{{Lane: row.Lane, Priority: prio, Position: span.first}}
+		woken = []store.Woken{e.Woken(span.first)}
 		return nil
 	})
 	return woken, err
@@ -169,8 +173,8 @@ var (
 // Delete erases a task; see store.Operator.
 func (s *Store) Delete(ctx context.Context, id task.ID) (woken []store.Woken, err error) {
 	err = s.operate(ctx, "delete", id, func(ctx context.Context, row *store.Row) error {
-		if row.State == task.Running {
-			return store.ErrRunning
+		if err := row.CanDelete(); err != nil {
+			return err
 		}
 		if row.Flags&store.FlagGate != 0 && !row.State.Final() {
 			woken, err = s.deleteGated(ctx, row)

@@ -114,17 +114,24 @@ var retrySQL = words.SQL(`
 with o as (
  select` + inTask + `from sendoff.task t where t.id = $1 and t.state = $2 and t.run = $3 and t.finished_at = $4 and` + hasAnswer + `),
 u as (
- update sendoff.task set state = case when $6 then :blocked else :ready end, reason = case when $6 then :reason_dependencies else :reason_retried end,
-  at = case when $6 then 0 else $5 end, flags = flags & ~(:flag_parent | :flag_undo | :flag_canceling | :flag_holds | :flag_slot),
-  run = run + 1, failures = 0, crashes = 0, expires_at = 0, first_started = 0, finished_at = 0, answer_headers = null, answer_body = null
- where id = $1 and state = $2 and run = $3 and finished_at = $4 returning id, lane, prio),
+ update sendoff.task set state = $6, reason = $7, at = case $6 when :ready then $5 else 0 end, answer_headers = null, answer_body = null,
+  run = $9, failures = $10, crashes = $11, first_started = $12, finished_at = $13, expires_at = $14, flags = $15
+ where id = $1 and state = $2 and run = $3 and finished_at = $4 and flags = $16 returning id, lane),
 a as (insert into sendoff.attempt (` + attemptColumns + `) select o.* from o, u),
 d as (delete from sendoff.dead d using u where $2 = :failed and d.lane = u.lane and d.at = $4 and d.id = u.id),
-r as (insert into sendoff.ready (pos, lane, prio, id) select $5, lane, prio, id from u where not $6)
+r as (insert into sendoff.ready (pos, lane, prio, id) select $5, lane, $8, id from u where $6 = :ready)
 select from u`)
 
+// retryTask has an ended task enter a new run, or wait for what it depends on.
 func retryTask(row *store.Row, position int64, waits bool, changed *bool) *stmt {
+	next := row.Retried()
+	e := store.Enter(next.Entrant(), task.Retried)
+	if waits {
+		e.State, e.Reason = task.Blocked, task.Depends
+	}
 	return query(retrySQL).
-		id(row.ID).i2(int16(row.State)).i4(row.Run).i8(row.FinishedAt).i8(position).bool(waits).
+		id(row.ID).i2(int16(row.State)).i4(row.Run).i8(row.FinishedAt).i8(position).
+		i2(int16(e.State)).i2(int16(e.Reason)).i2(e.Priority).
+		i4(next.Run).i4(next.Failures).i4(next.Crashes).i8(next.FirstStarted).i8(next.FinishedAt).i8(next.ExpiresAt).i4(next.Flags).i4(row.Flags).
 		rows(func(*wireRow) { *changed = true })
 }
