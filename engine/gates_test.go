@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -47,6 +48,13 @@ func (r *record) run(takes time.Duration) func(context.Context, string) error {
 	}
 }
 
+// seen is what was seen so far.
+func (r *record) seen() (names []string, starts []time.Time, most int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.names), slices.Clone(r.starts), r.most
+}
+
 // gated stores a task for a handler, behind gates.
 func (b *bundle) gated(t testing.TB, handler, name string, gates ...store.Gate) task.ID {
 	spec := task.Spec{Kind: task.Local, Handler: handler}
@@ -82,9 +90,10 @@ func TestALimitAndAnOrderHoldInTheEngine(t *testing.T) {
 		for _, id := range ids {
 			require.Equal(t, "succeeded , 1 attempts", b.wait(t, id.String()))
 		}
-		require.Equal(t, 2, r.most)
+		names, _, most := r.seen()
+		require.Equal(t, 2, most)
 		var ordered []string
-		for _, name := range r.names {
+		for _, name := range names {
 			if name != "loose" {
 				ordered = append(ordered, name)
 			}
@@ -103,13 +112,15 @@ func TestTheNextOneStartsWhenACanceledOneHasStopped(t *testing.T) {
 		limit := store.Gate{Kind: store.LimitGate, Namespace: store.DefaultNamespace, Name: "k", Capacity: 1}
 		first, second := b.gated(t, "h", "first", limit), b.gated(t, "h", "second", limit)
 		time.Sleep(10 * time.Second)
-		require.Equal(t, []string{"first"}, r.names)
+		names, _, _ := r.seen()
+		require.Equal(t, []string{"first"}, names)
 		_, err := b.Tasks().Cancel(context.Background(), first.String())
 		require.NoError(t, err)
 		require.Equal(t, "succeeded , 1 attempts", b.wait(t, second.String()))
-		require.Equal(t, []string{"first", "second"}, r.names)
-		require.Equal(t, 1, r.most, "they never ran together")
-		require.GreaterOrEqual(t, r.starts[1].Sub(r.starts[0]), 30*time.Second)
+		names, starts, most := r.seen()
+		require.Equal(t, []string{"first", "second"}, names)
+		require.Equal(t, 1, most, "they never ran together")
+		require.GreaterOrEqual(t, starts[1].Sub(starts[0]), 30*time.Second)
 		b.stop()
 	})
 }
