@@ -30,11 +30,14 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (int, int64, []store.
 			return err
 		}
 		for _, d := range due {
-			if err := w.promote(&d, &k); err != nil {
+			waited, err := w.promoteIfWaiting(&d, &k)
+			if err != nil {
 				return err
 			}
+			if waited {
+				promoted++
+			}
 		}
-		promoted = len(due)
 		return w.one(`select coalesce(min(at), 0) from timer`, nil, &next)
 	})
 	if err != nil {
@@ -63,10 +66,19 @@ func (w *writer) due(limit int) ([]dueTimer, error) {
 
 // promote ends the wait of a task that has a timer.
 func (w *writer) promote(d *dueTimer, k *woken) error {
-	if err := w.exec(`delete from timer where at = ? and id = ?`, d.at, d.id[:]); err != nil {
-		return err
+	_, err := w.promoteIfWaiting(d, k)
+	return err
+}
+
+// promoteIfWaiting is promote for a task that may have lost its timer: one that was
+// promoted before it can have replaced it.
+func (w *writer) promoteIfWaiting(d *dueTimer, k *woken) (waited bool, err error) {
+	pos := w.position()
+	n, err := w.changed(`delete from timer where at = ? and id = ?`, d.at, d.id[:])
+	if err != nil || n == 0 {
+		return false, err
 	}
-	return w.makeReady(d.id, d.who, task.NoReason, w.position(), k)
+	return true, w.makeReady(d.id, d.who, task.NoReason, pos, k)
 }
 
 // Rescue implements store.Sweeper.

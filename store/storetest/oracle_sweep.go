@@ -13,12 +13,16 @@ func (o *Oracle) PromoteDue(_ context.Context, limit int) (int, int64, []store.W
 	now := o.Clock()
 	var woken []store.Woken
 	promoted := 0
-	for _, e := range sortedTimers(o.timers) {
-		if e.At > now || promoted == limit {
+	for i, e := range sortedTimers(o.timers) {
+		if e.At > now || i == limit {
 			break
 		}
+		pos := o.position()
+		if _, had := o.timers[e.ID]; !had { // one before it has replaced it
+			continue
+		}
 		delete(o.timers, e.ID)
-		o.makeReady(o.tasks[e.ID], o.position(), task.NoReason, &woken)
+		o.makeReady(o.tasks[e.ID], pos, task.NoReason, &woken)
 		promoted++
 	}
 	var next int64
