@@ -2,8 +2,6 @@ package schedule
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -122,11 +120,11 @@ func (s *Scheduler) page(ctx context.Context, hands chan struct{}, work *sync.Wa
 			release(chs)
 		}
 	}
-	for _, id := range slices.Collect(maps.Keys(of)) {
+	for id, todos := range of {
 		hands <- struct{}{}
 		work.Go(func() {
-			for i := range of[id] {
-				s.do(ctx, &of[id][i])
+			for i := range todos {
+				s.do(ctx, &todos[i])
 			}
 			release(waiting[id])
 			<-hands

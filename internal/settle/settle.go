@@ -253,15 +253,25 @@ func (s *Settler) tell(written []*ending) {
 		case t.Decision.To == task.Scheduled, t.Decision.To == task.Suspended, t.Decision.To == task.Blocked:
 			s.cfg.Bell.Due(s.cfg.Store.Now() + t.Decision.Delay.Microseconds())
 		case t.Decision.To.Final():
-			select {
-			case <-canceled[i]:
-			case <-time.After(time.Until(until)):
-			}
+			await(canceled[i], until)
 			s.cfg.Watchers.Ended(t.ID)
 		}
 		if t.Decision.To == task.Failed {
 			s.cfg.Log.Info("task failed", "task_id", t.ID, "reason", t.Decision.Reason.String(), "code", t.Code, "err", t.Error)
 		}
+	}
+}
+
+// await waits for done, as nearly all are already, and not beyond a time.
+func await(done <-chan struct{}, until time.Time) {
+	select {
+	case <-done:
+		return
+	default:
+	}
+	select {
+	case <-done:
+	case <-time.After(time.Until(until)):
 	}
 }
 
