@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/url"
 	"time"
+
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // Task is a task as the server shows it.
@@ -97,18 +99,18 @@ type FunctionError struct {
 
 // Waiting is what a task waits for: the first thing that has to happen.
 type Waiting struct {
-	Cause      WaitCause   `json:"cause"`
-	Text       string      `json:"text"`                  // for people, in a line
-	Since      time.Time   `json:"since,omitzero"`        // when it began to wait for that
-	Until      time.Time   `json:"until,omitzero"`        // when that ends by itself, or is looked at again
-	Ahead      *int        `json:"ahead,omitempty"`       // of WaitLine: ready tasks of its queue that are before it, counted up to 10,000
-	AheadExact bool        `json:"ahead_exact,omitempty"` // of WaitLine: Ahead is all of them
-	Limit      *LimitUse   `json:"limit,omitempty"`       // of WaitLimit, WaitOrder, WaitDuplicate: what it waits for
-	Holders    []string    `json:"holders,omitempty"`     // of those: the task that entered last, while it is there
-	Tasks      []WaitedFor `json:"tasks,omitempty"`       // that have to end first, oldest first; at most 20 of them
-	Signals    []string    `json:"signals,omitempty"`     // that a function waits for, as far as its SDK tells
-	Nodes      []string    `json:"nodes,omitempty"`       // of WaitNoNode: names of the nodes that are alive
-	Actions    []string    `json:"actions,omitempty"`     // what can be done about it: ids of operations of the HTTP API
+	Cause      task.WaitCause `json:"cause"`                 // a server that is newer than this package may know others
+	Text       string         `json:"text"`                  // for people, in a line
+	Since      time.Time      `json:"since,omitzero"`        // when it began to wait for that
+	Until      time.Time      `json:"until,omitzero"`        // when that ends by itself, or is looked at again
+	Ahead      *int           `json:"ahead,omitempty"`       // of task.WaitLine: ready tasks of its queue that are before it, counted up to 10,000
+	AheadExact bool           `json:"ahead_exact,omitempty"` // of task.WaitLine: Ahead is all of them
+	Limit      *LimitUse      `json:"limit,omitempty"`       // of task.WaitLimit, task.WaitOrder, task.WaitDuplicate: what it waits for
+	Holders    []string       `json:"holders,omitempty"`     // of those: the task that entered last, while it is there
+	Tasks      []WaitedFor    `json:"tasks,omitempty"`       // that have to end first, oldest first; at most 20 of them
+	Signals    []string       `json:"signals,omitempty"`     // that a function waits for, as far as its SDK tells
+	Nodes      []string       `json:"nodes,omitempty"`       // of task.WaitNoNode: names of the nodes that are alive
+	Actions    []string       `json:"actions,omitempty"`     // what can be done about it: ids of operations of the HTTP API
 }
 
 // LimitUse is how much of what tasks share is taken.
@@ -123,29 +125,6 @@ type WaitedFor struct {
 	ID    string `json:"id"`
 	State State  `json:"state"`
 }
-
-// WaitCause says what kind of thing a task waits for. A server that is newer than this
-// package may know others.
-type WaitCause string
-
-// What tasks wait for.
-const (
-	WaitDue      WaitCause = "due"      // its time: a first run, a retry, a snooze
-	WaitPaused   WaitCause = "paused"   // the end of its queue's pause
-	WaitNoNode   WaitCause = "no_node"  // a node that can carry it out, or that makes due what is due
-	WaitLine     WaitCause = "line"     // those ahead of it, or a free slot
-	WaitEndpoint WaitCause = "endpoint" // its target, which takes no more now, or lets nothing in
-	WaitMismatch WaitCause = "mismatch" // code that fits what the function has recorded
-	WaitCalls    WaitCause = "calls"    // calls of the function that have not ended
-	WaitTimer    WaitCause = "timer"    // a time that the function set itself
-	WaitSignal   WaitCause = "signal"   // a signal to the function
-
-	WaitQueueLimit   WaitCause = "queue_limit"  // room under the setting of its queue
-	WaitLimit        WaitCause = "limit"        // room under a limit that it names, or its turn under a rate
-	WaitOrder        WaitCause = "order"        // others with its order key
-	WaitDuplicate    WaitCause = "duplicate"    // others with its duplicate key
-	WaitDependencies WaitCause = "dependencies" // tasks that it depends on
-)
 
 // maxPage is the largest page of a listing.
 const maxPage = 500

@@ -116,7 +116,7 @@ func TestALimitLetsSoManyRun(t *testing.T) {
 	}
 	require.Equal(t, []string{"blocked limit", "blocked limit"}, states[2:], "the answer tells who waits")
 	w := s.until(t, "t2", sendoff.StateBlocked, "limit").WaitingFor
-	require.Equal(t, sendoff.WaitLimit, w.Cause)
+	require.Equal(t, task.WaitLimit, w.Cause)
 	require.Equal(t, &sendoff.LimitUse{Key: "customer/42", Used: 2, Allowed: 2}, w.Limit)
 	require.Equal(t, `the limit "customer/42" has no room: 2 of 2 are used; 2 wait in line`, w.Text)
 	require.Equal(t, []string{"t1"}, w.Holders)
@@ -210,7 +210,7 @@ func TestTasksOfOneOrderRunInIt(t *testing.T) {
 		s.submit(t, sendoff.NewTask{ID: fmt.Sprint("t", n), URL: url, OrderKey: "order-7", Priority: new(9 - n), Queue: fmt.Sprint("q", n)})
 	}
 	w := s.until(t, "t1", sendoff.StateBlocked, "order").WaitingFor
-	require.Equal(t, sendoff.WaitOrder, w.Cause)
+	require.Equal(t, task.WaitOrder, w.Cause)
 	require.Equal(t, `others with the order key "order-7" come first; 3 wait in line`, w.Text)
 	require.Equal(t, []string{"t0"}, w.Holders)
 	for n := range 4 {
@@ -239,7 +239,7 @@ func TestDuplicatesAreTreatedByTheirRule(t *testing.T) {
 	require.Equal(t, "duplicate", waits.Reason)
 	require.True(t, s.submit(t, n("fourth", sendoff.DuplicateQueueOne)).Dropped)
 	w := s.until(t, "third", sendoff.StateBlocked, "duplicate").WaitingFor
-	require.Equal(t, sendoff.WaitDuplicate, w.Cause)
+	require.Equal(t, task.WaitDuplicate, w.Cause)
 	require.Equal(t, "others with the same target and payload have not ended", w.Text)
 	require.Empty(t, w.Limit.Key)
 
@@ -274,7 +274,7 @@ func TestATaskRunsAfterThoseItDependsOn(t *testing.T) {
 	require.Equal(t, "all_ok", items[0].Task.When)
 	require.NotEqual(t, sendoff.StateBlocked, items[2].Task.State)
 	w := s.until(t, "clean", sendoff.StateBlocked, "dependencies").WaitingFor
-	require.Equal(t, sendoff.WaitDependencies, w.Cause)
+	require.Equal(t, task.WaitDependencies, w.Cause)
 	require.Equal(t, "2 of 2 tasks that it depends on have not ended", w.Text)
 	require.ElementsMatch(t, []sendoff.WaitedFor{{ID: "report", State: sendoff.StateBlocked}, {ID: "alarm", State: sendoff.StateBlocked}}, w.Tasks)
 	_, err = s.client.Tasks.Run(t.Context(), "clean")

@@ -111,7 +111,7 @@ func TestAFunctionSaysWhatItWaitsFor(t *testing.T) {
 	id := submitFunction(t, client, "calls_two", 0)
 	var asks, sleeps *sendoff.Task
 	top := untilState(t, client, id, sendoff.StateSuspended)
-	require.Equal(t, sendoff.WaitCalls, top.WaitingFor.Cause)
+	require.Equal(t, task.WaitCalls, top.WaitingFor.Cause)
 	require.Equal(t, "2 of 2 calls that it waits for have not ended", top.WaitingFor.Text)
 	require.Len(t, top.WaitingFor.Tasks, 2)
 	for _, call := range top.WaitingFor.Tasks {
@@ -122,9 +122,9 @@ func TestAFunctionSaysWhatItWaitsFor(t *testing.T) {
 			asks = got
 		}
 	}
-	require.Equal(t, sendoff.WaitTimer, sleeps.WaitingFor.Cause)
+	require.Equal(t, task.WaitTimer, sleeps.WaitingFor.Cause)
 	require.WithinDuration(t, time.Now().Add(time.Hour), sleeps.WaitingFor.Until, time.Minute)
-	require.Equal(t, sendoff.WaitSignal, asks.WaitingFor.Cause)
+	require.Equal(t, task.WaitSignal, asks.WaitingFor.Cause)
 	require.Equal(t, []string{"consent", "refusal"}, asks.WaitingFor.Signals)
 	require.Contains(t, asks.WaitingFor.Text, `a signal "consent" or "refusal", until `)
 
