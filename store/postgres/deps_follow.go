@@ -264,12 +264,6 @@ func countStatements(deps []store.Dep, needs []*store.Need) (stmts []*stmt) {
 }
 
 var (
-	releaseSQL = words.SQL(`
-with s as materialized (select * from unnest($1, $2, $3, $4, $5, $6) as s(id, state, reason, at, lane, prio)),
-u as (
- update sendoff.task t set state = s.state, reason = s.reason, at = s.at from s where t.id = any(array[s.id]) and t.state = :blocked returning t.id),
-r as (insert into sendoff.ready (pos, lane, prio, id) select s.at, s.lane, s.prio, s.id from s where s.state = :ready)
-insert into sendoff.timer (at, lane, kind, id) select s.at, s.lane, s.state, s.id from s where s.state = :scheduled`)
 	cancelDownSQL = words.SQL(`
 update sendoff.task t set state = :canceled, reason = s.reason, finished_at = $3
 from unnest($1, $2) as s(id, reason) where t.id = any(array[s.id]) and t.state = :blocked`)
@@ -289,14 +283,11 @@ func (f *following) statements() []*stmt {
 	}
 	stmts := countStatements(deps, needs)
 	if n := len(f.released); n > 0 {
-		d := f.released
-		release := query(releaseSQL).
-			ids(n, func(i int) task.ID { return d[i].row.ID }).
-			i2s(n, func(i int) int16 { return int16(d[i].entry.State) }).
-			i2s(n, func(i int) int16 { return int16(d[i].entry.Reason) }).
-			i8s(n, func(i int) int64 { return d[i].at }).
-			i4s(n, func(i int) int32 { return d[i].entry.Lane }).
-			i2s(n, func(i int) int16 { return d[i].entry.Priority })
+		list := make([]entering, n)
+		for i, d := range f.released {
+			list[i] = entering{id: d.row.ID, was: task.Blocked, pos: d.at, Entry: d.entry}
+		}
+		release := enter(list, nil)
 		for _, d := range f.released {
 			if d.told != nil {
 				release.late = append(release.late, lateComer{id: d.row.ID, pos: d.at, state: task.Blocked, why: task.Depends, woken: d.told, now: f.now})

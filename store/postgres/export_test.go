@@ -34,10 +34,11 @@ func (s *Store) Explain(ctx context.Context, lane int32) (map[string]string, err
 // pinned are the statements that Explain shows.
 func (s *Store) pinned(lane int32) map[string]*stmt {
 	now, id := s.clock.now(), task.ID{1}
-	ids, victims := make([]task.ID, batch), make([]victim, batch)
+	ids, victims, waiting := make([]task.ID, batch), make([]victim, batch), make([]entering, batch)
 	for i := range batch {
 		ids[i] = numbered(3, i)
 		victims[i] = victim{ids[i], &standing{lane: lane, state: task.Ready}}
+		waiting[i] = entering{id: ids[i], was: task.Suspended, Entry: store.Entry{State: task.Ready, Lane: lane}}
 	}
 	t, f := s.busyTurn(lane)
 	resumes := []*resumeCall{{id: id, limit: 1000, maxBytes: 1 << 20}}
@@ -48,7 +49,7 @@ func (s *Store) pinned(lane int32) map[string]*stmt {
 		"settle full":  settleFull(t.full, now, 0, nil),
 		"probe":        query(probeSQL).i4(lane).i2(5).i8(0).i8(now),
 		"promote":      query(dueSQL).i8(0).i8(now).i8(500),
-		"make ready":   makeReady(ids, span{}, nil),
+		"make ready":   enter(waiting, nil),
 		"cancel":       cancelWaiting(victims, now, task.Requested, true, nil),
 	}
 	maps.Copy(all, map[string]*stmt{

@@ -40,9 +40,6 @@ type member struct {
 	id    task.ID
 	there bool
 	standing
-	flags       int32
-	kind        task.Kind
-	parent      task.ID
 	correlation uint64
 	epoch       int32 // of the parent
 

@@ -222,20 +222,6 @@ func (f *family) replace() *stmt {
 
 var addTimersSQL = words.SQL(`insert into sendoff.timer (at, lane, kind, id) select at, lane, :suspended, id from unnest($1, $2, $3) as s(at, lane, id)`)
 
-var promptSQL = words.SQL(`
-with u as (
- update sendoff.task t set state = :ready, reason = :reason_none, at = s.pos from unnest($1, $2) as s(id, pos) where t.id = any(array[s.id]) and t.state = :suspended
- returning t.id, t.lane, t.prio, t.at)
-insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u`)
-
-var wakeSQL = words.SQL(`
-with m as (
- delete from sendoff.timer m using unnest($1, $2, $3) as s(id, at, pos) where m.at = s.at and m.id = s.id returning m.id, s.pos),
-u as (
- update sendoff.task t set state = :ready, reason = :reason_none, at = m.pos from m where t.id = any(array[m.id]) and t.state = :suspended
- returning t.id, t.lane, t.prio, t.at)
-insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u`)
-
 // movedSQL is for tasks that were ready for a moment, and canceled then.
 const movedSQL = `update sendoff.task t set at = s.pos from unnest($1, $2) as s(id, pos) where t.id = any(array[s.id])`
 
@@ -248,17 +234,30 @@ func (f *family) lists() []*stmt {
 			i4s(n, func(i int) int32 { return f.timers[i].lane }).
 			ids(n, func(i int) task.ID { return f.timers[i].id }))
 	}
-	woken := number(func(m *member) int64 { return m.wake })
-	return slices.Concat(stmts,
-		f.each(promptSQL, func(m *member) bool { return m.promptly != 0 }, number(func(m *member) int64 { return m.promptly })),
-		f.each(wakeSQL, func(m *member) bool { return m.wake != 0 && !m.gone }, func(q *stmt, ms []*member) {
-			number(func(m *member) int64 { return m.at })(q, ms)
-			woken(q, ms)
-			for _, m := range ms {
-				if m.told != nil {
-					q.late = append(q.late, lateComer{id: m.id, pos: m.wake, state: task.Suspended, woken: m.told, now: f.now})
-				}
-			}
-		}),
-		f.each(movedSQL, func(m *member) bool { return m.wake != 0 && m.gone }, woken))
+	if prompt, _ := f.entering(func(m *member) int64 { return m.promptly }); len(prompt) > 0 {
+		stmts = append(stmts, enter(prompt, nil))
+	}
+	if woken, late := f.entering(func(m *member) int64 { return m.wake }); len(woken) > 0 {
+		q := enterTimed(woken, nil)
+		q.late = late
+		stmts = append(stmts, q)
+	}
+	return append(stmts,
+		f.each(movedSQL, func(m *member) bool { return m.wake != 0 && m.gone }, number(func(m *member) int64 { return m.wake }))...)
+}
+
+// entering are the suspended functions that are to be ready, at positions which are not 0,
+// and those of them that come to their gates then.
+func (f *family) entering(position func(*member) int64) (list []entering, late []lateComer) {
+	for _, m := range f.order {
+		pos := position(m)
+		if pos == 0 || m.gone {
+			continue
+		}
+		list = append(list, entering{id: m.id, was: task.Suspended, timer: m.at, pos: pos, Entry: store.Enter(m.entrant(), task.NoReason)})
+		if m.told != nil {
+			late = append(late, lateComer{id: m.id, pos: pos, state: task.Suspended, woken: m.told, now: f.now})
+		}
+	}
+	return list, late
 }

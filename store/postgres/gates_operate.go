@@ -88,17 +88,17 @@ var errUngated = errors.New("the task has no gates")
 
 // promote ends the wait of tasks whose timers were taken, in order. Some of them have
 // gates.
-func (f *gateFloor) promote(timers []store.TimerEntry, gated map[task.ID]bool) (promoted int, err error) {
-	for _, e := range timers {
+func (f *gateFloor) promote(taken []due) (promoted int, err error) {
+	for _, d := range taken {
 		span := f.s.clock.take(1)
-		if !gated[e.ID] {
-			err = f.do(makeReady([]task.ID{e.ID}, span, func(w store.Woken) {
+		if d.pos = span.first; !d.gated {
+			err = f.do(enter([]entering{d.entering}, func(w store.Woken) {
 				promoted++
 				f.woken = store.Collect(f.woken, w)
 			}))
 		} else {
 			var row *store.Row
-			if row, err = f.row(e.ID); err == nil && row != nil && row.Place() == store.InTimer {
+			if row, err = f.row(d.id); err == nil && row != nil && row.Place() == store.InTimer {
 				promoted++
 				err = f.come(row, task.NoReason, span.first)
 			}

@@ -104,6 +104,10 @@ type victim struct {
 
 func (v *standing) readyPriority() int16 { return task.ReadyPriority(v.kind, v.prio, v.crashes) }
 
+func (v *standing) entrant() store.Entrant {
+	return store.Entrant{Lane: v.lane, Kind: v.kind, Priority: v.prio, Crashes: v.crashes, Flags: v.flags}
+}
+
 // add puts a task into the plan without asking whether it may be stored.
 func (p *plan) add(op *insertOp, t *store.NewTask) {
 	place := store.Placed(t, p.now)

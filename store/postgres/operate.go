@@ -129,14 +129,6 @@ func raced(err error, changed *bool) error {
 	return err
 }
 
-var runNowSQL = words.SQL(`
-with m as (delete from sendoff.timer where at = $3 and id = $1 returning id),
-u as (
- update sendoff.task set state = $6, reason = $7, at = $4
- where id = $1 and state = $2 and at = $3 and exists (select from m) returning id, lane),
-r as (insert into sendoff.ready (pos, lane, prio, id) select $4, lane, $5, id from u)
-select from u`)
-
 // RunNow makes a task ready that has a timer; see store.Operator.
 func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	var woken []store.Woken
@@ -149,17 +141,17 @@ func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 			woken, err = s.runGated(ctx, row, false)
 			return err
 		}
-		changed, e := false, store.Enter(row.Entrant(), task.NoReason)
 		span := s.clock.take(1)
-		err := raced(s.write(ctx, query(pins), query(runNowSQL).
-			id(id).i2(int16(row.State)).i8(row.At).i8(span.first).i2(e.Priority).i2(int16(e.State)).i2(int16(e.Reason)).
-			rows(func(*wireRow) { changed = true })), &changed)
+		woken = nil
+		one := []entering{{id: id, was: row.State, timer: row.At, pos: span.first, Entry: store.Enter(row.Entrant(), task.NoReason)}}
+		err := s.write(ctx, query(pins), enterTimed(one, func(w store.Woken) { woken = append(woken, w) }))
+		if err == nil && len(woken) == 0 {
+			err = errRace
+		}
 		if err != nil {
 			s.clock.untake(span)
-			return err
 		}
-		woken = []store.Woken{e.Woken(span.first)}
-		return nil
+		return err
 	})
 	return woken, err
 }

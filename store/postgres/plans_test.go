@@ -88,7 +88,7 @@ func requireScans(t *testing.T, plans map[string]string) {
 		"ahead":           {"using ready_line", "Index Cond: ((lane = ", "<= ROW("},
 		"occupied":        {"using ready_line", "Index Cond: (lane ="},
 		"shares of":       {"using share_pkey"},
-		"promote":         {"using timer_due"},
+		"promote":         {"using timer_due", "Index Scan using task_pkey"},
 		"take todos":      {"Index Scan using todo_due", "Tid Scan on todo"},
 		"edges":           {"using dep_pkey"},
 		"one edge":        {"using dep_"},

@@ -99,6 +99,10 @@ const (
   and (s.off < 0 or (select true from sendoff.journal j where j.task = s.id and j."offset" = s.off) is null)`
 )
 
+// readyPriority is task.ReadyPriority of a task t. It stands here in SQL because the same
+// statement changes the count of crashes, and reads the row for the first time.
+const readyPriority = `case when t.kind = :kind_local and t.crashes > 0 then :suspect_priority::int2 else t.prio end`
+
 func settleSQL(param, column, own, guard string) string {
 	if own == "" {
 		own = `

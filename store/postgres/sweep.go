@@ -47,88 +47,68 @@ func (f *floor) swept(now int64, full bool) {
 }
 
 const dueSQL = `
-with l as materialized (select ctid from sendoff.timer where at >= $1 and at <= $2 order by at, id limit $3 for update skip locked)
-delete from sendoff.timer t using l where t.ctid = l.ctid returning t.at, t.id, (select k.flags from sendoff.task k where k.id = t.id)`
+with l as materialized (select ctid from sendoff.timer where at >= $1 and at <= $2 order by at, id limit $3 for update skip locked),
+m as (delete from sendoff.timer t using l where t.ctid = l.ctid returning t.at, t.id)
+select m.at, m.id, k.state, k.lane, k.kind, k.prio, k.crashes, k.flags
+from m cross join lateral (select * from sendoff.task k where k.id = m.id) k`
+
+// due is a task whose timer was taken.
+type due struct {
+	entering
+	gated bool
+}
+
+func readDue(r *wireRow) due {
+	d := due{entering: entering{timer: r.i8(), id: r.id(), was: task.State(r.i2())}}
+	who := store.Entrant{Lane: r.i4(), Kind: task.Kind(r.i2()), Priority: r.i2(), Crashes: r.i4(), Flags: r.i4()}
+	d.Entry, d.gated = store.Enter(who, task.NoReason), who.Flags&store.FlagGate != 0
+	return d
+}
 
 // PromoteDue makes due tasks ready; see store.Sweeper.
 func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next int64, woken []store.Woken, err error) {
 	from, full := s.timers.from()
 	var now int64
-	var due int
+	var taken []due
 	err = s.change(ctx, func(ctx context.Context, c *session) error {
-		promoted, next, woken, now = 0, 0, nil, s.clock.now()
-		var timers []store.TimerEntry
-		gated := map[task.ID]bool{}
+		promoted, next, woken, taken, now = 0, 0, nil, nil, s.clock.now()
 		take := query(dueSQL).i8(from).i8(now).i8(int64(limit)).
-			rows(func(r *wireRow) {
-				e := store.TimerEntry{At: r.i8(), ID: r.id()}
-				timers = append(timers, e)
-				if r.i4()&store.FlagGate != 0 {
-					gated[e.ID] = true
-				}
-			})
+			rows(func(r *wireRow) { taken = append(taken, readDue(r)) })
 		rest := query(`select at from sendoff.timer where at >= $1 order by at, id limit 1`).i8(from).
 			rows(func(r *wireRow) { next = r.i8() })
-		if err := c.begin(ctx, query(pins), take, rest); err != nil {
+		if err := c.begin(ctx, query(pins), take, rest); err != nil || len(taken) == 0 {
 			return err
 		}
-		if due = len(timers); due == 0 {
-			return nil
-		}
-		slices.SortFunc(timers, func(a, b store.TimerEntry) int {
-			return cmp.Or(cmp.Compare(a.At, b.At), bytes.Compare(a.ID[:], b.ID[:]))
+		slices.SortFunc(taken, func(a, b due) int {
+			return cmp.Or(cmp.Compare(a.timer, b.timer), bytes.Compare(a.id[:], b.id[:]))
 		})
-		if len(gated) > 0 {
+		if slices.ContainsFunc(taken, func(d due) bool { return d.gated }) {
 			f := &gateFloor{s: s, ctx: ctx, c: c, now: now}
-			if promoted, err = f.promote(timers, gated); err == nil {
+			if promoted, err = f.promote(taken); err == nil {
 				next = 0
 				err = c.commit(ctx, rest)
 			}
 			woken = f.woken
 			return err
 		}
-		span := s.clock.take(due)
-		q := makeReady(ids(timers), span, func(w store.Woken) {
+		span := s.clock.take(len(taken))
+		list := make([]entering, len(taken))
+		for i := range taken {
+			list[i] = taken[i].entering
+			list[i].pos = span.first + int64(i)
+		}
+		return c.commit(ctx, enter(list, func(w store.Woken) {
 			promoted++
 			woken = store.Collect(woken, w)
-		})
-		return c.commit(ctx, q)
+		}))
 	})
 	if err != nil {
 		return 0, 0, nil, fmt.Errorf("promote due tasks: %w", err)
 	}
-	if due < limit {
+	if len(taken) < limit {
 		s.timers.swept(now, full)
 	}
 	return promoted, next, woken, nil
-}
-
-func ids(timers []store.TimerEntry) []task.ID {
-	out := make([]task.ID, len(timers))
-	for i := range timers {
-		out[i] = timers[i].ID
-	}
-	return out
-}
-
-// readyPriority is task.ReadyPriority of a task t, where its count of crashes is changed
-// by the same statement.
-const readyPriority = `case when t.kind = :kind_local and t.crashes > 0 then :suspect_priority::int2 else t.prio end`
-
-var makeReadySQL = words.SQL(`
-with u as (
- update sendoff.task t set state = :ready, reason = :reason_none, at = s.pos
- from unnest($1, $2) as s(id, pos) where t.id = any(array[s.id]) and t.state in :timed
- returning t.id, t.lane, ` + readyPriority + ` as prio, t.at),
-r as (insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from u)
-select lane, prio, at from u`)
-
-// makeReady makes tasks ready whose timers were taken, at the positions of the
-// span.
-func makeReady(ids []task.ID, span span, each func(store.Woken)) *stmt {
-	return query(makeReadySQL).
-		idList(ids).i8s(len(ids), func(i int) int64 { return span.first + int64(i) }).
-		rows(func(r *wireRow) { each(store.Woken{Lane: r.i4(), Priority: r.i2(), Position: r.i8()}) })
 }
 
 // Rescue takes back the tasks of lost claims; see store.Sweeper.
