@@ -202,19 +202,13 @@ on conflict (task, part) do update set bytes = excluded.bytes`)
 // replace gives functions another input.
 func (f *family) replace() *stmt {
 	n := len(f.nexts)
-	next := func(i int) *newRow {
-		r := &newRow{NewTask: &store.NewTask{Payload: f.nexts[i].Effects.Next.Payload}}
-		if len(r.Payload) > store.InlinePayload {
-			r.flags = store.FlagBody
-		}
-		return r
-	}
+	payload := func(i int) []byte { return f.nexts[i].Effects.Next.Payload }
 	return query(replaceSQL).ids(n, func(i int) task.ID { return f.nexts[i].ID }).
 		blobs(n, func(i int) []byte { return present(f.nexts[i].Effects.Next.Spec) }).
-		blobs(n, func(i int) []byte { return next(i).inline() }).
+		blobs(n, func(i int) []byte { return store.Inline(payload(i)) }).
 		blobs(n, func(i int) []byte {
-			if r := next(i); r.flags != 0 {
-				return r.Payload
+			if store.PayloadFlag(payload(i)) != 0 {
+				return payload(i)
 			}
 			return nil
 		})

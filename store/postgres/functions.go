@@ -56,17 +56,28 @@ func (s *Store) Signal(ctx context.Context, id task.ID, name string, body []byte
 	return woken, nil
 }
 
-// undoSQL makes a waiting function ready. Whoever takes the timer does it.
+// undoSQL marks a function, and makes a waiting one ready. Whoever takes the timer does it.
 var undoSQL = words.SQL(`
-with m as (delete from sendoff.timer where $2 in :timed and at = $3 and id = $1 returning id),
+with m as (delete from sendoff.timer where $12 and at = $3 and id = $1 returning id),
 u as (
- update sendoff.task set flags = flags | :flag_canceling, expires_at = case when expires_at between 1 and $6 then expires_at else $6 end,
-  state = case when $2 in :timed then :ready else state end, reason = case when $2 in :timed then :reason_none else reason end,
-  at = case when $2 in :timed then $5 else at end
- where id = $1 and state = $2 and at = $3 and token = $4 and flags & (:flag_undo | :flag_canceling) = :flag_undo
-  and ($2 not in :timed or exists (select from m)) returning id, lane, prio),
-r as (insert into sendoff.ready (pos, lane, prio, id) select $5, lane, prio, id from u where $2 in :timed)
+ update sendoff.task set flags = $5, expires_at = $6, state = $7, reason = $8, at = $9
+ where id = $1 and state = $2 and at = $3 and token = $4 and flags = $10 and (not $12 or exists (select from m)) returning id, lane),
+r as (insert into sendoff.ready (pos, lane, prio, id) select $9, lane, $11, id from u where $12)
 select from u`)
+
+func undoTask(row *store.Row, position, until int64, changed *bool) *stmt {
+	next, waits := row.Undone(until), row.Place() == store.InTimer
+	e := store.Entry{State: row.State, Reason: row.Reason}
+	if waits {
+		e = store.Enter(next.Entrant(), task.NoReason)
+	} else {
+		position = row.At
+	}
+	return query(undoSQL).
+		id(row.ID).i2(int16(row.State)).i8(row.At).i8(row.Token).i4(next.Flags).i8(next.ExpiresAt).
+		i2(int16(e.State)).i2(int16(e.Reason)).i8(position).i4(row.Flags).i2(e.Priority).bool(waits).
+		rows(func(*wireRow) { *changed = true })
+}
 
 // Undo begins to cancel a function that has something to undo; see store.Functions.
 func (s *Store) Undo(ctx context.Context, id task.ID, grace int64) ([]store.Woken, error) {
@@ -81,10 +92,8 @@ func (s *Store) Undo(ctx context.Context, id task.ID, grace int64) ([]store.Woke
 			return err
 		}
 		changed, span := false, s.clock.take(1)
-		err := raced(s.write(ctx, query(pins), query(undoSQL).
-			id(id).i2(int16(row.State)).i8(row.At).i8(row.Token).i8(span.first).i8(s.clock.now()+grace).
-			rows(func(*wireRow) { changed = true })), &changed)
-		if err != nil || row.State == task.Ready || row.State == task.Running {
+		err := raced(s.write(ctx, query(pins), undoTask(row, span.first, s.clock.now()+grace, &changed)), &changed)
+		if err != nil || row.Place() != store.InTimer {
 			s.clock.untake(span)
 			return err
 		}

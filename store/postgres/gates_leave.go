@@ -87,19 +87,23 @@ func (f *gateFloor) ending(endings []*ending) (rows []*store.Row, err error) {
 			continue
 		}
 		row, err := f.row(e.ID)
-		if err != nil || row == nil {
+		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, row)
+		if row != nil {
+			rows = append(rows, row)
+		}
 	}
 	return rows, nil
 }
 
+const anyLeaverSQL = `select exists (select from sendoff.leaver)`
+
 // leftBehind lets go of the places of attempts that were canceled on nodes that are gone,
 // or under claims that nobody knows.
 func (f *gateFloor) leftBehind(claims []store.ClaimEntry) error {
-	var any bool
-	if err := f.do(query(`select exists (select from sendoff.leaver)`).rows(func(r *wireRow) { any = r.bool() })); err != nil || !any {
+	var any bool // by now, when the tasks of the claims are locked
+	if err := f.do(query(anyLeaverSQL).rows(func(r *wireRow) { any = r.bool() })); err != nil || !any {
 		return err
 	}
 	for _, claim := range claims {

@@ -52,7 +52,7 @@ func (p *plan) copyTasks() []byte {
 		b = put2(put2(put2(put2(b, r.Priority), int16(r.Kind)), int16(r.state)), int16(r.reason))
 		b = putID(putID(b, r.Parent), r.Root)
 		b = putText(b, r.Group)
-		b = putBytes(putBytes(b, present(r.Spec)), r.inline())
+		b = putBytes(putBytes(b, present(r.Spec)), store.Inline(r.Payload))
 		if r.Correlation == 0 && r.Epoch == 0 {
 			return putNull(putNull(b))
 		}

@@ -127,7 +127,7 @@ func (p *plan) bindRows(q *stmt) *stmt {
 		blobs(used(func(r *newRow) bool { return r.Group != "" }), func(i int) []byte { return group(rows[i].Group) }).
 		blobs(used(func(r *newRow) bool { return r.keys != nil }), func(i int) []byte { return rows[i].keys }).
 		blobs(n, func(i int) []byte { return present(rows[i].Spec) }).
-		blobs(n, func(i int) []byte { return rows[i].inline() }).
+		blobs(n, func(i int) []byte { return store.Inline(rows[i].Payload) }).
 		i8s(used(func(r *newRow) bool { return r.Correlation != 0 }), func(i int) int64 { return int64(rows[i].Correlation) }).
 		i4s(used(func(r *newRow) bool { return r.Epoch != 0 }), func(i int) int32 { return rows[i].Epoch }).
 		blobs(used(func(r *newRow) bool { return r.gates != nil }), func(i int) []byte { return rows[i].gates })
@@ -146,12 +146,4 @@ func present(b []byte) []byte {
 		return []byte{}
 	}
 	return b
-}
-
-// inline is the payload that is kept in the row.
-func (r *newRow) inline() []byte {
-	if r.flags&store.FlagBody != 0 || len(r.Payload) == 0 {
-		return nil
-	}
-	return r.Payload
 }

@@ -117,25 +117,18 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 	err := s.change(ctx, func(ctx context.Context, c *session) error {
 		result = store.Rescued{}
 		now := s.clock.now()
-		claims, err := s.lostClaims(ctx, c, self, known, limit, now)
+		claims, leavers, err := s.lostClaims(ctx, c, self, known, limit, now)
 		if err != nil {
 			return err
+		}
+		if len(claims) == 0 && !leavers {
+			return c.commit(ctx, s.closeLost(nil)...)
 		}
 		endings, err := lostAttempts(ctx, c, claims)
 		if err != nil {
 			return err
 		}
-		var closed []task.ID
-		for _, claim := range claims {
-			closed = append(closed, claim.ID)
-		}
 		result.Claims = len(claims)
-		stmts := []*stmt{
-			query(`delete from sendoff.claim where id = any($1)`).idList(closed),
-			query(`delete from sendoff.node n where n.lease_until <= coalesce($1, ` + databaseClock + `)
- and not exists (select from sendoff.claim c where c.node = n.id)`).null8(s.clock.lease()),
-			query(endSharesSQL), // in a statement of its own: it has to see what committed while the one before waited
-		}
 		at := &gateFloor{s: s, ctx: ctx, c: c, now: now}
 		poisoned, err := at.ending(endings)
 		if err != nil {
@@ -145,7 +138,7 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 		if err != nil {
 			return err
 		}
-		if err := c.do(ctx, append(writes, stmts...)...); err != nil {
+		if err := c.do(ctx, append(writes, s.closeLost(claims)...)...); err != nil {
 			return err
 		}
 		for _, row := range poisoned {
@@ -165,6 +158,17 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 		return store.Rescued{}, fmt.Errorf("rescue lost claims: %w", err)
 	}
 	return result, nil
+}
+
+// closeLost deletes claims, and the nodes that are gone and have no claim any more.
+func (s *Store) closeLost(claims []store.ClaimEntry) (stmts []*stmt) {
+	if len(claims) > 0 {
+		stmts = append(stmts, query(closeSQL).ids(len(claims), func(i int) task.ID { return claims[i].ID }))
+	}
+	return append(stmts,
+		query(`delete from sendoff.node n where n.lease_until <= coalesce($1, `+databaseClock+`)
+ and not exists (select from sendoff.claim c where c.node = n.id)`).null8(s.clock.lease()),
+		query(endSharesSQL)) // in a statement of its own: it has to see what committed while the one before waited
 }
 
 // endLost ends attempts of lost claims, and returns what is left to be written of that.
@@ -207,17 +211,18 @@ func (s *Store) endLost(ctx context.Context, c *session, endings []*ending, now 
 }
 
 // lostClaims begins the transaction and locks claims that nobody looks after.
-// One that another node is rescuing at this moment is passed over.
-func (s *Store) lostClaims(ctx context.Context, c *session, self task.ID, known []task.ID, limit int, now int64) ([]store.ClaimEntry, error) {
-	var claims []store.ClaimEntry
-	err := c.begin(ctx, query(`
+// One that another node is rescuing at this moment is passed over. leavers tells whether
+// there is somebody at a gate who may have to be let go.
+func (s *Store) lostClaims(ctx context.Context, c *session, self task.ID, known []task.ID, limit int, now int64) (claims []store.ClaimEntry, leavers bool, err error) {
+	err = c.begin(ctx, query(`
 select c.id, c.node, c.ids from sendoff.claim c
 where not exists (select from sendoff.node n where n.id = c.node and n.lease_until > coalesce($1, `+databaseClock+`))
  or c.node = $2 and c.at <= $3 and c.id <> all($4)
 order by c.id limit $5 for update of c skip locked`).
 		null8(s.clock.lease()).id(self).i8(now-forgottenAfter).idList(known).i8(int64(limit)).
-		rows(func(r *wireRow) { claims = append(claims, store.ClaimEntry{ID: r.id(), Node: r.id(), Tasks: r.ids()}) }))
-	return claims, err
+		rows(func(r *wireRow) { claims = append(claims, store.ClaimEntry{ID: r.id(), Node: r.id(), Tasks: r.ids()}) }),
+		query(anyLeaverSQL).rows(func(r *wireRow) { leavers = r.bool() }))
+	return claims, leavers, err
 }
 
 // forgottenAfter is how old a claim of our own must be before it counts as
