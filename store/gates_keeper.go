@@ -1,6 +1,8 @@
 package store
 
 import (
+	"fmt"
+
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -101,6 +103,15 @@ type Entered struct {
 
 // Dropped tells whether the task is not to be carried out.
 func (e *Entered) Dropped() bool { return e.State == task.Canceled }
+
+// Refusal is ErrDuplicate for a task that is dropped when it was to run again: it stays
+// as it was, and who asked for that is told.
+func (e *Entered) Refusal(how Arrival) error {
+	if !e.Dropped() || how != Again {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrDuplicate, e.Holder)
+}
 
 // Enter decides what becomes of a task that could run now, and counts it at its gates,
 // which are in the order of their ids. wait has it wait where its own rule says

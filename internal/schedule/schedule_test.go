@@ -3,7 +3,7 @@ package schedule
 import (
 	"context"
 	"errors"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,58 +18,54 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// floor is the oracle with a lock, which can be told to fail.
+// floor is the oracle, which can be told to fail.
 type floor struct {
-	*storetest.Oracle
-	mu     sync.Mutex
-	broken error
-	looks  int // for due tasks
+	*storetest.Shared
+	broken atomic.Pointer[error]
+	looks  atomic.Int64 // for due tasks
+}
+
+func (f *floor) err() error {
+	if broken := f.broken.Load(); broken != nil {
+		return *broken
+	}
+	return nil
 }
 
 func (f *floor) PromoteDue(ctx context.Context, limit int) (int, int64, []store.Woken, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.looks++
-	if f.broken != nil {
-		return 0, 0, nil, f.broken
+	f.looks.Add(1)
+	if err := f.err(); err != nil {
+		return 0, 0, nil, err
 	}
-	return f.Oracle.PromoteDue(ctx, limit)
+	return f.Shared.PromoteDue(ctx, limit)
 }
 
 func (f *floor) Rescue(ctx context.Context, self task.ID, known []task.ID, limit int) (store.Rescued, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.broken != nil {
-		return store.Rescued{}, f.broken
+	if err := f.err(); err != nil {
+		return store.Rescued{}, err
 	}
-	return f.Oracle.Rescue(ctx, self, known, limit)
+	return f.Shared.Rescue(ctx, self, known, limit)
 }
 
 func (f *floor) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (task.ID, int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.broken != nil {
-		return task.ID{}, 0, f.broken
+	if err := f.err(); err != nil {
+		return task.ID{}, 0, err
 	}
-	return f.Oracle.Retain(ctx, keep, cursor, limit)
+	return f.Shared.Retain(ctx, keep, cursor, limit)
 }
 
 func (f *floor) TakeTodos(ctx context.Context, limit int, putOff int64) ([]store.Todo, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.broken != nil {
-		return nil, f.broken
+	if err := f.err(); err != nil {
+		return nil, err
 	}
-	return f.Oracle.TakeTodos(ctx, limit, putOff)
+	return f.Shared.TakeTodos(ctx, limit, putOff)
 }
 
 func (f *floor) FinishTodos(ctx context.Context, done []store.Todo) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.broken != nil {
-		return f.broken
+	if err := f.err(); err != nil {
+		return err
 	}
-	return f.Oracle.FinishTodos(ctx, done)
+	return f.Shared.FinishTodos(ctx, done)
 }
 
 // rig runs a scheduler in a bubble. woken gets the time of each wake.
@@ -93,7 +89,7 @@ func newRig(t *testing.T) (r *rig, stop func()) {
 }
 
 func newRigWith(t *testing.T, do func(context.Context, store.Todo) error) (r *rig, stop func()) {
-	f := &floor{Oracle: storetest.NewOracle(func() int64 { return time.Now().UnixMicro() })}
+	f := &floor{Shared: storetest.NewShared(func() int64 { return time.Now().UnixMicro() })}
 	lane, err := f.EnsureLane(t.Context(), 1, "q", task.AnyPool, 10)
 	require.NoError(t, err)
 	r = &rig{floor: f, lane: lane, own: map[int32]store.Retention{}, woken: make(chan time.Time, 1000)}
@@ -117,8 +113,6 @@ func (r *rig) insert(t *testing.T, delay time.Duration) store.NewTask {
 	t.Helper()
 	r.n++
 	n := store.NewTask{ID: task.ID{2, r.n}, Lane: r.lane.ID, Priority: 5, Kind: task.HTTP, MaxAttempts: 3, Delay: delay.Microseconds()}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	_, _, err := r.Insert(t.Context(), []store.NewTask{n}, false)
 	require.NoError(t, err)
 	return n
@@ -126,8 +120,6 @@ func (r *rig) insert(t *testing.T, delay time.Duration) store.NewTask {
 
 func (r *rig) row(t *testing.T, id task.ID) *store.Row {
 	t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	rows, err := r.Rows(t.Context(), []task.ID{id})
 	require.NoError(t, err)
 	if len(rows) == 0 {
@@ -139,8 +131,6 @@ func (r *rig) row(t *testing.T, id task.ID) *store.Row {
 // claim takes everything for a node whose lease is short.
 func (r *rig) claim(t *testing.T, lease time.Duration) []store.Claimed {
 	t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	require.NoError(t, r.Register(t.Context(), store.Node{ID: task.ID{1}}, lease.Microseconds()))
 	batch, err := r.Claim(t.Context(), store.ClaimRequest{
 		ID: task.ID{7}, Node: task.ID{1}, Limit: 10, Slots: []store.ClaimSlot{{Lane: r.lane.ID, Priority: 5, Limit: 10}},
@@ -193,9 +183,7 @@ func TestAnIdleSchedulerLooksAboutOnceASecond(t *testing.T) {
 		defer stop()
 		r.insert(t, 24*time.Hour)
 		time.Sleep(time.Minute)
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		require.InDelta(t, 60, r.looks, 20)
+		require.InDelta(t, 60, r.looks.Load(), 20)
 	})
 }
 
@@ -220,9 +208,7 @@ func TestEndedTasksStayForTheirRetention(t *testing.T) {
 		r, stop := newRig(t)
 		defer stop()
 		n := r.insert(t, time.Hour)
-		r.mu.Lock()
 		_, err := r.Cancel(t.Context(), n.ID, store.Alone)
-		r.mu.Unlock()
 		require.NoError(t, err)
 		time.Sleep(24*time.Hour - time.Minute)
 		require.NotNil(t, r.row(t, n.ID), "it is gone before its time")
@@ -237,9 +223,7 @@ func TestTasksOfALaneStayForItsOwnRetention(t *testing.T) {
 		defer stop()
 		n := r.insert(t, time.Hour)
 		r.own[r.lane.ID] = store.Retention{Canceled: time.Hour.Microseconds()} // nobody looks before a minute has passed
-		r.mu.Lock()
 		_, err := r.Cancel(t.Context(), n.ID, store.Alone)
-		r.mu.Unlock()
 		require.NoError(t, err)
 		time.Sleep(time.Hour - time.Minute)
 		require.NotNil(t, r.row(t, n.ID), "it is gone before its time")
@@ -252,15 +236,12 @@ func TestAStoreThatFailsIsAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, stop := newRig(t)
 		defer stop()
-		r.mu.Lock()
-		r.broken = errors.New("the database is away")
-		r.mu.Unlock()
+		away := errors.New("the database is away")
+		r.broken.Store(&away)
 		r.insert(t, time.Second)
 		time.Sleep(time.Hour)
 		require.Empty(t, r.woken)
-		r.mu.Lock()
-		r.broken = nil
-		r.mu.Unlock()
+		r.broken.Store(nil)
 		back := time.Now()
 		require.LessOrEqual(t, (<-r.woken).Sub(back), 2*time.Second)
 	})

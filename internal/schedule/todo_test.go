@@ -17,8 +17,6 @@ import (
 // leave has a function leave n calls of it to be canceled, as so many restarts do.
 func (r *rig) leave(t *testing.T, id task.ID, n int) {
 	t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	_, _, err := r.Insert(t.Context(), []store.NewTask{{ID: id, Lane: r.lane.ID, Kind: task.Function, MaxAttempts: 3}}, false)
 	require.NoError(t, err)
 	for range n + 1 { // the first one finds no calls
@@ -28,8 +26,6 @@ func (r *rig) leave(t *testing.T, id task.ID, n int) {
 }
 
 func (r *rig) todos() []store.Todo {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	s, _ := r.Snapshot(context.Background())
 	return s.Todos
 }

@@ -169,8 +169,6 @@ func withDatabase(t testing.TB, dsn, name string) string {
 	return u.String()
 }
 
-// --- the private server
-
 // sharedServer runs under sh and outlives the process that started it: it waits
 // until no test binary holds the lock on the file users any more, then stops
 // the server and removes the directory. The file goes last: a binary that starts

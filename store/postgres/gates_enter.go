@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
@@ -160,8 +159,8 @@ func (f *gateFloor) comeAs(before *store.Row, why task.Reason, pos int64, how st
 	switch {
 	case err != nil:
 		return err
-	case e.Dropped() && how == store.Again:
-		return fmt.Errorf("%w: %s", store.ErrDuplicate, e.Holder)
+	case e.Refusal(how) != nil:
+		return e.Refusal(how)
 	case e.Dropped():
 		return f.skip(before, e.Reason)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/internal/words"
@@ -105,8 +104,8 @@ func (w *writer) comeAgain(id task.ID, why task.Reason, pos int64, how store.Arr
 	switch {
 	case err != nil:
 		return err
-	case e.Dropped() && how == store.Again:
-		return fmt.Errorf("%w: %s", store.ErrDuplicate, e.Holder)
+	case e.Refusal(how) != nil:
+		return e.Refusal(how)
 	case e.Dropped():
 		if err := w.exec(cancelTask, int64(e.Reason), w.now, id[:]); err != nil {
 			return err

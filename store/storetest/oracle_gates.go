@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -200,8 +199,8 @@ func (o *Oracle) comeAgain(row *store.Row, why task.Reason, pos int64, how store
 	}
 	e := o.enterGates(row, how, why, woken)
 	switch {
-	case e.Dropped() && how == store.Again:
-		return fmt.Errorf("%w: %s", store.ErrDuplicate, e.Holder)
+	case e.Refusal(how) != nil:
+		return e.Refusal(how)
 	case e.Dropped():
 		o.finish(row, e.State, e.Reason)
 		o.ended(row, "", nil, woken)
