@@ -61,22 +61,50 @@ func endOf(id task.ID, run int32, end task.End, woken *[]store.Woken) root {
 	return root{store.Todo{Kind: store.Release, Task: id, Token: int64(run), End: end}, woken}
 }
 
+// end is one of which others are to be told: whoever waits for its result, by tell,
+// and the followers of root. Either may be missing.
+type end struct {
+	tell func()
+	root root
+}
+
 // tell tells the followers of roots, in order, and returns what writes that.
 func (f *following) tell(ctx context.Context, c *session, roots []root) ([]*stmt, error) {
-	if len(roots) == 0 {
-		return nil, nil
-	}
-	ups := make([]*store.Todo, len(roots))
+	ends := make([]end, len(roots))
 	for i := range roots {
-		ups[i] = &roots[i].Todo
+		ends[i].root = roots[i]
 	}
-	if err := f.load(ctx, c, ups); err != nil {
-		return nil, err
+	return f.tellEnds(ctx, c, ends)
+}
+
+// tellEnds tells all whom ends concern, in the order of these, and returns what writes
+// that of followers.
+func (f *following) tellEnds(ctx context.Context, c *session, ends []end) ([]*stmt, error) {
+	var ups []*store.Todo
+	for i := range ends {
+		if root := &ends[i].root; root.woken != nil {
+			ups = append(ups, &root.Todo)
+		}
 	}
-	for i := range roots {
-		if err := f.tellAll(ctx, c, &roots[i]); err != nil {
+	if len(ups) > 0 {
+		if err := f.load(ctx, c, ups); err != nil {
 			return nil, err
 		}
+	}
+	for i := range ends {
+		e := &ends[i]
+		if e.tell != nil {
+			e.tell()
+		}
+		if e.root.woken == nil {
+			continue
+		}
+		if err := f.tellAll(ctx, c, &e.root); err != nil {
+			return nil, err
+		}
+	}
+	if len(ups) == 0 {
+		return nil, nil
 	}
 	return f.statements(), nil
 }

@@ -34,7 +34,7 @@ func (c *session) enterLate(ctx context.Context) error {
 		}
 		before := *row
 		before.State, before.Reason = l.state, l.why
-		if err := f.reenter(&before, task.NoReason, l.pos, store.Due); err != nil {
+		if err := f.reenter(&before, row.Reason, l.pos, store.Due); err != nil {
 			return err
 		}
 		for _, w := range f.woken {

@@ -325,19 +325,20 @@ func (s *Store) purgeAll(ctx context.Context, c *session, victims []victim, rela
 	if len(gone) == 0 {
 		return 0, nil, errRace
 	}
-	for _, v := range victims {
+	ends := make([]end, len(victims))
+	for i, v := range victims {
 		if m := f.members[v.id]; gone[v.id] && m != nil {
-			f.ended(m, task.Canceled, task.Requested, "", nil, &woken)
+			ends[i].tell = func() { f.ended(m, task.Canceled, task.Requested, "", nil, &woken) }
 		}
 		if run, up := deps[v.id]; up {
-			f.roots = append(f.roots, endOf(v.id, run, task.EndedBadly, &woken))
+			ends[i].root = endOf(v.id, run, task.EndedBadly, &woken)
 		}
 	}
-	writes, err := s.rest(ctx, c, f)
+	followers, err := s.newFollowing(f.now).tellEnds(ctx, c, ends)
 	if err != nil {
 		return 0, nil, err
 	}
-	return len(gone), woken, c.commit(ctx, writes...)
+	return len(gone), woken, c.commit(ctx, append(f.statements(), followers...)...)
 }
 
 func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit int) (purged int, woken []store.Woken, err error) {

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
@@ -64,13 +65,20 @@ func (f *family) round(endings []*ending) (lock []*stmt, look *stmt) {
 	return f.lock(waiting, others), f.look(all)
 }
 
-// inOrder calls settled for the endings that were written.
-func (f *family) inOrder(endings []*ending) {
-	endings = slices.Clone(endings)
+// endInOrder calls settled for the endings that were written, and tells the followers of
+// those that others depend on; returned is what writes the latter. What both make ready
+// has its positions in the order of the endings.
+func (s *Store) endInOrder(ctx context.Context, c *session, f *family, endings []*ending) ([]*stmt, error) {
+	endings = slices.DeleteFunc(slices.Clone(endings), func(e *ending) bool { return !e.done })
 	slices.SortStableFunc(endings, func(a, b *ending) int { return a.order - b.order })
-	for _, e := range endings {
-		if e.done {
-			f.settled(e)
+	ends := make([]end, len(endings))
+	for i, e := range endings {
+		if e.Effects != nil && f.members[e.ID] != nil {
+			ends[i].tell = func() { f.settled(e) }
+		}
+		if e.follows {
+			ends[i].root = endOf(e.ID, e.run, task.EndOf(e.Decision.To, e.Decision.Reason), &e.call.woken)
 		}
 	}
+	return s.newFollowing(f.now).tellEnds(ctx, c, ends)
 }

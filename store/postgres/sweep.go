@@ -189,8 +189,7 @@ func (s *Store) endLost(ctx context.Context, c *session, endings []*ending, now 
 		e.run = r.i4()
 	})
 	told := slices.DeleteFunc(slices.Clone(endings), func(e *ending) bool { return e.parent().IsZero() })
-	followed := slices.DeleteFunc(slices.Clone(endings), func(e *ending) bool { return !e.follows })
-	if len(told)+len(followed) == 0 {
+	if len(told) == 0 && !slices.ContainsFunc(endings, func(e *ending) bool { return e.follows }) {
 		return []*stmt{settle}, nil
 	}
 	f := newFamily(s.clock, now)
@@ -198,16 +197,13 @@ func (s *Store) endLost(ctx context.Context, c *session, endings []*ending, now 
 	if err := c.do(ctx, settle, look); err != nil {
 		return nil, err
 	}
-	f.inOrder(told)
-	for _, e := range told {
+	followers, err := s.endInOrder(ctx, c, f, endings)
+	for _, e := range endings {
 		for _, w := range e.call.woken {
 			result.Woken = store.Collect(result.Woken, w)
 		}
 	}
-	for _, e := range followed {
-		f.roots = append(f.roots, endOf(e.ID, e.run, task.EndOf(e.Decision.To, e.Decision.Reason), &result.Woken))
-	}
-	return s.rest(ctx, c, f)
+	return append(f.statements(), followers...), err
 }
 
 // lostClaims begins the transaction and locks claims that nobody looks after.

@@ -264,29 +264,12 @@ func (s *Store) send(ctx context.Context, c *session, t *turn) error {
 	if err != nil {
 		return c.giveUp(ctx, err)
 	}
-	f.inOrder(t.linked)
-	if err := leaving.leave(f, t); err != nil {
-		return c.giveUp(ctx, err)
+	followers, err := s.endInOrder(ctx, c, f, slices.Concat(t.linked, t.followed))
+	if err == nil {
+		err = leaving.leave(f, t)
 	}
-	followers, err := s.newFollowing(t.now).tell(ctx, c, t.roots())
 	if err != nil {
 		return c.giveUp(ctx, err)
 	}
 	return c.giveUp(ctx, c.commit(ctx, statements(s.second(t, f, followers))...))
-}
-
-// roots are the ends of which followers are to be told, in the order of the batch.
-func (t *turn) roots() []root {
-	var ends []*ending
-	for _, e := range slices.Concat(t.followed, t.linked) {
-		if e.follows && e.done {
-			ends = append(ends, e)
-		}
-	}
-	slices.SortFunc(ends, func(a, b *ending) int { return a.order - b.order })
-	roots := make([]root, len(ends))
-	for i, e := range ends {
-		roots[i] = endOf(e.ID, e.run, task.EndOf(e.Decision.To, e.Decision.Reason), &e.call.woken)
-	}
-	return roots
 }
