@@ -76,14 +76,15 @@ func TestNumber(t *testing.T) {
 }
 
 func TestReport(t *testing.T) {
-	cases := choose(allCases(), "burn/postgres")
+	cases := choose(allCases(), "burn/postgres,burn-key/postgres")
 	samples := []sample{
-		{Group: "burn/postgres", Who: "sendoff", Round: 1, N: 10, Rate: 30_000, Values: map[string]float64{"cpu_us": 60, "wal": 1200}},
+		{Group: "burn/postgres", Who: "sendoff", Round: 1, N: 10, Rate: 30_000, Self: 20, Server: 20, Values: map[string]float64{"cpu_us": 60, "wal": 1200}},
 		{Group: "burn/postgres", Who: "river", Round: 1, N: 10, Rate: 15_000},
+		{Group: "burn-key/postgres", Who: "sendoff", Round: 1, N: 10, Rate: 24_000, Self: 20, Server: 30},
 	}
 	var b strings.Builder
 	report(&b, cases, samples)
-	for _, want := range []string{"| 2.0 |", "| burn/postgres/sendoff | wal | ≤ 1,000 | 1,200 [1,200–1,200] | **no** |"} {
+	for _, want := range []string{"| 2.0 |", "| CPU 1.25, rate 0.80 of burn/postgres |", "| burn/postgres/sendoff | wal | ≤ 1,000 | 1,200 [1,200–1,200] | **no** |"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is not in:\n%s", want, b.String())
 		}

@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // Burn-down: a backlog of tasks that do nothing is worked off in process, until
@@ -19,13 +23,36 @@ func burnCases() []benchCase {
 	})
 }
 
-func burn(ctx context.Context, r *run) error {
-	_, err := r.burnDown(ctx, func() (func(), error) { return func() {}, nil })
+func burn(ctx context.Context, r *run) error { return r.burnAlone(ctx, plain) }
+
+// What gates cost in a burn-down: each task has a limit of its own, or all stand in
+// line at a few order keys, so that each end lets the next one in.
+func gateCases() []benchCase {
+	const keys = 100
+	return slices.Concat(
+		floors("burn-key", burnWith(func(n int, t *engine.Task) { t.Limits = []task.Limit{{Key: strconv.Itoa(n), Concurrency: 1}} })),
+		floors("burn-handover", burnWith(func(n int, t *engine.Task) { t.OrderKey = strconv.Itoa(n % keys) })))
+}
+
+func burnWith(gates func(n int, t *engine.Task)) func(group string) []benchCase {
+	return func(group string) []benchCase {
+		_, floor, _ := strings.Cut(group, "/")
+		return []benchCase{{Group: group, Who: "sendoff", Beside: "burn/" + floor, N: 50_000, Short: 20_000, do: func(ctx context.Context, r *run) error {
+			return r.burnAlone(ctx, gates)
+		}}}
+	}
+}
+
+// plain leaves a task as it is.
+func plain(int, *engine.Task) {}
+
+func (r *run) burnAlone(ctx context.Context, shape func(n int, t *engine.Task)) error {
+	_, err := r.burnDown(ctx, shape, func() (func(), error) { return func() {}, nil })
 	return err
 }
 
-// burnDown works off a backlog; meanwhile something else goes on.
-func (r *run) burnDown(ctx context.Context, meanwhile func() (stop func(), err error)) (*counted, error) {
+// burnDown works off a backlog of tasks in their shape; meanwhile something else goes on.
+func (r *run) burnDown(ctx context.Context, shape func(n int, t *engine.Task), meanwhile func() (stop func(), err error)) (*counted, error) {
 	s, err := r.floor(ctx)
 	if err != nil {
 		return nil, err
@@ -40,7 +67,7 @@ func (r *run) burnDown(ctx context.Context, meanwhile func() (stop func(), err e
 	if err := r.watchWAL(ctx); err != nil {
 		return nil, err
 	}
-	if err := fill(ctx, e, r.N, local(nil)); err != nil {
+	if err := fillWith(ctx, e, r.N, local(nil), shape); err != nil {
 		return nil, err
 	}
 	end, err := meanwhile()

@@ -17,7 +17,7 @@ func heldCases() []benchCase {
 }
 
 func held(ctx context.Context, r *run) error {
-	c, err := r.burnDown(ctx, func() (func(), error) { return r.hold(ctx) })
+	c, err := r.burnDown(ctx, plain, func() (func(), error) { return r.hold(ctx) })
 	if err != nil {
 		return err
 	}

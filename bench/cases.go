@@ -13,6 +13,8 @@ type benchCase struct {
 	N     int    // tasks
 	Short int    // tasks with -short
 	do    func(context.Context, *run) error
+
+	Beside string // group of the same run that says what a task costs without what this one adds; "" = none
 }
 
 func (c benchCase) name() string { return c.Group + "/" + c.Who }
@@ -39,7 +41,7 @@ func (c benchCase) needs(server string) bool {
 
 // allCases lists every case; those of one group stand together.
 func allCases() []benchCase {
-	cases := slices.Concat(storeCases(), burnCases(), submitCases(), bulkCases(), doorCases(), pushCases(), latencyCases(), heldCases(),
+	cases := slices.Concat(storeCases(), burnCases(), gateCases(), submitCases(), bulkCases(), doorCases(), pushCases(), latencyCases(), heldCases(),
 		functionCases(), stepCases(), gatherCases())
 	order := map[string]int{}
 	for i, c := range cases {

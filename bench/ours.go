@@ -120,11 +120,18 @@ func (c *counted) inFull(ctx context.Context) error {
 
 // fill stores n tasks by SubmitMany from two callers.
 func fill(ctx context.Context, e *engine.Engine, n int, t engine.Task) error {
+	return fillWith(ctx, e, n, t, plain)
+}
+
+// fillWith is fill, with something of its own in each task.
+func fillWith(ctx context.Context, e *engine.Engine, n int, t engine.Task, shape func(n int, t *engine.Task)) error {
+	var stored atomic.Int64
 	return fromMany(n, 2, task.MaxBatch, func(n int) error {
 		subs := make([]engine.Task, n)
 		for i := range subs {
 			subs[i] = t
 			subs[i].Body = payload
+			shape(int(stored.Add(1)), &subs[i])
 		}
 		results, err := e.SubmitMany(ctx, subs, true)
 		for _, res := range results {

@@ -80,8 +80,20 @@ func reportCases(w io.Writer, all []summary) {
 		middle := sample{Self: s.median(func(s sample) float64 { return s.Self }), Server: s.median(func(s sample) float64 { return s.Server }),
 			Helpers: s.median(func(s sample) float64 { return s.Helpers })}
 		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s | %.1f | %s |\n", s.Group, s.Who, number(float64(s.samples[0].N)), cell(s.samples, rate),
-			cpuText(middle), number(ceiling(middle)), more(s.samples), s.median(func(s sample) float64 { return s.Foreign }), ratio)
+			cpuText(middle), number(ceiling(middle)), more(s.samples)+beside(all, s), s.median(func(s sample) float64 { return s.Foreign }), ratio)
 	}
+}
+
+// beside is what a task costs, and at what rate they go, as multiples of those of the
+// group beside which a case stands.
+func beside(all []summary, s summary) (text string) {
+	cpu := func(s sample) float64 { return s.Self + s.Server }
+	for _, base := range all {
+		if base.ours() && base.Group == s.Beside {
+			text = fmt.Sprintf("CPU %.2f, rate %.2f of %s", s.median(cpu)/base.median(cpu), s.median(rate)/base.median(rate), base.Group)
+		}
+	}
+	return text
 }
 
 // ceiling is the rate at which the processors of this machine would be busy with
