@@ -118,11 +118,16 @@ func (e *Entered) Refusal(how Arrival) error {
 // otherwise. One that keeps its places has them before it comes to its limits, of which
 // it takes all or none; what a rate gives is taken last.
 func (k *Keeper) Enter(row *Row, gates []Gate, how Arrival, why task.Reason, wait bool) (Entered, error) {
+	return k.enter(row, gates, how, why, wait, nil)
+}
+
+// enter is Enter of a task that is known to be first in line at a gate.
+func (k *Keeper) enter(row *Row, gates []Gate, how Arrival, why task.Reason, wait bool, first *GateRow) (Entered, error) {
 	rows, err := k.rows(gates)
 	if err != nil {
 		return Entered{}, err
 	}
-	v := visit{k: k, row: row, gates: gates, rows: rows, how: how}
+	v := visit{k: k, row: row, gates: gates, rows: rows, how: how, first: first}
 	v.Entry, v.Flags = Enter(row.Entrant(), why), row.Flags
 	if how == Newcomer {
 		for i, g := range rows {
@@ -157,6 +162,7 @@ type visit struct {
 	gates []Gate
 	rows  []*GateRow
 	how   Arrival
+	first *GateRow // in whose line it is known to be first
 	Entered
 }
 
@@ -221,6 +227,9 @@ func (v *visit) free(g *GateRow) (bool, error) {
 	}
 	if v.how != Turn {
 		return g.Kind == LimitGate && v.slot(), nil
+	}
+	if g == v.first {
+		return true, nil
 	}
 	first, err := v.k.Floor.First(g.ID)
 	return err == nil && first != nil && first.ID == v.row.ID, err
@@ -377,17 +386,17 @@ func (k *Keeper) handOver(g *GateRow) error {
 		k.later(g.ID, k.Now)
 		return nil
 	}
-	at, _, err := k.admit(row, gates)
+	at, _, err := k.admit(row, gates, g)
 	if err == nil && g.Waiting > 0 && g.Room() {
 		k.later(g.ID, at)
 	}
 	return err
 }
 
-// admit lets the first of a line enter, and says when the next one may be looked at.
+// admit lets the first in line at a gate enter, and says when the next one may be looked at.
 // moved tells whether it stands elsewhere now.
-func (k *Keeper) admit(row *Row, gates []Gate) (next int64, moved bool, err error) {
-	e, err := k.Enter(row, gates, Turn, task.NoReason, true)
+func (k *Keeper) admit(row *Row, gates []Gate, g *GateRow) (next int64, moved bool, err error) {
+	e, err := k.enter(row, gates, Turn, task.NoReason, true, g)
 	if err != nil {
 		return 0, false, err
 	}
@@ -425,7 +434,7 @@ func (k *Keeper) Open(id Hash) error {
 		if err != nil {
 			return err
 		}
-		next, moved, err := k.admit(row, gates)
+		next, moved, err := k.admit(row, gates, g)
 		if err != nil || !moved {
 			return err
 		}

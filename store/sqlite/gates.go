@@ -289,10 +289,13 @@ func gateValues(g *store.GateRow) []any {
 func (f gateFloor) First(gate store.Hash) (*store.Row, error) {
 	var first *store.Row
 	err := f.w.query(func(r *sql.Rows) error {
-		row, err := scanRow(r)
-		first = &row
+		var id sql.RawBytes
+		first = &store.Row{}
+		err := r.Scan(&id, &first.Lane, &first.Priority, &first.Kind, &first.Flags, &first.State, &first.Reason, &first.Crashes, &first.At, &first.Gates)
+		copy(first.ID[:], id)
 		return err
-	}, selectRow+`where id = (select task from line where gate = ? order by prio, at, task limit 1)`, gate[:])
+	}, `select id, lane, prio, kind, flags, state, reason, crashes, at, gates from task
+		where id = (select task from line where gate = ? order by prio, at, task limit 1)`, gate[:])
 	return first, err
 }
 

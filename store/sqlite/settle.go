@@ -29,21 +29,45 @@ func (s *Store) Settle(ctx context.Context, ts []store.Transition) ([]error, []s
 	return errs, k.list, nil
 }
 
-var settlePlain = words.SQL(`update task set state = :succeeded, reason = ?, finished_at = ?, failures = ?, crashes = ?,
+const succeedIf = `update task set state = :succeeded, reason = ?, finished_at = ?, failures = ?, crashes = ?,
 	last_outcome = :outcome_success, last_code = ?, last_error = '', last_cause = :cause_none,
-	answer_headers = ?, answer_body = ? where id = ? and token = ? and state = :running and flags & :related = 0`)
+	answer_headers = ?, answer_body = ? where id = ? and token = ? and state = :running and `
+
+var (
+	settlePlain  = words.SQL(succeedIf + `flags & :related = 0`)
+	settleInside = words.SQL(succeedIf + `flags & :related = :flag_gate returning flags, gates`)
+)
 
 // settle applies a transition. refused is ErrLeaseLost or nil.
 func (w *writer) settle(t *store.Transition, k *woken) (refused, err error) {
-	d := t.Decision
-	if d.To == task.Succeeded && t.Effects == nil && t.Flags&store.FlagGate == 0 && (t.InRow() || !t.Recorded()) {
-		headers, body := inRow(t)
-		n, err := w.changed(settlePlain, int64(d.Reason), w.now, d.Failures, d.Crashes, t.Code, headers, body, t.ID[:], t.Token)
-		if err != nil || n > 0 {
+	if t.Decision.To == task.Succeeded && t.Effects == nil && !t.Cut && (t.InRow() || !t.Recorded()) {
+		done, err := w.succeed(t, k)
+		if err != nil || done {
 			return nil, err
 		}
 	}
 	return w.settleSlowly(t, k)
+}
+
+// succeed settles a task whose end concerns nobody but those at its gates; false when
+// it is not one.
+func (w *writer) succeed(t *store.Transition, k *woken) (done bool, err error) {
+	d := t.Decision
+	headers, body := inRow(t)
+	values := []any{int64(d.Reason), w.now, d.Failures, d.Crashes, t.Code, headers, body, t.ID[:], t.Token}
+	if t.Flags&store.FlagGate == 0 {
+		n, err := w.changed(settlePlain, values...)
+		return n > 0, err
+	}
+	row := store.Row{ID: t.ID, State: task.Running}
+	err = w.query(func(r *sql.Rows) error {
+		done = true
+		return r.Scan(&row.Flags, &row.Gates)
+	}, settleInside, values...)
+	if err != nil || !done {
+		return false, err
+	}
+	return true, w.leaveGates(&row, true, k)
 }
 
 // settleSlowly writes what the hot path leaves out: the attempt, the answer, the
