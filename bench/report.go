@@ -77,8 +77,10 @@ func reportCases(w io.Writer, all []summary) {
 		if !s.ours() {
 			ratio = compare(all, s)
 		}
-		middle := sample{Self: s.median(func(s sample) float64 { return s.Self }), Server: s.median(func(s sample) float64 { return s.Server }),
-			Helpers: s.median(func(s sample) float64 { return s.Helpers })}
+		middle := sample{
+			Self: s.median(func(s sample) float64 { return s.Self }), Server: s.median(func(s sample) float64 { return s.Server }),
+			Helpers: s.median(func(s sample) float64 { return s.Helpers }),
+		}
 		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s | %.1f | %s |\n", s.Group, s.Who, number(float64(s.samples[0].N)), cell(s.samples, rate),
 			cpuText(middle), number(ceiling(middle)), more(s.samples)+beside(all, s), s.median(func(s sample) float64 { return s.Foreign }), ratio)
 	}
