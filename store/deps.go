@@ -142,28 +142,43 @@ func (r *Row) Revives() bool {
 	return r.State == task.Canceled && (r.Reason == task.DependencyFailed || r.Reason == task.Skipped)
 }
 
-// Ups are the tasks that those of a batch may depend on: where one is stored, by the id
-// that others call it by.
-type Ups map[task.ID]task.ID
+// Ups are the tasks that those of a batch may depend on, by the ids that others call
+// them by.
+type Ups map[task.ID]Up
+
+// Up is a task that others may depend on.
+type Up struct {
+	ID  task.ID // as it is stored
+	End task.End
+}
 
 // Of returns what a task depends on, each once and in the order of their ids, and
 // what of it is not stored.
-func (u Ups) Of(t *NewTask) (deps []task.ID, missing task.ID) {
+func (u Ups) Of(t *NewTask) (deps []Up, missing task.ID) {
 	for _, id := range t.Deps {
 		up := u[id]
-		if up.IsZero() || up == t.ID {
+		if up.ID.IsZero() || up.ID == t.ID {
 			return nil, id
 		}
 		deps = append(deps, up)
 	}
-	slices.SortFunc(deps, compareIDs)
-	return slices.Compact(deps), task.ID{}
+	slices.SortFunc(deps, func(a, b Up) int { return compareIDs(a.ID, b.ID) })
+	return slices.CompactFunc(deps, func(a, b Up) bool { return a.ID == b.ID }), task.ID{}
 }
 
-// Add says what became of a task, so that others may depend on it.
-func (u Ups) Add(id task.ID, v *Verdict) {
-	if s := v.Inserted.Status; s == Created || s == Existing {
-		u[id] = v.Inserted.ID
+// Add says what became of a new task, so that others may depend on it.
+func (u Ups) Add(id task.ID, in *Inserted, end task.End) {
+	if in.Status == Created || in.Status == Existing {
+		u[id] = Up{in.ID, end}
+	}
+}
+
+// canceled says that a task ends because another one of the batch takes its place.
+func (u Ups) canceled(id task.ID) {
+	for name, up := range u {
+		if up.ID == id {
+			u[name] = Up{id, task.EndedBadly}
+		}
 	}
 }
 

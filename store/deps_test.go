@@ -76,7 +76,7 @@ func TestWhatABatchMayDependOn(t *testing.T) {
 	held := store.Key{Kind: store.UniqueKey, Hash: store.HashOf([]byte("k")), OnConflict: store.Return, WhileOpen: true}
 	taken := map[store.KeyName]*store.Taken{held.Name(): {Entry: store.KeyEntryFor(held, old, 1), State: task.Running}}
 	batch := func(atomic bool, tasks ...store.NewTask) []store.Verdict {
-		r := store.Resolver{Now: 1, Taken: taken, Ups: store.Ups{old: old}}
+		r := store.Resolver{Now: 1, Taken: taken, Ups: store.Ups{old: {ID: old}}}
 		return r.Batch(tasks, atomic)
 	}
 	v := batch(false, store.NewTask{ID: a}, store.NewTask{ID: b, Deps: []task.ID{old, a, a}})
@@ -85,6 +85,16 @@ func TestWhatABatchMayDependOn(t *testing.T) {
 	v = batch(false, store.NewTask{ID: a, Keys: []store.Key{held}}, store.NewTask{ID: b, Deps: []task.ID{a}})
 	require.Equal(t, store.Existing, v[0].Inserted.Status)
 	require.Equal(t, []task.ID{old}, v[1].Deps, "the task that was there already")
+
+	failed := task.ID{10}
+	batch = func(atomic bool, tasks ...store.NewTask) []store.Verdict {
+		r := store.Resolver{Now: 1, Taken: map[store.KeyName]*store.Taken{}, Ups: store.Ups{failed: {ID: failed, End: task.EndedBadly}}}
+		return r.Batch(tasks, atomic)
+	}
+	v = batch(false, store.NewTask{ID: a, Keys: []store.Key{held}, Deps: []task.ID{failed}}, store.NewTask{ID: b, Keys: []store.Key{held}})
+	require.Equal(t, store.Created, v[1].Inserted.Status, "the key is free: who has it before can never run")
+	v = batch(false, store.NewTask{ID: a, Keys: []store.Key{held}, Deps: []task.ID{failed}, When: task.Always}, store.NewTask{ID: b, Keys: []store.Key{held}})
+	require.Equal(t, store.Existing, v[1].Inserted.Status, "who has the key runs whatever became of the other")
 
 	for name, v := range map[string][]store.Verdict{
 		"of a later task":   batch(false, store.NewTask{ID: c}, store.NewTask{ID: b, Deps: []task.ID{a}}, store.NewTask{ID: a}),

@@ -94,6 +94,8 @@ type Taken struct {
 	Entry KeyEntry
 	State task.State // of the task that has it; 0 = that task is gone
 	Kind  task.Kind  // of the same
+	// Reason tells of a task that has ended what it counts for where others depend on it.
+	Reason task.Reason
 }
 
 // listens tells whether the task behind the key is a function that goes on.
@@ -204,7 +206,7 @@ func (r *Resolver) one(t *NewTask) Verdict {
 		r.Ups = Ups{}
 	}
 	if r.There[t.ID] {
-		r.Ups[t.ID] = t.ID
+		r.Ups[t.ID] = Up{ID: t.ID}
 		return Verdict{Inserted: Inserted{Status: Created, ID: t.ID}}
 	}
 	taken := make([]*Taken, len(t.Keys))
@@ -216,17 +218,49 @@ func (r *Resolver) one(t *NewTask) Verdict {
 	if v.Inserted.Status == Created && !missing.IsZero() { // what is there already stays, whatever became of the others
 		return Verdict{Inserted: Inserted{Status: Missing, ID: missing}}
 	}
-	r.Ups.Add(t.ID, &v)
-	v.Deps = deps
-	for name, had := range r.Taken {
-		if !v.Cancel.IsZero() && had.Entry.Task == v.Cancel {
-			r.Taken[name] = &Taken{Entry: had.Entry, State: task.Canceled, Kind: had.Kind}
-		}
+	if !v.Cancel.IsZero() {
+		r.canceled(v.Cancel)
+	}
+	had := r.standing(t, &v, deps, taken)
+	r.Ups.Add(t.ID, &v.Inserted, EndedAs(had.State, had.Reason, task.NotEnded))
+	for _, up := range deps {
+		v.Deps = append(v.Deps, up.ID)
 	}
 	for _, k := range v.Keys {
-		r.Taken[k.Name()] = &Taken{Entry: KeyEntryFor(k, v.Inserted.ID, r.Now), State: task.Ready, Kind: t.Kind}
+		r.Taken[k.Name()] = &Taken{KeyEntryFor(k, v.Inserted.ID, r.Now), had.State, had.Kind, had.Reason}
 	}
 	return v
+}
+
+// canceled notes that a new task has another one canceled.
+func (r *Resolver) canceled(id task.ID) {
+	for name, had := range r.Taken {
+		if had.Entry.Task == id {
+			r.Taken[name] = &Taken{Entry: had.Entry, State: task.Canceled, Kind: had.Kind, Reason: task.Replaced}
+		}
+	}
+	r.Ups.canceled(id)
+}
+
+// standing is how the task stands that a verdict names, a new one with what it depends on.
+func (r *Resolver) standing(t *NewTask, v *Verdict, deps []Up, taken []*Taken) Taken {
+	for _, had := range taken {
+		if had != nil && v.Inserted.Status != Created && had.Entry.Task == v.Inserted.ID {
+			return *had
+		}
+	}
+	had := Taken{State: task.Ready, Kind: t.Kind}
+	if len(deps) == 0 {
+		return had
+	}
+	ends := make([]task.End, len(deps))
+	for i, up := range deps {
+		ends[i] = up.End
+	}
+	n := NeedOf(t.ID, t.Lane, t.When, ends)
+	p := Placement{Entry: Entry{State: task.Ready}}.Depending(&n)
+	had.State, had.Reason = p.State, p.Reason
+	return had
 }
 
 // HeldKey is a key that ends with its task: a client id or a unique key.

@@ -91,15 +91,15 @@ func (p *plan) lookForUps(ops []*insertOp) []*stmt {
 		return nil
 	}
 	p.ups, p.resolver.Ups = map[task.ID]*up{}, store.Ups{}
-	return []*stmt{query(pins), p.lockUps(ids, func(id task.ID) { p.resolver.Ups[id] = id })}
+	return []*stmt{query(pins), p.lockUps(ids, func(id task.ID, end task.End) { p.resolver.Ups[id] = store.Up{ID: id, End: end} })}
 }
 
-func (p *plan) lockUps(ids []task.ID, each func(task.ID)) *stmt {
+func (p *plan) lockUps(ids []task.ID, each func(task.ID, task.End)) *stmt {
 	return query(lockUpsSQL).idList(sortedIDs(ids)).rows(func(r *wireRow) {
 		id := r.id()
-		p.ups[id] = &up{end: task.EndOf(task.State(r.i2()), task.Reason(r.i2())), flags: r.i4()}
-		if each != nil {
-			each(id)
+		found := &up{end: task.EndOf(task.State(r.i2()), task.Reason(r.i2())), flags: r.i4()}
+		if p.ups[id] = found; each != nil {
+			each(id, found.end)
 		}
 	})
 }

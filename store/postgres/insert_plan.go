@@ -94,6 +94,7 @@ type standing struct {
 	kind    task.Kind
 	flags   int32
 	parent  task.ID
+	reason  task.Reason
 }
 
 // victim is a waiting task that is to be canceled.
@@ -245,14 +246,14 @@ func (p *plan) look(ops []*insertOp) []*stmt {
 	}
 	stmts = append(stmts, p.lookForUps(ops)...)
 	return append(stmts, query(`
-select id, created_at, lane, prio, crashes, at, state, kind, flags, parent from sendoff.task where id = any($1)`).idList(ids).
+select id, created_at, lane, prio, crashes, at, state, kind, flags, parent, reason from sendoff.task where id = any($1)`).idList(ids).
 		rows(func(r *wireRow) { p.readStanding(r) }))
 }
 
 func (p *plan) readStanding(r *wireRow) *standing {
 	id := r.id()
 	had := &standing{created: r.i8(), lane: r.i4(), prio: r.i2(), crashes: r.i4(), at: r.i8(), state: task.State(r.i2())}
-	had.kind, had.flags, had.parent = task.Kind(r.i2()), r.i4(), r.id()
+	had.kind, had.flags, had.parent, had.reason = task.Kind(r.i2()), r.i4(), r.id(), task.Reason(r.i2())
 	if id.IsZero() {
 		return nil // the task of a key is gone
 	}
@@ -262,8 +263,8 @@ func (p *plan) readStanding(r *wireRow) *standing {
 
 // stored says that a task of the batch is there already, so that others may depend on it.
 func (p *plan) stored(id task.ID) {
-	if p.resolver.Ups != nil {
-		p.resolver.Ups[id] = id
+	if had := p.existing[id]; p.resolver.Ups != nil {
+		p.resolver.Ups[id] = store.Up{ID: id, End: task.EndOf(had.state, had.reason)}
 	}
 }
 

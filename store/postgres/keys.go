@@ -51,7 +51,7 @@ func (p *plan) lookKeys(names []store.KeyName) (stmts []*stmt) {
 	}
 	if len(names) > 0 {
 		stmts = append(stmts, query(`
-select k.ns, k.kind, k.hash, k.body, k.task, k.until, k.while_open, t.id, t.created_at, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent
+select k.ns, k.kind, k.hash, k.body, k.task, k.until, k.while_open, t.id, t.created_at, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent, t.reason
 from unnest($1, $2, $3) as n(ns, kind, hash)
 join sendoff.key k on k.ns = n.ns and k.kind = n.kind and k.hash = n.hash
 left join sendoff.task t on t.id = k.task`).
@@ -67,7 +67,7 @@ func (p *plan) readKey(r *wireRow) {
 	e := store.KeyEntry{Namespace: r.i4(), Kind: store.KeyKind(r.i2()), Hash: r.hash(), Body: r.hash(), Task: r.id(), Until: r.i8(), WhileOpen: r.bool()}
 	taken := &store.Taken{Entry: e}
 	if had := p.readStanding(r); had != nil {
-		taken.State, taken.Kind = had.state, had.kind
+		taken.State, taken.Kind, taken.Reason = had.state, had.kind, had.reason
 	}
 	p.resolver.Taken[store.KeyName{Namespace: e.Namespace, Kind: e.Kind, Hash: e.Hash}] = taken
 }

@@ -35,12 +35,15 @@ func (w *writer) resolve(tasks []store.NewTask, atomic bool) ([]store.Verdict, e
 // lookForUps finds those of the tasks that one depends on which are stored.
 func (w *writer) lookForUps(t *store.NewTask, ups store.Ups) error {
 	for _, id := range t.Deps {
-		at, err := w.createdAt(id)
-		if err != nil {
+		var state task.State
+		var why task.Reason
+		err := w.one(`select state, reason from task where id = ?`, []any{id[:]}, &state, &why)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+		case err != nil:
 			return err
-		}
-		if at != 0 {
-			ups[id] = id
+		default:
+			ups[id] = store.Up{ID: id, End: task.EndOf(state, why)}
 		}
 	}
 	return nil
@@ -54,9 +57,9 @@ func (w *writer) lookUp(name store.KeyName, taken map[store.KeyName]*store.Taken
 	e := &t.Entry
 	e.Namespace, e.Kind, e.Hash = name.Namespace, name.Kind, name.Hash
 	var body, id []byte
-	err := w.one(`select k.body, k.task, k.until, k.while_open, coalesce(t.state, 0), coalesce(t.kind, 0) from key k left join task t on t.id = k.task
+	err := w.one(`select k.body, k.task, k.until, k.while_open, coalesce(t.state, 0), coalesce(t.kind, 0), coalesce(t.reason, 0) from key k left join task t on t.id = k.task
 		where k.ns = ? and k.kind = ? and k.hash = ?`,
-		[]any{name.Namespace, int64(name.Kind), name.Hash[:]}, &body, &id, &e.Until, &e.WhileOpen, &t.State, &t.Kind)
+		[]any{name.Namespace, int64(name.Kind), name.Hash[:]}, &body, &id, &e.Until, &e.WhileOpen, &t.State, &t.Kind, &t.Reason)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}

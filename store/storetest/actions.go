@@ -247,11 +247,11 @@ func (m *machine) decided(c store.Claimed, o task.Outcome) store.Transition {
 	return store.Transition{ID: c.ID, Token: c.Token, Outcome: o.Class, Decision: d, Code: o.Code, Error: o.Error, Cause: o.Cause, Answer: o.Answer}
 }
 
-// settleAll settles in one call. With a transition whose flags are out of date it takes a
-// call for each: a floor may write such a one after the others, and then what becomes ready
-// has its positions in another order.
+// settleAll settles in one call. Where a floor may write some of the transitions after the
+// others, so that what becomes ready has its positions in another order, it takes a call
+// for each.
 func (m *machine) settleAll(ts []store.Transition) {
-	if len(ts) > 1 && slices.ContainsFunc(ts, m.outdated) {
+	if len(ts) > 1 && (repeated(ts) || slices.ContainsFunc(ts, m.outdated)) {
 		for i := range ts {
 			m.settleAll(ts[i : i+1])
 		}
@@ -272,6 +272,15 @@ func (m *machine) settleAll(ts []store.Transition) {
 		}
 	}
 	m.same("woken by settle", sortWoken(gotWoken), sortWoken(wantWoken))
+}
+
+// repeated tells whether two of the transitions are of one task.
+func repeated(ts []store.Transition) bool {
+	ids := map[task.ID]bool{}
+	for i := range ts {
+		ids[ts[i].ID] = true
+	}
+	return len(ids) < len(ts)
 }
 
 // outdated tells whether others have come to wait for a task since its transition was decided.

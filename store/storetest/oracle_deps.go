@@ -56,10 +56,10 @@ func (o *Oracle) endOf(e edge) task.End {
 }
 
 // depend writes what a task depends on, and counts it.
-func (o *Oracle) depend(row *store.Row, when task.When, ups []task.ID) store.Need {
+func (o *Oracle) depend(row *store.Row, when task.When, ups []store.Up) store.Need {
 	for _, up := range ups {
-		o.tasks[up].Flags |= store.FlagDeps
-		o.edges[edge{up, row.ID}] = task.NotEnded
+		o.tasks[up.ID].Flags |= store.FlagDeps
+		o.edges[edge{up.ID, row.ID}] = task.NotEnded
 	}
 	o.needs[row.ID] = store.Need{Lane: row.Lane, When: when}
 	return o.recount(row.ID)

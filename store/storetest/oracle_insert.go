@@ -34,11 +34,11 @@ func (o *Oracle) Insert(_ context.Context, tasks []store.NewTask, atomic bool) (
 func (o *Oracle) insertAfter(t *store.NewTask, ups store.Ups, woken *[]store.Woken) store.Inserted {
 	for _, id := range t.Deps {
 		if o.tasks[id] != nil {
-			ups[id] = id
+			ups[id] = store.Up{ID: id}
 		}
 	}
 	in := o.insertWith(t, ups, woken)
-	ups.Add(t.ID, &store.Verdict{Inserted: in})
+	ups.Add(t.ID, &in, task.NotEnded)
 	return in
 }
 
@@ -61,7 +61,7 @@ func (o *Oracle) insertWith(t *store.NewTask, ups store.Ups, woken *[]store.Woke
 		}
 	}
 	v := store.Resolve(t, taken, now)
-	deps, missing := ups.Of(t)
+	on, missing := ups.Of(t)
 	if v.Inserted.Status == store.Created && !missing.IsZero() {
 		return store.Inserted{Status: store.Missing, ID: missing}
 	}
@@ -75,8 +75,8 @@ func (o *Oracle) insertWith(t *store.NewTask, ups store.Ups, woken *[]store.Woke
 		if !v.Cancel.IsZero() {
 			o.cancel(o.tasks[v.Cancel], task.Replaced, woken)
 		}
-		if len(deps) > 0 {
-			n := o.depend(row, t.When, deps)
+		if len(on) > 0 {
+			n := o.depend(row, t.When, on)
 			p = p.Depending(&n)
 			row.Flags = p.Flags
 		}
