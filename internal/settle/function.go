@@ -114,13 +114,7 @@ func unstorable(o task.Outcome) task.Outcome {
 	return task.Outcome{Class: task.Failure, Code: o.Code, Error: "the journal does not continue the one that is stored: another segment is in its place"}
 }
 
-// left has done what a transition leaves to do; done is closed then.
-func (s *Settler) left(t *store.Transition) (done <-chan struct{}) {
-	if e := t.Effects; e == nil || !e.Abandon && len(e.Cancel) == 0 {
-		return nothing
-	}
-	return s.cfg.Left(t.ID)
+// leavesTodo tells whether a transition leaves calls to be canceled.
+func leavesTodo(t *store.Transition) bool {
+	return t.Effects != nil && (t.Effects.Abandon || len(t.Effects.Cancel) > 0)
 }
-
-// nothing is done already.
-var nothing = func() chan struct{} { c := make(chan struct{}); close(c); return c }()

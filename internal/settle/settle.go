@@ -8,7 +8,6 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/sendoff-dev/sendoff/internal/need"
@@ -87,15 +86,21 @@ type End struct {
 // beside each other share their commits in the store's pipeline as well, 60 of them
 // where a hundred attempts that do nothing run at a time.
 func (s *Settler) Settle(ctx context.Context, ends ...End) {
-	open := make([]*ending, len(ends))
+	b := &batch{make([]ending, len(ends)), make([]store.Transition, len(ends))}
 	for i := range ends {
-		open[i] = &ending{End: ends[i]}
+		b.ends[i].End = ends[i]
 	}
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		if open = s.try(ctx, open); len(open) == 0 || !pause(ctx, wait) {
+		if s.try(ctx, b); len(b.ends) == 0 || !pause(ctx, wait) {
 			return
 		}
 	}
+}
+
+// batch is Ends on their way, with their transitions.
+type batch struct {
+	ends []ending
+	ts   []store.Transition
 }
 
 // ending is an End on its way. Its transition is made once: sent again after a
@@ -103,55 +108,71 @@ func (s *Settler) Settle(ctx context.Context, ends ...End) {
 type ending struct {
 	End
 	made bool
-	t    store.Transition
 }
 
-// try settles what it can and returns the others.
-func (s *Settler) try(ctx context.Context, open []*ending) (again []*ending) {
-	var sent []*ending
-	var ts []store.Transition
-	for _, e := range open {
-		if err := s.prepare(ctx, e); err != nil {
-			s.cfg.Log.Warn("preparing a settle failed, trying again", "task_id", e.Task.ID, "err", err)
-			again = append(again, e)
-			continue
+// put has what is at i stand at another place.
+func (b *batch) put(i, at int) {
+	b.ends[i], b.ends[at] = b.ends[at], b.ends[i]
+	b.ts[i], b.ts[at] = b.ts[at], b.ts[i]
+}
+
+// try settles what it can and leaves the others in the batch.
+func (s *Settler) try(ctx context.Context, b *batch) {
+	n := 0 // those that can be written come first
+	for i := range b.ends {
+		if s.prepare(ctx, &b.ends[i], &b.ts[i]) {
+			b.put(i, n)
+			n++
 		}
-		sent, ts = append(sent, e), append(ts, e.t)
 	}
-	if len(ts) == 0 {
-		return again
+	if n == 0 {
+		return
 	}
-	errs, woken, err := s.cfg.Store.Settle(ctx, ts)
+	errs, woken, err := s.cfg.Store.Settle(ctx, b.ts[:n])
 	if err != nil {
-		s.cfg.Log.Warn("settle failed, trying again", "tasks", len(ts), "task_id", ts[0].ID, "err", err)
-		return open
+		s.cfg.Log.Warn("settle failed, trying again", "tasks", n, "task_id", b.ts[0].ID, "err", err)
+		return
 	}
 	if len(woken) > 0 {
 		s.cfg.Bell.Wake(woken)
 	}
-	var written []*ending
-	for i, e := range sent {
-		switch {
-		case errs[i] == nil:
-			written = append(written, e)
-		case errors.Is(errs[i], store.ErrBadValue) && e.Outcome.Progress != nil:
-			e.Outcome, e.made = unstorable(e.Outcome), false
-			again = append(again, e)
-		default:
-			s.refused(&e.t, errs[i])
-			s.stopped(ctx, e.Task)
+	s.tell(b, errs)
+	again := 0
+	for i := range b.ends {
+		if i >= n || s.refused(ctx, &b.ends[i], &b.ts[i], errs[i]) {
+			b.put(i, again)
+			again++
 		}
 	}
-	s.tell(written)
-	return again
+	b.ends, b.ts = b.ends[:again], b.ts[:again]
 }
 
-func (s *Settler) prepare(ctx context.Context, e *ending) (err error) {
-	if !e.made {
-		e.t, err = s.transition(ctx, e.Task, e.Spec, e.Outcome)
-		e.made = err == nil
+// prepare makes the transition of an end, and tells whether there is one.
+func (s *Settler) prepare(ctx context.Context, e *ending, t *store.Transition) bool {
+	if e.made {
+		return true
 	}
-	return err
+	err := s.transition(ctx, t, e.Task, e.Spec, &e.Outcome)
+	if e.made = err == nil; !e.made {
+		s.cfg.Log.Warn("preparing a settle failed, trying again", "task_id", e.Task.ID, "err", err)
+	}
+	return e.made
+}
+
+// refused deals with an end that was not written, and tells whether to write another one.
+func (s *Settler) refused(ctx context.Context, e *ending, t *store.Transition, err error) (again bool) {
+	switch {
+	case err == nil:
+		return false
+	case errors.Is(err, store.ErrBadValue) && e.Outcome.Progress != nil:
+		e.Outcome, e.made = unstorable(e.Outcome), false
+		return true
+	case errors.Is(err, store.ErrLeaseLost):
+		s.cfg.Meter.Stale()
+	}
+	s.cfg.Log.Info("settle refused", "task_id", t.ID, "token", t.Token, "outcome", t.Outcome.String(), "err", err)
+	s.stopped(ctx, e.Task)
+	return false
 }
 
 // pause waits for about d and tells whether ctx goes on.
@@ -167,11 +188,11 @@ func pause(ctx context.Context, d time.Duration) bool {
 // HandBack gives a task back that is perhaps not ours any more: it is ready again,
 // or nothing happens.
 func (s *Settler) HandBack(ctx context.Context, c *store.Claimed) {
-	t, err := s.transition(ctx, c, nil, task.Outcome{Class: task.Interrupt})
-	if err != nil {
+	ts := make([]store.Transition, 1)
+	if err := s.transition(ctx, &ts[0], c, nil, &task.Outcome{Class: task.Interrupt}); err != nil {
 		return
 	}
-	errs, woken, err := s.cfg.Store.Settle(ctx, []store.Transition{t})
+	errs, woken, err := s.cfg.Store.Settle(ctx, ts)
 	switch {
 	case err != nil || errs[0] != nil:
 		s.stopped(ctx, c)
@@ -210,7 +231,8 @@ func (s *Settler) wakeGated(woken []store.Woken) {
 	}
 }
 
-func (s *Settler) transition(ctx context.Context, c *store.Claimed, spec *task.Spec, o task.Outcome) (store.Transition, error) {
+// transition writes into t how an attempt ends.
+func (s *Settler) transition(ctx context.Context, t *store.Transition, c *store.Claimed, spec *task.Spec, o *task.Outcome) error {
 	attempt := task.Attempt{Failures: c.Failures, Crashes: c.Crashes, FirstStarted: c.FirstStarted, Now: s.cfg.Store.Now()}
 	if spec != nil {
 		attempt.Retry = spec.Retry
@@ -219,14 +241,14 @@ func (s *Settler) transition(ctx context.Context, c *store.Claimed, spec *task.S
 	if c.Kind == task.Function {
 		attempt.Retry.MaxAge = task.MaxExpiration // its expiry bounds it; most of its age it may have waited
 	}
-	t := store.Transition{
+	*t = store.Transition{
 		ID: c.ID, Token: c.Token, Flags: c.Flags, Parent: c.Parent, Outcome: o.Class, Code: o.Code, Error: o.Error, Cause: o.Cause, Answer: o.Answer,
-		Decision: task.Decide(attempt, o, rand.Float64()),
+		Decision: task.Decide(attempt, *o, rand.Float64()),
 	}
 	if c.Kind == task.Function {
-		return t, s.functionEffects(ctx, c, &t, &o)
+		return s.functionEffects(ctx, c, t, o)
 	}
-	return t, nil
+	return nil
 }
 
 // patience is how long the end of a function is kept back for its calls to be
@@ -234,31 +256,50 @@ func (s *Settler) transition(ctx context.Context, c *store.Claimed, spec *task.S
 const patience = 250 * time.Millisecond
 
 // tell says what was written to whom it concerns.
-func (s *Settler) tell(written []*ending) {
-	canceled := make([]<-chan struct{}, len(written))
-	for i, e := range written {
-		canceled[i] = s.left(&e.t)
+func (s *Settler) tell(b *batch, errs []error) {
+	var canceled []<-chan struct{} // by index; most ends leave nothing to do
+	gated := false
+	for i, err := range errs {
+		if err != nil {
+			continue
+		}
+		gated = gated || b.ends[i].Task.Flags&store.FlagGate != 0
+		if leavesTodo(&b.ts[i]) {
+			if canceled == nil {
+				canceled = make([]<-chan struct{}, len(errs))
+			}
+			canceled[i] = s.cfg.Left(b.ts[i].ID)
+		}
 	}
 	until := time.Now().Add(patience)
-	if slices.ContainsFunc(written, func(e *ending) bool { return e.Task.Flags&store.FlagGate != 0 }) {
+	if gated {
 		s.wakeGated(nil)
 	}
-	for i, e := range written {
-		t := &e.t
-		s.cfg.Meter.Settled(t.Outcome, t.Decision.To, e.Took)
-		if t.Flags&store.FlagParent != 0 && t.Decision.To.Final() {
-			s.cfg.Watchers.Told(t.Parent)
+	for i, err := range errs {
+		if err != nil {
+			continue
 		}
-		switch {
-		case t.Decision.To == task.Scheduled, t.Decision.To == task.Suspended, t.Decision.To == task.Blocked:
-			s.cfg.Bell.Due(s.cfg.Store.Now() + t.Decision.Delay.Microseconds())
-		case t.Decision.To.Final():
+		if canceled != nil && canceled[i] != nil && b.ts[i].Decision.To.Final() {
 			await(canceled[i], until)
-			s.cfg.Watchers.Ended(t.ID)
 		}
-		if t.Decision.To == task.Failed {
-			s.cfg.Log.Info("task failed", "task_id", t.ID, "reason", t.Decision.Reason.String(), "code", t.Code, "err", t.Error)
-		}
+		s.written(&b.ts[i], b.ends[i].Took)
+	}
+}
+
+// written says that a transition was written.
+func (s *Settler) written(t *store.Transition, took time.Duration) {
+	s.cfg.Meter.Settled(t.Outcome, t.Decision.To, took)
+	if t.Flags&store.FlagParent != 0 && t.Decision.To.Final() {
+		s.cfg.Watchers.Told(t.Parent)
+	}
+	switch {
+	case t.Decision.To == task.Scheduled, t.Decision.To == task.Suspended, t.Decision.To == task.Blocked:
+		s.cfg.Bell.Due(s.cfg.Store.Now() + t.Decision.Delay.Microseconds())
+	case t.Decision.To.Final():
+		s.cfg.Watchers.Ended(t.ID)
+	}
+	if t.Decision.To == task.Failed {
+		s.cfg.Log.Info("task failed", "task_id", t.ID, "reason", t.Decision.Reason.String(), "code", t.Code, "err", t.Error)
 	}
 }
 
@@ -273,11 +314,4 @@ func await(done <-chan struct{}, until time.Time) {
 	case <-done:
 	case <-time.After(time.Until(until)):
 	}
-}
-
-func (s *Settler) refused(t *store.Transition, err error) {
-	if errors.Is(err, store.ErrLeaseLost) {
-		s.cfg.Meter.Stale()
-	}
-	s.cfg.Log.Info("settle refused", "task_id", t.ID, "token", t.Token, "outcome", t.Outcome.String(), "err", err)
 }
