@@ -288,10 +288,8 @@ func (w *writer) followTodo(name *store.Todo, k *woken) (more bool, err error) {
 	if err != nil && there {
 		return false, err
 	}
-	if err := w.exec(`delete from todo where task = ? and kind = ? and token = ?`, t.Task[:], int64(t.Kind), t.Token); err != nil {
-		return false, err
-	}
-	if end, go_ := t.Ended(&row, there); go_ {
+	err = w.exec(`delete from todo where task = ? and kind = ? and token = ?`, t.Task[:], int64(t.Kind), t.Token)
+	if end, tells := t.Ended(&row, there); err == nil && tells {
 		t.End = end
 		err = w.followPage(t, k)
 	}

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 // is compared with the oracle; the rule itself is not: the two could share a
 // mistake.
 func RunRules(t *testing.T, open func(clock func() int64) store.Store) {
-	for _, r := range rules {
+	for _, r := range slices.Concat(rules, rulesOfOrder) {
 		t.Run(r.name, func(t *testing.T) { r.check(newMachine(t, open, map[string]int{})) })
 	}
 }
