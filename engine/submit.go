@@ -42,15 +42,17 @@ func submit(tasks []Task, atomic bool, accepts func([]accept.Submission) ([]acce
 	subs, at := make([]accept.Submission, 0, len(tasks)), make([]int, 0, len(tasks))
 	var faults task.Invalid
 	for i := range tasks {
-		s, err := tasks[i].submission()
+		n := len(subs)
+		subs = subs[:n+1]
+		err := tasks[i].submission(&subs[n])
 		if bad, ok := errors.AsType[task.Invalid](err); ok && atomic {
 			faults.Join(accept.Place(i, len(tasks)), bad)
 		}
 		if err != nil {
-			results[i] = Result{Status: Invalid, Err: err}
+			results[i], subs = Result{Status: Invalid, Err: err}, subs[:n]
 			continue
 		}
-		subs, at = append(subs, s), append(at, i)
+		at = append(at, i)
 	}
 	if err := faults.Err(); err != nil {
 		return nil, err

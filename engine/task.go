@@ -87,9 +87,9 @@ type Signal struct {
 }
 
 // submission is the task in the words of accept. The error is task.Invalid.
-func (t *Task) submission() (accept.Submission, error) {
+func (t *Task) submission(s *accept.Submission) error {
 	var bad task.Invalid
-	s := accept.Submission{
+	*s = accept.Submission{
 		Queue: t.Queue, Delay: t.Delay, RunAt: t.RunAt, ExpiresAt: t.ExpiresAt, Priority: t.Priority,
 		Spec: task.Spec{
 			Handler: t.Handler, URL: t.URL, Function: t.Function, Endpoint: t.Endpoint, ClientID: t.ID, Name: t.Name, Method: t.Method,
@@ -116,7 +116,7 @@ func (t *Task) submission() (accept.Submission, error) {
 	if t.IdempotencyKey != "" {
 		s.IdempotencyKey, s.Fingerprint = t.IdempotencyKey, t.fingerprint()
 	}
-	return s, bad.Err()
+	return bad.Err()
 }
 
 func (t *Task) payload(bad *task.Invalid) (payload []byte, contentType string) {

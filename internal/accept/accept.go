@@ -77,8 +77,8 @@ type Result struct {
 	ID        task.ID
 	Key       store.KeyKind // that decided, when not Created
 	CreatedAt int64
-	Task      store.NewTask // as prepared; empty when Err is set
-	Err       error         // task.Invalid: refused before it came to the store
+	Task      *store.NewTask // as prepared; nil when Err is set
+	Err       error          // task.Invalid: refused before it came to the store
 }
 
 // Lanes finds the lane of a queue and a pool, or makes it.
@@ -232,12 +232,16 @@ func (a *Acceptor) prepareAll(ctx context.Context, lane Lanes, subs []Submission
 	}
 	var faults task.Invalid
 	for i := range subs {
-		t, err := a.prepare(ctx, lane, &subs[i], taken)
+		n := len(tasks)
+		tasks = tasks[:n+1]
+		err := a.prepare(ctx, lane, &subs[i], taken, &tasks[n])
+		if err != nil {
+			tasks = tasks[:n]
+		}
 		invalid, isInvalid := errors.AsType[task.Invalid](err)
 		switch {
 		case err == nil:
-			results[i].Task = t
-			tasks, of = append(tasks, t), append(of, i)
+			results[i].Task, of = &tasks[n], append(of, i)
 		case !isInvalid:
 			return nil, nil, nil, err
 		case atomic:

@@ -26,17 +26,21 @@ func (a *Acceptor) Prepare(ctx context.Context, s *Submission) (store.NewTask, e
 	if err != nil {
 		return store.NewTask{}, err
 	}
-	return a.prepare(ctx, a.cfg.Lane, s, taken)
+	var t store.NewTask
+	err = a.prepare(ctx, a.cfg.Lane, s, taken, &t)
+	return t, err
 }
 
-func (a *Acceptor) prepare(ctx context.Context, lanes Lanes, s *Submission, taken map[string]bool) (store.NewTask, error) {
+// prepare checks a submission and writes the row into t, which is as new.
+func (a *Acceptor) prepare(ctx context.Context, lanes Lanes, s *Submission, taken map[string]bool, t *store.NewTask) error {
 	var bad task.Invalid
+	now := a.cfg.Store.Now()
 	s.Namespace, s.Queue = cmp.Or(s.Namespace, store.DefaultNamespace), cmp.Or(s.Queue, task.DefaultQueue)
 	bad.CheckQueue("queue", s.Queue)
 	a.fromQueue(s)
 	a.checkTarget(&bad, &s.Spec)
 	checkHeaders(&bad, &s.Spec)
-	checkTimes(&bad, s, a.cfg.Store.Now())
+	checkTimes(&bad, s, now)
 	checkRetry(&bad, &s.Spec)
 	checkLabels(&bad, &s.Spec)
 	checkKeys(&bad, s)
@@ -56,16 +60,17 @@ func (a *Acceptor) prepare(ctx context.Context, lanes Lanes, s *Submission, take
 		bad.Add("payload", "has %d bytes: at most %d are allowed", len(s.Payload), most)
 	}
 	if err := bad.Err(); err != nil {
-		return store.NewTask{}, err
+		return err
 	}
 	if err := a.everyNodeKnows(&s.Spec); err != nil {
-		return store.NewTask{}, err
+		return err
 	}
 	lane, err := lanes(ctx, s.Namespace, s.Queue, s.Spec.Pool())
 	if err != nil {
-		return store.NewTask{}, fmt.Errorf("queue %q: %w", s.Queue, err)
+		return fmt.Errorf("queue %q: %w", s.Queue, err)
 	}
-	return build(s, lane.ID, int16(priority), a.cfg.Store.Now()), nil
+	build(t, s, lane.ID, int16(priority), now)
+	return nil
 }
 
 // since is the version of the first nodes that know a kind: any node may have to
@@ -92,14 +97,19 @@ func (a *Acceptor) everyNodeKnows(s *task.Spec) error {
 	if a.cfg.Least == nil {
 		return nil
 	}
-	needs, what := since[s.Kind], fmt.Sprintf("tasks of kind %s", s.Kind)
-	if store.VersionGates > needs && MayWait(s) {
-		needs, what = store.VersionGates, "limits, order_key, on_duplicate and depends_on"
+	needs, gated := since[s.Kind], MayWait(s)
+	if gated {
+		needs = max(needs, store.VersionGates)
 	}
-	if least := a.cfg.Least(); least < needs {
-		return fmt.Errorf("%s need nodes of version %d, and there is one of version %d: %w", what, needs, least, store.ErrOldNode)
+	least := a.cfg.Least()
+	if least >= needs {
+		return nil
 	}
-	return nil
+	what := "tasks of kind " + s.Kind.String()
+	if gated {
+		what = "limits, order_key, on_duplicate and depends_on"
+	}
+	return fmt.Errorf("%s need nodes of version %d, and there is one of version %d: %w", what, needs, least, store.ErrOldNode)
 }
 
 // maxPayload is how many bytes of payload a kind can take. A function's input
@@ -111,8 +121,8 @@ func maxPayload(k task.Kind) int {
 	return task.MaxPayload
 }
 
-func build(s *Submission, lane int32, priority int16, now int64) store.NewTask {
-	t := store.NewTask{
+func build(t *store.NewTask, s *Submission, lane int32, priority int16, now int64) {
+	*t = store.NewTask{
 		ID: NewID(), Lane: lane, Priority: priority, Kind: s.Spec.Kind, Group: s.Spec.Group, Payload: s.Payload,
 		MaxAttempts: s.Spec.Retry.WithDefaults().MaxAttempts, Keys: keysOf(s), Gates: gatesOf(s),
 	}
@@ -138,7 +148,6 @@ func build(s *Submission, lane int32, priority int16, now int64) store.NewTask {
 		}
 	}
 	t.Spec = s.Spec.Encode()
-	return t
 }
 
 func keysOf(s *Submission) []store.Key {
