@@ -110,7 +110,7 @@ u as (
  update sendoff.task set state = $13, reason = $14, at = $7, run = $15, failures = $16, crashes = $17, first_started = $18, expires_at = $19, flags = $20,
   token = token + case $2 when :running then 1 else 0 end, last_outcome = case $2 when :running then $21 else last_outcome end,
   last_code = case $2 when :running then 0 else last_code end, last_error = case $2 when :running then $8 else last_error end,
-  last_cause = case $2 when :running then :cause_none else last_cause end
+  last_cause = case $2 when :running then null else last_cause end
  where id = $1 and state = $2 and token = $3 and run = $10 and flags = $22 and ($2 = :running or exists (select from r) or exists (select from m))
  returning id, lane, node),
 a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, node, error)

@@ -72,7 +72,7 @@ func standingOf(row *store.Row) victim {
 var cancelRunningSQL = words.SQL(`
 with u as (
  update sendoff.task set state = :canceled, reason = $4, finished_at = $3, token = token + 1,
-  last_outcome = $7, last_code = 0, last_error = $5, last_cause = :cause_none
+  last_outcome = $7, last_code = 0, last_error = $5, last_cause = null
  where id = $1 and state = :running and token = $2 and ($6 or flags & :flag_deps = 0) returning id, run, node, last_started),
 a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, node, error)
  select id, $2, last_started, $3, run, $8, 0, $7, false, node, $5 from u)

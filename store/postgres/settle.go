@@ -45,7 +45,7 @@ func isPlain(t *store.Transition) bool {
 }
 
 var settlePlainSQL = words.SQL(`
-update sendoff.task t set state = :succeeded, reason = :reason_none, finished_at = $1, last_outcome = :outcome_success, last_error = null, last_cause = :cause_none,
+update sendoff.task t set state = :succeeded, reason = :reason_none, finished_at = $1, last_outcome = :outcome_success, last_error = null, last_cause = null,
  last_code = s.code, failures = s.failures, crashes = s.crashes, answer_headers = s.headers, answer_body = s.body
 from unnest($2, $3, $4, $5, $6, $7, $8) with ordinality as s(id, token, code, failures, crashes, headers, body, n)
 where t.id = any(array[s.id]) and t.token = s.token and t.state = :running and t.flags & :related = 0
@@ -115,7 +115,7 @@ with s as materialized (
 u as (
  update sendoff.task t set state = s.state, reason = s.reason, token = t.token + $2,` + own + `
   finished_at = case when s.state in :final then $1 else t.finished_at end,
-  failures = s.failures, crashes = s.crashes, last_outcome = s.outcome, last_code = s.code, last_error = s.error, last_cause = s.cause,
+  failures = s.failures, crashes = s.crashes, last_outcome = s.outcome, last_code = s.code, last_error = s.error, last_cause = nullif(s.cause, :cause_none),
   answer_headers = case when s.in_row then s.headers end, answer_body = case when s.in_row then s.body end
  from s where t.id = any(array[s.id]) and t.token = s.token and t.state = :running
   and (s.state not in :final or t.flags & ~s.expected & :related = 0) and (s.state = :ready or t.flags & ~s.expected & :flag_gate = 0)` + guard + `

@@ -59,9 +59,29 @@ func (w *writer) createdAt(id task.ID) (at int64, err error) {
 	return at, err
 }
 
-const insertTask = `insert into task (id, lane, created_at, at, expires_at, kind, flags, prio, state, reason,
-	max_attempts, parent, root, correlation, epoch, grp, keys, gates, spec, payload)
+// Most tasks are plain: each value that is bound costs them 1 % of the insert.
+const (
+	insertPlain = `insert into task (id, lane, created_at, at, expires_at, kind, flags, prio, state, reason, max_attempts, spec, payload)
+	values (?,?,?,?,?,?,?,?,?,?,?,?,?) on conflict do nothing`
+	insertTask = `insert into task (id, lane, created_at, at, expires_at, kind, flags, prio, state, reason, max_attempts, spec, payload,
+	parent, root, correlation, epoch, grp, keys, gates)
 	values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) on conflict do nothing`
+)
+
+// insertRow writes the row of a new task, and tells whether it was not there yet.
+func (w *writer) insertRow(t *store.NewTask, p *store.Placement, at int64, gates []byte) (bool, error) {
+	query := insertPlain
+	args := append(make([]any, 0, 20), t.ID[:], t.Lane, w.now, at, t.ExpiresAt, int64(t.Kind), p.Flags, t.Priority, int64(p.State), int64(p.Reason),
+		t.MaxAttempts, t.Spec, bytesOrNull(store.Inline(t.Payload)))
+	related := !t.Parent.IsZero() || !t.Root.IsZero() || t.Correlation != 0 || t.Epoch != 0
+	if related || t.Group != "" || p.Flags&store.FlagKeys != 0 || gates != nil {
+		query = insertTask
+		args = append(args, idOrNull(t.Parent), idOrNull(t.Root), numberOrNull(int64(t.Correlation)), numberOrNull(int64(t.Epoch)), textOrNull(t.Group),
+			store.EncodeKeyNames(t.Keys), gates)
+	}
+	n, err := w.changed(query, args...)
+	return n > 0, err
+}
 
 var insertPayload = words.SQL(`insert into body (task, part, bytes) values (?, :part_payload, ?)`)
 
@@ -101,13 +121,11 @@ func (w *writer) insertOne(t *store.NewTask, v *store.Verdict, out *store.Insert
 	if p.State == task.Ready {
 		at = w.nextPosition()
 	}
-	n, err := w.changed(insertTask, t.ID[:], t.Lane, w.now, at, t.ExpiresAt, int64(t.Kind), p.Flags, t.Priority, int64(p.State), int64(p.Reason),
-		t.MaxAttempts, idOrNull(t.Parent), idOrNull(t.Root), numberOrNull(int64(t.Correlation)), numberOrNull(int64(t.Epoch)), textOrNull(t.Group),
-		store.EncodeKeyNames(t.Keys), gates, t.Spec, bytesOrNull(store.Inline(t.Payload)))
+	added, err := w.insertRow(t, &p, at, gates)
 	if err != nil {
 		return err
 	}
-	if n == 0 {
+	if !added {
 		out.CreatedAt, err = w.createdAt(t.ID)
 		return err
 	}

@@ -2,7 +2,7 @@
 
 -- Why an attempt got no answer: refused, reset, timed out, DNS, TLS; see task.Cause.
 alter table sendoff.attempt add column cause int2 not null default 0;
-alter table sendoff.task add column last_cause int2 not null default 0;
+alter table sendoff.task add column last_cause int2; -- null = none, which takes no room
 
 -- An index that only who asks for a lane can use: where statistics say that the table is
 -- empty, all indexes cost the same, and this one must not be walked for each id.
