@@ -61,25 +61,18 @@ func (l *Loop) start(claim task.ID, tasks []store.Claimed, reserved reservation)
 	}
 	l.mu.Unlock()
 	for i, f := range flights {
-		l.crew.do(job{claim, &tasks[i], f})
+		l.tasks.Go(func() { l.fly(claim, &tasks[i], f) })
 	}
-}
-
-// job is an attempt that begins.
-type job struct {
-	claim  task.ID
-	task   *store.Claimed
-	flight *flight
 }
 
 // fly carries out an attempt and has its end written.
-func (l *Loop) fly(j job) {
-	settle := l.cfg.Execute(j.flight.ctx, j.task)
-	l.ended(j.task.ID, j.flight)
+func (l *Loop) fly(claim task.ID, t *store.Claimed, f *flight) {
+	settle := l.cfg.Execute(f.ctx, t)
+	l.ended(t.ID, f)
 	if settle != nil {
 		settle()
 	}
-	l.settled(j.claim)
+	l.settled(claim)
 }
 
 // ended makes room: the attempt is over, and its end goes to be written.
@@ -187,7 +180,7 @@ func (l *Loop) Drop(cause error) {
 // they do about it. Run has returned.
 func (l *Loop) Drain(ctx context.Context, cause error) {
 	over := make(chan struct{})
-	go func() { l.crew.wait(); close(over) }()
+	go func() { l.tasks.Wait(); close(over) }()
 	select {
 	case <-over:
 	case <-ctx.Done():

@@ -64,7 +64,7 @@ type Loop struct {
 	alone    bool // a suspect runs: claim nothing beside it
 
 	signal  chan struct{} // capacity 1: woken, or there is room
-	crew    *crew
+	tasks   sync.WaitGroup
 	runs    context.Context //nolint:containedctx // of the attempts, until stop or cancel ends them
 	cancel  context.CancelCauseFunc
 	turns   int       // claims made
@@ -92,7 +92,6 @@ func New(cfg Config) *Loop {
 		cfg: cfg, lines: newLines(), woken: map[lineKey]int64{}, open: map[task.ID]int{},
 		flying: map[task.ID]*flight{}, signal: make(chan struct{}, 1),
 	}
-	l.crew = newCrew(l.fly)
 	l.runs, l.cancel = context.WithCancelCause(context.Background())
 	return l
 }
@@ -118,9 +117,8 @@ func (l *Loop) Ring() {
 	}
 }
 
-// Run claims until ctx ends, once. Attempts under way go on; see Drain.
+// Run claims until ctx ends. Attempts under way go on; see Drain.
 func (l *Loop) Run(ctx context.Context) error {
-	defer l.crew.disband()
 	poll := time.NewTimer(0)
 	defer poll.Stop()
 	probe := time.NewTimer(probeRest)

@@ -161,12 +161,22 @@ func (x *Executor) Hub() *Hub { return x.cfg.Hub }
 // answer is a record of the run for people, see [Executor.record].
 // A call that is being canceled ends so, whatever its function answers: cancel.
 func (x *Executor) Execute(ctx context.Context, t *store.Claimed, spec *task.Spec) task.Outcome {
+	grow(0)
 	r := &run{Executor: x, task: t, spec: spec}
 	o := r.execute(ctx)
 	if r.canceling() {
 		canceled(&o)
 	}
 	return o
+}
+
+// grow makes the stack of a goroutine 16 KiB large while there is little on it yet: each
+// run comes to need that, and would copy it several times on the way.
+//
+//go:noinline
+func grow(i int) byte {
+	var room [9 << 10]byte
+	return room[i]
 }
 
 func (r *run) execute(ctx context.Context) task.Outcome {
