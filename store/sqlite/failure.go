@@ -16,6 +16,7 @@ import (
 // knows what is on disk, and asking again may get a yes that means nothing
 // (fsync clears the error it reports).
 type failure struct {
+	file  *file // nil until it is ours
 	mu    sync.Mutex
 	cause error
 	told  chan struct{} // closed with the first cause
@@ -41,9 +42,20 @@ func (f *failure) set(cause error) error {
 	return f.cause
 }
 
-// judge looks at the error of a statement and makes it final when it is.
+// judge looks at the error of a statement and makes it final when it is. What
+// SQLite says of a file that is gone ("disk I/O error") would send people to
+// their disk, so where the file is has the first word.
 func (f *failure) judge(err error) error {
-	if isDamage(err) {
+	damaged := isDamage(err)
+	if !damaged && codeOf(err)&0xff != codeCannotOpen {
+		return err // of a file that cannot be opened it is not known yet: this process may have too many
+	}
+	if f.file != nil {
+		if gone := f.file.inPlace(); gone != nil {
+			return f.set(fmt.Errorf("%w (%w)", gone, err))
+		}
+	}
+	if damaged {
 		return f.set(err)
 	}
 	return err
@@ -51,14 +63,15 @@ func (f *failure) judge(err error) error {
 
 // Primary and extended result codes of SQLite.
 const (
-	codeIO        = 10
-	codeCorrupt   = 11
-	codeFull      = 13
-	codeTooBig    = 18
-	codeMismatch  = 20
-	codeRange     = 25
-	codeNoFile    = 26             // the file is no database
-	codeIndexFull = codeIO | 19<<8 // no room for the index of the log
+	codeIO         = 10
+	codeCorrupt    = 11
+	codeFull       = 13
+	codeCannotOpen = 14
+	codeTooBig     = 18
+	codeMismatch   = 20
+	codeRange      = 25
+	codeNoFile     = 26             // the file is no database
+	codeIndexFull  = codeIO | 19<<8 // no room for the index of the log
 )
 
 func codeOf(err error) int {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -111,6 +112,26 @@ func TestAStoreThatWritesNothingSeesThatItsFileIsGone(t *testing.T) {
 	require.NoError(t, os.Remove(file))
 	<-s.Broken()
 	require.ErrorContains(t, s.Failure(), "has been deleted or moved away")
+}
+
+// TestAReadSaysThatTheFileIsGone: a read that is the first to meet it hears of a
+// disk error from SQLite; people are told what it comes from.
+func TestAReadSaysThatTheFileIsGone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "sendoff.db")
+	s, _ := opened(t, file, 1)
+	require.NoError(t, os.Remove(file))
+	var reads sync.WaitGroup
+	for range 16 { // more than have a connection: new ones are opened
+		reads.Go(func() {
+			for s.Failure() == nil {
+				_, _ = s.Payload(context.Background(), task.ID{})
+			}
+		})
+	}
+	reads.Wait()
+	require.ErrorIs(t, s.Failure(), store.ErrBroken)
+	require.ErrorContains(t, s.Failure(), "has been deleted or moved away")
+	require.NoFileExists(t, file, "a connection made another file in its place")
 }
 
 // TestTheFilesThatReplaceOursAreLeftAlone: a backup is put in place of a file in

@@ -14,6 +14,7 @@ import (
 // opened all the same.
 func TestTheLookAtTheStartIsBounded(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "large.db")
+	require.NoError(t, makePrivate(file))
 	db, err := sql.Open("sqlite", dsn(file, ""))
 	require.NoError(t, err)
 	defer db.Close()

@@ -71,6 +71,7 @@ func (s *Store) open(ctx context.Context, path string, opts Options) (err error)
 	if s.file, err = occupy(ctx, path); err != nil {
 		return err
 	}
+	s.failed.file = s.file
 	if s.write, err = sql.Open("sqlite", dsn(s.file.path, "_txlock=immediate")); err != nil {
 		return err
 	}
@@ -140,14 +141,15 @@ func (s *Store) watchFile() {
 	}
 }
 
-// dsn names the file and the settings of every connection to it.
+// dsn names the file and the settings of every connection to it. The file is there
+// by now, and no connection makes another when it is gone.
 func dsn(path, extra string) string {
 	sync := "FULL"
 	if os.Getenv("SENDOFF_CHAOS") == "1" && os.Getenv("SENDOFF_UNSAFE_SYNCHRONOUS") != "" {
 		sync = os.Getenv("SENDOFF_UNSAFE_SYNCHRONOUS") // so that the power-cut test can be shown to fail
 	}
 	u := url.URL{Scheme: "file", Opaque: url.PathEscape(path)}
-	return u.String() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(" + sync +
+	return u.String() + "?mode=rw&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(" + sync +
 		")&_pragma=wal_autocheckpoint(4000)&_pragma=journal_size_limit(67108864)&_pragma=cache_size(-65536)&_pragma=temp_store(MEMORY)&" + extra
 }
 
