@@ -97,9 +97,10 @@ func (a *Acceptor) everyNodeKnows(s *task.Spec) error {
 	if a.cfg.Least == nil {
 		return nil
 	}
-	needs, gated := since[s.Kind], MayWait(s)
+	needs := since[s.Kind]
+	gated := store.VersionGates > needs && MayWait(s)
 	if gated {
-		needs = max(needs, store.VersionGates)
+		needs = store.VersionGates
 	}
 	least := a.cfg.Least()
 	if least >= needs {

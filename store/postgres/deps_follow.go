@@ -318,7 +318,7 @@ func (f *following) statements() []*stmt {
 		release := enter(list, nil)
 		for _, d := range f.released {
 			if d.told != nil {
-				release.late = append(release.late, lateComer{id: d.row.ID, pos: d.at, state: task.Blocked, why: task.Depends, woken: d.told, now: f.now})
+				release.late = append(release.late, lateComer{id: d.row.ID, pos: d.at, state: task.Blocked, why: task.Depends, at: d.row.At, woken: d.told, now: f.now})
 			}
 		}
 		stmts = append(stmts, release)

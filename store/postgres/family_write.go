@@ -250,7 +250,7 @@ func (f *family) entering(position func(*member) int64) (list []entering, late [
 		}
 		list = append(list, entering{id: m.id, was: task.Suspended, timer: m.at, pos: pos, Entry: store.Enter(m.entrant(), task.NoReason)})
 		if m.told != nil {
-			late = append(late, lateComer{id: m.id, pos: pos, state: task.Suspended, woken: m.told, now: f.now})
+			late = append(late, lateComer{id: m.id, pos: pos, state: task.Suspended, at: m.at, woken: m.told, now: f.now})
 		}
 	}
 	return list, late

@@ -152,7 +152,7 @@ func (s *Store) Restart(ctx context.Context, id task.ID) ([]store.Woken, error) 
 		q := restartTask(row, span.first, s.clock.now(), &changed)
 		gatedWaits := row.Flags&store.FlagGate != 0 && row.Place() == store.InTimer
 		if woken = nil; gatedWaits {
-			q.late = []lateComer{{id: id, pos: span.first, state: row.State, why: row.Reason, woken: &woken, now: s.clock.now()}}
+			q.late = []lateComer{{id: id, pos: span.first, state: row.State, why: row.Reason, at: row.At, woken: &woken, now: s.clock.now()}}
 		}
 		err := s.alone(ctx, []task.ID{id}, func() []*stmt { changed = false; return []*stmt{q} }, func(f *family) error {
 			f.leaveCalls(f.members[id], row.Token, store.WithCalls)

@@ -69,11 +69,16 @@ func (f *gateFloor) replaceFresh(r *newRow) error {
 }
 
 var (
-	cancelOneSQL = words.SQL(`update sendoff.task set state = :canceled, reason = $2, finished_at = $3 where id = $1`)
+	cancelOneSQL = words.SQL(`update sendoff.task set state = :canceled, reason = $2, finished_at = $3, at = $4 where id = $1`)
 	putLeaverSQL = `insert into sendoff.leaver (task, token, node, gates) values ($1, $2, $3, $4)`
 	dropReadySQL = `delete from sendoff.ready where lane = $1 and prio = $2 and pos = $3 and id = $4`
 	dropTimerSQL = `delete from sendoff.timer where at = $1 and id = $2`
 )
+
+// cancelOne ends a task that does not run, where it stands.
+func (f *gateFloor) cancelOne(row *store.Row, why task.Reason) *stmt {
+	return query(cancelOneSQL).id(row.ID).i2(int16(why)).i8(f.now).i8(row.At)
+}
 
 // cancel ends a task that has not ended.
 func (f *gateFloor) cancel(id task.ID, why task.Reason, reach store.Reach) error {
@@ -87,7 +92,7 @@ func (f *gateFloor) cancel(id task.ID, why task.Reason, reach store.Reach) error
 		text = store.CanceledError
 		stmts = append(stmts, cancelRunning(row, why, f.now, true), putLeaver(row))
 	} else {
-		stmts = append(stmts, query(cancelOneSQL).id(id).i2(int16(why)).i8(f.now))
+		stmts = append(stmts, f.cancelOne(row, why))
 	}
 	if err := f.do(append(stmts, family.look(related))...); err != nil {
 		return err
@@ -170,7 +175,7 @@ func (f *gateFloor) comeAs(before *store.Row, why task.Reason, pos int64, how st
 // skip ends a task that its gates drop.
 func (f *gateFloor) skip(row *store.Row, why task.Reason) error {
 	family, related := newFamily(f.s.clock, f.now), []task.ID{row.ID, row.Parent}
-	stmts := append(family.lock(nil, related), query(cancelOneSQL).id(row.ID).i2(int16(why)).i8(f.now), family.look(related))
+	stmts := append(family.lock(nil, related), f.cancelOne(row, why), family.look(related))
 	if err := f.do(stmts...); err != nil {
 		return err
 	}

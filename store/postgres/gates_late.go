@@ -14,6 +14,7 @@ type lateComer struct {
 	pos   int64
 	state task.State // as it stood before
 	why   task.Reason
+	at    int64
 	woken *[]store.Woken
 	now   int64
 }
@@ -33,7 +34,7 @@ func (c *session) enterLate(ctx context.Context) error {
 			continue // it was canceled after that
 		}
 		before := *row
-		before.State, before.Reason = l.state, l.why
+		before.State, before.Reason, before.At = l.state, l.why, l.at
 		if err := f.reenter(&before, row.Reason, l.pos, store.Due); err != nil {
 			return err
 		}

@@ -198,12 +198,15 @@ func (s *Store) endLost(ctx context.Context, c *session, endings []*ending, now 
 		return nil, err
 	}
 	followers, err := s.endInOrder(ctx, c, f, endings)
+	if err != nil {
+		return nil, err
+	}
 	for _, e := range endings {
 		for _, w := range e.call.woken {
 			result.Woken = store.Collect(result.Woken, w)
 		}
 	}
-	return append(f.statements(), followers...), err
+	return append(f.statements(), followers...), nil
 }
 
 // lostClaims begins the transaction and locks claims that nobody looks after.

@@ -54,18 +54,23 @@ var markUp = words.SQL(`update task set flags = flags | :flag_deps where id = ? 
 func (w *writer) depend(deps []task.ID) ([]task.End, error) {
 	ends := make([]task.End, len(deps))
 	for i, up := range deps {
-		var state task.State
-		var why task.Reason
-		err := w.one(`select state, reason from task where id = ?`, []any{up[:]}, &state, &why)
-		if err == nil {
+		var err error
+		if ends[i], err = w.endOf(up); err == nil {
 			err = w.exec(markUp, up[:])
 		}
 		if err != nil {
 			return nil, err
 		}
-		ends[i] = task.EndOf(state, why)
 	}
 	return ends, nil
+}
+
+// endOf is how a task has ended; sql.ErrNoRows when it is not stored.
+func (w *writer) endOf(id task.ID) (task.End, error) {
+	var state task.State
+	var why task.Reason
+	err := w.one(`select state, reason from task where id = ?`, []any{id[:]}, &state, &why)
+	return task.EndOf(state, why), err
 }
 
 // insertDeps writes what a new task depends on.

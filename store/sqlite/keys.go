@@ -35,15 +35,13 @@ func (w *writer) resolve(tasks []store.NewTask, atomic bool) ([]store.Verdict, e
 // lookForUps finds those of the tasks that one depends on which are stored.
 func (w *writer) lookForUps(t *store.NewTask, ups store.Ups) error {
 	for _, id := range t.Deps {
-		var state task.State
-		var why task.Reason
-		err := w.one(`select state, reason from task where id = ?`, []any{id[:]}, &state, &why)
+		end, err := w.endOf(id)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 		case err != nil:
 			return err
 		default:
-			ups[id] = store.Up{ID: id, End: task.EndOf(state, why)}
+			ups[id] = store.Up{ID: id, End: end}
 		}
 	}
 	return nil

@@ -251,7 +251,7 @@ func (m *machine) decided(c store.Claimed, o task.Outcome) store.Transition {
 // others, so that what becomes ready has its positions in another order, it takes a call
 // for each.
 func (m *machine) settleAll(ts []store.Transition) {
-	if len(ts) > 1 && (repeated(ts) || slices.ContainsFunc(ts, m.outdated)) {
+	if (repeated(ts) || slices.ContainsFunc(ts, m.outdated)) && m.orderShows(ts) {
 		for i := range ts {
 			m.settleAll(ts[i : i+1])
 		}
@@ -272,6 +272,24 @@ func (m *machine) settleAll(ts []store.Transition) {
 		}
 	}
 	m.same("woken by settle", sortWoken(gotWoken), sortWoken(wantWoken))
+}
+
+// orderShows tells whether it can be seen in which order transitions were written: several
+// tasks get a position, or several ends are told to callers.
+func (m *machine) orderShows(ts []store.Transition) bool {
+	after, seen := m.oracle.clone(), 0
+	_, _, _ = after.Settle(ctx, ts) // the oracle never fails
+	for _, e := range after.ready {
+		if e.Position > m.oracle.last {
+			seen++
+		}
+	}
+	for i := range ts {
+		if row := m.oracle.tasks[ts[i].ID]; row != nil && row.Flags&store.FlagParent != 0 {
+			seen++
+		}
+	}
+	return len(ts) > 1 && seen > 1
 }
 
 // repeated tells whether two of the transitions are of one task.
