@@ -24,7 +24,7 @@ func (f *gateFloor) enter(row *store.Row, how store.Arrival, why task.Reason) (e
 		if err != nil || e.Replaces == (store.Hash{}) {
 			break
 		}
-		if err = f.cancelAt(e.Replaces); err != nil {
+		if err = f.cancelAt(e.Replaces, row.ID); err != nil {
 			break
 		}
 	}
@@ -34,8 +34,9 @@ func (f *gateFloor) enter(row *store.Row, how store.Arrival, why task.Reason) (e
 const lineSQL = `select task from sendoff.line where gate = $1 order by gate, prio, at, task limit $2`
 
 // cancelAt cancels those that are at a gate: those in line first, so that none of them
-// enters.
-func (f *gateFloor) cancelAt(gate store.Hash) error {
+// enters. Who comes is not among them, though it may be there: canceled while it ran, and
+// begun anew before its node has stopped it.
+func (f *gateFloor) cancelAt(gate store.Hash, comes task.ID) error {
 	g, err := f.Gate(gate)
 	if err != nil || g == nil {
 		return err
@@ -45,7 +46,7 @@ func (f *gateFloor) cancelAt(gate store.Hash) error {
 	if err != nil {
 		return err
 	}
-	if g.Inside > 0 {
+	if g.Inside > 0 && g.Holder != comes {
 		ids = append(ids, g.Holder)
 	}
 	for _, id := range ids {

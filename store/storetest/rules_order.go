@@ -10,6 +10,7 @@ import (
 var rulesOfOrder = []rule{
 	{"what several ends make ready stands in the order of the ends", endsInOrder},
 	{"a due task that replaces another one that is due runs alone", dueReplaces},
+	{"a task that replaces others does not replace itself", replacesOthers},
 	{"a function restarted at its gates says so", restartedAtGates},
 	{"who follows is left alone when the task that lives again is gone", revivedAndGone},
 	{"a key of a batch is free when the task before it can never run", keyOfBatch},
@@ -39,6 +40,20 @@ func dueReplaces(m *machine) {
 	m.promoteUpTo(everything)
 	m.stands(older, task.Canceled, task.Replaced)
 	m.stands(newer, task.Ready, task.NoReason)
+}
+
+// replacesOthers: what was canceled while it ran is there until it has stopped, and lives
+// again before.
+func replacesOthers(m *machine) {
+	n := m.at(m.own(store.DuplicateGate, store.ReplaceThem))
+	n.Kind = task.Function
+	c := m.took(n)
+	m.steer("cancel", c.ID)
+	m.steer("retry", c.ID)
+	m.compareAll()
+	m.stands(c.ID, task.Blocked, task.Duplicate)
+	m.left([]store.Held{{ID: c.ID, Token: c.Token}})
+	m.stands(c.ID, task.Ready, task.NoReason)
 }
 
 func restartedAtGates(m *machine) {
