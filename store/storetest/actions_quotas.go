@@ -72,20 +72,27 @@ func (m *machine) compareShares() {
 	m.same("shares", got, want)
 }
 
+// lastNode is a node beside which no other one has anything of a limit.
+func (m *machine) lastNode() task.ID {
+	m.leaveAll()
+	node := m.alive()
+	m.rescueAs(node, nil, everything)
+	return node
+}
+
 // aimsOfQuotas are the answers of store.Quotas.
 var aimsOfQuotas = map[string]func(*machine){
 	"share:ok": func(m *machine) { m.shareAs(m.alive(), store.Ask{Queue: 1}) },
 	"share:short": func(m *machine) {
-		m.leaveAll()
+		node := m.lastNode()
 		all := store.Ask{Queue: 1, Settings: m.oracle.queues[0].Settings, Limit: store.Amount{Slots: 4}, Want: store.Amount{Slots: 4}, Keep: store.Amount{Slots: 4}}
-		m.shareAs(m.alive(), all)
+		m.shareAs(node, all)
 		m.register()
 		all.Keep = store.Amount{}
 		m.shareAs(m.nodes[len(m.nodes)-1], all)
 	},
 	"share:credit": func(m *machine) {
-		m.leaveAll()
-		node := m.alive()
+		node := m.lastNode()
 		ask := store.Ask{Queue: 1, Settings: m.oracle.queues[0].Settings, Limit: store.Amount{Burst: 4}, Every: 1000}
 		m.shareAs(node, ask)
 		m.now += second
