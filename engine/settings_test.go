@@ -170,7 +170,7 @@ func TestARetentionOfAQueueHoldsForItAlone(t *testing.T) {
 		<-paths
 	}
 	require.Eventually(t, func() bool {
-		_, _, err := b.db.Retain(ctx, engine.KeepOf(b.Engine), task.ID{}, 100)
+		_, err := b.db.Retain(ctx, engine.KeepOf(b.Engine), task.ID{}, 100)
 		require.NoError(t, err)
 		_, err = b.Tasks().Get(ctx, "short")
 		return err != nil

@@ -19,10 +19,32 @@ type Sweeper interface {
 	Rescue(ctx context.Context, self task.ID, known []task.ID, limit int) (Rescued, error)
 
 	// Retain deletes ended tasks that are older than the retention of their lane
-	// and state, looking at up to limit tasks from cursor on, in id order. The
-	// next call continues at the cursor returned; the zero ID means that the
-	// end was reached. Keys that ran out are deleted as well.
-	Retain(ctx context.Context, keep Keep, cursor task.ID, limit int) (next task.ID, deleted int, err error)
+	// and state, looking at up to limit tasks from cursor on, in id order. Those that
+	// it comes across and that are to be ended by Expire are in its answer. Keys that ran
+	// out are deleted as well.
+	Retain(ctx context.Context, keep Keep, cursor task.ID, limit int) (Retained, error)
+
+	// Expire ends those of the tasks as failed which wait for others and have expired, in
+	// the order given, and returns how many it were. The others are left, those among them
+	// that the end of one before has let go on or ended.
+	Expire(ctx context.Context, ids []task.ID) (ended int, woken []Woken, err error)
+}
+
+// Retained is what a look at tasks for their retention did and found.
+type Retained struct {
+	Next    task.ID // where to go on; zero = the end was reached
+	Deleted int
+	Overdue []task.ID // wait for others, and have expired
+}
+
+// ExpiredError is what others are told of a task that has expired while it waited for its
+// turn.
+const ExpiredError = "it was not started before it expired"
+
+// Overdue tells whether a task waits for others, and has expired. Nothing but Expire ends
+// such a one when its turn never comes: it has no timer, so that waiting costs nothing.
+func (r *Row) Overdue(now int64) bool {
+	return r.Place() == InRelation && r.ExpiresAt != 0 && r.ExpiresAt <= now
 }
 
 // Rescued is what a rescue did.

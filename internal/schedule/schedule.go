@@ -163,7 +163,8 @@ func (s *Scheduler) rescue(ctx context.Context) error {
 	})
 }
 
-// retain walks over all tasks, a page at a time, a pass a minute.
+// retain walks over all tasks, a page at a time, a pass a minute. Those that have expired
+// while they waited for others end on the way.
 func (s *Scheduler) retain(ctx context.Context) error {
 	var cursor task.ID
 	pace := func() time.Duration {
@@ -177,15 +178,20 @@ func (s *Scheduler) retain(ctx context.Context) error {
 		if s.cfg.Lanes != nil {
 			keep.Lanes = s.cfg.Lanes()
 		}
-		next, deleted, err := s.cfg.Store.Retain(ctx, keep, cursor, batch)
+		r, err := s.cfg.Store.Retain(ctx, keep, cursor, batch)
+		if err == nil && len(r.Overdue) > 0 {
+			var woken []store.Woken
+			_, woken, err = s.cfg.Store.Expire(ctx, r.Overdue)
+			s.cfg.Wake(woken)
+		}
 		if err != nil {
 			if ctx.Err() == nil {
 				s.cfg.Log.Warn("retention failed", "err", err)
 			}
 			return false
 		}
-		cursor = next
-		return deleted == batch
+		cursor = r.Next
+		return r.Deleted == batch
 	})
 }
 

@@ -47,9 +47,9 @@ func (f *floor) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 	return f.Shared.Rescue(ctx, self, known, limit)
 }
 
-func (f *floor) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (task.ID, int, error) {
+func (f *floor) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (store.Retained, error) {
 	if err := f.err(); err != nil {
-		return task.ID{}, 0, err
+		return store.Retained{}, err
 	}
 	return f.Shared.Retain(ctx, keep, cursor, limit)
 }
@@ -229,6 +229,36 @@ func TestTasksOfALaneStayForItsOwnRetention(t *testing.T) {
 		require.NotNil(t, r.row(t, n.ID), "it is gone before its time")
 		time.Sleep(5 * time.Minute)
 		require.Nil(t, r.row(t, n.ID), "it stays as long as others")
+	})
+}
+
+func TestATaskThatExpiresInLineEndsWithoutItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, stop := newRig(t)
+		defer stop()
+		gate := store.Gate{Kind: store.OrderGate, Namespace: 1, Name: "k", Capacity: 1}
+		put := func(expires time.Duration) task.ID {
+			r.n++
+			n := store.NewTask{ID: task.ID{2, r.n}, Lane: r.lane.ID, Kind: task.HTTP, MaxAttempts: 3, Gates: []store.Gate{gate}}
+			if expires > 0 {
+				n.ExpiresAt = time.Now().Add(expires).UnixMicro()
+			}
+			_, _, err := r.Insert(t.Context(), []store.NewTask{n}, false)
+			require.NoError(t, err)
+			return n.ID
+		}
+		first := put(0)
+		waits := put(time.Hour)
+		down := store.NewTask{ID: task.ID{3}, Lane: r.lane.ID, Kind: task.HTTP, MaxAttempts: 3, Deps: []task.ID{waits}, When: task.AnyFailed}
+		_, _, err := r.Insert(t.Context(), []store.NewTask{down}, false)
+		require.NoError(t, err)
+		time.Sleep(time.Hour - time.Minute)
+		require.Equal(t, task.Blocked, r.row(t, waits).State)
+		time.Sleep(3 * time.Minute)
+		require.Equal(t, task.Expired, r.row(t, waits).Reason)
+		require.Equal(t, task.Ready, r.row(t, first).State)
+		require.Equal(t, task.Ready, r.row(t, down.ID).State)
+		require.NotEmpty(t, r.woken, "nobody is told of what the end lets go on")
 	})
 }
 

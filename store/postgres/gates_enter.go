@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
-	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -70,15 +69,20 @@ func (f *gateFloor) replaceFresh(r *newRow) error {
 }
 
 var (
-	cancelOneSQL = words.SQL(`update sendoff.task set state = :canceled, reason = $2, finished_at = $3, at = $4 where id = $1`)
+	endOneSQL    = `update sendoff.task set state = $5, reason = $2, finished_at = $3, at = $4 where id = $1`
+	putDeadSQL   = `insert into sendoff.dead (at, lane, id) values ($1, $2, $3)`
 	putLeaverSQL = `insert into sendoff.leaver (task, token, node, gates) values ($1, $2, $3, $4)`
 	dropReadySQL = `delete from sendoff.ready where lane = $1 and prio = $2 and pos = $3 and id = $4`
 	dropTimerSQL = `delete from sendoff.timer where at = $1 and id = $2`
 )
 
-// cancelOne ends a task that does not run, where it stands.
-func (f *gateFloor) cancelOne(row *store.Row, why task.Reason) *stmt {
-	return query(cancelOneSQL).id(row.ID).i2(int16(why)).i8(f.now).i8(row.At)
+// endOne ends a task that does not run, where it stands.
+func (f *gateFloor) endOne(row *store.Row, to task.State, why task.Reason) []*stmt {
+	stmts := []*stmt{query(endOneSQL).id(row.ID).i2(int16(why)).i8(f.now).i8(row.At).i2(int16(to))}
+	if to == task.Failed {
+		stmts = append(stmts, query(putDeadSQL).i8(f.now).i4(row.Lane).id(row.ID))
+	}
+	return stmts
 }
 
 // cancel ends a task that has not ended.
@@ -87,24 +91,33 @@ func (f *gateFloor) cancel(id task.ID, why task.Reason, reach store.Reach) error
 	if err != nil || row == nil || row.State.Final() {
 		return err
 	}
-	family, related, text := newFamily(f.s.clock, f.now), []task.ID{id, row.Parent}, ""
+	return f.end(row, task.Canceled, why, reach)
+}
+
+// end ends a task, and tells all whom that concerns. One that runs can only be canceled.
+func (f *gateFloor) end(row *store.Row, to task.State, why task.Reason, reach store.Reach) error {
+	family, related, text := newFamily(f.s.clock, f.now), []task.ID{row.ID, row.Parent}, ""
 	stmts := append(family.lock(nil, related), f.unlist(row)...)
-	if row.State == task.Running {
+	switch {
+	case row.State == task.Running:
 		text = store.CanceledError
 		stmts = append(stmts, cancelRunning(row, why, f.now, true), putLeaver(row))
-	} else {
-		stmts = append(stmts, f.cancelOne(row, why))
+	case why == task.Expired:
+		text = store.ExpiredError
+		fallthrough
+	default:
+		stmts = append(stmts, f.endOne(row, to, why)...)
 	}
 	if err := f.do(append(stmts, family.look(related))...); err != nil {
 		return err
 	}
-	family.leaveCalls(family.members[id], row.Token, reach)
-	family.ended(family.members[id], task.Canceled, why, text, nil, &f.woken)
+	family.leaveCalls(family.members[row.ID], row.Token, reach)
+	family.ended(family.members[row.ID], to, why, text, nil, &f.woken)
 	if err := f.do(family.statements()...); err != nil {
 		return err
 	}
 	if row.Flags&store.FlagDeps != 0 {
-		followers, err := f.s.newFollowing(f.now).tell(f.ctx, f.c, []root{endOf(id, row.Run, task.EndedBadly, &f.woken)})
+		followers, err := f.s.newFollowing(f.now).tell(f.ctx, f.c, []root{endOf(row.ID, row.Run, task.EndOf(to, why), &f.woken)})
 		if err == nil {
 			err = f.do(followers...)
 		}
@@ -176,7 +189,7 @@ func (f *gateFloor) comeAs(before *store.Row, why task.Reason, pos int64, how st
 // skip ends a task that its gates drop.
 func (f *gateFloor) skip(row *store.Row, why task.Reason) error {
 	family, related := newFamily(f.s.clock, f.now), []task.ID{row.ID, row.Parent}
-	stmts := append(family.lock(nil, related), f.cancelOne(row, why), family.look(related))
+	stmts := slices.Concat(family.lock(nil, related), f.endOne(row, task.Canceled, why), []*stmt{family.look(related)})
 	if err := f.do(stmts...); err != nil {
 		return err
 	}

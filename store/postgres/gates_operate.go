@@ -13,14 +13,10 @@ import (
 func (s *Store) gatedStep(ctx context.Context, row *store.Row, step func(*gateFloor, *store.Row) error) ([]store.Woken, error) {
 	return s.gateChange(ctx, func(f *gateFloor) error {
 		gates, err := store.DecodeGates(row.Gates)
+		if err == nil {
+			err = f.lockGates(gates)
+		}
 		if err != nil {
-			return err
-		}
-		ids := make([]task.ID, len(gates))
-		for i := range gates {
-			ids[i] = task.ID(gates[i].ID())
-		}
-		if err := f.do(query(lockGatesSQL).idList(ids)); err != nil {
 			return err
 		}
 		now, err := f.row(row.ID)
@@ -34,6 +30,15 @@ func (s *Store) gatedStep(ctx context.Context, row *store.Row, step func(*gateFl
 		}
 		return step(f, now)
 	})
+}
+
+// lockGates locks gates that are there, in their order.
+func (f *gateFloor) lockGates(gates []store.Gate) error {
+	ids := make([]task.ID, len(gates))
+	for i := range gates {
+		ids[i] = task.ID(gates[i].ID())
+	}
+	return f.do(query(lockGatesSQL).idList(sortedIDs(ids)))
 }
 
 func (s *Store) cancelGated(ctx context.Context, row *store.Row, reach store.Reach) ([]store.Woken, error) {

@@ -114,7 +114,7 @@ func everything(t *testing.T, f *fixture) {
 	require.NoError(t, err)
 	_, _, err = f.s.Purge(ctx, []int32{f.lane}, 1000)
 	require.NoError(t, err)
-	_, _, err = f.s.Retain(ctx, store.Keep{}, task.ID{}, 1000)
+	_, err = f.s.Retain(ctx, store.Keep{}, task.ID{}, 1000)
 	require.NoError(t, err)
 }
 

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/sendoff-dev/sendoff/store"
@@ -10,20 +11,24 @@ import (
 )
 
 // Retain deletes ended tasks; see store.Sweeper.
-func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (next task.ID, deleted int, err error) {
+func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (kept store.Retained, err error) {
 	err = s.change(ctx, func(ctx context.Context, c *session) error {
-		next, deleted = task.ID{}, 0
+		kept = store.Retained{}
 		now := s.clock.now()
 		ended := map[store.Retention][]task.ID{}
 		seen := 0
-		page := query(`select id, lane, state, finished_at from sendoff.task where id > $1 order by id limit $2`).
+		page := query(`select id, lane, state, reason, finished_at, expires_at from sendoff.task where id > $1 order by id limit $2`).
 			id(cursor).i8(int64(limit)).
 			rows(func(r *wireRow) {
-				next = r.id()
+				row := store.Row{ID: r.id(), Lane: r.i4(), State: task.State(r.i2()), Reason: task.Reason(r.i2()), FinishedAt: r.i8(), ExpiresAt: r.i8()}
+				kept.Next = row.ID
 				seen++
-				of := keep.In(r.i4())
-				if state := task.State(r.i2()); state.Final() && r.i8() <= now-of.Of(state) {
-					ended[of] = append(ended[of], next)
+				of := keep.In(row.Lane)
+				switch {
+				case row.State.Final() && row.FinishedAt <= now-of.Of(row.State):
+					ended[of] = append(ended[of], row.ID)
+				case row.Overdue(now):
+					kept.Overdue = append(kept.Overdue, row.ID)
 				}
 			})
 		keys := query(`
@@ -35,22 +40,66 @@ delete from sendoff.key where ctid = any(array(
 			return err
 		}
 		if seen < limit {
-			next = task.ID{}
+			kept.Next = task.ID{}
 		}
 		for of, ids := range ended { // mostly one: few queues have a retention of their own
 			n, err := erase(ctx, c, now, ids, eraseEndedSQL, now, of.Succeeded, of.Failed, of.Canceled)
 			if err != nil {
 				return err
 			}
-			deleted += n
+			kept.Deleted += n
 		}
 		gates := query(forgetGatesSQL).i8(now).i8(int64(limit))
 		return c.commit(ctx, keys, gates) // after the tasks: those of their keys that went with them do not count
 	})
 	if err != nil {
-		return task.ID{}, 0, fmt.Errorf("delete ended tasks: %w", err)
+		return store.Retained{}, fmt.Errorf("delete ended tasks: %w", err)
 	}
-	return next, deleted, nil
+	return kept, nil
+}
+
+// Expire ends tasks that wait for others; see store.Sweeper.
+func (s *Store) Expire(ctx context.Context, ids []task.ID) (ended int, woken []store.Woken, err error) {
+	woken, err = s.gateChange(ctx, func(f *gateFloor) error {
+		ended = 0
+		if err := f.lockGatesOf(ids); err != nil {
+			return err
+		}
+		for _, id := range ids {
+			row, err := f.row(id)
+			if err != nil {
+				return err
+			}
+			if row == nil || !row.Overdue(f.now) {
+				continue
+			}
+			ended++
+			if err := f.end(row, task.Failed, task.Expired, store.Alone); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, nil, fmt.Errorf("end expired tasks: %w", err)
+	}
+	return ended, woken, nil
+}
+
+const gatesOfSQL = `select t.gates from unnest($1) as s(id) join sendoff.task t on t.id = any(array[s.id])`
+
+// lockGatesOf locks the gates of tasks in their order, before any of the tasks is locked.
+func (f *gateFloor) lockGatesOf(ids []task.ID) error {
+	var all []store.Gate
+	var bad error
+	err := f.do(query(gatesOfSQL).idList(ids).rows(func(r *wireRow) {
+		gates, err := store.DecodeGates(r.bytes())
+		all, bad = append(all, gates...), errors.Join(bad, err)
+	}))
+	if err = errors.Join(err, bad); err != nil || len(all) == 0 {
+		return err
+	}
+	return f.lockGates(all)
 }
 
 const forgetGatesSQL = `

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -218,20 +219,21 @@ const forgetGates = `delete from gate where id in (select id from gate where ins
 	order by next, id limit ?)`
 
 // Retain implements store.Sweeper.
-func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (task.ID, int, error) {
-	next, deleted := task.ID{}, 0
-	err := s.do(ctx, rankOther, limit, func(w *writer) (err error) {
-		deleted = 0
+func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (r store.Retained, err error) {
+	err = s.do(ctx, rankOther, limit, func(w *writer) (err error) {
+		r = store.Retained{}
 		var old []store.Row
 		var keys [][]byte
 		seen := 0
-		next = task.ID{}
 		err = w.query(func(rows *sql.Rows) error {
 			row, names, err := scanBrief(rows)
 			seen++
-			next = row.ID
-			if row.State.Final() && row.FinishedAt <= w.now-keep.In(row.Lane).Of(row.State) {
+			r.Next = row.ID
+			switch {
+			case row.State.Final() && row.FinishedAt <= w.now-keep.In(row.Lane).Of(row.State):
 				old, keys = append(old, row), append(keys, names)
+			case row.Overdue(w.now):
+				r.Overdue = append(r.Overdue, row.ID)
 			}
 			return err
 		}, selectBrief+` where id > ? order by id limit +?`, cursor[:], limit)
@@ -239,14 +241,14 @@ func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, lim
 			return err
 		}
 		if seen < limit {
-			next = task.ID{}
+			r.Next = task.ID{}
 		}
 		for i := range old {
 			if err := w.erase(&old[i], keys[i]); err != nil {
 				return err
 			}
 		}
-		deleted = len(old)
+		r.Deleted = len(old)
 		if err := w.exec(forgetGates, w.now, limit); err != nil {
 			return err
 		}
@@ -255,7 +257,45 @@ func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, lim
 			order by until, hash limit ?)`, w.now, limit)
 	})
 	if err != nil {
-		return task.ID{}, 0, err
+		return store.Retained{}, err
 	}
-	return next, deleted, nil
+	return r, nil
+}
+
+var expireTask = words.SQL(`update task set state = :failed, reason = :reason_expired, finished_at = ? where id = ?`)
+
+// Expire implements store.Sweeper.
+func (s *Store) Expire(ctx context.Context, ids []task.ID) (int, []store.Woken, error) {
+	ended, k := 0, woken{}
+	err := s.do(ctx, rankOther, len(ids), func(w *writer) error {
+		ended, k = 0, woken{}
+		for _, id := range ids {
+			row, err := w.row(id)
+			if errors.Is(err, store.ErrNotFound) || err == nil && !row.Overdue(w.now) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			ended++
+			if err := w.expire(&row, &k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	return ended, k.list, nil
+}
+
+// expire ends a task that waits for others.
+func (w *writer) expire(row *store.Row, k *woken) error {
+	return errors.Join(
+		w.unlist(row),
+		w.exec(expireTask, w.now, row.ID[:]),
+		w.pushDead(row.Lane, w.now, row.ID),
+		w.ended(row, task.Failed, task.Expired, store.ExpiredError, nil, k),
+		w.leaveGates(row, true, k))
 }

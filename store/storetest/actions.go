@@ -393,14 +393,26 @@ func (m *machine) retain(t *rapid.T) {
 func (m *machine) retainFrom(cursor task.ID, limit int) {
 	r := store.Keep{Retention: store.Retention{Succeeded: second, Canceled: 2 * second, Failed: 5 * second}}
 	r.Lanes = map[int32]store.Retention{m.lanes[1].ID: {Succeeded: 10 * second, Canceled: second, Failed: 3 * second}}
-	next, n, err := m.real.Retain(ctx, r, cursor, limit)
+	got, err := m.real.Retain(ctx, r, cursor, limit)
 	require.NoError(m.rt, err)
-	wantNext, wantN, _ := m.oracle.Retain(ctx, r, cursor, limit)
-	m.same("retain", n, wantN)
-	m.same("retain cursor", next, wantNext)
-	if n > 0 {
+	want, _ := m.oracle.Retain(ctx, r, cursor, limit)
+	m.same("retain", got, want)
+	if got.Deleted > 0 {
 		m.saw("retain:deleted")
 	}
+	if len(got.Overdue) > 0 {
+		m.expire(got.Overdue)
+	}
+}
+
+// expire ends tasks that wait for others, as far as they have expired.
+func (m *machine) expire(ids []task.ID) {
+	ended, woken, err := m.real.Expire(ctx, ids)
+	require.NoError(m.rt, err)
+	wantEnded, wantWoken, _ := m.oracle.Expire(ctx, ids)
+	m.same("expire", ended, wantEnded)
+	m.same("woken by expire", sortWoken(woken), sortWoken(wantWoken))
+	m.saw("expire:" + map[bool]string{true: "some", false: "none"}[ended > 0])
 }
 
 func (m *machine) members(t *rapid.T) {

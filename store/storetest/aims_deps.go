@@ -30,9 +30,25 @@ var aimsOfDeps = map[string]func(*machine){
 		first, last := m.keyed(key), m.keyed(key)
 		m.submit([]store.NewTask{first, m.after(task.AllOK, first.ID, old.ID), last, m.after(task.AnyFailed, first.ID), m.after(task.Always, last.ID)}, false)
 	},
-	"deps:none":                 func(m *machine) { m.readDepsOf(m.put(m.plain(task.HTTP)), task.ID{}, 10) },
-	"run:unmet":                 func(m *machine) { m.steer("run", m.put(m.after(task.AllOK, m.put(m.plain(task.HTTP))))) },
-	"restart:unmet":             func(m *machine) { m.restartWaiting() },
+	"deps:none":     func(m *machine) { m.readDepsOf(m.put(m.plain(task.HTTP)), task.ID{}, 10) },
+	"run:unmet":     func(m *machine) { m.steer("run", m.put(m.after(task.AllOK, m.put(m.plain(task.HTTP))))) },
+	"restart:unmet": func(m *machine) { m.restartWaiting() },
+	"expire:some": func(m *machine) {
+		up := m.put(m.plain(task.HTTP))
+		n := m.after(task.AllOK, up)
+		n.ExpiresAt = m.now + second
+		first, second := m.put(n), m.after(task.AllOK, n.ID)
+		second.ExpiresAt = n.ExpiresAt
+		m.put(second)
+		m.now = n.ExpiresAt
+		m.retainFrom(task.ID{}, everything)
+		m.stands(first, task.Failed, task.Expired)
+		m.stands(second.ID, task.Canceled, task.DependencyFailed)
+		m.steer("retry followers", first)
+		m.followUp()
+		m.stands(first, task.Blocked, task.Depends)
+	},
+	"expire:none":               func(m *machine) { m.expire([]task.ID{m.put(m.plain(task.HTTP)), m.newID()}) },
 	"retry:unmet":               func(m *machine) { m.steer("retry", m.broken()[1]) },
 	"release:over":              func(m *machine) { m.fan(2*store.FollowPage - 1) },
 	"release:page":              func(m *machine) { m.fan(3*store.FollowPage + 1) },

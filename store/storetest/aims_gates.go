@@ -138,6 +138,33 @@ var aimsOfGates = map[string]func(*machine){
 		m.stands(n.ID, task.Failed, task.Expired)
 		m.stands(next, task.Ready, task.NoReason)
 	},
+	"gate:expired in line": func(m *machine) {
+		for _, kind := range []store.GateKind{store.LimitGate, store.OrderGate, store.DuplicateGate} {
+			g, other := m.own(kind, store.WaitInLine), m.own(store.OrderGate, store.WaitInLine)
+			first := m.put(m.at(g))
+			n := m.at(g, other)
+			n.ExpiresAt = m.now + 1
+			waits, ready := m.put(n), m.at(m.own(kind, store.WaitInLine))
+			ready.ExpiresAt = n.ExpiresAt
+			m.put(ready)
+			next, behind := m.put(m.at(g)), m.put(m.at(other))
+			follower := m.put(m.after(task.AnyFailed, waits))
+			m.expire([]task.ID{waits, m.newID()})
+			m.stands(waits, task.Blocked, m.rowOf(waits).Reason)
+			m.now++
+			m.retainFrom(task.ID{}, everything)
+			m.openAll()
+			m.stands(waits, task.Failed, task.Expired)
+			m.stands(ready.ID, task.Ready, task.NoReason)
+			m.stands(follower, task.Ready, task.NoReason)
+			m.stands(behind, task.Ready, task.NoReason)
+			m.stands(next, task.Blocked, m.rowOf(next).Reason)
+			m.end(m.grab(first), task.Success)
+			m.stands(next, task.Ready, task.NoReason)
+			m.steer("retry", waits)
+			m.stands(waits, task.Blocked, m.rowOf(waits).Reason)
+		}
+	},
 	"run:in-line": func(m *machine) {
 		g := m.own(store.LimitGate, store.WaitInLine)
 		first, second, third := m.put(m.at(g)), m.put(m.at(g)), m.put(m.at(g))

@@ -74,9 +74,8 @@ func (o *Oracle) rescue(row *store.Row, c store.ClaimEntry, r *store.Rescued) {
 	}
 }
 
-func (o *Oracle) Retain(_ context.Context, keep store.Keep, cursor task.ID, limit int) (task.ID, int, error) {
-	deleted, seen := 0, 0
-	var next task.ID
+func (o *Oracle) Retain(_ context.Context, keep store.Keep, cursor task.ID, limit int) (r store.Retained, err error) {
+	seen := 0
 	now := o.Clock()
 	for _, row := range o.sortedTasks() {
 		if bytes.Compare(row.ID[:], cursor[:]) <= 0 {
@@ -86,20 +85,38 @@ func (o *Oracle) Retain(_ context.Context, keep store.Keep, cursor task.ID, limi
 			break
 		}
 		seen++
-		next = row.ID
+		r.Next = row.ID
 		if row.State.Final() && row.FinishedAt <= now-keep.In(row.Lane).Of(row.State) {
 			o.erase(row)
-			deleted++
+			r.Deleted++
+		}
+		if row.Overdue(now) {
+			r.Overdue = append(r.Overdue, row.ID)
 		}
 	}
 	if seen < limit {
-		next = task.ID{}
+		r.Next = task.ID{}
 	}
 	o.forgetGates(limit)
 	for _, e := range o.expiredKeys(limit) {
 		delete(o.keys, keyName{e.Namespace, e.Kind, e.Hash})
 	}
-	return next, deleted, nil
+	return r, nil
+}
+
+func (o *Oracle) Expire(_ context.Context, ids []task.ID) (ended int, woken []store.Woken, err error) {
+	for _, id := range ids {
+		row := o.tasks[id]
+		if row == nil || !row.Overdue(o.Clock()) {
+			continue
+		}
+		before := *row
+		o.finish(row, task.Failed, task.Expired)
+		o.ended(row, store.ExpiredError, nil, &woken)
+		o.leaveGates(before, true, &woken)
+		ended++
+	}
+	return ended, woken, nil
 }
 
 func (o *Oracle) expiredKeys(limit int) []store.KeyEntry {

@@ -455,9 +455,9 @@ func retentionSpares(m *machine) {
 	m.end(m.hold(task.HTTP), task.Success)
 	ids := m.inEachState()
 	m.now += 400 * 24 * 3600 * second
-	_, deleted, err := m.real.Retain(ctx, store.Keep{Retention: store.Retention{Succeeded: second, Failed: second, Canceled: second}}, task.ID{}, everything)
+	r, err := m.real.Retain(ctx, store.Keep{Retention: store.Retention{Succeeded: second, Failed: second, Canceled: second}}, task.ID{}, everything)
 	require.NoError(m.rt, err)
-	require.Equal(m.rt, 1, deleted, "only one task has ended")
+	require.Equal(m.rt, 1, r.Deleted, "only one task has ended")
 	for state, id := range ids {
 		require.Equal(m.rt, state, m.rowOf(id).State)
 	}
@@ -471,7 +471,7 @@ func retentionByLane(m *machine) {
 	}
 	m.now += 20 * second
 	left := func(keep store.Keep) (left int) {
-		_, _, err := m.real.Retain(ctx, keep, task.ID{}, everything)
+		_, err := m.real.Retain(ctx, keep, task.ID{}, everything)
 		require.NoError(m.rt, err)
 		rows, err := m.real.Rows(ctx, []task.ID{long.ID, short.ID})
 		require.NoError(m.rt, err)

@@ -91,9 +91,14 @@ func (s *Shared) Rescue(ctx context.Context, self task.ID, known []task.ID, limi
 	return s.o.Rescue(ctx, self, known, limit)
 }
 
-func (s *Shared) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (task.ID, int, error) {
+func (s *Shared) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (store.Retained, error) {
 	defer s.lock()()
 	return s.o.Retain(ctx, keep, cursor, limit)
+}
+
+func (s *Shared) Expire(ctx context.Context, ids []task.ID) (int, []store.Woken, error) {
+	defer s.lock()()
+	return s.o.Expire(ctx, ids)
 }
 
 func (s *Shared) Register(ctx context.Context, n store.Node, ttl int64) error {
