@@ -94,7 +94,8 @@ type Taken struct {
 	Entry KeyEntry
 	State task.State // of the task that has it; 0 = that task is gone
 	Kind  task.Kind  // of the same
-	// Reason tells of a task that has ended what it counts for where others depend on it.
+	// Reason tells of a task that has ended what it counts for where others depend on it,
+	// and of one that is blocked whether it waits for others.
 	Reason task.Reason
 }
 
@@ -155,7 +156,7 @@ func Resolve(t *NewTask, taken []*Taken, now int64) Verdict {
 		case k.Kind == ClientIDKey, k.Kind == UniqueKey && k.OnConflict == Reject:
 			refused.Inserted.Status = Conflict
 		case k.Kind == UniqueKey && k.OnConflict == Replace:
-			if had.State == task.Ready || had.State == task.Scheduled {
+			if Replaceable(had.State, had.Reason) {
 				v.Cancel = had.Entry.Task
 			}
 			v.Keys = append(v.Keys, k)
@@ -166,6 +167,12 @@ func Resolve(t *NewTask, taken []*Taken, now int64) Verdict {
 		return refused
 	}
 	return v
+}
+
+// Replaceable tells whether a task that has a unique key ends when another one takes it:
+// it waits for its time, its turn, or others. What runs, or did and waits to go on, is left.
+func Replaceable(s task.State, why task.Reason) bool {
+	return s == task.Ready || s == task.Scheduled || PlaceOf(s, why) == InRelation
 }
 
 func idempotencyKeys(keys []Key) []Key {

@@ -156,7 +156,7 @@ func (s *Store) insertPlain(ctx context.Context, c *session, ops []*insertOp, no
 // carryOut does what a plan asks for, and returns what is left to be written. Who is
 // canceled has its followers told first, for they waited before the new tasks came.
 func (s *Store) carryOut(ctx context.Context, c *session, p *plan) (writes []*stmt, span span, err error) {
-	if err := p.replaceRelated(ctx, c, s.clock); err != nil {
+	if err := p.replaceRelated(ctx, c, s); err != nil {
 		return nil, span, err
 	}
 	if writes, err = s.newFollowing(p.now).tell(ctx, c, p.gone); err != nil {

@@ -270,7 +270,10 @@ func (p *plan) stored(id task.ID) {
 
 // replaceRelated cancels the victims, when others are concerned by that, and works out
 // what it means for functions.
-func (p *plan) replaceRelated(ctx context.Context, c *session, clock *clock) error {
+func (p *plan) replaceRelated(ctx context.Context, c *session, s *Store) error {
+	if slices.ContainsFunc(p.victims, func(v victim) bool { return v.flags&store.FlagGate != 0 }) {
+		return p.replaceGated(&gateFloor{s: s, ctx: ctx, c: c, now: p.now})
+	}
 	var related []task.ID
 	for _, v := range p.victims {
 		if v.flags&(store.FlagParent|store.FlagWaits) != 0 {
@@ -280,7 +283,7 @@ func (p *plan) replaceRelated(ctx context.Context, c *session, clock *clock) err
 	if len(p.victims) == 0 {
 		return nil
 	}
-	f := newFamily(clock, p.now)
+	f := newFamily(s.clock, p.now)
 	gone := map[task.ID]int32{}
 	stmts := f.lock(nil, related)
 	if len(related) > 0 {
@@ -304,6 +307,35 @@ func (p *plan) replaceRelated(ctx context.Context, c *session, clock *clock) err
 		}
 	}
 	p.lost = append([]*stmt{}, f.statements()...)
+	return nil
+}
+
+// replaceGated cancels the victims one by one: some of them have gates, which they leave.
+func (p *plan) replaceGated(f *gateFloor) error {
+	ids := make([]task.ID, len(p.victims))
+	for i := range ids {
+		ids[i] = p.victims[i].id
+	}
+	if err := f.lockGatesOf(ids); err != nil {
+		return err
+	}
+	for i, id := range ids {
+		row, err := f.row(id)
+		if err != nil {
+			return err
+		}
+		if row == nil || !store.Replaceable(row.State, row.Reason) {
+			continue // a claim was faster
+		}
+		if err := f.end(row, task.Canceled, task.Replaced, store.Alone); err != nil {
+			return err
+		}
+		for _, w := range f.woken {
+			p.causes[i].woken = store.Collect(p.causes[i].woken, w)
+		}
+		f.woken = nil
+	}
+	p.lost = []*stmt{}
 	return nil
 }
 

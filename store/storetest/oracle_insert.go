@@ -56,7 +56,7 @@ func (o *Oracle) insertWith(t *store.NewTask, ups store.Ups, woken *[]store.Woke
 		if e, ok := o.keys[keyName{k.Namespace, k.Kind, k.Hash}]; ok {
 			taken[i] = &store.Taken{Entry: e}
 			if row := o.tasks[e.Task]; row != nil {
-				taken[i].State, taken[i].Kind = row.State, row.Kind
+				taken[i].State, taken[i].Kind, taken[i].Reason = row.State, row.Kind, row.Reason
 			}
 		}
 	}

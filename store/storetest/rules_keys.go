@@ -10,6 +10,7 @@ import (
 var rulesOfKeys = []rule{
 	{"a unique key is held until its task has ended", keyHeld},
 	{"a unique key that replaces ends what waits, and only that", keyReplaces},
+	{"a unique key that replaces ends what waits for others", keyReplacesWaiting},
 	{"an idempotency key answers for one request", keyAnswers},
 	{"an idempotency key of several tasks is one request", keyOfSeveral},
 	{"an idempotency key remembers the task that it named", keyRemembers},
@@ -47,6 +48,46 @@ func keyReplaces(m *machine) {
 		}
 		require.Equal(m.rt, want, m.rowOf(id).State, "the task that had the key was %s", state)
 	}
+}
+
+// keyReplacesWaiting: the place of a task at its gates is free, whether it was inside or in
+// line, and those that depend on it are told.
+func keyReplacesWaiting(m *machine) {
+	for _, kind := range []store.GateKind{store.LimitGate, store.OrderGate, store.DuplicateGate} {
+		for _, inside := range []bool{true, false} {
+			key, g := m.unique(store.Replace), m.own(kind, store.WaitInLine)
+			first := task.ID{}
+			if !inside {
+				first = m.put(m.at(g))
+			}
+			held := m.at(g)
+			held.Keys = []store.Key{key}
+			holder := m.put(held)
+			next, follower := m.put(m.at(g)), m.put(m.after(task.AnyFailed, holder))
+			again := m.keyed(key)
+			again.Gates = held.Gates
+			m.put(again)
+			m.compareAll()
+			m.stands(holder, task.Canceled, task.Replaced)
+			m.stands(follower, task.Ready, task.NoReason)
+			require.Equal(m.rt, task.Blocked, m.rowOf(again.ID).State)
+			if !inside {
+				m.end(m.grab(first), task.Success)
+			}
+			m.stands(next, task.Ready, task.NoReason)
+			m.end(m.grab(next), task.Success)
+			m.stands(again.ID, task.Ready, task.NoReason)
+		}
+	}
+	key, up := m.unique(store.Replace), m.put(m.plain(task.HTTP))
+	held := m.after(task.AllOK, up)
+	held.Keys = []store.Key{key}
+	holder := m.put(held)
+	m.put(m.keyed(key))
+	m.compareAll()
+	m.stands(holder, task.Canceled, task.Replaced)
+	m.end(m.grab(up), task.Success)
+	m.stands(holder, task.Canceled, task.Replaced)
 }
 
 func keyAnswers(m *machine) {

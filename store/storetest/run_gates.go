@@ -46,6 +46,9 @@ func (m *machine) insertGated(t *rapid.T) {
 		for range rapid.IntRange(0, 3).Draw(t, "gates") {
 			group[i].Gates = append(group[i].Gates, m.gate(t))
 		}
+		if len(group) == 1 && rapid.IntRange(0, 3).Draw(t, "keyed") == 0 { // whom the end of another one lets in has no place in the order of a batch
+			group[i].Keys = []store.Key{m.key(t)}
+		}
 	}
 	m.submit(group, rapid.Bool().Draw(t, "atomic"))
 }
