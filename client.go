@@ -44,6 +44,7 @@ type Client struct {
 	Limits    Limits    // what tasks share: list, set, pause, ...
 	Endpoints Endpoints // the apps that serve functions
 	Nodes     Nodes     // the servers
+	Workers   Workers   // their processes
 
 	base    string
 	key     string
@@ -90,7 +91,7 @@ func NewClient(config ClientConfig) (*Client, error) {
 	if c.http == nil {
 		c.http = &http.Client{Transport: newTransport()}
 	}
-	c.Tasks, c.Queues, c.Limits, c.Endpoints, c.Nodes = Tasks{c}, Queues{c}, Limits{c}, Endpoints{c}, Nodes{c}
+	c.Tasks, c.Queues, c.Limits, c.Endpoints, c.Nodes, c.Workers = Tasks{c}, Queues{c}, Limits{c}, Endpoints{c}, Nodes{c}, Workers{c}
 	c.extension = sync.OnceValue(c.newExtension)
 	return c, nil
 }

@@ -15,16 +15,18 @@ type Attempt struct {
 	FinishedAt time.Time         `json:"finished_at,omitzero"`
 	Duration   time.Duration     `json:"-"`
 	Outcome    string            `json:"outcome"`          // success, failure, reject, throttle, interrupt, crash, cancel, snooze, expire, suspend, continue, block, running
-	Status     int               `json:"status,omitempty"` // HTTP status; 0 = no answer
+	Status     int               `json:"status,omitempty"` // HTTP status, or exit status of a process; 0 = no answer
 	Error      string            `json:"error,omitempty"`
 	Cause      string            `json:"cause,omitempty"`       // why there was no answer: refused, reset, timeout, dns, tls; empty = there was one, or none of these fits
 	Headers    map[string]string `json:"headers,omitempty"`     // of the answer
 	Body       string            `json:"body,omitempty"`        // of the answer, up to 64 KiB
 	BodyRaw    []byte            `json:"body_base64,omitempty"` // in place of Body when it is no text
 	Truncated  bool              `json:"truncated,omitempty"`   // the body was longer
-	Result     json.RawMessage   `json:"result,omitempty"`      // what this run of a function returned
-	Failure    *FunctionError    `json:"failure,omitempty"`     // what this run of a function failed with
-	LeftOut    int64             `json:"left_out,omitempty"`    // attempts between the one before and this one that are not kept
+	Result     json.RawMessage   `json:"result,omitempty"`      // what this run of a function, or the process, returned
+	Output     string            `json:"output,omitempty"`      // what the process has printed: the last 16 KiB
+	OutputCut  bool              `json:"output_truncated,omitempty"`
+	Failure    *FunctionError    `json:"failure,omitempty"`  // what this run of a function failed with
+	LeftOut    int64             `json:"left_out,omitempty"` // attempts between the one before and this one that are not kept
 }
 
 // Running tells whether the attempt is under way.

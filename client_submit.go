@@ -11,13 +11,14 @@ import (
 	"time"
 )
 
-// NewTask is a task to submit. Exactly one of URL, Function and Handler is
+// NewTask is a task to submit. Exactly one of URL, Function, Process and Handler is
 // needed; a zero field leaves the choice to the server.
 type NewTask struct {
 	URL      string `json:"url,omitempty"`      // pushed to
 	Function string `json:"function,omitempty"` // name of a durable function, served at Endpoint
 	Endpoint string `json:"endpoint,omitempty"` // URL of the app that serves Function
 	Handler  string `json:"handler,omitempty"`  // name of a Go handler in a program that embeds the engine
+	Process  string `json:"process,omitempty"`  // run by a worker process: a dotted name such as app.mail.send, or a command that the server knows
 
 	ID    string `json:"id,omitempty"`    // chosen by the client; taken ones are refused with 409
 	Queue string `json:"queue,omitempty"` // default "default"

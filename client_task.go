@@ -18,6 +18,7 @@ type Task struct {
 	Name        string            `json:"name,omitempty"`
 	URL         string            `json:"url,omitempty"`
 	Handler     string            `json:"handler,omitempty"`
+	Process     string            `json:"process,omitempty"`
 	Function    string            `json:"function,omitempty"`
 	Endpoint    string            `json:"endpoint,omitempty"`    // of the function
 	ParentID    string            `json:"parent_id,omitempty"`   // of a call: the function that made it

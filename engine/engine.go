@@ -30,6 +30,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/exec"
 	"github.com/sendoff-dev/sendoff/internal/exec/function"
 	"github.com/sendoff-dev/sendoff/internal/exec/local"
+	"github.com/sendoff-dev/sendoff/internal/exec/process"
 	"github.com/sendoff-dev/sendoff/internal/exec/push"
 	"github.com/sendoff-dev/sendoff/internal/httpsig"
 	"github.com/sendoff-dev/sendoff/internal/node"
@@ -73,6 +74,8 @@ type Config struct {
 	FunctionFloor int // the least that the runs at a time on one host are cut down to; default 1
 	LocalSlots    int // handler calls under way at a time; default 100
 
+	Processes *Processes // that carry out tasks with a Process; nil = this node has none
+
 	Grace     time.Duration // for attempts under way when Run's context ends; default 25 s
 	Lease     time.Duration // after which a silent node is lost; default 10 s
 	Heartbeat time.Duration // default 3 s
@@ -101,6 +104,7 @@ type Engine struct {
 	handlers  *local.Handlers
 	pusher    *push.Pusher
 	runner    *function.Executor
+	processes *process.Pool        // nil = there is none
 	checkURL  func(*url.URL) error // refuses what may not be called
 	embedded  sync.Map             // name -> http.RoundTripper
 	keys      *httpsig.Keys
@@ -133,6 +137,9 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 	if err := e.wirePush(); err != nil {
 		return nil, err
 	}
+	if err := e.wireProcesses(); err != nil {
+		return nil, err
+	}
 	e.catalog = catalog.New(s)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -143,10 +150,11 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 	e.executors = exec.ByKind{task.HTTP: e.pusher, task.Function: e.runner, task.Local: e.handlers}
 	e.room = claim.NewRoom()
 	e.loops = loops{
-		e.loop("push", e.cfg.PushSlots, func(pool string) bool { return pool == task.AnyPool }),
-		e.loop("function", e.cfg.FunctionSlots, func(pool string) bool { return pool == task.FunctionPool }),
-		e.loop("local", e.cfg.LocalSlots, e.servesLocal),
+		e.loop("push", claim.Slots(e.cfg.PushSlots), func(pool string) bool { return pool == task.AnyPool }),
+		e.loop("function", claim.Slots(e.cfg.FunctionSlots), func(pool string) bool { return pool == task.FunctionPool }),
+		e.loop("local", claim.Slots(e.cfg.LocalSlots), e.servesLocal),
 	}
+	e.loopProcesses()
 	e.wireQuotas()
 	e.meters.WatchHosts(called{e}.states)
 	e.meters.Watch(func() []telemetry.Depth { return depths(e.queues.StatsWithin(2*time.Second, 5*time.Second)) })
@@ -170,7 +178,7 @@ func (e *Engine) wirePush() error {
 	})
 	e.wireFunctions(dialer)
 	e.acceptor = accept.New(accept.Config{
-		Store: e.store, CheckURL: dialer.CheckURL, Embedded: e.embeds, Meter: e.meters, Closed: !e.has(Accept),
+		Store: e.store, CheckURL: dialer.CheckURL, Process: e.checkProcess, Embedded: e.embeds, Meter: e.meters, Closed: !e.has(Accept),
 		Lane: func(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error) {
 			return e.catalog.Lane(ctx, namespace, queue, pool)
 		},
@@ -222,9 +230,9 @@ func (e *Engine) wireRooms() {
 
 // loop claims from the lanes of some pools. What a task is carried out by, its kind
 // decides.
-func (e *Engine) loop(name string, slots int, serves func(pool string) bool) *claim.Loop {
+func (e *Engine) loop(name string, room func() int, serves func(pool string) bool) *claim.Loop {
 	return claim.New(claim.Config{
-		Name: name, Room: claim.Slots(slots), Within: e.room, Poll: e.cfg.Poll, Store: e.store, Log: e.cfg.Log,
+		Name: name, Room: room, Within: e.room, Poll: e.cfg.Poll, Store: e.store, Log: e.cfg.Log,
 		Claimed: e.meters.Claimed(name), Execute: e.execute,
 		Node:  func() (task.ID, bool) { return e.member.ID() },
 		Lanes: func() []store.Lane { return e.catalog.Lanes(func(l store.Lane) bool { return serves(l.Pool) }) },
@@ -237,6 +245,9 @@ func (e *Engine) pools() []string {
 		return nil
 	}
 	pools := []string{task.AnyPool, task.FunctionPool}
+	if e.processes != nil {
+		pools = append(pools, task.ProcessPool)
+	}
 	for _, name := range e.handlers.Names() {
 		pools = append(pools, task.LocalPool(name))
 	}

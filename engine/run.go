@@ -55,6 +55,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer stopClaims()
 	var work errgroup.Group
 	background, _ := errgroup.WithContext(rest)
+	if e.processes != nil && e.has(Execute) {
+		background.Go(func() error { return e.processes.Run(rest) })
+	}
 	if e.has(Execute) {
 		for _, l := range e.loops {
 			work.Go(func() error { return l.Run(claims) })

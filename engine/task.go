@@ -17,11 +17,12 @@ import (
 )
 
 // Task is a task to submit: what is to be called, and how. Exactly one of Handler,
-// URL and Function is needed; a zero field means its default. What a task looks like
+// URL, Process and Function is needed; a zero field means its default. What a task looks like
 // once it is there is a [TaskInfo].
 type Task struct {
 	Handler  string // name of a Go handler of this program, or of one over the same database: see Handle
 	URL      string // pushed to
+	Process  string // run by a worker process: a dotted name such as app.mail.send, or a command; see Config.Processes
 	Function string // name of a durable function, served at Endpoint
 	Endpoint string // URL of the app that serves Function; embedded://NAME for what Embed serves
 
@@ -92,7 +93,7 @@ func (t *Task) submission(s *accept.Submission) error {
 	*s = accept.Submission{
 		Queue: t.Queue, Delay: t.Delay, RunAt: t.RunAt, ExpiresAt: t.ExpiresAt, Priority: t.Priority,
 		Spec: task.Spec{
-			Handler: t.Handler, URL: t.URL, Function: t.Function, Endpoint: t.Endpoint, ClientID: t.ID, Name: t.Name, Method: t.Method,
+			Handler: t.Handler, Process: t.Process, URL: t.URL, Function: t.Function, Endpoint: t.Endpoint, ClientID: t.ID, Name: t.Name, Method: t.Method,
 			ContentType: t.ContentType, Group: t.Group, Timeout: t.Timeout, Retry: t.Retry, Labels: t.Labels,
 			Limits: t.Limits, OrderKey: t.OrderKey, OnDuplicate: t.OnDuplicate, DuplicateKey: t.DuplicateKey, DependsOn: t.DependsOn, When: t.When,
 		},

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"time"
 
 	"github.com/sendoff-dev/sendoff/internal/operate"
@@ -20,6 +21,7 @@ type TaskInfo struct {
 	Name   string
 
 	Handler  string
+	Process  string
 	URL      string
 	Method   string // of the push
 	Function string
@@ -69,7 +71,7 @@ func (t *TaskInfo) Final() bool { return t.State.Final() }
 func infoOf(t *operate.Task) TaskInfo {
 	v := TaskInfo{
 		ID: t.PublicID(), UUID: t.ID, State: t.State, Reason: t.Reason, Kind: t.Kind, Queue: t.Queue, Name: t.Spec.Name,
-		Handler: t.Spec.Handler, URL: t.Spec.URL, Function: t.Spec.Function, Endpoint: t.Spec.Endpoint,
+		Handler: t.Spec.Handler, Process: t.Spec.Process, URL: t.Spec.URL, Function: t.Spec.Function, Endpoint: t.Spec.Endpoint,
 		Priority: int(t.Priority), Group: t.Spec.Group, Labels: t.Spec.Labels, ContentType: t.Spec.ContentType, UniqueKey: t.Spec.UniqueKey,
 		Timeout: t.Spec.TimeoutOrDefault(), Retry: t.Spec.Retry.WithDefaults(),
 		Run: int(t.Run), Attempts: int(t.Attempts()), MaxAttempts: int(t.MaxAttempts), Failures: int(t.Failures), Token: t.Token,
@@ -109,21 +111,30 @@ type Attempt struct {
 	StartedAt  time.Time
 	FinishedAt time.Time  // zero while it is under way
 	Outcome    task.Class // task.NoOutcome while it is under way
-	Status     int        // HTTP status of the answer; 0 = none
+	Status     int        // HTTP status of the answer, or exit status of a process; 0 = none
 	Error      string
 	Cause      task.Cause    // why there was no answer
 	Header     []task.Header // of the answer
-	Body       []byte        // of the answer, up to 64 KiB; of a function: a serialized CallResult, see Functions.Result
+	Body       []byte        // of the answer, up to 64 KiB; of a function: a serialized CallResult, see Functions.Result; of a process: what it returned, as JSON
 	Truncated  bool          // the body was longer
+	Output     string        // what the process has printed: the last 16 KiB
+	OutputCut  bool          // it has printed more
 	LeftOut    int64         // attempts between the one before and this one that are not kept
 }
 
 func attemptOf(a *store.AttemptRow) Attempt {
-	return Attempt{
+	v := Attempt{
 		Number: int(a.Number), Run: int(a.Run), Token: a.Token, Node: a.Node, StartedAt: timeOf(a.StartedAt), FinishedAt: timeOf(a.FinishedAt),
-		Outcome: a.Outcome, Status: int(a.Code), Error: a.Error, Cause: a.Cause, Header: a.Answer.Header, Body: a.Answer.Body,
+		Outcome: a.Outcome, Status: int(a.Code), Error: a.Error, Cause: a.Cause, Body: a.Answer.Body,
 		Truncated: a.Answer.Truncated, LeftOut: a.LeftOut,
 	}
+	v.Output, v.OutputCut = a.Answer.Output()
+	for _, h := range a.Answer.Header {
+		if !strings.HasPrefix(h.Name, ":") {
+			v.Header = append(v.Header, h)
+		}
+	}
+	return v
 }
 
 // timeOf is a time of the database, microseconds; zero when there is none.

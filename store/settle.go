@@ -17,18 +17,19 @@ type Settler interface {
 
 // Transition is the end of an attempt, as it is to be written.
 type Transition struct {
-	ID       task.ID
-	Token    int64
-	Outcome  task.Class
-	Decision task.Decision
-	Code     int32
-	Error    string
-	Cause    task.Cause
-	Answer   task.Answer
-	Effects  *Effects // nil = the task concerns no other one
-	Flags    int32    // of the task when it was claimed: what to expect; the row counts, and what was not expected may be told later than what else the call tells
-	Parent   task.ID  // likewise, with FlagParent
-	Cut      bool     // by a person, while it runs: its node has not stopped it yet
+	ID        task.ID
+	Token     int64
+	Outcome   task.Class
+	Decision  task.Decision
+	Code      int32
+	Error     string
+	Cause     task.Cause
+	Answer    task.Answer
+	Effects   *Effects // nil = the task concerns no other one
+	Flags     int32    // of the task when it was claimed: what to expect; the row counts, and what was not expected may be told later than what else the call tells
+	Parent    task.ID  // likewise, with FlagParent
+	Unstarted bool     // of an interrupt: nothing was begun, so there is no attempt to record
+	Cut       bool     // by a person, while it runs: its node has not stopped it yet
 }
 
 // Applied tells whether a task with this token, state and last outcome is as the
@@ -39,16 +40,16 @@ func (t *Transition) Applied(token int64, state task.State, outcome task.Class) 
 
 // Number is the number of the attempt within its run, from 1.
 func (t *Transition) Number() int32 {
-	if t.Outcome == task.Failure || t.Outcome == task.Reject {
+	if t.Outcome == task.Failure || t.Outcome == task.Reject || t.Decision.Spent {
 		return t.Decision.Failures
 	}
 	return t.Decision.Failures + 1
 }
 
 // Recorded tells whether the attempt gets a row of its own: all but a success
-// that brought nothing back, and one that was put off before anything was sent.
+// that brought nothing back, and one that was put off before anything was sent or begun.
 func (t *Transition) Recorded() bool {
-	putOff := t.Outcome == task.Throttle && t.Code == 0
+	putOff := t.Outcome == task.Throttle && t.Code == 0 || t.Unstarted
 	return !t.Answer.Empty() || t.Outcome != task.Success && !putOff
 }
 

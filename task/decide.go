@@ -44,6 +44,7 @@ type Outcome struct {
 	Answer     Answer        // what came back
 	Progress   *Progress     // of a function; nil = none
 	Blame      Blame         // of a failure: whether the task itself is what ended its target
+	Unstarted  bool          // of an interrupt: nothing was begun, so there was no attempt
 }
 
 // Blame says what a failed attempt has shown of a task that may be what ends the
@@ -67,8 +68,30 @@ type Answer struct {
 // Empty tells whether there is nothing in the answer worth a row of its own.
 func (a Answer) Empty() bool { return len(a.Body) == 0 && len(a.Header) == 0 && !a.Truncated }
 
-// Header is one header line; names keep the spelling they came with.
+// Header is one header line; names keep the spelling they came with. One that begins with
+// a colon is ours and not of an answer.
 type Header struct{ Name, Value string }
+
+// What a process has printed is kept beside its answer: the last of it, and whether there
+// was more.
+const (
+	OutputHeader    = ":output"
+	OutputCutHeader = ":output-cut"
+)
+
+// Output is what the process that carried an attempt out has printed: the last of it, and
+// whether there was more.
+func (a Answer) Output() (text string, cut bool) {
+	for _, h := range a.Header {
+		switch h.Name {
+		case OutputHeader:
+			text = h.Value
+		case OutputCutHeader:
+			cut = true
+		}
+	}
+	return text, cut
+}
 
 // Attempt is what [Decide] needs to know about a task whose attempt ended.
 type Attempt struct {
@@ -78,6 +101,7 @@ type Attempt struct {
 	Now          int64 // microseconds
 	Retry        RetryPolicy
 	Canceling    bool // it was canceled and has run on only to undo what it did
+	Apart        bool // it ran in a process of its own, whose death ended nothing else
 }
 
 // Decision is where a task goes after an attempt.
@@ -87,6 +111,7 @@ type Decision struct {
 	Delay    time.Duration // for Scheduled, Suspended and Blocked: from now
 	Failures int32         // the new count
 	Crashes  int32         // the new count
+	Spent    bool          // of a crash: an attempt is spent
 }
 
 // Decide turns the outcome of an attempt into the task's next state. It is the
@@ -123,7 +148,10 @@ func decide(a Attempt, o Outcome, random float64) Decision {
 	case Snooze:
 		d.later(a, Snoozed, wait(a, o, 1, random))
 	case Crash:
-		return DecideCrash(a)
+		if !a.Apart {
+			return DecideCrash(a)
+		}
+		d.crashedApart(a, o, random)
 	case Suspend:
 		d = Decision{To: Suspended}
 		if o.Progress != nil {
@@ -167,6 +195,20 @@ func DecideCrash(a Attempt) Decision {
 		d.To, d.Reason = Failed, Poison
 	}
 	return d
+}
+
+// crashedApart is the crash of a process that ran nothing but the task: it is evidence,
+// and not only a suspicion.
+func (d *Decision) crashedApart(a Attempt, o Outcome, random float64) {
+	d.Failures, d.Crashes, d.Spent = a.Failures+1, a.Crashes+1, true
+	switch {
+	case d.Crashes >= CrashBudget:
+		d.To, d.Reason = Failed, Poison
+	case d.Failures >= a.Retry.WithDefaults().MaxAttempts:
+		d.To, d.Reason = Failed, Exhausted
+	default:
+		d.later(a, Backoff, wait(a, o, d.Failures, random))
+	}
 }
 
 // DecideLost says what becomes of a task whose node was lost. Only a local task

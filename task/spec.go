@@ -102,7 +102,7 @@ func (s *Spec) Pool() string {
 	case Local:
 		return LocalPool(s.Handler)
 	case Process:
-		return "process:default"
+		return ProcessPool
 	case Function:
 		return FunctionPool
 	default:
@@ -115,6 +115,9 @@ const AnyPool = "any"
 
 // FunctionPool is the pool of durable functions.
 const FunctionPool = "function"
+
+// ProcessPool is the pool of tasks that processes carry out.
+const ProcessPool = "process:default"
 
 // LocalPool is the pool of tasks for a Go handler of that name.
 func LocalPool(handler string) string { return "local:" + handler }

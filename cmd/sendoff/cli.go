@@ -24,6 +24,7 @@ type cli struct {
 	Limits    limitsCmd    `cmd:"" help:"List limits that tasks share, configure and pause them."`
 	Endpoints endpointsCmd `cmd:"" help:"List the hosts and apps that are called, and let in again those that are held back."`
 	Nodes     nodesCmd     `cmd:"" help:"List the servers that share the database."`
+	Workers   workersCmd   `cmd:"" help:"List the worker processes of a server."`
 	Vet       vetCmd       `cmd:"" help:"Find mistakes in durable functions: what makes a replay differ from the run."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring a PostgreSQL database to this version's tables."`
 	Keys      keysCmd      `cmd:"" help:"Print and rotate the keys that sign what the server sends."`

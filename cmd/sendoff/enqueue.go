@@ -25,6 +25,7 @@ type enqueueCmd struct {
 	Target  string `arg:"" optional:"" name:"url" help:"URL to push the task to."`
 	Handler string `placeholder:"NAME" help:"Go handler to call instead, in a program that embeds the engine."`
 
+	Process  string `placeholder:"NAME" help:"What a worker process runs instead: app.mail.send, or a command that the server knows."`
 	Function string `placeholder:"NAME" help:"Durable function to call instead, of the app at --endpoint."`
 	Endpoint string `placeholder:"URL" help:"App that serves the function; default DISPATCH_ENDPOINT_URL."`
 
@@ -121,11 +122,15 @@ func (c *enqueueCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 	var none sendoff.NewTask
+	targets := 0
+	for _, t := range []string{c.Target, c.Handler, c.Process, c.Function} {
+		targets += min(len(t), 1)
+	}
 	switch {
-	case c.Target == "" && c.Handler == "" && c.Function == "":
-		return none, term.Usage("what is the task? give a URL, or --handler NAME, or --function NAME\nsee: sendoff enqueue --help")
-	case c.Target != "" && c.Handler != "", c.Target != "" && c.Function != "", c.Handler != "" && c.Function != "":
-		return none, term.Usage("give one of a URL, --handler and --function")
+	case targets == 0:
+		return none, term.Usage("what is the task? give a URL, or --process, --handler or --function NAME\nsee: sendoff enqueue --help")
+	case targets > 1:
+		return none, term.Usage("give one of a URL, --process, --handler and --function")
 	case c.Function == "" && c.Endpoint != "":
 		return none, term.Usage("--endpoint %s: belongs to --function NAME", c.Endpoint)
 	case c.Function != "" && c.endpoint() == "":
@@ -147,7 +152,7 @@ func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 		headers[strings.TrimSpace(name)] = strings.TrimSpace(value)
 	}
 	spec := sendoff.NewTask{
-		URL: c.Target, Handler: c.Handler, ID: c.ID, Queue: c.Queue, Name: c.Name, Method: c.Method, Headers: headers, ContentType: c.ContentType,
+		URL: c.Target, Handler: c.Handler, Process: c.Process, ID: c.ID, Queue: c.Queue, Name: c.Name, Method: c.Method, Headers: headers, ContentType: c.ContentType,
 		Delay: c.Delay, RunAt: c.RunAt.Time, ExpiresAt: c.ExpiresAt.Time, Priority: c.Priority, Group: c.Group, Timeout: valueOf(c.Timeout), Labels: c.Label,
 		IdempotencyKey: c.IdempotencyKey,
 	}

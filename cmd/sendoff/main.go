@@ -13,15 +13,31 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
+	"github.com/sendoff-dev/sendoff/engine"
 )
 
 func main() {
 	vetTool(os.Args[1:])
+	guard(os.Args[1:])
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// guard is what a server starts to look after its processes; see engine.ProcessGuard.
+func guard(args []string) {
+	if len(args) == 0 || args[0] != host.Guard {
+		return
+	}
+	if err := engine.ProcessGuard(); err != nil {
+		fmt.Fprintln(os.Stderr, "sendoff:", err)
+		os.Exit(term.ExitError)
+	}
+	os.Exit(0)
 }
 
 // run is the whole program, for tests as well. It returns the exit code.

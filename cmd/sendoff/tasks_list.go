@@ -110,6 +110,8 @@ func targetText(task *sendoff.Task) string {
 	switch {
 	case task.Function != "":
 		return "function " + task.Function + " at " + task.Endpoint
+	case task.Process != "":
+		return "process " + task.Process
 	case task.Handler != "":
 		return "handler " + task.Handler
 	}

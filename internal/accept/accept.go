@@ -106,6 +106,7 @@ type Config struct {
 	Bell     Bell
 	Meter    Meter                  // nil = nobody counts
 	Least    func() int32           // version of the nodes that are alive; nil = all are as new as this one
+	Process  func(string) error     // refuses what processes may not run; nil = nothing is
 	CheckURL func(*url.URL) error   // refuses targets that may not be called; nil = none is
 	Embedded func(name string) bool // tells whether embedded://NAME is served in this process; nil = nothing is
 	Closed   bool                   // nothing is taken in: ErrNoAccept

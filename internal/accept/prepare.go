@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -75,7 +76,7 @@ func (a *Acceptor) prepare(ctx context.Context, lanes Lanes, s *Submission, take
 
 // since is the version of the first nodes that know a kind: any node may have to
 // settle any task.
-var since = map[task.Kind]int32{task.HTTP: 1, task.Function: 1, task.Local: 1}
+var since = map[task.Kind]int32{task.HTTP: 1, task.Function: 1, task.Local: 1, task.Process: 2}
 
 // fromQueue fills in what a submission leaves to its queue.
 func (a *Acceptor) fromQueue(s *Submission) {
@@ -211,7 +212,8 @@ func (a *Acceptor) checkTarget(bad *task.Invalid, s *task.Spec) {
 		s.Kind = task.Function
 		a.checkFunction(bad, s)
 	default:
-		bad.Add(given[0], "tasks of this kind cannot be carried out by this version: use url, function or handler")
+		s.Kind = task.Process
+		a.checkProcess(bad, s)
 	}
 	if s.Kind != task.Function && s.Endpoint != "" {
 		bad.Add("endpoint", "belongs to tasks with a function")
@@ -268,6 +270,22 @@ func (a *Acceptor) checkFunction(bad *task.Invalid, s *task.Spec) {
 	rules.CheckTarget(bad, "", s.Function, s.Endpoint)
 	s.Retry = s.Retry.Or(task.FunctionRetry)
 }
+
+func (a *Acceptor) checkProcess(bad *task.Invalid, s *task.Spec) {
+	bad.CheckText("process", s.Process, maxProcess)
+	if strings.ContainsFunc(s.Process, unicode.IsControl) {
+		bad.Add("process", "contains control characters")
+		return
+	}
+	if a.cfg.Process != nil {
+		if err := a.cfg.Process(s.Process); err != nil {
+			bad.Add("process", "%s", err)
+		}
+	}
+}
+
+// maxProcess is how many bytes the name of what a process runs may have.
+const maxProcess = 4096
 
 func checkLabels(bad *task.Invalid, s *task.Spec) {
 	if len(s.Labels) > 32 {

@@ -238,12 +238,13 @@ func (s *Settler) transition(ctx context.Context, t *store.Transition, c *store.
 		attempt.Retry = spec.Retry
 	}
 	attempt.Retry.MaxAttempts, attempt.Canceling = c.MaxAttempts, c.Flags&store.FlagCanceling != 0
+	attempt.Apart = c.Kind == task.Process
 	if c.Kind == task.Function {
 		attempt.Retry.MaxAge = task.MaxExpiration // its expiry bounds it; most of its age it may have waited
 	}
 	*t = store.Transition{
 		ID: c.ID, Token: c.Token, Flags: c.Flags, Parent: c.Parent, Outcome: o.Class, Code: o.Code, Error: o.Error, Cause: o.Cause, Answer: o.Answer,
-		Decision: task.Decide(attempt, *o, rand.Float64()),
+		Decision: task.Decide(attempt, *o, rand.Float64()), Unstarted: o.Unstarted,
 	}
 	if c.Kind == task.Function {
 		return s.functionEffects(ctx, c, t, o)

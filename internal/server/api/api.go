@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -77,6 +78,7 @@ type Config struct {
 	Limits    Limits
 	Functions Functions
 	Endpoints Endpoints
+	Workers   func() []Worker
 	Nodes     func(ctx context.Context) ([]store.Node, error)
 	Version   string
 	Unknown   func(error) // gets what went wrong with the database when a client is answered 503; nil = nobody
@@ -105,6 +107,7 @@ func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
 	mountSettings(mux, api.OpenAPI(), cfg.Settings, c.refuse)
 	mountTasks(api, cfg)
 	mountQueues(api, cfg)
+	mountWorkers(api, cfg)
 	mountLimits(mux, api, cfg.Limits, c.refuse)
 	mountFunctions(api, cfg)
 	mountEndpoints(mux, api, cfg.Endpoints, c.refuse)
@@ -230,12 +233,16 @@ func getTask(ctx context.Context, cfg *Config, in *getInput) (*taskReply, error)
 	reply := &taskReply{viewOf(&t)}
 	reply.Body.withPayload(t.Spec, payload)
 	reply.Body.WaitingFor = waitingView(waiting)
-	if t.Kind == task.Function && t.State.Final() {
+	if (t.Kind == task.Function || t.Kind == task.Process) && t.State.Final() {
 		body, err := tasks.Result(ctx, t.ID)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, problemOf(err)
+		case t.Kind == task.Function:
+			reply.Body.withResult(body)
+		case json.Valid(body): // one that was cut is none
+			reply.Body.Result = body
 		}
-		reply.Body.withResult(body)
 	}
 	return reply, nil
 }

@@ -27,7 +27,7 @@ type CreateRequest struct {
 	Handler     string          `json:"handler,omitempty" doc:"Target: a Go handler in a program that embeds the engine."`
 	Function    string          `json:"function,omitempty" doc:"Target: a durable function of the app at endpoint."`
 	Endpoint    string          `json:"endpoint,omitempty" doc:"Of a function: URL of the app that serves it."`
-	Process     string          `json:"process,omitempty" doc:"Target: reserved."`
+	Process     string          `json:"process,omitempty" doc:"Target: run by a worker process: a dotted name such as app.mail.send, or a command that the server knows."`
 	Queue       string          `json:"queue,omitempty" default:"default"`
 	Name        string          `json:"name,omitempty" doc:"For people and filters."`
 	Method      string          `json:"method,omitempty" default:"POST"`

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/base64"
 	"encoding/json"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -25,6 +26,7 @@ type Task struct {
 	Handler       string            `json:"handler,omitempty"`
 	Function      string            `json:"function,omitempty"`
 	Endpoint      string            `json:"endpoint,omitempty" doc:"Of a function: the app that serves it."`
+	Process       string            `json:"process,omitempty" doc:"What a worker process runs."`
 	ParentID      string            `json:"parent_id,omitempty" doc:"Of a call: the function that made it."`
 	RootID        string            `json:"root_id,omitempty" doc:"Of a call: the first function of its tree."`
 	EarlierRun    bool              `json:"earlier_run,omitempty" doc:"Of a call in a tree: it was made before its caller was begun again from its input, and its result goes nowhere."`
@@ -58,7 +60,7 @@ type Task struct {
 	Headers       map[string]string `json:"headers,omitempty" doc:"As submitted; shown for a single task."`
 	Payload       json.RawMessage   `json:"payload,omitempty" doc:"As submitted; shown for a single task."`
 	PayloadBase64 string            `json:"payload_base64,omitempty" doc:"In place of payload, when it is no text."`
-	Result        json.RawMessage   `json:"result,omitempty" doc:"What a function returned; shown for a single task."`
+	Result        json.RawMessage   `json:"result,omitempty" doc:"What a function or a process returned; shown for a single task."`
 	Error         *FunctionError    `json:"error,omitempty" doc:"What a function failed with; shown for a single task."`
 }
 
@@ -76,8 +78,11 @@ func timeText(us int64) string {
 	if us == 0 {
 		return ""
 	}
-	return time.UnixMicro(us).UTC().Format("2006-01-02T15:04:05.000000Z")
+	return TimeText(time.UnixMicro(us))
 }
+
+// TimeText is a time as answers have it.
+func TimeText(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
 func retryView(r task.RetryPolicy, attempts int32) Retry {
 	r = r.WithDefaults()
@@ -90,7 +95,7 @@ func retryView(r task.RetryPolicy, attempts int32) Retry {
 // described holds what never changes about a task.
 func described(id task.ID, spec *task.Spec, queue string, maxAttempts int32) Task {
 	t := Task{
-		ID: spec.PublicID(id), Job: id.Number(), Kind: spec.Kind.String(), Queue: queue, Name: spec.Name, URL: spec.URL, Handler: spec.Handler,
+		ID: spec.PublicID(id), Job: id.Number(), Kind: spec.Kind.String(), Queue: queue, Name: spec.Name, URL: spec.URL, Handler: spec.Handler, Process: spec.Process,
 		Group: spec.Group, MaxAttempts: maxAttempts, Timeout: spec.TimeoutOrDefault().String(), Retry: retryView(spec.Retry, maxAttempts),
 		RunAt: timeText(spec.RunAt), Labels: spec.Labels, ContentType: spec.ContentType, UniqueKey: spec.UniqueKey,
 	}
@@ -167,14 +172,16 @@ type Attempt struct {
 	FinishedAt string            `json:"finished_at,omitempty"`
 	Duration   string            `json:"duration,omitempty"`
 	Outcome    string            `json:"outcome" enum:"running,success,failure,reject,throttle,interrupt,crash,cancel,snooze,expire,suspend,continue,block"`
-	Status     int32             `json:"status,omitempty" doc:"HTTP status of the answer."`
+	Status     int32             `json:"status,omitempty" doc:"HTTP status of the answer; exit status of a process."`
 	Error      string            `json:"error,omitempty"`
 	Cause      string            `json:"cause,omitempty" enum:"refused,reset,timeout,dns,tls" doc:"Why there was no answer: nobody listens there, the connection was closed, it took too long, the host name could not be resolved, no secure connection could be made. Empty when there was one, or none of these fits."`
 	Headers    map[string]string `json:"headers,omitempty" doc:"Of the answer."`
 	Body       string            `json:"body,omitempty" doc:"Of the answer, up to 64 KiB."`
 	BodyBase64 string            `json:"body_base64,omitempty" doc:"In place of body, when it is no text."`
 	Truncated  bool              `json:"truncated,omitempty" doc:"The body was longer than what is kept."`
-	Result     json.RawMessage   `json:"result,omitempty" doc:"What the run of a function returned."`
+	Result     json.RawMessage   `json:"result,omitempty" doc:"What the run of a function, or a process, returned."`
+	Output     string            `json:"output,omitempty" doc:"What the process that carried it out has printed: the last 16 KiB."`
+	OutputCut  bool              `json:"output_truncated,omitempty" doc:"It has printed more."`
 	Failure    *FunctionError    `json:"failure,omitempty" doc:"What the run of a function failed with."`
 	LeftOut    int64             `json:"left_out,omitempty" doc:"How many attempts between the one before and this one are not kept: the first 10 and the last 90 are."`
 }
@@ -192,6 +199,10 @@ func attemptView(a *store.AttemptRow, kind task.Kind) Attempt {
 	} else {
 		v.Duration = (time.Duration(a.FinishedAt-a.StartedAt) * time.Microsecond).String()
 	}
+	if kind == task.Process {
+		v.ofProcess(a.Answer)
+		return v
+	}
 	for _, h := range a.Answer.Header {
 		if v.Headers == nil {
 			v.Headers = map[string]string{}
@@ -208,6 +219,17 @@ func attemptView(a *store.AttemptRow, kind task.Kind) Attempt {
 		v.BodyBase64 = base64.StdEncoding.EncodeToString(a.Answer.Body)
 	}
 	return v
+}
+
+// ofProcess shows what a process brought back.
+func (a *Attempt) ofProcess(answer task.Answer) {
+	a.Output, a.OutputCut = answer.Output()
+	a.Output = strings.ToValidUTF8(a.Output, "\uFFFD")
+	if !a.Truncated && len(answer.Body) > 0 {
+		a.Result = answer.Body
+		return
+	}
+	a.Body = strings.ToValidUTF8(string(answer.Body), "\uFFFD")
 }
 
 // Queue is a queue in an answer.

@@ -75,6 +75,7 @@ func (s *Settings) engineConfig(local bool, version string, m *engine.Metrics, l
 	cfg.Grace = max(s.Node.Grace, time.Millisecond) // 0 is the engine's default
 	cfg.PushSlots = s.Push.Slots
 	cfg.FunctionSlots, cfg.FunctionFloor = s.Function.Slots, s.Function.Floor
+	cfg.Processes = s.Process.config()
 	cfg.StrictStatus, cfg.KeepState = s.Apps.StrictStatus, s.Apps.KeepState
 	cfg.AllowEgress, cfg.AllowLoopback, cfg.KeysFile = s.Outbound.AllowEgress, local, s.KeysPath()
 	cfg.Retention = engine.Retention{Succeeded: s.Retention.Succeeded, Canceled: s.Retention.Succeeded, Failed: s.Retention.Failed}

@@ -28,6 +28,7 @@ type Settings struct {
 	Push      Push      `embed:"" prefix:"push-" group:"Push"`
 	Function  Function  `embed:"" prefix:"function-" group:"Function"`
 	Apps      Apps      `embed:"" group:"Function"`
+	Process   Process   `embed:"" prefix:"process-" group:"Process"`
 	Outbound  Outbound  `embed:"" group:"Outbound"`
 	Retention Retention `embed:"" prefix:"retention-" group:"Retention"`
 	Log       Log       `embed:"" prefix:"log-" group:"Log"`
@@ -126,7 +127,7 @@ func (s *Settings) Check() error {
 	if _, _, err := s.Listen.Resolve(); err != nil {
 		return err
 	}
-	for _, check := range []func() error{s.DB.check, s.Node.check, s.Push.check, s.Function.check, s.Outbound.check, s.Retention.check} {
+	for _, check := range []func() error{s.DB.check, s.Node.check, s.Push.check, s.Function.check, s.Process.check, s.Outbound.check, s.Retention.check} {
 		if err := check(); err != nil {
 			return err
 		}

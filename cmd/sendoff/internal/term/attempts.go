@@ -36,7 +36,7 @@ func PrintAttempts(t *Terminal, attempts []*sendoff.Attempt) {
 		}
 		rows = append(rows, []string{
 			strconv.Itoa(a.Run), strconv.Itoa(a.Number), a.Outcome, status, Clock(a.StartedAt), took,
-			OneLine(cmp.Or(a.Error, a.Body, string(a.Result)), 70),
+			OneLine(cmp.Or(a.Error, a.Body, string(a.Result), a.Output), 70),
 		})
 	}
 	t.Table([]string{"RUN", "ATTEMPT", "OUTCOME", "STATUS", "STARTED", "TOOK", "ERROR OR ANSWER"}, rows)

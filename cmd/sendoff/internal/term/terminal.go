@@ -26,7 +26,7 @@ type Terminal struct {
 func New(stdout, stderr io.Writer) *Terminal {
 	t := &Terminal{Stdout: stdout, Stderr: stderr}
 	if f, ok := stdout.(*os.File); ok {
-		t.Live = isatty.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb"
+		t.Live = IsTerminal(f) && os.Getenv("TERM") != "dumb"
 	}
 	t.colour = t.Live && os.Getenv("NO_COLOR") == ""
 	return t
@@ -89,3 +89,6 @@ func (t *Terminal) row(cells []string, width []int, paint bool) {
 	}
 	t.Printf("%s\n", strings.TrimRight(b.String(), " "))
 }
+
+// IsTerminal tells whether people read what is written to a file.
+func IsTerminal(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }

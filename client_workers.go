@@ -1,0 +1,33 @@
+package sendoff
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Worker is a process that carries out tasks with a Process.
+type Worker struct {
+	Node      string    `json:"node"` // name of the server that has it
+	Number    int       `json:"number"`
+	PID       int       `json:"pid"`
+	Lang      string    `json:"lang,omitempty"` // what it runs, as it says
+	State     string    `json:"state"`          // starting, idle, running, stopping
+	StartedAt time.Time `json:"started_at,omitzero"`
+	Since     time.Time `json:"since,omitzero"`    // in this state
+	Done      int       `json:"done"`              // attempts that it has carried out
+	Task      string    `json:"task,omitempty"`    // id of the task that it runs
+	Process   string    `json:"process,omitempty"` // what that is
+	Stage     string    `json:"stage,omitempty"`   // of what is done to stop it: asked, terminated, killed
+	Memory    int64     `json:"memory,omitempty"`  // bytes resident
+}
+
+// Workers looks at worker processes: [Client.Workers].
+type Workers struct{ c *Client }
+
+// List returns the processes of the server that answers.
+func (w Workers) List(ctx context.Context) ([]Worker, error) {
+	var out items[Worker]
+	_, _, err := w.c.do(ctx, request{method: http.MethodGet, path: "/v1/workers"}, &out)
+	return out.Items, err
+}

@@ -1,0 +1,130 @@
+package host
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
+	"github.com/sendoff-dev/sendoff/engine"
+)
+
+// Guard is the argument with which this program is started to look after processes.
+const Guard = "process-guard"
+
+// Process is for tasks that processes carry out.
+type Process struct {
+	Allow   []string          `env:"SENDOFF_PROCESS_ALLOW" placeholder:"NAME" help:"What workers may run: dotted names, each with all below it; * = everything. Without it there are no workers."`
+	Python  string            `env:"SENDOFF_PROCESS_PYTHON" placeholder:"FILE" help:"Interpreter of the workers. Default: that of VIRTUAL_ENV, then python3 of the PATH."`
+	Worker  string            `env:"SENDOFF_PROCESS_WORKER" placeholder:"COMMAND" help:"Program of a worker in place of Python, with its arguments."`
+	Command map[string]string `env:"SENDOFF_PROCESS_COMMAND" mapsep:"none" placeholder:"NAME=COMMAND" help:"Program that is started for a task of this name, with the payload at stdin; {id}, {name}, {attempt} and {token} are filled in."`
+	Preload []string          `env:"SENDOFF_PROCESS_PRELOAD" placeholder:"MODULE" help:"Python modules that each worker imports when it starts."`
+	Env     []string          `env:"SENDOFF_PROCESS_ENV" placeholder:"NAME[=VALUE]" help:"Variables of workers beside PATH, HOME, LANG, PYTHONPATH and the like; * = all of this server's."`
+	Dir     string            `env:"SENDOFF_PROCESS_DIR" placeholder:"DIR" help:"Directory that workers run in."`
+	Min     int               `default:"1" env:"SENDOFF_PROCESS_MIN" placeholder:"N" help:"Workers that are kept."`
+	Max     int               `default:"0" env:"SENDOFF_PROCESS_MAX" placeholder:"N" help:"Workers at a time; 0 = as many as there are processors."`
+	Idle    time.Duration     `default:"15s" env:"SENDOFF_PROCESS_IDLE" help:"Workers beyond the least that do nothing for so long are retired."`
+	Age     time.Duration     `default:"4h" env:"SENDOFF_PROCESS_AGE" help:"Workers that are older are replaced; 0 = never."`
+	Tasks   int               `default:"0" env:"SENDOFF_PROCESS_TASKS" placeholder:"N" help:"Workers that have done so many tasks are replaced; 0 = never."`
+	Memory  string            `env:"SENDOFF_PROCESS_MEMORY" placeholder:"SIZE" help:"Workers that use more after a task are replaced, such as 512MiB. Default: never."`
+	Output  bool              `default:"true" negatable:"" env:"SENDOFF_PROCESS_OUTPUT" help:"Pass on to stdout and stderr what workers print."`
+}
+
+func (p *Process) check() error {
+	switch {
+	case p.Min < 1 || p.Min > 10_000:
+		return term.Usage("--process-min %d: want 1 to 10000", p.Min)
+	case p.Max != 0 && (p.Max < p.Min || p.Max > 10_000):
+		return term.Usage("--process-max %d: want %d (--process-min) to 10000, or 0 for as many as there are processors", p.Max, p.Min)
+	case p.Idle <= 0 || p.Age < 0 || p.Tasks < 0:
+		return term.Usage("--process-idle is more than 0; --process-age and --process-tasks are 0 or more")
+	case len(p.Allow) == 0 && p.Worker != "":
+		return term.Usage("--process-worker: what may it run? name it with --process-allow, * = everything")
+	}
+	for _, name := range p.Allow {
+		if name == "" || strings.ContainsAny(name, " \t") {
+			return term.Usage("--process-allow %q: want dotted names such as app.tasks, or *", name)
+		}
+	}
+	for name, command := range p.Command {
+		if name == "" || len(strings.Fields(command)) == 0 {
+			return term.Usage("--process-command %s=%s: want NAME=PROGRAM ARGUMENT ...", name, command)
+		}
+	}
+	if _, err := p.memory(); err != nil {
+		return term.Usage("--process-memory %q: want a size such as 512MiB", p.Memory)
+	}
+	return nil
+}
+
+func (p *Process) memory() (uint64, error) {
+	if p.Memory == "" {
+		return 0, nil
+	}
+	return humanize.ParseBytes(p.Memory)
+}
+
+// config is that of the engine; nil = there are no processes.
+func (p *Process) config() *engine.Processes {
+	if len(p.Allow) == 0 && len(p.Command) == 0 {
+		return nil
+	}
+	memory, _ := p.memory()
+	c := &engine.Processes{
+		Python: p.Python, Worker: strings.Fields(p.Worker), Allow: p.Allow, Preload: p.Preload, Dir: p.Dir,
+		Min: p.Min, Max: p.Max, Idle: p.Idle, Age: p.Age, Tasks: p.Tasks, Memory: int64(memory),
+	}
+	if p.Age == 0 {
+		c.Age = -1
+	}
+	for _, name := range p.Env {
+		if name == "*" {
+			c.AllEnv = true
+		} else {
+			c.Env = append(c.Env, name)
+		}
+	}
+	for name, command := range p.Command {
+		if c.Commands == nil {
+			c.Commands = map[string]engine.Command{}
+		}
+		c.Commands[name] = engine.Command{Argv: strings.Fields(command)}
+	}
+	if self, err := os.Executable(); err == nil {
+		c.Guard = []string{self, Guard}
+	}
+	if p.Output {
+		c.Output = passOn()
+	}
+	return c
+}
+
+// passOn writes what processes print to where this server prints: each line behind the
+// name of its task on a terminal, and as it is elsewhere, where programs read it.
+func passOn() func(engine.Line) {
+	var mu sync.Mutex
+	var text bytes.Buffer
+	live := map[bool]bool{false: term.IsTerminal(os.Stdout), true: term.IsTerminal(os.Stderr)}
+	return func(l engine.Line) {
+		mu.Lock()
+		defer mu.Unlock()
+		text.Reset()
+		if live[l.Stderr] && l.Name != "" {
+			fmt.Fprintf(&text, "%s | ", l.Name)
+		} else if live[l.Stderr] && l.Task != "" {
+			fmt.Fprintf(&text, "%s | ", l.Task)
+		}
+		text.Write(l.Text)
+		text.WriteByte('\n')
+		to := os.Stdout
+		if l.Stderr {
+			to = os.Stderr
+		}
+		_, _ = to.Write(text.Bytes()) // nobody reads it any more
+	}
+}

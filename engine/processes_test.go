@@ -1,0 +1,184 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/internal/testkit"
+	"github.com/sendoff-dev/sendoff/store/postgres"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// processes are workers that can import a module app with this text.
+func processes(t *testing.T, module string) *engine.Processes {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "app.py"), []byte(module), 0o600))
+	return &engine.Processes{Dir: dir, Allow: []string{"app"}, Max: 2}
+}
+
+func (b *bundle) process(t *testing.T, name string, change ...func(*engine.Task)) string {
+	s := engine.Task{Process: name}
+	for _, c := range change {
+		c(&s)
+	}
+	r, err := b.Submit(t.Context(), s)
+	require.NoError(t, err)
+	return r.ID
+}
+
+const appPy = `
+import os, signal, time
+
+def add(a, b=1):
+    print("adds", a, b)
+    return a + b
+
+def crash():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def long(path):
+    open(path, "w").close()
+    time.sleep(600)
+`
+
+func TestAProcessCarriesATaskOut(t *testing.T) {
+	b := open(t, engine.Config{Processes: processes(t, appPy)})
+	b.run(t)
+	defer b.stop()
+	id := b.process(t, "app.add", func(s *engine.Task) { s.Payload = map[string]any{"args": []int{40}, "kwargs": map[string]int{"b": 2}} })
+	require.Equal(t, "succeeded , 1 attempts", b.wait(t, id))
+	a := b.attempt(t, id)
+	require.JSONEq(t, "42", string(a.Body))
+	require.Equal(t, "adds 40 2\n", a.Output)
+	require.Equal(t, []task.Header{{Name: "Content-Type", Value: "application/json"}}, a.Header)
+}
+
+func (b *bundle) attempt(t *testing.T, id string) engine.Attempt {
+	page, err := b.Tasks().Attempts(t.Context(), id, "", 100)
+	require.NoError(t, err)
+	require.NotEmpty(t, page.Items)
+	return page.Items[len(page.Items)-1]
+}
+
+// TestACrashOfAProcessSpendsAnAttempt, and the third one ends its task, which waits like
+// any other in between: it was alone in its process.
+func TestACrashOfAProcessSpendsAnAttempt(t *testing.T) {
+	b := open(t, engine.Config{Processes: processes(t, appPy)})
+	b.run(t)
+	defer b.stop()
+	quick := func(s *engine.Task) {
+		s.Retry = task.RetryPolicy{MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond}
+	}
+	id := b.process(t, "app.crash", quick)
+	require.Equal(t, "failed poison, 3 attempts", b.wait(t, id))
+	page, err := b.Tasks().Attempts(t.Context(), id, "", 100)
+	require.NoError(t, err)
+	require.Len(t, page.Items, 3)
+	for i, a := range page.Items {
+		require.Equal(t, []any{i + 1, task.Crash}, []any{a.Number, a.Outcome})
+		require.Contains(t, a.Error, "was killed by SIGKILL")
+	}
+	once := b.process(t, "app.crash", func(s *engine.Task) { s.Retry.MaxAttempts = 1 })
+	require.Equal(t, "failed exhausted, 1 attempts", b.wait(t, once))
+}
+
+// TestWhatNoWorkerBeganIsHandedBack when the node stops, as if it had not been claimed.
+func TestWhatNoWorkerBeganIsHandedBack(t *testing.T) {
+	ps := processes(t, appPy)
+	ps.Max, ps.Asked = 1, 50*time.Millisecond
+	b := open(t, engine.Config{Processes: ps, Grace: 50 * time.Millisecond})
+	started := filepath.Join(t.TempDir(), "started")
+	text, err := json.Marshal(started)
+	require.NoError(t, err)
+	long := func(s *engine.Task) { s.Payload, s.Timeout = json.RawMessage(text), time.Hour }
+	ids := []string{b.process(t, "app.long", long), b.process(t, "app.long", long)}
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan error, 1)
+	go func() { over <- b.Run(ctx) }()
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(started)
+		second, _ := b.Tasks().Get(t.Context(), ids[1])
+		return err == nil && second.State == task.Running
+	}, time.Minute, time.Millisecond)
+	cancel()
+	require.NoError(t, <-over)
+	begun := 0
+	for _, id := range ids {
+		got, err := b.Tasks().Get(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, []any{task.Ready, 0}, []any{got.State, got.Failures})
+		page, err := b.Tasks().Attempts(t.Context(), id, "", 100)
+		require.NoError(t, err)
+		begun += len(page.Items)
+	}
+	require.Equal(t, 1, begun)
+	require.NoError(t, b.db.Close())
+}
+
+func TestATaskOutsideOfWhatIsAllowedIsRefused(t *testing.T) {
+	b := open(t, engine.Config{Processes: processes(t, appPy)})
+	defer b.db.Close()
+	for _, name := range []string{"os.system", "application.add", "lambda: 1", "app"} {
+		r, err := b.Submit(t.Context(), engine.Task{Process: name})
+		if name == "app" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, firstOf(err, r.Err), "is not among what processes may run here", name)
+	}
+	none := open(t, engine.Config{})
+	defer none.db.Close()
+	r, err := none.Submit(t.Context(), engine.Task{Process: "app.add"})
+	require.ErrorContains(t, firstOf(err, r.Err), "this server has no processes: start it with --process-allow")
+}
+
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestATaskWaitsForANodeWithProcesses where nodes share a database: the one that takes it
+// in need not have any.
+func TestATaskWaitsForANodeWithProcesses(t *testing.T) {
+	dsn := testkit.Postgres(t)
+	node := func(cfg engine.Config) *engine.Engine {
+		db, err := postgres.Open(t.Context(), dsn, postgres.Options{})
+		require.NoError(t, err)
+		e, err := engine.New(db, cfg)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(context.Background())
+		over := make(chan error, 1)
+		go func() { over <- e.Run(ctx) }()
+		t.Cleanup(func() {
+			cancel()
+			require.NoError(t, <-over)
+			require.NoError(t, db.Close())
+		})
+		return e
+	}
+	first := node(engine.Config{})
+	r, err := first.Submit(t.Context(), engine.Task{Process: "app.add", Payload: 1})
+	require.NoError(t, err)
+	require.Equal(t, engine.Created, r.Status)
+	got, err := first.Tasks().Get(t.Context(), r.ID)
+	require.NoError(t, err)
+	require.Equal(t, task.Ready, got.State)
+	waits, err := first.Tasks().WaitingFor(t.Context(), r.ID)
+	require.NoError(t, err)
+	require.Equal(t, "no_node", string(waits.Cause))
+	node(engine.Config{Processes: processes(t, appPy)})
+	got, err = first.Tasks().Wait(t.Context(), r.ID, time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, task.Succeeded, got.State)
+}

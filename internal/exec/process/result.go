@@ -1,0 +1,66 @@
+package process
+
+import (
+	"fmt"
+	"time"
+)
+
+// How an attempt can end.
+type ending int
+
+const (
+	unstarted ending = iota // no worker began it
+	ok
+	failed
+	stopped // it was told to stop, and has
+	crashed // its process ended
+)
+
+// Result is the end of an attempt.
+type Result struct {
+	how    ending
+	exit   exit          // of crashed, and of a command
+	stage  string        // that stopped it: see ladder
+	result []byte        // JSON; nil = nothing
+	err    *frameError   // of failed
+	late   bool          // of stopped: its time was over
+	output *output       // what it has printed; nil = nothing could be
+	took   time.Duration // from its start
+}
+
+// exit is how a process ended.
+type exit struct {
+	Code   int  `json:"code"`   // -1 = a signal ended it
+	Signal int  `json:"signal"` // 0 = it ended by itself
+	OOM    bool `json:"oom"`    // the system ended it for want of memory
+}
+
+func (e exit) String() string {
+	switch {
+	case e.OOM:
+		return "was ended by the system: out of memory"
+	case e.Signal != 0:
+		return "was killed by " + signalName(e.Signal)
+	}
+	return fmt.Sprintf("exited with status %d", e.Code)
+}
+
+// read takes the end of an attempt from a frame. told says that it was told to stop.
+func (r *Result) read(f *frame, told bool) {
+	switch {
+	case f.Outcome == "canceled" && told:
+		r.how = stopped
+	case f.Outcome == "canceled":
+		r.how, r.err = failed, &frameError{Message: "it canceled itself"}
+	case f.Outcome == "ok":
+		r.how, r.result = ok, f.Result
+		if string(r.result) == "null" {
+			r.result = nil
+		}
+	default:
+		r.how, r.err = failed, f.Error
+		if r.err == nil {
+			r.err = &frameError{Message: fmt.Sprintf("its worker said outcome %q without an error", f.Outcome)}
+		}
+	}
+}
