@@ -123,7 +123,7 @@ func TestAWrongRequestIsRefusedByName(t *testing.T) {
 		{"a wrong type", "POST", "/v1/tasks", `{"priority":"high"}`, nil, 422, "priority", "whole number"},
 		{"no target", "POST", "/v1/tasks", `{}`, nil, 422, "url", "exactly one target"},
 		{"two targets", "POST", "/v1/tasks", `{"url":"http://127.0.0.1/","handler":"h"}`, nil, 422, "url", "exactly one target"},
-		{"a kind that is not there yet", "POST", "/v1/tasks", `{"process":"f"}`, nil, 422, "process", "cannot be carried out"},
+		{"a process where there are none", "POST", "/v1/tasks", `{"process":"f"}`, nil, 422, "process", "has no processes"},
 		{"a function without an endpoint", "POST", "/v1/tasks", `{"function":"f"}`, nil, 422, "endpoint", "is missing"},
 		{"a function that is no name", "POST", "/v1/tasks", `{"function":"a b","endpoint":"http://127.0.0.1:1"}`, nil, 422, "function", "want a name"},
 		{"a Lambda", "POST", "/v1/tasks", `{"function":"f","endpoint":"arn:aws:lambda:x"}`, nil, 422, "endpoint", "Lambda functions are not called"},

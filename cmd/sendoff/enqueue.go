@@ -128,7 +128,7 @@ func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 	}
 	switch {
 	case targets == 0:
-		return none, term.Usage("what is the task? give a URL, or --process, --handler or --function NAME\nsee: sendoff enqueue --help")
+		return none, term.Usage("what is the task? give a URL, or --handler NAME, --process NAME, --function NAME\nsee: sendoff enqueue --help")
 	case targets > 1:
 		return none, term.Usage("give one of a URL, --process, --handler and --function")
 	case c.Function == "" && c.Endpoint != "":
