@@ -97,6 +97,31 @@ func TestTasksForAHostThatIsAwaySpendNoAttempts(t *testing.T) {
 	b.stop()
 }
 
+// What is put off is no start: the others of its queue have the whole rate.
+func TestATaskThatIsPutOffIsNoStartOfItsQueue(t *testing.T) {
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	defer busy.Close()
+	well := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer well.Close()
+	b := open(t, engine.Config{AllowLoopback: true})
+	_, err := b.Queues().Set(t.Context(), "q", task.QueueSettings{Rate: task.Rate{N: 1, Per: time.Hour}, Burst: 2})
+	require.NoError(t, err)
+	b.run(t)
+	defer b.stop()
+	first := b.push(t, 1, busy.URL)
+	require.Eventually(t, func() bool { return waiting(t, b, first) == 1 }, 20*time.Second, time.Millisecond)
+	tasks := make([]engine.Task, 20)
+	for i := range tasks {
+		tasks[i] = engine.Task{URL: busy.URL, Queue: "q"}
+	}
+	_, err = b.SubmitMany(t.Context(), append(tasks, engine.Task{ID: "well", URL: well.URL, Queue: "q"}), true)
+	require.NoError(t, err)
+	require.Equal(t, "succeeded , 1 attempts", b.wait(t, "well"))
+}
+
 // waiting counts the tasks that are to be tried again.
 func waiting(t *testing.T, b *bundle, ids []string) (n int) {
 	for _, id := range ids {

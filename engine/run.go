@@ -18,7 +18,7 @@ import (
 )
 
 // execute carries out one attempt and returns what settles it.
-func (e *Engine) execute(ctx context.Context, c *store.Claimed) func() {
+func (e *Engine) execute(ctx context.Context, c *store.Claimed, begin func()) func() {
 	e.meters.Waited(time.Duration(max(c.StartedAt-c.ReadyAt, 0)) * time.Microsecond)
 	started := time.Now()
 	spec, err := task.DecodeSpec(c.Spec)
@@ -27,10 +27,10 @@ func (e *Engine) execute(ctx context.Context, c *store.Claimed) func() {
 		return func() { e.settler.Settle(e.ending.writes, settle.End{Task: c, Outcome: o}) }
 	}
 	if c.Kind != task.Function && c.ExpiresAt != 0 && c.ExpiresAt <= c.StartedAt { // others are to be told of it, which a claim does not do
-		o := task.Outcome{Class: task.Expire, Error: "it was not started before it expired"}
+		o := task.Outcome{Class: task.Expire, Error: store.ExpiredError}
 		return func() { e.settler.Settle(e.ending.writes, settle.End{Task: c, Spec: spec, Outcome: o}) }
 	}
-	o, ours := exec.Ending(ctx, e.executors.Execute(ctx, c, spec))
+	o, ours := exec.Ending(ctx, e.executors.Execute(exec.WithBegin(ctx, begin), c, spec))
 	if !ours {
 		return func() { e.settler.HandBack(e.ending.writes, c) }
 	}

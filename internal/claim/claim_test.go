@@ -75,7 +75,7 @@ func newPollingRig(t *testing.T, slots int, takes, poll time.Duration) (r *rig, 
 	r.Loop = New(Config{
 		Name: "test", Room: Slots(slots), Poll: poll, Store: f, Lanes: func() []store.Lane { return []store.Lane{r.lane} },
 		Node: func() (task.ID, bool) { return r.node, r.trusted.Load() },
-		Execute: func(ctx context.Context, c *store.Claimed) (settle func()) {
+		Execute: func(ctx context.Context, c *store.Claimed, _ func()) (settle func()) {
 			r.ran <- c.ID
 			select {
 			case <-ctx.Done():

@@ -30,6 +30,7 @@ var errTakenBack = errors.New("the task was taken back and claimed again")
 type flight struct {
 	token   int64
 	queue   int32
+	start   *bucket // of its queue's rate, until it begins; guarded by the room
 	started time.Time
 	ctx     context.Context //nolint:containedctx // of this attempt alone
 	cancel  context.CancelCauseFunc
@@ -46,7 +47,7 @@ func (l *Loop) start(claim task.ID, tasks []store.Claimed, reserved reservation)
 		flights[i] = f
 		queues[f.queue]++
 	}
-	l.cfg.Within.enter(reserved, queues)
+	starts := l.cfg.Within.enter(reserved, queues)
 	l.mu.Lock()
 	l.asked = nil
 	if len(tasks) > 0 {
@@ -54,6 +55,7 @@ func (l *Loop) start(claim task.ID, tasks []store.Claimed, reserved reservation)
 		l.alone = tasks[0].Priority == task.SuspectPriority
 	}
 	for i, f := range flights {
+		f.start = starts[f.queue]
 		if old := l.flying[tasks[i].ID]; old != nil {
 			old.cancel(errTakenBack)
 		}
@@ -67,7 +69,11 @@ func (l *Loop) start(claim task.ID, tasks []store.Claimed, reserved reservation)
 
 // fly carries out an attempt and has its end written.
 func (l *Loop) fly(claim task.ID, t *store.Claimed, f *flight) {
-	settle := l.cfg.Execute(f.ctx, t)
+	var begin func()
+	if f.start != nil {
+		begin = func() { l.cfg.Within.begin(f) }
+	}
+	settle := l.cfg.Execute(f.ctx, t, begin)
 	l.ended(t.ID, f)
 	if settle != nil {
 		settle()
@@ -84,7 +90,7 @@ func (l *Loop) ended(id task.ID, f *flight) {
 	l.settling++
 	l.mu.Unlock()
 	f.cancel(nil)
-	l.cfg.Within.leave(f.queue)
+	l.cfg.Within.leave(f)
 	l.Ring()
 }
 

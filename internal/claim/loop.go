@@ -35,8 +35,9 @@ type Config struct {
 	Node   func() (id task.ID, trusted bool) // untrusted: the lease may have run out, claim nothing
 
 	// Execute carries out an attempt and returns what writes its end, which takes
-	// no room any more; nil = nothing does. Both block.
-	Execute func(ctx context.Context, c *store.Claimed) (settle func())
+	// no room any more; nil = nothing does. Both block. begin, unless it is nil, is to be
+	// called when the attempt begins: one that ends before is no start of its queue's rate.
+	Execute func(ctx context.Context, c *store.Claimed, begin func()) (settle func())
 
 	Claimed func(n int) // for counting; nil = none
 	Log     *slog.Logger

@@ -20,8 +20,9 @@ const slack = 25 * time.Millisecond
 // shortest is the shortest time to wait for more starts than one.
 const shortest = 10 * time.Millisecond
 
-// bucket holds the starts that are left. Those that a claim has reserved are in it
-// until they are made: it fills up no further meanwhile.
+// bucket holds the starts that are left. Those that a claim or an attempt has reserved are
+// in it until they are made: it fills up no further meanwhile, and none is lost with what
+// is not made after all.
 type bucket struct {
 	Pace
 	level    float64
@@ -66,6 +67,12 @@ func (b *bucket) spend(now time.Time, reserved, made int) {
 	b.fill(now)
 	b.reserved -= reserved
 	b.level -= float64(made)
+}
+
+// keep leaves so many starts reserved, of those that were, for attempts that have not begun.
+func (b *bucket) keep(now time.Time, reserved, kept int) {
+	b.fill(now)
+	b.reserved += kept - min(reserved, b.reserved)
 }
 
 // change gives the bucket another size. What it was good for and is not any more is

@@ -88,7 +88,7 @@ func (r *Room) Pace(queue int32, p Pace, credit float64) (over float64) {
 }
 
 // Uses is how many attempts of a queue are under way, as Running has it, and how many
-// starts are promised to claims under way.
+// starts are promised to claims under way and attempts that have not begun.
 func (r *Room) Uses(queue int32) (running, starts int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -199,10 +199,11 @@ func (r *Room) places(queue int32, asked int, now time.Time) (free int, why Boun
 	return free, why
 }
 
-// enter ends a claim: what it brought takes the places, the others are free.
-func (r *Room) enter(reserved reservation, got map[int32]int) {
+// enter ends a claim: what it brought takes the places, the others are free. Where there is
+// a rate, the starts stay reserved until the attempts begin: of these buckets.
+func (r *Room) enter(reserved reservation, got map[int32]int) (starts map[int32]*bucket) {
 	if len(reserved) == 0 && len(got) == 0 {
-		return
+		return nil
 	}
 	r.mu.Lock()
 	var ring []*Loop
@@ -218,23 +219,46 @@ func (r *Room) enter(reserved reservation, got map[int32]int) {
 			r.press(queue, p.cut)
 		}
 		if b := r.paces[queue]; b != nil {
-			b.spend(now, min(reserved[queue].n, b.reserved), n)
+			b.keep(now, reserved[queue].n, n)
+			if starts == nil {
+				starts = map[int32]*bucket{}
+			}
+			starts[queue] = b
 		}
 	}
 	for queue, p := range reserved {
 		if b := r.paces[queue]; b != nil && got[queue] == 0 {
-			b.spend(now, min(p.n, b.reserved), 0)
+			b.keep(now, p.n, 0)
 		}
 		ring = append(ring, r.free(queue, p.n)...)
 	}
 	r.mu.Unlock()
 	ringAll(ring)
+	return starts
 }
 
-// leave ends an attempt.
-func (r *Room) leave(queue int32) {
+// begin makes the start of an attempt, once.
+func (r *Room) begin(f *flight) {
 	r.mu.Lock()
-	ring := r.free(queue, 1)
+	ring := r.start(f, 1)
+	r.mu.Unlock()
+	ringAll(ring)
+}
+
+// start ends the reservation of an attempt's start, made or not.
+func (r *Room) start(f *flight, made int) []*Loop {
+	b := f.start
+	if f.start = nil; b == nil || b != r.paces[f.queue] {
+		return nil
+	}
+	b.spend(time.Now(), min(1, b.reserved), made)
+	return r.waiters(f.queue)
+}
+
+// leave ends an attempt. One that has not begun was no start.
+func (r *Room) leave(f *flight) {
+	r.mu.Lock()
+	ring := append(r.start(f, 0), r.free(f.queue, 1)...)
 	r.mu.Unlock()
 	ringAll(ring)
 }

@@ -28,8 +28,9 @@ type house struct {
 	running map[int32]int // by queue
 	most    map[int32]int
 	ended   map[int32]int
-	starts  func(queue int32, running int) // with the lock held; nil = nothing
-	size    atomic.Int64                   // room of each loop
+	starts  func(queue int32, running int)            // with the lock held; nil = nothing
+	begins  func(c *store.Claimed, begin func()) bool // of a queue with a rate: whether it does
+	size    atomic.Int64                              // room of each loop
 }
 
 func newHouse(t *testing.T) (h *house, stop func()) {
@@ -68,8 +69,11 @@ func newHouse(t *testing.T) (h *house, stop func()) {
 	}
 }
 
-func (h *house) execute(_ context.Context, c *store.Claimed) func() {
+func (h *house) execute(_ context.Context, c *store.Claimed, begin func()) func() {
 	queue := h.queueOf(c.Lane)
+	if begin != nil && !h.begins(c, begin) {
+		return nil
+	}
 	h.mu.Lock()
 	h.running[queue]++
 	h.most[queue] = max(h.most[queue], h.running[queue])
@@ -189,7 +193,7 @@ func TestAClaimThatFailsGivesItsPlacesBack(t *testing.T) {
 	r.Limit(map[int32]int{7: 3})
 	l := New(Config{
 		Within: r, Store: storetest.NewOracle(func() int64 { return 0 }), Lanes: func() []store.Lane { return nil },
-		Node: func() (task.ID, bool) { return task.ID{}, false }, Execute: func(context.Context, *store.Claimed) func() { return nil },
+		Node: func() (task.ID, bool) { return task.ID{}, false }, Execute: func(context.Context, *store.Claimed, func()) func() { return nil },
 	})
 	l.lines.addLane(store.Lane{ID: 1, QueueID: 7})
 	slots, reserved := r.reserve(l, []store.ClaimSlot{{Lane: 1, Limit: 10}, {Lane: 1, Priority: 1, Limit: 10}})
@@ -200,6 +204,87 @@ func TestAClaimThatFailsGivesItsPlacesBack(t *testing.T) {
 	r.enter(reserved, nil)
 	require.Zero(t, r.Running(7))
 	require.Len(t, l.signal, 1, "who found no place is not rung")
+}
+
+// Attempts that are put off do not count: those that are made are as many as the rate
+// allows, and no more, however long it takes until they begin.
+func TestAnAttemptThatIsNotMadeIsNoStart(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			h, stop := newHouse(t)
+			defer stop()
+			h.size.Store(50)
+			rnd := rand.New(rand.NewPCG(seed, 0))
+			q := h.lanes["q local:a"].QueueID
+			var began []time.Time
+			off := 0
+			h.begins = func(_ *store.Claimed, begin func()) bool {
+				h.mu.Lock()
+				hold, made := time.Duration(rnd.IntN(4)/3*rnd.IntN(2000))*time.Millisecond, rnd.IntN(3) == 0
+				h.mu.Unlock()
+				time.Sleep(hold)
+				h.mu.Lock()
+				defer h.mu.Unlock()
+				if !made {
+					off++
+					return false
+				}
+				begin()
+				begin()
+				began = append(began, time.Now())
+				return true
+			}
+			h.room.Pace(q, Pace{Every: 100 * time.Millisecond, Burst: 5}, 5)
+			since := time.Now()
+			for range 20 {
+				h.put("q", rnd.IntN(20), 5)
+				time.Sleep(time.Duration(rnd.IntN(1500)) * time.Millisecond)
+			}
+			time.Sleep(2 * time.Minute)
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			require.Equal(t, int(h.n), off+len(began))
+			require.Greater(t, off, len(began))
+			for i := range began {
+				for j := i; j < len(began); j++ {
+					require.LessOrEqual(t, j-i+1, int(began[j].Sub(began[i])/(100*time.Millisecond))+5, "seed %d: from %s to %s", seed, began[i].Sub(since), began[j].Sub(since))
+				}
+			}
+			running, starts := h.room.Uses(q)
+			require.Equal(t, []int{0, 0}, []int{running, starts})
+		})
+	}
+}
+
+// What is put off at once is gone at once, and the next start is as soon as without it.
+func TestWhatIsPutOffAtOnceTakesNoTimeFromARate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, stop := newHouse(t)
+		defer stop()
+		q := h.lanes["q local:a"].QueueID
+		began := 0
+		h.begins = func(c *store.Claimed, begin func()) bool {
+			if c.Priority == 2 {
+				return false
+			}
+			h.mu.Lock()
+			began++
+			h.mu.Unlock()
+			begin()
+			return true
+		}
+		h.room.Pace(q, Pace{Every: time.Second, Burst: 1}, 1)
+		h.put("q", 100, 2)
+		h.put("q", 2, 5)
+		time.Sleep(10 * time.Millisecond)
+		h.mu.Lock()
+		require.Equal(t, 1, began)
+		h.mu.Unlock()
+		time.Sleep(time.Second)
+		h.mu.Lock()
+		require.Equal(t, 2, began)
+		h.mu.Unlock()
+	})
 }
 
 // Limits come and go while tasks do: no attempt starts beyond the one that holds, and

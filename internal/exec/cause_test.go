@@ -16,6 +16,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/egress"
 	"github.com/sendoff-dev/sendoff/internal/exec"
 	"github.com/sendoff-dev/sendoff/internal/exec/function"
+	"github.com/sendoff-dev/sendoff/internal/exec/local"
 	"github.com/sendoff-dev/sendoff/internal/exec/push"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
@@ -74,6 +75,36 @@ func TestAnEndpointThatIsLeftAloneSaysWhy(t *testing.T) {
 	o := x.Execute(t.Context(), c, spec)
 	require.Equal(t, task.Throttle, o.Class, "no second try was made")
 	require.Equal(t, task.CauseRefused, o.Cause)
+}
+
+// What counts as a start is what leaves us, and not what cannot be sent or is put off.
+func TestAnAttemptSaysWhenItBegins(t *testing.T) {
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	all := executors(t)
+	handlers := local.New()
+	handlers.Handle("h", func(context.Context, *local.Call) error { return nil })
+	all["local"] = handlers
+	begins := func(kind string, spec *task.Spec) (n int, o task.Outcome) {
+		ctx := exec.WithBegin(t.Context(), func() { n++ })
+		c := &store.Claimed{ID: task.FloorID(time.Now()), Token: 1, MaxAttempts: 25, CreatedAt: time.Now().UnixMicro()}
+		o = all[kind].Execute(ctx, c, spec)
+		return n, o
+	}
+	for kind, spec := range map[string]*task.Spec{
+		"push": {URL: gone.URL}, "function": {Function: "f", Endpoint: gone.URL}, "local": {Handler: "h"},
+	} {
+		n, _ := begins(kind, spec)
+		require.Equal(t, 1, n, kind)
+	}
+	for kind, spec := range map[string]*task.Spec{
+		"push": {URL: "http://10.0.0.1"}, "function": {Function: "f", Endpoint: "http://10.0.0.1"}, "local": {Handler: "nobody's"},
+	} {
+		n, o := begins(kind, spec)
+		require.Zero(t, n, "%s: %s", kind, o.Error)
+	}
+	n, o := begins("function", &task.Spec{Function: "f", Endpoint: gone.URL})
+	require.Equal(t, []any{0, task.PutOff}, []any{n, o.Why})
 }
 
 func executors(t *testing.T) map[string]exec.Executor {

@@ -24,8 +24,28 @@ import (
 // [ErrStopping] the outcome is task.Interrupt, after [ErrLeaseLost] and
 // [ErrCanceled] it is task.Cancel. An attempt that had already ended keeps its
 // own outcome.
+//
+// Execute calls [Begin] when the attempt begins, before anything of it leaves.
 type Executor interface {
 	Execute(ctx context.Context, t *store.Claimed, spec *task.Spec) task.Outcome
+}
+
+type beginKey struct{}
+
+// WithBegin returns a context with which Begin calls a function, if that is not nil.
+func WithBegin(ctx context.Context, begin func()) context.Context {
+	if begin == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, beginKey{}, begin)
+}
+
+// Begin says that an attempt begins now. What ends before, because it is put off or cannot
+// be made at all, is no start of its queue.
+func Begin(ctx context.Context) {
+	if begin, ok := ctx.Value(beginKey{}).(func()); ok {
+		begin()
+	}
 }
 
 // The causes with which running attempts are cancelled (context.WithCancelCause).

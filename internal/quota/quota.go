@@ -61,7 +61,7 @@ type Pressure struct {
 type Room interface {
 	Limit(slots map[int32]int)                                                       // at a time, by queue
 	Pace(queue int32, every time.Duration, burst int, credit float64) (over float64) // every 0 = none
-	Uses(queue int32) (running, starts int)                                          // attempts, and starts that are promised to claims under way
+	Uses(queue int32) (running, starts int)                                          // attempts, and starts that are promised
 	Lately() map[int32]Pressure
 	Pressed() <-chan struct{}
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sendoff-dev/sendoff/internal/exec"
 	"github.com/sendoff-dev/sendoff/internal/protocol"
 )
 
@@ -209,6 +210,7 @@ func (h *Hub) roundTrip(ctx context.Context, name string, r *http.Request) (*htt
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	exec.Begin(ctx)
 	select {
 	case a := <-b.answer:
 		return a.response, a.err

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/sendoff-dev/sendoff/internal/exec"
 )
 
 // answer is what came back over HTTP.
@@ -43,10 +45,12 @@ func (r *run) send(ctx context.Context, request *http.Request) (*answer, error) 
 }
 
 func (r *run) roundTrip(ctx context.Context, request *http.Request) (*http.Response, error) {
-	switch to := r.target; {
-	case to.session != "":
+	to := r.target
+	if to.session != "" { // it begins when somebody has fetched it
 		return r.cfg.Hub.roundTrip(ctx, to.session, request)
-	case to.inside != nil:
+	}
+	exec.Begin(ctx)
+	if to.inside != nil {
 		return inside(to.inside, request)
 	}
 	return r.transport.RoundTrip(request)

@@ -76,6 +76,7 @@ func (h *Handlers) Execute(ctx context.Context, t *store.Claimed, spec *task.Spe
 		// Another version of this program may know it; this one must not judge.
 		return task.Outcome{Class: task.Interrupt, Error: fmt.Sprintf("handler %q is not registered on this node", spec.Handler)}
 	}
+	exec.Begin(ctx)
 	limited, cancel := context.WithTimeout(ctx, spec.TimeoutOrDefault())
 	defer cancel()
 	err := call(limited, fn, &Call{

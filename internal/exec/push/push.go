@@ -139,6 +139,7 @@ func (p *Pusher) send(ctx context.Context, t *store.Claimed, spec *task.Spec, u 
 		x.rejected = true
 		return task.Outcome{Class: task.Reject, Error: x.what + ": " + err.Error()}
 	}
+	exec.Begin(ctx)
 	response, err := p.transport.RoundTrip(request)
 	if err != nil {
 		x.err = err
