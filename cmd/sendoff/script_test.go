@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,7 +24,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(withPipeline{m}, map[string]func(){
 		"sendoff": main,
 		"stepper": stepper,
-		"app":     func() { fmt.Fprintln(os.Stderr, runApp(os.Args[1])); os.Exit(1) },
+		"app":     func() { fmt.Fprintln(os.Stderr, runApp(os.Args[1], os.Args[2:])); os.Exit(1) },
 	})
 }
 
@@ -32,6 +34,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"address":   cmdAddress,
+			"page":      cmdPage,
 			"reachable": cmdReachable,
 			"terminate": cmdTerminate,
 			"until":     cmdUntil,
@@ -88,9 +91,43 @@ func cmdUntil(ts *testscript.TestScript, _ bool, files []string) {
 	}
 }
 
+// cmdPage writes the shell commands of a page as one script, with the addresses of this
+// one. A request that is not answered well fails it, and a retry waits for the end of its
+// task.
+func cmdPage(ts *testscript.TestScript, _ bool, args []string) {
+	text, err := os.ReadFile(args[0])
+	ts.Check(err)
+	script := strings.Builder{}
+	script.WriteString(pageStart)
+	for _, part := range strings.Split("\n"+string(text), "\n```sh\n")[1:] {
+		block, _, _ := strings.Cut(part, "\n```")
+		for line := range strings.Lines(block + "\n") {
+			if strings.Contains(line, "retry") {
+				script.WriteString("ended " + taskID.FindString(line) + "\n")
+			}
+			script.WriteString(line)
+		}
+	}
+	addresses := strings.NewReplacer("127.0.0.1:4450", ts.Getenv("ADDR"), "127.0.0.1:9000", ts.Getenv("APP"))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(addresses.Replace(script.String())), 0o600))
+}
+
+const pageStart = `
+curl() { command curl -sS --fail-with-body "$@" && echo; }
+ended() { until command curl -sS $B/tasks/$1 | grep -Eq '"state":"(succeeded|failed|canceled)"'; do sleep 0.05; done; }
+`
+
+var taskID = regexp.MustCompile(`[a-z]+-[0-9]+`)
+
 // runApp is an app whose answers the path spells, one for each call of a task:
-// /500,500,200. A slow one waits for a second first.
-func runApp(addr string) error {
+// /500,500,200; or that are given for a path, as in fetch=400,200. A slow one waits for a
+// second first.
+func runApp(addr string, paths []string) error {
+	given := map[string]string{}
+	for _, p := range paths {
+		path, answers, _ := strings.Cut(p, "=")
+		given[path] = answers
+	}
 	var mu sync.Mutex
 	calls := map[string]int{}
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
@@ -103,7 +140,8 @@ func runApp(addr string) error {
 		call := calls[id]
 		calls[id]++
 		mu.Unlock()
-		answers := strings.Split(strings.Trim(r.URL.Path, "/"), ",")
+		path := strings.Trim(r.URL.Path, "/")
+		answers := strings.Split(cmp.Or(given[path], path), ",")
 		var status int
 		if _, err := fmt.Sscan(answers[min(call, len(answers)-1)], &status); err != nil {
 			status = http.StatusOK

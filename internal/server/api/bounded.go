@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -13,29 +14,38 @@ import (
 type batchTasks []CreateRequest
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (t *batchTasks) UnmarshalJSON(text []byte) error {
-	*t = nil
+func (t *batchTasks) UnmarshalJSON(text []byte) (err error) {
+	*t, err = listOf[batchTasks](text, "tasks")
+	return err
+}
+
+// listOf reads a list, and says in which of its entries a fault is.
+func listOf[L ~[]E, E any](text []byte, name string) (list L, err error) {
 	if string(text) == "null" {
-		return nil
+		return nil, nil
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	if first, err := d.Token(); err != nil || first != json.Delim('[') {
-		return &json.UnmarshalTypeError{Value: kindOf(text), Type: reflect.TypeFor[batchTasks]()}
+		return nil, &json.UnmarshalTypeError{Value: kindOf(text), Type: reflect.TypeFor[L]()}
 	}
 	for i := 0; d.More(); i++ {
-		*t = append(*t, CreateRequest{})
-		err := d.Decode(&(*t)[i])
-		if err == nil {
+		var entry E
+		err := d.Decode(&entry)
+		if list = append(list, entry); err == nil {
 			continue
+		}
+		if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field == "" {
+			e.Field = fmt.Sprintf("%s[%d]", name, i)
+			return list, faultsOf(e)
 		}
 		if bad := faultsOf(err); bad != nil {
 			var placed task.Invalid
-			placed.Join(fmt.Sprintf("tasks[%d].", i), bad)
-			return placed
+			placed.Join(fmt.Sprintf("%s[%d].", name, i), bad)
+			return list, placed
 		}
-		return err
+		return list, err
 	}
-	return nil
+	return list, nil
 }
 
 // texts is an object with text values.

@@ -17,6 +17,12 @@ type LimitRequest struct {
 // limitList are the limits of a request.
 type limitList []LimitRequest
 
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *limitList) UnmarshalJSON(text []byte) (err error) {
+	*l, err = listOf[limitList](text, "limits")
+	return err
+}
+
 // idList are ids in a request.
 type idList []entryText
 
