@@ -80,15 +80,17 @@ func (w *worker) last(c *Call, r *Result, stop *ladder) bool {
 
 // control answers what a task asks of the service.
 func (w *worker) control(ctx context.Context, f frame) {
-	reply := replyFrame{Type: "reply", ID: f.ID}
-	if w.p.cfg.Control == nil {
-		reply.Error = "this service offers no commands to tasks"
-	} else if data, err := w.p.cfg.Control(ctx, f.Command, f.Data); err != nil {
-		reply.Error = err.Error()
-	} else {
-		reply.Data = data
+	fault := "this service offers no commands to tasks"
+	var data []byte
+	if w.p.cfg.Control != nil {
+		var err error
+		if data, err = w.p.cfg.Control(ctx, f.Command, f.Data); err == nil {
+			fault = ""
+		} else {
+			fault = err.Error()
+		}
 	}
-	_ = w.write(line(reply)) // a worker that is gone is seen to be
+	_ = w.write(appendReply(nil, f.ID, data, fault)) // a worker that is gone is seen to be
 }
 
 // ladder is what is done, step by step, to stop an attempt: the worker is asked to, its

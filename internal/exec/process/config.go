@@ -26,6 +26,7 @@ type Config struct {
 
 	Min        int           // workers that are kept; default 1
 	Max        int           // workers at a time; default as many as there are processors, at least Min
+	Reserve    int           // workers beyond what there is to do that are kept; default 0
 	Idle       time.Duration // after which a worker beyond Min is retired; default 15 s
 	Age        time.Duration // after which a worker is replaced; default 4 h, negative = never
 	Tasks      int           // after which a worker is replaced; 0 = never
@@ -36,8 +37,8 @@ type Config struct {
 
 	Guard []string // the program that starts the guardian, and its arguments, see Guard; none = workers are started from here
 
-	Output  func(Line)                                                                   // what they print, line by line; nil = nobody reads it
-	Control func(ctx context.Context, command string, data json.RawMessage) (any, error) // what tasks ask of the service; nil = nothing is offered
+	Output  func(Line)                                                                      // what they print, line by line; nil = nobody reads it
+	Control func(ctx context.Context, command string, data json.RawMessage) ([]byte, error) // what tasks ask of the service, and JSON as the answer; nil = nothing is offered
 	Log     *slog.Logger
 }
 

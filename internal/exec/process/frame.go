@@ -54,10 +54,11 @@ type Call struct {
 	Attempt     int    // from 1
 	MaxAttempts int
 	Token       int64
-	Timeout     time.Duration // from its start; 0 = none
-	ContentType string        // of the payload
-	Payload     []byte        // JSON, unless the content type says otherwise
-	Message     []byte        // JSON: the message of dispatcherd that it came in, in place of a payload
+	Timeout     time.Duration    // from its start; 0 = none
+	ContentType string           // of the payload
+	Payload     []byte           // JSON, unless the content type says otherwise
+	Message     []byte           // JSON: the message of dispatcherd that it came in, in place of a payload
+	Started     func(worker int) // called when a worker has it; nil = nobody wants to know
 	Priority    int16
 	ReadyAt     int64 // since when it has been ready, microseconds
 }
@@ -149,11 +150,18 @@ type cancelFrame struct {
 	Reason string `json:"reason"`
 }
 
-type replyFrame struct {
-	Type  string `json:"type"`
-	ID    string `json:"id"`
-	Data  any    `json:"data,omitempty"`
-	Error string `json:"error,omitempty"`
+// appendReply appends the answer to what a task has asked: JSON, or what went wrong.
+func appendReply(b []byte, id string, data []byte, fault string) []byte {
+	b = append(b, `{"type":"reply","id":`...)
+	b = appendText(b, id)
+	if fault != "" {
+		b = append(b, `,"error":`...)
+		b = appendText(b, fault)
+	} else {
+		b = append(b, `,"data":`...)
+		b = appendLine(b, data)
+	}
+	return append(b, '}', '\n')
 }
 
 var stopFrame = []byte("{\"type\":\"stop\"}\n")

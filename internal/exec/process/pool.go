@@ -23,7 +23,8 @@ type Pool struct {
 	workers map[int]*worker
 	idle    []*worker // the one that has been for longest comes first
 	line    queue
-	number  int // of the last worker
+	number  int // of the next worker
+	retired int // workers that were replaced because they were worn
 	order   int // of the last call in line
 	mean    time.Duration
 	slots   chan struct{} // of commands under way
@@ -106,44 +107,74 @@ func (p *Pool) close() {
 
 // Do carries a call out as soon as a worker is free. When ctx ends before, the result is
 // that it was not started.
-func (p *Pool) Do(ctx context.Context, c *Call) Result {
+func (p *Pool) Do(ctx context.Context, c *Call) Result { return p.Enter(c).Run(ctx) }
+
+// Entry is the place of a call: with a worker, or in line for one.
+type Entry struct {
+	p     *Pool
+	call  *Call
+	w     *worker
+	waits *waiting // nil = it has a worker, or the pool is closed
+}
+
+// Enter gives a call a worker that is free, or else a place in line. Run has to be called
+// for it.
+func (p *Pool) Enter(c *Call) *Entry {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := &Entry{p: p, call: c}
+	switch {
+	case p.closed:
+	case len(p.idle) > 0:
+		e.w = p.idle[0]
+		p.idle = p.idle[1:]
+		p.give(e.w, c)
+	default:
+		p.order++
+		e.waits = &waiting{call: c, order: p.order, got: make(chan *worker, 1)}
+		heap.Push(&p.line, e.waits)
+		p.scale()
+	}
+	return e
+}
+
+// Worker is the number of the worker that the call was given when it came.
+func (e *Entry) Worker() (number int, ok bool) {
+	if e.w == nil {
+		return 0, false
+	}
+	return e.w.number, true
+}
+
+// Run waits for a worker and for the end of the call. When ctx ends before there is one,
+// the result is that it was not started.
+func (e *Entry) Run(ctx context.Context) Result {
 	for {
-		w := p.acquire(ctx, c)
-		if w == nil {
+		if e.waits != nil {
+			e.w = e.wait(ctx)
+		}
+		if e.w == nil {
 			return Result{how: unstarted}
 		}
-		r, alive := w.carry(ctx, c)
-		p.release(w, &r, alive)
+		if e.call.Started != nil {
+			e.call.Started(e.w.number)
+		}
+		r, alive := e.w.carry(ctx, e.call)
+		e.p.release(e.w, &r, alive)
 		if r.how != unstarted || ctx.Err() != nil {
 			return r
 		}
+		e = e.p.Enter(e.call)
 	}
 }
 
-// acquire waits for a worker; nil = ctx has ended, or the pool has.
-func (p *Pool) acquire(ctx context.Context, c *Call) *worker {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil
-	}
-	if len(p.idle) > 0 {
-		w := p.idle[0]
-		p.idle = p.idle[1:]
-		p.give(w, c)
-		p.mu.Unlock()
-		return w
-	}
-	p.order++
-	waits := &waiting{call: c, order: p.order, got: make(chan *worker, 1)}
-	heap.Push(&p.line, waits)
-	p.scale()
-	p.mu.Unlock()
+// wait waits in line; nil = ctx has ended, or the pool is closed.
+func (e *Entry) wait(ctx context.Context) *worker {
 	select {
-	case w := <-waits.got:
+	case w := <-e.waits.got:
 		return w
 	case <-ctx.Done():
-		return p.giveUp(waits)
+		return e.p.giveUp(e.waits)
 	}
 }
 
@@ -188,6 +219,9 @@ func (p *Pool) release(w *worker, r *Result, alive bool) {
 	}
 	switch {
 	case !alive || why != "":
+		if why != "" {
+			p.retired++
+		}
 		p.retire(w, why)
 		p.scale()
 	default:
@@ -332,6 +366,14 @@ func (p *Pool) Waiting() int {
 	return len(p.line)
 }
 
+// Counts are how many workers there have been, and how many of them were replaced because
+// they were old, had done enough or used much memory.
+func (p *Pool) Counts() (made, retired int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.number, p.retired
+}
+
 // staged notes what is done to stop a worker's task.
 func (p *Pool) staged(w *worker, stage string) {
 	p.mu.Lock()
@@ -348,3 +390,6 @@ func (p *Pool) staged(w *worker, stage string) {
 func (p *Pool) Config() Config { return p.cfg }
 
 func (p *Pool) String() string { return fmt.Sprintf("%d to %d workers", p.cfg.Min, p.cfg.Max) }
+
+// Allows tells whether tasks with this target may be carried out here.
+func (p *Pool) Allows(target string) bool { return p.cfg.Allows(target) }

@@ -30,11 +30,26 @@ func (p *Pool) Run(context.Context) error { return errNoUnix }
 // Do does nothing.
 func (p *Pool) Do(context.Context, *Call) Result { return Result{} }
 
+// Entry is the place of a call.
+type Entry struct{}
+
+// Enter does nothing.
+func (p *Pool) Enter(*Call) *Entry { return &Entry{} }
+
+// Worker is none.
+func (e *Entry) Worker() (number int, ok bool) { return 0, false }
+
+// Run does nothing.
+func (e *Entry) Run(context.Context) Result { return Result{} }
+
 // Command does nothing.
 func (p *Pool) Command(context.Context, *Call, *Command) Result { return Result{} }
 
 // Room is none.
 func (p *Pool) Room() int { return 0 }
+
+// Counts are none.
+func (p *Pool) Counts() (made, retired int) { return 0, 0 }
 
 // Waiting is none.
 func (p *Pool) Waiting() int { return 0 }
@@ -60,3 +75,6 @@ type output struct{}
 func (o *output) headers() []task.Header { return nil }
 
 func signalName(int) string { return "a signal" }
+
+// Allows tells whether tasks with this target may be carried out.
+func (p *Pool) Allows(target string) bool { return p.cfg.Allows(target) }

@@ -2,6 +2,7 @@ package process
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -27,6 +28,28 @@ type Result struct {
 	output *output       // what it has printed; nil = nothing could be
 	took   time.Duration // from its start
 }
+
+// Stopped tells whether the attempt was told to stop, and has.
+func (r *Result) Stopped() bool { return r.how == stopped }
+
+// Crashed tells whether its process ended, and how.
+func (r *Result) Crashed() (how string, ok bool) {
+	if r.how == crashed {
+		return r.exit.String(), true
+	}
+	return "", false
+}
+
+// Failed is what it failed with; "" = it did not fail.
+func (r *Result) Failed() string {
+	if r.how != failed {
+		return ""
+	}
+	return strings.TrimPrefix(r.err.Type+": "+r.err.Message, ": ")
+}
+
+// Unstarted tells whether no worker has begun it.
+func (r *Result) Unstarted() bool { return r.how == unstarted }
 
 // exit is how a process ended.
 type exit struct {

@@ -17,8 +17,9 @@ func (p *Pool) look() {
 	for _, w := range append([]*worker(nil), p.idle...) {
 		switch {
 		case p.cfg.Age > 0 && time.Since(w.started) > p.cfg.Age:
+			p.retired++
 			p.retire(w, "it is old")
-		case p.live() > p.cfg.Min && time.Since(w.since) > p.cfg.Idle:
+		case p.live() > max(p.cfg.Min, p.busy()+len(p.line)+p.cfg.Reserve) && time.Since(w.since) > p.cfg.Idle:
 			p.retire(w, "it is not needed")
 		}
 	}
@@ -35,25 +36,31 @@ func (p *Pool) live() (n int) {
 	return n
 }
 
+func (p *Pool) busy() (n int) {
+	for _, w := range p.workers {
+		if w.state == running {
+			n++
+		}
+	}
+	return n
+}
+
 // scale starts the workers that are missing. Few are started at a time: a start costs
 // more than most tasks, and those in line may be done by then.
 func (p *Pool) scale() {
 	if p.closed || p.spawner == nil || len(p.cfg.Worker) == 0 || time.Now().Before(p.retry) {
 		return
 	}
-	begun, busy := 0, 0
+	begun := 0
 	for _, w := range p.workers {
-		switch w.state {
-		case starting:
+		if w.state == starting {
 			begun++
-		case running:
-			busy++
 		}
 	}
-	want := min(max(busy+len(p.line), p.cfg.Min), p.cfg.Max)
+	want := min(max(p.busy()+len(p.line), p.cfg.Min), p.cfg.Max)
 	for n := p.live(); n < want && begun < max(runtime.NumCPU(), 2); n++ {
-		p.number++
 		w := &worker{p: p, number: p.number, state: starting, started: time.Now(), since: time.Now(), frames: make(chan frame, 4), gone: make(chan struct{})}
+		p.number++
 		p.workers[w.number] = w
 		p.work.Go(func() { p.startOne(w) })
 		begun++

@@ -9,7 +9,7 @@ import (
 // Worker is a process of the pool of the node that answers.
 type Worker struct {
 	Node      string `json:"node" doc:"Name of the node, which is the one that answers."`
-	Number    int    `json:"number" doc:"From 1, in the order of their starts."`
+	Number    int    `json:"number" doc:"From 0, in the order of their starts."`
 	PID       int    `json:"pid"`
 	Lang      string `json:"lang,omitempty" doc:"What it runs, as it says."`
 	State     string `json:"state" enum:"starting,idle,running,stopping"`

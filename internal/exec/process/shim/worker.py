@@ -221,6 +221,8 @@ def done(channel, running, stopping=False):
 
 def arguments(frame):
     """A payload of args and kwargs is that; any other one is the only argument."""
+    if "message" in frame:
+        return frame["message"].get("args") or [], frame["message"].get("kwargs") or {}
     if "payload_base64" in frame:
         return [base64.b64decode(frame["payload_base64"])], {}
     if "payload" not in frame:
