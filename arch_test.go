@@ -97,6 +97,10 @@ func rules() []rule {
 			why: "an app that is pushed to links what checks a signature, and neither the client, Connect, protobuf nor functions",
 		},
 		{
+			who: []string{"internal/dispatcherd"}, never: []string{"store/...", "engine/...", "internal/server/...", "github.com/jackc/..."}, linked: false,
+			why: "what comes over dispatcherd's brokers needs no database, and its driver only where it is listened to",
+		},
+		{
 			who: []string{"internal/kit"}, never: []string{"internal/...", ".", "store/...", "engine/..."},
 			why: "the SDK and its test kit both import it, so it can know the types of neither",
 		},

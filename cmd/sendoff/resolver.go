@@ -42,9 +42,9 @@ func (r *resolver) Resolve(ctx *kong.Context, parent *kong.Path, flag *kong.Flag
 	return nil, nil
 }
 
-// load reads the file when the command has --config.
+// load reads the file when the command has --config of its settings.
 func (r *resolver) load(ctx *kong.Context, parent *kong.Path) {
-	i := slices.IndexFunc(parent.Flags, func(f *kong.Flag) bool { return f.Name == "config" })
+	i := slices.IndexFunc(parent.Flags, func(f *kong.Flag) bool { return f.Name == "config" && len(f.Envs) > 0 })
 	if r.from == nil {
 		r.from = map[string]string{}
 	}

@@ -99,14 +99,14 @@ func (p *Process) config() *engine.Processes {
 		c.Guard = []string{self, Guard}
 	}
 	if p.Output {
-		c.Output = passOn()
+		c.Output = PassOn()
 	}
 	return c
 }
 
-// passOn writes what processes print to where this server prints: each line behind the
+// PassOn writes what processes print to where this server prints: each line behind the
 // name of its task on a terminal, and as it is elsewhere, where programs read it.
-func passOn() func(engine.Line) {
+func PassOn() func(engine.Line) {
 	var mu sync.Mutex
 	var text bytes.Buffer
 	live := map[bool]bool{false: term.IsTerminal(os.Stdout), true: term.IsTerminal(os.Stderr)}

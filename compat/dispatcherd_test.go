@@ -1,0 +1,113 @@
+//go:build linux
+
+package compat_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/internal/testkit"
+)
+
+// notified is a service of dispatcherd under its own name and ours.
+type notified struct {
+	*process
+	sdk    sdk
+	dir    string
+	config string
+	said   string
+}
+
+// newNotified prepares a service over a database.
+func newNotified(t *testing.T, dsn, node string) *notified {
+	t.Helper()
+	n := &notified{sdk: environment(t, "dispatcherd"), dir: t.TempDir()}
+	n.process = newProcess(t, node)
+	n.config, n.said = filepath.Join(n.dir, "dispatcher.yml"), filepath.Join(n.dir, "said")
+	require.NoError(t, os.WriteFile(n.said, nil, 0o600))
+	require.NoError(t, os.WriteFile(n.config, fmt.Appendf(nil, `
+version: 2
+service:
+  pool_kwargs: {min_workers: 1, max_workers: 3}
+  main_kwargs: {node_id: %s}
+worker: {worker_cls: greetings.Worker}
+brokers:
+  pg_notify:
+    config: {conninfo: %q}
+    sync_connection_factory: dispatcherd.brokers.pg_notify.connection_saver
+    channels: [test_channel, other_channel]
+    default_publish_channel: test_channel
+  socket: {socket_path: %s}
+producers: {ControlProducer: null}
+publish: {default_broker: pg_notify}
+`, node, dsn, filepath.Join(n.dir, "s.sock")), 0o600))
+	return n
+}
+
+func (n *notified) env(cmd *exec.Cmd) *exec.Cmd {
+	cmd.Dir = n.dir
+	cmd.Env = append(os.Environ(), "VIRTUAL_ENV="+n.sdk.dir, "PYTHONPATH="+n.sdk.apps, "SAID="+n.said)
+	return cmd
+}
+
+// serve starts the service and waits until it answers.
+func (n *notified) serve() {
+	n.t.Helper()
+	n.start(n.env(exec.Command(sendoff(n.t), "dispatcherd", "--config", n.config)))
+	require.Eventually(n.t, func() bool { return n.ctl("alive") == nil }, time.Minute, 50*time.Millisecond)
+}
+
+// ctl runs the real dispatcherctl.
+func (n *notified) ctl(args ...string) error {
+	args = append(args, "--config", n.config, "--log-level", "CRITICAL")
+	out, err := n.env(exec.Command(filepath.Join(n.sdk.dir, "bin", "dispatcherctl"), args...)).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("dispatcherctl %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+// TestDispatcherdsPublishersAndTasksStayAsTheyAre: its library on one side, its TaskWorker
+// on the other.
+func TestDispatcherdsPublishersAndTasksStayAsTheyAre(t *testing.T) {
+	n := newNotified(t, testkit.Postgres(t), "node-1")
+	n.serve()
+	out, err := n.env(exec.CommandContext(t.Context(), filepath.Join(n.sdk.dir, "bin", "python"), filepath.Join(n.sdk.apps, "publish.py"), n.config)).CombinedOutput()
+	require.NoError(t, err, string(out))
+	log, err := os.ReadFile(n.log.Name())
+	require.NoError(t, err)
+	require.Contains(t, string(log), "\nhello world!!\n", "what tasks print is printed")
+	for _, args := range [][]string{
+		{"running"}, {"cancel", "--uuid", "nobody"}, {"alive"}, {"aio_tasks", "--limit", "0"}, {"workers"}, {"producers"}, {"metrics"}, {"main"}, {"status"},
+		{"chunks"}, {"set_log_level", "--level", "INFO"},
+	} {
+		require.NoError(t, n.ctl(args...))
+	}
+}
+
+// TestTwoNodesHearTheSameMessages, as with dispatcherd: each runs a task that is published
+// once, and both answer.
+func TestTwoNodesHearTheSameMessages(t *testing.T) {
+	dsn := testkit.Postgres(t)
+	a, b := newNotified(t, dsn, "node-1"), newNotified(t, dsn, "node-2")
+	a.serve()
+	b.start(b.env(exec.Command(sendoff(t), "dispatcherd", "--config", b.config)))
+	require.Eventually(t, func() bool { return a.ctl("alive", "--expected-replies", "2") == nil }, time.Minute, 50*time.Millisecond)
+	hello := "import sys, greetings\nfrom dispatcherd.config import setup\nsetup(file_path=sys.argv[1])\ngreetings.print_hello.delay()"
+	out, err := a.env(exec.CommandContext(t.Context(), filepath.Join(a.sdk.dir, "bin", "python"), "-c", hello, a.config)).CombinedOutput()
+	require.NoError(t, err, string(out))
+	for _, n := range []*notified{a, b} {
+		require.Eventually(t, func() bool {
+			text, _ := os.ReadFile(n.said)
+			return strings.Contains(string(text), `["hello"]`)
+		}, time.Minute, 10*time.Millisecond)
+	}
+	require.Error(t, a.ctl("alive", "--expected-replies", "3"))
+}
