@@ -135,7 +135,7 @@ func (w *town) start(t *testing.T, i int) *node {
 	})
 	n.loop = claim.New(claim.Config{
 		Within: n.room, Room: claim.Slots(100), Store: w.floor, Node: func() (task.ID, bool) { return w.ident(n) },
-		Lanes:   func() []store.Lane { return lanes },
+		Lanes: func() []store.Lane { return lanes },
 		Execute: func(_ context.Context, _ *store.Claimed, begin func()) func() {
 			if begin != nil {
 				begin()
