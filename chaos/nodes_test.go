@@ -30,6 +30,7 @@ type cluster struct {
 	t     *testing.T
 	judge *judge
 	nodes []*server
+	db    string // that they share
 
 	mu    sync.Mutex
 	acked map[string]string
@@ -38,7 +39,7 @@ type cluster struct {
 func startCluster(t *testing.T, n int) *cluster {
 	t.Helper()
 	p, db := sendoff(t), postgres(t)
-	c := &cluster{t: t, judge: startJudge(t), acked: map[string]string{}}
+	c := &cluster{t: t, judge: startJudge(t), acked: map[string]string{}, db: db}
 	for range n {
 		s := newServer(t, p, db)
 		s.start()

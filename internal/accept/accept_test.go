@@ -88,7 +88,8 @@ func TestEachFaultIsNamed(t *testing.T) {
 	}{
 		{"no target", "url", "given: none", Submission{}},
 		{"two targets", "url", "given: url and handler", push(func(s *Submission) { s.Spec.Handler = "h" })},
-		{"a kind that is not there yet", "process", "cannot be carried out", Submission{Spec: task.Spec{Process: "p"}}},
+		{"a process with a line end", "process", "control characters", Submission{Spec: task.Spec{Process: "a.b\n"}}},
+		{"a process too long", "process", "at most 4096", Submission{Spec: task.Spec{Process: long(4097)}}},
 		{"no URL", "url", "is not a URL", push(func(s *Submission) { s.Spec.URL = "::" })},
 		{"another scheme", "url", "want http or https", push(func(s *Submission) { s.Spec.URL = "ftp://h/" })},
 		{"no host", "url", "names no host", push(func(s *Submission) { s.Spec.URL = "http:///p" })},

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -273,10 +272,6 @@ func (a *Acceptor) checkFunction(bad *task.Invalid, s *task.Spec) {
 
 func (a *Acceptor) checkProcess(bad *task.Invalid, s *task.Spec) {
 	bad.CheckText("process", s.Process, maxProcess)
-	if strings.ContainsFunc(s.Process, unicode.IsControl) {
-		bad.Add("process", "contains control characters")
-		return
-	}
 	if a.cfg.Process != nil {
 		if err := a.cfg.Process(s.Process); err != nil {
 			bad.Add("process", "%s", err)

@@ -214,7 +214,7 @@ func TestAnAttemptThatIsNotMadeIsNoStart(t *testing.T) {
 			h, stop := newHouse(t)
 			defer stop()
 			h.size.Store(50)
-			rnd := rand.New(rand.NewPCG(seed, 0))
+			rnd, when := rand.New(rand.NewPCG(seed, 0)), rand.New(rand.NewPCG(seed, 1)) // each for one goroutine at a time
 			q := h.lanes["q local:a"].QueueID
 			var began []time.Time
 			off := 0
@@ -237,8 +237,8 @@ func TestAnAttemptThatIsNotMadeIsNoStart(t *testing.T) {
 			h.room.Pace(q, Pace{Every: 100 * time.Millisecond, Burst: 5}, 5)
 			since := time.Now()
 			for range 20 {
-				h.put("q", rnd.IntN(20), 5)
-				time.Sleep(time.Duration(rnd.IntN(1500)) * time.Millisecond)
+				h.put("q", when.IntN(20), 5)
+				time.Sleep(time.Duration(when.IntN(1500)) * time.Millisecond)
 			}
 			time.Sleep(2 * time.Minute)
 			h.mu.Lock()
