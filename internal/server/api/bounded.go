@@ -28,6 +28,7 @@ func listOf[L ~[]E, E any](text []byte, name string) (list L, err error) {
 	if first, err := d.Token(); err != nil || first != json.Delim('[') {
 		return nil, &json.UnmarshalTypeError{Value: kindOf(text), Type: reflect.TypeFor[L]()}
 	}
+	list = L{} // and not what stands for none
 	for i := 0; d.More(); i++ {
 		var entry E
 		err := d.Decode(&entry)
