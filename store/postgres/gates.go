@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -28,6 +29,9 @@ type gateFloor struct {
 
 func (f *gateFloor) do(stmts ...*stmt) error { return f.c.do(f.ctx, stmts...) }
 
+// later has statements sent before the next ones, in the same round trip.
+func (f *gateFloor) later(stmts ...*stmt) { f.c.later = append(f.c.later, stmts...) }
+
 // atGates does a step at gates, and leaves what comes of it for later.
 func (f *gateFloor) atGates(step func(*store.Keeper) error) error {
 	keeper := store.Keeper{Now: f.now, Floor: f}
@@ -42,9 +46,10 @@ func (f *gateFloor) atGates(step func(*store.Keeper) error) error {
 	for i := range todos {
 		list[i] = &todos[i]
 	}
-	return f.do(bindTodos(query(leaveOpenSQL), list).
+	f.later(bindTodos(query(leaveOpenSQL), list).
 		i8s(len(list), func(i int) int64 { return list[i].At }).
 		blobs(len(list), func(i int) []byte { return list[i].Detail() }))
+	return nil
 }
 
 // leaveOpenSQL keeps what was to be sooner.
@@ -82,22 +87,73 @@ var (
 	// new one, the second waits for the first.
 	makeGateSQL = `
 insert into sendoff.gate (id, kind, ns, name, capacity, every, burst, inside, waiting, last, next)
-select id, 0, 0, '', 0, 0, 0, 0, 0, 0, 0 from unnest($1) as s(id) on conflict (id) do nothing`
+select id, 0, 0, '', 0, 0, 0, 0, 0, 0, 0 from unnest($1) as s(id) where not exists (select from sendoff.gate g where g.id = s.id)
+on conflict (id) do nothing returning id`
 	lockGatesSQL = `select` + gateColumns + `from unnest($1) as s(want) cross join lateral (select * from sendoff.gate g where g.id = s.want for update) g`
 )
 
-// Gate reads and locks a gate. A new one is made for that, and written or deleted by PutGate.
-func (f *gateFloor) Gate(id store.Hash) (*store.GateRow, error) {
-	ids := []task.ID{task.ID(id)}
-	var g *store.GateRow
-	err := f.do(query(makeGateSQL).idList(ids), query(lockGatesSQL).idList(ids).rows(func(r *wireRow) {
-		found := readGate(r)
-		g = &found
-	}))
-	if err == nil && g != nil && g.Kind == 0 {
-		return nil, f.do(query(dropGateSQL).id(task.ID(id)))
+// gateCache is the gates that a transaction has locked, as they stand, and what it has not
+// sent yet. A gate that is not there is nil; made, when a row is there to be locked.
+type gateCache struct {
+	held map[store.Hash]*store.GateRow
+	made map[store.Hash]bool
+}
+
+// hold locks gates in their order, and then has those be there that are not, in theirs: so
+// two transactions never wait for each other. From then on none of them is asked for. One
+// that was made or deleted by another transaction meanwhile is asked for again: without
+// its row two could make it at a time.
+func (f *gateFloor) hold(ids []task.ID) error {
+	cache := f.c.gates()
+	for len(ids) > 0 {
+		missing := slices.Clone(ids)
+		have := func(id store.Hash, g *store.GateRow) {
+			missing = slices.DeleteFunc(missing, func(other task.ID) bool { return other == task.ID(id) })
+			cache.held[id] = g
+		}
+		err := f.do(
+			query(lockGatesSQL).idList(ids).rows(func(r *wireRow) {
+				g := readGate(r)
+				have(g.ID, &g)
+			}),
+			query(makeGateSQL).idList(ids).rows(func(r *wireRow) {
+				id := store.Hash(r.id())
+				have(id, nil)
+				cache.made[id] = true
+			}))
+		if err != nil {
+			return err
+		}
+		ids = missing
 	}
-	return g, err
+	return nil
+}
+
+// letGo deletes the rows of gates that were held and are not there after all.
+func (f *gateFloor) letGo() {
+	for id := range f.c.gates().made {
+		f.later(query(dropGateSQL).id(task.ID(id)))
+	}
+	clear(f.c.gates().made)
+}
+
+// Gate reads and locks a gate.
+func (f *gateFloor) Gate(id store.Hash) (*store.GateRow, error) {
+	cache := f.c.gates()
+	if _, ok := cache.held[id]; !ok {
+		if err := f.hold([]task.ID{task.ID(id)}); err != nil {
+			return nil, err
+		}
+		if cache.made[id] {
+			f.later(query(dropGateSQL).id(task.ID(id)))
+			delete(cache.made, id)
+		}
+	}
+	if cache.held[id] == nil {
+		return nil, nil
+	}
+	g := *cache.held[id]
+	return &g, nil
 }
 
 const (
@@ -111,12 +167,19 @@ on conflict (id) do update set kind = excluded.kind, ns = excluded.ns, name = ex
 )
 
 func (f *gateFloor) PutGate(g *store.GateRow, over bool) error {
+	cache := f.c.gates()
+	delete(cache.made, g.ID)
 	if over {
-		return f.do(query(dropGateSQL).id(task.ID(g.ID)))
+		cache.held[g.ID] = nil
+		f.later(query(dropGateSQL).id(task.ID(g.ID)))
+		return nil
 	}
-	return f.do(query(putGateSQL).
+	now := *g
+	cache.held[g.ID] = &now
+	f.later(query(putGateSQL).
 		id(task.ID(g.ID)).i2(int16(g.Kind)).i4(g.Namespace).text(g.Name).i4(g.Capacity).i8(g.Every).i4(g.Burst).bool(g.Paused).bool(g.Configured).
 		i4(g.Inside).i4(g.Waiting).i8(g.Last).i8(g.Next).id(g.Holder))
+	return nil
 }
 
 const (
@@ -149,7 +212,8 @@ func (f *gateFloor) row(id task.ID) (row *store.Row, err error) {
 }
 
 func (f *gateFloor) PutLine(e store.LineEntry) error {
-	return f.do(query(putLineSQL).id(task.ID(e.Gate)).i2(e.Priority).i8(e.At).id(e.Task).i4(e.Lane))
+	f.later(query(putLineSQL).id(task.ID(e.Gate)).i2(e.Priority).i8(e.At).id(e.Task).i4(e.Lane))
+	return nil
 }
 
 func (f *gateFloor) TakeLine(e store.LineEntry) (there bool, err error) {
@@ -198,7 +262,8 @@ func (f *gateFloor) stand(row *store.Row, p store.Placement, pos int64) error {
 	case task.Scheduled:
 		stmts = append(stmts, query(putTimerSQL).i8(pos).i4(row.Lane).i2(int16(p.State)).id(row.ID))
 	}
-	return f.do(stmts...)
+	f.later(stmts...)
+	return nil
 }
 
 func readLeaver(r *wireRow) store.Leaver {
@@ -214,6 +279,18 @@ func (f *gateFloor) left(q *stmt) error {
 	slices.SortFunc(gone, func(a, b store.Leaver) int {
 		return cmp.Or(bytes.Compare(a.Task[:], b.Task[:]), cmp.Compare(a.Token, b.Token))
 	})
+	var ids []task.ID
+	for i := range gone {
+		gates, err := store.DecodeGates(gone[i].Gates)
+		if err != nil {
+			return err
+		}
+		ids = append(ids, gateIDs(gates)...)
+	}
+	if err := f.hold(sortedIDs(ids)); err != nil {
+		return err
+	}
+	f.letGo()
 	for i := range gone {
 		row := gone[i].Row()
 		if err := f.leave(&row, true); err != nil {
@@ -260,6 +337,10 @@ func (s *Store) Left(ctx context.Context, stopped []store.Held) ([]store.Woken, 
 // Open implements store.Gates.
 func (s *Store) Open(ctx context.Context, id store.Hash) ([]store.Woken, error) {
 	woken, err := s.gateChange(ctx, func(f *gateFloor) error {
+		if err := f.holdLine(id); err != nil {
+			return err
+		}
+		f.letGo()
 		if err := f.do(query(finishOpen).id(task.ID(id))); err != nil {
 			return err
 		}
@@ -269,6 +350,62 @@ func (s *Store) Open(ctx context.Context, id store.Hash) ([]store.Woken, error) 
 		return nil, fmt.Errorf("open a gate: %w", err)
 	}
 	return woken, nil
+}
+
+// gatesInLineSQL lists what those ask for who are in line first.
+const gatesInLineSQL = `
+select t.gates from (select task from sendoff.line where gate = $1 order by gate, prio, at, task limit 64) l
+join sendoff.task t on t.id = any(array[l.task])`
+
+// holdLine locks a gate, and in the order of all of them those that whoever is in line there
+// has besides.
+func (f *gateFloor) holdLine(id store.Hash) error {
+	return f.holdAll(query(gatesInLineSQL).id(task.ID(id)), task.ID(id))
+}
+
+// holdAll locks the gates of the tasks that a statement finds, and others, in the order of
+// all of them.
+func (f *gateFloor) holdAll(find *stmt, others ...task.ID) error {
+	ids := others
+	var bad error
+	err := f.do(find.rows(func(r *wireRow) {
+		gates, err := store.DecodeGates(r.bytes())
+		ids, bad = append(ids, gateIDs(gates)...), errors.Join(bad, err)
+	}))
+	if err != nil || bad != nil {
+		return errors.Join(err, bad)
+	}
+	return f.hold(sortedIDs(ids))
+}
+
+// gatesOfOthersSQL lists what those ask for who are at gates: in line first, and inside.
+const gatesOfOthersSQL = `
+select t.gates from unnest($1) as s(gate) cross join lateral (
+ select o.task from (select task from sendoff.line where gate = s.gate order by gate, prio, at, task limit 64) o
+ union all select holder from sendoff.gate g where g.id = s.gate and holder is not null) l
+join sendoff.task t on t.id = any(array[l.task]) where t.gates is not null`
+
+// holdFor locks the gates that tasks come to, and with them those of the tasks that they
+// may replace, in the order of all of them.
+func (f *gateFloor) holdFor(gates []store.Gate) error {
+	var replaced []task.ID
+	for i := range gates {
+		if gates[i].OnFull == store.ReplaceThem {
+			replaced = append(replaced, task.ID(gates[i].ID()))
+		}
+	}
+	if len(replaced) > 0 {
+		return f.holdAll(query(gatesOfOthersSQL).idList(sortedIDs(replaced)), gateIDs(gates)...)
+	}
+	return f.hold(sortedIDs(gateIDs(gates)))
+}
+
+func gateIDs(gates []store.Gate) []task.ID {
+	ids := make([]task.ID, len(gates))
+	for i := range gates {
+		ids[i] = task.ID(gates[i].ID())
+	}
+	return ids
 }
 
 // SetLimit implements store.Gates.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -87,7 +88,7 @@ func (f *gateFloor) endOne(row *store.Row, to task.State, why task.Reason) []*st
 
 // cancel ends a task that has not ended.
 func (f *gateFloor) cancel(id task.ID, why task.Reason, reach store.Reach) error {
-	row, err := f.row(id)
+	row, err := f.rowWithEntry(id)
 	if err != nil || row == nil || row.State.Final() {
 		return err
 	}
@@ -129,6 +130,26 @@ func (f *gateFloor) end(row *store.Row, to task.State, why task.Reason, reach st
 		return nil
 	}
 	return f.leave(row, true)
+}
+
+var (
+	lockReadySQL = words.SQL(`
+select from sendoff.task t cross join lateral (
+ select from sendoff.ready r where r.lane = t.lane and r.prio = any(array[t.prio, :suspect_priority::int2]) and r.pos = t.at and r.id = t.id for update) r
+where t.id = $1 and t.state = :ready`)
+	lockTimerSQL = words.SQL(`
+select from sendoff.task t cross join lateral (select from sendoff.timer r where r.at = t.at and r.id = t.id for update) r
+where t.id = $1 and t.state in (:scheduled, :suspended, :blocked)`)
+)
+
+// rowWithEntry reads and locks a task after the entry of the list that it is on, which is
+// the order in which claims and timers do.
+func (f *gateFloor) rowWithEntry(id task.ID) (row *store.Row, err error) {
+	err = f.do(query(lockReadySQL).id(id), query(lockTimerSQL).id(id), query(lockRowSQL).id(id).rows(func(r *wireRow) {
+		found := readRow(r)
+		row = &found
+	}))
+	return row, err
 }
 
 // unlist takes a task off the list that it is on, but for a line.
@@ -218,6 +239,10 @@ func (p *plan) come(f *gateFloor) error {
 		return nil
 	}
 	f.plan, f.fresh = p, map[task.ID]*newRow{}
+	if err := p.hold(f); err != nil {
+		return err
+	}
+	defer f.letGo()
 	for i := range p.rows {
 		r := &p.rows[i]
 		if r.state != task.Ready || r.replaced {
@@ -236,6 +261,21 @@ func (p *plan) come(f *gateFloor) error {
 	}
 	p.rows = slices.DeleteFunc(p.rows, func(r newRow) bool { return r.dropped })
 	return p.madeAt(f)
+}
+
+// hold locks the gates of all rows that come to theirs.
+func (p *plan) hold(f *gateFloor) error {
+	var all []store.Gate
+	for i := range p.rows {
+		if r := &p.rows[i]; r.gates != nil && r.state == task.Ready && !r.replaced {
+			gates, err := store.DecodeGates(r.gates)
+			if err != nil {
+				return err
+			}
+			all = append(all, gates...)
+		}
+	}
+	return f.holdFor(all)
 }
 
 func (p *plan) comeOne(f *gateFloor, r *newRow) error {

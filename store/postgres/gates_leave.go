@@ -46,11 +46,13 @@ func (l *leaving) lock() error {
 		if err != nil {
 			return err
 		}
-		for i := range gates {
-			ids = append(ids, task.ID(gates[i].ID()))
-		}
+		ids = append(ids, gateIDs(gates)...)
 	}
-	return l.f.do(query(lockGatesSQL).idList(sortedIDs(ids)))
+	if err := l.f.hold(sortedIDs(ids)); err != nil {
+		return err
+	}
+	l.f.letGo()
+	return nil
 }
 
 // leave gives up the places of those whose endings were written.

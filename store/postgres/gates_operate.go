@@ -19,7 +19,7 @@ func (s *Store) gatedStep(ctx context.Context, row *store.Row, step func(*gateFl
 		if err != nil {
 			return err
 		}
-		now, err := f.row(row.ID)
+		now, err := f.rowWithEntry(row.ID)
 		switch {
 		case err != nil:
 			return err
@@ -32,13 +32,22 @@ func (s *Store) gatedStep(ctx context.Context, row *store.Row, step func(*gateFl
 	})
 }
 
+// lockGatesOfRow locks the gates of a task, if it has any.
+func (f *gateFloor) lockGatesOfRow(row *store.Row) error {
+	gates, err := store.DecodeGates(row.Gates)
+	if err != nil || len(gates) == 0 {
+		return err
+	}
+	return f.lockGates(gates)
+}
+
 // lockGates locks gates that are there, in their order.
 func (f *gateFloor) lockGates(gates []store.Gate) error {
-	ids := make([]task.ID, len(gates))
-	for i := range gates {
-		ids[i] = task.ID(gates[i].ID())
+	if err := f.holdFor(gates); err != nil {
+		return err
 	}
-	return f.do(query(lockGatesSQL).idList(sortedIDs(ids)))
+	f.letGo()
+	return nil
 }
 
 func (s *Store) cancelGated(ctx context.Context, row *store.Row, reach store.Reach) ([]store.Woken, error) {
@@ -127,6 +136,13 @@ func (s *Store) purgeGated(ctx context.Context, c *session, victims []victim) (i
 
 // cancelAll cancels tasks that wait, in order, and returns how many it were.
 func (f *gateFloor) cancelAll(victims []victim) (n int, err error) {
+	ids := make([]task.ID, len(victims))
+	for i := range victims {
+		ids[i] = victims[i].id
+	}
+	if err := f.lockGatesOf(ids); err != nil {
+		return 0, err
+	}
 	for _, v := range victims {
 		row, err := f.row(v.id)
 		if err != nil {

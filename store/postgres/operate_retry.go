@@ -60,8 +60,11 @@ func (s *Store) retryAt(ctx context.Context, row *store.Row, position int64, rea
 			return err
 		}
 		writes, held := s.reclaim(ctx, c, row)
+		at := &gateFloor{s: s, ctx: ctx, c: c, now: s.clock.now()}
 		if held != nil && !errors.Is(held, store.ErrKeyHeld) {
 			return held
+		} else if err := at.lockGatesOfRow(row); err != nil {
+			return err
 		}
 		if waits = false; row.Flags&store.FlagNeed != 0 {
 			n, counts, err := recount(ctx, c, row)
@@ -99,7 +102,6 @@ func (s *Store) retryAt(ctx context.Context, row *store.Row, position int64, rea
 		if err := c.do(ctx, writes...); err != nil {
 			return err
 		}
-		at := &gateFloor{s: s, ctx: ctx, c: c, now: s.clock.now()}
 		before := row.Retried()
 		if err := at.reenter(&before, task.Retried, position, store.Again); err != nil {
 			return err

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sendoff-dev/sendoff/store"
 )
 
 // pins keep the plans of the hot statements whatever the statistics say: a
@@ -29,8 +31,18 @@ type session struct {
 	stale bool   // it must not be used again
 	moved bool   // what is behind it takes no writes
 
-	s    *Store      // of a transaction that writes
-	late []lateComer // who has to come to its gates before the commit
+	s     *Store      // of a transaction that writes
+	late  []lateComer // who has to come to its gates before the commit
+	later []*stmt     // sent before the next ones
+	held  *gateCache  // gates that the transaction has locked; nil = none
+}
+
+// gates is what the transaction knows of gates.
+func (c *session) gates() *gateCache {
+	if c.held == nil {
+		c.held = &gateCache{held: map[store.Hash]*store.GateRow{}, made: map[store.Hash]bool{}}
+	}
+	return c.held
 }
 
 // terms is how every transaction that writes begins: what a role, a database or
@@ -50,6 +62,10 @@ select set_config('synchronous_commit', case current_setting('synchronous_commit
 // do sends statements in one round trip. Outside begin ... commit they are one
 // transaction, committed when do returns nil.
 func (c *session) do(ctx context.Context, stmts ...*stmt) error {
+	if len(c.later) > 0 {
+		stmts = append(c.later, stmts...)
+		c.later = nil
+	}
 	if c.began {
 		return c.send(ctx, stmts...)
 	}
@@ -128,7 +144,7 @@ func formats(n int) []int16 {
 
 // begin opens a transaction of several round trips.
 func (c *session) begin(ctx context.Context, stmts ...*stmt) error {
-	c.began = true
+	c.began, c.later, c.held = true, nil, nil
 	if c.again {
 		stmts = append([]*stmt{query(barrier)}, stmts...)
 	}
@@ -148,7 +164,7 @@ func (c *session) commit(ctx context.Context, stmts ...*stmt) error {
 	}
 	err := c.do(ctx, append(stmts, query("commit"))...)
 	if err == nil {
-		c.began = false
+		c.began, c.held = false, nil
 	}
 	return err
 }
@@ -159,7 +175,7 @@ func (c *session) rollback(ctx context.Context) {
 	if !c.conn.IsClosed() {
 		_ = c.send(ctx, query("rollback"))
 	}
-	c.began = false
+	c.began, c.later, c.held = false, nil, nil
 }
 
 // giveUp ends a transaction that failed.

@@ -65,6 +65,26 @@ func readDue(r *wireRow) due {
 	return d
 }
 
+func (d due) compare(other due) int {
+	return cmp.Or(cmp.Compare(d.timer, other.timer), bytes.Compare(d.id[:], other.id[:]))
+}
+
+var gatesOfDueSQL = words.SQL(`
+select t.gates from (select id from sendoff.timer where at >= $1 and at <= $2 order by at, id limit $3) m
+join sendoff.task t on t.id = any(array[m.id]) where t.flags & :flag_gate <> 0`)
+
+// takeDue begins a transaction, locks the gates of what is due, and takes it.
+func (f *gateFloor) takeDue(from int64, limit int, take *stmt) error {
+	if err := f.c.begin(f.ctx, query(pins)); err != nil {
+		return err
+	}
+	if err := f.holdAll(query(gatesOfDueSQL).i8(from).i8(f.now).i8(int64(limit))); err != nil {
+		return err
+	}
+	f.letGo()
+	return f.do(take)
+}
+
 // PromoteDue makes due tasks ready; see store.Sweeper.
 func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next int64, woken []store.Woken, err error) {
 	from, full := s.timers.from()
@@ -79,11 +99,14 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next i
 		if err := c.begin(ctx, query(pins), take, rest); err != nil || len(taken) == 0 {
 			return err
 		}
-		slices.SortFunc(taken, func(a, b due) int {
-			return cmp.Or(cmp.Compare(a.timer, b.timer), bytes.Compare(a.id[:], b.id[:]))
-		})
 		if slices.ContainsFunc(taken, func(d due) bool { return d.gated }) {
+			c.rollback(ctx) // gates are locked before timers
+			taken = nil
 			f := &gateFloor{s: s, ctx: ctx, c: c, now: now}
+			if err := f.takeDue(from, limit, take); err != nil {
+				return err
+			}
+			slices.SortFunc(taken, due.compare)
 			if promoted, err = f.promote(taken); err == nil {
 				next = 0
 				err = c.commit(ctx, rest)
@@ -91,6 +114,7 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next i
 			woken = f.woken
 			return err
 		}
+		slices.SortFunc(taken, due.compare)
 		span := s.clock.take(len(taken))
 		list := make([]entering, len(taken))
 		for i := range taken {
