@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PARTS := core store engine sdk cmd chaos compat modules
 
-.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos bench lint proto clean
+.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-pool bench lint proto clean
 
 build: ## bin/sendoff, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sendoff ./cmd/sendoff
@@ -32,6 +32,13 @@ check: ## format and vet
 
 chaos: test-deps ## the long forms: 10,000 tasks, 20 kills, 50 power cuts a mode
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 2h -v ./chaos/...
+
+proof-limits: test-deps ## limits, order and dependencies, long forms: half an hour
+	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./chaos -run 'Keys|Limits'
+	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./store/postgres -run 'Storm|Forgotten|ManyDependencies'
+
+proof-pool: test-deps ## processes, long forms: 100 trees of them, 10,000 tasks that print
+	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./internal/exec/process ./internal/dispatcherd/...
 
 bench: ## side by side with others, see bench/
 	cd bench && go run .

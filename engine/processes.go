@@ -11,6 +11,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/internal/exec/process"
 	"github.com/sendoff-dev/sendoff/internal/server/api"
+	"github.com/sendoff-dev/sendoff/internal/telemetry"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -137,6 +138,14 @@ func (e *Engine) loopProcesses() {
 	l := e.loop("process", e.processes.Room, func(pool string) bool { return pool == task.ProcessPool })
 	e.processes.OnChange(l.Ring)
 	e.loops = append(e.loops, l)
+	e.meters.WatchWorkers(func() telemetry.Workers {
+		w := telemetry.Workers{ByState: map[string]int{}, Waiting: e.processes.Waiting()}
+		w.Made, w.Retired = e.processes.Counts()
+		for _, one := range e.processes.Workers() {
+			w.ByState[one.State]++
+		}
+		return w
+	})
 }
 
 var errNoProcesses = errors.New("this server has no processes: start it with --process-allow, see docs/processes.md")

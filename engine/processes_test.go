@@ -3,6 +3,8 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -58,6 +60,10 @@ func TestAProcessCarriesATaskOut(t *testing.T) {
 	require.JSONEq(t, "42", string(a.Body))
 	require.Equal(t, "adds 40 2\n", a.Output)
 	require.Equal(t, []task.Header{{Name: "Content-Type", Value: "application/json"}}, a.Header)
+	scrape := httptest.NewRecorder()
+	b.Handler(engine.HandlerConfig{}).ServeHTTP(scrape, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	require.Contains(t, scrape.Body.String(), `sendoff_workers{state="idle"} 1`)
+	require.Contains(t, scrape.Body.String(), "sendoff_workers_started_total 1")
 }
 
 func (b *bundle) attempt(t *testing.T, id string) engine.Attempt {

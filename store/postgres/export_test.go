@@ -111,7 +111,7 @@ func gatePlans(lane int32, ids []task.ID) map[string]*stmt {
 	id := ids[0]
 	return map[string]*stmt{
 		"make gates": query(makeGateSQL).idList(ids), "lock gates": query(lockGatesSQL).idList(ids), "first in line": query(firstInLineSQL).id(id),
-		"gates in line": query(gatesInLineSQL).id(id), "gates of others": query(gatesOfOthersSQL).idList(ids), "gates of due": query(gatesOfDueSQL).i8(1).i8(2).i8(100),
+		"gates in line": query(gatesInLineSQL).id(id).i8(64), "gates of others": query(gatesOfOthersSQL).idList(ids).i8(64), "gates of due": query(gatesOfDueSQL).i8(1).i8(2).i8(100),
 		"lock ready": query(lockReadySQL).id(id), "lock timer": query(lockTimerSQL).id(id),
 		"line": query(lineSQL).id(id).i8(100), "put line": query(putLineSQL).id(id).i2(5).i8(1).id(id).i4(lane),
 		"take line": query(takeLineSQL).id(id).i2(5).i8(1).id(id), "lock row": query(lockRowSQL).id(id), "gates of": query(gatesOfSQL).idList(ids), "stand": query(standSQL).id(id).i2(1).i2(0).i8(1).i4(0),

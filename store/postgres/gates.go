@@ -352,15 +352,18 @@ func (s *Store) Open(ctx context.Context, id store.Hash) ([]store.Woken, error) 
 	return woken, nil
 }
 
+// lookedAt is of how many in line the gates are locked beforehand.
+const lookedAt = 64
+
 // gatesInLineSQL lists what those ask for who are in line first.
 const gatesInLineSQL = `
-select t.gates from (select task from sendoff.line where gate = $1 order by gate, prio, at, task limit 64) l
+select t.gates from (select task from sendoff.line where gate = $1 order by gate, prio, at, task limit $2) l
 join sendoff.task t on t.id = any(array[l.task])`
 
 // holdLine locks a gate, and in the order of all of them those that whoever is in line there
 // has besides.
 func (f *gateFloor) holdLine(id store.Hash) error {
-	return f.holdAll(query(gatesInLineSQL).id(task.ID(id)), task.ID(id))
+	return f.holdAll(query(gatesInLineSQL).id(task.ID(id)).i8(lookedAt), task.ID(id))
 }
 
 // holdAll locks the gates of the tasks that a statement finds, and others, in the order of
@@ -381,7 +384,7 @@ func (f *gateFloor) holdAll(find *stmt, others ...task.ID) error {
 // gatesOfOthersSQL lists what those ask for who are at gates: in line first, and inside.
 const gatesOfOthersSQL = `
 select t.gates from unnest($1) as s(gate) cross join lateral (
- select o.task from (select task from sendoff.line where gate = s.gate order by gate, prio, at, task limit 64) o
+ select o.task from (select task from sendoff.line where gate = s.gate order by gate, prio, at, task limit $2) o
  union all select holder from sendoff.gate g where g.id = s.gate and holder is not null) l
 join sendoff.task t on t.id = any(array[l.task]) where t.gates is not null`
 
@@ -395,7 +398,7 @@ func (f *gateFloor) holdFor(gates []store.Gate) error {
 		}
 	}
 	if len(replaced) > 0 {
-		return f.holdAll(query(gatesOfOthersSQL).idList(sortedIDs(replaced)), gateIDs(gates)...)
+		return f.holdAll(query(gatesOfOthersSQL).idList(sortedIDs(replaced)).i8(lookedAt), gateIDs(gates)...)
 	}
 	return f.hold(sortedIDs(gateIDs(gates)))
 }

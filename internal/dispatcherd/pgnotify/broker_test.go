@@ -162,11 +162,10 @@ func TestALostConnectionIsMadeAnew(t *testing.T) {
 
 // TestItChecksItself when nothing comes.
 func TestItChecksItself(t *testing.T) {
-	l := listen(t, func(c *dispatcherd.NotifyConfig) { c.IdleCheck, c.CheckAge = 20*time.Millisecond, 20*time.Second }, nil)
+	l := listen(t, func(c *dispatcherd.NotifyConfig) { c.IdleCheck, c.CheckAge = 100*time.Millisecond, 20*time.Second }, nil)
 	require.Eventually(t, func() bool { return l.Health().SelfCheck.Count >= 3 }, 20*time.Second, time.Millisecond)
 	h := l.Health()
 	require.True(t, h.SelfCheck.Enabled && h.SelfCheck.Measured)
-	require.Zero(t, h.Recycled)
 	require.LessOrEqual(t, h.SelfCheck.Mean, h.SelfCheck.Longest)
 }
 

@@ -47,32 +47,38 @@ func TestNothingOutlivesTheServer(t *testing.T) {
 		"both, the guardian first": func(server, guardian int) []int { return []int{guardian, server} },
 	} {
 		t.Run(what, func(t *testing.T) {
-			dir := t.TempDir()
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "jobs.py"), []byte(tasks), 0o600))
-			cmd := exec.CommandContext(t.Context(), os.Args[0])
-			cmd.Env = append(os.Environ(), serverEnv+"="+dir)
-			cmd.Stderr = t.Output()
-			out, err := cmd.StdoutPipe()
-			require.NoError(t, err)
-			require.NoError(t, cmd.Start())
-			defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-			var guardian int
-			first, err := bufio.NewReader(out).ReadString('\n')
-			require.NoError(t, err)
-			_, err = fmt.Sscan(first, &guardian)
-			require.NoError(t, err)
-			path := filepath.Join(dir, "pids")
-			require.Eventually(t, func() bool {
-				text, _ := os.ReadFile(path)
-				return len(strings.Fields(string(text))) == 3
-			}, time.Minute, time.Millisecond)
-			for _, pid := range victims(cmd.Process.Pid, guardian) {
-				require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+			for range heavy(1, 25) {
+				nothingOutlives(t, victims)
 			}
-			requireGone(t, path)
-			require.Eventually(t, func() bool { return !alive(guardian) }, 10*time.Second, time.Millisecond)
 		})
 	}
+}
+
+func nothingOutlives(t *testing.T, victims func(server, guardian int) []int) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "jobs.py"), []byte(tasks), 0o600))
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), serverEnv+"="+dir)
+	cmd.Stderr = t.Output()
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	var guardian int
+	first, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	_, err = fmt.Sscan(first, &guardian)
+	require.NoError(t, err)
+	path := filepath.Join(dir, "pids")
+	require.Eventually(t, func() bool {
+		text, _ := os.ReadFile(path)
+		return len(strings.Fields(string(text))) == 3
+	}, time.Minute, time.Millisecond)
+	for _, pid := range victims(cmd.Process.Pid, guardian) {
+		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	}
+	requireGone(t, path)
+	require.Eventually(t, func() bool { return !alive(guardian) }, 10*time.Second, time.Millisecond)
 }
 
 // TestAGuardianThatIsGoneIsReplaced: its workers crash, and there are others.
