@@ -125,6 +125,10 @@ func rules() []rule {
 			why: "a server does not know what it is started for",
 		},
 		{
+			who: []string{commands + "ctl"}, never: []string{"cmd/...", "engine/...", "store/...", "."},
+			why: "it asks a service of dispatcherd, and knows no other server",
+		},
+		{
 			who: []string{commands + "dev", commands + "tour"}, never: slices.Concat(floors, []string{"cmd/..."}),
 			but: []string{commands + "term", commands + "calltree", commands + "host"},
 			why: "sendoff run and sendoff demo are apart, and leave it to host which database there is",

@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 
+	"github.com/alecthomas/kong"
+
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/ctl"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/engine"
@@ -112,4 +116,89 @@ func brokersOf(cfg *dispatcherd.Config, log *slog.Logger) (all []dispatcherd.Bro
 		all = append(all, dispatcherd.NewSocket(cfg.SocketPath, log))
 	}
 	return all, nil
+}
+
+// ctlCmd is dispatcherctl: the same commands, flags, output and exit status.
+type ctlCmd struct {
+	dispatcherdFile
+	ExpectedReplies int `default:"1" placeholder:"N" help:"Answers to wait for, a second at most."`
+
+	Running     ctlFilter `cmd:"" help:"List what runs, waits and is delayed."`
+	Cancel      ctlFilter `cmd:"" help:"Cancel tasks; all of them without a filter."`
+	Alive       struct{}  `cmd:"" help:"Ask whether the service answers."`
+	AioTasks    ctlLimit  `cmd:"" name:"aio_tasks" help:"List its loops."`
+	Workers     struct{}  `cmd:"" help:"List its workers."`
+	Producers   struct{}  `cmd:"" help:"List where messages come from."`
+	Metrics     struct{}  `cmd:"" help:"Ask how its metrics are served."`
+	Main        struct{}  `cmd:"" help:"Ask for its counts."`
+	Status      struct{}  `cmd:"" help:"Ask for all of it."`
+	Chunks      struct{}  `cmd:"" help:"List messages of which pieces are missing."`
+	SetLogLevel ctlLevel  `cmd:"" name:"set_log_level" help:"Change what it logs."`
+}
+
+type ctlFilter struct {
+	Task string `help:"Of this name."`
+	UUID string `name:"uuid" help:"With this uuid."`
+}
+
+type ctlLimit struct {
+	Limit *int `help:"Depth of stacks."`
+}
+
+type ctlLevel struct {
+	Level string `required:"" enum:"DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"Least level (${enum})."`
+}
+
+// data is what goes with a command.
+func (c *ctlCmd) data(command string) map[string]any {
+	data := map[string]any{}
+	set := func(name, value string) {
+		if value != "" {
+			data[name] = value
+		}
+	}
+	switch command {
+	case "running":
+		set("task", c.Running.Task)
+		set("uuid", c.Running.UUID)
+	case "cancel":
+		set("task", c.Cancel.Task)
+		set("uuid", c.Cancel.UUID)
+	case "aio_tasks":
+		if c.AioTasks.Limit != nil {
+			data["limit"] = *c.AioTasks.Limit
+		}
+	case "set_log_level":
+		set("level", c.SetLogLevel.Level)
+	}
+	return data
+}
+
+// Run asks what the command says.
+func (c *ctlCmd) Run(ctx context.Context, t *term.Terminal, line *kong.Context) error {
+	if line.Selected().Type != kong.CommandNode || line.Selected().Name == "ctl" {
+		return term.Usage("what is asked? give a command\nsee: sendoff ctl --help")
+	}
+	return c.ask(ctx, t, line.Selected().Name)
+}
+
+// ask sends a command and prints the answers.
+func (c *ctlCmd) ask(ctx context.Context, t *term.Terminal, command string) error {
+	cfg, err := c.read()
+	if err != nil {
+		return err
+	}
+	replies, err := ctl.Ask(ctx, cfg, command, c.data(command), c.ExpectedReplies)
+	if err != nil {
+		return err
+	}
+	text, err := ctl.YAML(replies)
+	if err != nil {
+		return err
+	}
+	t.Printf("%s\n", text)
+	if got := len(replies); got < c.ExpectedReplies {
+		return &term.Exit{Code: term.ExitError, Err: fmt.Errorf("%d of %d answers came", got, c.ExpectedReplies)}
+	}
+	return nil
 }
