@@ -37,8 +37,10 @@ proof-limits: test-deps ## limits, order and dependencies, long forms: half an h
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./chaos -run 'Keys|Limits'
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./store/postgres -run 'Storm|Forgotten|ManyDependencies'
 
-proof-pool: test-deps ## processes, long forms: 100 trees of them, 10,000 tasks that print
+proof-pool: test-deps ## processes, long forms: 100 trees of them, 10,000 tasks that print, 1,000 that are poison, nodes lost
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./internal/exec/process ./internal/dispatcherd/...
+	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./engine -run Poison
+	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./chaos -run Process
 
 bench: ## side by side with others, see bench/
 	cd bench && go run .

@@ -36,12 +36,13 @@ type cluster struct {
 	acked map[string]string
 }
 
-func startCluster(t *testing.T, n int) *cluster {
+func startCluster(t *testing.T, n int, args ...string) *cluster {
 	t.Helper()
 	p, db := sendoff(t), postgres(t)
 	c := &cluster{t: t, judge: startJudge(t), acked: map[string]string{}, db: db}
 	for range n {
 		s := newServer(t, p, db)
+		s.args = append(s.args, args...)
 		s.start()
 		c.nodes = append(c.nodes, s)
 	}
@@ -51,6 +52,12 @@ func startCluster(t *testing.T, n int) *cluster {
 // submit spreads tasks over the nodes and returns their ids in order.
 func (c *cluster) submit(prefix string, n int, script string, more ...map[string]any) []string {
 	c.t.Helper()
+	return c.submitEach(prefix, n, func(key string) submission { return c.judge.task(key, script, more...) })
+}
+
+// submitEach submits what task makes of the producer's keys.
+func (c *cluster) submitEach(prefix string, n int, task func(key string) submission) []string {
+	c.t.Helper()
 	ids := make([]string, n)
 	errs := make([]error, n)
 	var wg sync.WaitGroup
@@ -59,7 +66,7 @@ func (c *cluster) submit(prefix string, n int, script string, more ...map[string
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			sub := c.judge.task(fmt.Sprintf("%s%05d", prefix, i), script, more...)
+			sub := task(fmt.Sprintf("%s%05d", prefix, i))
 			ids[i], errs[i] = submit(c.t.Context(), sub, c.nodes[i%len(c.nodes):]...)
 			c.mu.Lock()
 			c.acked[sub.key] = ids[i]

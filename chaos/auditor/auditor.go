@@ -102,6 +102,9 @@ func (a *Auditor) event(r *http.Request) Event {
 	if pid, ok := r.Context().Value(pidKey{}).(func() int); ok {
 		e.PID = pid()
 	}
+	if e.PID == 0 { // a worker calls for the server that it is of
+		e.PID, _ = strconv.Atoi(r.Header.Get("Auditor-Server"))
+	}
 	return e
 }
 

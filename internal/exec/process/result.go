@@ -53,13 +53,16 @@ func (r *Result) Unstarted() bool { return r.how == unstarted }
 
 // exit is how a process ended.
 type exit struct {
-	Code   int  `json:"code"`   // -1 = a signal ended it
-	Signal int  `json:"signal"` // 0 = it ended by itself
-	OOM    bool `json:"oom"`    // the system ended it for want of memory
+	Code   int    `json:"code"`   // -1 = a signal ended it
+	Signal int    `json:"signal"` // 0 = it ended by itself
+	OOM    bool   `json:"oom"`    // the system ended it for want of memory
+	Why    string `json:"-"`      // the pool ended it; "" = it did not
 }
 
 func (e exit) String() string {
 	switch {
+	case e.Why != "":
+		return "was ended: " + e.Why
 	case e.OOM:
 		return "was ended by the system: out of memory"
 	case e.Signal != 0:

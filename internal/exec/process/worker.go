@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,8 +28,9 @@ type worker struct {
 	conn    *net.UnixConn
 	pipes   [2]*pipe // stdout, stderr
 	frames  chan frame
-	gone    chan struct{} // closed when it has ended
-	ended   exit          // how; to be read when gone is closed
+	gone    chan struct{}          // closed when it has ended
+	ended   exit                   // how; to be read when gone is closed
+	why     atomic.Pointer[string] // it was ended by the pool; nil = it was not
 	started time.Time
 
 	// Under the lock of the pool.
@@ -155,6 +157,9 @@ func (w *worker) watch(ended <-chan exit) {
 		go p.run()
 	}
 	w.ended = <-ended
+	if why := w.why.Load(); why != nil {
+		w.ended.Why = *why
+	}
 	close(w.gone)
 	w.p.died(w)
 }
@@ -166,8 +171,8 @@ func (w *worker) read() {
 	for lines.Scan() {
 		var f frame
 		if err := json.Unmarshal(lines.Bytes(), &f); err != nil {
-			w.p.cfg.Log.Warn("a worker has written what is no frame", "worker", w.number, "pid", w.pid, "err", err)
-			continue
+			w.end("it wrote what is no frame: " + err.Error())
+			return
 		}
 		select {
 		case w.frames <- f:
@@ -176,9 +181,15 @@ func (w *worker) read() {
 		}
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		w.p.cfg.Log.Warn("a worker has written a frame that is too long and is ended", "worker", w.number, "pid", w.pid, "bytes", maxFrame)
-		signalGroup(w.pid, unix.SIGKILL)
+		w.end(fmt.Sprintf("it wrote a frame of more than %d MiB", maxFrame>>20))
 	}
+}
+
+// end ends a worker, and with it what it carries out, for a reason of its own.
+func (w *worker) end(why string) {
+	w.p.cfg.Log.Warn("a worker is ended", "worker", w.number, "pid", w.pid, "why", why)
+	w.why.CompareAndSwap(nil, &why)
+	signalGroup(w.pid, unix.SIGKILL)
 }
 
 // write writes a frame. A worker that takes no frames for ten seconds takes none at all.

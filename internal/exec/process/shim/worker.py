@@ -18,6 +18,7 @@ import json
 import os
 import platform
 import queue
+import re
 import signal
 import socket
 import sys
@@ -30,6 +31,18 @@ VERSION = 1
 
 class Canceled(Exception):
     """Raised in a task that is to stop."""
+
+
+def parsed(line):
+    """A frame. A task whose JSON is too deep for this interpreter is one that has failed;
+    the pool writes its id first of all."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        head = re.match(rb'\{"type":"task","id":("(?:[^"\\]|\\.)*")', line)
+        if head is None:
+            raise
+        return {"type": "task", "id": json.loads(head.group(1)), "task": "", "unreadable": error}
 
 
 class Channel:
@@ -57,7 +70,7 @@ class Channel:
         for line in lines:
             if not line:
                 continue
-            frame = json.loads(line)
+            frame = parsed(line)
             kind = frame.get("type")
             if kind == "cancel":
                 self.canceled.add(frame.get("id"))
@@ -164,11 +177,11 @@ def described(error):
     where = error.__traceback__
     while where is not None and where.tb_frame.f_globals is globals():
         where = where.tb_next  # of ours: it tells nobody anything
-    out = {
-        "type": type(error).__name__,
-        "message": str(error),
-        "trace": "".join(traceback.format_exception(type(error), error, where)),
-    }
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its text cannot be had)"
+    out = {"type": type(error).__name__, "message": text, "trace": "".join(traceback.format_exception(type(error), error, where))}
     for name in ("permanent", "snooze"):
         if getattr(error, name, None) is True:
             out[name] = True
@@ -211,12 +224,22 @@ def done(channel, running, stopping=False):
     running.id = None
     try:
         text = json.dumps(frame, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         print("sendoff: a result of type %s is no JSON and is not kept" % type(running.result).__name__, file=sys.stderr)
         flush()
         frame.pop("result", None)
         text = json.dumps(frame, separators=(",", ":"))
     channel.sock.sendall(text.encode() + b"\n")
+
+
+def refused(channel, running, frame):
+    """Whether a task cannot be read, which is told."""
+    if "unreadable" not in frame:
+        return False
+    running.begin(frame["id"])
+    running.failed(frame["unreadable"])
+    done(channel, running)
+    return True
 
 
 def arguments(frame):
@@ -260,7 +283,7 @@ def plain(channel, running, hello):
         frame = channel.next(channel.tasks)
         if frame.get("type") == "stop":
             break
-        if frame.get("type") != "task":
+        if frame.get("type") != "task" or refused(channel, running, frame):
             continue
         running.begin(frame["id"])
 
@@ -300,7 +323,7 @@ class Messages:
             frame = self.channel.next(self.channel.tasks, timeout)
             if frame.get("type") == "stop":
                 return "stop"
-            if frame.get("type") == "task":
+            if frame.get("type") == "task" and not refused(self.channel, self.running, frame):
                 return self.message(frame)
 
     def message(self, frame):
