@@ -19,6 +19,7 @@ type NewTask struct {
 	Endpoint string `json:"endpoint,omitempty"` // URL of the app that serves Function
 	Handler  string `json:"handler,omitempty"`  // name of a Go handler in a program that embeds the engine
 	Process  string `json:"process,omitempty"`  // run by a worker process: a dotted name such as app.mail.send, or a command that the server knows
+	Workers  string `json:"workers,omitempty"`  // of a process: the workers that carry it out, by name; default those without one
 
 	ID    string `json:"id,omitempty"`    // chosen by the client; taken ones are refused with 409
 	Queue string `json:"queue,omitempty"` // default "default"
@@ -39,6 +40,7 @@ type NewTask struct {
 	Timeout  time.Duration     `json:"-"`                  // of one attempt, 1 s to 24 h; default 60 s
 	Retry    *RetryPolicy      `json:"retry,omitempty"`
 	Unique   *Unique           `json:"unique,omitempty"`
+	Once     bool              `json:"once,omitempty"` // what has begun is never begun again: it ends failed, reason lost, when what runs it is lost or stops
 	Labels   map[string]string `json:"labels,omitempty"`
 
 	// It runs when all of its Limits have room, at most 8. A limit that is configured

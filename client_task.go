@@ -19,6 +19,8 @@ type Task struct {
 	URL         string            `json:"url,omitempty"`
 	Handler     string            `json:"handler,omitempty"`
 	Process     string            `json:"process,omitempty"`
+	Workers     string            `json:"workers,omitempty"` // of a process, by name
+	Once        bool              `json:"once,omitempty"`    // what has begun is never begun again
 	Function    string            `json:"function,omitempty"`
 	Endpoint    string            `json:"endpoint,omitempty"`    // of the function
 	ParentID    string            `json:"parent_id,omitempty"`   // of a call: the function that made it

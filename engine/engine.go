@@ -95,32 +95,33 @@ type Config struct {
 
 // Engine is a running or ready-to-run Sendoff. Safe for concurrent use.
 type Engine struct {
-	cfg       Config
-	meters    *telemetry.Metrics
-	store     store.Store
-	shared    bool // other processes may use the store
-	catalog   *catalog.Catalog
-	acceptor  *accept.Acceptor
-	handlers  *local.Handlers
-	pusher    *push.Pusher
-	runner    *function.Executor
-	processes *process.Pool        // nil = there is none
-	checkURL  func(*url.URL) error // refuses what may not be called
-	embedded  sync.Map             // name -> http.RoundTripper
-	keys      *httpsig.Keys
-	settler   *settle.Settler
-	scheduler *schedule.Scheduler
-	member    *node.Member
-	tasks     *operate.Tasks
-	functions *operate.Functions
-	waits     *operate.Waits
-	queues    *operate.Queues
-	gates     *operate.Limits
-	endpoints *operate.Endpoints
-	executors exec.ByKind
-	room      *claim.Room
-	quotas    *quota.Keeper
-	loops     loops
+	cfg          Config
+	meters       *telemetry.Metrics
+	store        store.Store
+	shared       bool // other processes may use the store
+	catalog      *catalog.Catalog
+	acceptor     *accept.Acceptor
+	handlers     *local.Handlers
+	pusher       *push.Pusher
+	runner       *function.Executor
+	processes    *process.Pool        // nil = there is none
+	processPools []string             // that it serves
+	checkURL     func(*url.URL) error // refuses what may not be called
+	embedded     sync.Map             // name -> http.RoundTripper
+	keys         *httpsig.Keys
+	settler      *settle.Settler
+	scheduler    *schedule.Scheduler
+	member       *node.Member
+	tasks        *operate.Tasks
+	functions    *operate.Functions
+	waits        *operate.Waits
+	queues       *operate.Queues
+	gates        *operate.Limits
+	endpoints    *operate.Endpoints
+	executors    exec.ByKind
+	room         *claim.Room
+	quotas       *quota.Keeper
+	loops        loops
 
 	unknown func(error) // logs what went wrong with the database when a client is not told
 	ready   atomic.Bool
@@ -245,9 +246,7 @@ func (e *Engine) pools() []string {
 		return nil
 	}
 	pools := []string{task.AnyPool, task.FunctionPool}
-	if e.processes != nil {
-		pools = append(pools, task.ProcessPool)
-	}
+	pools = append(pools, e.processPools...)
 	for _, name := range e.handlers.Names() {
 		pools = append(pools, task.LocalPool(name))
 	}

@@ -29,6 +29,7 @@ type Processes struct {
 	Env      []string           // variables of workers and commands: NAME=VALUE, or NAME of one of this process
 	AllEnv   bool               // they get all variables of this process
 	Dir      string             // they work in; default that of this process
+	Serves   []string           // names of workers whose tasks these carry out, as Task.Workers has them; default those that name none
 
 	Min    int           // workers that are kept; default 1
 	Max    int           // workers at a time; default as many as there are processors
@@ -122,6 +123,12 @@ func (e *Engine) wireProcesses() error {
 	if e.cfg.Processes == nil {
 		return nil
 	}
+	for _, name := range e.cfg.Processes.Serves {
+		e.processPools = append(e.processPools, task.ProcessPool(name))
+	}
+	if len(e.processPools) == 0 {
+		e.processPools = []string{task.ProcessPool("")}
+	}
 	cfg, err := e.cfg.Processes.config(&e.cfg)
 	if err == nil {
 		e.processes, err = process.New(cfg)
@@ -135,7 +142,7 @@ func (e *Engine) loopProcesses() {
 		return
 	}
 	e.executors[task.Process] = process.Executor{Pool: e.processes}
-	l := e.loop("process", e.processes.Room, func(pool string) bool { return pool == task.ProcessPool })
+	l := e.loop("process", e.processes.Room, func(pool string) bool { return slices.Contains(e.processPools, pool) })
 	e.processes.OnChange(l.Ring)
 	e.loops = append(e.loops, l)
 	e.meters.WatchWorkers(func() telemetry.Workers {

@@ -23,6 +23,7 @@ type Task struct {
 	Handler  string // name of a Go handler of this program, or of one over the same database: see Handle
 	URL      string // pushed to
 	Process  string // run by a worker process: a dotted name such as app.mail.send, or a command; see Config.Processes
+	Workers  string // of a Process: those that carry it out, by name, see Processes.Serves; default those without one
 	Function string // name of a durable function, served at Endpoint
 	Endpoint string // URL of the app that serves Function; embedded://NAME for what Embed serves
 
@@ -45,6 +46,7 @@ type Task struct {
 	Timeout  time.Duration     // of one attempt, 1 s to 24 h; default 60 s, and 300 s for functions
 	Retry    task.RetryPolicy  // how often and how soon a failed attempt is made again
 	Unique   *Unique           // one task for a key at a time; nil = no such rule
+	Once     bool              // what has begun is never begun again: it fails, with reason task.Lost, when what runs it is lost or stops; one attempt unless Retry says more
 	Labels   map[string]string // for filters, at most 32
 
 	Limits       []task.Limit     // it runs when all have room, at most 8; a limit that is configured counts in place of what is said here
@@ -93,7 +95,7 @@ func (t *Task) submission(s *accept.Submission) error {
 	*s = accept.Submission{
 		Queue: t.Queue, Delay: t.Delay, RunAt: t.RunAt, ExpiresAt: t.ExpiresAt, Priority: t.Priority,
 		Spec: task.Spec{
-			Handler: t.Handler, Process: t.Process, URL: t.URL, Function: t.Function, Endpoint: t.Endpoint, ClientID: t.ID, Name: t.Name, Method: t.Method,
+			Handler: t.Handler, Process: t.Process, Workers: t.Workers, Once: t.Once, URL: t.URL, Function: t.Function, Endpoint: t.Endpoint, ClientID: t.ID, Name: t.Name, Method: t.Method,
 			ContentType: t.ContentType, Group: t.Group, Timeout: t.Timeout, Retry: t.Retry, Labels: t.Labels,
 			Limits: t.Limits, OrderKey: t.OrderKey, OnDuplicate: t.OnDuplicate, DuplicateKey: t.DuplicateKey, DependsOn: t.DependsOn, When: t.When,
 		},

@@ -22,6 +22,8 @@ type TaskInfo struct {
 
 	Handler  string
 	Process  string
+	Workers  string // of a Process, by name
+	Once     bool   // what has begun is never begun again
 	URL      string
 	Method   string // of the push
 	Function string
@@ -71,7 +73,7 @@ func (t *TaskInfo) Final() bool { return t.State.Final() }
 func infoOf(t *operate.Task) TaskInfo {
 	v := TaskInfo{
 		ID: t.PublicID(), UUID: t.ID, State: t.State, Reason: t.Reason, Kind: t.Kind, Queue: t.Queue, Name: t.Spec.Name,
-		Handler: t.Spec.Handler, Process: t.Spec.Process, URL: t.Spec.URL, Function: t.Spec.Function, Endpoint: t.Spec.Endpoint,
+		Handler: t.Spec.Handler, Process: t.Spec.Process, Workers: t.Spec.Workers, Once: t.Spec.Once, URL: t.Spec.URL, Function: t.Spec.Function, Endpoint: t.Spec.Endpoint,
 		Priority: int(t.Priority), Group: t.Spec.Group, Labels: t.Spec.Labels, ContentType: t.Spec.ContentType, UniqueKey: t.Spec.UniqueKey,
 		Timeout: t.Spec.TimeoutOrDefault(), Retry: t.Spec.Retry.WithDefaults(),
 		Run: int(t.Run), Attempts: int(t.Attempts()), MaxAttempts: int(t.MaxAttempts), Failures: int(t.Failures), Token: t.Token,

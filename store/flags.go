@@ -13,6 +13,8 @@ const (
 
 	FlagWaits int32 = 1 << 7 // has a wait row, an inbox, a journal and a state, or comes to have them: a function
 
+	FlagOnce int32 = 1 << 8 // what has begun is never begun again
+
 	FlagNeed  int32 = 1 << 10 // it depends on others: has a Need
 	FlagHolds int32 = 1 << 11 // it is inside of the gates that it keeps until it ends; changes as it runs
 	FlagSlot  int32 = 1 << 12 // it is scheduled for a time that a rate gave it; changes as it runs

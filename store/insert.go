@@ -36,6 +36,7 @@ type NewTask struct {
 	Correlation uint64  // of the call, as the parent chose it
 	Epoch       int32   // of the parent when it made the call
 	Deliver     bool    // the end is told to the parent (FlagParent)
+	Once        bool    // what has begun is never begun again (FlagOnce)
 	Spec        []byte
 	Payload     []byte
 	Keys        []Key

@@ -93,6 +93,9 @@ func Placed(t *NewTask, now int64) Placement {
 	if len(t.Gates) > 0 {
 		p.Flags |= FlagGate
 	}
+	if t.Once {
+		p.Flags |= FlagOnce
+	}
 	if due := t.Due(now); due > now {
 		p.Entry, p.Due = Entry{State: task.Scheduled, Reason: task.Delayed, Lane: t.Lane, Priority: t.Priority}, due
 		return p

@@ -52,6 +52,7 @@ type Rescued struct {
 	Claims int // claims that were closed
 	Tasks  int // tasks taken back
 	Poison int // of these, ended as poison
+	Lost   int // of these, ended because they are never begun twice
 	Woken  []Woken
 }
 
@@ -63,7 +64,9 @@ func LostTransition(row *Row) Transition {
 	if row.Kind == task.Local {
 		t.Outcome, t.Error = task.Crash, "the process that ran it was lost"
 	}
-	t.Decision = task.DecideLost(row.Kind, task.Attempt{Failures: row.Failures, Crashes: row.Crashes, FirstStarted: row.FirstStarted})
+	t.Decision = task.DecideLost(row.Kind, task.Attempt{
+		Failures: row.Failures, Crashes: row.Crashes, FirstStarted: row.FirstStarted, Once: row.Flags&FlagOnce != 0,
+	})
 	return t
 }
 

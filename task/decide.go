@@ -102,6 +102,7 @@ type Attempt struct {
 	Retry        RetryPolicy
 	Canceling    bool // it was canceled and has run on only to undo what it did
 	Apart        bool // it ran in a process of its own, whose death ended nothing else
+	Once         bool // what has begun is never begun again
 }
 
 // Decision is where a task goes after an attempt.
@@ -111,7 +112,7 @@ type Decision struct {
 	Delay    time.Duration // for Scheduled, Suspended and Blocked: from now
 	Failures int32         // the new count
 	Crashes  int32         // the new count
-	Spent    bool          // of a crash: an attempt is spent
+	Spent    bool          // of a crash or an interrupt: an attempt is spent
 }
 
 // Decide turns the outcome of an attempt into the task's next state. It is the
@@ -136,6 +137,9 @@ func decide(a Attempt, o Outcome, random float64) Decision {
 	case Success:
 		d.To = Succeeded
 	case Interrupt:
+		if a.Once && !o.Unstarted {
+			return lost(a)
+		}
 		d.To, d.Reason = Ready, Interrupted
 	case Cancel:
 		d.To, d.Reason = Canceled, Requested
@@ -148,6 +152,9 @@ func decide(a Attempt, o Outcome, random float64) Decision {
 	case Snooze:
 		d.later(a, Snoozed, wait(a, o, 1, random))
 	case Crash:
+		if a.Once {
+			return lost(a)
+		}
 		if !a.Apart {
 			return DecideCrash(a)
 		}
@@ -211,10 +218,18 @@ func (d *Decision) crashedApart(a Attempt, o Outcome, random float64) {
 	}
 }
 
+// lost ends what is never begun twice, and had begun when what ran it was gone.
+func lost(a Attempt) Decision {
+	return Decision{To: Failed, Reason: Lost, Failures: a.Failures + 1, Crashes: a.Crashes, Spent: true}
+}
+
 // DecideLost says what becomes of a task whose node was lost. Only a local task
 // runs inside the node and can be what killed it; all others were interrupted.
 func DecideLost(kind Kind, a Attempt) Decision {
-	if kind == Local {
+	switch {
+	case a.Once:
+		return lost(a)
+	case kind == Local:
 		return DecideCrash(a)
 	}
 	return Decision{To: Ready, Reason: Interrupted, Failures: a.Failures, Crashes: a.Crashes}

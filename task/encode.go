@@ -39,13 +39,14 @@ const (
 	tagRunAt
 	tagProfile
 	tagVersion
-	_ // pool
+	tagWorkers
 	tagLimit
 	tagOrderKey
 	tagOnDuplicate
 	tagDuplicateKey
 	tagDependsOn
 	tagWhen
+	tagOnce
 )
 
 var errBadSpec = errors.New("damaged task description")
@@ -93,6 +94,7 @@ func (s *Spec) Encode() []byte {
 	w.str(tagFunction, s.Function)
 	w.str(tagEndpoint, s.Endpoint)
 	w.str(tagProcess, s.Process)
+	w.str(tagWorkers, s.Workers)
 	w.str(tagHandler, s.Handler)
 	w.str(tagContentType, s.ContentType)
 	w.num(tagTimeout, int64(s.Timeout))
@@ -111,6 +113,9 @@ func (s *Spec) Encode() []byte {
 	w.num(tagRunAt, s.RunAt)
 	w.num(tagProfile, int64(s.Profile))
 	w.str(tagVersion, s.Version)
+	if s.Once {
+		w.num(tagOnce, 1)
+	}
 	w.waits(s)
 	return w.b
 }
@@ -188,6 +193,8 @@ func (s *Spec) textField(tag byte) *string {
 		return &s.Endpoint
 	case tagProcess:
 		return &s.Process
+	case tagWorkers:
+		return &s.Workers
 	case tagHandler:
 		return &s.Handler
 	case tagContentType:
@@ -267,6 +274,8 @@ func (s *Spec) setNumber(tag byte, v int64) {
 		s.OnDuplicate = OnDuplicate(v)
 	case tagWhen:
 		s.When = When(v)
+	case tagOnce:
+		s.Once = v != 0
 	}
 }
 

@@ -1,6 +1,9 @@
 package task
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Spec is the description of a task that never changes after it was accepted:
 // what to call, how, and what to do when it fails. It is stored as one opaque
@@ -19,8 +22,10 @@ type Spec struct {
 	Endpoint string // where it is served: an http, https or bridge URL
 	Version  string // of the function, as its caller asked for; "" = any
 
-	// Process: a dotted Python path or a registered command.
+	// Process: a dotted Python path or a registered command, and the pool of workers that
+	// carries it out; "" = default.
 	Process string
+	Workers string
 
 	// Local: the name of a handler registered in a Go process.
 	Handler string
@@ -28,6 +33,7 @@ type Spec struct {
 	ContentType string        // of the payload; "" = none given
 	Timeout     time.Duration // of one attempt; 0 = [DefaultTimeout]
 	Retry       RetryPolicy
+	Once        bool // what has begun is never begun again: it fails when what runs it is lost or stops
 	Labels      map[string]string
 	Group       string // whose work it is
 	ClientID    string // id chosen by the client; "" = none
@@ -95,14 +101,14 @@ func (s *Spec) PublicID(id ID) string {
 	return id.String()
 }
 
-// Pool says which nodes can run the task: "any", "process:NAME" or
+// Pool says which nodes can run the task: "any", "function", "process:WORKERS" or
 // "local:HANDLER". It is a part of the task's lane.
 func (s *Spec) Pool() string {
 	switch s.Kind {
 	case Local:
 		return LocalPool(s.Handler)
 	case Process:
-		return ProcessPool
+		return ProcessPool(s.Workers)
 	case Function:
 		return FunctionPool
 	default:
@@ -116,8 +122,11 @@ const AnyPool = "any"
 // FunctionPool is the pool of durable functions.
 const FunctionPool = "function"
 
-// ProcessPool is the pool of tasks that processes carry out.
-const ProcessPool = "process:default"
+// ProcessPool is the pool of tasks that workers of that name carry out.
+func ProcessPool(workers string) string { return "process:" + cmp.Or(workers, DefaultWorkers) }
+
+// DefaultWorkers is the name of the workers that carry out tasks which name none.
+const DefaultWorkers = "default"
 
 // LocalPool is the pool of tasks for a Go handler of that name.
 func LocalPool(handler string) string { return "local:" + handler }

@@ -92,6 +92,7 @@ const (
 	Depends          Reason = 24 // blocked: tasks that it waits for have not ended
 	Starting         Reason = 25 // blocked: what it belongs to is not complete
 	Duplicate        Reason = 26 // blocked: others of its duplicate key come first
+	Lost             Reason = 27 // failed: what ran it was lost, and it is never begun twice
 )
 
 var reasonNames = map[Reason]string{
@@ -100,7 +101,7 @@ var reasonNames = map[Reason]string{
 	DependencyFailed: "dependency_failed", Skipped: "skipped", Requested: "requested", Replaced: "replaced",
 	Retried: "retried", Snoozed: "snoozed", Mismatch: "mismatch", Continued: "continued", Restarted: "restarted",
 	Refused: "refused", PutOff: "put_off", Canceling: "canceling",
-	Ordered: "order", Limited: "limit", Depends: "dependencies", Starting: "starting", Duplicate: "duplicate",
+	Ordered: "order", Limited: "limit", Depends: "dependencies", Starting: "starting", Duplicate: "duplicate", Lost: "lost",
 }
 
 func (r Reason) String() string { return nameOf(reasonNames, r, "reason") }

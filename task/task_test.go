@@ -93,6 +93,19 @@ func TestALostNodeBlamesOnlyWhatRanInsideIt(t *testing.T) {
 	}
 }
 
+// TestWhatIsBegunOnceIsNeverBegunAgain, whatever took away what ran it. What had not begun
+// is, and so is what asks for it itself.
+func TestWhatIsBegunOnceIsNeverBegunAgain(t *testing.T) {
+	once := task.Attempt{Once: true, Apart: true, Crashes: 1}
+	lost := task.Decision{To: task.Failed, Reason: task.Lost, Failures: 1, Crashes: 1, Spent: true}
+	require.Equal(t, lost, task.DecideLost(task.Process, once))
+	require.Equal(t, lost, task.DecideLost(task.Local, once))
+	require.Equal(t, lost, task.Decide(once, task.Outcome{Class: task.Interrupt}, 0))
+	require.Equal(t, lost, task.Decide(once, task.Outcome{Class: task.Crash}, 0))
+	require.Equal(t, task.Ready, task.Decide(once, task.Outcome{Class: task.Interrupt, Unstarted: true}, 0).To)
+	require.Equal(t, task.Scheduled, task.Decide(once, task.Outcome{Class: task.Snooze}, 0).To)
+}
+
 func TestEveryDecisionIsALegalTransition(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		d := task.Decide(task.Attempt{
@@ -124,7 +137,7 @@ func TestASpecComesBackAsItWas(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := &task.Spec{
 			Kind: task.Kind(rapid.IntRange(1, 5).Draw(rt, "kind")), Name: text.Draw(rt, "name"), URL: text.Draw(rt, "url"), Method: text.Draw(rt, "method"),
-			Function: text.Draw(rt, "function"), Endpoint: text.Draw(rt, "endpoint"), Process: text.Draw(rt, "process"), Handler: text.Draw(rt, "handler"),
+			Function: text.Draw(rt, "function"), Endpoint: text.Draw(rt, "endpoint"), Process: text.Draw(rt, "process"), Workers: text.Draw(rt, "workers"), Once: rapid.Bool().Draw(rt, "once"), Handler: text.Draw(rt, "handler"),
 			ContentType: text.Draw(rt, "content type"), Group: text.Draw(rt, "group"), ClientID: text.Draw(rt, "client id"), UniqueKey: text.Draw(rt, "unique"),
 			Timeout: time.Duration(rapid.Int64().Draw(rt, "timeout")), RunAt: rapid.Int64().Draw(rt, "run at"), Profile: task.DispatchrProfile,
 			Retry: task.RetryPolicy{

@@ -26,6 +26,7 @@ type enqueueCmd struct {
 	Handler string `placeholder:"NAME" help:"Go handler to call instead, in a program that embeds the engine."`
 
 	Process  string `placeholder:"NAME" help:"What a worker process runs instead: app.mail.send, or a command that the server knows."`
+	Workers  string `placeholder:"NAME" help:"Of a process: the workers that carry it out; default those without a name."`
 	Function string `placeholder:"NAME" help:"Durable function to call instead, of the app at --endpoint."`
 	Endpoint string `placeholder:"URL" help:"App that serves the function; default DISPATCH_ENDPOINT_URL."`
 
@@ -45,6 +46,7 @@ type enqueueCmd struct {
 	ExpiresAt   instant        `placeholder:"TIME" help:"Do not start from this time on (RFC 3339)."`
 	MaxAttempts *int           `placeholder:"N" help:"1 to 10000; default 25."`
 	MinBackoff  *time.Duration `placeholder:"1s" help:"Wait after the first failure, 1ms or more; it doubles from there."`
+	Once        bool           `help:"Never begin it again once it has begun: it ends failed when what runs it is lost."`
 	Timeout     *time.Duration `placeholder:"60s" help:"Of one attempt, 1s to 24h."`
 
 	enqueueWaits
@@ -152,7 +154,7 @@ func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 		headers[strings.TrimSpace(name)] = strings.TrimSpace(value)
 	}
 	spec := sendoff.NewTask{
-		URL: c.Target, Handler: c.Handler, Process: c.Process, ID: c.ID, Queue: c.Queue, Name: c.Name, Method: c.Method, Headers: headers, ContentType: c.ContentType,
+		URL: c.Target, Handler: c.Handler, Process: c.Process, Workers: c.Workers, Once: c.Once, ID: c.ID, Queue: c.Queue, Name: c.Name, Method: c.Method, Headers: headers, ContentType: c.ContentType,
 		Delay: c.Delay, RunAt: c.RunAt.Time, ExpiresAt: c.ExpiresAt.Time, Priority: c.Priority, Group: c.Group, Timeout: valueOf(c.Timeout), Labels: c.Label,
 		IdempotencyKey: c.IdempotencyKey,
 	}

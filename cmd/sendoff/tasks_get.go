@@ -77,6 +77,7 @@ func printTask(t *term.Terminal, task *sendoff.Task) {
 	line("target", strings.TrimSpace(task.Method+" "+term.Clean(task.URL)))
 	line("handler", task.Handler)
 	line("process", term.Clean(task.Process))
+	line("workers", task.Workers)
 	line("function", term.Clean(task.Function))
 	line("endpoint", term.Clean(task.Endpoint))
 	line("parent", task.ParentID)

@@ -37,6 +37,9 @@ func (a *Acceptor) prepare(ctx context.Context, lanes Lanes, s *Submission, take
 	now := a.cfg.Store.Now()
 	s.Namespace, s.Queue = cmp.Or(s.Namespace, store.DefaultNamespace), cmp.Or(s.Queue, task.DefaultQueue)
 	bad.CheckQueue("queue", s.Queue)
+	if s.Spec.Once && s.Spec.Retry.MaxAttempts == 0 {
+		s.Spec.Retry.MaxAttempts = 1 // whatever the queue says
+	}
 	a.fromQueue(s)
 	a.checkTarget(&bad, &s.Spec)
 	checkHeaders(&bad, &s.Spec)
@@ -125,7 +128,7 @@ func maxPayload(k task.Kind) int {
 func build(t *store.NewTask, s *Submission, lane int32, priority int16, now int64) {
 	*t = store.NewTask{
 		ID: NewID(), Lane: lane, Priority: priority, Kind: s.Spec.Kind, Group: s.Spec.Group, Payload: s.Payload,
-		MaxAttempts: s.Spec.Retry.WithDefaults().MaxAttempts, Keys: keysOf(s), Gates: gatesOf(s),
+		MaxAttempts: s.Spec.Retry.WithDefaults().MaxAttempts, Keys: keysOf(s), Gates: gatesOf(s), Once: s.Spec.Once,
 	}
 	if !s.RunAt.IsZero() {
 		t.RunAt = s.RunAt.UnixMicro()
@@ -216,6 +219,11 @@ func (a *Acceptor) checkTarget(bad *task.Invalid, s *task.Spec) {
 	}
 	if s.Kind != task.Function && s.Endpoint != "" {
 		bad.Add("endpoint", "belongs to tasks with a function")
+	}
+	if s.Kind != task.Process && s.Workers != "" {
+		bad.Add("workers", "belongs to tasks with a process")
+	} else if s.Workers != "" {
+		bad.CheckName("workers", s.Workers, 100)
 	}
 	if s.Kind != task.HTTP && (s.Method != "" || len(s.Header) > 0) {
 		bad.Add("method", "method and headers belong to tasks with a url")

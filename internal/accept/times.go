@@ -37,6 +37,9 @@ func checkTime(bad *task.Invalid, field string, t time.Time) {
 
 // checkRetry checks what was given; zero is the default.
 func checkRetry(bad *task.Invalid, s *task.Spec) {
+	if s.Once && s.Kind == task.Function {
+		bad.Add("once", "belongs to tasks that are not functions: those go on from what is recorded of them")
+	}
 	if s.Timeout != 0 {
 		task.TimeoutSpan.Check(bad, "timeout", s.Timeout)
 	}

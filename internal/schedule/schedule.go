@@ -156,7 +156,7 @@ func (s *Scheduler) rescue(ctx context.Context) error {
 		}
 		if r.Tasks > 0 {
 			s.cfg.Meter.Rescued(r.Tasks)
-			s.cfg.Log.Info("rescued tasks of lost claims", "tasks", r.Tasks, "claims", r.Claims, "poison", r.Poison)
+			s.cfg.Log.Info("rescued tasks of lost claims", "tasks", r.Tasks, "claims", r.Claims, "poison", r.Poison, "lost", r.Lost)
 		}
 		s.cfg.Wake(r.Woken)
 		return r.Claims == 100

@@ -238,7 +238,7 @@ func (s *Settler) transition(ctx context.Context, t *store.Transition, c *store.
 		attempt.Retry = spec.Retry
 	}
 	attempt.Retry.MaxAttempts, attempt.Canceling = c.MaxAttempts, c.Flags&store.FlagCanceling != 0
-	attempt.Apart = c.Kind == task.Process
+	attempt.Apart, attempt.Once = c.Kind == task.Process, c.Flags&store.FlagOnce != 0
 	if c.Kind == task.Function {
 		attempt.Retry.MaxAge = task.MaxExpiration // its expiry bounds it; most of its age it may have waited
 	}

@@ -203,8 +203,11 @@ func (s *Store) endLost(ctx context.Context, c *session, endings []*ending, now 
 	settle := settleFull(endings, now, 1, func(e *ending, r *wireRow) {
 		e.done = true
 		result.Tasks++
-		if e.Decision.Reason == task.Poison {
+		switch e.Decision.Reason {
+		case task.Poison:
 			result.Poison++
+		case task.Lost:
+			result.Lost++
 		}
 		w := store.Woken{Lane: r.i4(), Priority: r.i2(), Position: r.i8()}
 		if task.State(r.i2()) == task.Ready {
@@ -255,15 +258,15 @@ const forgottenAfter = 1_000_000
 var (
 	lockParentsOfLostSQL = words.SQL(`
 select from sendoff.task t join sendoff.wait w on w.task = t.parent
-where t.id = any($1) and t.state = :running and t.kind = :kind_local and t.flags & :flag_parent <> 0 for update of w`)
+where t.id = any($1) and t.state = :running and (t.kind = :kind_local or t.flags & :flag_once <> 0) and t.flags & :flag_parent <> 0 for update of w`)
 	lockLostSQL = words.SQL(`
 select id, token, kind, failures, crashes, first_started, node, flags, parent from sendoff.task
 where id = any($1) and state = :running order by id for update`)
 )
 
 // lostAttempts locks the tasks of claims that are still running under them, and
-// decides what becomes of each. The only ones that can end here are local, and
-// what their parents wait with is locked before them.
+// decides what becomes of each. The only ones that can end here are local or begun once,
+// and what their parents wait with is locked before them.
 func lostAttempts(ctx context.Context, c *session, claims []store.ClaimEntry) ([]*ending, error) {
 	nodes := map[task.ID][]task.ID{} // of each task, the nodes that lost a claim of it
 	var all []task.ID

@@ -209,8 +209,11 @@ func (w *writer) rescueTask(row *store.Row, out *store.Rescued) error {
 	}
 	out.Woken = k.list
 	out.Tasks++
-	if t.Decision.Reason == task.Poison {
+	switch t.Decision.Reason {
+	case task.Poison:
 		out.Poison++
+	case task.Lost:
+		out.Lost++
 	}
 	return w.exec(`update task set token = token + 1 where id = ?`, row.ID[:])
 }

@@ -55,6 +55,7 @@ func (m *machine) draft(t *rapid.T) store.NewTask {
 	case rapid.Bool().Draw(t, "function"):
 		n.Kind = task.Function
 	}
+	n.Once = n.Kind != task.Function && rapid.IntRange(0, 4).Draw(t, "once") == 0
 	switch rapid.IntRange(0, 5).Draw(t, "when") {
 	case 0:
 		n.Delay = rapid.Int64Range(1, 20*second).Draw(t, "delay")
@@ -379,6 +380,9 @@ func (m *machine) rescueAs(self task.ID, known []task.ID, limit int) {
 	}
 	if got.Poison > 0 {
 		m.saw("rescue:poison")
+	}
+	if got.Lost > 0 {
+		m.saw("rescue:lost")
 	}
 }
 

@@ -105,6 +105,11 @@ var aimsOfTasks = map[string]func(*machine){
 			m.lose(task.Local, id)
 		}
 	},
+	"rescue:lost": func(m *machine) {
+		once := m.plain(task.HTTP)
+		once.Once = true
+		m.lose(task.HTTP, m.put(once))
+	},
 	"retain:deleted": func(m *machine) {
 		m.end(m.hold(task.HTTP), task.Success)
 		m.now += 2 * second

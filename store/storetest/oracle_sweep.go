@@ -69,8 +69,11 @@ func (o *Oracle) rescue(row *store.Row, c store.ClaimEntry, r *store.Rescued) {
 	o.move(row, &t, &r.Woken)
 	o.movedOn(before, row, &r.Woken)
 	r.Tasks++
-	if t.Decision.Reason == task.Poison {
+	switch t.Decision.Reason {
+	case task.Poison:
 		r.Poison++
+	case task.Lost:
+		r.Lost++
 	}
 }
 

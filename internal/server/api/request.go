@@ -28,6 +28,7 @@ type CreateRequest struct {
 	Function    string          `json:"function,omitempty" doc:"Target: a durable function of the app at endpoint."`
 	Endpoint    string          `json:"endpoint,omitempty" doc:"Of a function: URL of the app that serves it."`
 	Process     string          `json:"process,omitempty" doc:"Target: run by a worker process: a dotted name such as app.mail.send, or a command that the server knows."`
+	Workers     string          `json:"workers,omitempty" default:"default" doc:"Of a process: the workers that carry it out, by name; a node serves those that it was started for."`
 	Queue       string          `json:"queue,omitempty" default:"default"`
 	Name        string          `json:"name,omitempty" doc:"For people and filters."`
 	Method      string          `json:"method,omitempty" default:"POST"`
@@ -42,6 +43,7 @@ type CreateRequest struct {
 	Group       string          `json:"group,omitempty" doc:"Whose work it is."`
 	Timeout     json.RawMessage `json:"timeout,omitempty" doc:"Of one attempt, 1 s to 24 h; default 60 s."`
 	Retry       *RetryRequest   `json:"retry,omitempty"`
+	Once        bool            `json:"once,omitempty" doc:"What has begun is never begun again: it ends failed, with reason lost, when what runs it is lost or stops. max_attempts is 1 then unless it is given."`
 	Unique      *UniqueRequest  `json:"unique,omitempty"`
 	Signal      *SignalRequest  `json:"signal,omitempty" doc:"Of a function with an id or a unique key: told to the one that is started, or to the one that has the key and goes on; 409 when that has ended."`
 	Labels      texts           `json:"labels,omitempty"`
@@ -93,7 +95,7 @@ func (q *CreateRequest) submission(bad *task.Invalid) accept.Submission {
 		Queue: q.Queue, Priority: q.Priority,
 		Delay: delay, RunAt: timeOf(bad, "run_at", q.RunAt), ExpiresAt: timeOf(bad, "expires_at", q.ExpiresAt),
 		Spec: task.Spec{
-			ClientID: q.ID, URL: q.URL, Handler: q.Handler, Function: q.Function, Endpoint: q.Endpoint, Process: q.Process,
+			ClientID: q.ID, URL: q.URL, Handler: q.Handler, Function: q.Function, Endpoint: q.Endpoint, Process: q.Process, Workers: q.Workers, Once: q.Once,
 			Name: q.Name, Method: q.Method, ContentType: q.ContentType, Group: q.Group, Labels: q.Labels,
 			Timeout: some(bad, "timeout", q.Timeout, task.TimeoutSpan),
 		},

@@ -27,6 +27,8 @@ type Task struct {
 	Function      string            `json:"function,omitempty"`
 	Endpoint      string            `json:"endpoint,omitempty" doc:"Of a function: the app that serves it."`
 	Process       string            `json:"process,omitempty" doc:"What a worker process runs."`
+	Workers       string            `json:"workers,omitempty" doc:"Of a process: the workers that carry it out, when they have a name."`
+	Once          bool              `json:"once,omitempty" doc:"What has begun is never begun again."`
 	ParentID      string            `json:"parent_id,omitempty" doc:"Of a call: the function that made it."`
 	RootID        string            `json:"root_id,omitempty" doc:"Of a call: the first function of its tree."`
 	EarlierRun    bool              `json:"earlier_run,omitempty" doc:"Of a call in a tree: it was made before its caller was begun again from its input, and its result goes nowhere."`
@@ -95,7 +97,7 @@ func retryView(r task.RetryPolicy, attempts int32) Retry {
 // described holds what never changes about a task.
 func described(id task.ID, spec *task.Spec, queue string, maxAttempts int32) Task {
 	t := Task{
-		ID: spec.PublicID(id), Job: id.Number(), Kind: spec.Kind.String(), Queue: queue, Name: spec.Name, URL: spec.URL, Handler: spec.Handler, Process: spec.Process,
+		ID: spec.PublicID(id), Job: id.Number(), Kind: spec.Kind.String(), Queue: queue, Name: spec.Name, URL: spec.URL, Handler: spec.Handler, Process: spec.Process, Workers: spec.Workers, Once: spec.Once,
 		Group: spec.Group, MaxAttempts: maxAttempts, Timeout: spec.TimeoutOrDefault().String(), Retry: retryView(spec.Retry, maxAttempts),
 		RunAt: timeText(spec.RunAt), Labels: spec.Labels, ContentType: spec.ContentType, UniqueKey: spec.UniqueKey,
 	}

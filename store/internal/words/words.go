@@ -92,7 +92,7 @@ func all() map[string]string {
 	for name, flag := range map[string]int32{
 		"body": store.FlagBody, "keys": store.FlagKeys, "parent": store.FlagParent, "gate": store.FlagGate, "deps": store.FlagDeps,
 		"waits": store.FlagWaits, "undo": store.FlagUndo, "canceling": store.FlagCanceling,
-		"need": store.FlagNeed, "holds": store.FlagHolds, "slot": store.FlagSlot,
+		"need": store.FlagNeed, "holds": store.FlagHolds, "slot": store.FlagSlot, "once": store.FlagOnce,
 	} {
 		add("flag_"+name, int64(flag))
 	}
