@@ -74,7 +74,8 @@ type Config struct {
 	FunctionFloor int // the least that the runs at a time on one host are cut down to; default 1
 	LocalSlots    int // handler calls under way at a time; default 100
 
-	Processes *Processes // that carry out tasks with a Process; nil = this node has none
+	Processes     *Processes // that carry out tasks with a Process; nil = this node has none
+	ProcessesOnly bool       // this node carries out nothing else
 
 	Grace     time.Duration // for attempts under way when Run's context ends; default 25 s
 	Lease     time.Duration // after which a silent node is lost; default 10 s
@@ -150,10 +151,12 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 	e.wireRooms()
 	e.executors = exec.ByKind{task.HTTP: e.pusher, task.Function: e.runner, task.Local: e.handlers}
 	e.room = claim.NewRoom()
-	e.loops = loops{
-		e.loop("push", claim.Slots(e.cfg.PushSlots), func(pool string) bool { return pool == task.AnyPool }),
-		e.loop("function", claim.Slots(e.cfg.FunctionSlots), func(pool string) bool { return pool == task.FunctionPool }),
-		e.loop("local", claim.Slots(e.cfg.LocalSlots), e.servesLocal),
+	if !e.cfg.ProcessesOnly {
+		e.loops = loops{
+			e.loop("push", claim.Slots(e.cfg.PushSlots), func(pool string) bool { return pool == task.AnyPool }),
+			e.loop("function", claim.Slots(e.cfg.FunctionSlots), func(pool string) bool { return pool == task.FunctionPool }),
+			e.loop("local", claim.Slots(e.cfg.LocalSlots), e.servesLocal),
+		}
 	}
 	e.loopProcesses()
 	e.wireQuotas()
@@ -245,8 +248,10 @@ func (e *Engine) pools() []string {
 	if !e.has(Execute) {
 		return nil
 	}
-	pools := []string{task.AnyPool, task.FunctionPool}
-	pools = append(pools, e.processPools...)
+	if e.cfg.ProcessesOnly {
+		return e.processPools
+	}
+	pools := append([]string{task.AnyPool, task.FunctionPool}, e.processPools...)
 	for _, name := range e.handlers.Names() {
 		pools = append(pools, task.LocalPool(name))
 	}

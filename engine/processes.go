@@ -47,6 +47,14 @@ type Processes struct {
 	Guard []string
 
 	Output func(Line) // what they print, line by line; nil = it is kept with attempts only
+
+	pool *process.Pool // that is there already
+}
+
+// SharedProcesses are the workers of a pool that somebody else keeps and runs, under the
+// names that tasks know them by. It is for programs of this module.
+func SharedProcesses(pool *process.Pool, serves ...string) *Processes {
+	return &Processes{pool: pool, Serves: serves}
 }
 
 // Command is a program that is started for one task, without a shell, with the payload at
@@ -123,11 +131,11 @@ func (e *Engine) wireProcesses() error {
 	if e.cfg.Processes == nil {
 		return nil
 	}
-	for _, name := range e.cfg.Processes.Serves {
+	for _, name := range e.workerNames() {
 		e.processPools = append(e.processPools, task.ProcessPool(name))
 	}
-	if len(e.processPools) == 0 {
-		e.processPools = []string{task.ProcessPool("")}
+	if e.processes = e.cfg.Processes.pool; e.processes != nil {
+		return nil
 	}
 	cfg, err := e.cfg.Processes.config(&e.cfg)
 	if err == nil {
@@ -141,8 +149,8 @@ func (e *Engine) loopProcesses() {
 	if e.processes == nil {
 		return
 	}
-	e.executors[task.Process] = process.Executor{Pool: e.processes}
-	l := e.loop("process", e.processes.Room, func(pool string) bool { return slices.Contains(e.processPools, pool) })
+	e.executors[task.Process] = process.Executor{Pool: e.processes, Serves: e.workerNames()}
+	l := e.loop("process", e.processes.Room, e.servesProcess)
 	e.processes.OnChange(l.Ring)
 	e.loops = append(e.loops, l)
 	e.meters.WatchWorkers(func() telemetry.Workers {
@@ -155,16 +163,42 @@ func (e *Engine) loopProcesses() {
 	})
 }
 
+// workerNames are those that this node's are.
+func (e *Engine) workerNames() []string {
+	if len(e.cfg.Processes.Serves) == 0 {
+		return []string{""}
+	}
+	return e.cfg.Processes.Serves
+}
+
+// servesProcess tells whether this node claims from a pool: its own, and those that belong
+// to a node which is gone, for what is in them to be ended.
+func (e *Engine) servesProcess(pool string) bool {
+	if e.processes == nil {
+		return false
+	}
+	return slices.Contains(e.processPools, pool) || strings.HasPrefix(pool, ownPools) && !e.catalog.Served(pool)
+}
+
+// OwnWorkers begins the names of workers that go with their node: once that is gone, what
+// it had not begun ends failed, with reason task.Lost.
+const OwnWorkers = "own:"
+
+var ownPools = task.ProcessPool(OwnWorkers)
+
 var errNoProcesses = errors.New("this server has no processes: start it with --process-allow, see docs/processes.md")
 
-// checkProcess refuses what no process may run. Another node may have processes when this
-// one has none.
-func (e *Engine) checkProcess(target string) error {
+// checkProcess refuses what no process may run. Another node may have processes, or workers
+// of a name, when this one has none.
+func (e *Engine) checkProcess(workers, target string) error {
+	there := e.processes != nil && slices.Contains(e.workerNames(), workers)
 	switch {
-	case e.processes == nil && !e.shared:
-		return errNoProcesses
-	case e.processes == nil:
+	case !there && e.shared:
 		return nil
+	case e.processes == nil:
+		return errNoProcesses
+	case !there:
+		return fmt.Errorf("this server has no workers %q: it has %q", workers, e.workerNames())
 	}
 	cfg := e.processes.Config()
 	if !cfg.Allows(target) {

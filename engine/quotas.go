@@ -35,7 +35,10 @@ func (e *Engine) limits() map[int32]quota.Limits {
 
 // serves tells whether this node carries out tasks of a pool.
 func (e *Engine) serves(pool string) bool {
-	return pool == task.AnyPool || pool == task.FunctionPool || e.servesLocal(pool)
+	if e.servesProcess(pool) {
+		return true
+	}
+	return !e.cfg.ProcessesOnly && (pool == task.AnyPool || pool == task.FunctionPool || e.servesLocal(pool))
 }
 
 // shares are what this node has of the limits of queues, for those who watch it.

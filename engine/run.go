@@ -55,7 +55,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer stopClaims()
 	var work errgroup.Group
 	background, _ := errgroup.WithContext(rest)
-	if e.processes != nil && e.has(Execute) {
+	if e.processes != nil && e.cfg.Processes.pool == nil && e.has(Execute) {
 		background.Go(func() error { return e.processes.Run(rest) })
 	}
 	if e.has(Execute) {

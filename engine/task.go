@@ -27,9 +27,10 @@ type Task struct {
 	Function string // name of a durable function, served at Endpoint
 	Endpoint string // URL of the app that serves Function; embedded://NAME for what Embed serves
 
-	ID    string // chosen by you, at most 200 bytes without blanks and / ? # %; a second task with it is a Conflict
-	Queue string // default "default"
-	Name  string // for people and filters
+	UUID  task.ID // its id in the database, made by NewUUID, for who has to know it before it runs; zero = one is made
+	ID    string  // chosen by you, at most 200 bytes without blanks and / ? # %; a second task with it is a Conflict
+	Queue string  // default "default"
+	Name  string  // for people and filters
 
 	Method      string            // of the push; default POST
 	Headers     map[string]string // of the push
@@ -65,6 +66,9 @@ type Task struct {
 	IdempotencyKey string
 }
 
+// NewUUID makes the id of a task: a UUID of version 7 (RFC 9562).
+func NewUUID() task.ID { return accept.NewID() }
+
 // Unique allows one task for a key, within a queue, at a time.
 type Unique struct {
 	Key        string
@@ -93,7 +97,7 @@ type Signal struct {
 func (t *Task) submission(s *accept.Submission) error {
 	var bad task.Invalid
 	*s = accept.Submission{
-		Queue: t.Queue, Delay: t.Delay, RunAt: t.RunAt, ExpiresAt: t.ExpiresAt, Priority: t.Priority,
+		ID: t.UUID, Queue: t.Queue, Delay: t.Delay, RunAt: t.RunAt, ExpiresAt: t.ExpiresAt, Priority: t.Priority,
 		Spec: task.Spec{
 			Handler: t.Handler, Process: t.Process, Workers: t.Workers, Once: t.Once, URL: t.URL, Function: t.Function, Endpoint: t.Endpoint, ClientID: t.ID, Name: t.Name, Method: t.Method,
 			ContentType: t.ContentType, Group: t.Group, Timeout: t.Timeout, Retry: t.Retry, Labels: t.Labels,

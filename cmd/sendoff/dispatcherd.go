@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/ctl"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/record"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/internal/dispatcherd"
@@ -48,6 +50,12 @@ type dispatcherdCmd struct {
 	Python   string   `env:"SENDOFF_PROCESS_PYTHON" placeholder:"FILE" help:"Interpreter of the workers. Default: that of VIRTUAL_ENV, then python3 of the PATH."`
 	Allow    []string `placeholder:"NAME" help:"What workers may run: dotted names, each with all below it. Default: everything."`
 	NoLambda bool     `help:"Do not run texts that begin with lambda."`
+
+	DB     string   `name:"db" placeholder:"FILE|URL|memory" help:"Where tasks are recorded; memory = nowhere, as with dispatcherd. Default: the database of brokers.pg_notify, and memory without that broker."`
+	Shared []string `placeholder:"CHANNEL" help:"Channels of which each message is for one of the services that listen, in place of all of them."`
+	Memory []string `placeholder:"CHANNEL" help:"Channels whose tasks are not recorded."`
+	Listen string   `placeholder:"HOST:PORT" help:"Address of the API, for sendoff tasks and the like; default: none is open. Beyond this machine only with SENDOFF_API_KEYS."`
+	Keys   []string `name:"api-keys" env:"SENDOFF_API_KEYS" placeholder:"KEY" help:"Keys that clients of the API must send. Prefer the variable: others can read arguments."`
 }
 
 // Help is printed under the flags.
@@ -75,11 +83,18 @@ func (c *dispatcherdCmd) Run(ctx context.Context, t *term.Terminal) error {
 		return err
 	}
 	log.Info("who can publish to these brokers can run code here", "allowed", strings.Join(cfg.Pool.Allow, ","), "lambda", cfg.Pool.Eval)
+	if err := c.channels(cfg); err != nil {
+		return err
+	}
 	brokers, err := brokersOf(cfg, log)
 	if err != nil {
 		return err
 	}
-	service, err := dispatcherd.New(cfg, brokers, log, &level)
+	open, err := c.records(cfg, log)
+	if err != nil {
+		return err
+	}
+	service, err := dispatcherd.New(cfg, brokers, open, log, &level)
 	if err != nil {
 		return err
 	}
@@ -200,5 +215,53 @@ func (c *ctlCmd) ask(ctx context.Context, t *term.Terminal, command string) erro
 	if got := len(replies); got < c.ExpectedReplies {
 		return &term.Exit{Code: term.ExitError, Err: fmt.Errorf("%d of %d answers came", got, c.ExpectedReplies)}
 	}
+	return nil
+}
+
+// records opens the database that tasks are recorded in; nil = they are held in memory.
+func (c *dispatcherdCmd) records(cfg *dispatcherd.Config, log *slog.Logger) (dispatcherd.Open, error) {
+	to := record.Config{DSN: c.DB, Service: cfg, Version: version, Log: log}
+	url := (&host.DB{DSN: c.DB}).Postgres()
+	switch {
+	case c.DB == "memory" || c.DB == "" && cfg.Notify == nil:
+		if c.Listen != "" {
+			return nil, term.Usage("--listen: there is nothing to be seen while tasks are held in memory: record them with --db FILE|URL")
+		}
+		return nil, nil
+	case c.DB == "":
+		to.DSN = cfg.Notify.DSN
+	case !url && strings.Contains(c.DB, "://"):
+		return nil, term.Usage("--db %s: want a file path, a postgres:// URL, or memory", host.Redacted(c.DB))
+	default:
+		to.File = !url
+	}
+	if c.Listen != "" {
+		doors := host.Listen{Addr: c.Listen, APIKeys: c.Keys}
+		if _, _, err := doors.Resolve(); err != nil {
+			return nil, err
+		}
+		to.Serve = func(ctx context.Context, e *engine.Engine) error { return doors.Serve(ctx, e, log) }
+	}
+	return record.Opener(to), nil
+}
+
+// channels says of the channels how they are taken.
+func (c *dispatcherdCmd) channels(cfg *dispatcherd.Config) error {
+	var known []string
+	if cfg.Notify != nil {
+		known = cfg.Notify.Channels
+		cfg.Notify.Shared = c.Shared
+	}
+	for _, channel := range c.Shared {
+		if !slices.Contains(known, channel) {
+			return term.Usage("--shared %s: is no channel of brokers.pg_notify: want one of %s", channel, strings.Join(known, ", "))
+		}
+	}
+	for _, channel := range c.Memory {
+		if channel != "socket" && !slices.Contains(known, channel) {
+			return term.Usage("--memory %s: is no channel of brokers.pg_notify: want one of %s, or socket", channel, strings.Join(known, ", "))
+		}
+	}
+	cfg.Memory = c.Memory
 	return nil
 }

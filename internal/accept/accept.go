@@ -31,8 +31,9 @@ var ErrNoAccept = errors.New("this node does not accept tasks: it runs without t
 
 // Submission is a request to run a task, as a door understood it.
 type Submission struct {
-	Namespace int32  // 0 = the default one
-	Queue     string // "" = default
+	ID        task.ID // that it gets, new; zero = one is made
+	Namespace int32   // 0 = the default one
+	Queue     string  // "" = default
 	Spec      task.Spec
 	Payload   []byte
 	Delay     time.Duration
@@ -104,13 +105,13 @@ type Config struct {
 	Settings func(namespace int32, queue string) task.QueueSettings // of a queue; nil = none has any
 	Find     func(ctx context.Context, id string) (task.ID, error)  // a task by any of its ids, or store.ErrNotFound; nil = by none but ours
 	Bell     Bell
-	Meter    Meter                  // nil = nobody counts
-	Least    func() int32           // version of the nodes that are alive; nil = all are as new as this one
-	Process  func(string) error     // refuses what processes may not run; nil = nothing is
-	CheckURL func(*url.URL) error   // refuses targets that may not be called; nil = none is
-	Embedded func(name string) bool // tells whether embedded://NAME is served in this process; nil = nothing is
-	Closed   bool                   // nothing is taken in: ErrNoAccept
-	MaxBytes int64                  // of submissions that wait for their commit; default 64 MiB
+	Meter    Meter                              // nil = nobody counts
+	Least    func() int32                       // version of the nodes that are alive; nil = all are as new as this one
+	Process  func(workers, target string) error // refuses what processes may not run; nil = nothing is
+	CheckURL func(*url.URL) error               // refuses targets that may not be called; nil = none is
+	Embedded func(name string) bool             // tells whether embedded://NAME is served in this process; nil = nothing is
+	Closed   bool                               // nothing is taken in: ErrNoAccept
+	MaxBytes int64                              // of submissions that wait for their commit; default 64 MiB
 }
 
 // Acceptor is safe for concurrent use.

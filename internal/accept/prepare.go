@@ -127,8 +127,11 @@ func maxPayload(k task.Kind) int {
 
 func build(t *store.NewTask, s *Submission, lane int32, priority int16, now int64) {
 	*t = store.NewTask{
-		ID: NewID(), Lane: lane, Priority: priority, Kind: s.Spec.Kind, Group: s.Spec.Group, Payload: s.Payload,
+		ID: s.ID, Lane: lane, Priority: priority, Kind: s.Spec.Kind, Group: s.Spec.Group, Payload: s.Payload,
 		MaxAttempts: s.Spec.Retry.WithDefaults().MaxAttempts, Keys: keysOf(s), Gates: gatesOf(s), Once: s.Spec.Once,
+	}
+	if t.ID.IsZero() {
+		t.ID = NewID()
 	}
 	if !s.RunAt.IsZero() {
 		t.RunAt = s.RunAt.UnixMicro()
@@ -281,7 +284,7 @@ func (a *Acceptor) checkFunction(bad *task.Invalid, s *task.Spec) {
 func (a *Acceptor) checkProcess(bad *task.Invalid, s *task.Spec) {
 	bad.CheckText("process", s.Process, maxProcess)
 	if a.cfg.Process != nil {
-		if err := a.cfg.Process(s.Process); err != nil {
+		if err := a.cfg.Process(s.Workers, s.Process); err != nil {
 			bad.Add("process", "%s", err)
 		}
 	}

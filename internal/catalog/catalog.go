@@ -32,9 +32,10 @@ type Catalog struct {
 	byName map[laneName]store.Lane
 	byID   map[int32]store.Lane
 	queues map[queueName]queue
-	read   time.Time     // when all was read last
-	least  int32         // version of the nodes that are alive
-	left   map[int32]int // lanes of forgotten queues, and how often relist looks at each from now on
+	read   time.Time       // when all was read last
+	least  int32           // version of the nodes that are alive
+	served map[string]bool // pools that these claim from
+	left   map[int32]int   // lanes of forgotten queues, and how often relist looks at each from now on
 
 	stale chan struct{}
 	watch func() // called when all was read
@@ -103,9 +104,12 @@ func (c *Catalog) refresh(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.read, c.least = began, math.MaxInt32
+	c.read, c.least, c.served = began, math.MaxInt32, map[string]bool{}
 	for _, n := range nodes {
 		c.least = min(c.least, n.Version)
+		for pool := range strings.SplitSeq(n.Pools, "\n") {
+			c.served[pool] = true
+		}
 	}
 	clear(c.byName)
 	clear(c.byID)
@@ -342,4 +346,11 @@ func (c *Catalog) SetPaused(queue int32, paused bool) {
 			c.put(l)
 		}
 	}
+}
+
+// Served tells whether a node that is alive claims from a pool, as of the last look.
+func (c *Catalog) Served(pool string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.served[pool]
 }

@@ -20,6 +20,8 @@ import (
 // Config is a configuration of dispatcherd, as this service understands it.
 type Config struct {
 	NodeID      string
+	Generated   bool           // NodeID is one that was made: it ends with the service
+	Memory      []string       // channels whose tasks are not recorded
 	Pool        process.Config // without what only the program knows: Env, Guard, Output
 	ChunkExpiry time.Duration  // of messages in pieces; 0 = never
 	Metrics     *MetricsConfig // nil = none are served
@@ -43,6 +45,7 @@ type MetricsConfig struct {
 type NotifyConfig struct {
 	DSN       string // of PostgreSQL, as KEY=VALUE pairs
 	Channels  []string
+	Shared    []string      // of these: each message is for one of the services that listen
 	Default   string        // channel that questions are published on
 	IdleCheck time.Duration // without traffic for so long, a message is sent to itself; 0 = never
 	CheckAge  time.Duration // that such a message may take; 0 = as long as it likes
@@ -176,7 +179,10 @@ func (r *reader) service(cfg *Config, m map[string]any) {
 	r.pool(&cfg.Pool, r.section("service.pool_kwargs", m["pool_kwargs"]))
 	main := r.section("service.main_kwargs", m["main_kwargs"])
 	r.known("service.main_kwargs", main, "node_id", "chunk_message_timeout_seconds")
-	cfg.NodeID = cmp.Or(r.text("service.main_kwargs.node_id", main["node_id"]), uuid.NewString())
+	cfg.NodeID = r.text("service.main_kwargs.node_id", main["node_id"])
+	if cfg.Generated = cfg.NodeID == ""; cfg.Generated {
+		cfg.NodeID = uuid.NewString()
+	}
 	cfg.ChunkExpiry = time.Duration(max(r.number("service.main_kwargs.chunk_message_timeout_seconds", main["chunk_message_timeout_seconds"], 1800), 0) * float64(time.Second))
 	if v, there := m["metrics_kwargs"]; there && v != nil {
 		web := r.section("service.metrics_kwargs", v)
@@ -348,4 +354,9 @@ func (c *Config) brokerNames() (names []string) {
 // UsesSocket tells whether questions go over the socket.
 func (c *Config) UsesSocket() bool {
 	return c.Default == "socket" || c.Default == "" && c.Notify == nil
+}
+
+// shares tells whether each message of a channel is for one service.
+func (n *NotifyConfig) shares(channel string) bool {
+	return n != nil && slices.Contains(n.Shared, channel)
 }

@@ -37,6 +37,9 @@ func (s *Service) ask(command string, raw json.RawMessage) object {
 	if given(raw) && json.Unmarshal(finite(raw), &data) != nil {
 		return object{{"error", "control_data is no object: " + cut(raw)}}
 	}
+	if command != "alive" {
+		s.settle()
+	}
 	switch do := commands[command]; {
 	case do != nil:
 		return do(s, data)
@@ -93,6 +96,13 @@ func (s *Service) find(filter map[string]json.RawMessage, cancel bool) (found ob
 func (s *Service) stop(it *item) {
 	it.canceled = true
 	switch {
+	case it.id != "" && it.cancel != nil: // an attempt has come
+		s.take1(&s.line, it)
+		it.cancel(exec.ErrCanceled)
+	case it.id != "":
+		s.leave(it)
+		s.record.cancel = append(s.record.cancel, it)
+		s.record.ring()
 	case s.take1(&s.delayed, it):
 		it.timer.Stop()
 	case s.take1(&s.blocked, it):
@@ -287,7 +297,7 @@ func (s *Service) runOne(data map[string]json.RawMessage) object {
 		delete(m.fields, "channel")
 		s.received++
 		s.mu.Unlock()
-		s.take(m, nil)
+		s.take(m, defaultQueue, nil)
 		return ack
 	}
 	return object{{"error", err.Error()}}

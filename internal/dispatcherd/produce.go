@@ -70,5 +70,5 @@ func (s *Service) produceOne(producer string, text []byte, uuid string) {
 	}
 	s.received++
 	s.mu.Unlock()
-	s.take(m, nil)
+	s.take(m, "", nil)
 }

@@ -1,6 +1,7 @@
 package dispatcherd
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,8 @@ type Broker interface {
 // Incoming is a message as a broker brings it.
 type Incoming struct {
 	Channel string // that it came over
+	Queue   string // that its tasks are recorded in; "" = one by the name of the channel
+	Others  bool   // its channel is shared, and another service takes its tasks
 	Payload []byte
 	Reply   func(to string, text []byte) // sends an answer, in order; does not wait
 }
@@ -60,6 +63,7 @@ type Service struct {
 	ctx     context.Context //nolint:containedctx // of the tasks, until the service stops
 	cancel  context.CancelCauseFunc
 	items   sync.WaitGroup
+	record  *records // nil = everything is in memory
 
 	mu                     sync.Mutex
 	chunks                 chunks
@@ -88,11 +92,20 @@ type item struct {
 	ctx      context.Context //nolint:containedctx // of this task
 	canceled bool
 	timer    *time.Timer // of what is delayed
+
+	id      string   // of its record; "" = it is in memory only
+	channel string   // that it came over
+	after   []string // ids of what it waits for
+	memory  bool     // although it has an id: its record could not be written, or it is not known whether it was
 }
 
 // New returns a service that has not begun: see Run.
-func New(cfg *Config, brokers []Broker, log *slog.Logger, level *slog.LevelVar) (*Service, error) {
+// open is nil when tasks are to be held in memory.
+func New(cfg *Config, brokers []Broker, open Open, log *slog.Logger, level *slog.LevelVar) (*Service, error) {
 	s := &Service{cfg: cfg, log: log, level: level, began: time.Now()}
+	if open != nil {
+		s.record = &records{open: open, byID: map[string]*item{}, signal: make(chan struct{}, 1)}
+	}
 	s.chunks = chunks{expiry: cfg.ChunkExpiry, partial: map[string]*partial{}}
 	s.demand = demand{last: map[int]time.Time{}}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
@@ -106,14 +119,15 @@ func New(cfg *Config, brokers []Broker, log *slog.Logger, level *slog.LevelVar) 
 	pool.Control = func(ctx context.Context, command string, data json.RawMessage) ([]byte, error) {
 		return s.ask(command, data).bytes(), nil
 	}
+	pool.Message = s.begin
 	pool.Log = log
 	var err error
 	s.pool, err = process.New(pool)
 	return s, err
 }
 
-// Run serves until ctx ends. Then what runs is canceled, and what waits is dropped and
-// named in the log: it was never more than in memory.
+// Run serves until ctx ends. Then what runs is canceled. What waits and is recorded goes on
+// waiting; what is in memory only is dropped, and named in the log.
 func (s *Service) Run(ctx context.Context) error {
 	if s.cfg.Metrics != nil {
 		var err error
@@ -126,6 +140,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer endPool()
 	pool := make(chan error, 1)
 	go func() { pool <- s.pool.Run(pooled) }()
+	stopRecords := s.startRecords(pooled)
 	in, stopBrokers := context.WithCancel(ctx)
 	defer stopBrokers()
 	brokers, in := errgroup.WithContext(in) // one that cannot begin ends the others
@@ -139,9 +154,30 @@ func (s *Service) Run(ctx context.Context) error {
 	s.drop()
 	stopBrokers()
 	err := brokers.Wait()
+	stopRecords()
 	s.items.Wait()
 	endPool()
 	return errors.Join(err, <-pool)
+}
+
+// startRecords has tasks recorded, until the function is called that it returns: then the
+// last are written, and those that run are stopped.
+func (s *Service) startRecords(ctx context.Context) (stop func()) {
+	if s.record == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	writing, stopWriting := context.WithCancel(ctx)
+	var written, joined sync.WaitGroup
+	written.Go(func() { s.write(writing) })
+	joined.Go(func() { s.join(ctx) })
+	return func() {
+		stopWriting()
+		written.Wait()
+		s.flush()
+		cancel()
+		joined.Wait()
+	}
 }
 
 // drop ends everything that runs or waits.
@@ -152,7 +188,9 @@ func (s *Service) drop() {
 	var lost []string
 	for _, list := range [][]*item{s.delayed, s.blocked, s.line} {
 		for _, it := range list {
-			lost = append(lost, string(it.m.fields["uuid"]))
+			if it.id == "" {
+				lost = append(lost, string(it.m.fields["uuid"]))
+			}
 			if it.timer != nil {
 				it.timer.Stop()
 			}
@@ -186,15 +224,20 @@ func (s *Service) receive(p *producer, in Incoming) {
 		s.log.Error("a message is dropped", "channel", in.Channel, "err", err)
 		return
 	}
+	if in.Others && m.fields["control"] == nil {
+		s.mu.Unlock()
+		return
+	}
 	p.count++
 	m.complete(s.received, in.Channel)
 	s.received++
 	s.mu.Unlock()
-	s.take(m, in.Reply)
+	s.take(m, cmp.Or(in.Queue, in.Channel), in.Reply)
 }
 
-// take carries a whole message out, now or when its delay is over.
-func (s *Service) take(m *message, reply func(to string, text []byte)) {
+// take carries a whole message out, now or when its delay is over. channel is what it came
+// over; "" = the service has made it itself, and will again: it is not recorded.
+func (s *Service) take(m *message, channel string, reply func(to string, text []byte)) {
 	if err := m.read(); err != nil {
 		s.mu.Lock()
 		s.wrong++
@@ -203,6 +246,9 @@ func (s *Service) take(m *message, reply func(to string, text []byte)) {
 		if m.replyTo != "" && reply != nil {
 			reply(m.replyTo, s.signed(object{{"error", "The message " + err.Error()}}).bytes())
 		}
+		return
+	}
+	if channel != "" && m.fields["control"] == nil && s.keep(m, channel) {
 		return
 	}
 	if m.delay > 0 {
@@ -258,14 +304,20 @@ func (s *Service) take1(list *[]*item, it *item) bool {
 	if i < 0 {
 		return false
 	}
-	*list = slices.Delete(*list, i, i+1)
+	all := *list
+	if i < len(all)/2 { // most leave near the front, and many may be behind them
+		copy(all[1:i+1], all[:i])
+		all[0] = nil
+		*list = all[1:]
+		return true
+	}
+	*list = slices.Delete(all, i, i+1)
 	return true
 }
 
 // submit has a task run, unless it is a duplicate that has to wait or is not wanted.
 func (s *Service) submit(m *message) {
-	if !s.pool.Allows(m.task) {
-		s.log.Error("a task is dropped: it is not among what processes may run here", "task", m.task, "uuid", string(m.fields["uuid"]))
+	if !s.allows(m) {
 		return
 	}
 	s.mu.Lock()
@@ -274,7 +326,7 @@ func (s *Service) submit(m *message) {
 		return
 	}
 	it := &item{m: m}
-	there, waits := s.isThere(m), slices.ContainsFunc(s.blocked, func(b *item) bool { return b.m.same == m.same })
+	there, waits := s.isThere(m), slices.ContainsFunc(s.blocked, m.isSame)
 	switch m.onDup {
 	case "serial":
 		if there {
@@ -302,11 +354,21 @@ func (s *Service) submit(m *message) {
 	s.start(it)
 }
 
+func (s *Service) allows(m *message) bool {
+	if s.pool.Allows(m.task) {
+		return true
+	}
+	s.log.Error("a task is dropped: it is not among what processes may run here", "task", m.task, "uuid", string(m.fields["uuid"]))
+	return false
+}
+
 // isThere tells whether the same task is in line, or runs.
 func (s *Service) isThere(m *message) bool {
-	same := func(it *item) bool { return it.m.same == m.same }
-	return slices.ContainsFunc(s.running, same) || slices.ContainsFunc(s.line, same)
+	return slices.ContainsFunc(s.running, m.isSame) || slices.ContainsFunc(s.line, m.isSame)
 }
+
+// isSame tells whether a task is a duplicate.
+func (m *message) isSame(it *item) bool { return it.m.same == m.same }
 
 // start gives a task to a worker, or puts it in line for one. The lock is held.
 func (s *Service) start(it *item) {
@@ -339,6 +401,12 @@ func (s *Service) has(it *item, worker int) {
 // run waits for the end of a task.
 func (s *Service) run(it *item, entry *process.Entry) {
 	r := entry.Run(it.ctx)
+	s.ended(it, &r)
+	it.cancel(nil)
+}
+
+// ended notes the end of an attempt.
+func (s *Service) ended(it *item, r *process.Result) {
 	how, crashed := r.Crashed()
 	s.mu.Lock()
 	s.take1(&s.line, it)
@@ -354,7 +422,6 @@ func (s *Service) run(it *item, entry *process.Entry) {
 		s.unblock()
 	}
 	s.mu.Unlock()
-	it.cancel(nil)
 	switch fault := r.Failed(); {
 	case crashed:
 		s.log.Error("the process of a task has ended", "task", it.m.task, "uuid", string(it.m.fields["uuid"]), "how", how)
@@ -372,6 +439,10 @@ func (s *Service) unblock() {
 			continue
 		}
 		s.blocked = slices.Delete(s.blocked, i, i+1)
+		if it.id != "" { // the database lets it go on
+			s.line = append(s.line, it)
+			continue
+		}
 		s.start(it)
 	}
 }

@@ -24,7 +24,7 @@ const (
 )
 
 func (s *Store) openPools(ctx context.Context) (err error) {
-	hot := max(s.options.MaxConns/2, 4)
+	hot := max(s.options.MaxConns/2, min(4, s.options.MaxConns-1))
 	if s.hot, err = newPool(ctx, s.dsn, hot, writes); err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ import (
 type Options struct {
 	Clock     func() int64  // microseconds; for tests; nil = the database's clock
 	ListenDSN string        // direct URL for LISTEN, the lease and migrations; "" = the main one
-	MaxConns  int           // connections at most, besides those that listen and renew the lease; default 16, at least 6
+	MaxConns  int           // connections at most, besides those that listen and renew the lease; default 16, at least 2; with fewer than 6 statements wait for each other
 	Logger    *slog.Logger  // nil = slog.Default()
 	Migrate   bool          // bring the tables to this version first
 	Deadline  time.Duration // of one try of a transaction; its connection is closed then; default 15 s
@@ -57,7 +57,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.MaxConns = max(cmp.Or(o.MaxConns, 16), 6)
+	o.MaxConns = max(cmp.Or(o.MaxConns, 16), 2)
 	o.Deadline = cmp.Or(o.Deadline, 15*time.Second)
 	o.Patience = cmp.Or(o.Patience, 30*time.Second)
 	if o.Logger == nil {

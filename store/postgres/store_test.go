@@ -41,7 +41,7 @@ func opener(t *testing.T, direct, dsn string) func(clock func() int64) store.Sto
 			require.NoError(t, last.Close())
 		}
 		empty(t, direct)
-		s, err := postgres.Open(t.Context(), dsn, postgres.Options{Clock: clock, MaxConns: 6})
+		s, err := postgres.Open(t.Context(), dsn, postgres.Options{Clock: clock, MaxConns: 2})
 		require.NoError(t, err)
 		last = s
 		return s

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,6 +51,12 @@ func New(cfg dispatcherd.NotifyConfig, log *slog.Logger) (*Broker, error) {
 	conn.ConnectTimeout = cmp.Or(conn.ConnectTimeout, 10*time.Second)
 	if conn.RuntimeParams["application_name"] == "" {
 		conn.RuntimeParams["application_name"] = "sendoff dispatcherd"
+	}
+	// A host that is gone without a word is missed after about 11 s, so that another one has its turn.
+	for name, value := range map[string]string{"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"} {
+		if conn.RuntimeParams[name] == "" && len(cfg.Shared) > 0 {
+			conn.RuntimeParams[name] = value
+		}
 	}
 	b := &Broker{cfg: cfg, conn: conn, log: log, send: make(chan outgoing, 1024)}
 	b.check = "self_check_" + strings.ReplaceAll(uuid.NewString(), "-", "_")
@@ -113,12 +120,19 @@ func (b *Broker) listen(ctx context.Context, receive func(dispatcherd.Incoming))
 		}
 	}
 	b.log.Info("pg_notify: listening", "channels", b.cfg.Channels)
-	for {
-		n, err := b.wait(ctx, conn)
+	turns := turns{conn: conn, log: b.log, waits: slices.Clone(b.cfg.Shared)}
+	for heard := time.Now(); ; {
+		if err := turns.take(ctx); err != nil {
+			return err
+		}
+		n, err := b.wait(ctx, conn, turns.next(b.nextCheck(heard)))
 		switch {
 		case err != nil:
 			return err
 		case n == nil:
+			if due := b.nextCheck(heard); due.IsZero() || time.Now().Before(due) {
+				continue
+			}
 			if err := b.checkSelf(); err != nil {
 				return err
 			}
@@ -127,16 +141,26 @@ func (b *Broker) listen(ctx context.Context, receive func(dispatcherd.Incoming))
 				return err
 			}
 		default:
-			receive(dispatcherd.Incoming{Channel: n.Channel, Payload: []byte(n.Payload), Reply: b.reply})
+			others := slices.Contains(turns.waits, n.Channel)
+			receive(dispatcherd.Incoming{Channel: n.Channel, Others: others, Payload: []byte(n.Payload), Reply: b.reply})
 		}
+		heard = time.Now()
 	}
 }
 
-// wait waits for a notification; nil when nothing came for as long as a check allows.
-func (b *Broker) wait(ctx context.Context, conn *pgx.Conn) (*notification, error) {
+// nextCheck is when a message is sent to itself if nothing comes; zero = never.
+func (b *Broker) nextCheck(heard time.Time) time.Time {
+	if b.cfg.IdleCheck <= 0 {
+		return time.Time{}
+	}
+	return heard.Add(b.cfg.IdleCheck)
+}
+
+// wait waits for a notification; nil when none came until then, zero = it waits for ever.
+func (b *Broker) wait(ctx context.Context, conn *pgx.Conn, until time.Time) (*notification, error) {
 	limited, cancel := ctx, context.CancelFunc(func() {})
-	if b.cfg.IdleCheck > 0 {
-		limited, cancel = context.WithTimeout(ctx, b.cfg.IdleCheck)
+	if !until.IsZero() {
+		limited, cancel = context.WithDeadline(ctx, until)
 	}
 	defer cancel()
 	n, err := conn.WaitForNotification(limited)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -40,7 +41,18 @@ type Config struct {
 	Output  func(Line)                                                                      // what they print, line by line; nil = nobody reads it
 	Control func(ctx context.Context, command string, data json.RawMessage) ([]byte, error) // what tasks ask of the service, and JSON as the answer; nil = nothing is offered
 	Log     *slog.Logger
+
+	// Message is told of each attempt of a task whose payload is a message (see
+	// MessageType), and may change the call. ended is told of its end. An error is why the
+	// attempt is not to begin: exec.ErrCanceled, or ErrLost. nil = nobody wants to know.
+	Message func(c *Call) (ended func(*Result), err error)
 }
+
+// ErrLost says that a task is not to be begun, for whom it belongs to is gone.
+var ErrLost = errors.New("the node that it belongs to is gone")
+
+// MessageType is the content type of a payload that is a whole message of dispatcherd.
+const MessageType = "application/vnd.dispatcherd+json"
 
 // Command is a program that is started for one task, without a shell.
 type Command struct {

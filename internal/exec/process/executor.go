@@ -3,7 +3,9 @@ package process
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,25 +15,56 @@ import (
 )
 
 // Executor carries tasks out by a pool.
-type Executor struct{ Pool *Pool }
+type Executor struct {
+	Pool   *Pool
+	Serves []string // names of workers that the pool's are; "" = those without one. None: whatever comes
+}
 
 var _ exec.Executor = Executor{}
 
 // Execute implements exec.Executor. The timeout counts from the start in a worker.
 func (x Executor) Execute(ctx context.Context, t *store.Claimed, spec *task.Spec) task.Outcome {
 	cfg := x.Pool.Config()
+	if len(x.Serves) > 0 && !slices.Contains(x.Serves, spec.Workers) {
+		return task.Outcome{Class: task.Interrupt, Error: ErrLost.Error()}
+	}
 	if !cfg.Allows(spec.Process) {
 		return task.Outcome{Class: task.Reject, Error: fmt.Sprintf("%q is not among what the processes of this node may run: see process.allow", spec.Process)}
 	}
 	c := &Call{
 		ID: spec.PublicID(t.ID), Name: spec.Name, Target: spec.Process, Attempt: int(t.Failures) + 1, MaxAttempts: int(t.MaxAttempts), Token: t.Token,
-		Timeout: spec.TimeoutOrDefault(), ContentType: spec.ContentType, Payload: t.Payload, Priority: t.Priority, ReadyAt: t.ReadyAt,
+		Timeout: spec.TimeoutOrDefault(), ContentType: spec.ContentType, Payload: t.Payload, Priority: t.Priority, ReadyAt: t.ReadyAt, CreatedAt: t.CreatedAt,
 	}
 	if cmd, ok := cfg.Commands[spec.Process]; ok {
 		c.Timeout = cmp.Or(cmd.Timeout, c.Timeout)
 		return x.outcome(ctx, c, x.Pool.Command(ctx, c, &cmd))
 	}
+	c.Back = true
+	if spec.ContentType == MessageType {
+		return x.message(ctx, c)
+	}
 	return x.outcome(ctx, c, x.Pool.Do(ctx, c))
+}
+
+// message carries out a task that came as a message of dispatcherd.
+func (x Executor) message(ctx context.Context, c *Call) task.Outcome {
+	c.Message, c.Payload = c.Payload, nil
+	ended := func(*Result) {}
+	ctx, c.Stop = context.WithCancelCause(ctx)
+	defer c.Stop(nil)
+	if tell := x.Pool.Config().Message; tell != nil {
+		var err error
+		ended, err = tell(c)
+		switch {
+		case errors.Is(err, ErrLost):
+			return task.Outcome{Class: task.Interrupt, Error: err.Error()} // it ends: it is begun once at most
+		case err != nil:
+			return task.Outcome{Class: task.Cancel, Error: err.Error()}
+		}
+	}
+	r := x.Pool.Do(ctx, c)
+	ended(&r)
+	return x.outcome(ctx, c, r)
 }
 
 // outcome is the end of an attempt in the words of tasks.

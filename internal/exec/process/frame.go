@@ -2,6 +2,7 @@ package process
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -54,13 +55,16 @@ type Call struct {
 	Attempt     int    // from 1
 	MaxAttempts int
 	Token       int64
-	Timeout     time.Duration    // from its start; 0 = none
-	ContentType string           // of the payload
-	Payload     []byte           // JSON, unless the content type says otherwise
-	Message     []byte           // JSON: the message of dispatcherd that it came in, in place of a payload
-	Started     func(worker int) // called when a worker has it; nil = nobody wants to know
+	Timeout     time.Duration           // from its start; 0 = none
+	ContentType string                  // of the payload
+	Payload     []byte                  // JSON, unless the content type says otherwise
+	Message     []byte                  // JSON: the message of dispatcherd that it came in, in place of a payload
+	Started     func(worker int)        // called when a worker has it; nil = nobody wants to know
+	Stop        context.CancelCauseFunc // of a message: stops this attempt
 	Priority    int16
+	CreatedAt   int64 // microseconds
 	ReadyAt     int64 // since when it has been ready, microseconds
+	Back        bool  // when no worker comes free for a while it is given back, not begun: another node may have one
 }
 
 // appendTask appends the frame that has a worker carry a task out. Payload and message

@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,7 +18,7 @@ import (
 type Pool struct {
 	cfg     Config
 	spawner spawner
-	changed func() // there may be more room
+	ring    atomic.Pointer[func()] // called when there may be more room
 
 	mu      sync.Mutex
 	workers map[int]*worker
@@ -43,14 +44,20 @@ func New(cfg Config) (*Pool, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	p := &Pool{cfg: cfg, workers: map[int]*worker{}, slots: make(chan struct{}, cfg.Max), changed: func() {}}
+	p := &Pool{cfg: cfg, workers: map[int]*worker{}, slots: make(chan struct{}, cfg.Max)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.open = make(chan struct{})
 	return p, nil
 }
 
-// OnChange has fn called when there may be more room. It is set before Run.
-func (p *Pool) OnChange(fn func()) { p.changed = fn }
+// OnChange has fn called when there may be more room.
+func (p *Pool) OnChange(fn func()) { p.ring.Store(&fn) }
+
+func (p *Pool) changed() {
+	if fn := p.ring.Load(); fn != nil {
+		(*fn)()
+	}
+}
 
 // Run keeps workers, and ends all of them when ctx ends. Who calls it has waited for the
 // attempts under way.
@@ -170,12 +177,35 @@ func (e *Entry) Run(ctx context.Context) Result {
 
 // wait waits in line; nil = ctx has ended, or the pool is closed.
 func (e *Entry) wait(ctx context.Context) *worker {
-	select {
-	case w := <-e.waits.got:
-		return w
-	case <-ctx.Done():
-		return e.p.giveUp(e.waits)
+	for {
+		var back <-chan time.Time
+		if e.call.Back {
+			back = time.After(lineLimit)
+		}
+		select {
+		case w := <-e.waits.got:
+			return w
+		case <-ctx.Done():
+			return e.p.giveUp(e.waits)
+		case <-back:
+			if e.p.crowded() {
+				return e.p.giveUp(e.waits)
+			}
+		}
 	}
+}
+
+// crowded tells whether more wait in line than workers are being started for.
+func (p *Pool) crowded() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.line)
+	for _, w := range p.workers {
+		if w.state == starting {
+			n--
+		}
+	}
+	return n > 0
 }
 
 // giveUp leaves the line. A worker that has come meanwhile is given on.
@@ -264,7 +294,8 @@ func (p *Pool) died(w *worker) {
 
 // Room is for how many calls there is room, those under way included. While tasks are
 // short, more are taken than there are workers, so that a worker does not wait for a
-// commit: as many as all workers do in the time of a slow one.
+// commit: as many as the workers that are not busy with a long one do in the time of a
+// slow one.
 func (p *Pool) Room() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -277,13 +308,20 @@ func (p *Pool) Room() int {
 const (
 	shortTask  = 20 * time.Millisecond
 	mostsAhead = 512
+	lineLimit  = 5 * shortTask // that what was taken ahead waits for a worker
 )
 
 func (p *Pool) ahead() int {
 	if p.mean <= 0 || p.mean >= shortTask {
-		return 1
+		return 0
 	}
-	n := float64(p.cfg.Max) * float64(shortTask) / float64(p.mean)
+	quick := p.cfg.Max
+	for _, w := range p.workers {
+		if w.state == running && time.Since(w.since) > shortTask {
+			quick--
+		}
+	}
+	n := float64(quick) * float64(shortTask) / float64(p.mean)
 	return int(math.Min(n, mostsAhead))
 }
 
@@ -357,6 +395,13 @@ func (p *Pool) Workers() []Worker {
 	}
 	slices.SortFunc(all, func(a, b Worker) int { return a.Number - b.Number })
 	return all
+}
+
+// Free is how many workers wait for a call.
+func (p *Pool) Free() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.idle)
 }
 
 // Waiting is how many calls wait for a worker.

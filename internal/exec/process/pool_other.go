@@ -51,6 +51,9 @@ func (p *Pool) Room() int { return 0 }
 // Counts are none.
 func (p *Pool) Counts() (made, retired int) { return 0, 0 }
 
+// Free is how many workers wait for a call.
+func (p *Pool) Free() int { return 0 }
+
 // Waiting is none.
 func (p *Pool) Waiting() int { return 0 }
 

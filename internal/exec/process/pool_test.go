@@ -181,16 +181,16 @@ func TestAWorkerCarriesTasksOut(t *testing.T) {
 
 func TestAFailureSaysWhatAndWhere(t *testing.T) {
 	p := pool(t, nil)
-	o := Executor{p}.outcome(t.Context(), call("", ""), p.Do(t.Context(), call("jobs.fail", "")))
+	o := Executor{Pool: p}.outcome(t.Context(), call("", ""), p.Do(t.Context(), call("jobs.fail", "")))
 	require.Contains(t, o.Error, "ValueError: it does not work")
 	require.Contains(t, o.Error, `jobs.py", line`)
-	o = Executor{p}.outcome(t.Context(), call("", ""), p.Do(t.Context(), call("jobs.never", "")))
+	o = Executor{Pool: p}.outcome(t.Context(), call("", ""), p.Do(t.Context(), call("jobs.never", "")))
 	require.Equal(t, "reject", o.Class.String())
-	o = Executor{p}.outcome(t.Context(), call("", ""), p.Do(t.Context(), call("jobs.later", "")))
+	o = Executor{Pool: p}.outcome(t.Context(), call("", ""), p.Do(t.Context(), call("jobs.later", "")))
 	require.Equal(t, 7500*time.Millisecond, o.RetryAfter)
-	o = Executor{p}.outcome(t.Context(), call("", ""), p.Do(t.Context(), call("jobs.missing", "")))
+	o = Executor{Pool: p}.outcome(t.Context(), call("", ""), p.Do(t.Context(), call("jobs.missing", "")))
 	require.Contains(t, o.Error, "AttributeError")
-	o = Executor{p}.outcome(t.Context(), call("", ""), p.Do(t.Context(), call("nowhere.missing", "")))
+	o = Executor{Pool: p}.outcome(t.Context(), call("", ""), p.Do(t.Context(), call("nowhere.missing", "")))
 	require.Contains(t, o.Error, "ModuleNotFoundError")
 }
 
@@ -221,7 +221,7 @@ func TestATaskIsToldToStop(t *testing.T) {
 	time.AfterFunc(200*time.Millisecond, func() { cancel(exec.ErrCanceled) })
 	r = p.Do(ctx, call("jobs.sleep", "60"))
 	require.Equal(t, []any{stopped, false, stageAsked}, []any{r.how, r.late, r.stage})
-	require.Equal(t, "cancel", Executor{p}.outcome(ctx, c, r).Class.String())
+	require.Equal(t, "cancel", Executor{Pool: p}.outcome(ctx, c, r).Class.String())
 }
 
 // TestWhatDoesNotStopIsEnded: also what it has started.
@@ -345,7 +345,7 @@ func TestWorkersThatCannotStartTakeNothing(t *testing.T) {
 	defer cancel()
 	r := p.Do(ctx, call("jobs.hello", ""))
 	require.Equal(t, unstarted, r.how)
-	require.True(t, Executor{p}.outcome(ctx, call("", ""), r).Unstarted)
+	require.True(t, Executor{Pool: p}.outcome(ctx, call("", ""), r).Unstarted)
 }
 
 func TestACommandIsStartedForATask(t *testing.T) {

@@ -59,11 +59,7 @@ func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*
 		v.Close()
 		return nil, listenError(s.Listen.Addr, err)
 	}
-	hosts := make([]string, len(s.Listen.AllowHost))
-	for i, h := range s.Listen.AllowHost {
-		hosts[i] = strings.ToLower(h)
-	}
-	v.wire(engine.HandlerConfig{APIKeys: s.Listen.APIKeys, Hosts: hosts, Local: local})
+	v.wire(engine.HandlerConfig{APIKeys: s.Listen.APIKeys, Hosts: s.Listen.hosts(), Local: local})
 	return v, nil
 }
 
@@ -92,19 +88,52 @@ func listenError(addr string, err error) error {
 func (s *Server) wire(cfg engine.HandlerConfig) {
 	var base context.Context
 	base, s.cut = context.WithCancel(context.Background())
+	s.http = newHTTP(base, s.Engine.Handler(cfg), s.log)
+}
+
+// newHTTP is the server in front of an engine. Requests end with base.
+func newHTTP(base context.Context, doors http.Handler, log *slog.Logger) *http.Server {
 	var protocols http.Protocols // gRPC clients begin with HTTP/2 at once
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
-	s.http = &http.Server{
+	return &http.Server{
 		Protocols:         &protocols,
-		Handler:           s.Engine.Handler(cfg),
+		Handler:           doors,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		// Neither ReadTimeout nor WriteTimeout: ?wait= holds an answer back on purpose, and the engine hastens bodies.
 	}
+}
+
+// Serve opens the doors of an engine that somebody else runs, until ctx ends.
+func (l *Listen) Serve(ctx context.Context, e *engine.Engine, log *slog.Logger) error {
+	addr, local, err := l.Resolve()
+	if err != nil {
+		return err
+	}
+	listener, err := net.ListenTCP("tcp", addr)
+	if err != nil {
+		log.Error("the API is not served", "err", listenError(l.Addr, err))
+		return nil
+	}
+	server := newHTTP(ctx, e.Handler(engine.HandlerConfig{APIKeys: l.APIKeys, Hosts: l.hosts(), Local: local}), log)
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	log.Info("serving the API", "address", "http://"+listener.Addr().String())
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (l *Listen) hosts() []string {
+	hosts := make([]string, len(l.AllowHost))
+	for i, h := range l.AllowHost {
+		hosts[i] = strings.ToLower(h)
+	}
+	return hosts
 }
 
 // URL is the server as clients reach it.
