@@ -111,3 +111,31 @@ func TestTwoNodesHearTheSameMessages(t *testing.T) {
 	}
 	require.Error(t, a.ctl("alive", "--expected-replies", "3"))
 }
+
+// TestWhatWaitsOutlivesAKill: kill -9 of the service, with one task at work and others that
+// wait. The first is never begun again, and the others are.
+func TestWhatWaitsOutlivesAKill(t *testing.T) {
+	n := newNotified(t, testkit.Postgres(t), "node-1")
+	n.serve()
+	publish := func(code string) {
+		code = "import sys, greetings\nfrom dispatcherd.config import setup\nsetup(file_path=sys.argv[1])\n" + code
+		out, err := n.env(exec.CommandContext(t.Context(), filepath.Join(n.sdk.dir, "bin", "python"), "-c", code, n.config)).CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	said := func(what string) int {
+		text, err := os.ReadFile(n.said)
+		require.NoError(t, err)
+		return strings.Count(string(text), what)
+	}
+	publish("for i in range(3): greetings.naps.delay(i)") // as many as there are workers
+	require.Eventually(t, func() bool { return said(`["begin", `) == 3 }, time.Minute, 10*time.Millisecond)
+	publish("for i in range(200): greetings.add.delay(i, b=1000)\nfrom dispatcherd.processors.delayer import Delayer\ngreetings.print_hello.apply_async(processor_options=(Delayer.Params(delay=1),))\ngreetings.print_hello.delay()")
+	require.NoError(t, n.ctl("running")) // which knows of all that came before it
+	n.kill()
+	n.serve()
+	require.Eventually(t, func() bool { return said(`["add", `) == 200 && said(`["hello"]`) == 2 }, time.Minute, 10*time.Millisecond)
+	for i := range 200 {
+		require.Equal(t, 1, said(fmt.Sprintf(`["add", %d, `, 1000+i)), i)
+	}
+	require.Equal(t, 3, said(`["begin", `))
+}

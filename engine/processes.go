@@ -180,11 +180,7 @@ func (e *Engine) servesProcess(pool string) bool {
 	return slices.Contains(e.processPools, pool) || strings.HasPrefix(pool, ownPools) && !e.catalog.Served(pool)
 }
 
-// OwnWorkers begins the names of workers that go with their node: once that is gone, what
-// it had not begun ends failed, with reason task.Lost.
-const OwnWorkers = "own:"
-
-var ownPools = task.ProcessPool(OwnWorkers)
+var ownPools = task.ProcessPool(task.OwnWorkers)
 
 var errNoProcesses = errors.New("this server has no processes: start it with --process-allow, see docs/processes.md")
 

@@ -154,26 +154,28 @@ func firstOf(errs ...error) error {
 	return nil
 }
 
+// node is one of several over a database, which runs.
+func node(t *testing.T, dsn string, cfg engine.Config) *engine.Engine {
+	db, err := postgres.Open(t.Context(), dsn, postgres.Options{})
+	require.NoError(t, err)
+	e, err := engine.New(db, cfg)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan error, 1)
+	go func() { over <- e.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-over)
+		require.NoError(t, db.Close())
+	})
+	return e
+}
+
 // TestATaskWaitsForANodeWithProcesses where nodes share a database: the one that takes it
 // in need not have any.
 func TestATaskWaitsForANodeWithProcesses(t *testing.T) {
 	dsn := testkit.Postgres(t)
-	node := func(cfg engine.Config) *engine.Engine {
-		db, err := postgres.Open(t.Context(), dsn, postgres.Options{})
-		require.NoError(t, err)
-		e, err := engine.New(db, cfg)
-		require.NoError(t, err)
-		ctx, cancel := context.WithCancel(context.Background())
-		over := make(chan error, 1)
-		go func() { over <- e.Run(ctx) }()
-		t.Cleanup(func() {
-			cancel()
-			require.NoError(t, <-over)
-			require.NoError(t, db.Close())
-		})
-		return e
-	}
-	first := node(engine.Config{})
+	first := node(t, dsn, engine.Config{})
 	r, err := first.Submit(t.Context(), engine.Task{Process: "app.add", Payload: 1})
 	require.NoError(t, err)
 	require.Equal(t, engine.Created, r.Status)
@@ -183,7 +185,7 @@ func TestATaskWaitsForANodeWithProcesses(t *testing.T) {
 	waits, err := first.Tasks().WaitingFor(t.Context(), r.ID)
 	require.NoError(t, err)
 	require.Equal(t, "no_node", string(waits.Cause))
-	node(engine.Config{Processes: processes(t, appPy)})
+	node(t, dsn, engine.Config{Processes: processes(t, appPy)})
 	got, err = first.Tasks().Wait(t.Context(), r.ID, time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, task.Succeeded, got.State)

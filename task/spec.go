@@ -128,5 +128,9 @@ func ProcessPool(workers string) string { return "process:" + cmp.Or(workers, De
 // DefaultWorkers is the name of the workers that carry out tasks which name none.
 const DefaultWorkers = "default"
 
+// OwnWorkers begins the names of workers that go with their node: once that is gone, what
+// it had not begun ends failed, with reason Lost.
+const OwnWorkers = "own:"
+
 // LocalPool is the pool of tasks for a Go handler of that name.
 func LocalPool(handler string) string { return "local:" + handler }

@@ -223,6 +223,9 @@ func (a *Acceptor) checkTarget(bad *task.Invalid, s *task.Spec) {
 	if s.Kind != task.Function && s.Endpoint != "" {
 		bad.Add("endpoint", "belongs to tasks with a function")
 	}
+	if s.Workers == task.DefaultWorkers {
+		s.Workers = ""
+	}
 	if s.Kind != task.Process && s.Workers != "" {
 		bad.Add("workers", "belongs to tasks with a process")
 	} else if s.Workers != "" {

@@ -90,6 +90,10 @@ func (s *Service) exposition() []byte {
 	workers := s.pool.Workers()
 	s.mu.Lock()
 	received, controls := s.received, s.controls
+	unrecorded, records := 0, s.record != nil
+	if records {
+		unrecorded = s.record.unkept
+	}
 	s.mu.Unlock()
 	var b bytes.Buffer
 	family := func(name, kind, help string) { fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind) }
@@ -99,6 +103,9 @@ func (s *Service) exposition() []byte {
 	}
 	counter("dispatcher_messages_received_total", "Number of messages received by dispatchermain", received)
 	counter("dispatcher_control_messages_count_total", "Number of control messages received.", controls)
+	if records {
+		counter("sendoff_unrecorded", "Tasks that were run from memory, while there was no database to record them in.", unrecorded)
+	}
 	counter("dispatcher_worker_count_total", "Number of workers running.", len(workers))
 	family("dispatcher_worker_created_at", "gauge", "Creation time of worker")
 	for i := range workers {

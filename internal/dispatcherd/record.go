@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,11 @@ type Recorder interface {
 
 	// Waiting lists tasks of this node that have not begun, the oldest first.
 	Waiting(ctx context.Context) ([]Record, error)
+
+	// Take makes tasks of what was handed in for some channels by other ways than a broker,
+	// as many as it takes at a time, and tells how many that were. read makes a record of each,
+	// but for its ID; what it does not take is dropped.
+	Take(ctx context.Context, channels []string, read func(channel string, message []byte) (Record, error)) (int, error)
 
 	// Ended tells which of some tasks have ended, or are gone.
 	Ended(ctx context.Context, ids []string) ([]string, error)
@@ -74,6 +80,8 @@ type records struct {
 	cancel []*item  // to be canceled
 	byID   map[string]*item
 	signal chan struct{} // capacity 1: there is something to write
+	handed chan struct{} // capacity 1: there may be something to take
+	tried  chan struct{} // closed when it was opened, or could not be, for the first time
 	unkept int           // tasks that were held in memory although they were to be recorded
 }
 
@@ -106,6 +114,17 @@ func (s *Service) keep(m *message, channel string) bool {
 	s.place(it)
 	r.ring()
 	return true
+}
+
+// look has what was handed in be taken soon.
+func (r *records) look() {
+	if r == nil {
+		return
+	}
+	select {
+	case r.handed <- struct{}{}:
+	default:
+	}
 }
 
 // after are the tasks that a rule for duplicates has a task wait for and that have no rule
@@ -183,6 +202,9 @@ func (s *Service) write(ctx context.Context) {
 		case <-tick.C:
 			s.look(ctx)
 			s.tidy(ctx)
+			s.takeAll(ctx)
+		case <-s.record.handed:
+			s.takeAll(ctx)
 		}
 	}
 }
@@ -271,6 +293,50 @@ func (s *Service) add(to Recorder, batch []*item) {
 	s.unrecorded(refused, false)
 }
 
+// takeAll takes all that was handed in for the channels of this service.
+func (s *Service) takeAll(ctx context.Context) {
+	s.mu.Lock()
+	to, away := s.record.to, s.record.away
+	s.mu.Unlock()
+	if to == nil || away || s.cfg.Notify == nil || len(s.cfg.Notify.Channels) == 0 {
+		return
+	}
+	for n := 1; n > 0 && ctx.Err() == nil; {
+		var err error
+		if n, err = to.Take(ctx, s.cfg.Notify.Channels, s.handedIn); err != nil {
+			if ctx.Err() == nil {
+				s.log.Error("what was submitted in SQL waits: it could not be read, or not be recorded", "err", err)
+			}
+			return
+		}
+	}
+}
+
+// handedIn makes a record of a message that no broker has brought.
+func (s *Service) handedIn(channel string, text []byte) (Record, error) {
+	m, err := parse(text)
+	if err == nil {
+		s.mu.Lock()
+		m.complete(s.received, channel)
+		s.received++
+		s.mu.Unlock()
+		err = m.read()
+	}
+	if err == nil && (m.fields["control"] != nil || !s.allows(m)) {
+		err = errors.New("is no task that may run here")
+	}
+	if err != nil {
+		s.mu.Lock()
+		s.wrong++
+		s.mu.Unlock()
+		s.log.Error("a message is dropped", "channel", channel, "err", err)
+		return Record{}, err
+	}
+	r := s.recordOf(&item{m: m, channel: channel})
+	r.Shared = true
+	return r, nil
+}
+
 func (s *Service) recordOf(it *item) Record {
 	m := it.m
 	uuid, _ := text(m.fields["uuid"])
@@ -321,13 +387,14 @@ func (s *Service) cancelAll(to Recorder, items []*item) {
 // join opens what tasks are recorded in, as often as it takes, and has them carried out
 // until ctx ends.
 func (s *Service) join(ctx context.Context) {
-	said := ""
+	said, first := "", sync.OnceFunc(func() { close(s.record.tried) })
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 15*time.Second) {
 		to, err := s.record.open(ctx, s.pool)
 		if err == nil {
 			said, wait = "", time.Second
-			err = s.recordIn(ctx, to)
+			err = s.recordIn(ctx, to, first)
 		}
+		first()
 		if ctx.Err() != nil {
 			return
 		}
@@ -342,12 +409,13 @@ func (s *Service) join(ctx context.Context) {
 	}
 }
 
-func (s *Service) recordIn(ctx context.Context, to Recorder) error {
+func (s *Service) recordIn(ctx context.Context, to Recorder, joined func()) error {
 	s.await(ctx, to)
 	s.mu.Lock()
 	s.record.to, s.record.away = to, false
 	s.mu.Unlock()
 	s.log.Info("tasks are recorded")
+	joined()
 	err := to.Run(ctx)
 	s.mu.Lock()
 	s.record.to = nil
@@ -366,7 +434,7 @@ func (s *Service) await(ctx context.Context, to Recorder) {
 	defer s.mu.Unlock()
 	for _, w := range waiting {
 		m, err := parse(w.Message)
-		if err != nil || m.read() != nil || s.record.byID[w.ID] != nil || s.gone(w.ID, m) {
+		if err != nil || m.read() != nil || s.record.byID[w.ID] != nil || s.cfg.Generated {
 			continue
 		}
 		m.delay = w.Delay

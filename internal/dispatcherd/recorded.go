@@ -3,12 +3,14 @@ package dispatcherd
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/sendoff-dev/sendoff/internal/exec"
 	"github.com/sendoff-dev/sendoff/internal/exec/process"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 var errInMemory = errors.New("it was carried out from memory, while the database did not answer")
@@ -29,7 +31,7 @@ func (s *Service) begin(c *process.Call) (func(*process.Result), error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.gone(c.ID, m) {
+		if s.gone(c.ID, c.Workers) {
 			return nil, process.ErrLost
 		}
 		it = &item{m: m, id: c.ID}
@@ -54,9 +56,8 @@ func (s *Service) begin(c *process.Call) (func(*process.Result), error) {
 
 // gone tells whether a task is of a service before this one, which nobody takes the place
 // of: it had an id that was made for it.
-func (s *Service) gone(id string, m *message) bool {
-	channel, _ := text(m.fields["channel"])
-	if !s.cfg.Generated || s.cfg.Notify.shares(channel) {
+func (s *Service) gone(id, workers string) bool {
+	if !strings.HasPrefix(workers, task.OwnWorkers) {
 		return false
 	}
 	u, err := uuid.Parse(id)

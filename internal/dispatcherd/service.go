@@ -28,11 +28,12 @@ type Broker interface {
 
 // Incoming is a message as a broker brings it.
 type Incoming struct {
-	Channel string // that it came over
-	Queue   string // that its tasks are recorded in; "" = one by the name of the channel
-	Others  bool   // its channel is shared, and another service takes its tasks
-	Payload []byte
-	Reply   func(to string, text []byte) // sends an answer, in order; does not wait
+	Channel  string // that it came over
+	Queue    string // that its tasks are recorded in; "" = one by the name of the channel
+	Others   bool   // its channel is shared, and another service takes its tasks
+	HandedIn bool   // no message: there is something to take, see Recorder.Take
+	Payload  []byte
+	Reply    func(to string, text []byte) // sends an answer, in order; does not wait
 }
 
 // Health is how a broker does.
@@ -104,7 +105,7 @@ type item struct {
 func New(cfg *Config, brokers []Broker, open Open, log *slog.Logger, level *slog.LevelVar) (*Service, error) {
 	s := &Service{cfg: cfg, log: log, level: level, began: time.Now()}
 	if open != nil {
-		s.record = &records{open: open, byID: map[string]*item{}, signal: make(chan struct{}, 1)}
+		s.record = &records{open: open, byID: map[string]*item{}, signal: make(chan struct{}, 1), handed: make(chan struct{}, 1), tried: make(chan struct{})}
 	}
 	s.chunks = chunks{expiry: cfg.ChunkExpiry, partial: map[string]*partial{}}
 	s.demand = demand{last: map[int]time.Time{}}
@@ -141,6 +142,7 @@ func (s *Service) Run(ctx context.Context) error {
 	pool := make(chan error, 1)
 	go func() { pool <- s.pool.Run(pooled) }()
 	stopRecords := s.startRecords(pooled)
+	s.firstTry(ctx)
 	in, stopBrokers := context.WithCancel(ctx)
 	defer stopBrokers()
 	brokers, in := errgroup.WithContext(in) // one that cannot begin ends the others
@@ -180,6 +182,19 @@ func (s *Service) startRecords(ctx context.Context) (stop func()) {
 	}
 }
 
+// firstTry waits, before anything is received, until there is a database to record in, or
+// for as long as a service can be without one.
+func (s *Service) firstTry(ctx context.Context) {
+	if s.record == nil {
+		return
+	}
+	select {
+	case <-s.record.tried:
+	case <-time.After(2 * time.Second):
+	case <-ctx.Done():
+	}
+}
+
 // drop ends everything that runs or waits.
 func (s *Service) drop() {
 	s.mu.Lock()
@@ -205,6 +220,10 @@ func (s *Service) drop() {
 
 // receive takes a message from a broker.
 func (s *Service) receive(p *producer, in Incoming) {
+	if in.HandedIn {
+		s.record.look()
+		return
+	}
 	m, err := parse(in.Payload)
 	s.mu.Lock()
 	if err == nil && m.fields[chunkMark] != nil {

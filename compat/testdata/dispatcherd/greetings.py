@@ -81,3 +81,9 @@ class Worker(TaskWorker):
     def post_task(self, result):
         if result["result"] == "<cancel>":
             say("canceled", result["uuid"])
+
+
+@task(queue="test_channel")
+def naps(name):
+    say("begin", name)
+    time.sleep(30)

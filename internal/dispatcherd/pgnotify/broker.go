@@ -22,6 +22,9 @@ import (
 // limit is how long a payload may be, in bytes: PostgreSQL refuses 8000.
 const limit = 7999
 
+// handedIn is where sendoff.submit tells of a message; see package store/postgres.
+const handedIn = "sendoff_submit"
+
 // Broker implements dispatcherd.Broker.
 type Broker struct {
 	cfg   dispatcherd.NotifyConfig
@@ -114,7 +117,7 @@ func (b *Broker) listen(ctx context.Context, receive func(dispatcherd.Incoming))
 		defer cancel()
 		_ = conn.Close(limited)
 	}()
-	for _, channel := range append([]string{b.check}, b.cfg.Channels...) {
+	for _, channel := range append([]string{b.check, handedIn}, b.cfg.Channels...) {
 		if _, err := conn.Exec(ctx, "listen "+pgx.Identifier{channel}.Sanitize()); err != nil {
 			return fmt.Errorf("listen on %q: %w", channel, err)
 		}
@@ -136,6 +139,8 @@ func (b *Broker) listen(ctx context.Context, receive func(dispatcherd.Incoming))
 			if err := b.checkSelf(); err != nil {
 				return err
 			}
+		case n.Channel == handedIn:
+			receive(dispatcherd.Incoming{Channel: n.Channel, HandedIn: true})
 		case n.Channel == b.check:
 			if err := b.checked(); err != nil {
 				return err

@@ -33,7 +33,7 @@ func (x Executor) Execute(ctx context.Context, t *store.Claimed, spec *task.Spec
 	}
 	c := &Call{
 		ID: spec.PublicID(t.ID), Name: spec.Name, Target: spec.Process, Attempt: int(t.Failures) + 1, MaxAttempts: int(t.MaxAttempts), Token: t.Token,
-		Timeout: spec.TimeoutOrDefault(), ContentType: spec.ContentType, Payload: t.Payload, Priority: t.Priority, ReadyAt: t.ReadyAt, CreatedAt: t.CreatedAt,
+		Timeout: spec.TimeoutOrDefault(), ContentType: spec.ContentType, Payload: t.Payload, Priority: t.Priority, ReadyAt: t.ReadyAt, Workers: spec.Workers,
 	}
 	if cmd, ok := cfg.Commands[spec.Process]; ok {
 		c.Timeout = cmp.Or(cmd.Timeout, c.Timeout)

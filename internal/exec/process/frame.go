@@ -62,9 +62,9 @@ type Call struct {
 	Started     func(worker int)        // called when a worker has it; nil = nobody wants to know
 	Stop        context.CancelCauseFunc // of a message: stops this attempt
 	Priority    int16
-	CreatedAt   int64 // microseconds
-	ReadyAt     int64 // since when it has been ready, microseconds
-	Back        bool  // when no worker comes free for a while it is given back, not begun: another node may have one
+	Workers     string // by name
+	ReadyAt     int64  // since when it has been ready, microseconds
+	Back        bool   // when no worker comes free for a while it is given back, not begun: another node may have one
 }
 
 // appendTask appends the frame that has a worker carry a task out. Payload and message

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // Guard is the argument with which this program is started to look after processes.
@@ -32,6 +33,7 @@ type Process struct {
 	Age     time.Duration     `default:"4h" env:"SENDOFF_PROCESS_AGE" help:"Workers that are older are replaced; 0 = never."`
 	Tasks   int               `default:"0" env:"SENDOFF_PROCESS_TASKS" placeholder:"N" help:"Workers that have done so many tasks are replaced; 0 = never."`
 	Memory  string            `env:"SENDOFF_PROCESS_MEMORY" placeholder:"SIZE" help:"Workers that use more after a task are replaced, such as 512MiB. Default: never."`
+	Serves  []string          `env:"SENDOFF_PROCESS_SERVES" placeholder:"NAME" help:"Names of workers whose tasks these run, as enqueue --workers has them; default: those without a name."`
 	Output  bool              `default:"true" negatable:"" env:"SENDOFF_PROCESS_OUTPUT" help:"Pass on to stdout and stderr what workers print."`
 }
 
@@ -76,7 +78,7 @@ func (p *Process) config() *engine.Processes {
 	}
 	memory, _ := p.memory()
 	c := &engine.Processes{
-		Python: p.Python, Worker: strings.Fields(p.Worker), Allow: p.Allow, Preload: p.Preload, Dir: p.Dir,
+		Python: p.Python, Worker: strings.Fields(p.Worker), Allow: p.Allow, Preload: p.Preload, Dir: p.Dir, Serves: p.serves(),
 		Min: p.Min, Max: p.Max, Idle: p.Idle, Age: p.Age, Tasks: p.Tasks, Memory: int64(memory),
 	}
 	if p.Age == 0 {
@@ -102,6 +104,17 @@ func (p *Process) config() *engine.Processes {
 		c.Output = PassOn()
 	}
 	return c
+}
+
+// serves are the names that the workers serve: default is none.
+func (p *Process) serves() (names []string) {
+	for _, name := range p.Serves {
+		if name == task.DefaultWorkers {
+			name = ""
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 // PassOn writes what processes print to where this server prints: each line behind the

@@ -71,7 +71,7 @@ func open(ctx context.Context, cfg *Config, pool *process.Pool) (_ *recorder, er
 	}
 	serves := []string{r.own}
 	if n := cfg.Service.Notify; n != nil {
-		for _, channel := range n.Shared {
+		for _, channel := range n.Channels { // shared ones, and what is submitted in SQL
 			serves = append(serves, sharedWorkers(channel))
 		}
 	}
@@ -113,14 +113,14 @@ func (r *recorder) ownWorkers(ctx context.Context) (string, error) {
 		return "node:" + plain(r.cfg.Service.NodeID), nil
 	}
 	if r.cfg.File {
-		return engine.OwnWorkers + "0", nil // nobody else has the file
+		return task.OwnWorkers + "0", nil // nobody else has the file
 	}
 	var err error
 	r.name, err = takeName(ctx, r.cfg.DSN)
 	if err != nil {
 		return "", fmt.Errorf("take a name for this service: %w", err)
 	}
-	return engine.OwnWorkers + fmt.Sprint(r.name.number), nil
+	return task.OwnWorkers + fmt.Sprint(r.name.number), nil
 }
 
 func sharedWorkers(channel string) string { return "channel:" + plain(channel) }
@@ -301,4 +301,36 @@ func (r *recorder) Ended(ctx context.Context, ids []string) (ended []string, err
 		}
 	}
 	return ended, nil
+}
+
+// Take implements dispatcherd.Recorder: of messages that sendoff.submit took.
+func (r *recorder) Take(ctx context.Context, channels []string, read func(string, []byte) (dispatcherd.Record, error)) (int, error) {
+	db, ok := r.store.(*postgres.Store)
+	if !ok {
+		return 0, nil
+	}
+	found, err := db.Submitted(ctx, channels, task.MaxBatch/2)
+	if err != nil || len(found) == 0 {
+		return 0, err
+	}
+	ids := make([]task.ID, len(found))
+	var all []dispatcherd.Record
+	for i, f := range found {
+		ids[i] = f.ID
+		rec, err := read(f.Channel, []byte(f.Message))
+		if err == nil {
+			rec.ID = f.ID.String()
+			all = append(all, rec)
+		}
+	}
+	faults, err := r.Add(ctx, all)
+	if err != nil {
+		return 0, err
+	}
+	for i, fault := range faults {
+		if fault != nil && !errors.Is(fault, dispatcherd.ErrDropped) {
+			r.cfg.Log.Error("a message is dropped: it cannot be recorded", "channel", all[i].Channel, "uuid", all[i].UUID, "err", fault)
+		}
+	}
+	return len(found), db.ForgetSubmitted(ctx, ids)
 }

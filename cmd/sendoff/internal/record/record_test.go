@@ -466,3 +466,37 @@ func TestASharedChannelIsTakenByOne(t *testing.T) {
 		require.Equal(t, 1, h.count(fmt.Sprint("s", i)))
 	}
 }
+
+// TestWhatIsSubmittedInSQLRunsOnce, whoever listens to its channel and whenever that is.
+func TestWhatIsSubmittedInSQLRunsOnce(t *testing.T) {
+	h := newHome(t, testkit.Postgres(t))
+	h.start("a", nil).stop() // which makes the schema
+	conn, err := pgx.Connect(t.Context(), h.dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	submit := func(name string) (id string) {
+		err := conn.QueryRow(t.Context(), "select sendoff.submit('two', jsonb_build_object('task', 'jobs.note', 'args', jsonb_build_array($1::text)))::text", name).Scan(&id)
+		require.NoError(t, err)
+		return id
+	}
+	early := submit("early")
+	a, _ := h.start("a", nil), h.start("", nil)
+	h.saw("early")
+	h.until(func() bool {
+		got, err := a.engine.Load().Tasks().Get(t.Context(), early)
+		return err == nil && got.State == task.Succeeded
+	}, "its id is that of the task")
+	tx, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	for i := range 50 {
+		submit(fmt.Sprint("n", i))
+	}
+	require.NoError(t, tx.Commit(t.Context()))
+	for i := range 50 {
+		h.saw(fmt.Sprint("n", i))
+	}
+	h.until(func() bool { return a.states()["succeeded"] == 51 }, "their ends are recorded")
+	for i := range 50 {
+		require.Equal(t, 1, h.count(fmt.Sprint("n", i)))
+	}
+}
