@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -95,63 +94,27 @@ func TestACrashOfAProcessSpendsAnAttempt(t *testing.T) {
 	require.Equal(t, "failed exhausted, 1 attempts", b.wait(t, once))
 }
 
-// TestWhatNoWorkerBeganIsHandedBack when the node stops, as if it had not been claimed.
+// TestWhatNoWorkerBeganIsHandedBack when the node stops, as if it had not been claimed: it
+// waits for a worker that is never ready.
 func TestWhatNoWorkerBeganIsHandedBack(t *testing.T) {
-	ps := processes(t, appPy)
-	ps.Max, ps.Asked = 1, 50*time.Millisecond
-	b := open(t, engine.Config{Processes: ps, Grace: 50 * time.Millisecond})
-	started := filepath.Join(t.TempDir(), "started")
-	text, err := json.Marshal(started)
-	require.NoError(t, err)
-	long := func(s *engine.Task) { s.Payload, s.Timeout = json.RawMessage(text), time.Hour }
-	ids := []string{b.process(t, "app.long", long), b.process(t, "app.long", long)}
+	b := open(t, engine.Config{Processes: &engine.Processes{Worker: []string{"sleep", "600"}, Allow: []string{"app"}, Max: 1}, Grace: 50 * time.Millisecond})
+	id := b.process(t, "app.any", func(s *engine.Task) { s.Once = true })
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan error, 1)
 	go func() { over <- b.Run(ctx) }()
 	require.Eventually(t, func() bool {
-		_, err := os.Stat(started)
-		second, _ := b.Tasks().Get(t.Context(), ids[1])
-		return err == nil && second.State == task.Running
+		got, _ := b.Tasks().Get(t.Context(), id)
+		return got.State == task.Running
 	}, time.Minute, time.Millisecond)
 	cancel()
 	require.NoError(t, <-over)
-	begun := 0
-	for _, id := range ids {
-		got, err := b.Tasks().Get(t.Context(), id)
-		require.NoError(t, err)
-		require.Equal(t, []any{task.Ready, 0}, []any{got.State, got.Failures})
-		page, err := b.Tasks().Attempts(t.Context(), id, "", 100)
-		require.NoError(t, err)
-		begun += len(page.Items)
-	}
-	require.Equal(t, 1, begun)
+	got, err := b.Tasks().Get(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, []any{task.Ready, 0}, []any{got.State, got.Failures})
+	page, err := b.Tasks().Attempts(t.Context(), id, "", 100)
+	require.NoError(t, err)
+	require.Empty(t, page.Items)
 	require.NoError(t, b.db.Close())
-}
-
-func TestATaskOutsideOfWhatIsAllowedIsRefused(t *testing.T) {
-	b := open(t, engine.Config{Processes: processes(t, appPy)})
-	defer b.db.Close()
-	for _, name := range []string{"os.system", "application.add", "lambda: 1", "app"} {
-		r, err := b.Submit(t.Context(), engine.Task{Process: name})
-		if name == "app" {
-			require.NoError(t, err)
-			continue
-		}
-		require.ErrorContains(t, firstOf(err, r.Err), "is not among what processes may run here", name)
-	}
-	none := open(t, engine.Config{})
-	defer none.db.Close()
-	r, err := none.Submit(t.Context(), engine.Task{Process: "app.add"})
-	require.ErrorContains(t, firstOf(err, r.Err), "this server has no processes: start it with --process-allow")
-}
-
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // node is one of several over a database, which runs.
