@@ -38,6 +38,12 @@ type Processes struct {
 	Tasks  int           // after which one is replaced; 0 = never
 	Memory int64         // bytes resident after a task beyond which one is replaced; 0 = never
 
+	// MemoryMax is how many bytes a worker or a command, with all that it starts, may use
+	// before it is ended, and its task crashes; 0 = as many as there are. Where this process
+	// has a cgroup of version 2 for itself that it may change, the system keeps them within
+	// it; elsewhere they are looked at five times a second.
+	MemoryMax int64
+
 	Asked time.Duration // that a task may take to stop when it is asked to, before its group gets SIGTERM; default 10 s
 	Told  time.Duration // that it may take then, before its group gets SIGKILL; default 5 s
 
@@ -98,7 +104,7 @@ func (ps *Processes) env() (env []string) {
 func (ps *Processes) config(cfg *Config) (process.Config, error) {
 	c := process.Config{
 		Worker: ps.Worker, Allow: ps.Allow, Eval: ps.Lambda, Env: ps.env(), Dir: ps.Dir, Guard: ps.Guard,
-		Min: ps.Min, Max: ps.Max, Idle: ps.Idle, Age: ps.Age, Tasks: ps.Tasks, Memory: ps.Memory,
+		Min: ps.Min, Max: ps.Max, Idle: ps.Idle, Age: ps.Age, Tasks: ps.Tasks, Memory: ps.Memory, Limit: ps.MemoryMax,
 		Patience: process.Patience{Asked: ps.Asked, Told: ps.Told}, Log: cfg.Log,
 	}
 	settings := map[string]any{}

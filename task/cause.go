@@ -12,10 +12,11 @@ const (
 	CauseTimeout Cause = 3 // no connection, or no whole answer, in time
 	CauseDNS     Cause = 4 // the host name could not be resolved
 	CauseTLS     Cause = 5 // no secure connection could be made
+	CauseMemory  Cause = 6 // its process was ended for want of memory
 )
 
 var causeNames = map[Cause]string{
-	NoCause: "", CauseRefused: "refused", CauseReset: "reset", CauseTimeout: "timeout", CauseDNS: "dns", CauseTLS: "tls",
+	NoCause: "", CauseRefused: "refused", CauseReset: "reset", CauseTimeout: "timeout", CauseDNS: "dns", CauseTLS: "tls", CauseMemory: "memory",
 }
 
 func (c Cause) String() string { return nameOf(causeNames, c, "cause") }

@@ -86,12 +86,13 @@ func (p *Pool) startCommand(c *Call, cmd *Command, out *output) (*commandRun, er
 		run.close()
 		return nil, err
 	}
-	run.pid, run.ended, err = p.spawner.start(&program{Argv: cmd.fill(c), Env: p.cfg.Env, Dir: p.cfg.Dir, files: theirs})
+	proc, err := p.launch(&program{Argv: cmd.fill(c), Env: p.cfg.Env, Dir: p.cfg.Dir, files: theirs})
 	if err != nil {
 		feed.Close()
 		run.close()
 		return nil, err
 	}
+	run.pid, run.ended = proc.pid, proc.ended
 	for _, read := range run.pipes {
 		go read.run()
 	}

@@ -32,6 +32,7 @@ type Config struct {
 	Age        time.Duration // after which a worker is replaced; default 4 h, negative = never
 	Tasks      int           // after which a worker is replaced; 0 = never
 	Memory     int64         // bytes resident after a task beyond which a worker is replaced; 0 = never
+	Limit      int64         // bytes that a worker or command, with all that it starts, may use before it is ended; 0 = as much as there is
 	StartLimit time.Duration // for a worker to be ready; default 1 min
 
 	Patience Patience // with what is to stop
@@ -46,6 +47,9 @@ type Config struct {
 	// MessageType), and may change the call. ended is told of its end. An error is why the
 	// attempt is not to begin: exec.ErrCanceled, or ErrLost. nil = nobody wants to know.
 	Message func(c *Call) (ended func(*Result), err error)
+
+	cells   func() (*cells, error) // default newCells
+	oomFile string                 // counts what the system has ended for want of memory; default oomFile()
 }
 
 // ErrLost says that a task is not to be begun, for whom it belongs to is gone.
@@ -86,6 +90,10 @@ func (c Config) withDefaults() Config {
 	c.Patience.Told = cmp.Or(c.Patience.Told, 5*time.Second)
 	if c.Settings == nil {
 		c.Settings = json.RawMessage(`{}`)
+	}
+	c.oomFile = cmp.Or(c.oomFile, oomFile())
+	if c.cells == nil {
+		c.cells = newCells
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

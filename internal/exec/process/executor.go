@@ -86,6 +86,9 @@ func (x Executor) outcome(ctx context.Context, c *Call, r Result) task.Outcome {
 		o.Code = int32(r.exit.Code)
 	case crashed:
 		o = task.Outcome{Class: task.Crash, Code: int32(max(r.exit.Code, 0)), Error: "its process " + r.exit.String()}
+		if r.exit.OOM {
+			o.Cause = task.CauseMemory
+		}
 	case stopped:
 		o = r.stoppedOutcome(ctx, c.Timeout)
 	}

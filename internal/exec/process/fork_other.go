@@ -2,6 +2,11 @@
 
 package process
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+func into(*syscall.SysProcAttr, *os.File) {}

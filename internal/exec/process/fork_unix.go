@@ -28,15 +28,21 @@ func fork(p *program) (pid int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	fds := make([]uintptr, len(p.files))
-	for i, f := range p.files {
+	attr := attributes()
+	files := p.files
+	if p.Cell > 0 && p.Cell < len(files) {
+		into(attr, files[p.Cell])
+		files = files[:p.Cell]
+	}
+	fds := make([]uintptr, len(files))
+	for i, f := range files {
 		fds[i] = f.Fd()
 	}
 	env := p.Env
 	if env == nil {
 		env = os.Environ()
 	}
-	return syscall.ForkExec(path, p.Argv, &syscall.ProcAttr{Dir: p.Dir, Env: env, Files: fds, Sys: attributes()})
+	return syscall.ForkExec(path, p.Argv, &syscall.ProcAttr{Dir: p.Dir, Env: env, Files: fds, Sys: attr})
 }
 
 // lookPath finds the program as a shell would, in the PATH of this process.

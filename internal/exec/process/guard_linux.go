@@ -161,7 +161,7 @@ func (g *guardian) start(p *program) (int, <-chan exit, error) {
 	for i, f := range p.files {
 		fds[i] = int(f.Fd())
 	}
-	text, err := json.Marshal(asked{id, program{Argv: p.Argv, Dir: p.Dir}})
+	text, err := json.Marshal(asked{id, program{Argv: p.Argv, Dir: p.Dir, Cell: p.Cell}})
 	if err == nil {
 		_, _, err = g.conn.WriteMsgUnix(text, unix.UnixRights(fds...), nil)
 	}

@@ -32,10 +32,15 @@ type Pool struct {
 	open    chan struct{} // closed when processes can be started
 	retry   time.Time     // not before that a worker is started: none could be
 	fails   int           // in a row
-	closed  bool
-	work    sync.WaitGroup
-	ctx     context.Context //nolint:containedctx // of the starts under way
-	cancel  context.CancelFunc
+
+	launched map[*launched]struct{} // processes that live
+	cells    *cells                 // nil = there are no cgroups for them
+	oomSeen  atomic.Int64           // how many around this one the system has ended for want of memory
+
+	closed bool
+	work   sync.WaitGroup
+	ctx    context.Context //nolint:containedctx // of the starts under way
+	cancel context.CancelFunc
 }
 
 // New returns a pool that has started nothing; see Run.
@@ -44,7 +49,7 @@ func New(cfg Config) (*Pool, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	p := &Pool{cfg: cfg, workers: map[int]*worker{}, slots: make(chan struct{}, cfg.Max)}
+	p := &Pool{cfg: cfg, workers: map[int]*worker{}, slots: make(chan struct{}, cfg.Max), launched: map[*launched]struct{}{}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.open = make(chan struct{})
 	return p, nil
@@ -79,6 +84,7 @@ func (p *Pool) Run(ctx context.Context) error {
 // begin makes ready for starting processes. Without its guardian a pool works as well, and
 // keeps less in order.
 func (p *Pool) begin() {
+	p.keepMemory()
 	spawner := spawner(newDirect())
 	if len(p.cfg.Guard) > 0 {
 		guarded, err := newGuarded(p.cfg.Guard, p.cfg.Env)

@@ -77,6 +77,13 @@ def die(how):
         sys.exit(3)
     os.kill(os.getpid(), getattr(signal, how))
 
+def hog(mib, child):
+    code = "import time; held = bytearray(%d << 20); time.sleep(60)" % mib
+    if child:
+        subprocess.run([sys.executable, "-c", code])
+    else:
+        exec(code)
+
 def sleep(seconds):
     time.sleep(seconds)
 

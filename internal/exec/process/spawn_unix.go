@@ -14,6 +14,7 @@ type program struct {
 	Argv  []string `json:"argv"`
 	Env   []string `json:"env"` // nil = that of the guardian
 	Dir   string   `json:"dir,omitempty"`
+	Cell  int      `json:"cell,omitempty"` // the file that is the cgroup to start it in, and none of its descriptors; 0 = none
 	files []*os.File
 }
 

@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,9 +27,9 @@ type worker struct {
 	conn    *net.UnixConn
 	pipes   [2]*pipe // stdout, stderr
 	frames  chan frame
-	gone    chan struct{}          // closed when it has ended
-	ended   exit                   // how; to be read when gone is closed
-	why     atomic.Pointer[string] // it was ended by the pool; nil = it was not
+	gone    chan struct{} // closed when it has ended
+	ended   exit          // how; to be read when gone is closed
+	proc    *launched
 	started time.Time
 
 	// Under the lock of the pool.
@@ -63,15 +62,15 @@ func (p *Pool) startWorker(ctx context.Context, w *worker) error {
 	if err != nil {
 		return err
 	}
-	pid, ended, err := p.spawner.start(&program{Argv: p.cfg.Worker, Env: p.cfg.Env, Dir: p.cfg.Dir, files: files})
+	proc, err := p.launch(&program{Argv: p.cfg.Worker, Env: p.cfg.Env, Dir: p.cfg.Dir, files: files})
 	if err != nil {
 		w.closePipes()
 		return fmt.Errorf("start %s: %w", p.cfg.Worker[0], err)
 	}
 	p.mu.Lock()
-	w.pid = pid
+	w.pid, w.proc = proc.pid, proc
 	p.mu.Unlock()
-	go w.watch(ended)
+	go w.watch(proc.ended)
 	go w.read()
 	if err := w.write(line(helloFrame{"hello", Version, w.number, p.cfg.Settings})); err != nil {
 		return w.abandon(err)
@@ -157,9 +156,6 @@ func (w *worker) watch(ended <-chan exit) {
 		go p.run()
 	}
 	w.ended = <-ended
-	if why := w.why.Load(); why != nil {
-		w.ended.Why = *why
-	}
 	close(w.gone)
 	w.p.died(w)
 }
@@ -188,8 +184,7 @@ func (w *worker) read() {
 // end ends a worker, and with it what it carries out, for a reason of its own.
 func (w *worker) end(why string) {
 	w.p.cfg.Log.Warn("a worker is ended", "worker", w.number, "pid", w.pid, "why", why)
-	w.why.CompareAndSwap(nil, &why)
-	signalGroup(w.pid, unix.SIGKILL)
+	w.proc.end(exit{Why: why})
 }
 
 // write writes a frame. A worker that takes no frames for ten seconds takes none at all.

@@ -48,7 +48,7 @@ type Task struct {
 	Labels        map[string]string `json:"labels,omitempty"`
 	LastStatus    int32             `json:"last_status,omitempty" doc:"HTTP status of the last attempt's answer."`
 	LastError     string            `json:"last_error,omitempty"`
-	LastCause     string            `json:"last_cause,omitempty" enum:"refused,reset,timeout,dns,tls" doc:"Why the last attempt got no answer: see cause of an attempt."`
+	LastCause     string            `json:"last_cause,omitempty" enum:"refused,reset,timeout,dns,tls,memory" doc:"Why the last attempt got no answer: see cause of an attempt."`
 	WaitingFor    *Waiting          `json:"waiting_for,omitempty" doc:"What it waits for, when it neither runs nor has ended; shown for a single task."`
 	ContentType   string            `json:"content_type,omitempty"`
 	UniqueKey     string            `json:"unique_key,omitempty"`
@@ -176,7 +176,7 @@ type Attempt struct {
 	Outcome    string            `json:"outcome" enum:"running,success,failure,reject,throttle,interrupt,crash,cancel,snooze,expire,suspend,continue,block"`
 	Status     int32             `json:"status,omitempty" doc:"HTTP status of the answer; exit status of a process."`
 	Error      string            `json:"error,omitempty"`
-	Cause      string            `json:"cause,omitempty" enum:"refused,reset,timeout,dns,tls" doc:"Why there was no answer: nobody listens there, the connection was closed, it took too long, the host name could not be resolved, no secure connection could be made. Empty when there was one, or none of these fits."`
+	Cause      string            `json:"cause,omitempty" enum:"refused,reset,timeout,dns,tls,memory" doc:"Why there was no answer: nobody listens there, the connection was closed, it took too long, the host name could not be resolved, no secure connection could be made, its process was ended for want of memory. Empty when there was one, or none of these fits."`
 	Headers    map[string]string `json:"headers,omitempty" doc:"Of the answer."`
 	Body       string            `json:"body,omitempty" doc:"Of the answer, up to 64 KiB."`
 	BodyBase64 string            `json:"body_base64,omitempty" doc:"In place of body, when it is no text."`

@@ -20,21 +20,22 @@ const Guard = "process-guard"
 
 // Process is for tasks that processes carry out.
 type Process struct {
-	Allow   []string          `env:"SENDOFF_PROCESS_ALLOW" placeholder:"NAME" help:"What workers may run: dotted names, each with all below it; * = everything. Without it there are no workers."`
-	Python  string            `env:"SENDOFF_PROCESS_PYTHON" placeholder:"FILE" help:"Interpreter of the workers. Default: that of VIRTUAL_ENV, then python3 of the PATH."`
-	Worker  string            `env:"SENDOFF_PROCESS_WORKER" placeholder:"COMMAND" help:"Program of a worker in place of Python, with its arguments."`
-	Command map[string]string `env:"SENDOFF_PROCESS_COMMAND" mapsep:"none" placeholder:"NAME=COMMAND" help:"Program that is started for a task of this name, with the payload at stdin; {id}, {name}, {attempt} and {token} are filled in."`
-	Preload []string          `env:"SENDOFF_PROCESS_PRELOAD" placeholder:"MODULE" help:"Python modules that each worker imports when it starts."`
-	Env     []string          `env:"SENDOFF_PROCESS_ENV" placeholder:"NAME[=VALUE]" help:"Variables of workers beside PATH, HOME, LANG, PYTHONPATH and the like; * = all of this server's."`
-	Dir     string            `env:"SENDOFF_PROCESS_DIR" placeholder:"DIR" help:"Directory that workers run in."`
-	Min     int               `default:"1" env:"SENDOFF_PROCESS_MIN" placeholder:"N" help:"Workers that are kept."`
-	Max     int               `default:"0" env:"SENDOFF_PROCESS_MAX" placeholder:"N" help:"Workers at a time; 0 = as many as there are processors."`
-	Idle    time.Duration     `default:"15s" env:"SENDOFF_PROCESS_IDLE" help:"Workers beyond the least that do nothing for so long are retired."`
-	Age     time.Duration     `default:"4h" env:"SENDOFF_PROCESS_AGE" help:"Workers that are older are replaced; 0 = never."`
-	Tasks   int               `default:"0" env:"SENDOFF_PROCESS_TASKS" placeholder:"N" help:"Workers that have done so many tasks are replaced; 0 = never."`
-	Memory  string            `env:"SENDOFF_PROCESS_MEMORY" placeholder:"SIZE" help:"Workers that use more after a task are replaced, such as 512MiB. Default: never."`
-	Serves  []string          `env:"SENDOFF_PROCESS_SERVES" placeholder:"NAME" help:"Names of workers whose tasks these run, as enqueue --workers has them; default: those without a name."`
-	Output  bool              `default:"true" negatable:"" env:"SENDOFF_PROCESS_OUTPUT" help:"Pass on to stdout and stderr what workers print."`
+	Allow     []string          `env:"SENDOFF_PROCESS_ALLOW" placeholder:"NAME" help:"What workers may run: dotted names, each with all below it; * = everything. Without it there are no workers."`
+	Python    string            `env:"SENDOFF_PROCESS_PYTHON" placeholder:"FILE" help:"Interpreter of the workers. Default: that of VIRTUAL_ENV, then python3 of the PATH."`
+	Worker    string            `env:"SENDOFF_PROCESS_WORKER" placeholder:"COMMAND" help:"Program of a worker in place of Python, with its arguments."`
+	Command   map[string]string `env:"SENDOFF_PROCESS_COMMAND" mapsep:"none" placeholder:"NAME=COMMAND" help:"Program that is started for a task of this name, with the payload at stdin; {id}, {name}, {attempt} and {token} are filled in."`
+	Preload   []string          `env:"SENDOFF_PROCESS_PRELOAD" placeholder:"MODULE" help:"Python modules that each worker imports when it starts."`
+	Env       []string          `env:"SENDOFF_PROCESS_ENV" placeholder:"NAME[=VALUE]" help:"Variables of workers beside PATH, HOME, LANG, PYTHONPATH and the like; * = all of this server's."`
+	Dir       string            `env:"SENDOFF_PROCESS_DIR" placeholder:"DIR" help:"Directory that workers run in."`
+	Min       int               `default:"1" env:"SENDOFF_PROCESS_MIN" placeholder:"N" help:"Workers that are kept."`
+	Max       int               `default:"0" env:"SENDOFF_PROCESS_MAX" placeholder:"N" help:"Workers at a time; 0 = as many as there are processors."`
+	Idle      time.Duration     `default:"15s" env:"SENDOFF_PROCESS_IDLE" help:"Workers beyond the least that do nothing for so long are retired."`
+	Age       time.Duration     `default:"4h" env:"SENDOFF_PROCESS_AGE" help:"Workers that are older are replaced; 0 = never."`
+	Tasks     int               `default:"0" env:"SENDOFF_PROCESS_TASKS" placeholder:"N" help:"Workers that have done so many tasks are replaced; 0 = never."`
+	Memory    string            `env:"SENDOFF_PROCESS_MEMORY" placeholder:"SIZE" help:"Workers that use more after a task are replaced, such as 512MiB. Default: never."`
+	MemoryMax string            `env:"SENDOFF_PROCESS_MEMORY_MAX" placeholder:"SIZE" help:"A worker or command that uses more, with all that it starts, is ended, such as 2GiB. Default: as much as there is."`
+	Serves    []string          `env:"SENDOFF_PROCESS_SERVES" placeholder:"NAME" help:"Names of workers whose tasks these run, as enqueue --workers has them; default: those without a name."`
+	Output    bool              `default:"true" negatable:"" env:"SENDOFF_PROCESS_OUTPUT" help:"Pass on to stdout and stderr what workers print."`
 }
 
 func (p *Process) check() error {
@@ -58,17 +59,21 @@ func (p *Process) check() error {
 			return term.Usage("--process-command %s=%s: want NAME=PROGRAM ARGUMENT ...", name, command)
 		}
 	}
-	if _, err := p.memory(); err != nil {
+	if _, err := size(p.Memory); err != nil {
 		return term.Usage("--process-memory %q: want a size such as 512MiB", p.Memory)
+	}
+	if most, err := size(p.MemoryMax); err != nil || most != 0 && most < 16<<20 {
+		return term.Usage("--process-memory-max %q: want a size of 16MiB or more, such as 2GiB", p.MemoryMax)
 	}
 	return nil
 }
 
-func (p *Process) memory() (uint64, error) {
-	if p.Memory == "" {
+// size reads a number of bytes; none is 0.
+func size(text string) (uint64, error) {
+	if text == "" {
 		return 0, nil
 	}
-	return humanize.ParseBytes(p.Memory)
+	return humanize.ParseBytes(text)
 }
 
 // config is that of the engine; nil = there are no processes.
@@ -76,10 +81,11 @@ func (p *Process) config() *engine.Processes {
 	if len(p.Allow) == 0 && len(p.Command) == 0 {
 		return nil
 	}
-	memory, _ := p.memory()
+	memory, _ := size(p.Memory)
+	most, _ := size(p.MemoryMax)
 	c := &engine.Processes{
 		Python: p.Python, Worker: strings.Fields(p.Worker), Allow: p.Allow, Preload: p.Preload, Dir: p.Dir, Serves: p.serves(),
-		Min: p.Min, Max: p.Max, Idle: p.Idle, Age: p.Age, Tasks: p.Tasks, Memory: int64(memory),
+		Min: p.Min, Max: p.Max, Idle: p.Idle, Age: p.Age, Tasks: p.Tasks, Memory: int64(memory), MemoryMax: int64(most),
 	}
 	if p.Age == 0 {
 		c.Age = -1
