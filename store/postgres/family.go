@@ -251,11 +251,12 @@ func (m *member) add(msg store.Message) {
 
 // alone changes one task, or a few, whose end concerns others: it locks the
 // wait rows, sends what changes the tasks, calls work and writes what that
-// worked out.
+// worked out. A signal may have made a wait row since it was looked for: it is locked when
+// the task is, for another signal would not see before the commit that the task has ended.
 func (s *Store) alone(ctx context.Context, ids []task.ID, change func() []*stmt, work func(*family) error) error {
 	return s.change(ctx, func(ctx context.Context, c *session) error {
 		f := newFamily(s.clock, s.clock.now())
-		stmts := slices.Concat([]*stmt{query(pins)}, f.lock(nil, ids), change(), []*stmt{f.look(ids)})
+		stmts := slices.Concat([]*stmt{query(pins)}, f.lock(nil, ids), change(), f.lock(nil, ids), []*stmt{f.look(ids)})
 		if err := c.begin(ctx, stmts...); err != nil {
 			return err
 		}
