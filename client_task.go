@@ -106,10 +106,10 @@ type Waiting struct {
 	Text       string         `json:"text"`                  // for people, in a line
 	Since      time.Time      `json:"since,omitzero"`        // when it began to wait for that
 	Until      time.Time      `json:"until,omitzero"`        // when that ends by itself, or is looked at again
-	Ahead      *int           `json:"ahead,omitempty"`       // of task.WaitLine: ready tasks of its queue that are before it, counted up to 10,000
-	AheadExact bool           `json:"ahead_exact,omitempty"` // of task.WaitLine: Ahead is all of them
+	Ahead      *int           `json:"ahead,omitempty"`       // of task.WaitLine: ready tasks of its queue that are before it; of a limit, an order, duplicates: those before it in line there. Counted up to 10,000
+	AheadExact bool           `json:"ahead_exact,omitempty"` // Ahead is all of them
 	Limit      *LimitUse      `json:"limit,omitempty"`       // of task.WaitLimit, task.WaitOrder, task.WaitDuplicate: what it waits for
-	Holders    []string       `json:"holders,omitempty"`     // of those: the task that entered last, while it is there
+	Holders    []string       `json:"holders,omitempty"`     // tasks that have what it waits for, up to 20, as far as they are among the 500 latest of their state
 	Tasks      []WaitedFor    `json:"tasks,omitempty"`       // that have to end first, oldest first; at most 20 of them
 	Signals    []string       `json:"signals,omitempty"`     // that a function waits for, as far as its SDK tells
 	Nodes      []string       `json:"nodes,omitempty"`       // of task.WaitNoNode: names of the nodes that are alive

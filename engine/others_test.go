@@ -118,8 +118,12 @@ func TestALimitLetsSoManyRun(t *testing.T) {
 	w := s.until(t, "t2", sendoff.StateBlocked, "limit").WaitingFor
 	require.Equal(t, task.WaitLimit, w.Cause)
 	require.Equal(t, &sendoff.LimitUse{Key: "customer/42", Used: 2, Allowed: 2}, w.Limit)
-	require.Equal(t, `the limit "customer/42" has no room: 2 of 2 are used; 2 wait in line`, w.Text)
-	require.Equal(t, []string{"t1"}, w.Holders)
+	require.Equal(t, `the limit "customer/42" has no room: 2 of 2 are used; it is the first of the 2 that wait in line`, w.Text)
+	require.ElementsMatch(t, []string{"t0", "t1"}, w.Holders)
+	require.Equal(t, []any{0, true}, []any{*w.Ahead, w.AheadExact})
+	w = s.until(t, "t3", sendoff.StateBlocked, "limit").WaitingFor
+	require.Equal(t, `the limit "customer/42" has no room: 2 of 2 are used; 1 of the 2 that wait in line are ahead of it`, w.Text)
+	require.Equal(t, []any{1, true}, []any{*w.Ahead, w.AheadExact})
 
 	l, err := s.client.Limits.Get(t.Context(), "customer/42")
 	require.NoError(t, err)
@@ -159,7 +163,7 @@ func TestWhatIsConfiguredOfALimitCounts(t *testing.T) {
 	s.let(t, "t0", nil)
 	s.until(t, "t0", sendoff.StateSucceeded, "")
 	w := s.until(t, "t1", sendoff.StateBlocked, "limit").WaitingFor
-	require.Equal(t, `the limit "api" is paused; 2 wait in line`, w.Text)
+	require.Equal(t, `the limit "api" is paused; it is the first of the 2 that wait in line`, w.Text)
 	require.Contains(t, w.Actions, "set-limit")
 
 	_, err = s.client.Limits.Set(t.Context(), "api", sendoff.LimitSettings{Concurrency: 2})
@@ -211,7 +215,7 @@ func TestTasksOfOneOrderRunInIt(t *testing.T) {
 	}
 	w := s.until(t, "t1", sendoff.StateBlocked, "order").WaitingFor
 	require.Equal(t, task.WaitOrder, w.Cause)
-	require.Equal(t, `others with the order key "order-7" come first; 3 wait in line`, w.Text)
+	require.Equal(t, `others with the order key "order-7" come first; it is the first of the 3 that wait in line`, w.Text)
 	require.Equal(t, []string{"t0"}, w.Holders)
 	for n := range 4 {
 		s.let(t, fmt.Sprint("t", n), nil)

@@ -158,7 +158,7 @@ type LineEntry struct {
 }
 
 // Place of a task in line at a gate.
-func (g *GateRow) place(row *Row) LineEntry {
+func (g *GateRow) Place(row *Row) LineEntry {
 	e := LineEntry{Gate: g.ID, At: row.At, Task: row.ID, Lane: row.Lane}
 	if !g.Kind.Keeps() {
 		e.Priority = row.Priority

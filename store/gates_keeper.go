@@ -308,7 +308,7 @@ func (v *visit) line(why task.Reason, at func(*GateRow) bool) error {
 		if !at(g) {
 			continue
 		}
-		if err := v.k.Floor.PutLine(g.place(&next)); err != nil {
+		if err := v.k.Floor.PutLine(g.Place(&next)); err != nil {
 			return err
 		}
 		g.Waiting++
@@ -325,7 +325,7 @@ func (k *Keeper) unline(row *Row, g *GateRow) error {
 	if !row.InGateLine() {
 		return nil
 	}
-	there, err := k.Floor.TakeLine(g.place(row))
+	there, err := k.Floor.TakeLine(g.Place(row))
 	if there {
 		g.Waiting--
 	}

@@ -13,6 +13,9 @@ type Waits interface {
 	// to limit.
 	Ahead(ctx context.Context, place ReadyEntry, limit int) (int, error)
 
+	// AheadAt counts the tasks that are before a place in line at a gate, up to limit.
+	AheadAt(ctx context.Context, place LineEntry, limit int) (int, error)
+
 	// Mailbox returns what has been counted of the messages to a function; the zero
 	// value when it has none.
 	Mailbox(ctx context.Context, id task.ID) (task.Mailbox, error)

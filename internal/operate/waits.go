@@ -23,6 +23,7 @@ type otherReader interface {
 type WaitStore interface {
 	otherReader
 	Ahead(ctx context.Context, place store.ReadyEntry, limit int) (int, error)
+	AheadAt(ctx context.Context, place store.LineEntry, limit int) (int, error)
 	Mailbox(ctx context.Context, id task.ID) (task.Mailbox, error)
 	List(ctx context.Context, q store.Query) (rows []store.Row, next task.ID, err error)
 	Nodes(ctx context.Context) ([]store.Node, error)
@@ -56,7 +57,7 @@ type Waiting struct {
 	Until   int64           // when that ends by itself, or is looked at again; 0 = nobody knows
 	Ahead   *Ahead          // in line; nil = it does not wait there
 	Limit   *LimitUse       // that it waits for; nil = none
-	Holders []string        // ids of tasks that have what it waits for: the one that entered last
+	Holders []string        // ids of tasks that have what it waits for, 20 at most
 	Tasks   []WaitedFor     // that have to end first, oldest first, some of them when they are many
 	Signals []string        // names of those that it waits for
 	Nodes   []string        // names of the nodes that are alive, when none of them can do it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sendoff-dev/sendoff/store"
@@ -48,6 +49,11 @@ func (w *Waits) atGate(ctx context.Context, t *Task) (*Waiting, error) {
 	}
 	v := gateWaiting(found)
 	v.Since = t.At
+	n, err := w.cfg.Store.AheadAt(ctx, found.Place(&t.Row), maxAhead)
+	if err != nil {
+		return nil, err
+	}
+	v.atPlace(n, found)
 	v.Holders, err = w.holders(ctx, found)
 	return v, err
 }
@@ -74,17 +80,56 @@ func gateWaiting(g *store.GateRow) *Waiting {
 	default:
 		v.Text, v.Help = fmt.Sprintf("the limit %q has no room: %d of %d are used", key, g.Inside, g.Capacity), []WaitOperation{HelpLimit, HelpRun}
 	}
-	if g.Waiting > 1 {
-		v.Text += fmt.Sprintf("; %d wait in line", g.Waiting)
-	}
 	return v
 }
 
-// holders names who entered last, when it is still there.
-func (w *Waits) holders(ctx context.Context, g *store.GateRow) ([]string, error) {
-	if g.Holder.IsZero() || g.Inside == 0 {
-		return nil, nil
+// atPlace says where in line at a gate a task is.
+func (v *Waiting) atPlace(n int, g *store.GateRow) {
+	v.Ahead = &Ahead{N: n, Exact: n < maxAhead}
+	switch {
+	case n > 0:
+		v.Text += fmt.Sprintf("; %d of the %d that wait in line are ahead of it", n, g.Waiting)
+	case g.Waiting > 1:
+		v.Text += fmt.Sprintf("; it is the first of the %d that wait in line", g.Waiting)
 	}
+}
+
+// holders names those that are inside of a gate, 20 at most: those that run, as far as
+// they are found among the latest, then those that are ready, and those that keep their
+// places while they wait for a retry.
+func (w *Waits) holders(ctx context.Context, g *store.GateRow) (ids []string, err error) {
+	most := min(int(g.Inside), maxWaitedFor)
+	for _, state := range []task.State{task.Running, task.Ready, task.Scheduled, task.Suspended} {
+		if len(ids) == most {
+			break
+		}
+		rows, _, err := w.cfg.Store.List(ctx, store.Query{States: []task.State{state}, Limit: maxPage, Scan: scanLimit})
+		if err != nil {
+			return nil, err
+		}
+		for i := range rows {
+			if len(ids) < most && inside(&rows[i], g) {
+				holder := view(rows[i], w.cfg.Lanes)
+				ids = append(ids, holder.PublicID())
+			}
+		}
+	}
+	if len(ids) > 0 || g.Holder.IsZero() || most == 0 {
+		return ids, nil
+	}
+	return w.lastHolder(ctx, g)
+}
+
+func inside(row *store.Row, g *store.GateRow) bool {
+	if row.Flags&store.FlagGate == 0 || !row.Inside(g.Kind) {
+		return false
+	}
+	gates, err := store.DecodeGates(row.Gates)
+	return err == nil && slices.ContainsFunc(gates, func(own store.Gate) bool { return own.ID() == g.ID })
+}
+
+// lastHolder names who entered last, when it is still there.
+func (w *Waits) lastHolder(ctx context.Context, g *store.GateRow) ([]string, error) {
 	tasks, err := w.cfg.Functions.tasks.Rows(ctx, []task.ID{g.Holder})
 	if err != nil || len(tasks) == 0 || tasks[0].State.Final() {
 		return nil, err

@@ -57,10 +57,11 @@ func (s *Store) pinned(lane int32) map[string]*stmt {
 		"look": look, "append": appendStmt([]*entry{{Checkpoint: &store.Checkpoint{ID: id}}}, nil),
 		"resume messages": messagesStmt(resumes), "resume states": statesStmt(resumes), "tree": query(treeSQL).id(id).id(id).i8(500),
 		"take todos": takeTodos(now, 500, 1, nil), "finish todos": finishTodos([]store.Todo{{Task: id}}),
-		"purge ready":  query(purgeReadySQL).i4s(1, func(int) int32 { return lane }).i8(500),
-		"purge timers": query(purgeTimersSQL).i4s(1, func(int) int32 { return lane }).i8(500),
-		"lost":         lostStmt(make([]store.Held, batch), now, nil),
-		"ahead":        aheadStmt(store.ReadyEntry{Lane: lane, Priority: 5, Position: now}, 10_000, new(int)),
+		"purge ready":     query(purgeReadySQL).i4s(1, func(int) int32 { return lane }).i8(500),
+		"purge timers":    query(purgeTimersSQL).i4s(1, func(int) int32 { return lane }).i8(500),
+		"lost":            lostStmt(make([]store.Held, batch), now, nil),
+		"ahead":           aheadStmt(store.ReadyEntry{Lane: lane, Priority: 5, Position: now}, 10_000, new(int)),
+		"ahead at a gate": aheadAtStmt(store.LineEntry{Gate: store.Hash(id), Priority: 5, At: now}, 10_000, new(int)),
 	})
 	one := func(int) int32 { return lane }
 	shares := putShares([]store.Share{{Queue: 1, Node: id, Has: store.Amount{Slots: 1}}, {Queue: 1, Node: id}})

@@ -22,7 +22,7 @@ func TestPlansHoldOnStaleStatistics(t *testing.T) {
 		t.Helper()
 		plans, err := f.s.Explain(t.Context(), f.lane)
 		require.NoError(t, err)
-		require.Len(t, plans, 7+13+5+16+22+17, when)
+		require.Len(t, plans, 7+14+5+16+22+17, when)
 		for name, plan := range plans {
 			requirePlan(t, plan, "%s, %s:\n%s", name, when, plan)
 		}

@@ -27,6 +27,23 @@ func (s *Store) Ahead(ctx context.Context, place store.ReadyEntry, limit int) (n
 	return n, nil
 }
 
+const aheadAtSQL = `
+select count(*) from (select 1 from sendoff.line
+ where gate = $1 and (prio, at, task) < ($2, $3, $4) order by gate, prio, at, task limit $5) a`
+
+func aheadAtStmt(place store.LineEntry, limit int, n *int) *stmt {
+	return query(aheadAtSQL).id(task.ID(place.Gate)).i2(place.Priority).i8(place.At).id(place.Task).i8(int64(limit)).
+		rows(func(r *wireRow) { *n = int(r.i8()) })
+}
+
+// AheadAt counts what is before a place in line at a gate; see store.Waits.
+func (s *Store) AheadAt(ctx context.Context, place store.LineEntry, limit int) (n int, err error) {
+	if err := s.read(ctx, query(pins), aheadAtStmt(place, limit, &n)); err != nil {
+		return 0, fmt.Errorf("count those before a task at a gate: %w", err)
+	}
+	return n, nil
+}
+
 // Mailbox returns what has been counted of the messages to a function; see store.Waits.
 func (s *Store) Mailbox(ctx context.Context, id task.ID) (m task.Mailbox, err error) {
 	err = s.read(ctx, query(pins), query(`select`+mailboxColumns+`from sendoff.wait w where w.task = $1`).id(id).

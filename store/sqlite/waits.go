@@ -15,6 +15,14 @@ func (s *Store) Ahead(ctx context.Context, place store.ReadyEntry, limit int) (n
 	return n, s.translate(err)
 }
 
+const countAheadAt = `select count(*) from (select 1 from line where gate = ? and (prio, at, task) < (?, ?, ?) limit +?)`
+
+// AheadAt implements store.Waits.
+func (s *Store) AheadAt(ctx context.Context, place store.LineEntry, limit int) (n int, err error) {
+	err = s.read.QueryRowContext(ctx, countAheadAt, place.Gate[:], place.Priority, place.At, place.Task[:], limit).Scan(&n)
+	return n, s.translate(err)
+}
+
 // Mailbox implements store.Waits.
 func (s *Store) Mailbox(ctx context.Context, id task.ID) (m task.Mailbox, err error) {
 	found, err := readAll(ctx, s, scanWait, selectWait+`where task = ?`, id[:])

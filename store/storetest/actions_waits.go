@@ -16,7 +16,22 @@ func (m *machine) readWaits(t *rapid.T) {
 			m.readAhead(rows[i].ID, limit)
 		}
 	}
+	m.readAheadAtGates(limit)
 	m.readMailbox(m.anyID(t))
+}
+
+// readAheadAtGates compares the places of all that stand in line at gates.
+func (m *machine) readAheadAtGates(limit int) {
+	snap, _ := m.oracle.Snapshot(ctx)
+	for _, place := range snap.Lines {
+		got, err := m.real.AheadAt(ctx, place, limit)
+		require.NoError(m.rt, err)
+		want, _ := m.oracle.AheadAt(ctx, place, limit)
+		m.same("tasks ahead at a gate", got, want)
+		if got > 0 {
+			m.saw("ahead at a gate")
+		}
+	}
 }
 
 func (m *machine) readAhead(id task.ID, limit int) {

@@ -46,6 +46,13 @@ func (m *machine) aimAtGates(what string) {
 }
 
 var aimsOfGates = map[string]func(*machine){
+	"ahead at a gate": func(m *machine) {
+		g := m.own(store.LimitGate, store.WaitInLine)
+		for range 4 {
+			m.put(m.at(g))
+		}
+		m.readAheadAtGates(2)
+	},
 	"insert:dropped": func(m *machine) {
 		g := m.own(store.DuplicateGate, store.Drop)
 		first := m.put(m.at(g))

@@ -20,6 +20,16 @@ func (o *Oracle) Ahead(_ context.Context, place store.ReadyEntry, limit int) (in
 	return min(n, limit), nil
 }
 
+func (o *Oracle) AheadAt(_ context.Context, place store.LineEntry, limit int) (int, error) {
+	n := 0
+	for _, e := range o.lineAt(place.Gate) {
+		if cmp.Or(cmp.Compare(e.Priority, place.Priority), cmp.Compare(e.At, place.At), bytes.Compare(e.Task[:], place.Task[:])) < 0 {
+			n++
+		}
+	}
+	return min(n, limit), nil
+}
+
 func (o *Oracle) Mailbox(_ context.Context, id task.ID) (task.Mailbox, error) {
 	return o.waits[id].Mailbox, nil
 }

@@ -171,6 +171,11 @@ func (s *Shared) Ahead(ctx context.Context, place store.ReadyEntry, limit int) (
 	return s.o.Ahead(ctx, place, limit)
 }
 
+func (s *Shared) AheadAt(ctx context.Context, place store.LineEntry, limit int) (int, error) {
+	defer s.lock()()
+	return s.o.AheadAt(ctx, place, limit)
+}
+
 func (s *Shared) Mailbox(ctx context.Context, id task.ID) (task.Mailbox, error) {
 	defer s.lock()()
 	return s.o.Mailbox(ctx, id)

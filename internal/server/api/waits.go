@@ -18,10 +18,10 @@ type Waiting struct {
 	Text       string      `json:"text" doc:"For people, in one line; its words may change."`
 	Since      string      `json:"since,omitempty" doc:"When it began to wait for that."`
 	Until      string      `json:"until,omitempty" doc:"When that ends by itself, or is looked at again."`
-	Ahead      *int        `json:"ahead,omitempty" doc:"Of line: ready tasks of its queue that are before it, counted up to 10,000."`
+	Ahead      *int        `json:"ahead,omitempty" doc:"Of line: ready tasks of its queue that are before it; of limit, order and duplicate: tasks that are before it in line there. Counted up to 10,000."`
 	AheadExact *bool       `json:"ahead_exact,omitempty" doc:"False when there are more than ahead says."`
 	Limit      *LimitUse   `json:"limit,omitempty" doc:"Of queue_limit, limit, order and duplicate: what it waits for."`
-	Holders    []string    `json:"holders,omitempty" doc:"Of queue_limit: tasks that run, up to 20. Of limit, order and duplicate: the task that entered last, while it is there."`
+	Holders    []string    `json:"holders,omitempty" doc:"Of queue_limit: tasks that run. Of limit, order and duplicate: tasks that have a place, as far as they are among the 500 latest of their state. Up to 20."`
 	Tasks      []WaitedFor `json:"tasks,omitempty" doc:"Tasks that have to end first, oldest first; at most 20 of them."`
 	Signals    []string    `json:"signals,omitempty" doc:"Names of the signals that a function waits for, as far as its SDK tells."`
 	Nodes      []string    `json:"nodes,omitempty" doc:"Of no_node: names of the nodes that are alive."`
