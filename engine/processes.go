@@ -25,6 +25,7 @@ type Processes struct {
 	Allow    []string           // what workers may run: dotted names, each with all below it; "*" = everything but lambdas
 	Lambda   bool               // workers may run texts that begin with lambda
 	Preload  []string           // Python modules that each worker imports first
+	Fork     bool               // workers are forked from one process that has imported Preload; needs Guard, on Linux
 	Config   map[string]any     // of dispatcherd, for workers that can import it: see its dispatcher.yml
 	Env      []string           // variables of workers and commands: NAME=VALUE, or NAME of one of this process
 	AllEnv   bool               // they get all variables of this process
@@ -103,9 +104,12 @@ func (ps *Processes) env() (env []string) {
 // config is that of the pool.
 func (ps *Processes) config(cfg *Config) (process.Config, error) {
 	c := process.Config{
-		Worker: ps.Worker, Allow: ps.Allow, Eval: ps.Lambda, Env: ps.env(), Dir: ps.Dir, Guard: ps.Guard,
+		Worker: ps.Worker, Allow: ps.Allow, Eval: ps.Lambda, Env: ps.env(), Dir: ps.Dir, Guard: ps.Guard, Fork: ps.Fork,
 		Min: ps.Min, Max: ps.Max, Idle: ps.Idle, Age: ps.Age, Tasks: ps.Tasks, Memory: ps.Memory, Limit: ps.MemoryMax,
 		Patience: process.Patience{Asked: ps.Asked, Told: ps.Told}, Log: cfg.Log,
+	}
+	if ps.Fork && len(ps.Worker) > 0 {
+		return c, errors.New("processes: Fork is for workers in Python: leave it out, or Worker")
 	}
 	settings := map[string]any{}
 	if len(ps.Preload) > 0 {

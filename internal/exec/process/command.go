@@ -86,7 +86,7 @@ func (p *Pool) startCommand(c *Call, cmd *Command, out *output) (*commandRun, er
 		run.close()
 		return nil, err
 	}
-	proc, err := p.launch(&program{Argv: cmd.fill(c), Env: p.cfg.Env, Dir: p.cfg.Dir, files: theirs})
+	proc, err := p.launch(&program{Argv: cmd.fill(c), Env: p.cfg.Env, Dir: p.cfg.Dir, files: theirs}, p.spawner.start)
 	if err != nil {
 		feed.Close()
 		run.close()

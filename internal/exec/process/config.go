@@ -20,6 +20,7 @@ type Config struct {
 	Commands map[string]Command // programs that are started for one task each, by the name that tasks call them by
 	Env      []string           // of workers and commands, as NAME=VALUE
 	Dir      string             // they work in; default that of this process
+	Fork     bool               // workers are forked from a process that has imported what they need; for Python's, and where there is a Guard
 	Settings json.RawMessage    // told to each worker when it starts; default {}
 
 	Allow []string // what workers may be asked to run: dotted names, each with all below it; "*" = everything but lambdas

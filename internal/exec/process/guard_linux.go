@@ -16,7 +16,8 @@ import (
 // asked is what the guardian is asked to start, told what it answers. The files of the
 // program go with the message.
 type asked struct {
-	ID int `json:"id"`
+	ID    int `json:"id"`
+	Adopt int `json:"adopt,omitempty"` // pid of a process to look after, in place of starting one
 	program
 }
 
@@ -57,7 +58,22 @@ func (s *guarded) start(p *program) (int, <-chan exit, error) {
 			return 0, nil, err
 		}
 	}
-	return s.g.start(p)
+	fds := make([]int, len(p.files))
+	for i, f := range p.files {
+		fds[i] = int(f.Fd())
+	}
+	return s.g.ask(&asked{program: program{Argv: p.Argv, Dir: p.Dir, Cell: p.Cell}}, unix.UnixRights(fds...))
+}
+
+// adopt looks after a process whose parent is the guardian by now.
+func (s *guarded) adopt(pid int) (<-chan exit, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errClosed
+	}
+	_, ended, err := s.g.ask(&asked{Adopt: pid}, nil)
+	return ended, err
 }
 
 func (s *guarded) renew() error {
@@ -150,23 +166,20 @@ func (g *guardian) isOver() bool {
 	}
 }
 
-func (g *guardian) start(p *program) (int, <-chan exit, error) {
+// ask asks the guardian for a process, with the files that it is to have.
+func (g *guardian) ask(a *asked, rights []byte) (int, <-chan exit, error) {
 	proc := &guardedProcess{started: make(chan told, 1), ended: make(chan exit, 1)}
 	g.mu.Lock()
 	g.next++
-	id := g.next
-	g.by[id] = proc
+	a.ID = g.next
+	g.by[a.ID] = proc
 	g.mu.Unlock()
-	fds := make([]int, len(p.files))
-	for i, f := range p.files {
-		fds[i] = int(f.Fd())
-	}
-	text, err := json.Marshal(asked{id, program{Argv: p.Argv, Dir: p.Dir, Cell: p.Cell}})
+	text, err := json.Marshal(a)
 	if err == nil {
-		_, _, err = g.conn.WriteMsgUnix(text, unix.UnixRights(fds...), nil)
+		_, _, err = g.conn.WriteMsgUnix(text, rights, nil)
 	}
 	if err != nil {
-		g.forget(id)
+		g.forget(a.ID)
 		return 0, nil, fmt.Errorf("ask the guardian: %w", err)
 	}
 	select {

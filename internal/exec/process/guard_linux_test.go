@@ -15,7 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const serverEnv = "SENDOFF_TEST_SERVER"
+const (
+	serverEnv = "SENDOFF_TEST_SERVER"
+	forkEnv   = "SENDOFF_TEST_FORK" // its workers are forked
+)
 
 // serve is a server with one worker, whose task starts processes: one in its group, and
 // one that has left it. It tells the pid of its guardian.
@@ -26,6 +29,7 @@ func serve(dir string) error {
 	}
 	p, err := New(Config{
 		Worker: worker, Dir: dir, Env: append(os.Environ(), guardEnv+"=1"), Allow: []string{"*"}, Guard: []string{os.Args[0]}, Max: 1,
+		Fork: os.Getenv(forkEnv) != "",
 	})
 	if err != nil {
 		return err
@@ -46,11 +50,14 @@ func TestNothingOutlivesTheServer(t *testing.T) {
 		"both":                     func(server, guardian int) []int { return []int{server, guardian} },
 		"both, the guardian first": func(server, guardian int) []int { return []int{guardian, server} },
 	} {
-		t.Run(what, func(t *testing.T) {
-			for range heavy(1, 25) {
-				nothingOutlives(t, victims)
-			}
-		})
+		for _, fork := range []string{"", "forked"} {
+			t.Run(what+" "+fork, func(t *testing.T) {
+				t.Setenv(forkEnv, fork)
+				for range heavy(1, 25) {
+					nothingOutlives(t, victims)
+				}
+			})
+		}
 	}
 }
 

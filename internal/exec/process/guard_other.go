@@ -25,6 +25,8 @@ func (c *cells) add(int64) (*cell, error) { return nil, errors.ErrUnsupported }
 
 type cell struct{ dir *os.File }
 
+func (c *cell) set(string, string) error { return errors.ErrUnsupported }
+
 func (c *cell) over() bool { return false }
 
 func (c *cell) remove() {}

@@ -5,7 +5,7 @@ package process
 import (
 	"context"
 	"fmt"
-	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -20,8 +20,8 @@ type launched struct {
 	fault atomic.Pointer[exit] // why the pool has ended it; nil = it has not
 }
 
-// launch starts a program, and keeps it within its memory.
-func (p *Pool) launch(prog *program) (*launched, error) {
+// launch starts a program by a spawner's start, and keeps it within its memory.
+func (p *Pool) launch(prog *program, start func(*program) (int, <-chan exit, error)) (*launched, error) {
 	l := &launched{}
 	if p.cells != nil {
 		var err error
@@ -29,14 +29,17 @@ func (p *Pool) launch(prog *program) (*launched, error) {
 			return nil, fmt.Errorf("make its cgroup: %w", err)
 		}
 		defer l.cell.dir.Close()
-		prog.Cell, prog.files = len(prog.files), append(slices.Clip(prog.files), l.cell.dir)
+		prog.in(l.cell)
 	}
-	pid, ended, err := p.spawner.start(prog)
+	pid, ended, err := start(prog)
 	if err != nil {
 		if l.cell != nil {
 			l.cell.remove()
 		}
 		return nil, err
+	}
+	if l.cell != nil {
+		_ = l.cell.set("cgroup.procs", strconv.Itoa(pid)) // one that was forked is where its parent is
 	}
 	told := make(chan exit, 1)
 	l.pid, l.ended = pid, told

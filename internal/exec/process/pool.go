@@ -33,6 +33,7 @@ type Pool struct {
 	retry   time.Time     // not before that a worker is started: none could be
 	fails   int           // in a row
 
+	zygote   *zygote                // workers are forked from it; nil = each is started
 	launched map[*launched]struct{} // processes that live
 	cells    *cells                 // nil = there are no cgroups for them
 	oomSeen  atomic.Int64           // how many around this one the system has ended for want of memory
@@ -97,6 +98,11 @@ func (p *Pool) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.spawner = spawner
+	if _, can := spawner.(adopter); can && p.cfg.Fork {
+		p.zygote = &zygote{p: p}
+	} else if p.cfg.Fork {
+		p.cfg.Log.Warn("workers are started one by one: without a guardian nobody could look after those that are forked")
+	}
 	close(p.open)
 }
 
@@ -114,6 +120,9 @@ func (p *Pool) close() {
 		}
 	}
 	p.mu.Unlock()
+	if p.zygote != nil {
+		p.zygote.close()
+	}
 	p.work.Wait()
 	p.spawner.close()
 }

@@ -4,6 +4,7 @@ package process
 
 import (
 	"os"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,11 @@ type program struct {
 	Dir   string   `json:"dir,omitempty"`
 	Cell  int      `json:"cell,omitempty"` // the file that is the cgroup to start it in, and none of its descriptors; 0 = none
 	files []*os.File
+}
+
+// in has it start in a cgroup.
+func (p *program) in(c *cell) {
+	p.Cell, p.files = len(p.files), append(slices.Clip(p.files), c.dir)
 }
 
 // spawner starts processes and says when they have ended.

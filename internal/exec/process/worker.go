@@ -62,7 +62,11 @@ func (p *Pool) startWorker(ctx context.Context, w *worker) error {
 	if err != nil {
 		return err
 	}
-	proc, err := p.launch(&program{Argv: p.cfg.Worker, Env: p.cfg.Env, Dir: p.cfg.Dir, files: files})
+	start := p.spawner.start
+	if p.zygote != nil {
+		start = p.zygote.start
+	}
+	proc, err := p.launch(&program{Argv: p.cfg.Worker, Env: p.cfg.Env, Dir: p.cfg.Dir, files: files}, start)
 	if err != nil {
 		w.closePipes()
 		return fmt.Errorf("start %s: %w", p.cfg.Worker[0], err)

@@ -25,6 +25,7 @@ type Process struct {
 	Worker    string            `env:"SENDOFF_PROCESS_WORKER" placeholder:"COMMAND" help:"Program of a worker in place of Python, with its arguments."`
 	Command   map[string]string `env:"SENDOFF_PROCESS_COMMAND" mapsep:"none" placeholder:"NAME=COMMAND" help:"Program that is started for a task of this name, with the payload at stdin; {id}, {name}, {attempt} and {token} are filled in."`
 	Preload   []string          `env:"SENDOFF_PROCESS_PRELOAD" placeholder:"MODULE" help:"Python modules that each worker imports when it starts."`
+	Fork      bool              `env:"SENDOFF_PROCESS_FORK" help:"Fork workers from one process that has imported the modules of --process-preload: they start in milliseconds and share its memory. Linux."`
 	Env       []string          `env:"SENDOFF_PROCESS_ENV" placeholder:"NAME[=VALUE]" help:"Variables of workers beside PATH, HOME, LANG, PYTHONPATH and the like; * = all of this server's."`
 	Dir       string            `env:"SENDOFF_PROCESS_DIR" placeholder:"DIR" help:"Directory that workers run in."`
 	Min       int               `default:"1" env:"SENDOFF_PROCESS_MIN" placeholder:"N" help:"Workers that are kept."`
@@ -46,6 +47,8 @@ func (p *Process) check() error {
 		return term.Usage("--process-max %d: want %d (--process-min) to 10000, or 0 for as many as there are processors", p.Max, p.Min)
 	case p.Idle <= 0 || p.Age < 0 || p.Tasks < 0:
 		return term.Usage("--process-idle is more than 0; --process-age and --process-tasks are 0 or more")
+	case p.Fork && p.Worker != "":
+		return term.Usage("--process-fork is for workers in Python: leave it out, or --process-worker")
 	case len(p.Allow) == 0 && p.Worker != "":
 		return term.Usage("--process-worker: what may it run? name it with --process-allow, * = everything")
 	}
@@ -84,7 +87,7 @@ func (p *Process) config() *engine.Processes {
 	memory, _ := size(p.Memory)
 	most, _ := size(p.MemoryMax)
 	c := &engine.Processes{
-		Python: p.Python, Worker: strings.Fields(p.Worker), Allow: p.Allow, Preload: p.Preload, Dir: p.Dir, Serves: p.serves(),
+		Python: p.Python, Worker: strings.Fields(p.Worker), Allow: p.Allow, Preload: p.Preload, Fork: p.Fork, Dir: p.Dir, Serves: p.serves(),
 		Min: p.Min, Max: p.Max, Idle: p.Idle, Age: p.Age, Tasks: p.Tasks, Memory: int64(memory), MemoryMax: int64(most),
 	}
 	if p.Age == 0 {

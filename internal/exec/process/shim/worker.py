@@ -12,6 +12,7 @@ while it is in the task's own code: before and after it nothing can be hit.
 """
 
 import base64
+import gc
 import importlib
 import inspect
 import json
@@ -22,6 +23,7 @@ import re
 import signal
 import socket
 import sys
+import threading
 import time
 import traceback
 from collections import deque
@@ -408,28 +410,77 @@ def hosted(channel, running, hello):
     work_loop_internal(worker)
 
 
+def preload(hello):
+    """Import what all tasks need, and say whose worker it will be."""
+    options = hello.get("settings") or {}
+    for module in options.get("preload") or []:
+        importlib.import_module(module)
+    mode = options.get("mode", "auto")
+    if mode == "plain":
+        return plain
+    try:
+        import dispatcherd.worker.target  # noqa: F401
+    except ImportError:
+        if mode == "dispatcherd":
+            raise
+        return plain
+    return hosted
+
+
+def zygote():
+    """Fork workers, each when the pool asks for one, from this process that has imported
+    what all of them need. Returns in a worker, whose parent is the guardian: the process
+    between it and this one has ended, so that its own end is told to who waits for it."""
+    sock = socket.socket(fileno=3)
+    preload(json.loads(sock.recv(1 << 20)))
+    if threading.active_count() > 1:
+        print("sendoff: %d threads run after the preloading; workers that are forked have the first one only" % threading.active_count(), file=sys.stderr)
+    flush()
+    gc.collect()
+    gc.freeze()
+    sock.sendall(json.dumps(ready("zygote")).encode() + b"\n")
+    while True:
+        text, files, _, _ = socket.recv_fds(sock, 1 << 16, 4)
+        if not text:
+            os._exit(0)
+        told, tell = os.pipe()
+        between = os.fork()
+        if between == 0:
+            pid = os.fork()
+            if pid:
+                os.write(tell, b"%d" % pid)
+                os._exit(0)
+            break
+        os.close(tell)
+        for fd in files:
+            os.close(fd)
+        os.waitpid(between, 0)
+        sock.sendall(b'{"type":"forked","pid":%s}\n' % (os.read(told, 32) or b"0"))
+        os.close(told)
+    os.setpgid(0, 0)
+    os.close(told)
+    os.close(tell)
+    sock.detach()
+    for to, fd in enumerate(files):
+        os.dup2(fd, to)
+    for fd in files:
+        os.close(fd)
+
+
 def main():
     global LIBC
     LIBC = libc()
+    forked = sys.argv[1:] == ["zygote"]
+    if forked:
+        zygote()
     channel = Channel(3)
     running = Running(channel)
     os.register_at_fork(after_in_child=channel.sock.detach)  # the channel is not for children
     sys.argv = ["sendoff-worker"]
     hello = channel.next(channel.tasks)
-    options = hello.get("settings") or {}
-    for module in options.get("preload") or []:
-        importlib.import_module(module)
-    mode = options.get("mode", "auto")
-    if mode != "plain":
-        try:
-            import dispatcherd  # noqa: F401
-
-            mode = "hosted"
-        except ImportError:
-            if mode == "dispatcherd":
-                raise
-            mode = "plain"
-    (hosted if mode == "hosted" else plain)(channel, running, hello)
+    if forked and LIBC is not None:
+        LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it ends with the guardian
+    preload(hello)(channel, running, hello)
 
 
 LIBC = None
