@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -126,4 +127,25 @@ func TestCallsAreSteeredOnATerminal(t *testing.T) {
 	p.until("begins again: order")
 	p.press("q")
 	p.until("exit code")
+}
+
+func TestWorkersAreShownOnATerminal(t *testing.T) {
+	dir, url := t.TempDir(), "http://"+freeAddress(t)
+	p := inTerminal(t, fmt.Sprintf(`cd %s; export SENDOFF_URL=%s; sendoff serve --db x.db --listen ${SENDOFF_URL#http://} --process-allow time >log 2>&1 & echo $! >pid
+until sendoff nodes >/dev/null 2>&1; do sleep 0.05; done; sendoff workers`, dir, url))
+	t.Cleanup(func() { _ = exec.Command("sh", "-c", "kill $(cat "+dir+"/pid)").Run() })
+	p.until("WORKER", "idle", "q ends")
+	out, err := exec.CommandContext(t.Context(), "sendoff", "enqueue", "--url", url, "--process", "time.sleep", "--payload", "600").CombinedOutput()
+	require.NoError(t, err, string(out))
+	p.until("running", "time.sleep", "q ends")
+	p.press("q")
+	p.until("exit code 0", "time.sleep")
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/screen"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
@@ -37,14 +40,34 @@ func (c *nodesCmd) Run(ctx context.Context, t *term.Terminal) error {
 	return nil
 }
 
-type workersCmd struct{ remote }
+type workersCmd struct {
+	remote
+	Once bool `help:"Print them once, also on a terminal."`
+}
 
-// Run lists the worker processes of a server.
+// Run lists the worker processes of a server; on a terminal, until q is pressed.
 func (c *workersCmd) Run(ctx context.Context, t *term.Terminal) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
+	if !t.Live || c.Once || c.JSON {
+		return c.list(ctx, client, t)
+	}
+	last, err := screen.Watch(ctx, time.Second, func(ctx context.Context) ([]string, error) {
+		var text strings.Builder
+		if err := c.list(ctx, client, t.To(&text)); err != nil {
+			return nil, err
+		}
+		return append(strings.Split(text.String(), "\n"), "q ends"), nil
+	})
+	if err == nil {
+		t.Printf("%s\n", strings.Join(last[:len(last)-2], "\n"))
+	}
+	return err
+}
+
+func (c *workersCmd) list(ctx context.Context, client *sendoff.Client, t *term.Terminal) error {
 	workers, err := client.Workers.List(ctx)
 	if err != nil {
 		return err
@@ -54,17 +77,23 @@ func (c *workersCmd) Run(ctx context.Context, t *term.Terminal) error {
 	}
 	rows := make([][]string, len(workers))
 	for i := range workers {
-		w := &workers[i]
-		state := w.State
-		if w.Stage != "" {
-			state += " (" + w.Stage + ")"
-		}
-		memory := ""
-		if w.Memory > 0 {
-			memory = humanize.IBytes(uint64(w.Memory))
-		}
-		rows[i] = []string{strconv.Itoa(w.Number), strconv.Itoa(w.PID), state, term.Ago(w.Since), strconv.Itoa(w.Done), memory, term.OneLine(w.Process, 40), w.Task}
+		rows[i] = workerRow(&workers[i])
 	}
 	t.Table([]string{"WORKER", "PID", "STATE", "SINCE", "DONE", "MEMORY", "RUNS", "TASK"}, rows)
-	return nil
+	nodes, err := client.Nodes.List(ctx)
+	if err == nil && len(nodes) > 1 {
+		t.Printf("these are of one node of %d: ask the others by --url\n", len(nodes))
+	}
+	return err
+}
+
+func workerRow(w *sendoff.Worker) []string {
+	state, memory := w.State, ""
+	if w.Stage != "" {
+		state += " (" + w.Stage + ")"
+	}
+	if w.Memory > 0 {
+		memory = humanize.IBytes(uint64(w.Memory))
+	}
+	return []string{strconv.Itoa(w.Number), strconv.Itoa(w.PID), state, term.Ago(w.Since), strconv.Itoa(w.Done), memory, term.OneLine(w.Process, 40), w.Task}
 }

@@ -2,19 +2,19 @@ package calltree
 
 import (
 	"context"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/screen"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 // Live is the tree of calls on a terminal, with the lines of the app below.
 type Live struct {
 	t      *term.Terminal
-	screen *screen
-	input  <-chan Key
+	screen *screen.Screen
+	input  <-chan screen.Key
 	feed   *Feed
 	empty  func() []string // what is shown while there are no calls
 	quit   func() bool     // whether somebody has asked for the end
@@ -48,15 +48,15 @@ const (
 // NewLive shows the calls of a feed. empty is asked for what to show while
 // there are none, quit whether somebody has asked for the end.
 func NewLive(t *term.Terminal, f *Feed, empty func() []string, quit func() bool) *Live {
-	return &Live{t: t, screen: &screen{in: os.Stdin, out: os.Stdout}, feed: f, empty: empty, quit: quit, follow: true, folded: map[string]bool{}}
+	return &Live{t: t, screen: screen.New(), feed: f, empty: empty, quit: quit, follow: true, folded: map[string]bool{}}
 }
 
 // Enter takes the terminal over.
 func (v *Live) Enter() {
-	if err := v.screen.enter(); err != nil {
+	if err := v.screen.Enter(); err != nil {
 		return // it is drawn all the same
 	}
-	v.input = v.screen.keys()
+	v.input = v.screen.Keys()
 }
 
 // Stays tells how the command ended, and returns whether there is somebody who
@@ -67,10 +67,10 @@ func (v *Live) Stays(how string) bool {
 }
 
 // Leave gives the terminal back. It may be called at any time.
-func (v *Live) Leave() { v.screen.leave() }
+func (v *Live) Leave() { v.screen.Leave() }
 
 // Keys are what is pressed; nil = there is no keyboard.
-func (v *Live) Keys() <-chan Key { return v.input }
+func (v *Live) Keys() <-chan screen.Key { return v.input }
 
 // Log adds a line below the tree.
 func (v *Live) Log(line string) {
@@ -97,11 +97,11 @@ func (v *Live) Tick(now time.Time) {
 	if v.mode == detailScreen && now.Sub(v.loaded) > loadDetail {
 		v.load()
 	}
-	v.screen.show(v.frame(now).draw())
+	v.screen.Show(v.frame(now).draw())
 }
 
 func (v *Live) frame(now time.Time) *frame {
-	columns, lines := v.screen.size()
+	columns, lines := v.screen.Size()
 	f := &frame{
 		columns: columns, lines: lines, now: now, mode: v.mode, rows: v.rows, selected: v.selected(), logs: v.logs, back: v.back,
 		detail: v.detail, detailTop: v.detailTop, intro: v.empty(), status: v.status(), keys: v.help(), paint: v.t.Paint,
@@ -205,7 +205,7 @@ const lookBudget = 30 * time.Millisecond
 // glance reads the inputs and the newest steps of the calls in view, as far as
 // that is new and time is left.
 func (v *Live) glance(now time.Time) {
-	tree, _ := (&frame{lines: v.screen.lines, logs: v.logs}).split()
+	tree, _ := (&frame{lines: v.screen.Lines, logs: v.logs}).split()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	for i := v.top; i < len(v.rows) && i < v.top+tree && time.Since(now) < lookBudget; i++ {

@@ -3,32 +3,33 @@ package calltree
 import (
 	"time"
 
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/screen"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 // Press does what a key is for. quit asks for the end.
-func (v *Live) Press(k Key) (quit bool) {
+func (v *Live) Press(k screen.Key) (quit bool) {
 	v.said = ""
 	switch {
-	case k == "q" || k == keyInterupt:
+	case k == "q" || k == screen.KeyInterrupt:
 		return true
 	case v.ask != nil:
 		v.answer(k)
-	case k == keyTab && v.mode == logScreen, k == keyEscape && v.mode != treeScreen:
+	case k == screen.KeyTab && v.mode == logScreen, k == screen.KeyEscape && v.mode != treeScreen:
 		v.mode = treeScreen
-	case k == keyTab:
+	case k == screen.KeyTab:
 		v.mode, v.back = logScreen, 0
 	case v.mode == logScreen:
 		v.back = max(min(v.back-v.step(k), len(v.logs)), 0)
 	case v.mode == detailScreen:
 		v.detailTop = max(min(v.detailTop+v.step(k), v.detailLines()-1), 0)
-	case k == keyEnter:
+	case k == screen.KeyEnter:
 		v.open()
-	case k == keyEscape:
+	case k == screen.KeyEscape:
 		v.pick, v.follow = "", true
 	case k == "f":
 		v.failed = !v.failed
-	case k == keyLeft, k == keyRight, k == " ":
+	case k == screen.KeyLeft, k == screen.KeyRight, k == " ":
 		v.fold(k)
 	case k == "c":
 		v.cancel()
@@ -42,20 +43,20 @@ func (v *Live) Press(k Key) (quit bool) {
 }
 
 // step is how many lines a key goes down.
-func (v *Live) step(k Key) int {
+func (v *Live) step(k screen.Key) int {
 	const far = 1 << 20
 	switch k {
-	case keyUp:
+	case screen.KeyUp:
 		return -1
-	case keyDown:
+	case screen.KeyDown:
 		return 1
-	case keyPageUp:
-		return -max(v.screen.lines-4, 1)
-	case keyPageDown:
-		return max(v.screen.lines-4, 1)
-	case keyHome:
+	case screen.KeyPageUp:
+		return -max(v.screen.Lines-4, 1)
+	case screen.KeyPageDown:
+		return max(v.screen.Lines-4, 1)
+	case screen.KeyHome:
 		return -far
-	case keyEnd:
+	case screen.KeyEnd:
 		return far
 	}
 	return 0
@@ -75,7 +76,7 @@ func (v *Live) open() {
 
 func (v *Live) detailLines() (n int) {
 	for _, line := range v.detail {
-		n += len(term.Wrapped(line, max(v.screen.columns, 1)))
+		n += len(term.Wrapped(line, max(v.screen.Columns, 1)))
 	}
 	return n
 }

@@ -5,11 +5,12 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/screen"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/engine"
 )
 
-func (v *Live) answer(k Key) {
+func (v *Live) answer(k screen.Key) {
 	q := v.ask
 	v.ask = nil
 	if k == "y" {
@@ -19,15 +20,15 @@ func (v *Live) answer(k Key) {
 
 // fold hides what is below the selected call, and shows it again. Left on a call
 // that has nothing to hide goes to its caller.
-func (v *Live) fold(k Key) {
+func (v *Live) fold(k screen.Key) {
 	c := v.picked()
 	if c == nil {
 		return
 	}
 	switch {
-	case k == keyRight, k == " " && v.folded[c.key]:
+	case k == screen.KeyRight, k == " " && v.folded[c.key]:
 		delete(v.folded, c.key)
-	case k == keyLeft && (v.folded[c.key] || !v.hasBelow()) && v.feed.Forest.calls[c.Parent] != nil:
+	case k == screen.KeyLeft && (v.folded[c.key] || !v.hasBelow()) && v.feed.Forest.calls[c.Parent] != nil:
 		v.pick = c.Parent
 	case v.hasBelow():
 		v.folded[c.key] = true

@@ -1,7 +1,6 @@
 package calltree
 
 import (
-	"bytes"
 	"flag"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/screen"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
@@ -118,24 +118,8 @@ func TestEverySizeOfTerminalIsDrawnOn(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatDiffersIsDrawn(t *testing.T) {
-	var out bytes.Buffer
-	writePicture(&out, nil, []string{"a", "b"})
-	require.Equal(t, "\x1b[2J\x1b[1;1Ha\x1b[0m\x1b[K\x1b[2;1Hb\x1b[0m\x1b[K", out.String())
-	out.Reset()
-	writePicture(&out, []string{"a", "b"}, []string{"a", "c"})
-	require.Equal(t, "\x1b[2;1Hc\x1b[0m\x1b[K", out.String())
-}
-
-func TestKeysAreRead(t *testing.T) {
-	require.Equal(t, []Key{keyUp, keyDown, keyEnter, keyTab, keyEscape}, parseKeys("\x1b[A\x1bOB\r\t\x1b"))
-	require.Equal(t, []Key{"q", keyInterupt, "世", keyPageDown}, parseKeys("q\x03世\x1b[6~"))
-	require.Empty(t, parseKeys("\x1b[38;5;1M\x1b["), "keys that have no meaning here")
-	require.Equal(t, []Key{keyEscape, "q"}, parseKeys("\x1bq"))
-}
-
 func TestKeysMoveTheSelectionAndTheLog(t *testing.T) {
-	v := &Live{t: &term.Terminal{}, screen: &screen{in: os.Stdin, out: os.Stdout, columns: 80, lines: 24}, follow: true}
+	v := &Live{t: &term.Terminal{}, screen: &screen.Screen{Columns: 80, Lines: 24}, follow: true}
 	v.rows = grove().rows(treeView{})
 	v.move(-1)
 	require.Equal(t, "9", v.pick)

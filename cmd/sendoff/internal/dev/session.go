@@ -12,6 +12,7 @@ import (
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/calltree"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/screen"
 	"github.com/sendoff-dev/sendoff/internal/httpsig"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -56,8 +57,8 @@ type runView interface {
 
 // keyboard is what somebody may press while a run is shown.
 type keyboard interface {
-	keys() <-chan calltree.Key // nil = none
-	press(k calltree.Key) (quit bool)
+	keys() <-chan screen.Key // nil = none
+	press(k screen.Key) (quit bool)
 	stays(how string) bool // the command has ended: is there somebody who wants to look on?
 	leave()                // gives the terminal back; may be called at any time
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/calltree"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/screen"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
@@ -38,13 +39,13 @@ func (v *liveRun) empty() []string {
 	return lines
 }
 
-func (v *liveRun) log(l logLine)             { v.live.Log(l.source + " | " + l.text) }
-func (v *liveRun) call(_, _ *calltree.Call)  {}
-func (v *liveRun) tick(now time.Time)        { v.live.Tick(now) }
-func (v *liveRun) keys() <-chan calltree.Key { return v.live.Keys() }
-func (v *liveRun) press(k calltree.Key) bool { return v.live.Press(k) }
-func (v *liveRun) stays(how string) bool     { return v.live.Stays(how) }
-func (v *liveRun) leave()                    { v.live.Leave() }
+func (v *liveRun) log(l logLine)            { v.live.Log(l.source + " | " + l.text) }
+func (v *liveRun) call(_, _ *calltree.Call) {}
+func (v *liveRun) tick(now time.Time)       { v.live.Tick(now) }
+func (v *liveRun) keys() <-chan screen.Key  { return v.live.Keys() }
+func (v *liveRun) press(k screen.Key) bool  { return v.live.Press(k) }
+func (v *liveRun) stays(how string) bool    { return v.live.Stays(how) }
+func (v *liveRun) leave()                   { v.live.Leave() }
 
 func (v *liveRun) close(end runEnd) {
 	v.live.Close()

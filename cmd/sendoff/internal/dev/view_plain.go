@@ -9,21 +9,22 @@ import (
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/calltree"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/screen"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 // quietView shows nothing.
 type quietView struct{}
 
-func (quietView) start()                    {}
-func (quietView) log(logLine)               {}
-func (quietView) call(_, _ *calltree.Call)  {}
-func (quietView) tick(time.Time)            {}
-func (quietView) keys() <-chan calltree.Key { return nil }
-func (quietView) press(calltree.Key) bool   { return false }
-func (quietView) stays(string) bool         { return false }
-func (quietView) leave()                    {}
-func (quietView) close(runEnd)              {}
+func (quietView) start()                   {}
+func (quietView) log(logLine)              {}
+func (quietView) call(_, _ *calltree.Call) {}
+func (quietView) tick(time.Time)           {}
+func (quietView) keys() <-chan screen.Key  { return nil }
+func (quietView) press(screen.Key) bool    { return false }
+func (quietView) stays(string) bool        { return false }
+func (quietView) leave()                   {}
+func (quietView) close(runEnd)             {}
 
 // plainView prints a line for what happens, and the tree at the end.
 type plainView struct {

@@ -32,6 +32,13 @@ func New(stdout, stderr io.Writer) *Terminal {
 	return t
 }
 
+// To is the same terminal with another place to print to.
+func (t *Terminal) To(w io.Writer) *Terminal {
+	other := *t
+	other.Stdout = w
+	return &other
+}
+
 // Printf prints to stdout.
 func (t *Terminal) Printf(format string, args ...any) { fmt.Fprintf(t.Stdout, format, args...) }
 

@@ -1,4 +1,6 @@
-package calltree
+// Package screen draws on a whole terminal, and reads its keys one by one. It does not
+// know what it shows.
+package screen
 
 import (
 	"bufio"
@@ -9,17 +11,20 @@ import (
 	"golang.org/x/term"
 )
 
-// screen is a terminal that is drawn on, and whose keys are read one by one.
-type screen struct {
+// Screen is a terminal that is drawn on, and whose keys are read one by one.
+type Screen struct {
 	in, out *os.File
 	before  *term.State
 	drawn   []string
-	columns int
-	lines   int
+	Columns int // as Size has found them
+	Lines   int
 }
 
-// enter takes the terminal over. leave gives it back.
-func (s *screen) enter() error {
+// New returns that of this process.
+func New() *Screen { return &Screen{in: os.Stdin, out: os.Stdout} }
+
+// Enter takes the terminal over. Leave gives it back.
+func (s *Screen) Enter() error {
 	var err error
 	if s.before, err = term.MakeRaw(int(s.in.Fd())); err != nil {
 		return err
@@ -28,8 +33,8 @@ func (s *screen) enter() error {
 	return nil
 }
 
-// leave may be called more than once.
-func (s *screen) leave() {
+// Leave may be called more than once.
+func (s *Screen) Leave() {
 	if s.before == nil {
 		return
 	}
@@ -38,20 +43,20 @@ func (s *screen) leave() {
 	s.before = nil
 }
 
-// size asks how large the terminal is now.
-func (s *screen) size() (columns, lines int) {
+// Size asks how large the terminal is now.
+func (s *Screen) Size() (columns, lines int) {
 	w, h, err := term.GetSize(int(s.out.Fd()))
 	if err != nil || w < 1 || h < 1 {
 		w, h = 80, 24
 	}
-	if w != s.columns || h != s.lines {
-		s.columns, s.lines, s.drawn = w, h, nil
+	if w != s.Columns || h != s.Lines {
+		s.Columns, s.Lines, s.drawn = w, h, nil
 	}
 	return w, h
 }
 
-// show draws what differs from what is there.
-func (s *screen) show(lines []string) {
+// Show draws what differs from what is there.
+func (s *Screen) Show(lines []string) {
 	writePicture(s.out, s.drawn, lines)
 	s.drawn = lines
 }
@@ -70,8 +75,8 @@ func writePicture(to io.Writer, drawn, lines []string) {
 	}
 }
 
-// keys reads the keyboard until it is closed.
-func (s *screen) keys() <-chan Key {
+// Keys reads the keyboard until it is closed.
+func (s *Screen) Keys() <-chan Key {
 	ch := make(chan Key, 64)
 	go func() {
 		buf := make([]byte, 256)

@@ -1,4 +1,4 @@
-package calltree
+package screen
 
 import (
 	"strings"
@@ -8,20 +8,20 @@ import (
 // Key is what somebody pressed.
 type Key string
 
-// The keys that have a meaning; letters are themselves.
+// The keys that have a name; letters are themselves.
 const (
-	keyUp       Key = "up"
-	keyDown     Key = "down"
-	keyPageUp   Key = "page up"
-	keyPageDown Key = "page down"
-	keyHome     Key = "home"
-	keyEnd      Key = "end"
-	keyLeft     Key = "left"
-	keyRight    Key = "right"
-	keyEnter    Key = "enter"
-	keyTab      Key = "tab"
-	keyEscape   Key = "esc"
-	keyInterupt Key = "ctrl-c"
+	KeyUp        Key = "up"
+	KeyDown      Key = "down"
+	KeyPageUp    Key = "page up"
+	KeyPageDown  Key = "page down"
+	KeyHome      Key = "home"
+	KeyEnd       Key = "end"
+	KeyLeft      Key = "left"
+	KeyRight     Key = "right"
+	KeyEnter     Key = "enter"
+	KeyTab       Key = "tab"
+	KeyEscape    Key = "esc"
+	KeyInterrupt Key = "ctrl-c"
 )
 
 // sequences are what terminals send for keys without a character.
@@ -29,32 +29,32 @@ var sequences = []struct {
 	text string
 	key  Key
 }{
-	{"\x1b[A", keyUp},
-	{"\x1bOA", keyUp},
-	{"\x1b[B", keyDown},
-	{"\x1bOB", keyDown},
-	{"\x1b[5~", keyPageUp},
-	{"\x1b[6~", keyPageDown},
-	{"\x1b[H", keyHome},
-	{"\x1bOH", keyHome},
-	{"\x1b[1~", keyHome},
-	{"\x1b[7~", keyHome},
-	{"\x1b[F", keyEnd},
-	{"\x1bOF", keyEnd},
-	{"\x1b[4~", keyEnd},
-	{"\x1b[8~", keyEnd},
-	{"\x1b[D", keyLeft},
-	{"\x1bOD", keyLeft},
-	{"\x1b[C", keyRight},
-	{"\x1bOC", keyRight},
-	{"\r", keyEnter},
-	{"\n", keyEnter},
-	{"\t", keyTab},
-	{"\x03", keyInterupt},
-	{"k", keyUp},
-	{"j", keyDown},
-	{"g", keyHome},
-	{"G", keyEnd},
+	{"\x1b[A", KeyUp},
+	{"\x1bOA", KeyUp},
+	{"\x1b[B", KeyDown},
+	{"\x1bOB", KeyDown},
+	{"\x1b[5~", KeyPageUp},
+	{"\x1b[6~", KeyPageDown},
+	{"\x1b[H", KeyHome},
+	{"\x1bOH", KeyHome},
+	{"\x1b[1~", KeyHome},
+	{"\x1b[7~", KeyHome},
+	{"\x1b[F", KeyEnd},
+	{"\x1bOF", KeyEnd},
+	{"\x1b[4~", KeyEnd},
+	{"\x1b[8~", KeyEnd},
+	{"\x1b[D", KeyLeft},
+	{"\x1bOD", KeyLeft},
+	{"\x1b[C", KeyRight},
+	{"\x1bOC", KeyRight},
+	{"\r", KeyEnter},
+	{"\n", KeyEnter},
+	{"\t", KeyTab},
+	{"\x03", KeyInterrupt},
+	{"k", KeyUp},
+	{"j", KeyDown},
+	{"g", KeyHome},
+	{"G", KeyEnd},
 }
 
 // parseKeys reads what came from a terminal in one piece. Sequences that it does
@@ -71,7 +71,7 @@ next:
 		if text[0] == '\x1b' {
 			n := unknownSequence(text)
 			if n == 1 {
-				keys = append(keys, keyEscape)
+				keys = append(keys, KeyEscape)
 			}
 			text = text[n:]
 			continue
