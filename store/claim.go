@@ -66,6 +66,7 @@ type Claimed struct {
 	LastCode     int32 // of the attempt before
 	Parent       task.ID
 	Root         task.ID
+	Gates        []byte // see EncodeGates
 	Spec         []byte
 	Payload      []byte
 }

@@ -28,6 +28,7 @@ type Transition struct {
 	Effects   *Effects // nil = the task concerns no other one
 	Flags     int32    // of the task when it was claimed: what to expect; the row counts, and what was not expected may be told later than what else the call tells
 	Parent    task.ID  // likewise, with FlagParent
+	Gates     []byte   // of the task, with FlagGate; nil = the floor reads them
 	Unstarted bool     // of an interrupt: nothing was begun, so there is no attempt to record
 	Cut       bool     // by a person, while it runs: its node has not stopped it yet
 }

@@ -243,7 +243,7 @@ func (s *Settler) transition(ctx context.Context, t *store.Transition, c *store.
 		attempt.Retry.MaxAge = task.MaxExpiration // its expiry bounds it; most of its age it may have waited
 	}
 	*t = store.Transition{
-		ID: c.ID, Token: c.Token, Flags: c.Flags, Parent: c.Parent, Outcome: o.Class, Code: o.Code, Error: o.Error, Cause: o.Cause, Answer: o.Answer,
+		ID: c.ID, Token: c.Token, Flags: c.Flags, Parent: c.Parent, Gates: c.Gates, Outcome: o.Class, Code: o.Code, Error: o.Error, Cause: o.Cause, Answer: o.Answer,
 		Decision: task.Decide(attempt, *o, rand.Float64()), Unstarted: o.Unstarted,
 	}
 	if c.Kind == task.Function {

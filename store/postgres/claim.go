@@ -61,11 +61,11 @@ u as (update sendoff.task t set token = t.token + 1,
   first_started = case when t.first_started = 0 and not (t.expires_at between 1 and $3 and t.flags & :related = 0) then $3 else t.first_started end
  from c where t.id = any(array[c.id]) and t.state = :ready
  returning c.n, c.pos, c.prio, t.state, t.id, t.token, t.lane, t.kind, t.flags, t.run, t.failures, t.crashes, t.max_attempts,
-  t.created_at, t.at, t.expires_at, t.first_started, t.last_code, t.parent, t.root, t.spec, t.payload),
+  t.created_at, t.at, t.expires_at, t.first_started, t.last_code, t.parent, t.root, t.gates, t.spec, t.payload),
 d as (insert into sendoff.dead (at, lane, id) select $3, lane, id from u where state = :failed),
 k as (insert into sendoff.claim (id, node, at, ids)
  select $1, $2, $3, array_agg(id order by n, pos, id) from u where state = :running having count(*) > 0)
-select n, state, id, token, lane, prio, pos, kind, flags, run, failures, crashes, max_attempts, created_at, at, expires_at, first_started, last_code, parent, root, spec,
+select n, state, id, token, lane, prio, pos, kind, flags, run, failures, crashes, max_attempts, created_at, at, expires_at, first_started, last_code, parent, root, gates, spec,
  case when flags & :flag_body = 0 then payload else (select b.bytes from sendoff.body b where b.task = u.id and b.part = :part_payload) end
 from u`)
 
@@ -99,7 +99,7 @@ func readClaimed(r *wireRow, now int64) store.Claimed {
 	return store.Claimed{
 		ID: r.id(), Token: r.i8(), Lane: r.i4(), Priority: r.i2(), Position: r.i8(), Kind: task.Kind(r.i2()), Flags: r.i4(),
 		Run: r.i4(), Failures: r.i4(), Crashes: r.i4(), MaxAttempts: r.i4(), CreatedAt: r.i8(), ReadyAt: r.i8(), ExpiresAt: r.i8(),
-		FirstStarted: r.i8(), LastCode: r.i4(), Parent: r.id(), Root: r.id(), Spec: r.bytes(), Payload: present(r.bytes()), StartedAt: now,
+		FirstStarted: r.i8(), LastCode: r.i4(), Parent: r.id(), Root: r.id(), Gates: r.bytes(), Spec: r.bytes(), Payload: present(r.bytes()), StartedAt: now,
 	}
 }
 

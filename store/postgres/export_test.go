@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/sendoff-dev/sendoff/store"
@@ -45,12 +46,12 @@ func (s *Store) pinned(lane int32) map[string]*stmt {
 	_, look := f.round(t.linked[:1])
 	all := map[string]*stmt{
 		"claim":        s.claimStmt(t.claims[0], now),
-		"settle plain": settlePlain(t.plain, now),
-		"settle full":  settleFull(t.full, now, 0, nil),
-		"probe":        query(probeSQL).i4(lane).i2(5).i8(0).i8(now),
-		"promote":      query(dueSQL).i8(0).i8(now).i8(500),
-		"make ready":   enter(waiting, nil),
-		"cancel":       cancelWaiting(victims, now, task.Requested, true, nil),
+		"settle plain": settlePlain(settlePlainSQL, t.plain, now), "settle inside": settlePlain(settleInsideSQL, t.gated, now),
+		"settle full": settleFull(t.full, now, 0, nil),
+		"probe":       query(probeSQL).i4(lane).i2(5).i8(0).i8(now),
+		"promote":     query(dueSQL).i8(0).i8(now).i8(500),
+		"make ready":  enter(waiting, nil),
+		"cancel":      cancelWaiting(victims, now, task.Requested, true, nil),
 	}
 	maps.Copy(all, map[string]*stmt{
 		"settle linked": settleLinked(t.linked, now, nil), "lock waits": query(lockWaitsSQL).idList([]task.ID{id}),
@@ -86,7 +87,7 @@ func (s *Store) busyTurn(lane int32) (*turn, *family) {
 		}
 		return list
 	}
-	t := &turn{now: s.clock.now(), closed: []task.ID{{1}}, plain: ends(6, nil), full: ends(7, nil), linked: ends(1, &store.Effects{})}
+	t := &turn{now: s.clock.now(), closed: []task.ID{{1}}, plain: ends(6, nil), gated: ends(10, nil), full: ends(7, nil), linked: ends(1, &store.Effects{})}
 	t.claims = []*hotCall{{claim: &store.ClaimRequest{Limit: 500, Slots: []store.ClaimSlot{{Lane: lane, Priority: 5, Limit: 500}}}}}
 	id := task.ID{1}
 	f := newFamily(s.clock, t.now)
@@ -111,11 +112,13 @@ func (s *Store) busyTurn(lane int32) (*turn, *family) {
 func gatePlans(lane int32, ids []task.ID) map[string]*stmt {
 	id := ids[0]
 	return map[string]*stmt{
-		"make gates": query(makeGateSQL).idList(ids), "lock gates": query(lockGatesSQL).idList(ids), "first in line": query(firstInLineSQL).id(id),
+		"make gates": query(makeGateSQL).idList(ids), "lock gates": query(lockGatesSQL).idList(ids), "first in line": query(firstInLineSQL).idList(ids).i4s(batch, func(int) int32 { return 1 }),
 		"gates in line": query(gatesInLineSQL).id(id).i8(64), "gates of others": query(gatesOfOthersSQL).idList(ids).i8(64), "gates of due": query(gatesOfDueSQL).i8(1).i8(2).i8(100),
-		"lock ready": query(lockReadySQL).id(id), "lock timer": query(lockTimerSQL).id(id),
-		"line": query(lineSQL).id(id).i8(100), "put line": query(putLineSQL).id(id).i2(5).i8(1).id(id).i4(lane),
-		"take line": query(takeLineSQL).id(id).i2(5).i8(1).id(id), "lock row": query(lockRowSQL).id(id), "gates of": query(gatesOfSQL).idList(ids), "stand": query(standSQL).id(id).i2(1).i2(0).i8(1).i4(0),
+		"lock ready": query(lockReadySQL).id(id), "lock timer": query(lockTimerSQL).id(id), "lock need": query(lockNeedSQL).id(id),
+		"line": query(lineSQL).id(id).i8(100), "take line": query(takeLineSQL).id(id).i2(5).i8(1).id(id), "lock row": query(lockRowSQL).id(id),
+		"gates of": query(gatesOfSQL).idList(ids), "gates by task": query(gatesByTaskSQL).idList(ids),
+		"put line": bindLine(make([]store.LineEntry, batch), putLineSQL).i4s(batch, func(int) int32 { return lane }), "drop line": bindLine(make([]store.LineEntry, batch), dropLineSQL),
+		"stand": standStmt(make([]standsAt, batch)), "put gates": putGates(slices.Repeat([]*store.GateRow{{}}, batch)), "drop gates": query(dropGatesSQL).idList(ids),
 		"forget gates": query(forgetGatesSQL).i8(1).i8(500),
 		"finish open":  query(finishOpen).id(id),
 		"leavers":      query(takeLeavers).idList(ids[:1]).i8s(1, func(int) int64 { return 1 }),

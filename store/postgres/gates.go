@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -22,15 +21,14 @@ type gateFloor struct {
 	now   int64
 	woken []store.Woken
 
+	behind bool // it holds tasks, whose locks come after those of gates
+
 	// Of a batch of inserts: tasks that have come and are not written yet.
 	plan  *plan
 	fresh map[task.ID]*newRow
 }
 
 func (f *gateFloor) do(stmts ...*stmt) error { return f.c.do(f.ctx, stmts...) }
-
-// later has statements sent before the next ones, in the same round trip.
-func (f *gateFloor) later(stmts ...*stmt) { f.c.later = append(f.c.later, stmts...) }
 
 // atGates does a step at gates, and leaves what comes of it for later.
 func (f *gateFloor) atGates(step func(*store.Keeper) error) error {
@@ -39,23 +37,15 @@ func (f *gateFloor) atGates(step func(*store.Keeper) error) error {
 		return err
 	}
 	todos, err := keeper.Close()
-	if err != nil || len(todos) == 0 {
-		return err
-	}
-	list := make([]*store.Todo, len(todos))
+	all := f.c.gates().todos
 	for i := range todos {
-		list[i] = &todos[i]
+		t := &todos[i]
+		if before := all[t.Task]; before == nil || t.At < before.At {
+			all[t.Task] = t
+		}
 	}
-	f.later(bindTodos(query(leaveOpenSQL), list).
-		i8s(len(list), func(i int) int64 { return list[i].At }).
-		blobs(len(list), func(i int) []byte { return list[i].Detail() }))
-	return nil
+	return err
 }
-
-// leaveOpenSQL keeps what was to be sooner.
-const leaveOpenSQL = `
-insert into sendoff.todo (task, kind, token, at, detail) select * from unnest($1, $2, $3, $4, $5)
-on conflict (task, kind, token) do update set at = least(sendoff.todo.at, excluded.at)`
 
 // gateChange is a transaction at gates.
 func (s *Store) gateChange(ctx context.Context, fn func(*gateFloor) error) (woken []store.Woken, err error) {
@@ -82,71 +72,12 @@ func readGate(r *wireRow) store.GateRow {
 	}
 }
 
-var (
-	// makeGateSQL has a gate be there to be locked: of two transactions that come to a
-	// new one, the second waits for the first.
-	makeGateSQL = `
-insert into sendoff.gate (id, kind, ns, name, capacity, every, burst, inside, waiting, last, next)
-select id, 0, 0, '', 0, 0, 0, 0, 0, 0, 0 from unnest($1) as s(id) where not exists (select from sendoff.gate g where g.id = s.id)
-on conflict (id) do nothing returning id`
-	lockGatesSQL = `select` + gateColumns + `from unnest($1) as s(want) cross join lateral (select * from sendoff.gate g where g.id = s.want for update) g`
-)
-
-// gateCache is the gates that a transaction has locked, as they stand, and what it has not
-// sent yet. A gate that is not there is nil; made, when a row is there to be locked.
-type gateCache struct {
-	held map[store.Hash]*store.GateRow
-	made map[store.Hash]bool
-}
-
-// hold locks gates in their order, and then has those be there that are not, in theirs: so
-// two transactions never wait for each other. From then on none of them is asked for. One
-// that was made or deleted by another transaction meanwhile is asked for again: without
-// its row two could make it at a time.
-func (f *gateFloor) hold(ids []task.ID) error {
-	cache := f.c.gates()
-	for len(ids) > 0 {
-		missing := slices.Clone(ids)
-		have := func(id store.Hash, g *store.GateRow) {
-			missing = slices.DeleteFunc(missing, func(other task.ID) bool { return other == task.ID(id) })
-			cache.held[id] = g
-		}
-		err := f.do(
-			query(lockGatesSQL).idList(ids).rows(func(r *wireRow) {
-				g := readGate(r)
-				have(g.ID, &g)
-			}),
-			query(makeGateSQL).idList(ids).rows(func(r *wireRow) {
-				id := store.Hash(r.id())
-				have(id, nil)
-				cache.made[id] = true
-			}))
-		if err != nil {
-			return err
-		}
-		ids = missing
-	}
-	return nil
-}
-
-// letGo deletes the rows of gates that were held and are not there after all.
-func (f *gateFloor) letGo() {
-	for id := range f.c.gates().made {
-		f.later(query(dropGateSQL).id(task.ID(id)))
-	}
-	clear(f.c.gates().made)
-}
-
 // Gate reads and locks a gate.
 func (f *gateFloor) Gate(id store.Hash) (*store.GateRow, error) {
 	cache := f.c.gates()
 	if _, ok := cache.held[id]; !ok {
 		if err := f.hold([]task.ID{task.ID(id)}); err != nil {
 			return nil, err
-		}
-		if cache.made[id] {
-			f.later(query(dropGateSQL).id(task.ID(id)))
-			delete(cache.made, id)
 		}
 	}
 	if cache.held[id] == nil {
@@ -156,50 +87,83 @@ func (f *gateFloor) Gate(id store.Hash) (*store.GateRow, error) {
 	return &g, nil
 }
 
-const (
-	dropGateSQL = `delete from sendoff.gate where id = $1`
-	putGateSQL  = `
-insert into sendoff.gate (id, kind, ns, name, capacity, every, burst, paused, configured, inside, waiting, last, next, holder)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-on conflict (id) do update set kind = excluded.kind, ns = excluded.ns, name = excluded.name, capacity = excluded.capacity, every = excluded.every,
- burst = excluded.burst, paused = excluded.paused, configured = excluded.configured, inside = excluded.inside,
- waiting = excluded.waiting, last = excluded.last, next = excluded.next, holder = excluded.holder`
-)
-
+// PutGate has a gate be written before the commit.
 func (f *gateFloor) PutGate(g *store.GateRow, over bool) error {
 	cache := f.c.gates()
-	delete(cache.made, g.ID)
-	if over {
-		cache.held[g.ID] = nil
-		f.later(query(dropGateSQL).id(task.ID(g.ID)))
-		return nil
+	cache.dirty[g.ID], cache.held[g.ID] = true, nil
+	if !over {
+		now := *g
+		cache.held[g.ID] = &now
 	}
-	now := *g
-	cache.held[g.ID] = &now
-	f.later(query(putGateSQL).
-		id(task.ID(g.ID)).i2(int16(g.Kind)).i4(g.Namespace).text(g.Name).i4(g.Capacity).i8(g.Every).i4(g.Burst).bool(g.Paused).bool(g.Configured).
-		i4(g.Inside).i4(g.Waiting).i8(g.Last).i8(g.Next).id(g.Holder))
 	return nil
 }
 
 const (
-	firstInLineSQL = `select task from sendoff.line where gate = $1 order by gate, prio, at, task limit 1`
-	lockRowSQL     = `select` + rowColumns + `from sendoff.task t where t.id = $1 for update`
-	putLineSQL     = `insert into sendoff.line (gate, prio, at, task, lane) values ($1, $2, $3, $4, $5)`
-	takeLineSQL    = `delete from sendoff.line where gate = $1 and prio = $2 and at = $3 and task = $4 returning true`
+	// firstInLineSQL reads who is first in lines, whose gates are locked: nobody else
+	// changes then where a task stands that waits there.
+	firstInLineSQL = `
+select s.gate, l.prio, l.at, l.task, l.lane, t.id is not null, t.prio, t.kind, t.flags, t.state, t.reason, t.crashes, t.at, t.gates
+from unnest($1, $2) as s(gate, n)
+cross join lateral (select * from sendoff.line l where l.gate = s.gate order by l.gate, l.prio, l.at, l.task limit s.n) l
+left join sendoff.task t on t.id = any(array[l.task])`
+	lockRowSQL  = `select` + rowColumns + `from sendoff.task t where t.id = $1 for update`
+	takeLineSQL = `select true from sendoff.line where gate = $1 and prio = $2 and at = $3 and task = $4`
 )
 
-// First returns who is first in line, and locks it.
-func (f *gateFloor) First(gate store.Hash) (*store.Row, error) {
-	var id task.ID
-	if err := f.do(query(firstInLineSQL).id(task.ID(gate)).rows(func(r *wireRow) { id = r.id() })); err != nil || id.IsZero() {
-		return nil, err
+// readAhead is how many in line are read at once when it is not known how many enter.
+const readAhead = 16
+
+// lookAtLines reads as many in line at gates as are asked for.
+func (f *gateFloor) lookAtLines(want map[store.Hash]int) *stmt {
+	cache := f.c.gates()
+	ids := make([]task.ID, 0, len(want))
+	for id := range want {
+		ids = append(ids, task.ID(id))
+		cache.lines[id] = &line{whole: true}
 	}
-	if r := f.fresh[id]; r != nil {
+	ids = sortedIDs(ids)
+	return query(firstInLineSQL).idList(ids).
+		i4s(len(ids), func(i int) int32 { return int32(want[store.Hash(ids[i])]) }).
+		rows(func(r *wireRow) {
+			at := readInLine(r)
+			l := cache.lines[at.entry.Gate]
+			l.first = append(l.first, at)
+			l.whole = len(l.first) < want[at.entry.Gate]
+		})
+}
+
+func readInLine(r *wireRow) inLineRow {
+	e := store.LineEntry{Gate: store.Hash(r.id()), Priority: r.i2(), At: r.i8(), Task: r.id(), Lane: r.i4()}
+	if !r.bool() {
+		return inLineRow{entry: e}
+	}
+	return inLineRow{e, &store.Row{
+		ID: e.Task, Lane: e.Lane, Priority: r.i2(), Kind: task.Kind(r.i2()), Flags: r.i4(), State: task.State(r.i2()), Reason: task.Reason(r.i2()),
+		Crashes: r.i4(), At: r.i8(), Gates: r.bytes(),
+	}}
+}
+
+// First returns who is first in line.
+func (f *gateFloor) First(gate store.Hash) (*store.Row, error) {
+	lines := f.c.gates().lines
+	if l := lines[gate]; l == nil || len(l.first) == 0 && !l.whole {
+		if err := f.do(f.lookAtLines(map[store.Hash]int{gate: readAhead})); err != nil {
+			return nil, err
+		}
+	}
+	if len(lines[gate].first) == 0 {
+		return nil, nil
+	}
+	at := lines[gate].first[0]
+	if r := f.fresh[at.entry.Task]; r != nil {
 		row := r.row()
 		return &row, nil
 	}
-	return f.row(id)
+	if at.row == nil {
+		return nil, nil
+	}
+	row := *at.row
+	return &row, nil
 }
 
 // row reads and locks a task; nil when there is none.
@@ -211,16 +175,44 @@ func (f *gateFloor) row(id task.ID) (row *store.Row, err error) {
 	return row, err
 }
 
+// PutLine adds a place in line.
 func (f *gateFloor) PutLine(e store.LineEntry) error {
-	f.later(query(putLineSQL).id(task.ID(e.Gate)).i2(e.Priority).i8(e.At).id(e.Task).i4(e.Lane))
+	cache := f.c.gates()
+	delete(cache.lines, e.Gate)
+	if _, taken := cache.lineWrites[e]; taken {
+		delete(cache.lineWrites, e)
+	} else {
+		cache.lineWrites[e] = true
+	}
 	return nil
 }
 
+// TakeLine takes a place away, and tells whether it was there.
 func (f *gateFloor) TakeLine(e store.LineEntry) (there bool, err error) {
+	cache := f.c.gates()
+	if added, ok := cache.lineWrites[e]; ok {
+		if added {
+			delete(cache.lines, e.Gate)
+			delete(cache.lineWrites, e)
+		}
+		return added, nil
+	}
+	if l := cache.lines[e.Gate]; l != nil {
+		if i := slices.IndexFunc(l.first, func(at inLineRow) bool { return at.entry == e }); i >= 0 {
+			l.first = slices.Delete(l.first, i, i+1)
+			cache.lineWrites[e] = false
+			return true, nil
+		}
+	}
 	err = f.do(query(takeLineSQL).id(task.ID(e.Gate)).i2(e.Priority).i8(e.At).id(e.Task).rows(func(*wireRow) { there = true }))
+	if there {
+		delete(cache.lines, e.Gate)
+		cache.lineWrites[e] = false
+	}
 	return there, err
 }
 
+// Admit has a task that stood in line wait where it waits now.
 func (f *gateFloor) Admit(row *store.Row, p store.Placement) error {
 	var pos int64
 	if p.State == task.Ready {
@@ -234,13 +226,25 @@ func (f *gateFloor) Admit(row *store.Row, p store.Placement) error {
 		}
 		return nil
 	}
-	return f.stand(row, p, pos)
+	f.stand(row, p, pos)
+	return nil
+}
+
+// stand has a task wait where it waits now, and be listed there, but for a line.
+func (f *gateFloor) stand(row *store.Row, p store.Placement, pos int64) {
+	lane := row.Lane
+	switch p.State {
+	case task.Ready:
+		lane = p.Lane
+		f.woken = store.Collect(f.woken, p.Woken(pos))
+	default:
+		pos = p.Due
+	}
+	w := &f.c.gates().gateWrites
+	w.stands = append(w.stands, standsAt{row.ID, pos, lane, p.Priority, p.State, p.Reason, p.Flags})
 }
 
 var (
-	standSQL     = `update sendoff.task set state = $2, reason = $3, at = $4, flags = $5 where id = $1`
-	putReadySQL  = `insert into sendoff.ready (pos, lane, prio, id) values ($1, $2, $3, $4)`
-	putTimerSQL  = `insert into sendoff.timer (at, lane, kind, id) values ($1, $2, $3, $4)`
 	finishOpen   = words.SQL(`delete from sendoff.todo where task = $1 and kind = :todo_open_gate and token = 0`)
 	takeLeavers  = `delete from sendoff.leaver l using unnest($1, $2) as s(task, token) where l.task = s.task and l.token = s.token returning l.task, l.token, l.node, l.gates`
 	leaverOfDead = `
@@ -248,23 +252,6 @@ delete from sendoff.leaver l where not exists (select from sendoff.node n where 
 returning l.task, l.token, l.node, l.gates`
 	leaverOfClaim = `delete from sendoff.leaver l where l.task = any($1) and l.node = $2 returning l.task, l.token, l.node, l.gates`
 )
-
-// stand writes where a task waits now, and lists it there, but for a line.
-func (f *gateFloor) stand(row *store.Row, p store.Placement, pos int64) error {
-	if p.State != task.Ready {
-		pos = p.Due
-	}
-	stmts := []*stmt{query(standSQL).id(row.ID).i2(int16(p.State)).i2(int16(p.Reason)).i8(pos).i4(p.Flags)}
-	switch p.State {
-	case task.Ready:
-		stmts = append(stmts, query(putReadySQL).i8(pos).i4(p.Lane).i2(p.Priority).id(row.ID))
-		f.woken = store.Collect(f.woken, p.Woken(pos))
-	case task.Scheduled:
-		stmts = append(stmts, query(putTimerSQL).i8(pos).i4(row.Lane).i2(int16(p.State)).id(row.ID))
-	}
-	f.later(stmts...)
-	return nil
-}
 
 func readLeaver(r *wireRow) store.Leaver {
 	return store.Leaver{Task: r.id(), Token: r.i8(), Node: r.id(), Gates: r.bytes()}
@@ -287,22 +274,20 @@ func (f *gateFloor) left(q *stmt) error {
 		}
 		ids = append(ids, gateIDs(gates)...)
 	}
-	if err := f.hold(sortedIDs(ids)); err != nil {
+	if err := f.hold(ids); err != nil {
 		return err
 	}
-	f.letGo()
 	for i := range gone {
 		row := gone[i].Row()
-		if err := f.leave(&row, true); err != nil {
+		if err := f.leave(&row); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// leave gives up the places of a task that ends, given as it stood before, or those
-// that it does not keep while it waits.
-func (f *gateFloor) leave(row *store.Row, ends bool) error {
+// leave gives up the places of a task that ends, given as it stood before.
+func (f *gateFloor) leave(row *store.Row) error {
 	if row.Flags&store.FlagGate == 0 {
 		return nil
 	}
@@ -310,6 +295,12 @@ func (f *gateFloor) leave(row *store.Row, ends bool) error {
 	if err != nil {
 		return err
 	}
+	return f.leaveThem(row, gates, true)
+}
+
+// leaveThem gives up the places of a task at its gates, or those that it does not keep
+// while it waits.
+func (f *gateFloor) leaveThem(row *store.Row, gates []store.Gate, ends bool) error {
 	return f.atGates(func(k *store.Keeper) error {
 		if ends {
 			return k.Leave(row, gates)
@@ -340,7 +331,6 @@ func (s *Store) Open(ctx context.Context, id store.Hash) ([]store.Woken, error) 
 		if err := f.holdLine(id); err != nil {
 			return err
 		}
-		f.letGo()
 		if err := f.do(query(finishOpen).id(task.ID(id))); err != nil {
 			return err
 		}
@@ -350,65 +340,6 @@ func (s *Store) Open(ctx context.Context, id store.Hash) ([]store.Woken, error) 
 		return nil, fmt.Errorf("open a gate: %w", err)
 	}
 	return woken, nil
-}
-
-// lookedAt is of how many in line the gates are locked beforehand.
-const lookedAt = 64
-
-// gatesInLineSQL lists what those ask for who are in line first.
-const gatesInLineSQL = `
-select t.gates from (select task from sendoff.line where gate = $1 order by gate, prio, at, task limit $2) l
-join sendoff.task t on t.id = any(array[l.task])`
-
-// holdLine locks a gate, and in the order of all of them those that whoever is in line there
-// has besides.
-func (f *gateFloor) holdLine(id store.Hash) error {
-	return f.holdAll(query(gatesInLineSQL).id(task.ID(id)).i8(lookedAt), task.ID(id))
-}
-
-// holdAll locks the gates of the tasks that a statement finds, and others, in the order of
-// all of them.
-func (f *gateFloor) holdAll(find *stmt, others ...task.ID) error {
-	ids := others
-	var bad error
-	err := f.do(find.rows(func(r *wireRow) {
-		gates, err := store.DecodeGates(r.bytes())
-		ids, bad = append(ids, gateIDs(gates)...), errors.Join(bad, err)
-	}))
-	if err != nil || bad != nil {
-		return errors.Join(err, bad)
-	}
-	return f.hold(sortedIDs(ids))
-}
-
-// gatesOfOthersSQL lists what those ask for who are at gates: in line first, and inside.
-const gatesOfOthersSQL = `
-select t.gates from unnest($1) as s(gate) cross join lateral (
- select o.task from (select task from sendoff.line where gate = s.gate order by gate, prio, at, task limit $2) o
- union all select holder from sendoff.gate g where g.id = s.gate and holder is not null) l
-join sendoff.task t on t.id = any(array[l.task]) where t.gates is not null`
-
-// holdFor locks the gates that tasks come to, and with them those of the tasks that they
-// may replace, in the order of all of them.
-func (f *gateFloor) holdFor(gates []store.Gate) error {
-	var replaced []task.ID
-	for i := range gates {
-		if gates[i].OnFull == store.ReplaceThem {
-			replaced = append(replaced, task.ID(gates[i].ID()))
-		}
-	}
-	if len(replaced) > 0 {
-		return f.holdAll(query(gatesOfOthersSQL).idList(sortedIDs(replaced)).i8(lookedAt), gateIDs(gates)...)
-	}
-	return f.hold(sortedIDs(gateIDs(gates)))
-}
-
-func gateIDs(gates []store.Gate) []task.ID {
-	ids := make([]task.ID, len(gates))
-	for i := range gates {
-		ids[i] = task.ID(gates[i].ID())
-	}
-	return ids
 }
 
 // SetLimit implements store.Gates.

@@ -66,7 +66,7 @@ func (f *gateFloor) cancelAt(gate store.Hash, comes task.ID) error {
 func (f *gateFloor) replaceFresh(r *newRow) error {
 	row := r.row()
 	r.state, r.replaced = task.Scheduled, true // place makes it canceled
-	return f.leave(&row, true)
+	return f.leave(&row)
 }
 
 var (
@@ -129,7 +129,7 @@ func (f *gateFloor) end(row *store.Row, to task.State, why task.Reason, reach st
 	if row.State == task.Running {
 		return nil
 	}
-	return f.leave(row, true)
+	return f.leave(row)
 }
 
 var (
@@ -140,12 +140,13 @@ where t.id = $1 and t.state = :ready`)
 	lockTimerSQL = words.SQL(`
 select from sendoff.task t cross join lateral (select from sendoff.timer r where r.at = t.at and r.id = t.id for update) r
 where t.id = $1 and t.state in (:scheduled, :suspended, :blocked)`)
+	lockNeedSQL = `select from sendoff.need n where n.task = $1 and n.waits for update`
 )
 
 // rowWithEntry reads and locks a task after the entry of the list that it is on, which is
 // the order in which claims and timers do.
 func (f *gateFloor) rowWithEntry(id task.ID) (row *store.Row, err error) {
-	err = f.do(query(lockReadySQL).id(id), query(lockTimerSQL).id(id), query(lockRowSQL).id(id).rows(func(r *wireRow) {
+	err = f.do(query(lockReadySQL).id(id), query(lockTimerSQL).id(id), query(lockNeedSQL).id(id), query(lockRowSQL).id(id).rows(func(r *wireRow) {
 		found := readRow(r)
 		row = &found
 	}))
@@ -204,7 +205,8 @@ func (f *gateFloor) comeAs(before *store.Row, why task.Reason, pos int64, how st
 	case e.Dropped():
 		return f.skip(before, e.Reason)
 	}
-	return f.stand(before, e.Placement, pos)
+	f.stand(before, e.Placement, pos)
+	return nil
 }
 
 // skip ends a task that its gates drop.
@@ -239,10 +241,6 @@ func (p *plan) come(f *gateFloor) error {
 		return nil
 	}
 	f.plan, f.fresh = p, map[task.ID]*newRow{}
-	if err := p.hold(f); err != nil {
-		return err
-	}
-	defer f.letGo()
 	for i := range p.rows {
 		r := &p.rows[i]
 		if r.state != task.Ready || r.replaced {
@@ -263,17 +261,26 @@ func (p *plan) come(f *gateFloor) error {
 	return p.madeAt(f)
 }
 
-// hold locks the gates of all rows that come to theirs.
-func (p *plan) hold(f *gateFloor) error {
+// holdOf locks the gates of all tasks of ops, and those of the tasks that they depend on,
+// which are locked after that.
+func (f *gateFloor) holdOf(ops []*insertOp) error {
 	var all []store.Gate
-	for i := range p.rows {
-		if r := &p.rows[i]; r.gates != nil && r.state == task.Ready && !r.replaced {
-			gates, err := store.DecodeGates(r.gates)
-			if err != nil {
-				return err
-			}
-			all = append(all, gates...)
+	var ups []task.ID
+	for _, op := range ops {
+		for i := range op.tasks {
+			all = append(all, op.tasks[i].Gates...)
+			ups = append(ups, op.tasks[i].Deps...)
 		}
+	}
+	if len(ups) > 0 {
+		gates, err := f.gatesOf(query(gatesOfSQL).idList(sortedIDs(ups)))
+		if err != nil {
+			return err
+		}
+		all = append(all, store.InTurn(gates)...)
+	}
+	if len(all) == 0 && len(f.c.known()) == 0 {
+		return nil
 	}
 	return f.holdFor(all)
 }

@@ -25,7 +25,7 @@ func (c *session) enterLate(ctx context.Context) error {
 	for len(c.late) > 0 {
 		l := c.late[0]
 		c.late = c.late[1:]
-		f := &gateFloor{s: c.s, ctx: ctx, c: c, now: l.now}
+		f := &gateFloor{s: c.s, ctx: ctx, c: c, now: l.now, behind: true}
 		row, err := f.row(l.id)
 		if err != nil {
 			return err

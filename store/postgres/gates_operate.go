@@ -14,7 +14,7 @@ func (s *Store) gatedStep(ctx context.Context, row *store.Row, step func(*gateFl
 	return s.gateChange(ctx, func(f *gateFloor) error {
 		gates, err := store.DecodeGates(row.Gates)
 		if err == nil {
-			err = f.lockGates(gates)
+			err = f.holdFor(gates)
 		}
 		if err != nil {
 			return err
@@ -38,16 +38,7 @@ func (f *gateFloor) lockGatesOfRow(row *store.Row) error {
 	if err != nil || len(gates) == 0 {
 		return err
 	}
-	return f.lockGates(gates)
-}
-
-// lockGates locks gates that are there, in their order.
-func (f *gateFloor) lockGates(gates []store.Gate) error {
-	if err := f.holdFor(gates); err != nil {
-		return err
-	}
-	f.letGo()
-	return nil
+	return f.holdFor(gates)
 }
 
 func (s *Store) cancelGated(ctx context.Context, row *store.Row, reach store.Reach) ([]store.Woken, error) {
@@ -144,7 +135,7 @@ func (f *gateFloor) cancelAll(victims []victim) (n int, err error) {
 		return 0, err
 	}
 	for _, v := range victims {
-		row, err := f.row(v.id)
+		row, err := f.rowWithEntry(v.id)
 		if err != nil {
 			return 0, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
 )
@@ -182,6 +183,25 @@ func (s *Store) carryOut(ctx context.Context, c *session, p *plan) (writes []*st
 	return writes, span, err
 }
 
+// lookAround locks what a plan is about, and reads it: keys, then gates, then tasks. start
+// sends the first statements.
+func (p *plan) lookAround(f *gateFloor, ops []*insertOp, start func(context.Context, ...*stmt) error) error {
+	keys := p.lookKeys(keyNames(ops))
+	if !slices.ContainsFunc(ops, func(op *insertOp) bool { return gated(op.tasks) || depending(op.tasks) }) && len(f.c.known()) == 0 {
+		return start(f.ctx, append(keys, p.look(ops)...)...)
+	}
+	if err := start(f.ctx, keys...); err != nil {
+		return err
+	}
+	if err := f.holdOf(ops); err != nil {
+		return err
+	}
+	if err := f.do(p.look(ops)...); err != nil {
+		return err
+	}
+	return p.lockTaken(f.ctx, f.c)
+}
+
 func (s *Store) insertCareful(ctx context.Context, c *session, ops []*insertOp, now int64) error {
 	if !c.again { // otherwise what the first try woke is woken still
 		for _, op := range ops {
@@ -189,10 +209,7 @@ func (s *Store) insertCareful(ctx context.Context, c *session, ops []*insertOp, 
 		}
 	}
 	p := newPlan(now)
-	if err := c.begin(ctx, p.look(ops)...); err != nil {
-		return c.giveUp(ctx, err)
-	}
-	if err := p.lockTaken(ctx, c); err != nil {
+	if err := p.lookAround(&gateFloor{s: s, ctx: ctx, c: c, now: now}, ops, c.open); err != nil {
 		return c.giveUp(ctx, err)
 	}
 	for _, op := range ops {

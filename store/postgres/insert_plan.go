@@ -234,18 +234,15 @@ func newPlan(now int64) *plan {
 	}
 }
 
-// look locks the keys of ops and reads what stands behind them, and which of
-// the ids are taken.
+// look locks what the tasks of ops depend on, and reads which of the ids are taken.
 func (p *plan) look(ops []*insertOp) []*stmt {
-	stmts := p.lookKeys(keyNames(ops))
 	var ids []task.ID
 	for _, op := range ops {
 		for i := range op.tasks {
 			ids = append(ids, op.tasks[i].ID)
 		}
 	}
-	stmts = append(stmts, p.lookForUps(ops)...)
-	return append(stmts, query(`
+	return append(p.lookForUps(ops), query(`
 select id, created_at, lane, prio, crashes, at, state, kind, flags, parent, reason from sendoff.task where id = any($1)`).idList(ids).
 		rows(func(r *wireRow) { p.readStanding(r) }))
 }
@@ -320,7 +317,7 @@ func (p *plan) replaceGated(f *gateFloor) error {
 		return err
 	}
 	for i, id := range ids {
-		row, err := f.row(id)
+		row, err := f.rowWithEntry(id)
 		if err != nil {
 			return err
 		}

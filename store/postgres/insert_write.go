@@ -36,9 +36,9 @@ const newTasksFrom = `unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
 
 var insertSomeSQL = words.SQL(`
 with s as materialized (select * from ` + newTasksFrom + `),
-i as (insert into sendoff.task` + newTasks + `s on conflict (id) do nothing returning id),
-r as (insert into sendoff.ready (pos, lane, prio, id) select s.at, s.lane, s.prio, s.id from s join i using (id) where s.state = :ready),
-m as (insert into sendoff.timer (at, lane, id) select s.at, s.lane, s.id from s join i using (id) where s.state = :scheduled)
+i as (insert into sendoff.task` + newTasks + `s on conflict (id) do nothing returning id, at, lane, prio, state),
+r as (insert into sendoff.ready (pos, lane, prio, id) select at, lane, prio, id from i where state = :ready),
+m as (insert into sendoff.timer (at, lane, id) select at, lane, id from i where state = :scheduled)
 insert into sendoff.body (task, part, bytes) select b.id, :part_payload, b.bytes from unnest($22, $23) as b(id, bytes) join i using (id)`)
 
 var insertBodiesSQL = words.SQL(`insert into sendoff.body (task, part, bytes) select id, :part_payload, bytes from unnest($1, $2) as b(id, bytes)`)

@@ -22,7 +22,7 @@ func TestPlansHoldOnStaleStatistics(t *testing.T) {
 		t.Helper()
 		plans, err := f.s.Explain(t.Context(), f.lane)
 		require.NoError(t, err)
-		require.Len(t, plans, 7+14+5+16+22+17, when)
+		require.Len(t, plans, 7+1+14+5+16+22+17+5, when)
 		for name, plan := range plans {
 			requirePlan(t, plan, "%s, %s:\n%s", name, when, plan)
 		}
@@ -77,6 +77,7 @@ func requireScans(t *testing.T, plans map[string]string) {
 		"lock waits":      {"Index Scan using wait_pkey"},
 		"settle linked":   {"Index Scan using task_pkey", byID},
 		"settle full":     {"Index Scan using task_pkey", byID},
+		"settle inside":   {"Index Scan using task_pkey", byID},
 		"settle plain":    {"Index Scan using task_pkey", byID},
 		"make ready":      {"Index Scan using task_pkey", byID},
 		"cancel":          {"using ready_line", "Index Scan using task_pkey", byID},
@@ -96,6 +97,12 @@ func requireScans(t *testing.T, plans map[string]string) {
 		"dependencies":    {"using dep_down", byID},
 		"followers":       {"using dep_pkey", byID},
 		"gates of":        {"Index Scan using task_pkey"},
+		"lock gates":      {"using gate_pkey"},
+		"put gates":       {"using gate_pkey", byID},
+		"drop gates":      {"using gate_pkey", byID},
+		"first in line":   {"using line_pkey", byID},
+		"drop line":       {"using line_"},
+		"stand":           {"Index Scan using task_pkey", byID},
 		"lock ups":        {"Index Scan using task_pkey"},
 		"lock needs":      {"using need_pkey"},
 		"look down":       {"Index Scan using task_pkey", "using need_pkey"},

@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // pins keep the plans of the hot statements whatever the statistics say: a
@@ -31,18 +31,10 @@ type session struct {
 	stale bool   // it must not be used again
 	moved bool   // what is behind it takes no writes
 
-	s     *Store      // of a transaction that writes
-	late  []lateComer // who has to come to its gates before the commit
-	later []*stmt     // sent before the next ones
-	held  *gateCache  // gates that the transaction has locked; nil = none
-}
-
-// gates is what the transaction knows of gates.
-func (c *session) gates() *gateCache {
-	if c.held == nil {
-		c.held = &gateCache{held: map[store.Hash]*store.GateRow{}, made: map[store.Hash]bool{}}
-	}
-	return c.held
+	s      *Store      // of a transaction that writes
+	late   []lateComer // who has to come to its gates before the commit
+	held   *gateCache  // what the transaction knows of gates; nil = nothing
+	before *[]task.ID  // gates that its earlier tries have come to
 }
 
 // terms is how every transaction that writes begins: what a role, a database or
@@ -62,12 +54,8 @@ select set_config('synchronous_commit', case current_setting('synchronous_commit
 // do sends statements in one round trip. Outside begin ... commit they are one
 // transaction, committed when do returns nil.
 func (c *session) do(ctx context.Context, stmts ...*stmt) error {
-	if len(c.later) > 0 {
-		stmts = append(c.later, stmts...)
-		c.later = nil
-	}
 	if c.began {
-		return c.send(ctx, stmts...)
+		return c.send(ctx, append(c.unsentWrites(), stmts...)...)
 	}
 	if c.terms != "" {
 		stmts = append([]*stmt{query(c.terms)}, stmts...)
@@ -142,9 +130,25 @@ func formats(n int) []int16 {
 	return binaryFormat
 }
 
-// begin opens a transaction of several round trips.
+// begin opens a transaction of several round trips. One that is repeated has the locks of
+// the gates that it came to before.
 func (c *session) begin(ctx context.Context, stmts ...*stmt) error {
-	c.began, c.later, c.held = true, nil, nil
+	if len(c.known()) == 0 {
+		return c.open(ctx, stmts...)
+	}
+	if err := c.open(ctx, query(pins)); err != nil {
+		return err
+	}
+	f := gateFloor{s: c.s, ctx: ctx, c: c}
+	if err := f.hold(nil); err != nil {
+		return err
+	}
+	return c.do(ctx, stmts...)
+}
+
+// open is begin of one that locks something before gates.
+func (c *session) open(ctx context.Context, stmts ...*stmt) error {
+	c.began = true
 	if c.again {
 		stmts = append([]*stmt{query(barrier)}, stmts...)
 	}
@@ -153,20 +157,28 @@ func (c *session) begin(ctx context.Context, stmts ...*stmt) error {
 
 // commit sends the last statements and ends the transaction.
 func (c *session) commit(ctx context.Context, stmts ...*stmt) error {
-	if slices.ContainsFunc(stmts, func(q *stmt) bool { return len(q.late) > 0 }) || len(c.late) > 0 {
-		if err := c.do(ctx, stmts...); err != nil {
-			return err
-		}
-		if err := c.enterLate(ctx); err != nil {
-			return err
-		}
-		stmts = nil
+	stmts, err := c.last(ctx, stmts)
+	if err == nil {
+		err = c.do(ctx, append(stmts, query("commit"))...)
 	}
-	err := c.do(ctx, append(stmts, query("commit"))...)
 	if err == nil {
 		c.began, c.held = false, nil
 	}
 	return err
+}
+
+// last returns the statements that are left when those who came late were at their gates.
+func (c *session) last(ctx context.Context, stmts []*stmt) ([]*stmt, error) {
+	if slices.ContainsFunc(stmts, func(q *stmt) bool { return len(q.late) > 0 }) || len(c.late) > 0 {
+		if err := c.do(ctx, stmts...); err != nil {
+			return nil, err
+		}
+		if err := c.enterLate(ctx); err != nil {
+			return nil, err
+		}
+		stmts = nil
+	}
+	return append(c.gateStmts(), stmts...), nil
 }
 
 // rollback gives up what was begun. A connection on which that fails is
@@ -175,7 +187,7 @@ func (c *session) rollback(ctx context.Context) {
 	if !c.conn.IsClosed() {
 		_ = c.send(ctx, query("rollback"))
 	}
-	c.began, c.later, c.held = false, nil, nil
+	c.began, c.held = false, nil
 }
 
 // giveUp ends a transaction that failed.

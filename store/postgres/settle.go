@@ -44,16 +44,20 @@ func isPlain(t *store.Transition) bool {
 	return t.Effects == nil && (t.InRow() || !t.Recorded()) && t.Decision.To == task.Succeeded && t.Decision.Reason == task.NoReason && t.Error == ""
 }
 
-var settlePlainSQL = words.SQL(`
+var (
+	settlePlainSQL  = words.SQL(settleIfSQL + ` and t.flags & :related = 0 returning s.n`)
+	settleInsideSQL = words.SQL(settleIfSQL + ` and t.flags & :related = :flag_gate returning s.n`)
+)
+
+const settleIfSQL = `
 update sendoff.task t set state = :succeeded, reason = :reason_none, finished_at = $1, last_outcome = :outcome_success, last_error = null, last_cause = null,
  last_code = s.code, failures = s.failures, crashes = s.crashes, answer_headers = s.headers, answer_body = s.body
 from unnest($2, $3, $4, $5, $6, $7, $8) with ordinality as s(id, token, code, failures, crashes, headers, body, n)
-where t.id = any(array[s.id]) and t.token = s.token and t.state = :running and t.flags & :related = 0
-returning s.n`)
+where t.id = any(array[s.id]) and t.token = s.token and t.state = :running`
 
-func settlePlain(endings []*ending, now int64) *stmt {
+func settlePlain(sql string, endings []*ending, now int64) *stmt {
 	n := len(endings)
-	return query(settlePlainSQL).
+	return query(sql).
 		i8(now).
 		ids(n, func(i int) task.ID { return endings[i].ID }).
 		i8s(n, func(i int) int64 { return endings[i].Token }).

@@ -148,6 +148,11 @@ func (q *stmt) texts(n int, at func(int) string) *stmt {
 	return q.list(oidTextArray, oidText, n, 16, func(b []byte, i int) []byte { return putText(b, at(i)) })
 }
 
+// rawTexts passes "" as it is.
+func (q *stmt) rawTexts(n int, at func(int) string) *stmt {
+	return q.list(oidTextArray, oidText, n, 16, func(b []byte, i int) []byte { return putBytes(b, append([]byte{}, at(i)...)) })
+}
+
 // nodes passes the zero id as it is.
 func (q *stmt) nodes(n int, at func(int) task.ID) *stmt {
 	return q.list(oidUUIDArray, oidUUID, n, 20, func(b []byte, i int) []byte {

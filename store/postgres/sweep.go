@@ -78,10 +78,9 @@ func (f *gateFloor) takeDue(from int64, limit int, take *stmt) error {
 	if err := f.c.begin(f.ctx, query(pins)); err != nil {
 		return err
 	}
-	if err := f.holdAll(query(gatesOfDueSQL).i8(from).i8(f.now).i8(int64(limit))); err != nil {
+	if err := f.holdAsked(query(gatesOfDueSQL).i8(from).i8(f.now).i8(int64(limit))); err != nil {
 		return err
 	}
-	f.letGo()
 	return f.do(take)
 }
 
@@ -153,7 +152,7 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 			return err
 		}
 		result.Claims = len(claims)
-		at := &gateFloor{s: s, ctx: ctx, c: c, now: now}
+		at := &gateFloor{s: s, ctx: ctx, c: c, now: now, behind: true}
 		poisoned, err := at.ending(endings)
 		if err != nil {
 			return err
@@ -166,7 +165,7 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 			return err
 		}
 		for _, row := range poisoned {
-			if err := at.leave(row, true); err != nil {
+			if err := at.leave(row); err != nil {
 				return err
 			}
 		}

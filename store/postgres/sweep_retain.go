@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/sendoff-dev/sendoff/store"
@@ -66,7 +65,7 @@ func (s *Store) Expire(ctx context.Context, ids []task.ID) (ended int, woken []s
 			return err
 		}
 		for _, id := range ids {
-			row, err := f.row(id)
+			row, err := f.rowWithEntry(id)
 			if err != nil {
 				return err
 			}
@@ -90,16 +89,7 @@ const gatesOfSQL = `select t.gates from unnest($1) as s(id) join sendoff.task t 
 
 // lockGatesOf locks the gates of tasks in their order, before any of the tasks is locked.
 func (f *gateFloor) lockGatesOf(ids []task.ID) error {
-	var all []store.Gate
-	var bad error
-	err := f.do(query(gatesOfSQL).idList(ids).rows(func(r *wireRow) {
-		gates, err := store.DecodeGates(r.bytes())
-		all, bad = append(all, gates...), errors.Join(bad, err)
-	}))
-	if err = errors.Join(err, bad); err != nil || len(all) == 0 {
-		return err
-	}
-	return f.lockGates(all)
+	return f.holdAsked(query(gatesOfSQL).idList(ids))
 }
 
 const forgetGatesSQL = `

@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/sethvargo/go-retry"
+
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // patiently calls fn until its outcome is known: again when it lost against
@@ -19,12 +21,12 @@ func (s *Store) patiently(ctx context.Context, fn func(context.Context, *session
 	backoff := retry.NewExponential(10 * time.Millisecond)
 	backoff = retry.WithJitterPercent(30, retry.WithCappedDuration(time.Second, backoff))
 	backoff = retry.WithMaxDuration(s.options.Patience, backoff)
-	again := false
+	again, gates := false, []task.ID(nil)
 	return retry.Do(context.WithoutCancel(ctx), backoff, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, s.options.Deadline)
 		defer cancel()
 		err := s.with(ctx, s.hot, func(c *session) error {
-			c.again = again
+			c.again, c.before = again, &gates
 			return fn(ctx, c)
 		})
 		if end, ok := errors.AsType[*settled](err); ok {
@@ -64,8 +66,10 @@ func (s *Store) change(ctx context.Context, fn func(context.Context, *session) e
 	defer stop()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.Deadline)
 	defer cancel()
+	var gates []task.ID
 	for try := 1; ; try++ {
 		err := s.with(waiting, s.hot, func(c *session) error {
+			c.before = &gates
 			err := fn(ctx, c)
 			if c.began {
 				c.rollback(ctx)

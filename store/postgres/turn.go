@@ -199,6 +199,7 @@ type turn struct {
 	now    int64
 	closed []task.ID // claims whose tasks are all settled
 	plain  []*ending // that only end their tasks
+	gated  []*ending // likewise, of tasks that leave gates
 	full   []*ending // with an attempt, or a next place to wait
 	linked []*ending // with effects
 	claims []*hotCall
@@ -215,6 +216,8 @@ func newTurn(endings []*ending, claims []*hotCall, now int64) *turn {
 		switch {
 		case e.Effects != nil:
 			t.linked = append(t.linked, e)
+		case e.gated && e.Flags&store.Related == store.FlagGate && isPlain(e.Transition):
+			t.gated = append(t.gated, e)
 		case e.follows || e.gated:
 			t.followed = append(t.followed, e)
 		case e.Flags&store.Related == 0 && isPlain(e.Transition):
@@ -244,10 +247,10 @@ func (e *ending) written(r *wireRow) {
 // send makes one try: in one round trip, or in two when there are endings with
 // effects.
 func (s *Store) send(ctx context.Context, c *session, t *turn) error {
-	for _, e := range slices.Concat(t.plain, t.full, t.linked, t.followed) {
+	for _, e := range slices.Concat(t.plain, t.gated, t.full, t.linked, t.followed) {
 		e.done = false
 	}
-	if len(t.linked)+len(t.followed) == 0 {
+	if len(t.gated)+len(t.linked)+len(t.followed) == 0 {
 		first := []*stmt{query(pins)}
 		if c.again {
 			first = append(first, query(barrier))
@@ -255,9 +258,9 @@ func (s *Store) send(ctx context.Context, c *session, t *turn) error {
 		return c.do(ctx, slices.Concat(first, statements(t.first(nil)), statements(s.second(t, nil, nil)))...)
 	}
 	f := newFamily(s.clock, t.now)
-	leaving, err := s.beginLeaving(ctx, c, t)
+	leaving, err := s.leaving(ctx, c, t)
 	if err == nil && leaving != nil {
-		err = c.do(ctx, statements(t.first(f))...)
+		err = leaving.begin(c, statements(t.first(f)))
 	} else if err == nil {
 		err = c.begin(ctx, slices.Concat([]*stmt{query(pins)}, statements(t.first(f)))...)
 	}
@@ -266,7 +269,7 @@ func (s *Store) send(ctx context.Context, c *session, t *turn) error {
 	}
 	followers, err := s.endInOrder(ctx, c, f, slices.Concat(t.linked, t.followed))
 	if err == nil {
-		err = leaving.leave(f, t)
+		err = leaving.leave(f)
 	}
 	if err != nil {
 		return c.giveUp(ctx, err)

@@ -29,7 +29,10 @@ func (t *turn) first(f *family) []part {
 		closed = append(closed, query(closeSQL).idList(t.closed))
 	}
 	if len(t.plain) > 0 {
-		plain = append(plain, settlePlain(t.plain, t.now))
+		plain = append(plain, settlePlain(settlePlainSQL, t.plain, t.now))
+	}
+	if len(t.gated) > 0 {
+		plain = append(plain, settlePlain(settleInsideSQL, t.gated, t.now))
 	}
 	if len(t.full) > 0 {
 		full = append(full, settleFull(t.full, t.now, 0, (*ending).written))

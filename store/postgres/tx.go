@@ -44,16 +44,16 @@ func (t Tx) Insert(ctx context.Context, tasks []store.NewTask, atomic bool) ([]s
 		return nil, nil, nil
 	}
 	op := &insertOp{tasks: tasks, out: make([]store.Inserted, len(tasks)), atomic: atomic}
-	c := &session{conn: t.tx.Conn().PgConn()}
+	c := &session{conn: t.tx.Conn().PgConn(), s: t.s, began: true}
 	p := newPlan(t.s.clock.now())
-	if err := c.do(ctx, p.look([]*insertOp{op})...); err != nil {
-		return nil, nil, fmt.Errorf("submit tasks: %w", translate(err))
-	}
-	if err := p.lockTaken(ctx, c); err != nil {
+	if err := p.lookAround(&gateFloor{s: t.s, ctx: ctx, c: c, now: p.now}, []*insertOp{op}, c.do); err != nil {
 		return nil, nil, fmt.Errorf("submit tasks: %w", translate(err))
 	}
 	p.resolve(op, false)
 	writes, _, err := t.s.carryOut(ctx, c, p)
+	if err == nil {
+		writes, err = c.last(ctx, writes)
+	}
 	if err == nil {
 		err = c.do(ctx, writes...)
 	}

@@ -88,7 +88,7 @@ var claimTasks = words.SQL(`update task set token = token + 1,
 		order by pos, id limit +?4) as r
 	where task.id = r.id
 	returning task.id, token, lane, at, kind, flags, run, failures, crashes, max_attempts, created_at, expires_at,
-		first_started, last_code, parent, root, spec, payload`)
+		first_started, last_code, parent, root, gates, spec, payload`)
 
 // selectBody reads a payload that is not in the row.
 var selectBody = words.SQL(`select bytes from body where task = ? and part = :part_payload`)
@@ -122,7 +122,7 @@ func (w *writer) claimSlot(slot store.ClaimSlot, node task.ID) ([]store.Claimed,
 func scanClaimed(r *sql.Rows, c *store.Claimed) error {
 	var id, parent, root sql.RawBytes
 	err := r.Scan(&id, &c.Token, &c.Lane, &c.Position, &c.Kind, &c.Flags, &c.Run, &c.Failures, &c.Crashes, &c.MaxAttempts,
-		&c.CreatedAt, &c.ExpiresAt, &c.FirstStarted, &c.LastCode, &parent, &root, &c.Spec, &c.Payload)
+		&c.CreatedAt, &c.ExpiresAt, &c.FirstStarted, &c.LastCode, &parent, &root, &c.Gates, &c.Spec, &c.Payload)
 	c.ReadyAt = c.Position // the one column holds both: lines are in the order of that time
 	copy(c.ID[:], id)
 	copy(c.Parent[:], parent)

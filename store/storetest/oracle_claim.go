@@ -61,7 +61,7 @@ func (o *Oracle) claimed(row *store.Row, e store.ReadyEntry, node task.ID) store
 	c.ID, c.Token, c.Lane, c.Priority, c.Position = row.ID, row.Token, row.Lane, e.Priority, e.Position
 	c.Kind, c.Flags, c.Run, c.Failures, c.Crashes = row.Kind, row.Flags, row.Run, row.Failures, row.Crashes
 	c.MaxAttempts, c.CreatedAt, c.ReadyAt, c.ExpiresAt = row.MaxAttempts, row.CreatedAt, row.At, row.ExpiresAt
-	c.Parent, c.Root = row.Parent, row.Root
+	c.Parent, c.Root, c.Gates = row.Parent, row.Root, row.Gates
 	c.FirstStarted, c.StartedAt, c.Spec, c.Payload = row.FirstStarted, now, row.Spec, []byte(o.payloads[row.ID])
 	return c
 }
