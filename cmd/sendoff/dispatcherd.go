@@ -76,6 +76,9 @@ func (c *dispatcherdCmd) Run(ctx context.Context, t *term.Terminal) error {
 	least, _ := dispatcherd.ParseLevel(c.LogLevel) // the grammar knows the levels
 	level.Set(least)
 	log := slog.New(slog.NewTextHandler(t.Stderr, &slog.HandlerOptions{Level: &level}))
+	if cfg.Converted {
+		log.Warn("the configuration is of before version 2, and is read as one of version 2: brokers belong to the top, pool under service.pool_kwargs, conninfo under config; see docs/dispatcherd.md")
+	}
 	for _, w := range cfg.Warnings {
 		log.Warn("a setting has no effect", "setting", w)
 	}

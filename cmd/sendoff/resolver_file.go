@@ -35,6 +35,9 @@ func readFile(path string, known []string) (map[string]string, error) {
 	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: has a second document: want one, without ---", path)
 	}
+	if _, theirs := raw["brokers"]; theirs {
+		return nil, fmt.Errorf("%s: is a configuration of dispatcherd: serve it with sendoff dispatcherd --config %s", path, path)
+	}
 	f := &settingsFile{path: path, known: slices.Sorted(slices.Values(known)), value: map[string]string{}}
 	return f.value, f.section("", "", raw)
 }

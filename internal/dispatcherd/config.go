@@ -32,6 +32,7 @@ type Config struct {
 	Notify     *NotifyConfig // nil = PostgreSQL is not listened to
 	SocketPath string        // "" = there is no socket
 	Default    string        // name of the broker that questions go to unless they say otherwise; "" = the only one
+	Converted  bool          // it is of before version 2, and was read as one of version 2
 	Warnings   []string      // of what is accepted and has no effect
 }
 
@@ -77,11 +78,11 @@ func ParseConfig(text []byte) (*Config, error) {
 		return nil, err
 	}
 	r := &reader{}
+	cfg := &Config{Converted: r.convert(top)}
 	r.known("", top, "version", "service", "worker", "brokers", "producers", "publish")
 	if v, ok := top["version"]; !ok || v != 2 {
 		r.fault("version", "is %v: want 2", cmp.Or[any](v, "missing"))
 	}
-	cfg := &Config{}
 	r.service(cfg, r.section("service", top["service"]))
 	r.brokers(cfg, r.section("brokers", top["brokers"]))
 	r.producers(cfg, r.section("producers", top["producers"]))
@@ -98,6 +99,39 @@ func ParseConfig(text []byte) (*Config, error) {
 	var err error
 	cfg.Pool.Settings, err = json.Marshal(settings)
 	return cfg, err
+}
+
+// convert makes a configuration of version 2 of one of before, where the brokers are under
+// producers, the settings of the pool at the top, and a connection is its conninfo. It
+// tells whether it was one.
+func (r *reader) convert(top map[string]any) bool {
+	producers, _ := top["producers"].(map[string]any)
+	brokers, old := producers["brokers"]
+	pool, hasPool := top["pool"]
+	if _, versioned := top["version"]; versioned || !old && !hasPool {
+		return false
+	}
+	if old {
+		all := r.section("producers.brokers", brokers)
+		if notify, ok := all["pg_notify"].(map[string]any); ok {
+			if conninfo, ok := notify["conninfo"]; ok {
+				notify["config"] = map[string]any{"conninfo": conninfo}
+				delete(notify, "conninfo")
+			}
+		}
+		delete(producers, "brokers")
+		top["brokers"] = all
+	}
+	if hasPool {
+		service := r.section("service", top["service"])
+		if service == nil {
+			service = map[string]any{}
+		}
+		service["pool_kwargs"], top["service"] = pool, service
+		delete(top, "pool")
+	}
+	top["version"] = 2
+	return true
 }
 
 // reader collects what is wrong with a configuration.

@@ -98,3 +98,22 @@ func TestSettingsInTheWrongPlaceAreNamedAndLeftOut(t *testing.T) {
 	require.Len(t, cfg.Warnings, 1)
 	require.Contains(t, cfg.Warnings[0], "service.min_workers has no effect")
 }
+
+// TestAConfigurationOfBeforeVersionTwo is read as what it is now, also by workers.
+func TestAConfigurationOfBeforeVersionTwo(t *testing.T) {
+	cfg, err := ParseConfig([]byte(`{"producers": {"brokers": {"pg_notify": {"conninfo": "dbname=postgres user=postgres", "channels": ["test_channel"]}}, "ControlProducer": null},
+		"pool": {"max_workers": 4}}`))
+	require.NoError(t, err)
+	require.True(t, cfg.Converted && cfg.Control)
+	require.Equal(t, []any{"dbname=postgres user=postgres", []string{"test_channel"}, 4}, []any{cfg.Notify.DSN, cfg.Notify.Channels, cfg.Pool.Max})
+	require.JSONEq(t, `{"dispatcherd": {"version": 2, "brokers": {"pg_notify": {"config": {"conninfo": "dbname=postgres user=postgres"}, "channels": ["test_channel"]}},
+		"producers": {"ControlProducer": null}, "service": {"pool_kwargs": {"max_workers": 4}}}}`, string(cfg.Pool.Settings))
+	for text, want := range map[string]string{
+		`{"brokers": {"socket": {"socket_path": "s"}}}`:                       "version: is missing: want 2",
+		`{"pool": {"max_worker": 4}, "producers": {"brokers": {}}}`:           "service.pool_kwargs.max_worker: is unknown",
+		`{"version": 1, "pool": {}, "producers": {"brokers": {"socket": 1}}}`: "version: is 1: want 2",
+	} {
+		_, err := ParseConfig([]byte(text))
+		require.ErrorContains(t, err, want, text)
+	}
+}
