@@ -30,13 +30,14 @@ func TestWhatIsSubmittedInSQLIsThereWhenItsTransactionCommits(t *testing.T) {
 		require.NoError(t, tx.Commit(t.Context()))
 		return id
 	}
-	first, second := submit("a", `{"task": "x"}`), submit("b", `{"task": "y", "args": [1]}`)
+	first, second := submit("a", `{"task": "x"}`), submit("b", `{"task": "y", "args": [1], "uuid": "own"}`)
 	submit("other", `{"task": "z"}`)
 	all, err := f.s.Submitted(t.Context(), []string{"a", "b"}, 10)
 	require.NoError(t, err)
 	require.Len(t, all, 2)
 	require.Equal(t, []string{first, second}, []string{all[0].ID.String(), all[1].ID.String()})
-	require.JSONEq(t, `{"task": "y", "args": [1]}`, all[1].Message)
+	require.JSONEq(t, `{"task": "x", "uuid": "`+first+`"}`, all[0].Message)
+	require.JSONEq(t, `{"task": "y", "args": [1], "uuid": "own"}`, all[1].Message)
 	require.EqualValues(t, '7', first[14], "a UUID of version 7")
 	require.Contains(t, "89ab", string(first[19]))
 

@@ -9,7 +9,7 @@ create table sendoff.submission (
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
 -- submit hands a message in when the transaction of its caller commits, and returns the id
--- of the task that it becomes: a UUID of version 7 (RFC 9562). One of the services that
+-- of the task that it becomes: a UUID of version 7 (RFC 9562), and its uuid unless it has one. One of the services that
 -- listen to the channel takes it.
 -- +goose StatementBegin
 create function sendoff.submit(channel text, message jsonb) returns uuid language plpgsql as $$
@@ -26,6 +26,9 @@ begin
     end if;
     if octet_length(message::text) > 1000000 then
         raise exception 'sendoff.submit: the message has % bytes: at most 1000000 are allowed', octet_length(message::text) using errcode = 'program_limit_exceeded';
+    end if;
+    if jsonb_typeof(message -> 'uuid') is distinct from 'string' then
+        message := message || jsonb_build_object('uuid', id);
     end if;
     insert into sendoff.submission (id, channel, message) values (id, channel, message::text);
     perform pg_notify('sendoff_submit', channel);
