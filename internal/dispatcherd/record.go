@@ -373,14 +373,15 @@ func (s *Service) unrecorded(batch []*item, perhaps bool) {
 }
 
 func (s *Service) cancelAll(to Recorder, items []*item) {
+	if to == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	for _, it := range items {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		if to != nil {
-			if err := to.Cancel(ctx, it.id); err != nil {
-				s.log.Error("a task could not be canceled in the database: it is when it would begin here", "uuid", string(it.m.fields["uuid"]), "err", err)
-			}
+		if err := to.Cancel(ctx, it.id); err != nil {
+			s.log.Error("a task could not be canceled in the database: it is when it would begin here", "uuid", string(it.m.fields["uuid"]), "err", err)
 		}
-		cancel()
 	}
 }
 

@@ -84,7 +84,10 @@ func open(ctx context.Context, cfg *Config, pool *process.Pool) (_ *recorder, er
 
 func openStore(ctx context.Context, cfg *Config, m *engine.Metrics) (store.Store, error) {
 	if !cfg.File {
-		s, err := postgres.Open(ctx, cfg.DSN, postgres.Options{Migrate: true, MaxConns: conns(cfg), Logger: cfg.Log, OnCommit: m.Commit})
+		s, err := postgres.Open(ctx, cfg.DSN, postgres.Options{
+			Migrate: true, MaxConns: conns(cfg), Logger: cfg.Log, OnCommit: m.Commit,
+			Deadline: 5 * time.Second, Patience: 2 * time.Second, // a service ends within 10 s, also without its database
+		})
 		if err != nil {
 			return nil, err
 		}

@@ -91,7 +91,7 @@ func (h *home) start(node string, change func(*dispatcherd.Config, *Config)) *se
 		change(cfg, &to)
 	}
 	v.run(cfg, Opener(to))
-	v.until(func() bool { return v.engine.Load() != nil && v.engine.Load().Ready(h.t.Context()) == nil }, "tasks are recorded")
+	v.joins()
 	return v
 }
 
@@ -349,21 +349,31 @@ func TestARecordSaysAllThereIsToKnow(t *testing.T) {
 	require.Equal(t, "42", string(attempts.Items[0].Body))
 }
 
+// alone starts a service with nothing but a socket, whose records are opened by another way.
+func (h *home) alone(opens func(dispatcherd.Open) dispatcherd.Open) *service {
+	v := &service{home: h, sock: filepath.Join(h.t.TempDir(), "s")}
+	cfg, err := dispatcherd.ParseConfig(fmt.Appendf(nil, "version: 2\nservice: {main_kwargs: {node_id: n}}\nbrokers: {socket: {socket_path: %q}}", v.sock))
+	require.NoError(h.t, err)
+	to := h.to
+	to.Service, to.Log = cfg, slog.New(slog.NewTextHandler(h.t.Output(), nil))
+	to.Serve = func(ctx context.Context, e *engine.Engine) error { v.engine.Store(e); <-ctx.Done(); return nil }
+	v.run(cfg, opens(Opener(to)))
+	return v
+}
+
+func (v *service) joins() {
+	v.until(func() bool { return v.engine.Load() != nil && v.engine.Load().Ready(v.t.Context()) == nil }, "it joins")
+}
+
 // TestServiceWithoutItsDatabase: it starts, runs what comes, and records when it can.
 func TestServiceWithoutItsDatabase(t *testing.T) {
 	h := newHome(t, "")
 	h.to.DSN = filepath.Join(h.dir, "not yet", "tasks.db")
-	v := &service{home: h, sock: filepath.Join(t.TempDir(), "s")}
-	cfg, err := dispatcherd.ParseConfig(fmt.Appendf(nil, "version: 2\nservice: {main_kwargs: {node_id: n}}\nbrokers: {socket: {socket_path: %q}}", v.sock))
-	require.NoError(t, err)
-	to := h.to
-	to.Service, to.Log = cfg, slog.New(slog.NewTextHandler(t.Output(), nil))
-	to.Serve = func(ctx context.Context, e *engine.Engine) error { v.engine.Store(e); <-ctx.Done(); return nil }
-	v.run(cfg, Opener(to))
+	v := h.alone(func(open dispatcherd.Open) dispatcherd.Open { return open })
 	v.send(`{"task":"jobs.note","args":["in memory"]}`)
 	h.saw("in memory")
 	require.NoError(t, os.Mkdir(filepath.Join(h.dir, "not yet"), 0o700))
-	h.until(func() bool { return v.engine.Load() != nil && v.engine.Load().Ready(t.Context()) == nil }, "it joins")
+	v.joins()
 	v.send(`{"task":"jobs.note","args":["on record"]}`)
 	h.saw("on record")
 	h.until(func() bool { return v.states()["succeeded"] == 1 }, "only what came since is recorded")
@@ -402,21 +412,15 @@ func TestNothingRunsTwiceWhenTheDatabaseDoesNotAnswer(t *testing.T) {
 	for _, stores := range []bool{false, true} {
 		t.Run(fmt.Sprintf("stored %v", stores), func(t *testing.T) {
 			h := newHome(t, "")
-			v := &service{home: h, sock: filepath.Join(t.TempDir(), "s")}
-			cfg, err := dispatcherd.ParseConfig(fmt.Appendf(nil, "version: 2\nservice: {main_kwargs: {node_id: n}}\nbrokers: {socket: {socket_path: %q}}", v.sock))
-			require.NoError(t, err)
-			to := h.to
-			to.Service, to.Log = cfg, slog.New(slog.NewTextHandler(t.Output(), nil))
-			to.Serve = func(ctx context.Context, e *engine.Engine) error { v.engine.Store(e); <-ctx.Done(); return nil }
 			var f faulty
 			f.stores.Store(stores)
-			open := Opener(to)
-			v.run(cfg, func(ctx context.Context, pool *process.Pool) (dispatcherd.Recorder, error) {
-				var err error
-				f.Recorder, err = open(ctx, pool)
-				return &f, err
+			v := h.alone(func(open dispatcherd.Open) dispatcherd.Open {
+				return func(ctx context.Context, pool *process.Pool) (_ dispatcherd.Recorder, err error) {
+					f.Recorder, err = open(ctx, pool)
+					return &f, err
+				}
 			})
-			h.until(func() bool { return v.engine.Load() != nil && v.engine.Load().Ready(t.Context()) == nil }, "it joins")
+			v.joins()
 			f.fails.Store(true)
 			for i := range 50 {
 				v.send(fmt.Sprintf(`{"task":"jobs.note","args":["%d"]}`, i))
