@@ -26,20 +26,28 @@ func burnCases() []benchCase {
 func burn(ctx context.Context, r *run) error { return r.burnAlone(ctx, plain) }
 
 // What gates cost in a burn-down: each task has a limit of its own, or all stand in
-// line at a few order keys, so that each end lets the next one in.
+// line at order keys, so that each end lets the next one in. With few keys no batch
+// can be larger than these are many; with as many as there are slots, batches are as they
+// are without gates.
 func gateCases() []benchCase {
-	const keys = 100
+	const few, many = 100, manySlots
+	all, tenth, same := func(n int) int { return n }, func(n int) int { return n / 10 }, func(int) int { return few } // for peers, which do fewer
+	ordered := func(keys int) func(int, *engine.Task) {
+		return func(n int, t *engine.Task) { t.OrderKey = strconv.Itoa(n % keys) }
+	}
 	return slices.Concat(
-		floors("burn-key", burnWith(func(n int, t *engine.Task) { t.Limits = []task.Limit{{Key: strconv.Itoa(n), Concurrency: 1}} })),
-		floors("burn-handover", burnWith(func(n int, t *engine.Task) { t.OrderKey = strconv.Itoa(n % keys) })))
+		floors("burn-key", burnWith(all, func(n int, t *engine.Task) { t.Limits = []task.Limit{{Key: strconv.Itoa(n), Concurrency: 1}} })),
+		floors("burn-handover", burnWith(tenth, ordered(many))),
+		floors("burn-line", burnWith(same, ordered(few))))
 }
 
-func burnWith(gates func(n int, t *engine.Task)) func(group string) []benchCase {
+func burnWith(keys func(n int) int, gates func(n int, t *engine.Task)) func(group string) []benchCase {
 	return func(group string) []benchCase {
 		_, floor, _ := strings.Cut(group, "/")
-		return []benchCase{{Group: group, Who: "sendoff", Beside: "burn/" + floor, N: 50_000, Short: 20_000, do: func(ctx context.Context, r *run) error {
+		ours := benchCase{Group: group, Who: "sendoff", Beside: "burn/" + floor, N: 50_000, Short: 20_000, do: func(ctx context.Context, r *run) error {
 			return r.burnAlone(ctx, gates)
-		}}}
+		}}
+		return append([]benchCase{ours}, npmCases(group, keys)...)
 	}
 }
 

@@ -35,6 +35,8 @@ func (c benchCase) needs(server string) bool {
 		return onPostgres(c.Group)
 	case "redis":
 		return strings.HasSuffix(c.Group, "/redis")
+	case "node":
+		return needsNPM(c.Who)
 	}
 	return false
 }

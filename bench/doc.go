@@ -22,5 +22,6 @@
 // are worth something; -quiet waits for a better moment.
 //
 // PostgreSQL and Redis are started by the program and end with it; a case whose
-// server is not installed is left out, and said so.
+// server is not installed is left out, and said so. Peers that run on Node are
+// installed by npm ci --prefix npm.
 package main

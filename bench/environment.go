@@ -51,6 +51,11 @@ func prepare(o options, chosen []benchCase) (*environment, error) {
 			env.missing["redis"] = err
 		}
 	}
+	if needed("node") {
+		if err := lookForNPM(); err != nil {
+			env.missing["node"] = err
+		}
+	}
 	for name, err := range env.missing {
 		fmt.Fprintf(os.Stderr, "bench: cases that need %s are left out: %v\n", name, err)
 	}
@@ -66,11 +71,21 @@ func (e *environment) close() {
 	_ = os.RemoveAll(e.dir)
 }
 
+// lacks tells whether something is missing that a case needs.
+func (e *environment) lacks(c benchCase) bool {
+	for what := range e.missing {
+		if c.needs(what) {
+			return true
+		}
+	}
+	return false
+}
+
 // rounds runs every case once a round, in turn.
 func (e *environment) rounds(ctx context.Context, o options, chosen []benchCase) (samples []sample, failed int) {
 	for round := range o.rounds {
 		for _, c := range chosen {
-			if (c.needs("postgres") && e.missing["postgres"] != nil) || (c.needs("redis") && e.missing["redis"] != nil) {
+			if e.lacks(c) {
 				continue
 			}
 			if ctx.Err() != nil {

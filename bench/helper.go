@@ -31,8 +31,10 @@ type helper struct {
 	out *bufio.Scanner
 }
 
-func (r *run) help(args ...string) (*helper, error) {
-	h := &helper{cmd: exec.Command(self(), args...)}
+func (r *run) help(args ...string) (*helper, error) { return r.start(exec.Command(self(), args...)) }
+
+func (r *run) start(cmd *exec.Cmd) (*helper, error) {
+	h := &helper{cmd: cmd}
 	h.cmd.Stderr, h.cmd.SysProcAttr = os.Stderr, &syscall.SysProcAttr{}
 	dieWithParent(h.cmd.SysProcAttr, syscall.SIGKILL)
 	out, err := h.cmd.StdoutPipe()
