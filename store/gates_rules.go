@@ -10,6 +10,20 @@ func (g *GateRow) Over(now int64) bool {
 	return g.Inside == 0 && g.Waiting == 0 && !g.Configured && (g.Every == 0 || g.Next <= now)
 }
 
+// GateSettings is what is asked for of a gate, by its configuration or by a task.
+type GateSettings struct {
+	Capacity   int32
+	Every      int64
+	Burst      int32
+	Paused     bool
+	Configured bool
+}
+
+// Settings are those of the gate.
+func (g *GateRow) Settings() GateSettings {
+	return GateSettings{g.Capacity, g.Every, g.Burst, g.Paused, g.Configured}
+}
+
 // Slot is when the rate lets the next one start (GCRA).
 func (g *GateRow) Slot(now int64) int64 {
 	if g.Every == 0 {

@@ -12,7 +12,11 @@ import (
 
 // atGates does a step at gates in the transaction, and leaves what comes of it for later.
 func (w *writer) atGates(k *woken, step func(*store.Keeper) error) error {
-	keeper := store.Keeper{Now: w.now, Floor: gateFloor{w, k}}
+	return w.stepAt(&gateFloor{w: w, k: k}, step)
+}
+
+func (w *writer) stepAt(f *gateFloor, step func(*store.Keeper) error) error {
+	keeper := store.Keeper{Now: w.now, Floor: f}
 	if err := step(&keeper); err != nil {
 		return err
 	}
@@ -61,7 +65,7 @@ func (w *writer) enterGates(row *store.Row, how store.Arrival, why task.Reason, 
 // cancelAt cancels those that are at a gate: those in line first, so that none of them
 // enters.
 func (w *writer) cancelAt(gate store.Hash, k *woken) error {
-	g, err := gateFloor{w, k}.Gate(gate)
+	g, err := (&gateFloor{w: w, k: k}).Gate(gate)
 	if err != nil || g == nil {
 		return err
 	}
@@ -143,10 +147,7 @@ func (w *writer) leaveGates(row *store.Row, ends bool, k *woken) error {
 		return err
 	}
 	if ends && len(gates) == 1 && row.Inside(gates[0].Kind) {
-		id := gates[0].ID()
-		if n, err := w.changed(leaveAlone, id[:]); err != nil || n > 0 {
-			return err
-		}
+		return w.leaveOne(row, gates, k)
 	}
 	return w.atGates(k, func(keeper *store.Keeper) error {
 		if ends {
@@ -154,6 +155,22 @@ func (w *writer) leaveGates(row *store.Row, ends bool, k *woken) error {
 		}
 		return keeper.LeaveLimits(row, gates)
 	})
+}
+
+// leaveOne gives up the only place of a task that ends. It is tried first whether nobody
+// else is there, unless somebody was in line when it was last looked.
+func (w *writer) leaveOne(row *store.Row, gates []store.Gate, k *woken) error {
+	id := gates[0].ID()
+	if !w.lined[id] {
+		if n, err := w.changed(leaveAlone, id[:]); err != nil || n > 0 {
+			return err
+		}
+	}
+	f := &gateFloor{w: w, k: k}
+	if err := f.look(id); err != nil {
+		return err
+	}
+	return w.stepAt(f, func(keeper *store.Keeper) error { return keeper.Leave(row, gates) })
 }
 
 // leaveSlowly has a task that is canceled while it runs keep its places until its node
@@ -237,37 +254,99 @@ func (s *Store) Limits(ctx context.Context, namespace int32, after string, n int
 type gateFloor struct {
 	w *writer
 	k *woken
+
+	// What was read together, until it is asked for or changed.
+	gate  *store.GateRow
+	first *store.Row
+	seen  store.GateRow // as it is stored
 }
 
-const selectGate = `select id, kind, ns, name, capacity, every, burst, paused, configured, inside, waiting, last, next, holder from gate `
+const (
+	gateColumns = ` g.id, g.kind, g.ns, g.name, g.capacity, g.every, g.burst, g.paused, g.configured, g.inside, g.waiting, g.last, g.next, g.holder `
+	selectGate  = `select` + gateColumns + `from gate g `
+
+	firstColumns = ` t.id, t.lane, t.prio, t.kind, t.flags, t.state, t.reason, t.crashes, t.at, t.gates `
+	firstInLine  = ` t.id = (select task from line where gate = ?1 order by prio, at, task limit 1) `
+	lookAtGate   = `select` + gateColumns + `,` + firstColumns + `from gate g join task t on` + firstInLine + `where g.id = ?1`
+)
+
+// gateScan are the places for the columns of a gate.
+func gateScan(g *store.GateRow, id, holder *sql.RawBytes) []any {
+	return []any{
+		id, &g.Kind, &g.Namespace, &g.Name, &g.Capacity, &g.Every, &g.Burst, &g.Paused, &g.Configured,
+		&g.Inside, &g.Waiting, &g.Last, &g.Next, holder,
+	}
+}
 
 func scanGate(r *sql.Rows) (g store.GateRow, err error) {
 	var id, holder sql.RawBytes
-	err = r.Scan(&id, &g.Kind, &g.Namespace, &g.Name, &g.Capacity, &g.Every, &g.Burst, &g.Paused, &g.Configured,
-		&g.Inside, &g.Waiting, &g.Last, &g.Next, &holder)
+	err = r.Scan(gateScan(&g, &id, &holder)...)
 	copy(g.ID[:], id)
 	copy(g.Holder[:], holder)
 	return g, err
 }
 
-func (f gateFloor) Gate(id store.Hash) (*store.GateRow, error) {
+func firstScan(t *store.Row, id *sql.RawBytes) []any {
+	return []any{id, &t.Lane, &t.Priority, &t.Kind, &t.Flags, &t.State, &t.Reason, &t.Crashes, &t.At, &t.Gates}
+}
+
+// look reads a gate at which somebody stands in line, and who is first there.
+func (f *gateFloor) look(gate store.Hash) error {
+	return f.w.query(func(r *sql.Rows) error {
+		var id, holder, first sql.RawBytes
+		g, t := &store.GateRow{}, &store.Row{}
+		err := r.Scan(append(gateScan(g, &id, &holder), firstScan(t, &first)...)...)
+		copy(g.ID[:], id)
+		copy(g.Holder[:], holder)
+		copy(t.ID[:], first)
+		f.gate, f.first, f.seen = g, t, *g
+		return err
+	}, lookAtGate, gate[:])
+}
+
+func (f *gateFloor) Gate(id store.Hash) (*store.GateRow, error) {
+	if g := f.gate; g != nil && g.ID == id {
+		f.gate = nil
+		return g, nil
+	}
 	var g *store.GateRow
 	err := f.w.query(func(r *sql.Rows) error {
 		found, err := scanGate(r)
 		g = &found
 		return err
-	}, selectGate+`where id = ?`, id[:])
+	}, selectGate+`where g.id = ?`, id[:])
 	return g, err
 }
 
-func (f gateFloor) PutGate(g *store.GateRow, over bool) error {
+func (f *gateFloor) PutGate(g *store.GateRow, over bool) error {
+	f.w.inLine(g)
 	if over {
 		return f.w.exec(`delete from gate where id = ?`, g.ID[:])
+	}
+	if f.seen.ID == g.ID && f.seen.Settings() == g.Settings() {
+		return f.w.exec(`update gate set inside = ?, waiting = ?, last = ?, next = ?, holder = ? where id = ?`,
+			g.Inside, g.Waiting, g.Last, g.Next, idOrNull(g.Holder), g.ID[:])
 	}
 	return f.w.exec(insertGate+` on conflict (id) do update set capacity = excluded.capacity, every = excluded.every,
 		burst = excluded.burst, paused = excluded.paused, configured = excluded.configured, inside = excluded.inside,
 		waiting = excluded.waiting, last = excluded.last, next = excluded.next, holder = excluded.holder`,
 		gateValues(g)...)
+}
+
+// manyLined bounds what the writer remembers of gates.
+const manyLined = 10_000
+
+// inLine remembers whether somebody is in line at a gate, which is no more than a guess:
+// the transaction may be rolled back.
+func (w *writer) inLine(g *store.GateRow) {
+	if g.Waiting == 0 {
+		delete(w.lined, g.ID)
+		return
+	}
+	if len(w.lined) >= manyLined {
+		clear(w.lined)
+	}
+	w.lined[g.ID] = true
 }
 
 const (
@@ -286,29 +365,33 @@ func gateValues(g *store.GateRow) []any {
 	}
 }
 
-func (f gateFloor) First(gate store.Hash) (*store.Row, error) {
+func (f *gateFloor) First(gate store.Hash) (*store.Row, error) {
+	if t := f.first; t != nil && f.seen.ID == gate {
+		return t, nil
+	}
 	var first *store.Row
 	err := f.w.query(func(r *sql.Rows) error {
 		var id sql.RawBytes
 		first = &store.Row{}
-		err := r.Scan(&id, &first.Lane, &first.Priority, &first.Kind, &first.Flags, &first.State, &first.Reason, &first.Crashes, &first.At, &first.Gates)
+		err := r.Scan(firstScan(first, &id)...)
 		copy(first.ID[:], id)
 		return err
-	}, `select id, lane, prio, kind, flags, state, reason, crashes, at, gates from task
-		where id = (select task from line where gate = ? order by prio, at, task limit 1)`, gate[:])
+	}, `select`+firstColumns+`from task t where`+firstInLine, gate[:])
 	return first, err
 }
 
-func (f gateFloor) PutLine(e store.LineEntry) error {
+func (f *gateFloor) PutLine(e store.LineEntry) error {
+	f.first = nil
 	return f.w.exec(`insert into line (gate, prio, at, task, lane) values (?,?,?,?,?)`, e.Gate[:], e.Priority, e.At, e.Task[:], e.Lane)
 }
 
-func (f gateFloor) TakeLine(e store.LineEntry) (bool, error) {
+func (f *gateFloor) TakeLine(e store.LineEntry) (bool, error) {
+	f.first = nil
 	n, err := f.w.changed(`delete from line where gate = ? and prio = ? and at = ? and task = ?`, e.Gate[:], e.Priority, e.At, e.Task[:])
 	return n > 0, err
 }
 
-func (f gateFloor) Admit(row *store.Row, p store.Placement) error {
+func (f *gateFloor) Admit(row *store.Row, p store.Placement) error {
 	var pos int64
 	if p.State == task.Ready {
 		pos = f.w.position()

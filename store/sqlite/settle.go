@@ -35,7 +35,7 @@ const succeedIf = `update task set state = :succeeded, reason = ?, finished_at =
 
 var (
 	settlePlain  = words.SQL(succeedIf + `flags & :related = 0`)
-	settleInside = words.SQL(succeedIf + `flags & :related = :flag_gate returning flags, gates`)
+	settleInside = words.SQL(succeedIf + `flags & :related = :flag_gate`)
 )
 
 // settle applies a transition. refused is ErrLeaseLost or nil.
@@ -59,14 +59,15 @@ func (w *writer) succeed(t *store.Transition, k *woken) (done bool, err error) {
 		n, err := w.changed(settlePlain, values...)
 		return n > 0, err
 	}
-	row := store.Row{ID: t.ID, State: task.Running}
-	err = w.query(func(r *sql.Rows) error {
-		done = true
-		return r.Scan(&row.Flags, &row.Gates)
-	}, settleInside, values...)
-	if err != nil || !done {
+	if len(t.Gates) == 0 {
+		return false, nil
+	}
+	n, err := w.changed(settleInside, values...)
+	if err != nil || n == 0 {
 		return false, err
 	}
+	inside := store.Leaver{Task: t.ID, Token: t.Token, Gates: t.Gates}
+	row := inside.Row()
 	return true, w.leaveGates(&row, true, k)
 }
 

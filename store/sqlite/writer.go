@@ -37,11 +37,12 @@ type writer struct {
 	clock    func() int64
 	onCommit func(rows int, took time.Duration)
 	stmts    map[string]*sql.Stmt
-	now      int64            // of the transaction
-	last     int64            // position given out last
-	newest   int64            // row number of the newest task that is listed, or was there when the transaction began
-	unlisted bool             // it has inserted tasks that are ready and not in ready yet
-	waiting  map[task.ID]bool // tasks that it has inserted and that are not ready
+	now      int64               // of the transaction
+	last     int64               // position given out last
+	newest   int64               // row number of the newest task that is listed, or was there when the transaction began
+	unlisted bool                // it has inserted tasks that are ready and not in ready yet
+	waiting  map[task.ID]bool    // tasks that it has inserted and that are not ready
+	lined    map[store.Hash]bool // gates at which somebody was in line when it was last looked
 	failed   *failure
 	file     *file
 }
@@ -53,7 +54,7 @@ func newWriter(conn *sql.Conn, s *Store, onCommit func(int, time.Duration)) (*wr
 	if onCommit == nil {
 		onCommit = func(int, time.Duration) {}
 	}
-	w := &writer{conn: conn, clock: s.clock, onCommit: onCommit, stmts: map[string]*sql.Stmt{}, waiting: map[task.ID]bool{}, failed: s.failed, file: s.file}
+	w := &writer{conn: conn, clock: s.clock, onCommit: onCommit, stmts: map[string]*sql.Stmt{}, waiting: map[task.ID]bool{}, lined: map[store.Hash]bool{}, failed: s.failed, file: s.file}
 	err := conn.QueryRowContext(background, "select coalesce(max(pos), 0) from ready").Scan(&w.last)
 	return w, err
 }
