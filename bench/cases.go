@@ -37,13 +37,17 @@ func (c benchCase) needs(server string) bool {
 		return strings.HasSuffix(c.Group, "/redis")
 	case "node":
 		return needsNPM(c.Who)
+	case "python":
+		return strings.HasPrefix(c.Group, "pool-")
+	case "sendoff":
+		return strings.HasPrefix(c.Group, "pool-") && c.ours()
 	}
 	return false
 }
 
 // allCases lists every case; those of one group stand together.
 func allCases() []benchCase {
-	cases := slices.Concat(storeCases(), burnCases(), gateCases(), submitCases(), bulkCases(), doorCases(), pushCases(), latencyCases(), heldCases(),
+	cases := slices.Concat(storeCases(), burnCases(), gateCases(), submitCases(), bulkCases(), doorCases(), pushCases(), latencyCases(), heldCases(), poolCases(),
 		functionCases(), stepCases(), gatherCases())
 	order := map[string]int{}
 	for i, c := range cases {
@@ -85,6 +89,8 @@ var aims = []aim{
 	{group: "latency/postgres", value: "p50_ms", want: 3, atMost: true},
 	{group: "latency/postgres", value: "p99_ms", want: 10, atMost: true},
 	{group: "heldxmin/postgres", value: "decay", want: 1.3, atMost: true},
+	{group: "pool-latency/postgres", value: "p50_ms", want: 1, atMost: true},
+	{group: "pool-drain/sqlite", want: 10_000},
 	{group: "fn1/sqlite", want: 8_000},
 	{group: "fn1/postgres", want: 4_000},
 	{group: "fn10/sqlite", want: 1_500},

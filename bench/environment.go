@@ -21,6 +21,8 @@ type environment struct {
 	postgres *server
 	redis    *server
 	url      string // of PostgreSQL
+	python   string // interpreter that has the Python systems
+	sendoff  string // the program
 	missing  map[string]error
 }
 
@@ -54,6 +56,16 @@ func prepare(o options, chosen []benchCase) (*environment, error) {
 	if needed("node") {
 		if err := lookForNPM(); err != nil {
 			env.missing["node"] = err
+		}
+	}
+	if needed("python") {
+		if env.python, err = makePython(); err != nil {
+			env.missing["python"] = err
+		}
+	}
+	if needed("sendoff") {
+		if env.sendoff, err = makeSendoff(dir); err != nil {
+			env.missing["sendoff"] = err
 		}
 	}
 	for name, err := range env.missing {
@@ -128,7 +140,7 @@ func (e *environment) run(ctx context.Context, o options, c benchCase, round int
 		return s, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	job := order{Case: c.name(), Round: round, N: c.tasks(o.short), Dir: dir, Postgres: e.url}
+	job := order{Case: c.name(), Round: round, N: c.tasks(o.short), Dir: dir, Postgres: e.url, Python: e.python, Sendoff: e.sendoff}
 	if e.postgres != nil && c.needs("postgres") {
 		job.Server = e.postgres.pid()
 	}

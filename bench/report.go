@@ -115,12 +115,14 @@ func compare(all []summary, peer summary) string {
 			continue
 		}
 		ratio := s.median(rate) / peer.median(rate)
-		if kind == "latency" {
+		if strings.HasSuffix(kind, "latency") {
 			p50 := func(s sample) float64 { return s.Values["p50_ms"] }
 			ratio = peer.median(p50) / s.median(p50)
 		}
-		if s.Group == peer.Group {
+		if s.Group == peer.Group && s.Who == "sendoff" {
 			same = append(same, fmt.Sprintf("%.1f", ratio))
+		} else if s.Group == peer.Group {
+			same = append(same, fmt.Sprintf("%s %.1f", strings.TrimPrefix(s.Who, "sendoff-"), ratio))
 		}
 		alike = append(alike, fmt.Sprintf("%s %.1f", strings.TrimPrefix(s.Group, kind+"/"), ratio))
 	}

@@ -22,6 +22,8 @@ type order struct {
 	Dir      string // of its own, empty
 	Postgres string // URL of the server
 	Redis    string // address
+	Python   string // interpreter that has the Python systems
+	Sendoff  string // the program
 	Server   int    // process id of the server it uses, 0 = not known
 	Profile  string
 }
@@ -47,6 +49,7 @@ type run struct {
 	database string // URL of the database made for this run; "" = none
 	admin    *pgx.Conn
 	helpers  []*helper
+	service  int // process id of what is measured; 0 = this process
 	sample   sample
 
 	began   time.Time
@@ -178,6 +181,9 @@ func (r *run) end(ctx context.Context, n int) error {
 
 func (r *run) usage() usage {
 	u := usage{self: selfTime(), all: machineTime()}
+	if r.service != 0 {
+		u.helpers, u.self = u.self, treeTime(r.service)
+	}
 	if r.Server != 0 {
 		u.server = treeTime(r.Server)
 	}
