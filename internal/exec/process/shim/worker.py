@@ -86,7 +86,7 @@ class Channel:
         self.reading = True
         try:
             self.sock.settimeout(timeout)
-            data = self.sock.recv(1 << 18)
+            data = self.sock.recv(1 << 16)
             if not data:
                 self.closed = True
                 self.tasks.append({"type": "stop"})
@@ -103,7 +103,7 @@ class Channel:
             return  # whoever reads takes it
         while True:
             try:
-                data = self.sock.recv(1 << 18, socket.MSG_DONTWAIT)
+                data = self.sock.recv(1 << 16, socket.MSG_DONTWAIT)
             except (BlockingIOError, InterruptedError):
                 return
             if not data:
