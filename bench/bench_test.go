@@ -23,7 +23,7 @@ func TestCasesWithoutServers(t *testing.T) {
 		t.Skip("runs other programs")
 	}
 	for _, c := range allCases() {
-		if c.needs("postgres") || c.needs("redis") {
+		if c.needs("postgres") || c.needs("redis") || c.needs("python") {
 			continue
 		}
 		t.Run(c.name(), func(t *testing.T) {

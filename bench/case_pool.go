@@ -25,7 +25,7 @@ import (
 // file: so all systems are counted by the same. The service is a program of its own,
 // whose processor time is the task's, with all of its processes.
 func poolCases() []benchCase {
-	const burst, short = 10_000, 2_000
+	const burst, short = 10_000, 3_000
 	latency := func(group, who string, do func(context.Context, *run) error) benchCase {
 		return benchCase{Group: group, Who: who, N: 500, Short: 100, do: do}
 	}
@@ -80,15 +80,15 @@ func (p *pool) start(argv ...string) error {
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	p.cmd = exec.Command(argv[0], argv[1:]...)
-	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = p.r.Dir, p.env, log, log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	dieWithParent(p.cmd.SysProcAttr, syscall.SIGTERM)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = p.r.Dir, p.env, log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	dieWithParent(cmd.SysProcAttr, syscall.SIGTERM)
 	p.began = time.Now()
-	if err := p.cmd.Start(); err != nil {
+	if err := cmd.Start(); err != nil {
 		return err
 	}
-	p.r.service = p.cmd.Process.Pid
+	p.cmd, p.r.service = cmd, cmd.Process.Pid
 	return nil
 }
 
@@ -110,8 +110,8 @@ func (p *pool) size() int {
 	return int(info.Size())
 }
 
-// until waits until the tasks have written so many bytes. now and then is called while
-// they write nothing.
+// until waits until the tasks have written so many bytes. nowAndThen is called while they
+// write nothing.
 func (p *pool) until(ctx context.Context, size int, nowAndThen func() error) error {
 	before, since := -1, time.Now()
 	for {
@@ -301,7 +301,8 @@ func realDispatcherd(do func(context.Context, *pool) error, notify bool) func(co
 	})
 }
 
-// ourDrain works off a backlog of process tasks that is on disk.
+// ourDrain works off a backlog of process tasks that is on disk. Its Python is one
+// without dispatcherd, whose own worker would run the tasks.
 func ourDrain(ctx context.Context, r *run) error {
 	p, err := newPool(r)
 	if err != nil {
@@ -311,7 +312,7 @@ func ourDrain(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	e, err := engine.New(s, engine.Config{Processes: &engine.Processes{Python: r.Python, Allow: []string{"benchjobs"}}})
+	e, err := engine.New(s, engine.Config{Processes: &engine.Processes{Python: "python3", Allow: []string{"benchjobs"}}})
 	if err == nil {
 		err = fill(ctx, e, r.N, engine.Task{Process: "benchjobs.tick"})
 	}
@@ -331,7 +332,7 @@ func ourDrain(ctx context.Context, r *run) error {
 	}
 	defer p.stop()
 	if err := p.start(r.Sendoff, "serve", "--db", db, "--listen", fmt.Sprintf("127.0.0.1:%d", port),
-		"--process-allow", "benchjobs", "--process-python", r.Python, "--process-env", "BENCH_DONE", "--process-dir", r.Dir,
+		"--process-allow", "benchjobs", "--process-python", "python3", "--process-env", "BENCH_DONE", "--process-dir", r.Dir,
 		"--process-min", poolWorkers, "--process-max", poolWorkers); err != nil {
 		return err
 	}

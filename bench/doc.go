@@ -21,6 +21,10 @@
 // than a few tenths the rates are too low, and only ratios and processor times
 // are worth something; -quiet waits for a better moment.
 //
+// The pool cases measure services that run tasks in Python on two warm workers: sendoff
+// dispatcherd and serve, the real dispatcherd, and Celery. Their Python packages
+// (python/requirements.txt) are installed in an environment in the cache, once.
+//
 // PostgreSQL and Redis are started by the program and end with it; a case whose
 // server is not installed is left out, and said so. Peers that run on Node are
 // installed by npm ci --prefix npm.
