@@ -7,7 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -138,4 +141,42 @@ func TestWhatWaitsOutlivesAKill(t *testing.T) {
 		require.Equal(t, 1, said(fmt.Sprintf(`["add", %d, `, 1000+i)), i)
 	}
 	require.Equal(t, 3, said(`["begin", `))
+}
+
+// TestAnApplicationStartsTheServiceItself, by the lines of docs/dispatcherd.md, with a
+// configuration that is nowhere but in its own code.
+func TestAnApplicationStartsTheServiceItself(t *testing.T) {
+	n := newNotified(t, testkit.Postgres(t), "node-1")
+	page, err := os.ReadFile("../docs/dispatcherd.md")
+	require.NoError(t, err)
+	_, lines, _ := strings.Cut(string(page), "```python\n")
+	lines, _, _ = strings.Cut(lines, "```")
+	require.Contains(t, lines, "service = subprocess.Popen(")
+	app := filepath.Join(n.dir, "app.py")
+	require.NoError(t, os.WriteFile(app, []byte("import sys, yaml\nconfig = yaml.safe_load(open(sys.argv[1]))\n"+lines), 0o600))
+	cmd := n.env(exec.Command(filepath.Join(n.sdk.dir, "bin", "python"), app, n.config))
+	cmd.Env = append(cmd.Env, "PATH="+filepath.Dir(sendoff(t))+":"+os.Getenv("PATH"))
+	n.start(cmd)
+	require.Eventually(t, func() bool { return n.ctl("alive") == nil }, time.Minute, 50*time.Millisecond)
+	ask := exec.CommandContext(t.Context(), filepath.Join(n.sdk.dir, "bin", "dispatcherctl"), "main", "--config", n.config, "--log-level", "CRITICAL")
+	status, err := n.env(ask).Output()
+	require.NoError(t, err)
+	pid := regexp.MustCompile(`(?m)^  pid: (\d+)$`).FindSubmatch(status)
+	require.NotNil(t, pid, string(status))
+	service, err := strconv.Atoi(string(pid[1]))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = syscall.Kill(service, syscall.SIGKILL) })
+	hello := "import sys, greetings\nfrom dispatcherd.config import setup\nsetup(file_path=sys.argv[1])\ngreetings.print_hello.delay()"
+	out, err := n.env(exec.CommandContext(t.Context(), filepath.Join(n.sdk.dir, "bin", "python"), "-c", hello, n.config)).CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Eventually(t, func() bool {
+		text, _ := os.ReadFile(n.said)
+		return strings.Contains(string(text), `["hello"]`)
+	}, time.Minute, 10*time.Millisecond)
+	require.NoError(t, syscall.Kill(service, syscall.SIGTERM))
+	select {
+	case <-n.ended: // the application waits for it
+	case <-time.After(30 * time.Second):
+		t.Fatal("the application goes on")
+	}
 }
