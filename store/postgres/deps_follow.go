@@ -164,22 +164,27 @@ func (f *following) lock(ctx context.Context, c *session, find *stmt) error {
 			e.Ended = ended
 		}
 	}
-	return c.do(ctx, query(pins),
-		query(lockNeedsSQL).idList(ids).rows(func(r *wireRow) {
-			n := readNeed(r)
-			f.downs[n.Task] = &down{Need: n}
-		}),
-		&again,
-		query(lookDownSQL).idList(ids).rows(func(r *wireRow) {
-			id := r.id()
-			row := store.Row{
-				ID: id, Lane: r.i4(), Priority: r.i2(), Kind: task.Kind(r.i2()), Crashes: r.i4(), At: r.i8(), Flags: r.i4(), Run: r.i4(),
-				State: task.State(r.i2()), Reason: task.Reason(r.i2()),
-			}
-			if d := f.downs[id]; d != nil {
-				d.row, d.has = row, r.bool()
-			}
-		}))
+	return c.do(ctx, query(pins), f.lockNeeds(ids), &again, f.lookDown(ids))
+}
+
+func (f *following) lockNeeds(ids []task.ID) *stmt {
+	return query(lockNeedsSQL).idList(ids).rows(func(r *wireRow) {
+		n := readNeed(r)
+		f.downs[n.Task] = &down{Need: n}
+	})
+}
+
+func (f *following) lookDown(ids []task.ID) *stmt {
+	return query(lookDownSQL).idList(ids).rows(func(r *wireRow) {
+		id := r.id()
+		row := store.Row{
+			ID: id, Lane: r.i4(), Priority: r.i2(), Kind: task.Kind(r.i2()), Crashes: r.i4(), At: r.i8(), Flags: r.i4(), Run: r.i4(),
+			State: task.State(r.i2()), Reason: task.Reason(r.i2()),
+		}
+		if d := f.downs[id]; d != nil {
+			d.row, d.has = row, r.bool()
+		}
+	})
 }
 
 // tellAll tells the followers of a task, and those of the ones that end because of
@@ -189,7 +194,7 @@ func (f *following) tellAll(ctx context.Context, c *session, first *root) error 
 	for ups := []*store.Todo{&first.Todo}; len(ups) > 0; ups = ups[1:] {
 		up := ups[0]
 		if _, loaded := f.edges[up.Task]; !loaded {
-			if err := f.load(ctx, c, []*store.Todo{up}); err != nil {
+			if err := f.loadAhead(ctx, c, up); err != nil {
 				return err
 			}
 		}

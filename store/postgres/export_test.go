@@ -135,9 +135,10 @@ func (s *Store) depPlans(lane int32, ids []task.ID) map[string]*stmt {
 	}
 	all := map[string]*stmt{
 		"lock ups": query(lockUpsSQL).idList(ids), "lock up": query(lockUpSQL).id(ids[0]), "recount": query(recountSQL).id(ids[0]),
-		"edges":      query(edgesSQL).idList(ids).idList(ids).i8(1000),
-		"one edge":   query(oneEdgeSQL).id(ids[0]).id(ids[0]),
-		"lock needs": query(lockNeedsSQL).idList(ids), "look down": query(lookDownSQL).idList(ids),
+		"edges":       query(edgesSQL).idList(ids).idList(ids).i8(1000),
+		"edges ahead": query(edgesAheadSQL).id(ids[0]).i8(aheadEdges).i8(aheadTasks),
+		"one edge":    query(oneEdgeSQL).id(ids[0]).id(ids[0]),
+		"lock needs":  query(lockNeedsSQL).idList(ids), "look down": query(lookDownSQL).idList(ids),
 		"dependencies": query(dependenciesSQL).id(ids[0]).id(ids[0]).i8(500), "followers": query(followersSQL).id(ids[0]).id(ids[0]).i8(500),
 		"purge needs": query(purgeNeedsSQL).i4s(1, func(int) int32 { return lane }).i8(500),
 		"erase":       query(eraseOneSQL).idList(ids).i8(1).i8(1).i8(1),
