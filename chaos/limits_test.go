@@ -5,7 +5,6 @@ package chaos_test
 import (
 	"net/http"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -94,15 +93,7 @@ func TestLimitsOfAQueueHoldWhenNodesAreLost(t *testing.T) {
 	}
 	waitFor(t, time.Minute, "the limits are in use", func() bool { return delivered(few) > 100 && delivered(slow) > 20 })
 
-	killed, paused := c.nodes[0], c.nodes[1]
-	faults := []auditor.Fault{{PID: killed.pid()}, {PID: paused.pid()}}
-	killed.kill()
-	faults[0].At = time.Now()
-	paused.signal(syscall.SIGSTOP)
-	faults[1].At = time.Now()
-	time.Sleep(lease + 3*time.Second)
-	paused.signal(syscall.SIGCONT)
-	killed.start()
+	faults := c.loseTwo()
 	c.check(c.nodes[2], faults...)
 
 	ds := c.judge.deliveries(t)

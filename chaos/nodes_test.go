@@ -195,14 +195,7 @@ func TestNodePaused(t *testing.T) {
 	victim, ids := c.busiest(c.underWay(slices.Concat(fails, succeeds)))
 	mine := func(id string) bool { return !slices.Contains(ids, id) }
 	fails, succeeds = slices.DeleteFunc(fails, mine), slices.DeleteFunc(succeeds, mine)
-	paused := c.nodes[victim]
-	at := time.Now()
-	paused.signal(syscall.SIGSTOP)
-	c.nodes = slices.Delete(c.nodes, victim, victim+1)
-
-	again := c.secondStarts(ids, paused.pid(), at, noticed)
-	t.Logf("%d tasks of the stopped node started elsewhere after %v to %v", len(again), again[0], again[len(again)-1])
-	require.Greater(t, again[0], lease/2, "a node is not given up while its lease may hold")
+	paused := c.stopNode(victim, ids)
 	waitFor(t, time.Minute, "the second attempts have succeeded", func() bool { return c.all(fails, "succeeded") })
 	require.NoError(t, os.WriteFile(late, nil, 0o600))
 	waitFor(t, time.Minute, "the stopped node has its answers", func() bool {
@@ -232,6 +225,35 @@ func TestNodePaused(t *testing.T) {
 		code, _ := paused.get("/readyz", nil)
 		return code == 200
 	})
+}
+
+// stopNode stops a node (SIGSTOP), takes it out of the cluster, and waits until its tasks have
+// started elsewhere.
+func (c *cluster) stopNode(victim int, ids []string) *server {
+	c.t.Helper()
+	paused := c.nodes[victim]
+	at := time.Now()
+	paused.signal(syscall.SIGSTOP)
+	c.nodes = slices.Delete(c.nodes, victim, victim+1)
+	again := c.secondStarts(ids, paused.pid(), at, noticed)
+	c.t.Logf("%d tasks of the stopped node started elsewhere after %v to %v", len(again), again[0], again[len(again)-1])
+	require.Greater(c.t, again[0], lease/2, "a node is not given up while its lease may hold")
+	return paused
+}
+
+// loseTwo kills the first node and stops the second one past its lease; both come back.
+func (c *cluster) loseTwo() []auditor.Fault {
+	c.t.Helper()
+	killed, paused := c.nodes[0], c.nodes[1]
+	faults := []auditor.Fault{{PID: killed.pid()}, {PID: paused.pid()}}
+	killed.kill()
+	faults[0].At = time.Now()
+	paused.signal(syscall.SIGSTOP)
+	faults[1].At = time.Now()
+	time.Sleep(lease + 3*time.Second)
+	paused.signal(syscall.SIGCONT)
+	killed.start()
+	return faults
 }
 
 // all tells whether every one of the tasks is in a state.

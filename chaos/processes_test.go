@@ -18,8 +18,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/sendoff-dev/sendoff/chaos/auditor"
 )
 
 // beWorker is a worker, as docs/workers.md has it, whose tasks call the auditor: their
@@ -120,15 +118,7 @@ func TestProcessTasksSurviveLostNodes(t *testing.T) {
 	c := startCluster(t, 3, withWorkers(4)...)
 	ids := c.submitProcesses("k", heavy(1500, 15_000), "sleep=20ms")
 	waitFor(t, time.Minute, "the workers are busy", func() bool { return len(c.judge.deliveries(t)) > len(ids)/10 })
-	killed, paused := c.nodes[0], c.nodes[1]
-	faults := []auditor.Fault{{PID: killed.pid()}, {PID: paused.pid()}}
-	killed.kill()
-	faults[0].At = time.Now()
-	paused.signal(syscall.SIGSTOP)
-	faults[1].At = time.Now()
-	time.Sleep(lease + 3*time.Second)
-	paused.signal(syscall.SIGCONT)
-	killed.start()
+	faults := c.loseTwo()
 	c.submitProcesses("after", 100, "")
 	r := c.check(c.nodes[2], faults...)
 	require.Positive(t, r.Duplicates, "nothing was under way when the nodes were lost: the test has shown nothing")
@@ -142,13 +132,7 @@ func TestProcessTasksOfAPausedNode(t *testing.T) {
 	// as many as one node has workers: it may get all of them
 	ids := c.submitProcesses("fails", 4, "until="+url.QueryEscape(late)+"&status=500&final=1&first=1")
 	victim, ids := c.busiest(c.underWay(ids))
-	paused := c.nodes[victim]
-	at := time.Now()
-	paused.signal(syscall.SIGSTOP)
-	c.nodes = slices.Delete(c.nodes, victim, victim+1)
-	again := c.secondStarts(ids, paused.pid(), at, noticed)
-	t.Logf("%d tasks of the stopped node started elsewhere after %v to %v", len(again), again[0], again[len(again)-1])
-	require.Greater(t, again[0], lease/2, "a node is not given up while its lease may hold")
+	paused := c.stopNode(victim, ids)
 	waitFor(t, time.Minute, "the second attempts have succeeded", func() bool { return c.all(ids, "succeeded") })
 	require.NoError(t, os.WriteFile(late, nil, 0o600))
 	waitFor(t, time.Minute, "the workers of the stopped node have their answers", func() bool {

@@ -231,6 +231,18 @@ func submit(ctx context.Context, sub submission, servers ...*server) (string, er
 	}
 }
 
+// read gets path, and again while the server answers 503: what struck the
+// database is over for each of its sessions at a moment of its own.
+func (s *server) read(path string, into any) error {
+	for end := time.Now().Add(20 * time.Second); ; {
+		code, err := s.get(path, into)
+		if code != http.StatusServiceUnavailable || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(50 * time.Millisecond) // polls another process
+	}
+}
+
 // list returns the tasks in a state, all of them for "".
 func (s *server) list(state string, atMost int) []taskJSON {
 	s.t.Helper()
@@ -247,8 +259,7 @@ func (s *server) list(state string, atMost int) []taskJSON {
 		if cursor != "" {
 			q.Set("cursor", cursor)
 		}
-		_, err := s.get("/v1/tasks?"+q.Encode(), &page)
-		require.NoError(s.t, err)
+		require.NoError(s.t, s.read("/v1/tasks?"+q.Encode(), &page))
 		all = append(all, page.Items...)
 		if page.NextCursor == "" || len(all) >= atMost {
 			return all

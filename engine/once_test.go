@@ -52,6 +52,8 @@ func TestOnceIsForWhatBeginsAtItsBeginning(t *testing.T) {
 	require.ErrorContains(t, err, "once: belongs to tasks that are not functions")
 	_, err = b.Submit(t.Context(), engine.Task{URL: "http://127.0.0.1:1", Workers: "gpu"})
 	require.ErrorContains(t, err, "workers: belongs to tasks with a process")
+	_, err = b.Submit(t.Context(), engine.Task{Process: "app.add", Workers: "own:1"})
+	require.ErrorContains(t, err, `workers: "own:1" goes with one node`)
 }
 
 // TestWorkersHaveNames: a task goes to a node that serves those that it names.

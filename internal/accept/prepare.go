@@ -230,6 +230,9 @@ func (a *Acceptor) checkTarget(bad *task.Invalid, s *task.Spec) {
 		bad.Add("workers", "belongs to tasks with a process")
 	} else if s.Workers != "" {
 		bad.CheckName("workers", s.Workers, 100)
+		if strings.HasPrefix(s.Workers, task.OwnWorkers) && !s.Once {
+			bad.Add("workers", "%q goes with one node, and what that has not begun is lost with it: want once: true beside it, or another name", s.Workers)
+		}
 	}
 	if s.Kind != task.HTTP && (s.Method != "" || len(s.Header) > 0) {
 		bad.Add("method", "method and headers belong to tasks with a url")

@@ -102,7 +102,7 @@ func (s *Service) stop(it *item) {
 	case it.id != "":
 		s.leave(it)
 		s.record.cancel = append(s.record.cancel, it)
-		s.record.ring()
+		poke(s.record.signal)
 	case s.take1(&s.delayed, it):
 		it.timer.Stop()
 	case s.take1(&s.blocked, it):

@@ -3,7 +3,8 @@
 // messages are answered. Publishers, task code, configuration files and dispatcherctl of
 // release 2026.5.27 work with it as they are.
 //
-// A [Service] holds what is delayed, held back, in line and running. Its brokers hand it
+// A [Service] knows what is delayed, held back, in line and running: in memory, or as what a
+// [Recorder] has on record and gives it to run. Its brokers hand it
 // messages, and send what it answers; package pgnotify below this one is the one for
 // PostgreSQL, apart so that nobody else links its driver.
 //

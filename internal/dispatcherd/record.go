@@ -112,19 +112,8 @@ func (s *Service) keep(m *message, channel string) bool {
 	r.byID[it.id] = it
 	r.inbox = append(r.inbox, it)
 	s.place(it)
-	r.ring()
+	poke(r.signal)
 	return true
-}
-
-// look has what was handed in be taken soon.
-func (r *records) look() {
-	if r == nil {
-		return
-	}
-	select {
-	case r.handed <- struct{}{}:
-	default:
-	}
 }
 
 // after are the tasks that a rule for duplicates has a task wait for and that have no rule
@@ -148,9 +137,10 @@ func (s *Service) after(m *message) (ids []string, fits bool) {
 	return ids, m.delay == 0 || len(ids) == 0
 }
 
-func (r *records) ring() {
+// poke says over a channel of capacity 1 that there is something to do.
+func poke(ch chan<- struct{}) {
 	select {
-	case r.signal <- struct{}{}:
+	case ch <- struct{}{}:
 	default:
 	}
 }
@@ -221,7 +211,7 @@ func (s *Service) look(ctx context.Context) {
 	s.record.away = false
 	s.mu.Unlock()
 	s.log.Info("tasks are recorded again")
-	s.record.ring()
+	poke(s.record.signal)
 }
 
 // flush writes all there is.
@@ -426,6 +416,9 @@ func (s *Service) recordIn(ctx context.Context, to Recorder, joined func()) erro
 
 // await lists what a service before this one has left, and this one goes on with.
 func (s *Service) await(ctx context.Context, to Recorder) {
+	if s.cfg.Generated { // nobody was before it
+		return
+	}
 	waiting, err := to.Waiting(ctx)
 	if err != nil {
 		s.log.Warn("what waits from before is not listed until it begins", "err", err)
@@ -435,7 +428,7 @@ func (s *Service) await(ctx context.Context, to Recorder) {
 	defer s.mu.Unlock()
 	for _, w := range waiting {
 		m, err := parse(w.Message)
-		if err != nil || m.read() != nil || s.record.byID[w.ID] != nil || s.cfg.Generated {
+		if err != nil || m.read() != nil || s.record.byID[w.ID] != nil {
 			continue
 		}
 		m.delay = w.Delay

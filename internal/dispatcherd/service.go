@@ -221,7 +221,9 @@ func (s *Service) drop() {
 // receive takes a message from a broker.
 func (s *Service) receive(p *producer, in Incoming) {
 	if in.HandedIn {
-		s.record.look()
+		if s.record != nil {
+			poke(s.record.handed)
+		}
 		return
 	}
 	m, err := parse(in.Payload)

@@ -7,9 +7,6 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// SubmitChannel is where sendoff.submit tells of a message when its transaction commits.
-const SubmitChannel = "sendoff_submit"
-
 // Submitted is a message that was handed in by sendoff.submit.
 type Submitted struct {
 	ID      task.ID // that its task gets

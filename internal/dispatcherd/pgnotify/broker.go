@@ -22,7 +22,8 @@ import (
 // limit is how long a payload may be, in bytes: PostgreSQL refuses 8000.
 const limit = 7999
 
-// handedIn is where sendoff.submit tells of a message; see package store/postgres.
+// handedIn is where the database function sendoff.submit tells of a message when its
+// transaction commits; see the migrations of package store/postgres.
 const handedIn = "sendoff_submit"
 
 // Broker implements dispatcherd.Broker.
