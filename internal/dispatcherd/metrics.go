@@ -2,85 +2,8 @@ package dispatcherd
 
 import (
 	"bytes"
-	"context"
 	"fmt"
-	"log/slog"
-	"net"
-	"net/http"
-	"strconv"
-	"sync/atomic"
-	"time"
 )
-
-// web serves the metrics.
-type web struct {
-	cfg    MetricsConfig
-	server *http.Server
-	over   chan struct{}
-
-	connections, served, notFound, gone atomic.Int64
-}
-
-// serveMetrics begins to serve. A port that is taken is an error: who asked for metrics
-// would miss them.
-func (s *Service) serveMetrics(cfg MetricsConfig) (*web, error) {
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))
-	if err != nil {
-		return nil, fmt.Errorf("metrics: %w", err)
-	}
-	w := &web{cfg: cfg, over: make(chan struct{})}
-	w.server = &http.Server{
-		Handler: s.metricsHandler(w), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
-		ConnState: func(_ net.Conn, state http.ConnState) {
-			if state == http.StateNew {
-				w.connections.Add(1)
-			}
-		},
-	}
-	go func() { defer close(w.over); _ = w.server.Serve(l) }() // ends when it is closed
-	return w, nil
-}
-
-func (w *web) close() {
-	_ = w.server.Close()
-	<-w.over
-}
-
-func (w *web) status() object {
-	return object{
-		{"host", w.cfg.Host},
-		{"port", w.cfg.Port},
-		{"ready", true},
-		{"http_server", object{
-			{"connections_total", w.connections.Load()},
-			{"metrics_requests_served", w.served.Load()},
-			{"bad_requests", 0},
-			{"internal_errors", 0},
-			{"not_found_responses", w.notFound.Load()},
-			{"client_disconnects", w.gone.Load()},
-			{"request_timeouts", 0},
-			{"is_running", true},
-		}},
-	}
-}
-
-func (s *Service) metricsHandler(w *web) http.Handler {
-	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		rw.Header().Set("Connection", "close")
-		if r.Method != http.MethodGet || r.URL.Path != "/metrics" && r.URL.Path != "/" {
-			w.notFound.Add(1)
-			http.Error(rw, "metrics are at /metrics", http.StatusNotFound)
-			return
-		}
-		rw.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		if _, err := rw.Write(s.exposition()); err != nil {
-			w.gone.Add(1)
-			return
-		}
-		w.served.Add(1)
-	})
-}
 
 // shownStates are those that a worker can have in dispatcherd's words.
 var shownStates = []string{"error", "exited", "initialized", "ready", "retired", "spawned", "starting", "stopping"}
