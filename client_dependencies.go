@@ -12,7 +12,7 @@ type Dependency struct {
 	State    State    `json:"state,omitempty"` // "" = it is stored no more
 	Reason   string   `json:"reason,omitempty"`
 	CountsAs string   `json:"counts_as,omitempty"` // ok, failed or skipped, for the one that depends on it; "" = it has not ended
-	Attempt  *Attempt `json:"attempt,omitempty"`   // its last attempt that is on record, with what came back
+	Attempt  *Attempt `json:"attempt,omitempty"`   // its last attempt that has ended, with what came back; nil = none has
 }
 
 // Dependencies goes through the tasks that a task depends on, with what came of them, and

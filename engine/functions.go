@@ -101,7 +101,7 @@ func (f *Functions) Result(ctx context.Context, id string) (json.RawMessage, *Fu
 	if err != nil || !t.State.Final() || t.Kind != task.Function {
 		return nil, nil, err
 	}
-	body, err := f.tasks.Result(ctx, t.ID)
+	body, err := f.tasks.Result(ctx, &t)
 	result, failure := value.Result(body)
 	return result, errorOf(failure), err
 }

@@ -76,7 +76,7 @@ type Dependency struct {
 	State   task.State // 0 = it is stored no more
 	Reason  task.Reason
 	Counts  task.End // how it has ended, for the one that depends on it
-	Attempt *Attempt // its last attempt that is on record, with what came back; nil = none is
+	Attempt *Attempt // its last attempt that has ended, with what came back; nil = none has
 }
 
 // DependencyPage is a part of the dependencies of a task.

@@ -25,14 +25,31 @@ const (
 	maxAttemptBytes = 4 << 20
 )
 
-// Result returns what the last attempt of a task brought back; nil when it was
-// nothing.
-func (ts *Tasks) Result(ctx context.Context, id task.ID) ([]byte, error) {
-	last, err := ts.cfg.Store.LastAttempt(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
+// Result returns what the last attempt of a task that has ended brought back; nil when
+// it was nothing.
+func (ts *Tasks) Result(ctx context.Context, t *Task) ([]byte, error) {
+	last, err := ts.lastEnded(ctx, t)
+	if last == nil {
+		return nil, err
+	}
+	return last.Answer.Body, nil
+}
+
+// lastEnded returns the last attempt of a task that has ended; nil when there is none. A
+// success that brought nothing back is read from the task itself: what is on record then
+// are the failures before it.
+func (ts *Tasks) lastEnded(ctx context.Context, t *Task) (*store.AttemptRow, error) {
+	last, err := ts.cfg.Store.LastAttempt(ctx, t.ID)
+	none := errors.Is(err, store.ErrNotFound)
+	switch {
+	case err != nil && !none:
+		return nil, err
+	case t.State == task.Succeeded && last.Token < t.Token:
+		last = attemptOf(t)
+	case none:
 		return nil, nil
 	}
-	return last.Answer.Body, err
+	return &last, nil
 }
 
 // Attempts returns a page of the attempts of a task that are kept: at most limit
@@ -62,12 +79,20 @@ func (ts *Tasks) Attempts(ctx context.Context, id, cursor string, limit int) (At
 	case more:
 		page.Next = base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(last)))
 	case last < t.Token && (t.State == task.Running || t.State == task.Succeeded):
-		page.Items = append(page.Items, store.AttemptRow{
-			Token: t.Token, Run: t.Run, Number: t.Failures + 1, Node: t.Node, StartedAt: t.LastStarted,
-			FinishedAt: t.FinishedAt, Outcome: lastOutcome(&t), Code: lastCode(&t),
-		})
+		page.Items = append(page.Items, attemptOf(&t))
 	}
 	return page, nil
+}
+
+// attemptOf is the attempt that the row of a task tells of: one under way, or a success.
+func attemptOf(t *Task) store.AttemptRow {
+	a := store.AttemptRow{
+		Token: t.Token, Run: t.Run, Number: t.Failures + 1, Node: t.Node, StartedAt: t.LastStarted, FinishedAt: t.FinishedAt,
+	}
+	if t.State == task.Succeeded {
+		a.Outcome, a.Code = task.Success, t.LastCode
+	}
+	return a
 }
 
 // attemptAfter reads a cursor: the token of the last attempt that was shown.
@@ -80,18 +105,4 @@ func attemptAfter(cursor string) (int64, error) {
 		return 0, ErrBadCursor
 	}
 	return int64(binary.BigEndian.Uint64(b)), nil
-}
-
-func lastOutcome(t *Task) task.Class {
-	if t.State == task.Succeeded {
-		return task.Success
-	}
-	return task.NoOutcome
-}
-
-func lastCode(t *Task) int32 {
-	if t.State == task.Succeeded {
-		return t.LastCode
-	}
-	return 0
 }

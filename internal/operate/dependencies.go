@@ -16,7 +16,7 @@ type Dependency struct {
 	Reason task.Reason
 	Kind   task.Kind
 	Counts task.End          // how it has ended, for the one that depends on it
-	Answer *store.AttemptRow // its last attempt that brought something back; nil = none did
+	Answer *store.AttemptRow // its last attempt that has ended; nil = none has
 }
 
 // DependencyPage is a part of the dependencies of a task. Next is empty at the end.
@@ -77,10 +77,6 @@ func (w *Waits) dependency(ctx context.Context, d *store.Dependency) (Dependency
 		return out, err
 	}
 	out.ID, out.Kind = t.PublicID(), t.Kind
-	last, err := tasks.cfg.Store.LastAttempt(ctx, d.ID)
-	if errors.Is(err, store.ErrNotFound) {
-		return out, nil
-	}
-	out.Answer = &last
+	out.Answer, err = tasks.lastEnded(ctx, &t)
 	return out, err
 }

@@ -37,7 +37,7 @@ type Viewer interface {
 	List(ctx context.Context, f operate.Filter) (operate.Page, error)
 	Attempts(ctx context.Context, id, cursor string, limit int) (operate.AttemptPage, error)
 	Payload(ctx context.Context, id task.ID) ([]byte, error)
-	Result(ctx context.Context, id task.ID) ([]byte, error)
+	Result(ctx context.Context, t *operate.Task) ([]byte, error)
 }
 
 // Steerer changes what becomes of tasks.
@@ -234,7 +234,7 @@ func getTask(ctx context.Context, cfg *Config, in *getInput) (*taskReply, error)
 	reply.Body.withPayload(t.Spec, payload)
 	reply.Body.WaitingFor = waitingView(waiting)
 	if (t.Kind == task.Function || t.Kind == task.Process) && t.State.Final() {
-		body, err := tasks.Result(ctx, t.ID)
+		body, err := tasks.Result(ctx, &t)
 		switch {
 		case err != nil:
 			return nil, problemOf(err)

@@ -22,7 +22,7 @@ type Dependency struct {
 	State    string   `json:"state,omitempty" enum:"scheduled,ready,running,suspended,blocked,succeeded,failed,canceled" doc:"Absent when it is stored no more."`
 	Reason   string   `json:"reason,omitempty"`
 	CountsAs string   `json:"counts_as,omitempty" enum:"ok,failed,skipped" doc:"How its end counts for the task that depends on it; absent while it has not ended."`
-	Attempt  *Attempt `json:"attempt,omitempty" doc:"Its last attempt that is on record, with what came back."`
+	Attempt  *Attempt `json:"attempt,omitempty" doc:"Its last attempt that has ended, with what came back; absent when none has."`
 }
 
 type dependenciesInput struct {

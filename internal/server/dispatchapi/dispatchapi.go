@@ -15,7 +15,6 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/store"
-	"github.com/sendoff-dev/sendoff/task"
 )
 
 // Submitter takes tasks in.
@@ -26,7 +25,7 @@ type Submitter interface {
 // Viewer looks at tasks.
 type Viewer interface {
 	Wait(ctx context.Context, id string, atMost time.Duration) (operate.Task, error)
-	Result(ctx context.Context, id task.ID) ([]byte, error)
+	Result(ctx context.Context, t *operate.Task) ([]byte, error)
 }
 
 // Signaler gives messages to functions.

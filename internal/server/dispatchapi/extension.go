@@ -150,7 +150,7 @@ func (d *door) wait(ctx context.Context, id string, atMost time.Duration) (opera
 	}
 	end := protocol.End{ID: t.ID, State: t.State, Reason: t.Reason, Error: t.LastError}
 	if t.State != task.Canceled {
-		if end.Body, err = d.cfg.Tasks.Result(ctx, t.ID); err != nil {
+		if end.Body, err = d.cfg.Tasks.Result(ctx, &t); err != nil {
 			return t, nil, err
 		}
 	}
