@@ -1,0 +1,48 @@
+package jobgraph_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/jobgraph"
+)
+
+// layered makes width jobs a layer, each of which needs two of the layer below.
+func layered(layers, width int) *jobgraph.Job {
+	below := []*jobgraph.Job{}
+	for l := range layers {
+		row := make([]*jobgraph.Job, width)
+		for i := range row {
+			row[i] = jobgraph.Group(fmt.Sprintf("j%d-%d", l, i))
+			if l > 0 {
+				row[i].Deps = []*jobgraph.Job{below[i], below[(i+1)%width]}
+			}
+		}
+		below = row
+	}
+	return jobgraph.Group("goal", below...)
+}
+
+func BenchmarkNoOpJobs(b *testing.B) {
+	for _, parallel := range []int{1, 8} {
+		b.Run(fmt.Sprint("parallel=", parallel), func(b *testing.B) {
+			goal := layered(100, 1000)
+			for b.Loop() {
+				res, err := jobgraph.Run(b.Context(), goal, jobgraph.Config{Parallel: parallel})
+				require.NoError(b, err)
+				require.True(b, res.Reached)
+			}
+			b.ReportMetric(100_001*float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
+		})
+	}
+}
+
+func BenchmarkNew(b *testing.B) {
+	goal := layered(100, 1000)
+	for b.Loop() {
+		_, err := jobgraph.New(goal)
+		require.NoError(b, err)
+	}
+}
