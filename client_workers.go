@@ -2,7 +2,9 @@ package sendoff
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -30,4 +32,15 @@ func (w Workers) List(ctx context.Context) ([]Worker, error) {
 	var out items[Worker]
 	_, _, err := w.c.do(ctx, request{method: http.MethodGet, path: "/v1/workers"}, &out)
 	return out.Items, err
+}
+
+// Control sends a control command of dispatcherd, such as "running", to the service that
+// answers, and returns the members of its answer. data is the control_data, which is encoded
+// as JSON; nil = none. A server that is no service of dispatcherd answers with a [Problem] of
+// status 404. What changes tasks, "cancel" and "run", is not repeated when an answer is lost.
+func (w Workers) Control(ctx context.Context, command string, data any) (map[string]json.RawMessage, error) {
+	r := request{method: http.MethodPost, path: "/v1/control/" + url.PathEscape(command), body: data, again: command != "cancel" && command != "run"}
+	var out map[string]json.RawMessage
+	_, _, err := w.c.do(ctx, r, &out)
+	return out, err
 }

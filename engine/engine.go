@@ -14,6 +14,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -76,6 +77,10 @@ type Config struct {
 
 	Processes     *Processes // that carry out tasks with a Process; nil = this node has none
 	ProcessesOnly bool       // this node carries out nothing else
+
+	// Control answers control commands of dispatcherd (POST /v1/control), data being an object
+	// of JSON or empty; nil = this is no service of dispatcherd.
+	Control func(command string, data json.RawMessage) json.RawMessage
 
 	Grace     time.Duration // for attempts under way when Run's context ends; default 25 s
 	Lease     time.Duration // after which a silent node is lost; default 10 s

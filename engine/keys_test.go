@@ -193,6 +193,8 @@ func TestANameThatNoPathCanHoldIsRefused(t *testing.T) {
 	}
 	code, _, got := d.call(t, "POST", "/v1/tasks/f/signals/"+strings.Repeat("x", 201), "1", "Content-Type", "application/json")
 	require.Equal(t, 422, code, got)
+	code, _, got = d.call(t, "POST", "/v1/tasks/f/signals/empty", "")
+	require.Equal(t, 204, code, got)
 	code, _, _ = d.call(t, "POST", "/v1/tasks/f/signals/%C3%BC%2F..", "1", "Content-Type", "application/json")
 	require.Equal(t, 204, code)
 	code, _, got = d.call(t, "POST", "/v1/tasks/f/signals/long", `"`+strings.Repeat("x", 1_000_000)+`"`, "Content-Type", "application/json")

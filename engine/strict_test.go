@@ -29,6 +29,7 @@ func TestWhatCannotBeUsedIsRefused(t *testing.T) {
 		{"such bytes in a batch", "POST", "/v1/tasks/batch", batchOf(task("\"payload\":\"\xff\"")), nil, 400, "not UTF-8"},
 		{"a compressed signal", "POST", "/v1/tasks/f/signals/s", "x", []string{"Content-Type", "application/json", "Content-Encoding", "gzip"}, 415, "gzip"},
 		{"such bytes in a signal", "POST", "/v1/tasks/f/signals/s", "\"\xff\"", []string{"Content-Type", "application/json"}, 422, "UTF-8"},
+		{"a command for dispatcherd", "POST", "/v1/control/alive", "", nil, 404, "is no service of dispatcherd"},
 		{"such bytes at Dispatchr's door", "POST", "/task", "{\"target\":\"http://127.0.0.1:1/\",\"taskArgs\":\"\xff\"}", nil, 400, "not UTF-8"},
 		{"a field in capitals", "POST", "/v1/tasks", `{"URL":"http://127.0.0.1:1/"}`, nil, 422, "URL: is not a known field"},
 		{"a field of a field in capitals", "POST", "/v1/tasks", task(`"retry":{"Max_Attempts":3}`), nil, 422, "retry.Max_Attempts: is not a known field"},

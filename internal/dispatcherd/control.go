@@ -31,6 +31,12 @@ var commands = map[string]func(*Service, map[string]json.RawMessage) object{
 	"set_log_level": (*Service).setLogLevel,
 }
 
+// Control answers a command that has come by another way than a broker: it counts as no
+// message. The answer is JSON: words of Python that JSON does not know are texts in it.
+func (s *Service) Control(command string, data json.RawMessage) json.RawMessage {
+	return finite(s.signed(s.ask(command, data)).bytes())
+}
+
 // ask answers a command.
 func (s *Service) ask(command string, raw json.RawMessage) object {
 	data := map[string]json.RawMessage{}

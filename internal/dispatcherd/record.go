@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
-	"github.com/sendoff-dev/sendoff/internal/exec/process"
 )
 
 // Recorder keeps tasks on disk, and has them carried out by the pool of the service: each
@@ -40,8 +38,8 @@ type Recorder interface {
 	Ready(ctx context.Context) error // tells whether the database answers
 }
 
-// Open opens what tasks are recorded in, for a pool that carries them out.
-type Open func(ctx context.Context, pool *process.Pool) (Recorder, error)
+// Open opens what tasks of a service are recorded in, for its pool to carry them out.
+type Open func(ctx context.Context, s *Service) (Recorder, error)
 
 // ErrDropped says of a task that its rule for duplicates does not want it.
 var ErrDropped = errors.New("it is a duplicate that is not wanted")
@@ -380,7 +378,7 @@ func (s *Service) cancelAll(to Recorder, items []*item) {
 func (s *Service) join(ctx context.Context) {
 	said, first := "", sync.OnceFunc(func() { close(s.record.tried) })
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 15*time.Second) {
-		to, err := s.record.open(ctx, s.pool)
+		to, err := s.record.open(ctx, s)
 		if err == nil {
 			said, wait = "", time.Second
 			err = s.recordIn(ctx, to, first)

@@ -127,6 +127,9 @@ func New(cfg *Config, brokers []Broker, open Open, log *slog.Logger, level *slog
 	return s, err
 }
 
+// Pool is the pool that carries the tasks out. The service runs it.
+func (s *Service) Pool() *process.Pool { return s.pool }
+
 // Run serves until ctx ends. Then what runs is canceled. What waits and is recorded goes on
 // waiting; what is in memory only is dropped, and named in the log.
 func (s *Service) Run(ctx context.Context) error {

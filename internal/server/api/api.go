@@ -65,7 +65,7 @@ type Setter interface {
 	Update(ctx context.Context, name string, change func(*task.QueueSettings) error) (operate.Queue, error)
 }
 
-// Config of the door. All but Unknown are required.
+// Config of the door. All but Control and Unknown are required.
 type Config struct {
 	Submit    Submitter
 	Stored    Stored
@@ -79,6 +79,7 @@ type Config struct {
 	Functions Functions
 	Endpoints Endpoints
 	Workers   func() []Worker
+	Control   Control // nil = this server is no service of dispatcherd
 	Nodes     func(ctx context.Context) ([]store.Node, error)
 	Version   string
 	Unknown   func(error) // gets what went wrong with the database when a client is answered 503; nil = nobody
@@ -108,6 +109,7 @@ func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
 	mountTasks(api, cfg)
 	mountQueues(api, cfg)
 	mountWorkers(api, cfg)
+	mountControl(api, cfg.Control)
 	mountLimits(mux, api, cfg.Limits, c.refuse)
 	mountFunctions(api, cfg)
 	mountEndpoints(mux, api, cfg.Endpoints, c.refuse)

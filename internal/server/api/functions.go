@@ -87,6 +87,7 @@ func mountFunctions(api huma.API, cfg Config) {
 			}
 			return nil, nil
 		})
+	mayBeEmpty(api, signal.Path)
 }
 
 // readFirst reads the body of a request before huma does, which has other answers

@@ -37,8 +37,8 @@ const lease = 30 * time.Second
 
 // Opener returns what opens the database, as often as it takes.
 func Opener(cfg Config) dispatcherd.Open {
-	return func(ctx context.Context, pool *process.Pool) (dispatcherd.Recorder, error) {
-		r, err := open(ctx, &cfg, pool)
+	return func(ctx context.Context, s *dispatcherd.Service) (dispatcherd.Recorder, error) {
+		r, err := open(ctx, &cfg, s)
 		if err != nil {
 			return nil, err
 		}
@@ -55,7 +55,7 @@ type recorder struct {
 	own    string // name of the workers of this service alone
 }
 
-func open(ctx context.Context, cfg *Config, pool *process.Pool) (_ *recorder, err error) {
+func open(ctx context.Context, cfg *Config, s *dispatcherd.Service) (_ *recorder, err error) {
 	r := &recorder{cfg: cfg}
 	metrics := engine.NewMetrics()
 	if r.store, err = openStore(ctx, cfg, metrics); err != nil {
@@ -77,7 +77,7 @@ func open(ctx context.Context, cfg *Config, pool *process.Pool) (_ *recorder, er
 	}
 	r.engine, err = engine.New(r.store, engine.Config{
 		Name: cfg.Service.NodeID, Version: cfg.Version, Log: cfg.Log, Metrics: metrics, Grace: time.Millisecond, Lease: lease,
-		Processes: engine.SharedProcesses(pool, serves...), ProcessesOnly: true, AllowLoopback: true,
+		Processes: engine.SharedProcesses(s.Pool(), serves...), ProcessesOnly: true, Control: s.Control, AllowLoopback: true,
 	})
 	return r, err
 }

@@ -9,9 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,6 +24,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/internal/dispatcherd"
 	"github.com/sendoff-dev/sendoff/internal/dispatcherd/pgnotify"
@@ -333,6 +338,52 @@ func TestWhatOthersCancelIsListedNoMore(t *testing.T) {
 	h.until(func() bool { return len(v.kinds()) == 0 }, "it is gone")
 }
 
+// TestControlOverHTTP: every command, with the answer that it has over a broker, and none
+// of them counts as a message.
+func TestControlOverHTTP(t *testing.T) {
+	h := newHome(t, "")
+	v := h.start("n", func(cfg *dispatcherd.Config, _ *Config) { cfg.Control = true })
+	door := httptest.NewServer(v.engine.Load().Handler(engine.HandlerConfig{}))
+	defer door.Close()
+	client, err := sendoff.NewClient(sendoff.ClientConfig{URL: door.URL})
+	require.NoError(t, err)
+	members := func(answer map[string]json.RawMessage, err error) []string {
+		require.NoError(t, err)
+		return slices.Sorted(maps.Keys(answer))
+	}
+	v.send(`{"task":"jobs.sleep","args":[60,"it"],"kwargs":{},"uuid":"u"}`)
+	h.saw("start it")
+	before := v.ask("main", "{}")
+	for _, command := range []string{"alive", "running", "workers", "producers", "metrics", "main", "chunks", "aio_tasks", "status"} {
+		require.Equal(t, slices.Sorted(maps.Keys(v.ask(command, "{}"))), members(client.Workers.Control(t.Context(), command, nil)), command)
+	}
+	after := v.ask("main", "{}")
+	require.EqualValues(t, before["control_count"].(float64)+10, after["control_count"], "those over the broker")
+
+	v.send(`{"task":"jobs.note","args":["waits"],"uuid":"w","more":NaN}`)
+	found, err := client.Workers.Control(t.Context(), "running", map[string]any{"uuid": "w"})
+	require.NoError(t, err)
+	require.Contains(t, string(found["queued-0"]), `"more":"NaN"`)
+	require.JSONEq(t, `"n"`, string(found["node_id"]))
+	require.Equal(t, []string{"node_id"}, members(client.Workers.Control(t.Context(), "running", map[string]any{"uuid": "other"})))
+	require.Equal(t, []string{"level", "logger", "node_id", "previous_level"}, members(client.Workers.Control(t.Context(), "set_log_level", map[string]any{"level": "INFO"})))
+	require.Equal(t, []string{"ack", "node_id"}, members(client.Workers.Control(t.Context(), "run", map[string]any{"task": "jobs.note", "args": []string{"behind"}})))
+	require.Contains(t, members(client.Workers.Control(t.Context(), "cancel", map[string]any{"uuid": "u"})), "worker-0")
+	h.saw("waits")
+	h.saw("behind")
+
+	post := func(command, data string) int {
+		res, err := http.Post(door.URL+"/v1/control/"+command, "application/x-www-form-urlencoded", strings.NewReader(data)) // as curl does
+		require.NoError(t, err)
+		res.Body.Close()
+		return res.StatusCode
+	}
+	require.Equal(t, http.StatusOK, post("running", `{"uuid":"u"}`))
+	for command, data := range map[string]string{"nonsense": "{}", "asyncio": "", "running": "{", "cancel": "[5]"} {
+		require.Equal(t, http.StatusUnprocessableEntity, post(command, data), command)
+	}
+}
+
 // TestARecordSaysAllThereIsToKnow: who published it, how it ended, what it printed.
 func TestARecordSaysAllThereIsToKnow(t *testing.T) {
 	h := newHome(t, "")
@@ -415,8 +466,8 @@ func TestNothingRunsTwiceWhenTheDatabaseDoesNotAnswer(t *testing.T) {
 			var f faulty
 			f.stores.Store(stores)
 			v := h.alone(func(open dispatcherd.Open) dispatcherd.Open {
-				return func(ctx context.Context, pool *process.Pool) (_ dispatcherd.Recorder, err error) {
-					f.Recorder, err = open(ctx, pool)
+				return func(ctx context.Context, s *dispatcherd.Service) (_ dispatcherd.Recorder, err error) {
+					f.Recorder, err = open(ctx, s)
 					return &f, err
 				}
 			})
