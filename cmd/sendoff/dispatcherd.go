@@ -253,7 +253,7 @@ func (c *dispatcherdCmd) channels(cfg *dispatcherd.Config) error {
 	var known []string
 	if cfg.Notify != nil {
 		known = cfg.Notify.Channels
-		cfg.Notify.Shared = c.Shared
+		cfg.Notify.Shared = union(cfg.Notify.Shared, c.Shared)
 	}
 	for _, channel := range c.Shared {
 		if !slices.Contains(known, channel) {
@@ -265,6 +265,12 @@ func (c *dispatcherdCmd) channels(cfg *dispatcherd.Config) error {
 			return term.Usage("--memory %s: is no channel of brokers.pg_notify: want one of %s, or socket", channel, strings.Join(known, ", "))
 		}
 	}
-	cfg.Memory = c.Memory
+	cfg.Memory = union(cfg.Memory, c.Memory)
 	return nil
+}
+
+// union are the names of both lists, each once.
+func union(a, b []string) []string {
+	all := slices.Sorted(slices.Values(slices.Concat(a, b)))
+	return slices.Compact(all)
 }

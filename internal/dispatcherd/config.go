@@ -15,17 +15,19 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/sendoff-dev/sendoff/internal/exec/process"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // Config is a configuration of dispatcherd, as this service understands it.
 type Config struct {
 	NodeID      string
-	Generated   bool           // NodeID is one that was made: it ends with the service
-	Memory      []string       // channels whose tasks are not recorded
-	Pool        process.Config // without what only the program knows: Env, Guard, Output
-	ChunkExpiry time.Duration  // of messages in pieces; 0 = never
-	Metrics     *MetricsConfig // nil = none are served
-	Control     bool           // the command run is offered
+	Generated   bool               // NodeID is one that was made: it ends with the service
+	Memory      []string           // channels whose tasks are not recorded
+	Channels    map[string]Channel // by name; socket for the socket
+	Pool        process.Config     // without what only the program knows: Env, Guard, Output
+	ChunkExpiry time.Duration      // of messages in pieces; 0 = never
+	Metrics     *MetricsConfig     // nil = none are served
+	Control     bool               // the command run is offered
 	Schedules   []Schedule
 	OnStart     [][]byte // messages
 
@@ -50,6 +52,11 @@ type NotifyConfig struct {
 	Default   string        // channel that questions are published on
 	IdleCheck time.Duration // without traffic for so long, a message is sent to itself; 0 = never
 	CheckAge  time.Duration // that such a message may take; 0 = as long as it likes
+}
+
+// Channel is what the configuration says of a channel.
+type Channel struct {
+	Retry *task.RetryPolicy // of its tasks; nil = each has one attempt
 }
 
 // Schedule is a task that is submitted from time to time.
@@ -79,7 +86,7 @@ func ParseConfig(text []byte) (*Config, error) {
 	}
 	r := &reader{}
 	cfg := &Config{Converted: r.convert(top)}
-	r.known("", top, "version", "service", "worker", "brokers", "producers", "publish")
+	r.known("", top, "version", "service", "worker", "brokers", "producers", "publish", "sendoff")
 	if v, ok := top["version"]; !ok || v != 2 {
 		r.fault("version", "is %v: want 2", cmp.Or[any](v, "missing"))
 	}
@@ -87,6 +94,7 @@ func ParseConfig(text []byte) (*Config, error) {
 	r.brokers(cfg, r.section("brokers", top["brokers"]))
 	r.producers(cfg, r.section("producers", top["producers"]))
 	r.publish(cfg, r.section("publish", top["publish"]))
+	r.channels(cfg, r.section("sendoff", top["sendoff"]))
 	r.known("worker", r.section("worker", top["worker"]), "worker_cls", "worker_kwargs")
 	cfg.Warnings = r.warnings
 	if err := errors.Join(r.faults...); err != nil {
@@ -373,6 +381,71 @@ func (r *reader) publish(cfg *Config, m map[string]any) {
 	if known := cfg.brokerNames(); cfg.Default != "" && !slices.Contains(known, cfg.Default) {
 		r.fault("publish", "names broker %q: want one of %s", cfg.Default, strings.Join(known, ", "))
 	}
+}
+
+// channels reads the section that dispatcherd does not know, and passes over: what is ours of
+// each channel.
+func (r *reader) channels(cfg *Config, m map[string]any) {
+	r.known("sendoff", m, "channels")
+	all := r.section("sendoff.channels", m["channels"])
+	known := cfg.channelNames()
+	cfg.Channels = map[string]Channel{}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		at := "sendoff.channels." + name
+		if !slices.Contains(known, name) {
+			r.fault(at, "is no channel: want one of %s", strings.Join(known, ", "))
+		}
+		c := r.section(at, all[name])
+		r.known(at, c, "shared", "durable", "retry")
+		if r.truth(at+".shared", c["shared"], false) {
+			if name == socketChannel {
+				r.fault(at+".shared", "is true: want false, for a socket has one service")
+			} else if cfg.Notify != nil {
+				cfg.Notify.Shared = append(cfg.Notify.Shared, name)
+			}
+		}
+		if !r.truth(at+".durable", c["durable"], true) {
+			cfg.Memory = append(cfg.Memory, name)
+		}
+		cfg.Channels[name] = Channel{Retry: r.retry(at+".retry", c["retry"])}
+	}
+}
+
+func (r *reader) retry(at string, v any) *task.RetryPolicy {
+	text, err := json.Marshal(v)
+	if err != nil {
+		r.fault(at, "is %v: %s", v, err)
+		return nil
+	}
+	policy, err := readRetry(text)
+	if err != nil {
+		r.fault(at, "is %s: %s", text, err)
+	}
+	return policy
+}
+
+func (r *reader) truth(at string, v any, usual bool) bool {
+	b, ok := v.(bool)
+	if !ok && v != nil {
+		r.fault(at, "is %v: want true or false", v)
+	}
+	if !ok {
+		return usual
+	}
+	return b
+}
+
+// socketChannel is what stands for all clients of the socket where a channel is named.
+const socketChannel = "socket"
+
+func (c *Config) channelNames() (names []string) {
+	if c.Notify != nil {
+		names = append(names, c.Notify.Channels...)
+	}
+	if c.SocketPath != "" {
+		names = append(names, socketChannel)
+	}
+	return names
 }
 
 func (c *Config) brokerNames() (names []string) {

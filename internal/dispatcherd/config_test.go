@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 const full = `
@@ -83,6 +85,14 @@ func TestASettingThatIsWrongIsNamed(t *testing.T) {
 		"version: 2\nproducers: {Cron: {}}" + rest:                                                                         "producers.Cron: is unknown",
 		"version: 2\nproducers: {ScheduledProducer: {task_schedule: {a.b: {}}}}" + rest:                                    "task_schedule.a.b.schedule: is <nil>: want seconds",
 		"version: 2\npublish: {default_broker: pg_notify}" + rest:                                                          `publish: names broker "pg_notify": want one of socket`,
+		"version: 2\nsendoff: {channel: x}" + rest:                                                                         "sendoff.channel: is unknown",
+		"version: 2\nsendoff: {channels: {one: {}}}" + rest:                                                                "sendoff.channels.one: is no channel: want one of socket",
+		"version: 2\nsendoff: {channels: {socket: {retries: 3}}}" + rest:                                                   "sendoff.channels.socket.retries: is unknown",
+		"version: 2\nsendoff: {channels: {socket: {retry: 3}}}" + rest:                                                     "sendoff.channels.socket.retry: is 3",
+		"version: 2\nsendoff: {channels: {socket: {retry: {attempts: 3}}}}" + rest:                                         `sendoff.channels.socket.retry: is {"attempts":3}`,
+		"version: 2\nsendoff: {channels: {socket: {retry: {max_attempts: -1}}}}" + rest:                                    "retry.max_attempts: is -1",
+		"version: 2\nsendoff: {channels: {socket: {shared: true}}}" + rest:                                                 "sendoff.channels.socket.shared: is true",
+		"version: 2\nsendoff: {channels: {socket: {durable: 1}}}" + rest:                                                   "sendoff.channels.socket.durable: is 1: want true or false",
 		"version: 2\nworker: {cls: x}" + rest:                                                                              "worker.cls: is unknown",
 	} {
 		_, err := ParseConfig([]byte(text))
@@ -116,4 +126,20 @@ func TestAConfigurationOfBeforeVersionTwo(t *testing.T) {
 		_, err := ParseConfig([]byte(text))
 		require.ErrorContains(t, err, want, text)
 	}
+}
+
+// TestChannelsHaveSettingsOfTheirOwn, in a section that dispatcherd passes over.
+func TestChannelsHaveSettingsOfTheirOwn(t *testing.T) {
+	cfg, err := ParseConfig([]byte(full + `
+sendoff:
+  channels:
+    one: {shared: true, retry: {max_attempts: 3, min_backoff: 0.5, max_backoff: 1m, jitter: 0}}
+    socket: {durable: false, shared: false, retry: null}
+`))
+	require.NoError(t, err)
+	require.Equal(t, []string{"one"}, cfg.Notify.Shared)
+	require.Equal(t, []string{"socket"}, cfg.Memory)
+	require.Equal(t, map[string]Channel{
+		"one": {Retry: &task.RetryPolicy{MaxAttempts: 3, MinBackoff: time.Second / 2, MaxBackoff: time.Minute, Jitter: -1}}, "socket": {},
+	}, cfg.Channels)
 }

@@ -78,7 +78,7 @@ func (s *Service) find(filter map[string]json.RawMessage, cancel bool) (found ob
 	for _, list := range []struct {
 		name  string
 		items []*item
-	}{{"worker", s.running}, {"blocked", s.blocked}, {"queued", s.line}, {"delayed", s.delayed}} {
+	}{{"worker", s.running}, {"blocked", s.blocked}, {"queued", s.line}, {"delayed", slices.Concat(s.delayed, s.again)}} {
 		for i, it := range list.items {
 			if !it.m.matches(filter) {
 				continue

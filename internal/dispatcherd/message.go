@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // message is a message as it came, and what of it the service looks at.
@@ -20,6 +22,7 @@ type message struct {
 	timeout time.Duration
 	delay   time.Duration
 	onDup   string
+	retry   *task.RetryPolicy // nil = it does not say
 
 	control string
 	replyTo string
@@ -56,6 +59,9 @@ func (m *message) read() (err error) {
 	}
 	if m.delay, err = m.seconds("delay"); err != nil {
 		return err
+	}
+	if m.retry, err = readRetry(m.fields["retry"]); err != nil {
+		return fmt.Errorf("has a retry that is none: %s: %w", cut(m.fields["retry"]), err)
 	}
 	m.onDup, _ = text(m.fields["on_duplicate"])
 	if raw, ok := m.fields["control"]; ok {

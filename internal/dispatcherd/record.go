@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // Recorder keeps tasks on disk, and has them carried out by the pool of the service: each
@@ -55,8 +57,9 @@ type Record struct {
 	Delay       time.Duration
 	Timeout     time.Duration // 0 = none
 	OnDuplicate string
-	Same        string   // equal for duplicates
-	After       []string // ids of tasks that it waits for: the same work, without a rule
+	Same        string            // equal for duplicates
+	Retry       *task.RetryPolicy // nil = it has one attempt, and what has begun is never begun again
+	After       []string          // ids of tasks that it waits for: the same work, without a rule
 }
 
 // defaultQueue is the channel of what comes over none.
@@ -121,7 +124,7 @@ func (s *Service) after(m *message) (ids []string, fits bool) {
 	if m.onDup != "serial" && m.onDup != "discard" && m.onDup != "queue_one" {
 		return nil, true
 	}
-	for _, list := range [][]*item{s.running, s.line} {
+	for _, list := range [][]*item{s.running, s.line, s.again} {
 		for _, it := range list {
 			switch {
 			case !m.isSame(it):
@@ -174,7 +177,7 @@ func (s *Service) leave(it *item) {
 	if it.timer != nil {
 		it.timer.Stop()
 	}
-	_ = s.take1(&s.delayed, it) || s.take1(&s.blocked, it) || s.take1(&s.line, it)
+	_ = s.take1(&s.delayed, it) || s.take1(&s.blocked, it) || s.take1(&s.line, it) || s.take1(&s.again, it)
 }
 
 // write writes what is to be written, until ctx ends; what is left then is for flush.
@@ -331,6 +334,7 @@ func (s *Service) recordOf(it *item) Record {
 	return Record{
 		ID: it.id, Channel: it.channel, Shared: s.cfg.Notify.shares(it.channel), Task: m.task, UUID: uuid, Message: m.raw,
 		Delay: m.delay, Timeout: m.timeout, OnDuplicate: m.onDup, Same: m.same, After: it.after,
+		Retry: s.retryOf(m, it.channel),
 	}
 }
 

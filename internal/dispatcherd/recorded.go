@@ -51,7 +51,7 @@ func (s *Service) begin(c *process.Call) (func(*process.Result), error) {
 	s.demand.note(len(s.line) + len(s.running))
 	it.cancel, c.Timeout = c.Stop, it.m.timeout
 	c.Started = func(worker int) { s.has(it, worker) }
-	return func(r *process.Result) { s.over(it, r) }, nil
+	return func(r *process.Result) { s.over(it, c, r) }, nil
 }
 
 // gone tells whether a task is of a service before this one, which nobody takes the place
@@ -70,12 +70,15 @@ func (s *Service) gone(id, workers string) bool {
 
 // over notes the end of an attempt of a recorded task. One that no worker has begun waits
 // as before.
-func (s *Service) over(it *item, r *process.Result) {
+func (s *Service) over(it *item, c *process.Call, r *process.Result) {
 	if !r.Unstarted() {
 		s.mu.Lock()
-		delete(s.record.byID, it.id)
+		again := r.Again(c) && !it.canceled && !s.stopped
+		if !again {
+			delete(s.record.byID, it.id)
+		}
 		s.mu.Unlock()
-		s.ended(it, r)
+		s.ended(it, r, again) // if the database has ended it all the same, tidy finds out
 		return
 	}
 	s.mu.Lock()
@@ -127,12 +130,13 @@ func (s *Service) unsettled() bool {
 const mostTidied = 500
 
 // tidy takes those off the lists that have ended without an attempt: somebody else has
-// canceled them, or a rule for duplicates has when their delay was over.
+// canceled them, a rule for duplicates has when their delay was over, or they are tried no
+// more.
 func (s *Service) tidy(ctx context.Context) {
 	s.mu.Lock()
 	to := s.record.to
 	var ids []string
-	for _, list := range [][]*item{s.line, s.blocked, s.delayed} {
+	for _, list := range [][]*item{s.line, s.blocked, s.delayed, s.again} {
 		for _, it := range list {
 			if it.id != "" && it.cancel == nil && len(ids) < mostTidied {
 				ids = append(ids, it.id)
@@ -155,5 +159,8 @@ func (s *Service) tidy(ctx context.Context) {
 			s.leave(it)
 			delete(s.record.byID, id)
 		}
+	}
+	if !s.stopped {
+		s.unblock()
 	}
 }

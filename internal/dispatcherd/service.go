@@ -70,6 +70,7 @@ type Service struct {
 	chunks                 chunks
 	delayed, blocked, line []*item
 	running                []*item
+	again                  []*item // recorded, and wait for another attempt
 	received, controls     int
 	finished, canceled     int
 	discarded, wrong       int
@@ -386,9 +387,9 @@ func (s *Service) allows(m *message) bool {
 	return false
 }
 
-// isThere tells whether the same task is in line, or runs.
+// isThere tells whether the same task is in line, runs, or will again.
 func (s *Service) isThere(m *message) bool {
-	return slices.ContainsFunc(s.running, m.isSame) || slices.ContainsFunc(s.line, m.isSame)
+	return slices.ContainsFunc(s.running, m.isSame) || slices.ContainsFunc(s.line, m.isSame) || slices.ContainsFunc(s.again, m.isSame)
 }
 
 // isSame tells whether a task is a duplicate.
@@ -425,14 +426,18 @@ func (s *Service) has(it *item, worker int) {
 // run waits for the end of a task.
 func (s *Service) run(it *item, entry *process.Entry) {
 	r := entry.Run(it.ctx)
-	s.ended(it, &r)
+	s.ended(it, &r, false)
 	it.cancel(nil)
 }
 
-// ended notes the end of an attempt.
-func (s *Service) ended(it *item, r *process.Result) {
+// ended notes the end of an attempt, after which the task may be tried again.
+func (s *Service) ended(it *item, r *process.Result, again bool) {
 	how, crashed := r.Crashed()
 	s.mu.Lock()
+	if again {
+		it.cancel = nil
+		s.again = append(s.again, it)
+	}
 	s.take1(&s.line, it)
 	s.take1(&s.running, it)
 	switch {

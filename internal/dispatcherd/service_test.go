@@ -162,7 +162,7 @@ func TestWrongMessagesHarmNobody(t *testing.T) {
 		`{"task":5}`, `{"task":null}`, `{"task":"jobs.note","args":5}`, `{"task":"jobs.note","kwargs":"x"}`, `{"task":"jobs.note","delay":"x"}`,
 		`{"task":"jobs.note","timeout":[]}`, `{"control":5}`, `{"control":["alive"]}`, `{"control":null}`, `{"control":"alive","reply_to":5}`, `[]`, `null`, `7`, `{}`,
 		`{"control":"asyncio","reply_to":"x"}`, `{"control":"cancel","control_data":5,"reply_to":"x"}`, `{"control":"aio_tasks","control_data":{"limit":"x"},"reply_to":"x"}`,
-		`{"self_check":true}`, `{"task":"jobs.note","callbacks":"abc"}`, `{"__dispatcherd_chunk__":"v1"}`, `{"__dispatcherd_chunk__":"v9","message_id":5}`,
+		`{"task":"jobs.note","retry":5}`, `{"task":"jobs.note","retry":{"tries":5}}`, `{"task":"jobs.note","retry":{"min_backoff":"soon"}}`, `{"self_check":true}`, `{"task":"jobs.note","callbacks":"abc"}`, `{"__dispatcherd_chunk__":"v1"}`, `{"__dispatcherd_chunk__":"v9","message_id":5}`,
 		"{\"task\": \"jobs.note\", \"args\": [\"\\ud800\"]}", strings.Repeat("[", 5000), "\xff\xfe", "{\"task\":\"\x00\"}",
 	}
 	for i, message := range wrong {

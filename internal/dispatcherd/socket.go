@@ -95,7 +95,7 @@ func (s *Socket) serve(ctx context.Context, conn net.Conn, number string, receiv
 	lines.Buffer(make([]byte, 4<<10), maxLine)
 	for lines.Scan() {
 		if len(lines.Bytes()) > 0 {
-			receive(Incoming{Channel: number, Queue: "socket", Payload: append([]byte(nil), lines.Bytes()...), Reply: reply})
+			receive(Incoming{Channel: number, Queue: socketChannel, Payload: append([]byte(nil), lines.Bytes()...), Reply: reply})
 		}
 	}
 	if errors.Is(lines.Err(), bufio.ErrTooLong) {

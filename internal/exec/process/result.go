@@ -48,6 +48,17 @@ func (r *Result) Failed() string {
 	return strings.TrimPrefix(r.err.Type+": "+r.err.Message, ": ")
 }
 
+// Again tells whether a call that ended so is made again, as far as the call itself says.
+func (r *Result) Again(c *Call) bool {
+	switch {
+	case r.how == failed && r.err.Snooze:
+		return true
+	case r.how == failed && r.err.Permanent:
+		return false
+	}
+	return c.Attempt < c.MaxAttempts && (r.how == failed || r.how == crashed || r.how == stopped && r.late)
+}
+
 // Unstarted tells whether no worker has begun it.
 func (r *Result) Unstarted() bool { return r.how == unstarted }
 

@@ -3,6 +3,7 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -195,14 +196,15 @@ func (r *recorder) Add(ctx context.Context, all []dispatcherd.Record) ([]error, 
 	return faults, nil
 }
 
-// task is a record as the engine takes it. What was begun once is not begun again.
+// task is a record as the engine takes it. What was begun once is not begun again, unless
+// that is asked for.
 func (r *recorder) task(m *dispatcherd.Record) (engine.Task, error) {
 	id, err := task.ParseID(m.ID)
 	if err != nil {
 		return engine.Task{}, err
 	}
 	t := engine.Task{
-		UUID: id, Process: m.Task, Workers: r.own, Queue: plain(m.Channel), Body: m.Message, ContentType: process.MessageType, Once: true,
+		UUID: id, Process: m.Task, Workers: r.own, Queue: plain(m.Channel), Body: m.Message, ContentType: process.MessageType,
 		Delay: m.Delay, Timeout: task.MaxTimeout,
 	}
 	if m.Timeout > 0 { // the service knows the fractions
@@ -213,6 +215,11 @@ func (r *recorder) task(m *dispatcherd.Record) (engine.Task, error) {
 	}
 	if m.Shared {
 		t.Workers = sharedWorkers(m.Channel)
+	}
+	t.Once = m.Retry == nil || strings.HasPrefix(t.Workers, task.OwnWorkers) // nobody goes on with what such workers began
+	if m.Retry != nil {
+		t.Retry = *m.Retry
+		t.Retry.MaxAttempts = cmp.Or(t.Retry.MaxAttempts, task.DefaultRetry.MaxAttempts)
 	}
 	if rule := rules[m.OnDuplicate]; rule != task.Parallel {
 		t.OnDuplicate, t.DuplicateKey = rule, duplicateKey(t.Workers, m.Same)

@@ -45,6 +45,17 @@ def sleep(seconds, name):
     note("start", name)
     time.sleep(seconds)
     note("end", name)
+
+def fail(times, name):
+    with open(os.environ["NOTES"]) as f:
+        begun = f.read().count("try " + name + "\n")
+    note("try", name)
+    if begun < times:
+        raise ValueError("not yet")
+
+def die(name):
+    note("try", name)
+    os._exit(3)
 `
 
 // home is what services over one database share.
@@ -64,6 +75,12 @@ func newHome(t *testing.T, dsn string) *home {
 		h.to.DSN, h.to.File = filepath.Join(dir, "tasks.db"), true
 	}
 	return h
+}
+
+// note says something in place of a task.
+func (h *home) note(line string) {
+	h.t.Helper()
+	require.NoError(h.t, os.WriteFile(h.notes, []byte(line+"\n"), 0o600))
 }
 
 // service is one that runs.
@@ -336,6 +353,56 @@ func TestWhatOthersCancelIsListedNoMore(t *testing.T) {
 	_, err = v.engine.Load().Tasks().Cancel(t.Context(), page.Items[0].ID)
 	require.NoError(t, err)
 	h.until(func() bool { return len(v.kinds()) == 0 }, "it is gone")
+}
+
+// TestRetriesAreAskedFor, by a message or for its channel; without that there is one attempt.
+func TestRetriesAreAskedFor(t *testing.T) {
+	eachStore(t, func(t *testing.T, h *home) {
+		h.note("begin")
+		v := h.start("n", func(cfg *dispatcherd.Config, _ *Config) {
+			cfg.Channels = map[string]dispatcherd.Channel{"socket": {Retry: &task.RetryPolicy{MaxAttempts: 2, MinBackoff: time.Millisecond}}}
+		})
+		v.send(
+			`{"task":"jobs.fail","args":[1,"a"]}`, // as the channel has it
+			`{"task":"jobs.fail","args":[9,"b"],"retry":{"max_attempts":1}}`,
+			`{"task":"jobs.fail","args":[2,"c"],"retry":{"max_attempts":3,"min_backoff":0.001}}`,
+			`{"task":"jobs.fail","args":[9,"d"],"retry":{"max_attempts":3,"min_backoff":"1ms"}}`,
+			`{"task":"jobs.die","args":["e"]}`,
+		)
+		h.until(func() bool {
+			return maps.Equal(v.states(), map[string]int{"succeeded": 2, "failed exhausted": 3})
+		}, "all have ended")
+		for name, want := range map[string]int{"a": 2, "b": 1, "c": 3, "d": 3, "e": 2} {
+			require.Equal(t, want, h.count("try "+name), name)
+		}
+		h.until(func() bool { return len(v.kinds()) == 0 }, "nothing is listed")
+	})
+}
+
+// TestWhatIsTriedAgainIsListed as delayed, holds up its duplicates, and can be canceled.
+func TestWhatIsTriedAgainIsListed(t *testing.T) {
+	h := newHome(t, "")
+	h.note("begin")
+	v := h.start("n", nil)
+	again := `{"task":"jobs.fail","args":[1,"a"],"on_duplicate":"serial","uuid":"%s","retry":{"min_backoff":"10m"}}`
+	v.send(fmt.Sprintf(again, "1"), fmt.Sprintf(again, "2"))
+	h.until(func() bool { return maps.Equal(v.kinds(), map[string]int{"delayed": 1, "blocked": 1}) }, "one waits to be tried again, the other one for it")
+	require.Equal(t, 1, h.count("try a"))
+	require.Contains(t, v.ask("cancel", `{"uuid":"1"}`), "delayed-0")
+	h.until(func() bool { return maps.Equal(v.states(), map[string]int{"canceled requested": 1, "succeeded": 1}) }, "the other one has had its turn")
+	h.until(func() bool { return len(v.kinds()) == 0 }, "nothing is listed")
+}
+
+// TestWhatMayBeTriedAgainIs, when the service that had begun it is gone.
+func TestWhatMayBeTriedAgainIs(t *testing.T) {
+	h := newHome(t, "")
+	a := h.start("n", nil)
+	a.send(`{"task":"jobs.sleep","args":[600,"a"],"retry":{"max_attempts":2}}`)
+	h.saw("start a")
+	a.stop()
+	b := h.start("n", nil)
+	h.until(func() bool { return h.count("start a") == 2 }, "it is begun again")
+	require.Equal(t, map[string]int{"running": 1}, b.states())
 }
 
 // TestControlOverHTTP: every command, with the answer that it has over a broker, and none
