@@ -166,6 +166,7 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 	e.loopProcesses()
 	e.wireQuotas()
 	e.meters.WatchHosts(called{e}.states)
+	e.meters.WatchGates(e.gatesSeen)
 	e.meters.Watch(func() []telemetry.Depth { return depths(e.queues.StatsWithin(2*time.Second, 5*time.Second)) })
 	return e, nil
 }

@@ -30,7 +30,18 @@ func depths(stats []operate.QueueStats) []telemetry.Depth {
 			telemetry.Depth{Queue: s.Queue, State: "ready", Tasks: s.Ready, Oldest: s.OldestReady},
 			telemetry.Depth{Queue: s.Queue, State: "scheduled", Tasks: s.Scheduled},
 			telemetry.Depth{Queue: s.Queue, State: "running", Tasks: s.Running},
+			telemetry.Depth{Queue: s.Queue, State: "suspended", Tasks: s.Suspended},
+			telemetry.Depth{Queue: s.Queue, State: "blocked", Tasks: s.Blocked},
 			telemetry.Depth{Queue: s.Queue, State: "failed", Tasks: s.Failed})
 	}
 	return out
+}
+
+// gatesSeen is what has happened at gates, and what is left to do, for those who watch it.
+func (e *Engine) gatesSeen() telemetry.Gates {
+	g := telemetry.Gates{Events: map[telemetry.GateEvent]int64{}}
+	e.gates.Events(func(kind, event string, n int64) { g.Events[telemetry.GateEvent{Kind: kind, Event: event}] = n })
+	b, counted := e.gates.Backlog(2 * time.Second)
+	g.Backlog, g.Counted = telemetry.Backlog(b), counted
+	return g
 }

@@ -28,8 +28,9 @@ type GateFloor interface {
 // Keeper applies the rules of gates. It is made for one step of one transaction, and
 // Close writes what it knows.
 type Keeper struct {
-	Now   int64
-	Floor GateFloor
+	Now    int64
+	Floor  GateFloor
+	Counts *GateCounts // what is decided is added to it; nil = nobody counts
 
 	known []*GateRow
 	asked map[Hash]int64 // gates to be opened later, and when
@@ -50,6 +51,12 @@ func (k *Keeper) Close() ([]Todo, error) {
 	}
 	k.known, k.asked = nil, nil
 	return todos, nil
+}
+
+func (k *Keeper) count(g *GateRow, what GateEvent) {
+	if k.Counts != nil {
+		k.Counts.add(g.Kind, what)
+	}
 }
 
 func (k *Keeper) later(id Hash, at int64) {
@@ -179,6 +186,7 @@ func (v *visit) keep(wait bool) (in bool, err error) {
 				return false, v.drop(g)
 			case task.Replaces:
 				v.Replaces = g.ID
+				v.k.count(g, GateReplaced)
 				return false, nil
 			}
 		}
@@ -200,14 +208,25 @@ func (v *visit) keep(wait bool) (in bool, err error) {
 		if err := v.unline(g); err != nil {
 			return false, err
 		}
-		g.Inside++
-		g.Holder = v.row.ID
+		v.inside(g)
 	}
 	v.Flags |= FlagHolds
 	return true, nil
 }
 
+// inside counts the task as one that has a place.
+func (v *visit) inside(g *GateRow) {
+	g.Inside++
+	g.Holder = v.row.ID
+	if v.how == Turn {
+		v.k.count(g, GateHandedOver)
+	} else {
+		v.k.count(g, GateEntered)
+	}
+}
+
 func (v *visit) drop(g *GateRow) error {
+	v.k.count(g, GateDropped)
 	v.Holder = g.Holder
 	if g.Inside == 0 {
 		first, err := v.k.Floor.First(g.ID)
@@ -273,8 +292,9 @@ func (v *visit) limits() error {
 			g.spend(slot)
 		}
 		if spent || slot <= v.k.Now {
-			g.Inside++
-			g.Holder = v.row.ID
+			v.inside(g)
+		} else if g.Every > 0 {
+			v.k.count(g, GateThrottled)
 		}
 	}
 	if !spent && slot > v.k.Now {
@@ -310,6 +330,9 @@ func (v *visit) line(why task.Reason, at func(*GateRow) bool) error {
 		}
 		if err := v.k.Floor.PutLine(g.Place(&next)); err != nil {
 			return err
+		}
+		if !v.row.InGateLine() {
+			v.k.count(g, GateInLine)
 		}
 		g.Waiting++
 		g.Last = max(g.Last, number)

@@ -23,6 +23,7 @@ type Store interface {
 	Deps
 	Views
 	Quotas
+	Gauges
 
 	// Ping writes nothing and tells whether the database answers.
 	Ping(ctx context.Context) error

@@ -12,12 +12,14 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// LimitStore is what Limits needs of a database; see store.Gates.
+// LimitStore is what Limits needs of a database; see store.Gates and store.Gauges.
 type LimitStore interface {
 	SetLimit(ctx context.Context, l store.Limit) error
 	DeleteLimit(ctx context.Context, namespace int32, key string) error
 	Gate(ctx context.Context, id store.Hash) (store.GateRow, error)
 	Limits(ctx context.Context, namespace int32, after string, n int) ([]store.GateRow, error)
+	store.Gauges
+	Now() int64
 }
 
 // LimitsConfig is the Config of Limits. All fields are required.
@@ -28,12 +30,17 @@ type LimitsConfig struct {
 }
 
 // Limits looks at limits and configures them. Safe for concurrent use.
-type Limits struct{ cfg LimitsConfig }
+type Limits struct {
+	cfg     LimitsConfig
+	backlog shared[*Backlog]
+}
 
 // NewLimits returns a Limits.
 func NewLimits(cfg LimitsConfig) *Limits {
 	need.Fields(cfg, "Store", "Least", "Left")
-	return &Limits{cfg}
+	l := &Limits{cfg: cfg}
+	l.backlog.read = l.countBacklog
+	return l
 }
 
 // Limit is a limit as it is shown.

@@ -119,9 +119,9 @@ func gatePlans(lane int32, ids []task.ID) map[string]*stmt {
 		"gates of": query(gatesOfSQL).idList(ids), "gates by task": query(gatesByTaskSQL).idList(ids),
 		"put line": bindLine(make([]store.LineEntry, batch), putLineSQL).i4s(batch, func(int) int32 { return lane }), "drop line": bindLine(make([]store.LineEntry, batch), dropLineSQL),
 		"stand": standStmt(make([]standsAt, batch)), "put gates": putGates(slices.Repeat([]*store.GateRow{{}}, batch)), "drop gates": query(dropGatesSQL).idList(ids),
-		"forget gates": query(forgetGatesSQL).i8(1).i8(500),
-		"finish open":  query(finishOpen).id(id),
-		"leavers":      query(takeLeavers).idList(ids[:1]).i8s(1, func(int) int64 { return 1 }),
+		"backlog": backlog(new(store.Backlog)), "forget gates": query(forgetGatesSQL).i8(1).i8(500),
+		"finish open": query(finishOpen).id(id),
+		"leavers":     query(takeLeavers).idList(ids[:1]).i8s(1, func(int) int64 { return 1 }),
 	}
 }
 

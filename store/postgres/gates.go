@@ -32,7 +32,7 @@ func (f *gateFloor) do(stmts ...*stmt) error { return f.c.do(f.ctx, stmts...) }
 
 // atGates does a step at gates, and leaves what comes of it for later.
 func (f *gateFloor) atGates(step func(*store.Keeper) error) error {
-	keeper := store.Keeper{Now: f.now, Floor: f}
+	keeper := store.Keeper{Now: f.now, Floor: f, Counts: &f.c.gates().counts}
 	if err := step(&keeper); err != nil {
 		return err
 	}

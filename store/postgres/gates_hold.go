@@ -16,6 +16,8 @@ type gateCache struct {
 	made  map[store.Hash]bool  // a row is there to be locked, and goes with the transaction unless it is written
 	dirty map[store.Hash]bool  // not written yet
 	lines map[store.Hash]*line // as far as they were read
+
+	counts store.GateCounts // what was decided so far
 	gateWrites
 }
 

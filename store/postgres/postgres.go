@@ -86,6 +86,7 @@ type Store struct {
 	copies  chan struct{} // one slot for each COPY that may run
 
 	timers floor // below which no timer was left
+	totals store.GateTotals
 
 	mu     sync.Mutex
 	closed bool

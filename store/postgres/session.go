@@ -162,6 +162,9 @@ func (c *session) commit(ctx context.Context, stmts ...*stmt) error {
 		err = c.do(ctx, append(stmts, query("commit"))...)
 	}
 	if err == nil {
+		if c.held != nil {
+			c.s.totals.Add(&c.held.counts)
+		}
 		c.began, c.held = false, nil
 	}
 	return err

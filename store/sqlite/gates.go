@@ -16,7 +16,7 @@ func (w *writer) atGates(k *woken, step func(*store.Keeper) error) error {
 }
 
 func (w *writer) stepAt(f *gateFloor, step func(*store.Keeper) error) error {
-	keeper := store.Keeper{Now: w.now, Floor: f}
+	keeper := store.Keeper{Now: w.now, Floor: f, Counts: &w.counts}
 	if err := step(&keeper); err != nil {
 		return err
 	}
@@ -43,6 +43,7 @@ func (w *writer) enterGates(row *store.Row, how store.Arrival, why task.Reason, 
 	if how == store.Newcomer {
 		if first, g, ok := store.EnterFirst(row, gates, why); ok {
 			if n, err := w.changed(makeGate, gateValues(&g)...); err != nil || n > 0 {
+				w.counts[g.Kind][store.GateEntered] += n
 				return first, err
 			}
 		}

@@ -44,6 +44,7 @@ type Store struct {
 	stop   chan struct{} // closed by Close
 	closed sync.Once
 	watch  sync.WaitGroup
+	totals store.GateTotals
 }
 
 var _ store.Store = (*Store)(nil)

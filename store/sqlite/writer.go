@@ -43,6 +43,8 @@ type writer struct {
 	unlisted bool                // it has inserted tasks that are ready and not in ready yet
 	waiting  map[task.ID]bool    // tasks that it has inserted and that are not ready
 	lined    map[store.Hash]bool // gates at which somebody was in line when it was last looked
+	counts   store.GateCounts    // of the transaction
+	totals   *store.GateTotals
 	failed   *failure
 	file     *file
 }
@@ -54,7 +56,7 @@ func newWriter(conn *sql.Conn, s *Store, onCommit func(int, time.Duration)) (*wr
 	if onCommit == nil {
 		onCommit = func(int, time.Duration) {}
 	}
-	w := &writer{conn: conn, clock: s.clock, onCommit: onCommit, stmts: map[string]*sql.Stmt{}, waiting: map[task.ID]bool{}, lined: map[store.Hash]bool{}, failed: s.failed, file: s.file}
+	w := &writer{conn: conn, clock: s.clock, onCommit: onCommit, stmts: map[string]*sql.Stmt{}, waiting: map[task.ID]bool{}, lined: map[store.Hash]bool{}, totals: &s.totals, failed: s.failed, file: s.file}
 	err := conn.QueryRowContext(background, "select coalesce(max(pos), 0) from ready").Scan(&w.last)
 	return w, err
 }
@@ -132,7 +134,7 @@ func (w *writer) runAll(batch []*op) error {
 // it refuses everything.
 func (w *writer) transact(fn func() error) error {
 	return w.guarded(func() error {
-		w.now = w.clock()
+		w.now, w.counts = w.clock(), store.GateCounts{}
 		if err := w.exec("begin immediate"); err != nil {
 			return err
 		}
@@ -145,8 +147,10 @@ func (w *writer) transact(fn func() error) error {
 		}
 		if err != nil {
 			_ = w.exec("rollback") // fails when SQLite has rolled back already
+			return err
 		}
-		return err
+		w.totals.Add(&w.counts)
+		return nil
 	})
 }
 

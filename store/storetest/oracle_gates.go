@@ -17,6 +17,7 @@ type doors struct {
 	gates   map[store.Hash]store.GateRow
 	lines   map[store.LineEntry]bool
 	leavers map[store.Held]store.Leaver
+	counts  store.GateCounts
 }
 
 func newDoors() doors {
@@ -24,7 +25,7 @@ func newDoors() doors {
 }
 
 func (d doors) clone() doors {
-	return doors{gates: maps.Clone(d.gates), lines: maps.Clone(d.lines), leavers: maps.Clone(d.leavers)}
+	return doors{gates: maps.Clone(d.gates), lines: maps.Clone(d.lines), leavers: maps.Clone(d.leavers), counts: d.counts}
 }
 
 // row is a gate with those who are there. as is a task that counts as it stands there,
@@ -138,7 +139,7 @@ func (o *Oracle) stand(row *store.Row, p store.Placement, pos int64, woken *[]st
 }
 
 func (o *Oracle) atGates(as *store.Row, woken *[]store.Woken, step func(*store.Keeper) error) error {
-	k := store.Keeper{Now: o.Clock(), Floor: gateFloor{o, as, woken}}
+	k := store.Keeper{Now: o.Clock(), Floor: gateFloor{o, as, woken}, Counts: &o.counts}
 	if err := step(&k); err != nil {
 		return err
 	}

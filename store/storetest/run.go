@@ -62,6 +62,8 @@ type machine struct {
 	sent   []store.Transition
 	groups [][]store.NewTask
 	todos  []store.Todo // ever taken, and not finished
+
+	counted store.GateCounts // by the store before
 }
 
 var ctx = context.Background()
@@ -70,6 +72,7 @@ func newMachine(rt rapid.TB, open func(clock func() int64) store.Store, seen map
 	m := &machine{rt: rt, seen: seen, now: 1_800_000_000_000_000}
 	clock := func() int64 { return m.now }
 	m.real, m.oracle = open(clock), NewOracle(clock)
+	m.counted = m.real.GateCounts()
 	for _, queue := range []string{"a", "b"} {
 		m.ensureLane(queue, task.AnyPool)
 	}
@@ -109,6 +112,7 @@ func (m *machine) compareAll() {
 	want, _ := m.oracle.Snapshot(ctx)
 	m.same("the stored state", got, want)
 	m.compareShares()
+	m.compareGauges()
 	if err := Consistent(got); err != nil {
 		m.rt.Fatalf("inconsistent: %v", err)
 	}

@@ -1,0 +1,60 @@
+package storetest
+
+import (
+	"context"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/store"
+)
+
+// GateCounts implements store.Gauges.
+func (o *Oracle) GateCounts() store.GateCounts { return o.counts }
+
+// Backlog implements store.Gauges.
+func (o *Oracle) Backlog(context.Context) (store.Backlog, error) {
+	b := store.Backlog{InLine: int64(len(o.lines)), Leavers: int64(len(o.leavers)), Todos: int64(len(o.todos))}
+	for _, l := range o.leavers {
+		if row := o.tasks[l.Task]; row != nil && row.FinishedAt != 0 {
+			b.FirstLeaver = earlier(b.FirstLeaver, row.FinishedAt)
+		}
+	}
+	for _, t := range o.todos {
+		b.FirstTodo = earlier(b.FirstTodo, t.At)
+	}
+	return b, nil
+}
+
+func earlier(first, at int64) int64 {
+	if first == 0 {
+		return at
+	}
+	return min(first, at)
+}
+
+// GateCounts implements store.Gauges.
+func (s *Shared) GateCounts() store.GateCounts {
+	defer s.lock()()
+	return s.o.GateCounts()
+}
+
+// Backlog implements store.Gauges.
+func (s *Shared) Backlog(ctx context.Context) (store.Backlog, error) {
+	defer s.lock()()
+	return s.o.Backlog(ctx)
+}
+
+// compareGauges compares what those see who watch.
+func (m *machine) compareGauges() {
+	got, err := m.real.Backlog(ctx)
+	require.NoError(m.rt, err)
+	want, _ := m.oracle.Backlog(ctx)
+	m.same("the backlog", got, want)
+	counts := m.real.GateCounts()
+	for kind := range counts {
+		for what := range counts[kind] {
+			counts[kind][what] -= m.counted[kind][what]
+		}
+	}
+	m.same("what was decided at gates", counts, m.oracle.GateCounts())
+}
