@@ -20,6 +20,9 @@ func (r *run) end(at int, s State) {
 		j.State = e.state
 		r.cfg.Log.Debug("job ends", "job", j.Name, "state", e.state)
 		r.observe(Event{Kind: JobEnded, Job: j.Name, Attempt: j.Attempts, Err: j.Err, State: e.state, How: j.How})
+		if e.state == Canceled { // with the run, as all that waits will be
+			continue
+		}
 		for _, up := range r.graph.nodes[e.place].needed {
 			if !r.chosen[up] || r.jobs[up].State != Waiting || r.jobs[up].Attempts > 0 {
 				continue
