@@ -50,8 +50,8 @@ func (v Verdict) Reason() Reason {
 }
 
 // Trigger decides what becomes of a task that depends on total others, of which so
-// many have ended in each way. It decides as early as can be: one failure is enough
-// for AllOK and for AnyFailed, while Always needs the end of all.
+// many have ended in each way. One failure is enough for AllOK and for AnyFailed; all
+// else needs the end of all, so that the verdict does not depend on who ended first.
 func Trigger(when When, total, ok, failed, skipped int32) Verdict {
 	done := ok+failed+skipped >= total
 	switch when {
@@ -70,7 +70,7 @@ func Trigger(when When, total, ok, failed, skipped int32) Verdict {
 		switch {
 		case failed > 0:
 			return CannotRun
-		case skipped > 0:
+		case done && skipped > 0: // not before: a failure after it would count for more
 			return NotNeeded
 		case done:
 			return MayRun

@@ -33,6 +33,7 @@ func (m *machine) seed(t *rapid.T) {
 	for i := range group {
 		group[i] = m.draft(t)
 		group[i].Lane, group[i].Kind, group[i].Delay, group[i].RunAt, group[i].ExpiresAt = m.lanes[0].ID, task.Function, 0, 0, 0
+		group[i].Once = false // no function is
 	}
 	m.submit(group, false)
 }
