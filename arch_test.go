@@ -101,6 +101,10 @@ func rules() []rule {
 			why: "what comes over dispatcherd's brokers needs no database, and its driver only where it is listened to",
 		},
 		{
+			who: []string{"dispatcherd", "internal/record"}, never: slices.Concat(floors, []string{"internal/dispatcherd/pgnotify", "github.com/jackc/..."}), linked: true,
+			why: "who adds a broker of his own links the databases and drivers that he passes in, and no others",
+		},
+		{
 			who: []string{"internal/kit"}, never: []string{"internal/...", ".", "store/...", "engine/..."},
 			why: "the SDK and its test kit both import it, so it can know the types of neither",
 		},

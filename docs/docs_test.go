@@ -96,7 +96,7 @@ func blocks(text, language string) (out []string) {
 func TestGoCodeInThePagesIsCompiled(t *testing.T) {
 	names, err := filepath.Glob("*example*_test.go")
 	require.NoError(t, err)
-	names = append(names, "../examples/orders/main.go", "../examples/orders/main_test.go")
+	names = append(names, "../examples/orders/main.go", "../examples/orders/main_test.go", "../examples/nats/main.go")
 	var source strings.Builder
 	for _, name := range names {
 		text, err := os.ReadFile(name)

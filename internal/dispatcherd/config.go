@@ -31,11 +31,12 @@ type Config struct {
 	Schedules   []Schedule
 	OnStart     [][]byte // messages
 
-	Notify     *NotifyConfig // nil = PostgreSQL is not listened to
-	SocketPath string        // "" = there is no socket
-	Default    string        // name of the broker that questions go to unless they say otherwise; "" = the only one
-	Converted  bool          // it is of before version 2, and was read as one of version 2
-	Warnings   []string      // of what is accepted and has no effect
+	Notify     *NotifyConfig             // nil = PostgreSQL is not listened to
+	SocketPath string                    // "" = there is no socket
+	Others     map[string]map[string]any // settings of brokers that only the program knows, by name
+	Default    string                    // name of the broker that questions go to unless they say otherwise; "" = the only one
+	Converted  bool                      // it is of before version 2, and was read as one of version 2
+	Warnings   []string                  // of what is accepted and has no effect
 }
 
 // MetricsConfig is where metrics are served.
@@ -78,13 +79,14 @@ func ReadConfig(path string) (*Config, error) {
 	return cfg, nil
 }
 
-// ParseConfig reads a configuration, which may be YAML or JSON.
-func ParseConfig(text []byte) (*Config, error) {
+// ParseConfig reads a configuration, which may be YAML or JSON. others are names of brokers
+// that the program has beside those of this package.
+func ParseConfig(text []byte, others ...string) (*Config, error) {
 	var top map[string]any
 	if err := yaml.Unmarshal(text, &top); err != nil {
 		return nil, err
 	}
-	r := &reader{}
+	r := &reader{others: others}
 	cfg := &Config{Converted: r.convert(top)}
 	r.known("", top, "version", "service", "worker", "brokers", "producers", "publish", "sendoff")
 	if v, ok := top["version"]; !ok || v != 2 {
@@ -147,6 +149,7 @@ type reader struct {
 	faults   []error
 	warnings []string
 	preload  []string
+	others   []string // brokers that are known beside ours
 }
 
 func (r *reader) fault(at, format string, args ...any) {
@@ -267,20 +270,25 @@ func (r *reader) brokers(cfg *Config, m map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(m)) {
 		at := "brokers." + name
 		b := r.section(at, m[name])
-		switch name {
-		case "pg_notify":
+		switch {
+		case slices.Contains(r.others, name):
+			if cfg.Others == nil {
+				cfg.Others = map[string]map[string]any{}
+			}
+			cfg.Others[name] = b
+		case name == "pg_notify":
 			cfg.Notify = r.notify(at, b)
-		case "socket":
+		case name == "socket":
 			r.known(at, b, "socket_path")
 			if cfg.SocketPath = r.text(at+".socket_path", b["socket_path"]); cfg.SocketPath == "" {
 				r.fault(at+".socket_path", "is missing")
 			}
 		default:
-			r.fault(at, "is no broker that this service has: want pg_notify or socket")
+			r.fault(at, "is no broker that this service has: want %s", strings.Join(append([]string{"pg_notify", "socket"}, r.others...), ", "))
 		}
 	}
 	if len(m) == 0 {
-		r.fault("brokers", "names none: want pg_notify or socket")
+		r.fault("brokers", "names none: want one at least, such as pg_notify or socket")
 	}
 }
 
@@ -392,7 +400,7 @@ func (r *reader) channels(cfg *Config, m map[string]any) {
 	cfg.Channels = map[string]Channel{}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		at := "sendoff.channels." + name
-		if !slices.Contains(known, name) {
+		if !slices.Contains(known, name) && len(cfg.Others) == 0 {
 			r.fault(at, "is no channel: want one of %s", strings.Join(known, ", "))
 		}
 		c := r.section(at, all[name])
@@ -455,7 +463,7 @@ func (c *Config) brokerNames() (names []string) {
 	if c.SocketPath != "" {
 		names = append(names, "socket")
 	}
-	return names
+	return slices.AppendSeq(names, maps.Keys(c.Others))
 }
 
 // UsesSocket tells whether questions go over the socket.

@@ -1,21 +1,15 @@
-// Package record keeps the tasks of dispatcherd's doors in a database: an engine over it
-// has them carried out by the pool of the service.
+// Package record opens the database that the tasks of dispatcherd's doors are recorded in.
 package record
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/internal/dispatcherd"
-	"github.com/sendoff-dev/sendoff/internal/exec/process"
+	"github.com/sendoff-dev/sendoff/internal/record"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/postgres"
 	"github.com/sendoff-dev/sendoff/store/sqlite"
@@ -32,73 +26,71 @@ type Config struct {
 	Serve   func(ctx context.Context, e *engine.Engine) error // the doors of the engine; nil = none are open
 }
 
-// lease is how long a service may be away from its database before others take what it
-// runs for lost. What runs is not begun again anywhere, so there is no hurry.
-const lease = 30 * time.Second
-
 // Opener returns what opens the database, as often as it takes.
 func Opener(cfg Config) dispatcherd.Open {
 	return func(ctx context.Context, s *dispatcherd.Service) (dispatcherd.Recorder, error) {
-		r, err := open(ctx, &cfg, s)
+		o := &opened{cfg: &cfg, metrics: engine.NewMetrics()}
+		r, err := o.open(ctx, s)
 		if err != nil {
+			o.close()
 			return nil, err
 		}
 		return r, nil
 	}
 }
 
-// recorder implements dispatcherd.Recorder over an engine.
-type recorder struct {
-	cfg    *Config
-	store  store.Store
-	engine *engine.Engine
-	name   *name
-	own    string // name of the workers of this service alone
+// opened is a database that is open, and the name of a service there.
+type opened struct {
+	cfg     *Config
+	metrics *engine.Metrics
+	store   store.Store
+	handed  record.Handed
+	name    *name
 }
 
-func open(ctx context.Context, cfg *Config, s *dispatcherd.Service) (_ *recorder, err error) {
-	r := &recorder{cfg: cfg}
-	metrics := engine.NewMetrics()
-	if r.store, err = openStore(ctx, cfg, metrics); err != nil {
+func (o *opened) open(ctx context.Context, s *dispatcherd.Service) (dispatcherd.Recorder, error) {
+	if err := o.openStore(ctx); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			r.close()
-		}
-	}()
-	if r.own, err = r.ownWorkers(ctx); err != nil {
-		return r, err
-	}
-	serves := []string{r.own}
-	if n := cfg.Service.Notify; n != nil {
-		for _, channel := range n.Channels { // shared ones, and what is submitted in SQL
-			serves = append(serves, sharedWorkers(channel))
-		}
-	}
-	r.engine, err = engine.New(r.store, engine.Config{
-		Name: cfg.Service.NodeID, Version: cfg.Version, Log: cfg.Log, Metrics: metrics, Grace: time.Millisecond, Lease: lease,
-		Processes: engine.SharedProcesses(s.Pool(), serves...), ProcessesOnly: true, Control: s.Control, AllowLoopback: true,
-	})
-	return r, err
-}
-
-func openStore(ctx context.Context, cfg *Config, m *engine.Metrics) (store.Store, error) {
-	if !cfg.File {
-		s, err := postgres.Open(ctx, cfg.DSN, postgres.Options{
-			Migrate: true, MaxConns: conns(cfg), Logger: cfg.Log, OnCommit: m.Commit,
-			Deadline: 5 * time.Second, Patience: 2 * time.Second, // a service ends within 10 s, also without its database
-		})
-		if err != nil {
-			return nil, err
-		}
-		return s, nil
-	}
-	s, err := sqlite.Open(ctx, cfg.DSN, sqlite.Options{OnCommit: m.Commit})
+	own, err := o.ownWorkers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	return record.New(record.Config{
+		Store: o.store, Own: own, Service: o.cfg.Service, Version: o.cfg.Version, Log: o.cfg.Log, Metrics: o.metrics, Handed: o.handed, Serve: o.cfg.Serve, Close: o.close,
+	}, s)
+}
+
+func (o *opened) close() {
+	if o.name != nil {
+		o.name.release()
+	}
+	if o.store == nil {
+		return
+	}
+	if err := o.store.Close(); err != nil {
+		o.cfg.Log.Error("close the database", "err", err)
+	}
+}
+
+func (o *opened) openStore(ctx context.Context) error {
+	if !o.cfg.File {
+		s, err := postgres.Open(ctx, o.cfg.DSN, postgres.Options{
+			Migrate: true, MaxConns: conns(o.cfg), Logger: o.cfg.Log, OnCommit: o.metrics.Commit,
+			Deadline: 5 * time.Second, Patience: 2 * time.Second, // a service ends within 10 s, also without its database
+		})
+		if err != nil {
+			return err
+		}
+		o.store, o.handed = s, submitted{s}
+		return nil
+	}
+	s, err := sqlite.Open(ctx, o.cfg.DSN, sqlite.Options{OnCommit: o.metrics.Commit})
+	if err != nil {
+		return err
+	}
+	o.store = s
+	return nil
 }
 
 // conns are the connections for reading and writing. With those that listen, renew the
@@ -112,235 +104,34 @@ func conns(cfg *Config) int {
 
 // ownWorkers are the workers of this service alone: by its id if that is configured, and
 // otherwise by a name that nobody else has just now.
-func (r *recorder) ownWorkers(ctx context.Context) (string, error) {
-	if !r.cfg.Service.Generated {
-		return "node:" + plain(r.cfg.Service.NodeID), nil
+func (o *opened) ownWorkers(ctx context.Context) (string, error) {
+	if !o.cfg.Service.Generated {
+		return record.OwnWorkers(o.cfg.Service.NodeID), nil
 	}
-	if r.cfg.File {
+	if o.cfg.File {
 		return task.OwnWorkers + "0", nil // nobody else has the file
 	}
 	var err error
-	r.name, err = takeName(ctx, r.cfg.DSN)
-	if err != nil {
+	if o.name, err = takeName(ctx, o.cfg.DSN); err != nil {
 		return "", fmt.Errorf("take a name for this service: %w", err)
 	}
-	return task.OwnWorkers + fmt.Sprint(r.name.number), nil
+	return task.OwnWorkers + fmt.Sprint(o.name.number), nil
 }
 
-func sharedWorkers(channel string) string { return "channel:" + plain(channel) }
+// submitted are the messages that sendoff.submit took.
+type submitted struct{ db *postgres.Store }
 
-// plain is a text as a name of workers may be, and as a queue may.
-func plain(s string) string {
-	s = strings.Map(func(c rune) rune {
-		if c == '/' || c == ' ' || unicode.IsControl(c) || c == unicode.ReplacementChar {
-			return '_'
-		}
-		return c
-	}, s)
-	if len(s) > 80 {
-		s = strings.ToValidUTF8(s[:80], "")
-	}
-	if strings.Trim(s, ".") == "" {
-		s += "_"
-	}
-	return s
-}
-
-// Run implements dispatcherd.Recorder.
-func (r *recorder) Run(ctx context.Context) error {
-	defer r.close()
-	served := make(chan error, 1)
-	doors, closeDoors := context.WithCancel(ctx)
-	defer closeDoors()
-	if r.cfg.Serve != nil {
-		go func() { served <- r.cfg.Serve(doors, r.engine) }()
-	} else {
-		served <- nil
-	}
-	err := r.engine.Run(ctx)
-	closeDoors()
-	return errors.Join(err, <-served)
-}
-
-func (r *recorder) close() {
-	if r.name != nil {
-		r.name.release()
-	}
-	if err := r.store.Close(); err != nil {
-		r.cfg.Log.Error("close the database", "err", err)
-	}
-}
-
-// Add implements dispatcherd.Recorder.
-func (r *recorder) Add(ctx context.Context, all []dispatcherd.Record) ([]error, error) {
-	tasks := make([]engine.Task, len(all))
-	for i := range all {
-		var err error
-		if tasks[i], err = r.task(&all[i]); err != nil {
-			return nil, err
-		}
-	}
-	results, err := r.engine.SubmitMany(ctx, tasks, false)
-	if err != nil {
-		return nil, err
-	}
-	faults := make([]error, len(all))
-	for i, res := range results {
-		switch {
-		case res.Err != nil:
-			faults[i] = res.Err
-		case res.Status == engine.Dropped:
-			faults[i] = dispatcherd.ErrDropped
-		}
-	}
-	return faults, nil
-}
-
-// task is a record as the engine takes it. What was begun once is not begun again, unless
-// that is asked for.
-func (r *recorder) task(m *dispatcherd.Record) (engine.Task, error) {
-	id, err := task.ParseID(m.ID)
-	if err != nil {
-		return engine.Task{}, err
-	}
-	t := engine.Task{
-		UUID: id, Process: m.Task, Workers: r.own, Queue: plain(m.Channel), Body: m.Message, ContentType: process.MessageType,
-		Delay: m.Delay, Timeout: task.MaxTimeout,
-	}
-	if m.Timeout > 0 { // the service knows the fractions
-		t.Timeout = min(max(m.Timeout, task.MinTimeout), task.MaxTimeout)
-	}
-	if m.UUID != "" {
-		t.Labels = map[string]string{"uuid": m.UUID}
-	}
-	if m.Shared {
-		t.Workers = sharedWorkers(m.Channel)
-	}
-	t.Once = m.Retry == nil || strings.HasPrefix(t.Workers, task.OwnWorkers) // nobody goes on with what such workers began
-	if m.Retry != nil {
-		t.Retry = *m.Retry
-		t.Retry.MaxAttempts = cmp.Or(t.Retry.MaxAttempts, task.DefaultRetry.MaxAttempts)
-	}
-	if rule := rules[m.OnDuplicate]; rule != task.Parallel {
-		t.OnDuplicate, t.DuplicateKey = rule, duplicateKey(t.Workers, m.Same)
-	}
-	if len(m.After) > 0 {
-		t.DependsOn, t.When = m.After, task.Always
-	}
-	return t, nil
-}
-
-var rules = map[string]task.OnDuplicate{"serial": task.Serial, "discard": task.Discard, "queue_one": task.QueueOne}
-
-// duplicateKey is the same for the same work of the same workers.
-func duplicateKey(workers, same string) string {
-	return fmt.Sprintf("%x", store.HashOf([]byte(workers), []byte(same)))
-}
-
-// Cancel implements dispatcherd.Recorder.
-func (r *recorder) Cancel(ctx context.Context, id string) error {
-	_, err := r.engine.Tasks().Cancel(ctx, id)
-	if errors.Is(err, store.ErrFinal) || errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	return err
-}
-
-// Ready implements dispatcherd.Recorder.
-func (r *recorder) Ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	return r.engine.Ready(ctx)
-}
-
-// mostListed is how many tasks from before are listed at a start.
-const mostListed = 1000
-
-// Waiting implements dispatcherd.Recorder.
-func (r *recorder) Waiting(ctx context.Context) (all []dispatcherd.Record, err error) {
-	f := engine.Filter{States: []task.State{task.Ready, task.Scheduled, task.Blocked}, Limit: 500}
-	for range 20 {
-		page, err := r.engine.Tasks().List(ctx, f)
-		if err != nil {
-			return nil, err
-		}
-		for i := range page.Items {
-			t := &page.Items[i]
-			if t.Workers != r.own || len(all) == mostListed {
-				continue
-			}
-			message, err := r.engine.Tasks().Payload(ctx, t.ID)
-			if err != nil {
-				return nil, err
-			}
-			rec := dispatcherd.Record{ID: t.ID, Channel: t.Queue, Message: message}
-			if t.State == task.Scheduled {
-				rec.Delay = max(time.Until(t.NextAt), time.Millisecond)
-			}
-			all = append(all, rec)
-		}
-		if f.Cursor = page.Next; f.Cursor == "" {
-			break
-		}
-	}
-	slices.Reverse(all) // listings begin with the newest
-	return all, nil
-}
-
-// Ended implements dispatcherd.Recorder.
-func (r *recorder) Ended(ctx context.Context, ids []string) (ended []string, err error) {
-	var all []task.ID
-	for _, text := range ids {
-		id, err := task.ParseID(text)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, id)
-	}
-	found, err := r.engine.Tasks().Many(ctx, all)
-	if err != nil {
-		return nil, err
-	}
-	open := map[string]bool{}
-	for i := range found {
-		open[found[i].ID] = !found[i].Final()
-	}
-	for _, id := range ids {
-		if !open[id] {
-			ended = append(ended, id)
-		}
-	}
-	return ended, nil
-}
-
-// Take implements dispatcherd.Recorder: of messages that sendoff.submit took.
-func (r *recorder) Take(ctx context.Context, channels []string, read func(string, []byte) (dispatcherd.Record, error)) (int, error) {
-	db, ok := r.store.(*postgres.Store)
-	if !ok {
-		return 0, nil
-	}
-	found, err := db.Submitted(ctx, channels, task.MaxBatch/2)
-	if err != nil || len(found) == 0 {
-		return 0, err
-	}
-	ids := make([]task.ID, len(found))
-	var all []dispatcherd.Record
+// List implements record.Handed.
+func (s submitted) List(ctx context.Context, channels []string, most int) ([]record.Message, error) {
+	found, err := s.db.Submitted(ctx, channels, most)
+	all := make([]record.Message, len(found))
 	for i, f := range found {
-		ids[i] = f.ID
-		rec, err := read(f.Channel, []byte(f.Message))
-		if err == nil {
-			rec.ID = f.ID.String()
-			all = append(all, rec)
-		}
+		all[i] = record.Message{ID: f.ID, Channel: f.Channel, Text: f.Message}
 	}
-	faults, err := r.Add(ctx, all)
-	if err != nil {
-		return 0, err
-	}
-	for i, fault := range faults {
-		if fault != nil && !errors.Is(fault, dispatcherd.ErrDropped) {
-			r.cfg.Log.Error("a message is dropped: it cannot be recorded", "channel", all[i].Channel, "uuid", all[i].UUID, "err", fault)
-		}
-	}
-	return len(found), db.ForgetSubmitted(ctx, ids)
+	return all, err
+}
+
+// Forget implements record.Handed.
+func (s submitted) Forget(ctx context.Context, ids []task.ID) error {
+	return s.db.ForgetSubmitted(ctx, ids)
 }
