@@ -59,6 +59,10 @@ func rules() []rule {
 			why: "job graphs run in any program, without a server and its dependencies",
 		},
 		{
+			who: []string{"internal/graphpng"}, never: []string{"internal/...", "store/...", "engine/...", ".", "jobgraph"},
+			why: "it draws any graph that jobgraph/draw draws: it knows neither jobs nor tasks",
+		},
+		{
 			who: []string{"..."}, never: floors, linked: false,
 			except: []string{"cmd/...", "engine/...", "store/...", "examples/...", "chaos/...", "internal/testkit/..."},
 			why:    "which database it is, is decided where programs are wired; everything else sees the roles in store",

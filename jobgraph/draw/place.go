@@ -28,6 +28,9 @@ func (s *sheet) place(boxes float64) {
 			}
 			s.settleRow(s.rows[i], up, down)
 		}
+		if round%8 == 7 {
+			s.straighten() // else long lines would follow slowly, item by item
+		}
 	}
 	for range 3 {
 		s.straighten()
@@ -179,11 +182,24 @@ func (s *sheet) alignFirst(line []int) int {
 		}
 		low, high, sum, n = max(low, l), min(high, h), sum+s.across[item], n+1
 	}
-	at := min(max(sum/float64(n), low), high)
+	at := min(max(s.near(line[:n], sum/float64(n)), low), high)
 	for _, item := range line[:n] {
 		s.across[item] = at
 	}
 	return n
+}
+
+// near is a place, or the end of a trunk that is next to it, so that the trunk leaves or
+// arrives without a bend.
+func (s *sheet) near(line []int, place float64) float64 {
+	first, last := line[0], line[len(line)-1]
+	if first >= s.nodes && len(s.up[first]) == 1 && math.Abs(s.across[s.up[first][0]]-place) < 20 {
+		return s.across[s.up[first][0]]
+	}
+	if last >= s.nodes && len(s.down[last]) == 1 && math.Abs(s.across[s.down[last][0]]-place) < 20 {
+		return s.across[s.down[last][0]]
+	}
+	return place
 }
 
 // freedom is where an item can be between its neighbours.
