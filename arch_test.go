@@ -142,6 +142,15 @@ func rules() []rule {
 			why: "sendoff run and sendoff demo are apart, and leave it to host which database there is",
 		},
 		{
+			who: []string{commands + "graph"}, never: slices.Concat(floors, []string{"cmd/...", "engine/..."}),
+			but: []string{commands + "term", commands + "screen"},
+			why: "job graphs run without a server",
+		},
+		{
+			who: []string{"internal/graphfile"}, never: []string{"cmd/...", "engine/...", "store/...", "internal/...", "."},
+			why: "a graph's file is read alike by the command and by the server, and knows neither",
+		},
+		{
 			who: []string{"internal/inprocess", "internal/need"}, never: []string{"!std", "."},
 			why: "they are used by everybody and about nothing of ours: how a request comes to a handler of the same process, whether a field is set",
 		},

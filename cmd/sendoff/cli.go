@@ -5,11 +5,13 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/graph"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
@@ -22,6 +24,7 @@ type cli struct {
 	Tasks       tasksCmd       `cmd:"" help:"List tasks, look at them, steer them."`
 	Queues      queuesCmd      `cmd:"" help:"List queues, pause, resume and purge them."`
 	Limits      limitsCmd      `cmd:"" help:"List limits that tasks share, configure and pause them."`
+	Graph       graph.Command  `cmd:"" help:"Plan, run, show and draw graphs of jobs, from a file."`
 	Endpoints   endpointsCmd   `cmd:"" help:"List the hosts and apps that are called, and let in again those that are held back."`
 	Nodes       nodesCmd       `cmd:"" help:"List the servers that share the database."`
 	Workers     workersCmd     `cmd:"" help:"List the worker processes of a server."`
@@ -73,13 +76,16 @@ func execute(ctx context.Context, args []string, t *term.Terminal) (err error) {
 	if err != nil {
 		return usageError(err)
 	}
-	if command, _, _ := strings.Cut(parsed.Command(), " "); command != "serve" && command != "run" && command != "dispatcherd" { // which count the signals themselves
+	if command, _, _ := strings.Cut(parsed.Command(), " "); !slices.Contains(countSignals, command) {
 		interrupted, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		parsed.BindTo(interrupted, (*context.Context)(nil))
 	}
 	return parsed.Run()
 }
+
+// countSignals are the commands for which a second signal means more than the first.
+var countSignals = []string{"serve", "run", "dispatcherd", "graph"}
 
 // usageError says which help explains what went wrong.
 func usageError(err error) error {

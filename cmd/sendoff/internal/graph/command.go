@@ -1,0 +1,106 @@
+// Package graph is the command sendoff graph: job graphs from a file, or from Python
+// classes, planned, run, recorded and drawn. It knows no server.
+package graph
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
+	"github.com/sendoff-dev/sendoff/internal/graphfile"
+	"github.com/sendoff-dev/sendoff/jobgraph"
+)
+
+// Command is the grammar of sendoff graph.
+type Command struct {
+	Plan    planCmd    `cmd:"" help:"Say what a run would do: only the checks are called."`
+	Run     runCmd     `cmd:"" help:"Run the jobs until the goal is reached, or nothing is left to try."`
+	Show    showCmd    `cmd:"" help:"Show the last run, or one of the last runs, with its logs."`
+	Cleanup cleanupCmd `cmd:"" help:"Call the cleanups that the last run with --no-cleanup has left."`
+	Schema  schemaCmd  `cmd:"" help:"Print the JSON Schema of graph files, for editors."`
+}
+
+// schemaCmd prints what editors complete and check files with.
+type schemaCmd struct{}
+
+// Run prints it.
+func (schemaCmd) Run(t *term.Terminal) error {
+	t.Printf("%s", graphfile.Schema())
+	return nil
+}
+
+// options are the flags that say what is run, and with what.
+type options struct {
+	What   string            `arg:"" placeholder:"FILE" help:"A YAML file."`
+	Input  map[string]string `placeholder:"NAME=VALUE" mapsep:"none" help:"What an input of the graph is; may be given several times."`
+	Arg    []string          `placeholder:"VALUE" sep:"none" help:"An argument for each check and run, by place; may be given several times."`
+	Only   []string          `placeholder:"JOB" sep:"none" help:"Make this job the goal, with all below it; may be given several times."`
+	From   []string          `placeholder:"JOB" sep:"none" help:"Take what this job stands on as done; may be given several times."`
+	Except []string          `placeholder:"JOB" sep:"none" help:"Leave this job out, as if it were done; may be given several times."`
+}
+
+// selection is the part of a configuration that options are about.
+func (o *options) selection(g *opened) jobgraph.Config {
+	cfg := jobgraph.Config{Inputs: g.Inputs, Only: o.Only, From: o.From, Except: o.Except, Tries: g.Tries, RetryDelay: g.RetryDelay}
+	for _, arg := range o.Arg {
+		cfg.Args = append(cfg.Args, arg)
+	}
+	return cfg
+}
+
+func (o *options) given() given {
+	inputs := make(map[string]any, len(o.Input))
+	for name, value := range o.Input {
+		inputs[name] = value
+	}
+	return given{inputs: inputs, args: o.Arg}
+}
+
+// refused is how a command ends whose graph was refused: nothing has been called.
+func refused(err error) error {
+	if e, ok := errors.AsType[*term.Exit](err); ok {
+		return e
+	}
+	return &term.Exit{Code: jobgraph.ExitRefused, Err: err}
+}
+
+// exit is how a command ends after a run.
+func exit(code int) error {
+	if code == jobgraph.ExitReached {
+		return nil
+	}
+	return &term.Exit{Code: code}
+}
+
+// planCmd asks the checks.
+type planCmd struct {
+	options
+	Parallel int  `default:"1" help:"How many checks are called at a time."`
+	JSON     bool `name:"json" help:"Print the plan as one line of JSON."`
+}
+
+// Run plans. It ends with 0 when all is in place, else with 1.
+func (c *planCmd) Run(ctx context.Context, t *term.Terminal) error {
+	g, err := open(ctx, c.What, c.given())
+	if err != nil {
+		return refused(err)
+	}
+	defer g.Close()
+	ctx, _, stop := interruptible(ctx, g.Kill)
+	defer stop()
+	cfg := c.selection(g)
+	cfg.Parallel = c.Parallel
+	plan, err := g.Plan(ctx, cfg)
+	if err != nil {
+		return refused(err)
+	}
+	if c.JSON {
+		err = printLine(t.Stdout, plan)
+	} else {
+		printPlan(t, plan)
+	}
+	if err != nil || plan.InPlace() {
+		return err
+	}
+	return exit(jobgraph.ExitMissed)
+}

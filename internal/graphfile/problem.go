@@ -1,0 +1,87 @@
+package graphfile
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Problem is a mistake in a file, and what would be right.
+type Problem struct {
+	File string
+	Line int // from 1; 0 = it is about the whole file
+	Text string
+}
+
+func (p *Problem) Error() string {
+	if p.Line == 0 {
+		return fmt.Sprintf("%s: %s", p.File, p.Text)
+	}
+	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)
+}
+
+// ErrorType is what JSON calls it.
+func (p *Problem) ErrorType() string { return "DefinitionError" }
+
+// maxProblems is how many mistakes are told at a time.
+const maxProblems = 20
+
+// problems collects mistakes.
+type problems struct {
+	found []error
+	more  int
+}
+
+func (p *problems) add(at position, format string, args ...any) {
+	if len(p.found) == maxProblems {
+		p.more++
+		return
+	}
+	p.found = append(p.found, &Problem{at.file, at.line, fmt.Sprintf(format, args...)})
+}
+
+func (p *problems) err() error {
+	if p.more > 0 {
+		return errors.Join(append(p.found, fmt.Errorf("and %d more", p.more))...)
+	}
+	return errors.Join(p.found...)
+}
+
+// nearest is the name that was probably meant, as the end of a sentence; "" when none
+// is near.
+func nearest(name string, names []string) string {
+	best, least := "", max(2, len(name)/4)+1
+	for i, n := range names {
+		if i == 2000 {
+			break // a mistake in a huge file is not worth more
+		}
+		if d := distance(strings.ToLower(name), strings.ToLower(n)); d < least {
+			best, least = n, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(": did you mean %q?", best)
+}
+
+// distance is how many letters have to be changed, added or left out.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for i := range row {
+		row[i] = i
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for k := range len(b) {
+			change := diagonal
+			if a[i] != b[k] {
+				change++
+			}
+			diagonal = row[k+1]
+			row[k+1] = min(change, row[k]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
