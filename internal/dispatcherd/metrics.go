@@ -12,7 +12,7 @@ var shownStates = []string{"error", "exited", "initialized", "ready", "retired",
 func (s *Service) exposition() []byte {
 	workers := s.pool.Workers()
 	s.mu.Lock()
-	received, controls := s.received, s.controls
+	received, controls, discarded, wrong := s.received, s.controls, s.discarded, s.wrong
 	unrecorded, records := 0, s.record != nil
 	if records {
 		unrecorded = s.record.unkept
@@ -26,6 +26,8 @@ func (s *Service) exposition() []byte {
 	}
 	counter("dispatcher_messages_received_total", "Number of messages received by dispatchermain", received)
 	counter("dispatcher_control_messages_count_total", "Number of control messages received.", controls)
+	counter("sendoff_duplicates_discarded_total", "Tasks that their rule for duplicates did not want.", discarded)
+	counter("sendoff_messages_dropped_total", "Messages that were wrong.", wrong)
 	if records {
 		counter("sendoff_unrecorded", "Tasks that were run from memory, while there was no database to record them in.", unrecorded)
 	}

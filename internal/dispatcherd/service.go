@@ -119,6 +119,9 @@ func New(cfg *Config, brokers []Broker, open Open, log *slog.Logger, level *slog
 	}
 	pool := cfg.Pool
 	pool.Control = func(ctx context.Context, command string, data json.RawMessage) ([]byte, error) {
+		s.mu.Lock()
+		s.controls++ // as dispatcherd does
+		s.mu.Unlock()
 		return s.ask(command, data).bytes(), nil
 	}
 	pool.Message = s.begin
