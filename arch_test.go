@@ -63,6 +63,10 @@ func rules() []rule {
 			why: "it draws any graph that jobgraph/draw draws: it knows neither jobs nor tasks",
 		},
 		{
+			who: []string{"internal/graphpy"}, never: []string{"internal/...", "store/...", "engine/...", "cmd/...", "."},
+			why: "Python classes are run by jobgraph, where their process is: without a server, whoever shows it",
+		},
+		{
 			who: []string{"..."}, never: floors, linked: false,
 			except: []string{"cmd/...", "engine/...", "store/...", "examples/...", "chaos/...", "internal/testkit/..."},
 			why:    "which database it is, is decided where programs are wired; everything else sees the roles in store",
