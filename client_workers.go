@@ -11,6 +11,8 @@ import (
 // Worker is a process that carries out tasks with a Process.
 type Worker struct {
 	Node      string    `json:"node"` // name of the server that has it
+	NodeID    string    `json:"node_id"`
+	At        time.Time `json:"at,omitzero"` // when it was so: of servers other than the one that answers, some seconds ago
 	Number    int       `json:"number"`
 	PID       int       `json:"pid"`
 	Lang      string    `json:"lang,omitempty"` // what it runs, as it says
@@ -27,7 +29,8 @@ type Worker struct {
 // Workers looks at worker processes: [Client.Workers].
 type Workers struct{ c *Client }
 
-// List returns the processes of the server that answers.
+// List returns the processes of all servers over one database, first those of the one
+// that answers.
 func (w Workers) List(ctx context.Context) ([]Worker, error) {
 	var out items[Worker]
 	_, _, err := w.c.do(ctx, request{method: http.MethodGet, path: "/v1/workers"}, &out)

@@ -213,7 +213,7 @@ func (e *Engine) wireRooms() {
 		Least:   func() int32 { return e.catalog.Least(node.Version) },
 	})
 	e.endpoints = operate.NewEndpoints(operate.EndpointsConfig{
-		Store: e.store, Called: called{e}, Shared: e.shared, Every: cfg.Heartbeat, Now: e.store.Now, Log: cfg.Log,
+		Store: e.store, Called: called{e}, Workers: e.workers, Shared: e.shared, Every: cfg.Heartbeat, Now: e.store.Now, Log: cfg.Log,
 		Asked: func() { e.member.Tell(store.Hint{Changed: store.ChangedEndpoints}) },
 	})
 	e.gates = operate.NewLimits(operate.LimitsConfig{

@@ -30,7 +30,7 @@ func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 	mux := http.NewServeMux()
 	api.Mount(mux, api.Config{
 		Submit: e.acceptor, Stored: e.tasks, Tasks: e.tasks, Waits: e.waits, Steer: e.tasks, Others: e.tasks, Queues: e.queues, Settings: e.queues, Limits: e.gates, Functions: e.functions,
-		Endpoints: e.endpoints, Workers: e.workers, Control: e.cfg.Control, Nodes: e.store.Nodes, Version: e.cfg.Version, Unknown: e.unknown,
+		Endpoints: e.endpoints, Workers: e.endpoints, Control: e.cfg.Control, Nodes: e.store.Nodes, Version: e.cfg.Version, Unknown: e.unknown,
 	})
 	dispatchr.Mount(mux, e.acceptor, e.unknown)
 	dispatchapi.Mount(mux, e.dispatchDoor())

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff/internal/exec/process"
-	"github.com/sendoff-dev/sendoff/internal/server/api"
+	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/telemetry"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -244,14 +244,14 @@ func (e *Engine) Workers() []Worker {
 	return out
 }
 
-// workers are those of this node as its API shows them.
-func (e *Engine) workers() []api.Worker {
+// workers are those of this node as it tells of them.
+func (e *Engine) workers() []operate.Worker {
 	all := e.Workers()
-	out := make([]api.Worker, len(all))
+	out := make([]operate.Worker, len(all))
 	for i, w := range all {
-		out[i] = api.Worker{
-			Number: w.Number, PID: w.PID, Lang: w.Lang, State: w.State, StartedAt: api.TimeText(w.StartedAt), Since: api.TimeText(w.Since), Done: w.Done,
-			Task: w.Task, Process: w.Process, Stage: w.Stage, Memory: w.Memory, Node: e.cfg.Name,
+		out[i] = operate.Worker{
+			Number: w.Number, PID: w.PID, Lang: w.Lang, State: w.State, StartedAt: microsOf(w.StartedAt), Since: microsOf(w.Since), Done: w.Done,
+			Task: w.Task, Process: w.Process, Stage: w.Stage, Memory: w.Memory,
 		}
 	}
 	return out

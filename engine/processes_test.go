@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/internal/testkit"
 	"github.com/sendoff-dev/sendoff/store/postgres"
@@ -152,4 +153,26 @@ func TestATaskWaitsForANodeWithProcesses(t *testing.T) {
 	got, err = first.Tasks().Wait(t.Context(), r.ID, time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, task.Succeeded, got.State)
+}
+
+// TestWorkersOfOtherNodesAreShown by the door of any node.
+func TestWorkersOfOtherNodesAreShown(t *testing.T) {
+	all := nodesWith(t, 2, engine.Config{Processes: processes(t, appPy), Heartbeat: 20 * time.Millisecond}, func(int, *engine.Engine) {})
+	var shown []sendoff.Worker
+	for _, e := range all {
+		door := httptest.NewServer(e.Handler(engine.HandlerConfig{}))
+		defer door.Close()
+		client, err := sendoff.NewClient(sendoff.ClientConfig{URL: door.URL})
+		require.NoError(t, err)
+		require.Eventually(t, func() bool {
+			shown, err = client.Workers.List(t.Context())
+			require.NoError(t, err)
+			return len(shown) == 2
+		}, 20*time.Second, 5*time.Millisecond)
+		require.NotEqual(t, shown[0].Node, shown[1].Node)
+		require.NotEqual(t, shown[0].PID, shown[1].PID)
+		require.NotEqual(t, shown[0].NodeID, shown[1].NodeID)
+		require.False(t, shown[1].At.IsZero())
+	}
+	require.Equal(t, []string{"node-1", "node-0"}, []string{shown[0].Node, shown[1].Node}, "the one that answers is the first")
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// Views keeps what nodes tell of the endpoints that they call, so that each of them can
-// show all of it, and which endpoints they are asked to begin anew with.
+// Views keeps what nodes tell of the endpoints that they call and of their processes, so
+// that each of them can show all of it, and which endpoints they are asked to begin anew with.
 type Views interface {
 	// SetView keeps what a node tells, in place of what it told before. Of a node that is
 	// not alive nothing is kept.
@@ -28,8 +28,7 @@ type Views interface {
 // with each heartbeat.
 const KeepResets int64 = 10 * 60 * 1_000_000
 
-// View is what a node tells of the endpoints that it calls, in a form that the store
-// does not know.
+// View is what a node tells, in a form that the store does not know.
 type View struct {
 	Node task.ID
 	Name string // of the node

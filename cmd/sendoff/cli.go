@@ -27,7 +27,7 @@ type cli struct {
 	Graph       graph.Command  `cmd:"" help:"Plan, run, show and draw graphs of jobs, from a file."`
 	Endpoints   endpointsCmd   `cmd:"" help:"List the hosts and apps that are called, and let in again those that are held back."`
 	Nodes       nodesCmd       `cmd:"" help:"List the servers that share the database."`
-	Workers     workersCmd     `cmd:"" help:"List the worker processes of a server."`
+	Workers     workersCmd     `cmd:"" help:"List the worker processes of all servers."`
 	Dispatcherd dispatcherdCmd `cmd:"" help:"Run tasks that come over PostgreSQL NOTIFY and a unix socket, in place of dispatcherd."`
 	Ctl         ctlCmd         `cmd:"" help:"Ask a service of dispatcherd, in place of dispatcherctl."`
 	Vet         vetCmd         `cmd:"" help:"Find mistakes in durable functions: what makes a replay differ from the run."`

@@ -45,7 +45,7 @@ type workersCmd struct {
 	Once bool `help:"Print them once, also on a terminal."`
 }
 
-// Run lists the worker processes of a server; on a terminal, until q is pressed.
+// Run lists the worker processes of all servers over one database; on a terminal, until q is pressed.
 func (c *workersCmd) Run(ctx context.Context, t *term.Terminal) error {
 	client, err := c.client()
 	if err != nil {
@@ -79,12 +79,8 @@ func (c *workersCmd) list(ctx context.Context, client *sendoff.Client, t *term.T
 	for i := range workers {
 		rows[i] = workerRow(&workers[i])
 	}
-	t.Table([]string{"WORKER", "PID", "STATE", "SINCE", "DONE", "MEMORY", "RUNS", "TASK"}, rows)
-	nodes, err := client.Nodes.List(ctx)
-	if err == nil && len(nodes) > 1 {
-		t.Printf("these are of one node of %d: ask the others by --url\n", len(nodes))
-	}
-	return err
+	t.Table([]string{"NODE", "WORKER", "PID", "STATE", "SINCE", "DONE", "MEMORY", "RUNS", "TASK"}, rows)
+	return nil
 }
 
 func workerRow(w *sendoff.Worker) []string {
@@ -95,5 +91,5 @@ func workerRow(w *sendoff.Worker) []string {
 	if w.Memory > 0 {
 		memory = humanize.IBytes(uint64(w.Memory))
 	}
-	return []string{strconv.Itoa(w.Number), strconv.Itoa(w.PID), state, term.Ago(w.Since), strconv.Itoa(w.Done), memory, term.OneLine(w.Process, 40), w.Task}
+	return []string{term.OneLine(w.Node, 30), strconv.Itoa(w.Number), strconv.Itoa(w.PID), state, term.Ago(w.Since), strconv.Itoa(w.Done), memory, term.OneLine(w.Process, 40), w.Task}
 }

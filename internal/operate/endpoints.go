@@ -29,13 +29,14 @@ type Called interface {
 
 // EndpointsConfig is the Config of Endpoints. Store, Called and Asked are required.
 type EndpointsConfig struct {
-	Store  store.Views
-	Called Called
-	Shared bool          // other nodes use the store
-	Every  time.Duration // between what is told to the other nodes; default 3 s
-	Asked  func()        // all nodes are asked for a reset: tell them
-	Now    func() int64  // the database's clock, in microseconds; default this machine's
-	Log    *slog.Logger  // nil = none
+	Store   store.Views
+	Called  Called
+	Workers func() []Worker // processes of this node's pool; nil = it has none
+	Shared  bool            // other nodes use the store
+	Every   time.Duration   // between what is told to the other nodes; default 3 s
+	Asked   func()          // all nodes are asked for a reset: tell them
+	Now     func() int64    // the database's clock, in microseconds; default this machine's
+	Log     *slog.Logger    // nil = none
 }
 
 // Endpoints looks at the hosts and apps that all nodes call, and lets those in again
@@ -93,9 +94,10 @@ type Endpoint struct {
 type report struct {
 	Endpoints []Endpoint `json:"endpoints"`
 	More      int        `json:"more,omitempty"` // that are left out
+	Workers   []Worker   `json:"workers,omitempty"`
 }
 
-// What a node tells the others: so many endpoints, and so many bytes of a text.
+// What a node tells the others: so many endpoints and workers, and so many bytes of a text.
 const (
 	maxTold = 200
 	maxText = 200
@@ -250,7 +252,9 @@ func (es *Endpoints) turn(ctx context.Context) error {
 
 // tell writes what this node knows, when it is something new.
 func (es *Endpoints) tell(ctx context.Context) error {
-	body, err := json.Marshal(tellable(es.cfg.Called.Endpoints()))
+	v := tellable(es.cfg.Called.Endpoints())
+	v.Workers = tellableWorkers(es.workers())
+	body, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,14 @@ type caller struct {
 
 	mu    sync.Mutex
 	list  []Endpoint
+	has   []Worker
 	reset []string
+}
+
+func (c *caller) workers() []Worker {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.has)
 }
 
 func (c *caller) Self() (task.ID, string) { return c.id, c.name }
@@ -55,7 +62,7 @@ func cluster(t *testing.T, heard bool, callers ...*caller) []*Endpoints {
 	for i, c := range callers {
 		c.id, c.name = task.ID{byte(i + 1)}, fmt.Sprintf("node-%d", i)
 		require.NoError(t, db.Register(t.Context(), store.Node{ID: c.id, Name: c.name}, time.Hour.Microseconds()))
-		all = append(all, NewEndpoints(EndpointsConfig{Store: db, Called: c, Shared: true, Asked: func() {
+		all = append(all, NewEndpoints(EndpointsConfig{Store: db, Called: c, Workers: c.workers, Shared: true, Asked: func() {
 			for _, other := range all {
 				if heard {
 					other.Look()
@@ -100,6 +107,40 @@ func TestAnEndpointIsShownAsAllNodesKnowIt(t *testing.T) {
 			require.Equal(t, []string{"node-0", "node-1"}, []string{list[1].Nodes[0].Name, list[1].Nodes[1].Name})
 			require.Equal(t, "slow", list[1].Nodes[0].State)
 		}
+	})
+}
+
+// Workers are shown on all nodes, first those of the node that is asked.
+func TestWorkersOfAllNodesAreShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &caller{has: []Worker{{Number: 4, PID: 40, State: "running", Done: 7, Task: "t", Process: strings.Repeat("p", 500), Memory: 9}}}
+		b := &caller{has: make([]Worker, 300)}
+		all := cluster(t, true, a, b, &caller{})
+		time.Sleep(4 * time.Second)
+		shown := func(node int) (names []string, workers []WorkerOnNode) {
+			workers, err := all[node].Workers(t.Context())
+			require.NoError(t, err)
+			for _, w := range workers {
+				names = append(names, w.Name)
+			}
+			return slices.Compact(names), workers
+		}
+		names, workers := shown(1)
+		require.Equal(t, []string{"node-1", "node-0"}, names)
+		require.Len(t, workers, 301)
+		last := workers[300]
+		require.Equal(t, []any{task.ID{1}, "running", 7, "t", int64(9)}, []any{last.Node, last.State, last.Done, last.Task, last.Memory})
+		require.Len(t, last.Process, maxText+3)
+		names, workers = shown(2)
+		require.Equal(t, []string{"node-0", "node-1"}, names)
+		require.Len(t, workers, 1+maxTold)
+		require.Equal(t, at(3), workers[0].At)
+		a.mu.Lock()
+		a.has[0].State = "idle"
+		a.mu.Unlock()
+		time.Sleep(4 * time.Second)
+		_, workers = shown(2)
+		require.Equal(t, "idle", workers[0].State)
 	})
 }
 

@@ -78,7 +78,7 @@ type Config struct {
 	Limits    Limits
 	Functions Functions
 	Endpoints Endpoints
-	Workers   func() []Worker
+	Workers   Workers
 	Control   Control // nil = this server is no service of dispatcherd
 	Nodes     func(ctx context.Context) ([]store.Node, error)
 	Version   string
@@ -108,7 +108,7 @@ func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
 	mountSettings(mux, api.OpenAPI(), cfg.Settings, c.refuse)
 	mountTasks(api, cfg)
 	mountQueues(api, cfg)
-	mountWorkers(api, cfg)
+	mountWorkers(api, cfg.Workers)
 	mountControl(api, cfg.Control)
 	mountLimits(mux, api, cfg.Limits, c.refuse)
 	mountFunctions(api, cfg)

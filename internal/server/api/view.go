@@ -80,11 +80,8 @@ func timeText(us int64) string {
 	if us == 0 {
 		return ""
 	}
-	return TimeText(time.UnixMicro(us))
+	return time.UnixMicro(us).UTC().Format("2006-01-02T15:04:05.000000Z")
 }
-
-// TimeText is a time as answers have it.
-func TimeText(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
 func retryView(r task.RetryPolicy, attempts int32) Retry {
 	r = r.WithDefaults()

@@ -4,11 +4,20 @@ import (
 	"context"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sendoff-dev/sendoff/internal/operate"
 )
 
-// Worker is a process of the pool of the node that answers.
+// Workers lists worker processes.
+type Workers interface {
+	Workers(ctx context.Context) ([]operate.WorkerOnNode, error)
+}
+
+// Worker is a process of the pool of a node.
 type Worker struct {
-	Node      string `json:"node" doc:"Name of the node, which is the one that answers."`
+	Node      string `json:"node" doc:"Name of the node."`
+	NodeID    string `json:"node_id"`
+	At        string `json:"at" doc:"When it was so: of a node that does not answer itself, some seconds ago."`
 	Number    int    `json:"number" doc:"From 0, in the order of their starts."`
 	PID       int    `json:"pid"`
 	Lang      string `json:"lang,omitempty" doc:"What it runs, as it says."`
@@ -28,10 +37,24 @@ type workersReply struct {
 	}
 }
 
-func mountWorkers(api huma.API, cfg Config) {
-	get(api, "/v1/workers", "list-workers", "List the worker processes of the node that answers", func(context.Context, *struct{}) (*workersReply, error) {
+func mountWorkers(api huma.API, workers Workers) {
+	get(api, "/v1/workers", "list-workers", "List the worker processes of all nodes, first those of the node that answers", func(ctx context.Context, _ *struct{}) (*workersReply, error) {
+		all, err := workers.Workers(ctx)
+		if err != nil {
+			return nil, problemOf(err)
+		}
 		out := &workersReply{}
-		out.Body.Items = append([]Worker{}, cfg.Workers()...)
+		out.Body.Items = make([]Worker, len(all))
+		for i := range all {
+			out.Body.Items[i] = workerView(&all[i])
+		}
 		return out, nil
 	})
+}
+
+func workerView(w *operate.WorkerOnNode) Worker {
+	return Worker{
+		Node: w.Name, NodeID: w.Node.String(), At: timeText(w.At), Number: w.Number, PID: w.PID, Lang: w.Lang, State: w.State, StartedAt: timeText(w.StartedAt),
+		Since: timeText(w.Since), Done: w.Done, Task: w.Task, Process: w.Process, Stage: w.Stage, Memory: w.Memory,
+	}
 }
