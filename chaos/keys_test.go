@@ -5,6 +5,7 @@ package chaos_test
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -50,6 +51,35 @@ func (c *cluster) keys(each int) map[string]*keyed {
 			one.ids = append(one.ids, c.submit(fmt.Sprintf("%s-%03d-", key, i), 1, script, map[string]any{"queue": "keys", "order_key": key})...)
 		}
 		all[key] = one
+	}
+	return all
+}
+
+// inOrder submits tasks in the order of their keys, a batch for each step that all keys make
+// together. Of every tenth task, at random, the first attempts fail.
+func (c *cluster) inOrder(keys, each int) map[string]*keyed {
+	c.t.Helper()
+	all := map[string]*keyed{}
+	for step := range each {
+		var bodies []map[string]any
+		for k := range keys {
+			script := ""
+			if rand.IntN(10) == 0 {
+				script = fmt.Sprintf("status=500&first=%d", 1+rand.IntN(2))
+			}
+			key := fmt.Sprintf("order-%d", k)
+			bodies = append(bodies, c.judge.task(fmt.Sprintf("%s-%d", key, step), script, map[string]any{"order_key": key}).body)
+		}
+		ids, err := submitBatch(c.t.Context(), fmt.Sprintf("step-%d", step), bodies, false, c.nodes[step%len(c.nodes):]...)
+		require.NoError(c.t, err)
+		for k, id := range ids {
+			key := fmt.Sprintf("order-%d", k)
+			if all[key] == nil {
+				all[key] = &keyed{most: 1, ordered: true}
+			}
+			all[key].ids = append(all[key].ids, id)
+			c.acked[fmt.Sprintf("%s-%d", key, step)] = id
+		}
 	}
 	return all
 }
@@ -123,6 +153,26 @@ func TestKeysHoldWhenNodesAreLost(t *testing.T) {
 	paused.signal(syscall.SIGCONT)
 	r := c.check(killed, faults...)
 	require.True(t, r.OK())
+	c.judgeKeys(all, faults...)
+	recount(t, c.db)
+}
+
+// TestKeysKeepTheirOrderWhileTasksFail: three nodes over one database, one of which is killed.
+func TestKeysKeepTheirOrderWhileTasksFail(t *testing.T) {
+	c := startCluster(t, 3)
+	keys, each := heavy(100, 1000), heavy(10, 50)
+	began := time.Now()
+	all := c.inOrder(keys, each)
+	t.Logf("%d tasks of %d keys in %v", keys*each, keys, time.Since(began).Round(time.Second))
+	waitFor(t, time.Minute, "they are under way", func() bool { return len(c.judge.deliveries(t)) > keys*each/10 })
+	killed := c.nodes[0]
+	faults := []auditor.Fault{{PID: killed.pid()}}
+	killed.kill()
+	faults[0].At = time.Now()
+	killed.start()
+	c.nodes[1].drain(10 * time.Minute)
+	t.Logf("done after %v", time.Since(began).Round(time.Second))
+	c.check(c.nodes[1], faults...)
 	c.judgeKeys(all, faults...)
 	recount(t, c.db)
 }

@@ -4,7 +4,9 @@ package chaos_test
 
 import (
 	"net/http"
+	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -102,4 +104,29 @@ func TestLimitsOfAQueueHoldWhenNodesAreLost(t *testing.T) {
 	require.LessOrEqual(t, most, atATime)
 	require.LessOrEqual(t, at, float64(burst))
 	require.GreaterOrEqual(t, most, atATime-1, "some of the limit was lost with the nodes")
+}
+
+// TestLimitsOfAQueueHoldAcrossRestarts: 100 a second and 20 at once, over SQLite, while the
+// server is killed and, later, told to end.
+func TestLimitsOfAQueueHoldAcrossRestarts(t *testing.T) {
+	c := &cluster{t: t, judge: startJudge(t), acked: map[string]string{}}
+	s := newServer(t, sendoff(t), filepath.Join(t.TempDir(), "sendoff.db"))
+	s.start()
+	c.nodes = append(c.nodes, s)
+	c.set("slow", map[string]any{"rate": "100/s", "burst": 20})
+	ids := c.submit("slow", heavy(500, 6000), "", map[string]any{"queue": "slow"})
+	delivered := func(n int) func() bool { return func() bool { return len(c.judge.deliveries(t)) >= n } }
+	waitFor(t, time.Minute, "a third has been started", delivered(len(ids)/3))
+	fault := auditor.Fault{PID: s.pid(), At: time.Now()}
+	s.kill()
+	s.start()
+	waitFor(t, time.Minute, "two thirds have been started", delivered(len(ids)*2/3))
+	s.signal(syscall.SIGTERM)
+	require.Equal(t, 0, s.end(grace+time.Second))
+	s.start()
+	c.check(s, fault)
+	ds := c.judge.deliveries(t)
+	at := fastest(ds, ids, 100)
+	t.Logf("%.2f of 20 starts at once", at)
+	require.LessOrEqual(t, at, float64(heavy(30, 20)), "the short form has others beside it: what is started in time may arrive 100 ms late")
 }

@@ -112,7 +112,7 @@ func requireRate(t *testing.T, came []time.Time, perSecond float64, burst int) {
 	for i := range came {
 		for j := i; j < len(came); j++ {
 			seconds := came[j].Sub(came[i]).Seconds()
-			if n := j - i + 1; float64(n) > perSecond*seconds+float64(burst) {
+			if n := j - i + 1; float64(n) > perSecond*seconds+float64(burst)+1e-9 {
 				t.Fatalf("%d came in %.4f s: more than %v a second and %d at once", n, seconds, perSecond, burst)
 			}
 		}
