@@ -103,8 +103,12 @@ func TestARateOfAQueueHoldsAcrossARestart(t *testing.T) {
 	stop = run(false)
 	defer func() { stop() }()
 	require.Eventually(t, func() bool { _, came := a.seen(); return came == 400 }, 30*time.Second, 5*time.Millisecond)
-	requireRate(t, a.came, 100, 20)
+	requireRate(t, a.came, 100, 20+late)
 }
+
+// late is how many more may come at once where time is not virtual: what 100 a second are
+// in the 100 ms by which something that was started in time may come too late.
+const late = 10
 
 // requireRate wants no time with more arrivals than a rate and a burst allow.
 func requireRate(t *testing.T, came []time.Time, perSecond float64, burst int) {
@@ -179,7 +183,7 @@ func TestLimitsOfAQueueHoldOverNodes(t *testing.T) {
 	a.submit(t, nodes[2].Engine, "q", 600)
 	require.Eventually(t, func() bool { _, came := a.seen(); return came >= 600 }, 60*time.Second, 5*time.Millisecond)
 	require.Less(t, time.Since(began), 9*time.Second, "much of the rate lies idle")
-	requireRate(t, a.came, 100, 20)
+	requireRate(t, a.came, 100, 20+late)
 	for _, n := range nodes {
 		n.stop(t)
 	}
