@@ -31,6 +31,8 @@ func TestACircleIsNamedNodeByNode(t *testing.T) {
 	})
 	_, err := draw.Arrange(graph(3, [2]int{0, 1}, [2]int{1, 2}, [2]int{2, 0}))
 	require.EqualError(t, err, "jobs stand on each other in a circle: job-0 -> job-1 -> job-2 -> job-0")
+	_, err = draw.Arrange(graph(3, [2]int{1, 2}, [2]int{2, 1}, [2]int{2, 0}))
+	require.EqualError(t, err, "jobs stand on each other in a circle: job-2 -> job-1 -> job-2", "what only stands below it is not named")
 	_, err = draw.Arrange(graph(1, [2]int{0, 0}))
 	require.EqualError(t, err, "jobs stand on each other in a circle: job-0 -> job-0")
 }
@@ -67,4 +69,13 @@ func TestTheCriticalPathIsTheLongest(t *testing.T) {
 	path, err = draw.CriticalPath(graph(3, chain(0, 3)...))
 	require.NoError(t, err)
 	require.Empty(t, path)
+}
+
+// TestOnlyStepsOfTheCriticalPathAreCritical leaves out an edge that skips one of its nodes.
+func TestOnlyStepsOfTheCriticalPathAreCritical(t *testing.T) {
+	g := graph(4, [2]int{0, 1}, [2]int{1, 2}, [2]int{0, 2}, [2]int{2, 3})
+	g.Critical = []string{id(0), id(1), id(2)}
+	nodes, edges := g.OnCriticalPath()
+	require.Equal(t, []bool{true, true, true, false}, nodes)
+	require.Equal(t, []bool{true, true, false, false}, edges)
 }

@@ -88,3 +88,8 @@ func dotEscape(text string) string {
 	}
 	return b.String()
 }
+
+// inXML says that XML 1.0 has this character.
+func inXML(r rune) bool {
+	return r == '\t' || r == '\n' || r == '\r' || r >= ' ' && r <= 0xd7ff || r >= 0xe000 && r <= 0xfffd || r >= 0x10000 && r <= 0x10ffff
+}

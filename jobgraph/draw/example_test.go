@@ -74,9 +74,9 @@ func ExampleArrange() {
 		log.Fatal(err)
 	}
 	// Output:
-	// dinner: 132 wide, at 94, 16
-	// soup: 132 wide, at 16, 110
-	// bread: 132 wide, at 172, 110
+	// dinner: 144 wide, at 100, 16
+	// soup: 144 wide, at 16, 110
+	// bread: 144 wide, at 184, 110
 }
 
 func ExampleGraph_Summary() {

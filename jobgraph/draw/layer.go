@@ -17,10 +17,10 @@ func (d *dag) layers(limit int) []int {
 	for _, l := range layer {
 		count[l]++
 	}
-	for range 4 {
-		if !d.sink(layer, count, limit) {
-			break
-		}
+	d.sink(layer, count, limit)
+	highest := slices.Min(layer)
+	for n := range layer {
+		layer[n] -= highest
 	}
 	return layer
 }
@@ -30,7 +30,7 @@ func layerLimit(nodes int, direction Direction) int {
 	if direction == Right {
 		return max(16, int(2.5*math.Sqrt(float64(nodes))))
 	}
-	return max(10, int(1.3*math.Sqrt(float64(nodes))))
+	return max(12, int(1.7*math.Sqrt(float64(nodes))))
 }
 
 func (d *dag) schedule(limit int) []int {
@@ -72,25 +72,80 @@ func (d *dag) heights() []int {
 	return height
 }
 
-// sink moves nodes down whose edges become shorter by it, and says whether any moved.
-func (d *dag) sink(layer, count []int, limit int) bool {
-	moved := false
-	for _, n := range slices.Backward(d.order) {
-		if len(d.down[n]) <= len(d.up[n]) {
-			continue
-		}
-		to := len(count) - 1
-		for _, below := range d.down[n] {
-			to = min(to, layer[below]-1)
-		}
-		for to > layer[n] && count[to] >= limit {
-			to--
-		}
-		if to > layer[n] {
-			count[layer[n]]--
-			count[to]++
-			layer[n], moved = to, true
+// sink moves nodes down as long as edges become shorter by it: a node, with all
+// below it that must give way. Of what is below it all but the nearest stay.
+func (d *dag) sink(layer, count []int, limit int) {
+	s := &sinking{dag: d, layer: layer, count: count, limit: limit, mark: make([]int, len(layer)), work: 200 * len(layer)}
+	for moved := true; moved && s.work > 0; {
+		moved = false
+		for _, n := range slices.Backward(d.order) {
+			for s.work > 0 && s.lower(n) {
+				moved = true
+			}
 		}
 	}
-	return moved
+}
+
+type sinking struct {
+	*dag
+	layer, count []int
+	limit        int
+	mark         []int // of nodes: the last set they were in
+	set          int
+	work         int // steps that are left
+}
+
+// lower moves a node and what is in its way down by one layer, if that helps.
+func (s *sinking) lower(n int) bool {
+	s.set++
+	s.mark[n] = s.set
+	group, gain := []int{n}, 0
+	for i := 0; i < len(group); i++ {
+		at := group[i]
+		if s.layer[at] == len(s.count)-1 {
+			return false
+		}
+		for _, below := range s.down[at] {
+			if s.mark[below] != s.set && s.layer[below] == s.layer[at]+1 {
+				s.mark[below] = s.set
+				group = append(group, below)
+			}
+		}
+		s.work -= 1 + len(s.down[at]) + len(s.up[at])
+	}
+	for _, at := range group {
+		gain += s.outside(s.down[at]) - s.outside(s.up[at])
+	}
+	return gain > 0 && s.move(group)
+}
+
+func (s *sinking) outside(nodes []int) int {
+	n := 0
+	for _, node := range nodes {
+		if s.mark[node] != s.set {
+			n++
+		}
+	}
+	return n
+}
+
+// move does it where no layer becomes too wide.
+func (s *sinking) move(group []int) bool {
+	by := func(step int) (fits bool) {
+		fits = true
+		for _, n := range group {
+			s.count[s.layer[n]] -= step
+			s.count[s.layer[n]+1] += step
+			fits = fits && s.count[s.layer[n]+1] <= s.limit
+		}
+		return fits
+	}
+	if !by(1) {
+		by(-1)
+		return false
+	}
+	for _, n := range group {
+		s.layer[n]++
+	}
+	return true
 }

@@ -30,7 +30,7 @@ type Route []Point
 const (
 	margin    = 16.0
 	boxHeight = 44.0
-	narrowest = 132.0 // room for an icon, a state and a duration
+	narrowest = 144.0 // room for an icon and such as "achieved · 12.3 s"
 	textLeft  = 34.0  // from the left side of a box, behind the icon
 	textRight = 12.0
 	widest    = 224.0 // of a label

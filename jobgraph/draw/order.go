@@ -9,26 +9,42 @@ import (
 // Tagawa and Toda as Gansner, North and others improved it: items go to the mean
 // place of what they are linked to, row after row, downwards and upwards, then
 // neighbours are exchanged where that helps. It is done again until nothing is gained
-// or the work, which grows with the links, is spent.
+// or the work, which grows with the links, is spent; from an order that comes from above,
+// and from one that comes from below.
 func (s *sheet) arrangeRows(d *dag) {
-	s.firstRows(d)
-	best, fewest := s.copyRows(), s.crossings()
 	links := 0
 	for _, down := range s.down {
 		links += len(down)
 	}
-	rounds := min(24, max(2, 400_000/(links+1)))
-	for round, idle := 0, 0; round < rounds && idle < 5 && fewest > 0; round++ {
+	rounds := min(48, max(2, 600_000/(links+1)))
+	s.firstRows(d.order, s.down)
+	best, fewest := s.improve(rounds)
+	if fewest > 0 {
+		fromBelow := slices.Clone(d.order)
+		slices.Reverse(fromBelow)
+		s.firstRows(fromBelow, s.up)
+		if other, crossings := s.improve(rounds); crossings < fewest {
+			best = other
+		}
+	}
+	s.rows = best
+	s.number()
+}
+
+// improve returns the best rows that it comes to from those that there are, and how
+// many links cross in them.
+func (s *sheet) improve(rounds int) (best [][]int, fewest int) {
+	best, fewest = s.copyRows(), s.crossings()
+	for round, idle := 0, 0; round < rounds && idle < 12 && fewest > 0; round++ {
 		s.sweep(round%2 == 0, round%4 < 2)
-		s.exchange()
+		s.exchange(round%4 >= 2)
 		if c := s.crossings(); c < fewest {
 			best, fewest, idle = s.copyRows(), c, 0
 		} else {
 			idle++
 		}
 	}
-	s.rows = best
-	s.number()
+	return best, fewest
 }
 
 func (s *sheet) copyRows() [][]int {
@@ -40,12 +56,12 @@ func (s *sheet) copyRows() [][]int {
 }
 
 // firstRows takes items as a walk in depth comes to them, which keeps families together.
-func (s *sheet) firstRows(d *dag) {
+func (s *sheet) firstRows(order []int, links [][]int) {
 	s.rows = make([][]int, slices.Max(s.layer)+1)
 	s.at = make([]int, len(s.layer))
 	seen := make([]bool, len(s.layer))
 	var stack []int
-	for _, root := range d.order {
+	for _, root := range order {
 		stack = append(stack, root)
 		for len(stack) > 0 {
 			item := stack[len(stack)-1]
@@ -55,7 +71,7 @@ func (s *sheet) firstRows(d *dag) {
 			}
 			seen[item] = true
 			s.rows[s.layer[item]] = append(s.rows[s.layer[item]], item)
-			stack = append(stack, s.bendsFirst(s.down[item])...)
+			stack = append(stack, s.bendsFirst(links[item])...)
 		}
 	}
 	s.number()
@@ -133,17 +149,19 @@ func (s *sheet) sortRow(row []int, links [][]int, keep bool) {
 	s.numberRow(row)
 }
 
-// exchange swaps neighbours as long as that takes crossings away.
-func (s *sheet) exchange() {
+// exchange swaps neighbours as long as that takes crossings away, and once where it
+// makes no difference, if told, which opens ways to better orders.
+func (s *sheet) exchange(even bool) {
 	for again, round := true, 0; again && round < 8; round++ {
 		again = false
 		for _, row := range s.rows {
 			s.sortLinks(row)
 			for i := 1; i < len(row); i++ {
 				a, b := row[i-1], row[i]
-				if s.crossed(b, a) < s.crossed(a, b) {
+				gain := s.crossed(a, b) - s.crossed(b, a)
+				if gain > 0 || even && round == 0 && gain == 0 {
 					row[i-1], row[i] = b, a
-					again = true
+					again = again || gain > 0
 				}
 			}
 			s.numberRow(row)

@@ -76,7 +76,7 @@ func (s *svg) open() {
 	default:
 		s.print(` role="img"`)
 	}
-	s.print(` font-family="`, fonts, `" font-size="`, px(labelSize), "\">\n")
+	s.print(` direction="ltr" font-family="`, fonts, `" font-size="`, px(labelSize), "\">\n")
 	s.print("<title>", escape(s.g.name()), "</title>\n<desc>", escape(s.g.Summary()), "</desc>\n")
 	if !s.o.Embedded {
 		s.print("<style>", standaloneStyle(), "</style>\n")

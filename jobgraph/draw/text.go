@@ -3,7 +3,6 @@ package draw
 import (
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // advance are the widths of the characters from blank to tilde in thousandths of
@@ -34,8 +33,12 @@ func runeWidth(r rune) int {
 		return advance[r-' ']
 	case joins(r):
 		return 0
-	case r == ellipsis || r == '·':
+	case r == '·':
+		return 400
+	case r == ellipsis:
 		return 1000
+	case r >= 0x01c4 && r <= 0x01cc, r >= 0x01f1 && r <= 0x01f3, r == 0x0478: // two letters in one
+		return 1750
 	case r < 0x0500, r >= 0x3000 && r < 0xd7b0, r >= 0xff00 && r < 0xffe0: // European, Han and Korean
 		return 1150
 	case r == 0x2e3a, r == 0x2e3b, r >= 0xfdf0 && r <= 0xfdfd, r >= 0x12000 && r < 0x12550: // whole phrases
@@ -88,16 +91,9 @@ func plainLine(text string) string {
 		case unicode.IsSpace(r), unicode.IsControl(r):
 			b.WriteByte(' ')
 		case r != '\u200d' && unicode.In(r, unicode.Cf):
-		case !inXML(r):
-			b.WriteRune(utf8.RuneError)
 		default:
 			b.WriteRune(r)
 		}
 	}
 	return strings.Join(strings.Fields(b.String()), " ")
-}
-
-// inXML says that XML 1.0 has this character.
-func inXML(r rune) bool {
-	return r == '\t' || r == '\n' || r == '\r' || r >= ' ' && r <= 0xd7ff || r >= 0xe000 && r <= 0xfffd || r >= 0x10000 && r <= 0x10ffff
 }

@@ -129,3 +129,10 @@ func TestDOTHasTheFourLooksOfDoJobber(t *testing.T) {
 	require.NoError(t, draw.DOT(&b, draw.Graph{Nodes: []draw.Node{{ID: "A", Look: draw.Blocked}}}))
 	require.NotContains(t, b.String(), "color")
 }
+
+// TestDOTShowsEntitiesAsTheyAreWritten: Graphviz would show &lt; as a sign.
+func TestDOTShowsEntitiesAsTheyAreWritten(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, draw.DOT(&b, draw.Graph{Nodes: []draw.Node{{ID: "a", Label: "R&D &lt;"}}}))
+	require.Contains(t, b.String(), `[label="R&amp;D &amp;lt;"]`)
+}
