@@ -16,6 +16,7 @@ type Command struct {
 	Plan    planCmd    `cmd:"" help:"Say what a run would do: only the checks are called."`
 	Run     runCmd     `cmd:"" help:"Run the jobs until the goal is reached, or nothing is left to try."`
 	Show    showCmd    `cmd:"" help:"Show the last run, or one of the last runs, with its logs."`
+	Render  renderCmd  `cmd:"" help:"Draw the graph, with the states of its last run or of a plan."`
 	Cleanup cleanupCmd `cmd:"" help:"Call the cleanups that the last run with --no-cleanup has left."`
 	Schema  schemaCmd  `cmd:"" help:"Print the JSON Schema of graph files, for editors."`
 }
