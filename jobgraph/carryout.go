@@ -31,7 +31,9 @@ func (a *Attempt) check(ctx context.Context, o *outcome) {
 		o.verdict = skipped
 		return
 	}
-	o.reason = o.err.Error()
+	if !errors.Is(o.err, ErrRunOnly) {
+		o.reason = o.err.Error()
+	}
 	if a.run.cfg.NoAct || job.Run == nil || isA[*cannotTell](o.err) || ctx.Err() != nil {
 		return
 	}
@@ -50,7 +52,7 @@ func (a *Attempt) firstCheck() Func {
 	case a.Job.Check != nil:
 		return a.Job.Check
 	case a.Job.Run != nil:
-		return func(context.Context, *Attempt) error { return errRunOnly }
+		return func(context.Context, *Attempt) error { return ErrRunOnly }
 	}
 	return func(context.Context, *Attempt) error { return nil }
 }
@@ -129,4 +131,5 @@ func isA[E error](err error) bool {
 	return ok
 }
 
-var errRunOnly = errors.New("it has no Check, and Run is not called when only asked")
+// ErrRunOnly is what the first check of a job without a Check fails with.
+var ErrRunOnly = errors.New("it has no Check, and Run is not called when only asked")

@@ -2,7 +2,6 @@ package jobgraph
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
@@ -77,9 +76,6 @@ func planned(j JobResult, states map[string]State) PlannedJob {
 		out.Verdict = WouldRun
 		if isA[*cannotTell](j.Err) {
 			out.Verdict = CannotSay
-		}
-		if errors.Is(j.Err, errRunOnly) {
-			out.Reason = ""
 		}
 	case Blocked:
 		out.Verdict = WouldWait

@@ -47,12 +47,18 @@ type Answer struct {
 }
 
 // CallError is how a call failed.
-type CallError struct{ Kind, Text string }
+type CallError struct {
+	Kind, Text string
+	Stack      string // where, for people; "" = not known
+}
 
 func (e *CallError) Error() string { return e.Text }
 
 // ErrorType is what JSON calls it.
 func (e *CallError) ErrorType() string { return e.Kind }
+
+// Trace is where it failed.
+func (e *CallError) Trace() string { return e.Stack }
 
 // binding is an action of a job in a run.
 type binding struct {
@@ -74,7 +80,7 @@ type call struct {
 // call makes the call, and takes in what it answers, also when it fails.
 func (b *binding) call(ctx context.Context, a *jobgraph.Attempt) error {
 	if limit := b.Timeout; limit > 0 {
-		timed, stop := context.WithTimeoutCause(ctx, limit, &CallError{"Timeout", fmt.Sprintf("timeout of %v", limit)})
+		timed, stop := context.WithTimeoutCause(ctx, limit, &CallError{Kind: "Timeout", Text: fmt.Sprintf("timeout of %v", limit)})
 		defer stop()
 		ctx = timed
 	}
@@ -150,7 +156,7 @@ func (c *call) take(answer []byte) error {
 	d := json.NewDecoder(bytes.NewReader(answer))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&a); err != nil {
-		return &CallError{"BadAnswer", fmt.Sprintf("its answer: %v: want a JSON object with local, shared, result or some of them", err)}
+		return &CallError{Kind: "BadAnswer", Text: fmt.Sprintf("its answer: %v: want a JSON object with local, shared, result or some of them", err)}
 	}
 	put(c.attempt.Local, a.Local)
 	if len(a.Shared) > 0 {

@@ -99,7 +99,7 @@ func (c *call) ended(ctx context.Context, cmd *exec.Cmd, err error, said string)
 	if text == "" {
 		text = fmt.Sprintf("%s: %s", cmd.Args[0], exited.ProcessState)
 	}
-	failure := &CallError{"ExitStatus", text}
+	failure := &CallError{Kind: "ExitStatus", Text: text}
 	if c.doc.Call == jobgraph.CallCheck && ctx.Err() == nil {
 		switch exited.ExitCode() {
 		case StatusCannotTell:
@@ -113,7 +113,7 @@ func (c *call) ended(ctx context.Context, cmd *exec.Cmd, err error, said string)
 
 // unstarted says why a command did not begin. A check that did not has found nothing out.
 func (c *call) unstarted(cmd *exec.Cmd, err error) error {
-	failure := &CallError{"NotStarted", fmt.Sprintf("%s: %v", cmd.Args[0], err)}
+	failure := &CallError{Kind: "NotStarted", Text: fmt.Sprintf("%s: %v", cmd.Args[0], err)}
 	if c.doc.Call == jobgraph.CallCheck {
 		return jobgraph.CannotTell(failure)
 	}

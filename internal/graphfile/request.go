@@ -58,7 +58,7 @@ func (c *call) newRequest(ctx context.Context) (*http.Request, error) {
 	}
 	req, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
-		return nil, &CallError{"BadURL", err.Error()}
+		return nil, &CallError{Kind: "BadURL", Text: err.Error()}
 	}
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
@@ -100,7 +100,7 @@ func (c *call) unreachable(req *http.Request, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	failure := &CallError{"NoAnswer", fmt.Sprintf("%s %s: %v", req.Method, req.URL.Redacted(), err)}
+	failure := &CallError{Kind: "NoAnswer", Text: fmt.Sprintf("%s %s: %v", req.Method, req.URL.Redacted(), err)}
 	if c.Request.Blind && c.doc.Call == jobgraph.CallCheck {
 		return jobgraph.CannotTell(failure)
 	}
@@ -117,7 +117,7 @@ func (c *call) judge(req *http.Request, res *http.Response) error {
 	for i, s := range q.Status {
 		wanted[i] = s.String()
 	}
-	failure := &CallError{"HTTPStatus", fmt.Sprintf("%s %s: %s, want %s", req.Method, req.URL.Redacted(), res.Status, strings.Join(wanted, " or "))}
+	failure := &CallError{Kind: "HTTPStatus", Text: fmt.Sprintf("%s %s: %s, want %s", req.Method, req.URL.Redacted(), res.Status, strings.Join(wanted, " or "))}
 	if c.doc.Call == jobgraph.CallCheck {
 		switch {
 		case within(q.CannotTell, res.StatusCode):

@@ -117,7 +117,7 @@ func (t *Text) String(v values) (string, error) {
 		}
 		value, ok := v(p.scope, p.name)
 		if !ok {
-			return "", &CallError{"MissingValue", fmt.Sprintf("there is no %s.%s yet", p.scope, p.name)}
+			return "", &CallError{Kind: "MissingValue", Text: fmt.Sprintf("there is no %s.%s yet", p.scope, p.name)}
 		}
 		b.WriteString(inText(value))
 	}

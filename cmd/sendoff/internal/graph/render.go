@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
+	"github.com/sendoff-dev/sendoff/internal/graphpng"
 	"github.com/sendoff-dev/sendoff/jobgraph"
 	"github.com/sendoff-dev/sendoff/jobgraph/draw"
 )
@@ -17,7 +18,7 @@ import (
 // renderCmd draws a graph.
 type renderCmd struct {
 	options
-	Format string `enum:",svg,dot,mermaid" default:"" placeholder:"FORMAT" help:"svg, dot or mermaid; default that of the output's name, or svg."`
+	Format string `enum:",svg,png,dot,mermaid" default:"" placeholder:"FORMAT" help:"svg, png, dot or mermaid; default that of the output's name, or svg."`
 	Output string `short:"o" placeholder:"FILE" help:"Write it there; default stdout."`
 	Plan   bool   `help:"With what a plan says; the checks are called."`
 	Bare   bool   `help:"Without states."`
@@ -49,17 +50,19 @@ func (c *renderCmd) Run(ctx context.Context, t *term.Terminal) error {
 func (c *renderCmd) writer() (func(*bytes.Buffer, draw.Graph) error, error) {
 	format := c.Format
 	if format == "" {
-		format = map[string]string{"": "svg", ".svg": "svg", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".mermaid": "mermaid"}[strings.ToLower(filepath.Ext(c.Output))]
+		format = map[string]string{"": "svg", ".svg": "svg", ".png": "png", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".mermaid": "mermaid"}[strings.ToLower(filepath.Ext(c.Output))]
 	}
 	switch format {
 	case "svg":
 		return func(b *bytes.Buffer, d draw.Graph) error { return draw.SVG(b, d, draw.Options{}) }, nil
+	case "png":
+		return func(b *bytes.Buffer, d draw.Graph) error { return graphpng.Encode(b, d, graphpng.Options{}) }, nil
 	case "dot":
 		return func(b *bytes.Buffer, d draw.Graph) error { return draw.DOT(b, d) }, nil
 	case "mermaid":
 		return func(b *bytes.Buffer, d draw.Graph) error { return draw.Mermaid(b, d) }, nil
 	}
-	return nil, term.Usage("--output %s: the name tells no format: add --format svg, dot or mermaid", c.Output)
+	return nil, term.Usage("--output %s: the name tells no format: add --format svg, png, dot or mermaid", c.Output)
 }
 
 // drawing is the graph with the states that are asked for.

@@ -58,12 +58,12 @@ func openFile(path string, g given) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	groups := &graphfile.Groups{}
-	goal, err := f.Goal(g.inputs, graphfile.Host{Groups: groups})
+	groups, w := &graphfile.Groups{}, &workers{dir: f.Dir, max: max(g.parallel, 1)}
+	goal, err := f.Goal(g.inputs, graphfile.Host{Groups: groups, Process: w.call})
 	if err != nil {
 		return nil, err
 	}
-	o := &opened{Tries: f.Tries, RetryDelay: f.RetryDelay, Lasting: true, kill: groups.Kill}
+	o := &opened{Tries: f.Tries, RetryDelay: f.RetryDelay, Lasting: true, close: w.close, kill: groups.Kill}
 	if o.Inputs, err = f.Values(g.inputs); err != nil {
 		return nil, err
 	}

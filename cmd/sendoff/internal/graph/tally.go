@@ -2,6 +2,7 @@ package graph
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -116,7 +117,7 @@ func (t *tally) observe(e jobgraph.Event) {
 		r.State, r.Attempts, r.began, r.last = jobgraph.Running, e.Attempt, e.At, ""
 	case jobgraph.CallEnded:
 		r.last = e.Call
-		if e.Err != nil {
+		if e.Err != nil && !errors.Is(e.Err, jobgraph.ErrRunOnly) {
 			r.Said = e.Err.Error()
 		}
 	case jobgraph.WillRetry:

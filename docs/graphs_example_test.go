@@ -1,0 +1,65 @@
+package docs_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/internal/graphfile"
+	"github.com/sendoff-dev/sendoff/jobgraph"
+)
+
+// The code of the page about job graphs, compiled and run.
+
+func makeSite(ctx context.Context, file string) error {
+	page := &jobgraph.Job{
+		Name: "Page",
+		Check: func(context.Context, *jobgraph.Attempt) error {
+			_, err := os.Stat(file)
+			return err // nil: it is in place
+		},
+		Run: func(context.Context, *jobgraph.Attempt) error {
+			return os.WriteFile(file, []byte("hello"), 0o644)
+		},
+	}
+	site := jobgraph.Group("Site", page)
+	result, err := jobgraph.Run(ctx, site, jobgraph.Config{Parallel: 4, Observe: jobgraph.Lines(os.Stderr, false)})
+	if err != nil {
+		return err // the graph is wrong: nothing was called
+	}
+	return result.Err() // nil: the goal was reached
+}
+
+func TestTheFirstGraphMakesItsPage(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "index.html")
+	require.NoError(t, makeSite(t.Context(), file))
+	require.FileExists(t, file)
+}
+
+func noProcess(context.Context, string, json.RawMessage, io.Writer) (json.RawMessage, error) {
+	return nil, errors.New("nothing is called here")
+}
+
+// TestTheGraphsOfThePageAreGraphs: each can be loaded, and has a goal.
+func TestTheGraphsOfThePageAreGraphs(t *testing.T) {
+	found := 0
+	for _, text := range blocks(pages(t)["graphs.md"], "yaml") {
+		given := map[string]any{}
+		if strings.Contains(text, "  site:") {
+			given["site"] = "news"
+		}
+		f, err := graphfile.Parse("graphs.md", t.TempDir(), []byte(text))
+		require.NoError(t, err, text)
+		_, err = f.Goal(given, graphfile.Host{Process: noProcess})
+		require.NoError(t, err, text)
+		found++
+	}
+	require.Equal(t, 7, found)
+}
