@@ -38,9 +38,9 @@ func (c benchCase) needs(server string) bool {
 	case "node":
 		return needsNPM(c.Who)
 	case "python":
-		return strings.HasPrefix(c.Group, "pool-")
+		return strings.HasPrefix(c.Group, "pool-") || strings.HasPrefix(c.Group, "graph-")
 	case "sendoff":
-		return strings.HasPrefix(c.Group, "pool-") && c.ours()
+		return (strings.HasPrefix(c.Group, "pool-") || strings.HasPrefix(c.Group, "graph-")) && c.ours()
 	}
 	return false
 }
@@ -48,7 +48,7 @@ func (c benchCase) needs(server string) bool {
 // allCases lists every case; those of one group stand together.
 func allCases() []benchCase {
 	cases := slices.Concat(storeCases(), burnCases(), gateCases(), submitCases(), bulkCases(), doorCases(), pushCases(), latencyCases(), heldCases(), poolCases(),
-		functionCases(), stepCases(), gatherCases())
+		functionCases(), stepCases(), gatherCases(), graphCases())
 	order := map[string]int{}
 	for i, c := range cases {
 		if _, known := order[c.Group]; !known {

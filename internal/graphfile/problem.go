@@ -33,12 +33,15 @@ type problems struct {
 }
 
 func (p *problems) add(at position, format string, args ...any) {
-	if len(p.found) == maxProblems {
+	if p.full() {
 		p.more++
 		return
 	}
 	p.found = append(p.found, &Problem{at.file, at.line, fmt.Sprintf(format, args...)})
 }
+
+// full tells whether no more are told.
+func (p *problems) full() bool { return len(p.found) == maxProblems }
 
 func (p *problems) err() error {
 	if p.more > 0 {

@@ -96,9 +96,10 @@ func newRecord(what string, g *opened, cfg *jobgraph.Config) (*record, error) {
 }
 
 func depsOf(j *jobgraph.Job) []string {
-	deps := []string{}
+	deps, listed := []string{}, map[*jobgraph.Job]bool{}
 	for _, d := range j.Deps {
-		if !slices.Contains(deps, d.Name) {
+		if !listed[d] {
+			listed[d] = true
 			deps = append(deps, d.Name)
 		}
 	}
