@@ -36,6 +36,7 @@ chaos: test-deps ## the long forms: 10,000 tasks, 20 kills, 50 power cuts a mode
 proof-limits: test-deps ## limits, order and dependencies, long forms: half an hour
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./chaos -run 'Keys|Limits'
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./store/postgres -run 'Storm|Forgotten|ManyDependencies'
+	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./store/sqlite -run ManyDependencies
 
 proof-pool: test-deps ## processes, long forms: 100 trees of them, 10,000 tasks that print, 1,000 that are poison, nodes lost
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./internal/exec/process ./internal/dispatcherd/...

@@ -1,6 +1,8 @@
 package sqlite_test
 
 import (
+	"os"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -11,10 +13,15 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// TestManyDependencies: a fan-out, a fan-in and a chain take time by their edges.
+// TestManyDependencies: a fan-out, a fan-in and a chain take time by their edges, in pages,
+// and no stack grows with them. With SENDOFF_HEAVY=1 there are three times as many.
 func TestManyDependencies(t *testing.T) {
 	n := 10_000
-	if testing.Short() {
+	switch {
+	case os.Getenv("SENDOFF_HEAVY") == "1":
+		n = 30_000
+		defer debug.SetMaxStack(debug.SetMaxStack(4 << 20))
+	case testing.Short():
 		n = 3000
 	}
 	s := fresh(t)(nil)
@@ -52,16 +59,17 @@ func TestManyDependencies(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	followUp := func() {
+	followUp := func() (pages int) {
 		for {
 			todos, err := s.TakeTodos(t.Context(), 100, 0)
 			require.NoError(t, err)
 			if len(todos) == 0 {
-				return
+				return pages
 			}
 			for _, todo := range todos {
 				_, _, err := s.Follow(t.Context(), todo)
 				require.NoError(t, err)
+				pages++
 			}
 		}
 	}
@@ -82,7 +90,7 @@ func TestManyDependencies(t *testing.T) {
 	lap("fan-out stored")
 	succeed(claim(1))
 	require.Len(t, claim(n), store.FollowPage, "a page is told in the transaction of the end")
-	followUp()
+	require.LessOrEqual(t, followUp(), n/store.FollowPage, "pages")
 	lap("fan-out released")
 
 	var ups []task.ID
@@ -112,7 +120,7 @@ func TestManyDependencies(t *testing.T) {
 	lap("chain stored")
 	_, err = s.Cancel(t.Context(), last.ID, store.Alone)
 	require.NoError(t, err)
-	followUp()
+	require.LessOrEqual(t, followUp(), 2*n/store.FollowPage, "pages")
 	lap("chain canceled")
 	rows, err = s.Rows(t.Context(), []task.ID{chain[n-1].ID})
 	require.NoError(t, err)
