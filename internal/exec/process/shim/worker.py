@@ -58,6 +58,7 @@ class Channel:
         self.replies = deque()
         self.canceled = set()  # ids of tasks that are to stop
         self.reading = False
+        self.missed = False  # a signal came while something was read
         self.closed = False
         self.check = lambda: None  # called when something has come
 
@@ -95,12 +96,27 @@ class Channel:
         finally:
             self.sock.settimeout(None)
             self.reading = False
+        self.catch_up()
         self.check()
 
     def look(self):
         """Take what is there already; for the handler of a signal."""
         if self.reading:
-            return  # whoever reads takes it
+            self.missed = True  # whoever reads looks once more: what this is about may have come behind what was read
+            return
+        self.reading = True
+        try:
+            self.drain()
+        finally:
+            self.reading = False
+        self.catch_up()
+
+    def catch_up(self):
+        if self.missed:
+            self.missed = False
+            self.look()
+
+    def drain(self):
         while True:
             try:
                 data = self.sock.recv(1 << 16, socket.MSG_DONTWAIT)
