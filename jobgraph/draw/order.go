@@ -16,7 +16,7 @@ func (s *sheet) arrangeRows(d *dag) {
 	for _, down := range s.down {
 		links += len(down)
 	}
-	rounds := min(48, max(2, 600_000/(links+1)))
+	rounds := min(48, max(2, 100_000/(links+1)))
 	s.firstRows(d.order, s.down)
 	best, fewest := s.improve(rounds)
 	if fewest > 0 {
@@ -150,23 +150,41 @@ func (s *sheet) sortRow(row []int, links [][]int, keep bool) {
 }
 
 // exchange swaps neighbours as long as that takes crossings away, and once where it
-// makes no difference, if told, which opens ways to better orders.
+// makes no difference, if told, which opens ways to better orders. After the first time,
+// it looks only at rows beside which something was swapped.
 func (s *sheet) exchange(even bool) {
+	look := make([]bool, len(s.rows)+2) // of each row, and one before and after all
+	for i := range look {
+		look[i] = true
+	}
 	for again, round := true, 0; again && round < 8; round++ {
 		again = false
-		for _, row := range s.rows {
-			s.sortLinks(row)
-			for i := 1; i < len(row); i++ {
-				a, b := row[i-1], row[i]
-				gain := s.crossed(a, b) - s.crossed(b, a)
-				if gain > 0 || even && round == 0 && gain == 0 {
-					row[i-1], row[i] = b, a
-					again = again || gain > 0
-				}
+		for i, row := range s.rows {
+			if !look[i+1] {
+				continue
 			}
-			s.numberRow(row)
+			look[i+1] = false
+			if s.exchangeIn(row, even && round == 0) {
+				again, look[i], look[i+1], look[i+2] = true, true, true, true
+			}
 		}
 	}
+}
+
+// exchangeIn swaps neighbours in a row, and says whether that took crossings away.
+func (s *sheet) exchangeIn(row []int, even bool) bool {
+	better := false
+	s.sortLinks(row)
+	for i := 1; i < len(row); i++ {
+		a, b := row[i-1], row[i]
+		gain := s.gain(s.up[a], s.up[b]) + s.gain(s.down[a], s.down[b])
+		if gain > 0 || even && gain == 0 {
+			row[i-1], row[i] = b, a
+			better = better || gain > 0
+		}
+	}
+	s.numberRow(row)
+	return better
 }
 
 func (s *sheet) sortLinks(row []int) {
@@ -177,18 +195,19 @@ func (s *sheet) sortLinks(row []int) {
 	}
 }
 
-// crossed is how often links of a and b cross when a is left of b.
-func (s *sheet) crossed(a, b int) int {
-	return s.crossedIn(s.up[a], s.up[b]) + s.crossedIn(s.down[a], s.down[b])
-}
-
-func (s *sheet) crossedIn(left, right []int) int {
-	sum, passed := 0, 0
+// gain is by how much fewer links cross when what has these links, left and right of each
+// other, changes places.
+func (s *sheet) gain(left, right []int) int {
+	sum, below, upTo := 0, 0, 0 // links on the right that end before one on the left, and before or with it
 	for _, l := range left {
-		for passed < len(right) && s.at[right[passed]] < s.at[l] {
-			passed++
+		at := s.at[l]
+		for below < len(right) && s.at[right[below]] < at {
+			below++
 		}
-		sum += passed
+		for upTo = max(upTo, below); upTo < len(right) && s.at[right[upTo]] == at; {
+			upTo++
+		}
+		sum += below - (len(right) - upTo)
 	}
 	return sum
 }
