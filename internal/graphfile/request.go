@@ -34,7 +34,7 @@ func (c *call) request(ctx context.Context) (answer []byte, err error) {
 		return nil, c.unreachable(req, err)
 	}
 	if len(body) > 0 {
-		fmt.Fprintf(c.log, "%s\n", bytes.TrimRight(body, "\n"))
+		fmt.Fprintf(c.log, "%s\n", bytes.TrimRight(body[:min(len(body), maxLine)], "\n"))
 	}
 	return answerIn(body), c.judge(req, res)
 }

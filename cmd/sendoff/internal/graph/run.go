@@ -14,7 +14,7 @@ import (
 // runFlags say how a graph is run and shown.
 type runFlags struct {
 	Parallel      int    `default:"1" placeholder:"N" help:"How many jobs are attempted at a time."`
-	Tries         int    `placeholder:"N" help:"Attempts of jobs that name none; default what the graph says, or 3."`
+	Tries         *int   `placeholder:"N" help:"Attempts of jobs that name none; default what the graph says, or 3."`
 	RetryDelay    string `placeholder:"SECONDS" help:"From one attempt to the next of jobs that name none: seconds, or a duration such as 500ms; default what the graph says, or 1."`
 	NoAct         bool   `help:"Call the first checks only."`
 	NoCleanup     bool   `help:"Leave the cleanups to: sendoff graph cleanup FILE."`
@@ -92,10 +92,10 @@ func (f *runFlags) configure(cfg *jobgraph.Config) error {
 	switch {
 	case f.Parallel < 1:
 		return term.Usage("--parallel %d: want 1 or more", f.Parallel)
-	case f.Tries < 0:
-		return term.Usage("--tries %d: want 1 or more", f.Tries)
-	case f.Tries > 0:
-		cfg.Tries = f.Tries
+	case f.Tries != nil && *f.Tries < 1:
+		return term.Usage("--tries %d: want 1 or more", *f.Tries)
+	case f.Tries != nil:
+		cfg.Tries = *f.Tries
 	}
 	if f.RetryDelay == "" {
 		return nil
