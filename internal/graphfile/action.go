@@ -27,6 +27,18 @@ type Command struct {
 	Dir   Text // from the directory of the file on; empty = that
 }
 
+// program is what is started, as far as that is known.
+func (c *Command) program(v values) string {
+	if c.Shell != "" {
+		return "sh"
+	}
+	name, err := c.Argv[0].String(v)
+	if err != nil {
+		return c.Argv[0].Raw // not known before it is called
+	}
+	return name
+}
+
 // Request is an HTTP request and which answers to it are good.
 type Request struct {
 	Method     string // "" = GET for a check, POST for others

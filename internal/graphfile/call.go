@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +19,14 @@ type Host struct {
 	// Process carries out a process task and returns its result as JSON; nil = they are
 	// refused.
 	Process func(ctx context.Context, target string, payload json.RawMessage, log io.Writer) (json.RawMessage, error)
+
+	// Allow says why a program may not be run here, nil when it may; a script is the
+	// program sh. nil = all may. It is asked when the graph is made.
+	Allow func(program string) error
+
+	// Client sends the requests; nil = one that goes anywhere. It should not follow
+	// redirects.
+	Client *http.Client
 
 	// Groups knows the processes that run; nil = nobody can end them at once.
 	Groups *Groups

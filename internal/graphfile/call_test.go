@@ -308,6 +308,26 @@ jobs:
 	require.Equal(t, map[string]any{"called": `jobs.thumbnail {"args":[3,"a3"],"kwargs":{"deep":[{"x":"A"}]}}`}, res.Shared().All())
 }
 
+func TestAHostMayRefusePrograms(t *testing.T) {
+	f, err := Parse("f.yaml", "/", []byte(`
+inputs: {tool: make}
+jobs:
+  A: {run: ["${inputs.tool}"], deps: [B, C, D]}
+  B: {run: {shell: exit}}
+  C: {run: [cp]}
+  D: {run: ["${shared.x}"]}
+`))
+	require.NoError(t, err)
+	_, err = f.Goal(nil, Host{Allow: func(program string) error {
+		if program == "cp" {
+			return nil
+		}
+		return fmt.Errorf("%s is not allowed here", program)
+	}})
+	require.EqualError(t, err, "f.yaml:4: job \"A\": make is not allowed here\n"+
+		"f.yaml:5: job \"B\": sh is not allowed here\nf.yaml:7: job \"D\": ${shared.x} is not allowed here")
+}
+
 func TestInputsHaveTypes(t *testing.T) {
 	f, err := Parse("f.yaml", "/", []byte(`
 inputs: {s: , n: 1, b: false, l: [a], one: {default: a, one_of: [a, b]}, r: {required: true, type: number}}

@@ -85,6 +85,11 @@ func (x *expansion) bind(a *Action, m *made) jobgraph.Func {
 	if a.Process != nil && x.host.Process == nil {
 		x.add(m.spec.at, "%s: process tasks are not run here: want a command or http", jobNamed(m.spec.Name.Raw))
 	}
+	if a.Command != nil && x.host.Allow != nil {
+		if err := x.host.Allow(a.Command.program(x.known(m.matrix))); err != nil {
+			x.add(m.spec.at, "%s: %v", jobNamed(m.spec.Name.Raw), err)
+		}
+	}
 	b := &binding{Action: a, file: x.File, host: x.host, inputs: x.inputs, made: m}
 	return b.call
 }

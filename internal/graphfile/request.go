@@ -23,7 +23,11 @@ func (c *call) request(ctx context.Context) (answer []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := client.Do(req)
+	web := c.host.Client
+	if web == nil {
+		web = client
+	}
+	res, err := web.Do(req)
 	if err != nil {
 		return nil, c.unreachable(req, err)
 	}
