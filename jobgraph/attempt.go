@@ -24,14 +24,39 @@ type Attempt struct {
 	// depend on it.
 	Shared *Storage
 
-	run    *run
-	place  int
+	graph  *Graph
+	host   Host
 	call   Call
 	ran    error // what Run returned
 	value  any   // the attempt's own copy, for Of
 	result any
-	log    io.Writer
-	start  time.Time
+	out    io.Writer
+}
+
+// Host is who an attempt is made for. Its methods may be called by any number of
+// goroutines.
+type Host interface {
+	// Value returns the result of a job that succeeded in this run, or why there is
+	// none.
+	Value(job string) (any, error)
+	// RunBegins is told before Run is called.
+	RunBegins(a *Attempt)
+	// Called is told how a call ended.
+	Called(a *Attempt, c Call, err error, took time.Duration)
+	// Output returns where the output of an attempt goes; nil is nowhere.
+	Output(a *Attempt) io.Writer
+}
+
+// Attempt returns attempt number n of a job for a host that carries attempts out
+// elsewhere than [Graph.Run]; nil when there is no such job. The caller sets Inputs,
+// Args, Local and Shared.
+func (g *Graph) Attempt(job string, n int, h Host) *Attempt {
+	at, ok := g.place[job]
+	if !ok {
+		return nil
+	}
+	a := &Attempt{Job: g.nodes[at].job, Number: n, Local: map[string]any{}, Shared: &Storage{}, graph: g, host: h}
+	return a
 }
 
 // Call returns which call this is: Check and Recheck are the same function.
@@ -40,20 +65,26 @@ func (a *Attempt) Call() Call { return a.call }
 // RunError returns what Run returned in this attempt, for the recheck.
 func (a *Attempt) RunError() error { return a.ran }
 
+// SetRunError has [Attempt.RunError] return err, for a host that goes on with an
+// attempt whose Run was called elsewhere.
+func (a *Attempt) SetRunError(err error) { a.ran = err }
+
 // SetResult keeps a value for those that depend on the job and for the result of
 // the run; the last one of an attempt that succeeds counts. See [OutputOf] for a
 // way with types.
 func (a *Attempt) SetResult(v any) { a.result = v }
 
+// Result returns what SetResult was given last.
+func (a *Attempt) Result() any { return a.result }
+
 // Log returns where the job's output goes, see [Config.Output].
 func (a *Attempt) Log() io.Writer {
-	if a.log == nil {
-		a.log = io.Discard
-		if out := a.run.cfg.Output; out != nil {
-			a.log = out(a.Job.Name, a.Number)
+	if a.out == nil {
+		if a.out = a.host.Output(a); a.out == nil {
+			a.out = io.Discard
 		}
 	}
-	return a.log
+	return a.out
 }
 
 // Storage is what the jobs of a run share. Its methods may be called by any number

@@ -8,43 +8,52 @@ import (
 	"time"
 )
 
-// carryOut makes the calls of an attempt.
-func (a *Attempt) carryOut(ctx context.Context) *outcome {
-	o := &outcome{Attempt: a}
-	if a.Job.begin != nil {
-		a.Job.begin(a)
+// CarryOut makes the calls of an attempt: Check, and when that fails Run and the
+// recheck. With noAct only the Check.
+func (a *Attempt) CarryOut(ctx context.Context, noAct bool) Outcome {
+	o := Outcome{Ending: EndedFailed, Began: time.Now()}
+	a.carryOut(ctx, noAct, &o)
+	o.Took, o.Value = time.Since(o.Began), a.result
+	if o.Ending == EndedFailed && ctx.Err() != nil {
+		o.Ending = EndedCanceled
 	}
-	a.check(ctx, o)
-	o.took = time.Since(a.start)
 	return o
 }
 
-func (a *Attempt) check(ctx context.Context, o *outcome) {
-	job := a.Job
-	o.checks++
-	o.err = a.do(ctx, CallCheck, a.firstCheck())
-	switch {
-	case o.err == nil:
-		o.verdict = inPlace
-		return
-	case isA[*skip](o.err):
-		o.verdict = skipped
+func (a *Attempt) carryOut(ctx context.Context, noAct bool, o *Outcome) {
+	o.Checks++
+	o.Err = a.Do(ctx, CallCheck)
+	if o.Ending = Checked(o.Err); o.Ending != EndedFailed {
 		return
 	}
-	if !errors.Is(o.err, ErrRunOnly) {
-		o.reason = o.err.Error()
+	if !errors.Is(o.Err, ErrRunOnly) {
+		o.Reason = o.Err.Error()
 	}
-	if a.run.cfg.NoAct || job.Run == nil || isA[*cannotTell](o.err) || ctx.Err() != nil {
+	if noAct || !a.Runs(o.Err) || ctx.Err() != nil {
 		return
 	}
-	a.keep()
-	o.runs++
-	a.ran = a.do(ctx, CallRun, job.Run)
-	o.rechecks++
-	if o.err = a.do(ctx, CallRecheck, a.recheck()); o.err == nil {
-		o.verdict = achieved
+	a.host.RunBegins(a)
+	o.Runs++
+	a.ran = a.Do(ctx, CallRun)
+	o.Rechecks++
+	if o.Err = a.Do(ctx, CallRecheck); o.Err == nil {
+		o.Ending = EndedAchieved
 	}
 }
+
+// Checked says what an attempt comes to with what its first Check returned.
+func Checked(err error) Ending {
+	switch {
+	case err == nil:
+		return EndedInPlace
+	case isA[*skip](err):
+		return EndedSkipped
+	}
+	return EndedFailed
+}
+
+// Runs tells whether Run is called when the Check failed with err.
+func (a *Attempt) Runs(err error) bool { return a.Job.Run != nil && !isA[*cannotTell](err) }
 
 // firstCheck is Check; without one a group is in place, and what only runs is not.
 func (a *Attempt) firstCheck() Func {
@@ -65,26 +74,29 @@ func (a *Attempt) recheck() Func {
 	return func(context.Context, *Attempt) error { return a.ran }
 }
 
-// keep notes that the Run of this attempt begins, for its Cleanup.
-func (a *Attempt) keep() {
-	if a.Job.Cleanup == nil {
-		return
-	}
-	a.run.mu.Lock()
-	defer a.run.mu.Unlock()
-	a.run.began = append(a.run.began, a)
-}
-
-// do makes one call and tells the observer how it ended.
-func (a *Attempt) do(ctx context.Context, c Call, f Func) error {
+// Do makes one call of the attempt and tells the host how it ended.
+func (a *Attempt) Do(ctx context.Context, c Call) error {
 	a.call = c
-	if a.run.cfg.Observe == nil {
-		return a.guard(ctx, f)
+	if a.value == nil && a.Job.begin != nil {
+		a.Job.begin(a)
 	}
 	began := time.Now()
-	err := a.guard(ctx, f)
-	a.run.observe(Event{Kind: CallEnded, Job: a.Job.Name, Attempt: a.Number, Call: c, Err: err, Took: time.Since(began)})
+	err := a.guard(ctx, a.function(c))
+	a.host.Called(a, c, err, time.Since(began))
 	return err
+}
+
+func (a *Attempt) function(c Call) Func {
+	switch c {
+	case CallCheck:
+		return a.firstCheck()
+	case CallRecheck:
+		return a.recheck()
+	case CallRun:
+		return a.Job.Run
+	case CallCleanup:
+	}
+	return a.Job.Cleanup
 }
 
 // guard calls f in a goroutine of its own, which f may end, and waits for it.

@@ -1,6 +1,9 @@
 package jobgraph
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Output is the result of a job, of one type, for those that depend on it.
 type Output[T any] struct{ of *Job }
@@ -26,13 +29,19 @@ func (o Output[T]) Set(a *Attempt, v T) {
 // (it was skipped, or taken as done), and when it set no value of this type.
 func (o Output[T]) Get(a *Attempt) (T, error) {
 	var none T
-	at, ok := a.run.graph.place[o.of.Name]
-	if !ok || a.run.graph.nodes[at].job != o.of || !a.run.graph.below(a.place, at) {
+	at, ok := a.graph.place[o.of.Name]
+	if !ok || a.graph.nodes[at].job != o.of || !a.graph.below(a.graph.place[a.Job.Name], at) {
 		return none, fmt.Errorf("job %q does not depend on job %q, whose output it reads: want it among its deps", a.Job.Name, o.of.Name)
 	}
-	v, err := a.run.result(at)
+	v, err := a.host.Value(o.of.Name)
 	if err != nil {
 		return none, err
+	}
+	if raw, ok := v.(json.RawMessage); ok { // of a durable run
+		if err := json.Unmarshal(raw, &none); err != nil {
+			return none, fmt.Errorf("the result of job %q: %w", o.of.Name, err)
+		}
+		return none, nil
 	}
 	if out, ok := v.(T); ok {
 		return out, nil

@@ -27,7 +27,7 @@ func (r *ready) Pop() any {
 
 // delayed is a turn that nobody has before its time.
 type delayed struct {
-	turn
+	Turn
 	due time.Time
 }
 

@@ -1,8 +1,10 @@
 package jobgraph
 
 import (
+	"container/heap"
 	"context"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 )
@@ -21,113 +23,128 @@ func Run(ctx context.Context, goal *Job, cfg Config) (*Result, error) {
 // way, and still cleans up. The error is a [DefinitionError] and nothing was called;
 // how the run itself went is in the [Result].
 func (g *Graph) Run(ctx context.Context, cfg Config) (*Result, error) {
-	if err := cfg.validate(); err != nil {
-		return nil, err
+	r := &run{graph: g, done: make(chan ended, 64), values: map[string]any{}}
+	if observer := cfg.Observe; observer != nil {
+		cfg.Observe = func(e Event) { r.observe(observer, e) }
 	}
-	r, err := newRun(g, cfg)
+	b, err := g.Board(cfg)
 	if err != nil {
 		return nil, err
 	}
+	r.Board = b
 	began := time.Now()
 	r.loop(ctx)
-	res := &Result{Goal: r.goal, Began: began, Passes: r.passes, run: r}
+	res := b.Result(context.Cause(ctx))
+	res.run, res.Began = r, began
 	if !cfg.NoCleanup {
 		res.Cleanups = r.cleanup(context.WithoutCancel(ctx))
 	}
 	res.Duration = time.Since(began)
-	res.Reached, res.Jobs = true, make([]JobResult, 0, len(r.jobs))
-	for at, in := range r.chosen {
-		if !in {
-			continue
-		}
-		j := r.jobs[at].JobResult
-		res.Jobs = append(res.Jobs, j)
-		res.Partial = res.Partial || j.State == Succeeded
-		res.Reached = res.Reached && (j.State == Succeeded || j.State == Skipped)
-	}
 	return res, nil
 }
 
-// run is one run of a graph. Its loop alone changes it; what attempts share with
-// the loop is in attempts.
+// run is a run in this process. Its loop alone has the board; what attempts share
+// with the loop stands below the mutex.
 type run struct {
-	cfg    Config
+	*Board
 	graph  *Graph
-	goal   string
-	chosen []bool     // by place: part of this run
-	left   []int      // of those, what counts as done before it begins
-	jobs   []jobState // by place
 	shared Storage
+	later  delays // what may be attempted at some time
+	active int    // attempts under way
+	done   chan ended
 
-	ready    ready  // what may be attempted now
-	later    delays // what may be attempted at some time
-	active   int    // attempts under way
-	stopping bool
-	passes   int
-	results  chan *outcome
-
-	mu    sync.Mutex // the observer's, and that of what follows
-	began []*Attempt // whose Run began and that have a Cleanup, in this order
-	ended []bool     // by place: its result may be read
+	mu     sync.Mutex     // the observer's too
+	began  []*Attempt     // whose Run began and that have a Cleanup, in this order
+	values map[string]any // of the jobs that succeeded
 }
 
-// jobState is what the loop knows of a job.
-type jobState struct {
-	JobResult
-	pass   int  // of its next attempt, or of the one that ended it
-	ends   ends // how those it needs have ended
-	queued bool // it has had, or waits for, its first turn
-	unused bool // its rule has it skipped: nobody needs it
+// ended is an attempt that has.
+type ended struct {
+	Turn
+	Outcome
 }
 
-// outcome is how an attempt ended.
-type outcome struct {
-	*Attempt
-	err      error
-	verdict  verdict
-	checks   int
-	runs     int
-	rechecks int
-	reason   string
-	took     time.Duration
-}
-
-type verdict int
-
-const (
-	failed verdict = iota
-	inPlace
-	achieved
-	skipped
-)
-
-func newRun(g *Graph, cfg Config) (*run, error) {
-	r := &run{
-		cfg: cfg, graph: g, goal: g.name, jobs: make([]jobState, len(g.nodes)), ended: make([]bool, len(g.nodes)),
-		results: make(chan *outcome, 64),
-	}
-	names := make([]string, len(g.nodes))
-	for i, n := range g.nodes {
-		names[i] = n.job.Name
-	}
-	for i, n := range g.nodes {
-		deps := make([]string, len(n.deps))
-		for k, dep := range n.deps {
-			deps[k] = names[dep]
+// loop attempts what can be attempted until nothing is left.
+func (r *run) loop(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for stop := ctx.Done(); ; {
+		r.begin(ctx)
+		if r.active == 0 && (r.stopping || len(r.later) == 0) {
+			return
 		}
-		r.jobs[i].JobResult = JobResult{Name: names[i], Deps: deps, Labels: n.job.Labels, State: Waiting}
+		if len(r.later) > 0 {
+			timer.Reset(time.Until(r.later[0].due))
+		}
+		select {
+		case e := <-r.done:
+			r.active--
+			r.settle(e)
+		case <-timer.C:
+		case <-stop:
+			stop = nil
+			r.Stop()
+		}
 	}
-	return r, r.choose()
 }
 
-// result returns what the job at a place left for others.
-func (r *run) result(at int) (any, error) {
+// begin starts what is ready while there is room.
+func (r *run) begin(ctx context.Context) {
+	if ctx.Err() != nil {
+		r.Stop()
+	}
+	for now := time.Now(); len(r.later) > 0 && !r.later[0].due.After(now); {
+		r.Again(heap.Pop(&r.later).(delayed).Turn)
+	}
+	for r.active < r.cfg.Parallel {
+		t, ok := r.Next()
+		if !ok {
+			return
+		}
+		a := &Attempt{
+			Job: t.Job, Number: t.Attempt, Inputs: r.cfg.Inputs, Args: r.cfg.Args,
+			Local: map[string]any{}, Shared: &r.shared, graph: r.graph, host: r,
+		}
+		r.active++
+		go func() { r.done <- ended{t, a.CarryOut(ctx, r.cfg.NoAct)} }()
+	}
+}
+
+func (r *run) settle(e ended) {
+	if e.Ending == EndedInPlace || e.Ending == EndedAchieved {
+		r.mu.Lock()
+		r.values[e.Job.Name] = e.Value
+		r.mu.Unlock()
+	}
+	if wait, again := r.Settle(e.Turn, e.Outcome); again && wait > 0 {
+		heap.Push(&r.later, delayed{e.Turn, time.Now().Add(wait)})
+	}
+}
+
+// Value implements [Host].
+func (r *run) Value(job string) (any, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.ended[at] {
-		return nil, fmt.Errorf("job %q has no result in this run", r.graph.nodes[at].job.Name)
+	v, ok := r.values[job]
+	if !ok {
+		return nil, fmt.Errorf("job %q has no result in this run", job)
 	}
-	return r.jobs[at].Value, nil
+	return v, nil
+}
+
+// RunBegins implements [Host].
+func (r *run) RunBegins(a *Attempt) {
+	if a.Job.Cleanup == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.began = append(r.began, a)
+}
+
+// Called implements [Host].
+func (r *run) Called(a *Attempt, c Call, err error, took time.Duration) {
+	r.Board.observe(Event{Kind: CallEnded, Job: a.Job.Name, Attempt: a.Number, Call: c, Err: err, Took: took})
 }
 
 // cleanup calls the cleanups that are left, the latest first.
@@ -143,18 +160,22 @@ func (r *run) cleanup(ctx context.Context) []CleanupResult {
 		a := r.began[n-1]
 		r.began = r.began[:n-1]
 		r.mu.Unlock()
-		err := a.do(ctx, CallCleanup, a.Job.Cleanup)
-		done = append(done, CleanupResult{Job: a.Job.Name, Attempt: a.Number, Err: err})
+		done = append(done, CleanupResult{Job: a.Job.Name, Attempt: a.Number, Err: a.Do(ctx, CallCleanup)})
 	}
 }
 
 // observe tells the observer, with the time of now.
-func (r *run) observe(e Event) {
-	if r.cfg.Observe == nil {
-		return
-	}
-	e.At = time.Now()
+func (r *run) observe(observer func(Event), e Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.cfg.Observe(e)
+	e.At = time.Now()
+	observer(e)
+}
+
+// Output implements [Host].
+func (r *run) Output(a *Attempt) io.Writer {
+	if r.cfg.Output == nil {
+		return nil
+	}
+	return r.cfg.Output(a.Job.Name, a.Number)
 }

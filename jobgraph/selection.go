@@ -7,68 +7,68 @@ import (
 
 // choose decides which jobs are part of the run, and which of them count as done
 // before it begins.
-func (r *run) choose() error {
-	only, err := r.graph.places("only", r.cfg.Only)
+func (b *Board) choose() error {
+	only, err := b.graph.places("only", b.cfg.Only)
 	if err != nil {
 		return err
 	}
-	from, err := r.graph.places("from", r.cfg.From)
+	from, err := b.graph.places("from", b.cfg.From)
 	if err != nil {
 		return err
 	}
-	except, err := r.graph.places("except", r.cfg.Except)
+	except, err := b.graph.places("except", b.cfg.Except)
 	if err != nil {
 		return err
 	}
 	if len(only) == 0 {
-		only = []int{len(r.graph.nodes) - 1}
+		only = []int{len(b.graph.nodes) - 1}
 	} else {
-		r.goal = strings.Join(r.cfg.Only, ", ")
+		b.goal = strings.Join(b.cfg.Only, ", ")
 	}
-	r.chosen = r.graph.under(only)
+	b.chosen = b.graph.under(only)
 	for _, at := range only {
-		r.chosen[at] = true
+		b.chosen[at] = true
 	}
-	if err := r.leaveBelow(from); err != nil {
+	if err := b.leaveBelow(from); err != nil {
 		return err
 	}
 	for _, at := range except {
-		r.leave(at, "left out")
+		b.leave(at, "left out")
 	}
 	return nil
 }
 
 // leaveBelow takes what the jobs at these places stand on as done, except for what
 // is one of them or above one of them.
-func (r *run) leaveBelow(from []int) error {
+func (b *Board) leaveBelow(from []int) error {
 	if len(from) == 0 {
 		return nil
 	}
-	above := make([]bool, len(r.graph.nodes))
+	above := make([]bool, len(b.graph.nodes))
 	for _, at := range from {
-		if !r.chosen[at] {
-			return wrong(r.graph.nodes[at].job.Name, "from: it is no part of this run")
+		if !b.chosen[at] {
+			return wrong(b.graph.nodes[at].job.Name, "from: it is no part of this run")
 		}
 		above[at] = true
 	}
-	for at, n := range r.graph.nodes {
+	for at, n := range b.graph.nodes {
 		for _, dep := range n.deps {
 			above[at] = above[at] || above[dep]
 		}
 	}
-	for at, below := range r.graph.under(from) {
+	for at, below := range b.graph.under(from) {
 		if below && !above[at] {
-			r.leave(at, "taken as done")
+			b.leave(at, "taken as done")
 		}
 	}
 	return nil
 }
 
 // leave has a job skipped, with a reason: it counts as done.
-func (r *run) leave(at int, reason string) {
-	if r.chosen[at] && r.jobs[at].State == Waiting {
-		r.jobs[at].State, r.jobs[at].Reason = Skipped, reason
-		r.left = append(r.left, at)
+func (b *Board) leave(at int, reason string) {
+	if b.chosen[at] && b.jobs[at].State == Waiting {
+		b.jobs[at].State, b.jobs[at].Reason = Skipped, reason
+		b.left = append(b.left, at)
 	}
 }
 
