@@ -84,6 +84,7 @@ func (g *Graph) Board(cfg Config) (*Board, error) {
 	if err := b.choose(); err != nil {
 		return nil, err
 	}
+	done := b.takeOver()
 	for at, in := range b.chosen {
 		if in && b.jobs[at].State == Waiting && len(b.graph.nodes[at].deps) == 0 {
 			b.decide(at, 0)
@@ -92,7 +93,24 @@ func (g *Graph) Board(cfg Config) (*Board, error) {
 	for _, at := range b.left {
 		b.end(at, Skipped)
 	}
+	for _, at := range done {
+		b.end(at, b.jobs[at].State)
+	}
 	return b, nil
+}
+
+// takeOver has those jobs stand as they do after a run before this one.
+func (b *Board) takeOver() (done []int) {
+	for _, j := range b.cfg.Done {
+		at, ok := b.graph.place[j.Name]
+		if !ok || !b.chosen[at] || b.jobs[at].State != Waiting {
+			continue
+		}
+		j.Deps, j.Labels = b.jobs[at].Deps, b.jobs[at].Labels
+		b.jobs[at].JobResult = j
+		done = append(done, at)
+	}
+	return done
 }
 
 // Next begins the attempt whose turn it is. ok is false when nothing can begin now.

@@ -28,6 +28,10 @@ type Config struct {
 	// jobs stand on as done. Except leaves these jobs out, skipped, as if they were done.
 	Only, From, Except []string
 
+	// Done are jobs that a run before this one has done: they stay as they are and count
+	// as what their State says. Names that the graph does not have are passed over.
+	Done []JobResult
+
 	// NoAct calls each first Check and nothing else, see [Graph.Plan].
 	NoAct bool
 

@@ -58,9 +58,26 @@ func (e *PanicError) Error() string {
 // Trace is the stack.
 func (e *PanicError) Trace() string { return string(e.Stack) }
 
-// typeName is the type of an error for people and for JSON: what it calls itself
+// What an error of a Check means beyond its text, for [Meaning].
+const (
+	MeansCannotTell = "cannot_tell" // it is one of [CannotTell]
+	MeansSkip       = "skip"        // it is one of [Skip]
+)
+
+// Meaning tells what an error means to a run beyond its text, "" for nothing.
+func Meaning(err error) string {
+	switch {
+	case isA[*cannotTell](err):
+		return MeansCannotTell
+	case isA[*skip](err):
+		return MeansSkip
+	}
+	return ""
+}
+
+// ErrorType is the type of an error for people and for JSON: what it calls itself
 // with a method ErrorType, or its Go type.
-func typeName(err error) string {
+func ErrorType(err error) string {
 	if own, ok := errors.AsType[interface {
 		error
 		ErrorType() string
@@ -68,7 +85,7 @@ func typeName(err error) string {
 		return own.ErrorType()
 	}
 	if inner, ok := err.(*cannotTell); ok { //nolint:errorlint // the outermost only
-		return typeName(inner.reason)
+		return ErrorType(inner.reason)
 	}
 	return strings.TrimPrefix(fmt.Sprintf("%T", err), "*")
 }

@@ -15,7 +15,7 @@ func errorOf(err error) *errorJSON {
 	if err == nil {
 		return nil
 	}
-	return &errorJSON{typeName(err), err.Error()}
+	return &errorJSON{ErrorType(err), err.Error()}
 }
 
 // outcomeOf is a call's end as JSON and people have it.
@@ -127,7 +127,7 @@ func Refused(goal string, err error) json.RawMessage {
 }
 
 func phaseError(phase string, err error) any {
-	return map[string]string{"phase": phase, "type": typeName(err), "message": err.Error()}
+	return map[string]string{"phase": phase, "type": ErrorType(err), "message": err.Error()}
 }
 
 // The exit statuses of a program that runs a graph.

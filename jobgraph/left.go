@@ -4,20 +4,15 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"time"
 )
 
 // ResultOf returns the value that a job left, see [Attempt.SetResult], and whether it has
 // succeeded in this run. dep is one that the attempt's job stands on.
 func (a *Attempt) ResultOf(dep *Job) (any, bool) {
-	if a.run == nil {
+	if a.host == nil {
 		return nil, false
 	}
-	at, ok := a.run.graph.place[dep.Name]
-	if !ok {
-		return nil, false
-	}
-	v, err := a.run.result(at)
+	v, err := a.host.Value(dep.Name)
 	return v, err == nil
 }
 
@@ -45,10 +40,10 @@ type Left struct {
 // Output count. The error is a [DefinitionError] for a job that the graph does not have,
 // and nothing was called.
 func (g *Graph) CleanUp(ctx context.Context, cfg Config, left []Left, shared map[string]any) ([]CleanupResult, error) {
-	if err := cfg.validate(); err != nil {
+	r, err := newRun(g, cfg)
+	if err != nil {
 		return nil, err
 	}
-	r := &run{cfg: cfg, graph: g, goal: g.name, ended: make([]bool, len(g.nodes))}
 	r.shared.Do(func(m map[string]any) { maps.Copy(m, shared) })
 	for _, l := range left {
 		at, ok := g.place[l.Job]
@@ -58,13 +53,8 @@ func (g *Graph) CleanUp(ctx context.Context, cfg Config, left []Left, shared map
 		if l.Local == nil {
 			l.Local = map[string]any{}
 		}
-		a := &Attempt{
-			Job: g.nodes[at].job, Number: l.Attempt, Inputs: cfg.Inputs, Args: cfg.Args, Local: l.Local, Shared: &r.shared,
-			run: r, place: at, start: time.Now(),
-		}
-		if a.Job.begin != nil {
-			a.Job.begin(a)
-		}
+		a := r.attempt(g.nodes[at].job, l.Attempt)
+		a.Local = l.Local
 		r.began = append(r.began, a)
 	}
 	return r.cleanup(ctx), nil

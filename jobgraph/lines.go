@@ -37,5 +37,5 @@ func trace(err error) string {
 			return t
 		}
 	}
-	return fmt.Sprintf("%s: %v", typeName(err), err)
+	return fmt.Sprintf("%s: %v", ErrorType(err), err)
 }

@@ -49,6 +49,13 @@ func (o Output[T]) Get(a *Attempt) (T, error) {
 	return none, fmt.Errorf("job %q has set a result of type %T: want %T", o.of.Name, v, none)
 }
 
+// Below tells whether a job stands on another one, itself or through others.
+func (g *Graph) Below(above, job string) bool {
+	from, ok := g.place[above]
+	at, known := g.place[job]
+	return ok && known && g.below(from, at)
+}
+
 // below tells whether the job at one place stands on the one at another.
 func (g *Graph) below(above, at int) bool {
 	seen := map[int]bool{}

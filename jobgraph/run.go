@@ -23,18 +23,13 @@ func Run(ctx context.Context, goal *Job, cfg Config) (*Result, error) {
 // way, and still cleans up. The error is a [DefinitionError] and nothing was called;
 // how the run itself went is in the [Result].
 func (g *Graph) Run(ctx context.Context, cfg Config) (*Result, error) {
-	r := &run{graph: g, done: make(chan ended, 64), values: map[string]any{}}
-	if observer := cfg.Observe; observer != nil {
-		cfg.Observe = func(e Event) { r.observe(observer, e) }
-	}
-	b, err := g.Board(cfg)
+	r, err := newRun(g, cfg)
 	if err != nil {
 		return nil, err
 	}
-	r.Board = b
 	began := time.Now()
 	r.loop(ctx)
-	res := b.Result(context.Cause(ctx))
+	res := r.Result(context.Cause(ctx))
 	res.run, res.Began = r, began
 	if !cfg.NoCleanup {
 		res.Cleanups = r.cleanup(context.WithoutCancel(ctx))
@@ -56,6 +51,22 @@ type run struct {
 	mu     sync.Mutex     // the observer's too
 	began  []*Attempt     // whose Run began and that have a Cleanup, in this order
 	values map[string]any // of the jobs that succeeded
+}
+
+func newRun(g *Graph, cfg Config) (r *run, err error) {
+	r = &run{graph: g, done: make(chan ended, 64), values: map[string]any{}}
+	if observer := cfg.Observe; observer != nil {
+		cfg.Observe = func(e Event) { r.tell(observer, e) }
+	}
+	r.Board, err = g.Board(cfg)
+	return r, err
+}
+
+// attempt is one to be made in this process.
+func (r *run) attempt(j *Job, n int) *Attempt {
+	return &Attempt{
+		Job: j, Number: n, Inputs: r.cfg.Inputs, Args: r.cfg.Args, Local: map[string]any{}, Shared: &r.shared, graph: r.graph, host: r,
+	}
 }
 
 // ended is an attempt that has.
@@ -101,10 +112,7 @@ func (r *run) begin(ctx context.Context) {
 		if !ok {
 			return
 		}
-		a := &Attempt{
-			Job: t.Job, Number: t.Attempt, Inputs: r.cfg.Inputs, Args: r.cfg.Args,
-			Local: map[string]any{}, Shared: &r.shared, graph: r.graph, host: r,
-		}
+		a := r.attempt(t.Job, t.Attempt)
 		r.active++
 		go func() { r.done <- ended{t, a.CarryOut(ctx, r.cfg.NoAct)} }()
 	}
@@ -144,7 +152,7 @@ func (r *run) RunBegins(a *Attempt) {
 
 // Called implements [Host].
 func (r *run) Called(a *Attempt, c Call, err error, took time.Duration) {
-	r.Board.observe(Event{Kind: CallEnded, Job: a.Job.Name, Attempt: a.Number, Call: c, Err: err, Took: took})
+	r.observe(Event{Kind: CallEnded, Job: a.Job.Name, Attempt: a.Number, Call: c, Err: err, Took: took})
 }
 
 // cleanup calls the cleanups that are left, the latest first.
@@ -164,8 +172,8 @@ func (r *run) cleanup(ctx context.Context) []CleanupResult {
 	}
 }
 
-// observe tells the observer, with the time of now.
-func (r *run) observe(observer func(Event), e Event) {
+// tell tells the observer, with the time of now.
+func (r *run) tell(observer func(Event), e Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e.At = time.Now()

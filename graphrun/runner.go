@@ -1,0 +1,101 @@
+package graphrun
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/jobgraph"
+)
+
+// Config is where the jobs of runs come from. One of Goal and Graph is needed.
+type Config struct {
+	// Goal is that of all runs.
+	Goal *jobgraph.Job
+
+	// Graph makes the graph of a run from its definition and inputs. It is called in each
+	// process that carries out a part of the run, and has to make the same each time.
+	Graph func(definition json.RawMessage, inputs map[string]any) (*jobgraph.Graph, error)
+
+	// Output returns where the output of an attempt goes; nowhere for nil.
+	Output func(job string, attempt int) io.Writer
+}
+
+// Runner has the functions with which runs are carried out. It is safe for
+// concurrent use.
+type Runner struct {
+	name   string
+	graph  func(definition json.RawMessage, inputs map[string]any) (*jobgraph.Graph, error)
+	out    func(job string, attempt int) io.Writer
+	client atomic.Pointer[sendoff.Client]
+	begun  sync.Map // what a step of this process began: see attempt.run
+
+	run  *sendoff.Function[Input, *Output]
+	job  *sendoff.Function[jobInput, jobOutput]
+	tidy *sendoff.Function[jobInput, callEnd]
+}
+
+// New returns a runner. Its functions are named name.run, name.job and name.cleanup,
+// which must not change while runs are under way.
+func New(name string, c Config) (*Runner, error) {
+	if (c.Goal == nil) == (c.Graph == nil) {
+		return nil, errors.New("graphrun: want one of Goal and Graph")
+	}
+	r := &Runner{name: name, graph: c.Graph, out: c.Output}
+	if c.Goal != nil {
+		g, err := jobgraph.New(c.Goal)
+		if err != nil {
+			return nil, fmt.Errorf("graphrun: %w", err)
+		}
+		r.graph = func(json.RawMessage, map[string]any) (*jobgraph.Graph, error) { return g, nil }
+	}
+	r.run = sendoff.Func(name+".run", r.carryOut, sendoff.AttemptTimeout(longest))
+	r.job = sendoff.Func(name+".job", r.attempt, sendoff.AttemptTimeout(longest))
+	r.tidy = sendoff.Func(name+".cleanup", r.cleanUp, sendoff.AttemptTimeout(longest))
+	return r, nil
+}
+
+// longest is how long a call of a job may take, as long as an attempt may.
+const longest = 24 * time.Hour
+
+// Serve makes an endpoint that carries runs out, and serves other functions too. Each
+// process that may carry out a part of a run needs one of the same URL and graph.
+func (r *Runner) Serve(config sendoff.EndpointConfig, others ...sendoff.AnyFunction) (*sendoff.Endpoint, error) {
+	e, err := sendoff.NewEndpoint(config, append(others, r.run, r.job, r.tidy)...)
+	if err == nil {
+		r.client.Store(e.Client())
+	}
+	return e, err
+}
+
+// RunFunction is the name of the function that is a run.
+func (r *Runner) RunFunction() string { return r.run.Name() }
+
+// Start begins a run. The error is a [jobgraph.DefinitionError] when the definition,
+// or what is asked for, is wrong; nothing was begun then.
+func (r *Runner) Start(ctx context.Context, in Input, opts ...sendoff.DispatchOption) (*sendoff.Handle[*Output], error) {
+	if _, err := r.board(in); err != nil {
+		return nil, err
+	}
+	return r.run.Dispatch(ctx, in, opts...)
+}
+
+// Check says what is wrong with what a run would be given, nil for nothing.
+func (r *Runner) Check(in Input) error {
+	_, err := r.board(in)
+	return err
+}
+
+func (r *Runner) board(in Input) (*jobgraph.Board, error) {
+	g, err := r.graph(in.Definition, in.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	return g.Board(in.config())
+}
