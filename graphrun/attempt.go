@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"time"
 
 	"github.com/sendoff-dev/sendoff"
@@ -35,16 +36,14 @@ func (r *Runner) begins(in jobInput) (*attempting, error) {
 
 // load puts the storages as they are on record.
 func (x *attempting) load(local, shared map[string]json.RawMessage) (err error) {
-	if x.Attempt.Local, err = decode(local); err != nil {
+	if x.Local, err = decode(local); err != nil {
 		return err
 	}
 	values, err := decode(shared)
 	if err == nil {
-		x.Attempt.Shared.Do(func(m map[string]any) {
+		x.Shared.Do(func(m map[string]any) {
 			clear(m)
-			for k, v := range values {
-				m[k] = v
-			}
+			maps.Copy(m, values)
 		})
 	}
 	return err
@@ -132,7 +131,7 @@ func (x *attempting) step(ctx context.Context, c jobgraph.Call, done func(contex
 		ctx, stop := x.runner.whileWanted(ctx, id)
 		defer stop()
 		end := callEnd{Began: time.Now()}
-		before := x.Attempt.Shared.All()
+		before := x.Shared.All()
 		if done != nil && done(ctx) {
 			end.Again = true
 		} else {
@@ -152,12 +151,8 @@ func (x *attempting) step(ctx context.Context, c jobgraph.Call, done func(contex
 		x.o.Changed = map[string]json.RawMessage{}
 	}
 	shared := map[string]json.RawMessage{}
-	for k, v := range x.in.Shared {
-		shared[k] = v
-	}
-	for k, v := range end.Changed {
-		x.o.Changed[k] = v
-	}
+	maps.Copy(shared, x.in.Shared)
+	maps.Copy(x.o.Changed, end.Changed)
 	for k, v := range x.o.Changed {
 		if shared[k] = v; string(v) == "null" {
 			delete(shared, k)
@@ -169,19 +164,19 @@ func (x *attempting) step(ctx context.Context, c jobgraph.Call, done func(contex
 
 // record notes what a call left behind.
 func (x *attempting) record(end *callEnd, before map[string]any) (err error) {
-	if end.Local, err = encode(x.Attempt.Local); err != nil {
+	if end.Local, err = encode(x.Local); err != nil {
 		return sendoff.Permanent(err)
 	}
 	was, err := encode(before)
 	if err != nil {
 		return sendoff.Permanent(err)
 	}
-	now, err := encode(x.Attempt.Shared.All())
+	now, err := encode(x.Shared.All())
 	if err != nil {
 		return sendoff.Permanent(err)
 	}
 	end.Changed = changes(was, now)
-	if v := x.Attempt.Result(); v != nil {
+	if v := x.Result(); v != nil {
 		if end.Result, err = json.Marshal(v); err != nil {
 			return sendoff.Permanent(fmt.Errorf("the result: want a value that JSON can hold: %w", err))
 		}

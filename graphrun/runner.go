@@ -80,7 +80,7 @@ func (r *Runner) RunFunction() string { return r.run.Name() }
 // Start begins a run. The error is a [jobgraph.DefinitionError] when the definition,
 // or what is asked for, is wrong; nothing was begun then.
 func (r *Runner) Start(ctx context.Context, in Input, opts ...sendoff.DispatchOption) (*sendoff.Handle[*Output], error) {
-	if _, err := r.board(in); err != nil {
+	if err := r.Check(in); err != nil {
 		return nil, err
 	}
 	return r.run.Dispatch(ctx, in, opts...)
@@ -88,14 +88,9 @@ func (r *Runner) Start(ctx context.Context, in Input, opts ...sendoff.DispatchOp
 
 // Check says what is wrong with what a run would be given, nil for nothing.
 func (r *Runner) Check(in Input) error {
-	_, err := r.board(in)
-	return err
-}
-
-func (r *Runner) board(in Input) (*jobgraph.Board, error) {
 	g, err := r.graph(in.Definition, in.Inputs)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		_, err = g.Board(in.config())
 	}
-	return g.Board(in.config())
+	return err
 }

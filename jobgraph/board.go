@@ -234,31 +234,26 @@ type ends struct{ ok, failed, skipped int32 }
 // end gives a job its last state, and with it those above whose fate this decides:
 // a cascade, in a loop of its own.
 func (b *Board) end(at int, s State) {
-	for next := []ending{{at, s}}; len(next) > 0; {
-		e := next[0]
-		next = next[1:]
-		j := &b.jobs[e.place]
-		j.State = e.state
-		b.cfg.Log.Debug("job ends", "job", j.Name, "state", e.state)
-		b.observe(Event{Kind: JobEnded, Job: j.Name, Attempt: j.Attempts, Err: j.Err, State: e.state, How: j.How})
-		if e.state == Canceled { // with the run, as all that waits will be
+	b.jobs[at].State = s
+	for next := []int{at}; len(next) > 0; {
+		at, next = next[0], next[1:]
+		j := &b.jobs[at]
+		b.cfg.Log.Debug("job ends", "job", j.Name, "state", j.State)
+		b.observe(Event{Kind: JobEnded, Job: j.Name, Attempt: j.Attempts, Err: j.Err, State: j.State, How: j.How})
+		if j.State == Canceled { // with the run, as all that waits will be
 			continue
 		}
-		for _, up := range b.graph.nodes[e.place].needed {
+		for _, up := range b.graph.nodes[at].needed {
 			if !b.chosen[up] || b.jobs[up].State != Waiting || b.jobs[up].Attempts > 0 {
 				continue
 			}
-			b.jobs[up].ends.add(e.state, j.unused)
+			b.jobs[up].ends.add(j.State, j.unused)
 			if unrun := b.decide(up, j.pass); unrun != Waiting {
-				next = append(next, ending{up, unrun})
+				b.jobs[up].State = unrun // at once: it may be reached again before its own turn here
+				next = append(next, up)
 			}
 		}
 	}
-}
-
-type ending struct {
-	place int
-	state State
 }
 
 // add counts an end. What was left out, by the caller or by its own Check, counts as
