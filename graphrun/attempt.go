@@ -3,6 +3,7 @@ package graphrun
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -67,7 +68,7 @@ func (r *Runner) attempt(ctx context.Context, in jobInput) (out jobOutput, err e
 	if x.o.Ending = jobgraph.Checked(failed); x.o.Ending != jobgraph.EndedFailed {
 		return x.ends(failed, check)
 	}
-	if x.Job.Check != nil {
+	if !errors.Is(failed, jobgraph.ErrRunOnly) {
 		x.o.Reason = failed.Error()
 	}
 	if !x.Runs(failed) {

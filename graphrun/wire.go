@@ -85,7 +85,7 @@ type Failure struct {
 	Type    string `json:"type"`
 	Message string `json:"message"`
 	Stack   string `json:"trace,omitempty"`
-	Means   string `json:"means,omitempty"` // cannot_tell or skip, "" for nothing more
+	Means   string `json:"means,omitempty"` // cannot_tell, skip or run_only, "" for nothing more
 }
 
 // Error implements error.
@@ -121,6 +121,8 @@ func (f *Failure) error() error {
 		return jobgraph.CannotTell(f)
 	case f.Means == jobgraph.MeansSkip:
 		return jobgraph.Skip(f.Message)
+	case f.Means == jobgraph.MeansRunOnly:
+		return jobgraph.ErrRunOnly
 	}
 	return f
 }

@@ -62,6 +62,7 @@ func (e *PanicError) Trace() string { return string(e.Stack) }
 const (
 	MeansCannotTell = "cannot_tell" // it is one of [CannotTell]
 	MeansSkip       = "skip"        // it is one of [Skip]
+	MeansRunOnly    = "run_only"    // it is [ErrRunOnly]
 )
 
 // Meaning tells what an error means to a run beyond its text, "" for nothing.
@@ -71,6 +72,8 @@ func Meaning(err error) string {
 		return MeansCannotTell
 	case isA[*skip](err):
 		return MeansSkip
+	case errors.Is(err, ErrRunOnly):
+		return MeansRunOnly
 	}
 	return ""
 }
