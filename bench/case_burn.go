@@ -61,6 +61,11 @@ func (r *run) burnAlone(ctx context.Context, shape func(n int, t *engine.Task)) 
 
 // burnDown works off a backlog of tasks in their shape; meanwhile something else goes on.
 func (r *run) burnDown(ctx context.Context, shape func(n int, t *engine.Task), meanwhile func() (stop func(), err error)) (*counted, error) {
+	return r.burnFilled(ctx, func(e *engine.Engine) error { return fillWith(ctx, e, r.N, local(nil), shape) }, meanwhile)
+}
+
+// burnFilled is burnDown of a backlog that is stored by fill.
+func (r *run) burnFilled(ctx context.Context, fill func(*engine.Engine) error, meanwhile func() (stop func(), err error)) (*counted, error) {
 	s, err := r.floor(ctx)
 	if err != nil {
 		return nil, err
@@ -75,7 +80,7 @@ func (r *run) burnDown(ctx context.Context, shape func(n int, t *engine.Task), m
 	if err := r.watchWAL(ctx); err != nil {
 		return nil, err
 	}
-	if err := fillWith(ctx, e, r.N, local(nil), shape); err != nil {
+	if err := fill(e); err != nil {
 		return nil, err
 	}
 	end, err := meanwhile()
