@@ -128,5 +128,5 @@ func TestLimitsOfAQueueHoldAcrossRestarts(t *testing.T) {
 	ds := c.judge.deliveries(t)
 	at := fastest(ds, ids, 100)
 	t.Logf("%.2f of 20 starts at once", at)
-	require.LessOrEqual(t, at, float64(heavy(30, 20)), "the short form has others beside it: what is started in time may arrive 100 ms late")
+	require.LessOrEqual(t, at, float64(heavy(30, 20)), "other programs beside it make what is started in time arrive late: the short form allows for 100 ms, the long one for none")
 }
