@@ -23,6 +23,7 @@ type Store interface {
 	Deps
 	Views
 	Quotas
+	Graphs
 	Gauges
 
 	// Ping writes nothing and tells whether the database answers.

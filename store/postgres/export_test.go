@@ -70,6 +70,10 @@ func (s *Store) pinned(lane int32) map[string]*stmt {
 		"occupied": query(occupiedSQL).i4s(1, one), "shares of": query(sharesOfSQL).i4s(1, one),
 		"settings hold": query(settingsHoldSQL).i4s(1, one).blobs(1, func(int) []byte { return nil }), "put shares": shares[0], "drop shares": shares[1],
 	})
+	maps.Copy(all, map[string]*stmt{
+		"put graph": query(putGraphSQL).i4(1).text("a").i8(now).bytes([]byte("{}")), "latest graph": query(latestGraphSQL).i4(1).text("a"),
+		"graph": query(graphSQL).i4(1).text("a").i4(0), "list graphs": query(listGraphsSQL).i4(1).text("").i8(50), "delete graph": query(deleteGraphSQL).i4(1).text("a"),
+	})
 	for i, q := range f.statements() {
 		all[fmt.Sprintf("effect %d", i)] = q
 	}

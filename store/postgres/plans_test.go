@@ -15,14 +15,14 @@ import (
 func TestPlansHoldOnStaleStatistics(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, testkit.Postgres(t), postgres.Options{})
-	for _, table := range []string{"task", "ready", "timer", "wait", "inbox", "journal", "body", "todo", "share", "gate", "line", "leaver"} {
+	for _, table := range []string{"task", "ready", "timer", "wait", "inbox", "journal", "body", "todo", "share", "gate", "line", "leaver", "graph"} {
 		exec(t, f.dsn, "alter table sendoff."+table+" set (autovacuum_enabled = false)")
 	}
 	check := func(when string) {
 		t.Helper()
 		plans, err := f.s.Explain(t.Context(), f.lane)
 		require.NoError(t, err)
-		require.Len(t, plans, 7+1+14+5+16+23+17+5+1, when)
+		require.Len(t, plans, 7+1+14+5+16+23+17+5+5+1, when)
 		for name, plan := range plans {
 			requirePlan(t, plan, "%s, %s:\n%s", name, when, plan)
 		}
@@ -48,6 +48,7 @@ insert into sendoff.dep (up, down, ended) select id, id, 0 from sendoff.task lim
 insert into sendoff.need (task, lane, rule, waits, total, ok, failed, skipped) select id, lane, 0, true, 1, 0, 0, 0 from sendoff.task limit 20000;
 insert into sendoff.gate (id, kind, ns, name, capacity, every, burst, inside, waiting, last, next) select id, 1, 1, '', 1, 0, 0, 1, 1, 1, 0 from sendoff.task limit 20000;
 insert into sendoff.line (gate, prio, at, task, lane) select id, 5, 1, id, lane from sendoff.task limit 20000;
+insert into sendoff.graph (ns, name, rev, created_at, definition) select 1, n, r, 1, '{}' from generate_series(1, 2000) as n, generate_series(1, 10) as r;
 insert into sendoff.timer (at, lane, kind, id) select at, lane, 4, id from sendoff.task limit 20000`)
 	check("filled after it was analyzed")
 	exec(t, f.dsn, "analyze")
@@ -112,6 +113,11 @@ func requireScans(t *testing.T, plans map[string]string) {
 		"follow 0":        {"using dep_"},
 		"follow 1":        {"using need_pkey", byID},
 		"follow 2":        {"Index Scan using task_pkey", byID},
+		"put graph":       {"using graph_pkey"},
+		"latest graph":    {"using graph_pkey"},
+		"graph":           {"using graph_pkey"},
+		"list graphs":     {"using graph_pkey on graph g", "Nested Loop Anti Join", "using graph_pkey on graph n"},
+		"delete graph":    {"using graph_pkey"},
 		"erase":           {"using dep_down", "Tid Scan on dep", "using need_pkey"},
 		"finish todos":    {"task = s.task)", "Tid Scan on todo"},
 	} {

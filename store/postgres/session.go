@@ -207,4 +207,5 @@ const (
 	lockKeys    = 0x73656e_02 // shared: some keys are locked one by one; alone: all are
 	lockClaims  = 0x73656e_03 // shared: a claim is being made; alone: none is
 	lockShares  = 0x73656e_04 // the limits of queues are being shared
+	lockGraphs  = 0x73656e_05 // definitions of graphs are being put or deleted
 )

@@ -92,7 +92,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		},
 		"aim":  func(t *rapid.T) { m.aim(rapid.SampledFrom(answers).Draw(t, "answer")) },
 		"read": m.read, "list": m.list, "checkpoint": m.checkpoint, "family": m.family, "family2": m.family, "todo": m.workOff,
-		"views": m.views,
+		"views": m.views, "graphs": m.keepGraphs,
 	}
 	acts[""] = func(*rapid.T) { m.compareAll() }
 	return acts
@@ -112,6 +112,7 @@ func (m *machine) compareAll() {
 	want, _ := m.oracle.Snapshot(ctx)
 	m.same("the stored state", got, want)
 	m.compareShares()
+	m.compareGraphs()
 	m.compareGauges()
 	if err := Consistent(got); err != nil {
 		m.rt.Fatalf("inconsistent: %v", err)

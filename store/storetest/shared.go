@@ -276,6 +276,26 @@ func (s *Shared) Resets(ctx context.Context, since int64) ([]store.Reset, error)
 	return s.o.Resets(ctx, since)
 }
 
+func (s *Shared) PutGraph(ctx context.Context, namespace int32, name string, definition []byte) (store.Graph, bool, error) {
+	defer s.lock()()
+	return s.o.PutGraph(ctx, namespace, name, definition)
+}
+
+func (s *Shared) Graph(ctx context.Context, namespace int32, name string, rev int32) (store.Graph, error) {
+	defer s.lock()()
+	return s.o.Graph(ctx, namespace, name, rev)
+}
+
+func (s *Shared) ListGraphs(ctx context.Context, namespace int32, after string, limit int) ([]store.Graph, error) {
+	defer s.lock()()
+	return s.o.ListGraphs(ctx, namespace, after, limit)
+}
+
+func (s *Shared) DeleteGraph(ctx context.Context, namespace int32, name string) error {
+	defer s.lock()()
+	return s.o.DeleteGraph(ctx, namespace, name)
+}
+
 func (s *Shared) SetLimit(ctx context.Context, l store.Limit) error {
 	defer s.lock()()
 	return s.o.SetLimit(ctx, l)
