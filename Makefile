@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PARTS := core store engine sdk cmd chaos compat modules
 
-.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-pool bench lint proto clean
+.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-pool proof-graphs bench lint proto clean
 
 build: ## bin/sendoff, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sendoff ./cmd/sendoff
@@ -42,6 +42,9 @@ proof-pool: test-deps ## processes, long forms: 100 trees of them, 10,000 tasks 
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./internal/exec/process ./internal/dispatcherd/...
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./engine -run Poison
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./chaos -run Process
+
+proof-graphs: test-deps ## graphs of jobs, long forms: 10,000 random ones beside DoJobber itself
+	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./compat -run DoJobber
 
 bench: ## side by side with others, see bench/
 	cd bench && go run .

@@ -7,6 +7,9 @@
 // that dispatch-py 0.8.0 ships run as well, with Sendoff in place of the scheduler
 // that is built into them.
 //
+// DoJobber 0.6.3 is not replaced but stood in for: it and our module of its name run
+// the same graphs, and what they do is compared.
+//
 // Where an SDK has a fault that users will meet, a test holds it down: it fails
 // when the fault is gone, and then docs/dispatch.md has to change.
 package compat

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"time"
 )
 
 // message is what Python sends: an ask, or a reply when Ask is "".
@@ -119,6 +120,10 @@ func (c *channel) send(m any) {
 	_, _ = c.conn.Write(append(line, '\n'))
 }
 
+// interruptAgain is when an interrupt is repeated: one that comes as a call begins to
+// wait ends the wait of no Python.
+const interruptAgain = 2 * time.Second
+
 // call has Python make a call and waits for its end. When ctx ends first the process
 // is interrupted, as by Ctrl-C, and still waited for.
 func (c *channel) call(ctx context.Context, m callMessage) (message, error) {
@@ -130,6 +135,9 @@ func (c *channel) call(ctx context.Context, m callMessage) (message, error) {
 	c.mu.Unlock()
 	c.send(m)
 	canceled := ctx.Done()
+	again := time.NewTimer(0)
+	again.Stop()
+	defer again.Stop()
 	for {
 		select {
 		case r := <-to:
@@ -138,7 +146,10 @@ func (c *channel) call(ctx context.Context, m callMessage) (message, error) {
 			return message{}, lost{}
 		case <-canceled:
 			canceled = nil
+			again.Reset(0)
+		case <-again.C:
 			c.interrupt()
+			again.Reset(interruptAgain)
 		}
 	}
 }

@@ -105,23 +105,30 @@ func (p *Program) await(ctx context.Context) error {
 	case l := <-p.host.loaded:
 		return p.take(l)
 	case <-p.ended:
-		select {
-		case l := <-p.host.loaded: // it has refused, and ended
-			return p.take(l)
-		default:
-		}
 		return &Error{Type: "ProcessLost", Message: fmt.Sprintf("Python ended before it had read the jobs: %v", p.err)}
 	case <-ctx.Done():
-		_ = p.cmd.Process.Signal(os.Interrupt)
+		p.giveUp()
 		return context.Cause(ctx)
 	}
 }
 
+// giveUp has a process end that still loads.
+func (p *Program) giveUp() {
+	_ = p.cmd.Process.Signal(os.Interrupt)
+	select {
+	case l := <-p.host.loaded:
+		p.c = l.channel
+	case <-p.ended:
+	case <-time.After(patience):
+		p.Kill()
+	}
+}
+
 func (p *Program) take(l loaded) error {
+	p.c = l.channel
 	if l.ask.Ask == "refuse" {
 		return l.ask.Error
 	}
-	p.c = l.channel
 	p.c.process = l.ask.Process
 	calls := &caller{channel: p.c, threads: p.host.cfg.Parallel > 1, output: p.output}
 	goal, err := calls.goal(l.ask.Jobs)
@@ -139,13 +146,14 @@ func (p *Program) Context(ctx context.Context) (context.Context, context.CancelF
 	return p.c.runContext(ctx)
 }
 
+// Kill ends the process at once.
+func (p *Program) Kill() { _ = p.cmd.Process.Kill() }
+
 // Close lets the process end, waits for that, and removes what was made for it. The
 // error tells that it ended by itself, or badly.
 func (p *Program) Close() error {
 	if p.c != nil {
 		p.c.send(answer{Answer: struct{}{}})
-	} else {
-		defer time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() }).Stop() // it loads, and does not care
 	}
 	<-p.ended
 	p.output.close()

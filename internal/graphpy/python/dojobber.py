@@ -414,10 +414,17 @@ def _describe(err):
     except Exception as second:
         message = '{} (its text: {!r})'.format(type(err).__name__, second)
     trace = err.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+    while trace is not None and _is_ours(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
     return {'type': type(err).__name__, 'message': message,
             'trace': ''.join(traceback.format_exception(type(err), err, trace))}
+
+
+def _is_ours(file):
+    return file.startswith((_OURS, '<frozen importlib'))
+
+
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # this file, and what loads others
 
 
 def _plain(value):
@@ -516,7 +523,7 @@ class _Interrupts:
         if not _in_main():
             return
         if not self._outer and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self.seen, self._installed = False, True
+            self.seen, self._installed, self._last = False, True, -math.inf
             signal.signal(signal.SIGINT, self._handle)
         self._outer.append(self._calling)
         self._calling = False
@@ -550,6 +557,8 @@ class _Interrupts:
         """Let an interrupt end what follows. One that was there before ends it too, unless it is done always."""
         if not _in_main():
             return
+        if always and self.seen:
+            self._last = time.monotonic()  # what was meant for the call before may come now
         self._calling = True
         if self.seen and not always:
             raise KeyboardInterrupt

@@ -46,6 +46,7 @@ def main(path, goal):
         graph = dojobber._Graph(load(path, goal))
     except BaseException as err:
         channel.ask('refuse', error=dojobber._describe(err))
+        channel.receive()  # that it is known: an end before that would be taken for a crash
         return
     host = dojobber._Host(graph)
     try:

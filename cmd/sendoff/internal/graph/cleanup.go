@@ -67,6 +67,9 @@ func (c *cleanupCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 // find returns the last run of the file that has left cleanups.
 func (c *cleanupCmd) find() (*keptRun, error) {
+	if isPython(c.What) {
+		return nil, errors.New("the objects of Python classes end with the run: a script calls cleanup() itself, see sendoff graph exec")
+	}
 	state, err := stateDir()
 	if err != nil {
 		return nil, err

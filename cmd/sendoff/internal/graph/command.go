@@ -15,6 +15,7 @@ import (
 type Command struct {
 	Plan    planCmd    `cmd:"" help:"Say what a run would do: only the checks are called."`
 	Run     runCmd     `cmd:"" help:"Run the jobs until the goal is reached, or nothing is left to try."`
+	Exec    execCmd    `cmd:"" help:"Run a script of DoJobber's classes, with its graphs run by Sendoff."`
 	Show    showCmd    `cmd:"" help:"Show the last run, or one of the last runs, with its logs."`
 	Render  renderCmd  `cmd:"" help:"Draw the graph, with the states of its last run or of a plan."`
 	Cleanup cleanupCmd `cmd:"" help:"Call the cleanups that the last run with --no-cleanup has left."`
@@ -32,7 +33,7 @@ func (schemaCmd) Run(t *term.Terminal) error {
 
 // options are the flags that say what is run, and with what.
 type options struct {
-	What   string            `arg:"" placeholder:"FILE" help:"A YAML file."`
+	What   string            `arg:"" placeholder:"FILE" help:"A YAML file, or a class of DoJobber in a Python file: FILE.py:CLASS."`
 	Input  map[string]string `placeholder:"NAME=VALUE" mapsep:"none" help:"What an input of the graph is; may be given several times."`
 	Arg    []string          `placeholder:"VALUE" sep:"none" help:"An argument for each check and run, by place; may be given several times."`
 	Only   []string          `placeholder:"JOB" sep:"none" help:"Make this job the goal, with all below it; may be given several times."`
@@ -82,7 +83,9 @@ type planCmd struct {
 
 // Run plans. It ends with 0 when all is in place, else with 1.
 func (c *planCmd) Run(ctx context.Context, t *term.Terminal) error {
-	g, err := open(ctx, c.What, c.given())
+	what := c.given()
+	what.parallel, what.stderr = c.Parallel, t.Stderr
+	g, err := open(ctx, c.What, what)
 	if err != nil {
 		return refused(err)
 	}

@@ -75,14 +75,14 @@ func stateDir() (string, error) {
 	return filepath.Join(home, "sendoff", "graphs"), nil
 }
 
-// newRecord begins the record of a run.
+// newRecord begins the record of a run of what the command had, a file with its whole path.
 func newRecord(what string, g *opened, cfg *jobgraph.Config) (*record, error) {
 	state, err := stateDir()
 	if err != nil {
 		return nil, err
 	}
 	r := &record{lasting: g.Lasting, place: map[string]int{}, run: recordedRun{
-		What: wholePath(what), Goal: g.Goal(), Inputs: cfg.Inputs, Args: cfg.Args, Began: time.Now().UTC(), Process: os.Getpid(),
+		What: what, Goal: g.Goal(), Inputs: cfg.Inputs, Args: cfg.Args, Began: time.Now().UTC(), Process: os.Getpid(),
 	}}
 	for i, j := range g.Jobs() {
 		r.place[j.Name] = i

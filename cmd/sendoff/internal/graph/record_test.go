@@ -29,7 +29,7 @@ func recorded(t *testing.T, cfg jobgraph.Config) *record {
 	}
 	g, err := jobgraph.New(second)
 	require.NoError(t, err)
-	r, err := newRecord("some.yaml", &opened{Graph: g, Lasting: true}, &cfg)
+	r, err := newRecord(wholePath("some.yaml"), &opened{Graph: g, Lasting: true}, &cfg)
 	require.NoError(t, err)
 	cfg.Observe = r.observe
 	cfg.Output = func(job string, attempt int) io.Writer { return r.log(job, attempt) }

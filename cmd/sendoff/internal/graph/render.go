@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,21 +47,22 @@ func (c *renderCmd) Run(ctx context.Context, t *term.Terminal) error {
 	return os.WriteFile(c.Output, b.Bytes(), 0o644)
 }
 
+// formats are what a graph is drawn as.
+var formats = map[string]func(io.Writer, draw.Graph) error{
+	"svg":     func(w io.Writer, d draw.Graph) error { return draw.SVG(w, d, draw.Options{}) },
+	"png":     func(w io.Writer, d draw.Graph) error { return graphpng.Encode(w, d, graphpng.Options{}) },
+	"dot":     draw.DOT,
+	"mermaid": draw.Mermaid,
+}
+
 // writer is that of the format.
-func (c *renderCmd) writer() (func(*bytes.Buffer, draw.Graph) error, error) {
+func (c *renderCmd) writer() (func(io.Writer, draw.Graph) error, error) {
 	format := c.Format
 	if format == "" {
 		format = map[string]string{"": "svg", ".svg": "svg", ".png": "png", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".mermaid": "mermaid"}[strings.ToLower(filepath.Ext(c.Output))]
 	}
-	switch format {
-	case "svg":
-		return func(b *bytes.Buffer, d draw.Graph) error { return draw.SVG(b, d, draw.Options{}) }, nil
-	case "png":
-		return func(b *bytes.Buffer, d draw.Graph) error { return graphpng.Encode(b, d, graphpng.Options{}) }, nil
-	case "dot":
-		return func(b *bytes.Buffer, d draw.Graph) error { return draw.DOT(b, d) }, nil
-	case "mermaid":
-		return func(b *bytes.Buffer, d draw.Graph) error { return draw.Mermaid(b, d) }, nil
+	if write := formats[format]; write != nil {
+		return write, nil
 	}
 	return nil, term.Usage("--output %s: the name tells no format: add --format svg, png, dot or mermaid", c.Output)
 }

@@ -62,7 +62,7 @@ func (c *runCmd) run(ctx context.Context, t *term.Terminal) (int, error) {
 	if err := c.configure(&cfg); err != nil {
 		return jobgraph.ExitRefused, err
 	}
-	rec, err := newRecord(c.What, g, &cfg)
+	rec, err := newRecord(wholePath(c.What), g, &cfg)
 	if err != nil {
 		fmt.Fprintf(t.Stderr, "sendoff: the run is not recorded: %v\n", err)
 	}

@@ -28,6 +28,7 @@ type opened struct {
 	// another one can call the cleanups.
 	Lasting bool
 
+	watch func(context.Context) (context.Context, context.CancelFunc) // ends with what makes the calls; nil = nothing can end
 	close func()
 	kill  func() // ends at once what the calls have started; nil = nothing can be left
 }
@@ -46,9 +47,32 @@ func (o *opened) Kill() {
 	}
 }
 
-// open makes the graph that an argument names: a file. Python classes (FILE.py:CLASS) are
-// another form of the argument, and dispatched here.
-func open(_ context.Context, what string, g given) (*opened, error) {
+// Run runs the graph for as long as its calls can be made.
+func (o *opened) Run(ctx context.Context, cfg jobgraph.Config) (*jobgraph.Result, error) {
+	ctx, stop := o.watched(ctx)
+	defer stop()
+	return o.Graph.Run(ctx, cfg)
+}
+
+// Plan plans the graph, likewise.
+func (o *opened) Plan(ctx context.Context, cfg jobgraph.Config) (*jobgraph.Plan, error) {
+	ctx, stop := o.watched(ctx)
+	defer stop()
+	return o.Graph.Plan(ctx, cfg)
+}
+
+func (o *opened) watched(ctx context.Context) (context.Context, context.CancelFunc) {
+	if o.watch == nil {
+		return ctx, func() {}
+	}
+	return o.watch(ctx)
+}
+
+// open makes the graph that an argument names: a file, or a Python class.
+func open(ctx context.Context, what string, g given) (*opened, error) {
+	if isPython(what) {
+		return openPython(ctx, what, g)
+	}
 	return openFile(what, g)
 }
 
