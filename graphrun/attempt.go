@@ -22,14 +22,14 @@ type attempting struct {
 }
 
 // begins makes ready an attempt, or one that is to be cleaned up.
-func (r *Runner) begins(in jobInput) (*attempting, error) {
-	g, err := r.graph(in.Definition, in.Inputs)
+func (r *Runner) begins(ctx context.Context, in jobInput) (*attempting, error) {
+	g, err := r.graphOf(ctx)
 	if err != nil {
 		return nil, err
 	}
 	x := &attempting{runner: r, in: in}
 	if x.Attempt = g.Attempt(in.Job, in.Attempt, x); x.Attempt == nil {
-		return nil, fmt.Errorf("job %q is no part of the graph of this process: want the same definition wherever a run is carried out", in.Job)
+		return nil, sendoff.Permanent(fmt.Errorf("job %q is no part of the graph of this process: want the same definition wherever a run is carried out", in.Job))
 	}
 	x.Inputs, x.Args = in.Inputs, in.Args
 	return x, x.load(in.Local, in.Shared)
@@ -53,9 +53,9 @@ func (x *attempting) load(local, shared map[string]json.RawMessage) (err error) 
 // attempt is the function of one attempt at a job: Check, and when that fails Run and
 // the recheck, each a step. That a Run begins is on record before it does.
 func (r *Runner) attempt(ctx context.Context, in jobInput) (out jobOutput, err error) {
-	x, err := r.begins(in)
+	x, err := r.begins(ctx, in)
 	if err != nil {
-		return jobOutput{}, sendoff.Permanent(err)
+		return jobOutput{}, err
 	}
 	undo := sendoff.NewSaga(ctx)
 	defer undo.RollbackOnError(&err)
@@ -203,9 +203,9 @@ func changes(was, now map[string]json.RawMessage) map[string]json.RawMessage {
 
 // cleanUp is the function of one Cleanup.
 func (r *Runner) cleanUp(ctx context.Context, in jobInput) (callEnd, error) {
-	x, err := r.begins(in)
+	x, err := r.begins(ctx, in)
 	if err != nil {
-		return callEnd{}, sendoff.Permanent(err)
+		return callEnd{}, err
 	}
 	return x.step(ctx, jobgraph.CallCleanup, nil)
 }

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/graphrun"
 	"github.com/sendoff-dev/sendoff/jobgraph"
 )
@@ -41,14 +43,18 @@ func TestACanceledRunStillCleansUp(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}, first)
-	r := serve(t, startEngine(t), jobgraph.Group("goal", slow))
-	run, err := r.Start(t.Context(), graphrun.Input{})
+	e := startEngine(t)
+	r := serve(t, e, jobgraph.Group("goal", slow))
+	run, err := r.Start(t.Context(), graphrun.Input{}, sendoff.NewTask{})
 	require.NoError(t, err)
 	<-running
-	require.NoError(t, run.Cancel(t.Context()))
+	client, err := sendoff.NewClient(sendoff.ClientConfig{URL: "http://embedded", HTTPClient: &http.Client{Transport: e.Transport()}})
+	require.NoError(t, err)
+	_, err = client.Tasks.Cancel(t.Context(), run.ID)
+	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	_, err = run.Wait(ctx)
+	_, err = r.Wait(ctx, run.ID)
 	require.Error(t, err)
 	require.NoError(t, ctx.Err())
 	mu.Lock()
@@ -85,9 +91,9 @@ func TestStoragesTravel(t *testing.T) {
 		return err
 	}}
 	r := serve(t, startEngine(t), use)
-	run, err := r.Start(t.Context(), graphrun.Input{Inputs: map[string]any{"who": "me"}, Args: []any{"x"}})
+	run, err := r.Start(t.Context(), graphrun.Input{Inputs: map[string]any{"who": "me"}, Args: []any{"x"}}, sendoff.NewTask{})
 	require.NoError(t, err)
-	res, err := run.Wait(t.Context())
+	res, err := r.Wait(t.Context(), run.ID)
 	require.NoError(t, err)
 	require.True(t, res.Reached, "%+v", res.Jobs)
 	require.JSONEq(t, `[3, 12, "me", "x"]`, string(res.Shared["seen"]))
@@ -114,9 +120,9 @@ func TestARunThatGoesOn(t *testing.T) {
 		return nil
 	}}
 	r := serve(t, startEngine(t), jobgraph.Group("goal", b))
-	run, err := r.Start(t.Context(), graphrun.Input{})
+	run, err := r.Start(t.Context(), graphrun.Input{}, sendoff.NewTask{})
 	require.NoError(t, err)
-	res, err := run.Wait(t.Context())
+	res, err := r.Wait(t.Context(), run.ID)
 	require.NoError(t, err)
 	require.False(t, res.Reached)
 	require.Equal(t, "broken", res.Jobs[1].Error.Message)
@@ -128,16 +134,16 @@ func TestARunThatGoesOn(t *testing.T) {
 			in.Done = append(in.Done, j)
 		}
 	}
-	run, err = r.Start(t.Context(), in)
+	run, err = r.Start(t.Context(), in, sendoff.NewTask{})
 	require.NoError(t, err)
-	res, err = run.Wait(t.Context())
+	res, err = r.Wait(t.Context(), run.ID)
 	require.NoError(t, err)
 	require.True(t, res.Reached, "%+v", res.Jobs)
 }
 
 func TestAWrongRunIsRefused(t *testing.T) {
 	r := serve(t, startEngine(t), jobgraph.Group("goal"))
-	_, err := r.Start(t.Context(), graphrun.Input{Only: []string{"x"}})
+	_, err := r.Start(t.Context(), graphrun.Input{Only: []string{"x"}}, sendoff.NewTask{})
 	require.EqualError(t, err, `only: no job "x" below goal "goal"`)
 	_, err = graphrun.New("g", graphrun.Config{})
 	require.Error(t, err)
@@ -154,9 +160,9 @@ func BenchmarkWide(b *testing.B) {
 	}
 	r := serve(b, startEngine(b), goal)
 	for b.Loop() {
-		run, err := r.Start(b.Context(), graphrun.Input{Parallel: 128})
+		run, err := r.Start(b.Context(), graphrun.Input{Parallel: 128}, sendoff.NewTask{})
 		require.NoError(b, err)
-		res, err := run.Wait(b.Context())
+		res, err := r.Wait(b.Context(), run.ID)
 		require.NoError(b, err)
 		require.True(b, res.Reached)
 	}

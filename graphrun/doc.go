@@ -3,10 +3,10 @@
 // What was achieved stays so when a node is killed, and the run goes on where it
 // was.
 //
-//	nights := graphrun.New("movienight", graphrun.Config{Goal: watchMovie})
+//	nights, err := graphrun.New("movienight", graphrun.Config{Goal: watchMovie})
 //	endpoint, err := nights.Serve(sendoff.EndpointConfig{...})
-//	run, err := nights.Start(ctx, graphrun.Input{Parallel: 4})
-//	result, err := run.Wait(ctx)
+//	run, err := nights.Start(ctx, graphrun.Input{Parallel: 4}, sendoff.NewTask{})
+//	result, err := nights.Wait(ctx, run.ID)
 //
 // The board of package jobgraph decides here as it does in one process, so that
 // states, attempts and order are the same. What differs: storage and results are

@@ -43,6 +43,7 @@ func (r *Runner) carryOut(ctx context.Context, in Input) (*Output, error) {
 	if err != nil {
 		return nil, sendoff.Permanent(err)
 	}
+	r.known.put(sendoff.Info(ctx).ID, g)
 	b, err := g.Board(in.config())
 	if err != nil {
 		return nil, sendoff.Permanent(err)
@@ -99,7 +100,7 @@ func (x *run) begin(ctx context.Context) {
 			return
 		}
 		in := jobInput{
-			Definition: x.in.Definition, Inputs: x.in.Inputs, Args: x.in.Args, Job: t.Job.Name, Attempt: t.Attempt,
+			Inputs: x.in.Inputs, Args: x.in.Args, Job: t.Job.Name, Attempt: t.Attempt,
 			Shared: x.shared, Results: x.below(t.Job),
 		}
 		f := x.job.Start(ctx, in, sendoff.Named(t.Job.Name), sendoff.NoRetry(), sendoff.Labels(t.Job.Labels))

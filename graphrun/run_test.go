@@ -61,11 +61,11 @@ func TestDurableRunsEndAsThoseInProcess(t *testing.T) {
 		require.NoError(rt, err)
 		calls := g.Calls
 		g.Calls = nil
-		run, err := r.Start(t.Context(), graphrun.Input{RetryDelay: new(time.Duration), Parallel: parallel})
+		run, err := r.Start(t.Context(), graphrun.Input{RetryDelay: new(time.Duration), Parallel: parallel}, sendoff.NewTask{})
 		require.NoError(rt, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
-		out, err := run.Wait(ctx)
+		out, err := r.Wait(ctx, run.ID)
 		require.NoError(rt, err)
 		got := out.JobGraph()
 		require.Equal(rt, randomgraph.Ends(want), randomgraph.Ends(got))

@@ -30,11 +30,12 @@ type Config struct {
 // Runner has the functions with which runs are carried out. It is safe for
 // concurrent use.
 type Runner struct {
-	name   string
-	graph  func(definition json.RawMessage, inputs map[string]any) (*jobgraph.Graph, error)
-	out    func(job string, attempt int) io.Writer
-	client atomic.Pointer[sendoff.Client]
-	begun  sync.Map // what a step of this process began: see attempt.run
+	name     string
+	graph    func(definition json.RawMessage, inputs map[string]any) (*jobgraph.Graph, error)
+	out      func(job string, attempt int) io.Writer
+	endpoint atomic.Pointer[sendoff.Endpoint]
+	known    cache
+	begun    sync.Map // what a step of this process began: see attempt.run
 
 	run  *sendoff.Function[Input, *Output]
 	job  *sendoff.Function[jobInput, jobOutput]
@@ -69,7 +70,7 @@ const longest = 24 * time.Hour
 func (r *Runner) Serve(config sendoff.EndpointConfig, others ...sendoff.AnyFunction) (*sendoff.Endpoint, error) {
 	e, err := sendoff.NewEndpoint(config, append(others, r.run, r.job, r.tidy)...)
 	if err == nil {
-		r.client.Store(e.Client())
+		r.endpoint.Store(e)
 	}
 	return e, err
 }
@@ -77,13 +78,31 @@ func (r *Runner) Serve(config sendoff.EndpointConfig, others ...sendoff.AnyFunct
 // RunFunction is the name of the function that is a run.
 func (r *Runner) RunFunction() string { return r.run.Name() }
 
-// Start begins a run. The error is a [jobgraph.DefinitionError] when the definition,
-// or what is asked for, is wrong; nothing was begun then.
-func (r *Runner) Start(ctx context.Context, in Input, opts ...sendoff.DispatchOption) (*sendoff.Handle[*Output], error) {
+// Start begins a run. Of the task, Function, Endpoint, Payload and Timeout are set here;
+// the rest is the caller's to choose. The error is a [jobgraph.DefinitionError]
+// when what is asked for is wrong; nothing was begun then.
+func (r *Runner) Start(ctx context.Context, in Input, t sendoff.NewTask) (*sendoff.Task, error) {
+	e := r.endpoint.Load()
+	if e == nil {
+		return nil, errNoEndpoint
+	}
 	if err := r.Check(in); err != nil {
 		return nil, err
 	}
-	return r.run.Dispatch(ctx, in, opts...)
+	t.Function, t.Endpoint, t.Payload, t.Timeout = r.run.Name(), e.URL(), in, longest
+	return e.Client().Submit(ctx, t)
+}
+
+var errNoEndpoint = errors.New("graphrun: no endpoint: call Serve first")
+
+// Wait returns how a run ended. Its error is that of the run's function, which has one
+// when the run was canceled, or could not be carried out.
+func (r *Runner) Wait(ctx context.Context, id string) (*Output, error) {
+	h, err := r.run.Handle(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return h.Wait(ctx)
 }
 
 // Check says what is wrong with what a run would be given, nil for nothing.

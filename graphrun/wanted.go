@@ -16,7 +16,7 @@ var errCanceled = errors.New("the run was canceled")
 // the run is canceled. A function with something to undo is told of a cancel only
 // between its steps; a call may take long, so the server is asked every second.
 func (r *Runner) whileWanted(ctx context.Context, id string) (context.Context, func()) {
-	client := r.client.Load()
+	client := r.client()
 	if client == nil || id == "" {
 		return ctx, func() {}
 	}
@@ -45,9 +45,9 @@ func (r *Runner) whileWanted(ctx context.Context, id string) (context.Context, f
 
 // endCalls cancels the calls of a run, and returns when all have ended.
 func (r *Runner) endCalls(ctx context.Context, run string) error {
-	client, told := r.client.Load(), map[string]bool{}
+	client, told := r.client(), map[string]bool{}
 	if client == nil {
-		return errors.New("no client: want the endpoint made by Serve")
+		return errNoEndpoint
 	}
 	unfinished := sendoff.Filter{Root: run, States: []sendoff.State{
 		sendoff.StateReady, sendoff.StateScheduled, sendoff.StateRunning, sendoff.StateBlocked, sendoff.StateSuspended,

@@ -166,14 +166,13 @@ func (o *Output) JobGraph() *jobgraph.Result {
 
 // jobInput is what one attempt at a job is given.
 type jobInput struct {
-	Definition json.RawMessage            `json:"definition,omitempty"`
-	Inputs     map[string]any             `json:"inputs,omitempty"`
-	Args       []any                      `json:"args,omitempty"`
-	Job        string                     `json:"job"`
-	Attempt    int                        `json:"attempt"`
-	Local      map[string]json.RawMessage `json:"local,omitempty"`
-	Shared     map[string]json.RawMessage `json:"shared,omitempty"`
-	Results    map[string]json.RawMessage `json:"results,omitempty"` // of the jobs below it
+	Inputs  map[string]any             `json:"inputs,omitempty"`
+	Args    []any                      `json:"args,omitempty"`
+	Job     string                     `json:"job"`
+	Attempt int                        `json:"attempt"`
+	Local   map[string]json.RawMessage `json:"local,omitempty"`
+	Shared  map[string]json.RawMessage `json:"shared,omitempty"`
+	Results map[string]json.RawMessage `json:"results,omitempty"` // of the jobs below it
 }
 
 // jobOutput is what it came to.
