@@ -17,6 +17,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -113,6 +114,7 @@ type Engine struct {
 	processes    *process.Pool        // nil = there is none
 	processPools []string             // that it serves
 	checkURL     func(*url.URL) error // refuses what may not be called
+	client       *http.Client         // sends where checkURL and the addresses allow
 	embedded     sync.Map             // name -> http.RoundTripper
 	keys         *httpsig.Keys
 	settler      *settle.Settler
@@ -171,6 +173,10 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 	return e, nil
 }
 
+// HTTPClient sends requests where pushes may go (AllowEgress, AllowLoopback), and
+// nowhere else. It follows no redirects.
+func (e *Engine) HTTPClient() *http.Client { return e.client }
+
 func (e *Engine) wirePush() error {
 	dialer, err := egress.New(egress.Config{Allow: e.cfg.AllowEgress, AllowLoopback: e.cfg.AllowLoopback})
 	if err != nil {
@@ -182,6 +188,7 @@ func (e *Engine) wirePush() error {
 		}
 	}
 	e.checkURL = dialer.CheckURL
+	e.client = &http.Client{Transport: dialer.Transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	e.pusher = push.New(dialer, push.Config{
 		Keys: e.keys, UserAgent: strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
 		Queue: func(lane int32) string { return e.catalog.QueueName(lane) }, Slots: e.cfg.PushSlots, Meter: e.meters.Hosts(task.HTTP),

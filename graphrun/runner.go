@@ -78,6 +78,9 @@ func (r *Runner) Serve(config sendoff.EndpointConfig, others ...sendoff.AnyFunct
 // RunFunction is the name of the function that is a run.
 func (r *Runner) RunFunction() string { return r.run.Name() }
 
+// JobFunction is the name of the function that is an attempt at a job.
+func (r *Runner) JobFunction() string { return r.job.Name() }
+
 // Start begins a run. Of the task, Function, Endpoint, Payload and Timeout are set here;
 // the rest is the caller's to choose. The error is a [jobgraph.DefinitionError]
 // when what is asked for is wrong; nothing was begun then.

@@ -70,7 +70,8 @@ type Job struct {
 	Result   json.RawMessage   `json:"result,omitempty"`
 	Began    time.Time         `json:"began_at,omitzero"`
 	Ended    time.Time         `json:"ended_at,omitzero"`
-	Duration float64           `json:"duration"` // seconds, of its attempts
+	Duration float64           `json:"duration"`          // seconds, of its attempts
+	TaskID   string            `json:"task_id,omitempty"` // of its last attempt
 }
 
 // Cleanup is how a Cleanup ended.

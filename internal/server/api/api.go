@@ -65,7 +65,7 @@ type Setter interface {
 	Update(ctx context.Context, name string, change func(*task.QueueSettings) error) (operate.Queue, error)
 }
 
-// Config of the door. All but Control and Unknown are required.
+// Config of the door. All but Control, GraphRuns and Unknown are required.
 type Config struct {
 	Submit    Submitter
 	Stored    Stored
@@ -79,7 +79,8 @@ type Config struct {
 	Functions Functions
 	Endpoints Endpoints
 	Workers   Workers
-	Control   Control // nil = this server is no service of dispatcherd
+	Control   Control   // nil = this server is no service of dispatcherd
+	GraphRuns GraphRuns // nil = this server carries out no graphs
 	Nodes     func(ctx context.Context) ([]store.Node, error)
 	Version   string
 	Unknown   func(error) // gets what went wrong with the database when a client is answered 503; nil = nobody
@@ -113,6 +114,7 @@ func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
 	mountLimits(mux, api, cfg.Limits, c.refuse)
 	mountFunctions(api, cfg)
 	mountEndpoints(mux, api, cfg.Endpoints, c.refuse)
+	mountGraphRuns(mux, api, cfg.GraphRuns, c.refuse)
 	describeProblems(api.OpenAPI())
 	return api.OpenAPI()
 }
@@ -202,6 +204,18 @@ const (
 	lastReading = 500 * time.Millisecond // for the answer to who waits while the server stops
 )
 
+// waitOf is how long an answer is held back.
+func waitOf(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := task.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, invalidProblem(task.Invalid{{Field: "wait", Message: fmt.Sprintf("is %q: want a duration such as 30s, or seconds", text)}})
+	}
+	return min(d, maxWait), nil
+}
+
 func getTask(ctx context.Context, cfg *Config, in *getInput) (*taskReply, error) {
 	var t operate.Task
 	var err error
@@ -209,11 +223,11 @@ func getTask(ctx context.Context, cfg *Config, in *getInput) (*taskReply, error)
 	if in.Wait == "" {
 		t, err = tasks.Get(ctx, in.ID)
 	} else {
-		d, parseErr := task.ParseDuration(in.Wait)
-		if parseErr != nil || d < 0 {
-			return nil, invalidProblem(task.Invalid{{Field: "wait", Message: fmt.Sprintf("is %q: want a duration such as 30s, or seconds", in.Wait)}})
+		wait, wrong := waitOf(in.Wait)
+		if wrong != nil {
+			return nil, wrong
 		}
-		t, err = tasks.Wait(ctx, in.ID, min(d, maxWait))
+		t, err = tasks.Wait(ctx, in.ID, wait)
 		if errors.Is(err, context.Canceled) && t.Spec != nil {
 			var done context.CancelFunc // the server stops: the task as it is
 			ctx, done = context.WithTimeout(context.WithoutCancel(ctx), lastReading)

@@ -24,6 +24,7 @@ type Process struct {
 	Python    string            `env:"SENDOFF_PROCESS_PYTHON" placeholder:"FILE" help:"Interpreter of the workers. Default: that of VIRTUAL_ENV, then python3 of the PATH."`
 	Worker    string            `env:"SENDOFF_PROCESS_WORKER" placeholder:"COMMAND" help:"Program of a worker in place of Python, with its arguments."`
 	Command   map[string]string `env:"SENDOFF_PROCESS_COMMAND" mapsep:"none" placeholder:"NAME=COMMAND" help:"Program that is started for a task of this name, with the payload at stdin; {id}, {name}, {attempt} and {token} are filled in."`
+	Commands  []string          `env:"SENDOFF_PROCESS_COMMANDS" placeholder:"PROGRAM" help:"Programs that graphs of jobs may run on this server, by name; any = all. Without it a graph with a command is refused."`
 	Preload   []string          `env:"SENDOFF_PROCESS_PRELOAD" placeholder:"MODULE" help:"Python modules that each worker imports when it starts."`
 	Fork      bool              `env:"SENDOFF_PROCESS_FORK" help:"Fork workers from one process that has imported the modules of --process-preload: they start in milliseconds and share its memory. Linux."`
 	Env       []string          `env:"SENDOFF_PROCESS_ENV" placeholder:"NAME[=VALUE]" help:"Variables of workers beside PATH, HOME, LANG, PYTHONPATH and the like; * = all of this server's."`

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/internal/graphs"
 	"github.com/sendoff-dev/sendoff/store"
 )
 
@@ -29,6 +30,7 @@ type Server struct {
 	grace    time.Duration
 	store    store.Store
 	Engine   *engine.Engine
+	graphs   *graphs.Service
 	listener net.Listener
 	http     *http.Server
 	cut      context.CancelFunc // ends requests under way
@@ -59,7 +61,11 @@ func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*
 		v.Close()
 		return nil, listenError(s.Listen.Addr, err)
 	}
-	v.wire(engine.HandlerConfig{APIKeys: s.Listen.APIKeys, Hosts: s.Listen.hosts(), Local: local})
+	if v.graphs, err = graphs.New(v.Engine, graphs.Config{Commands: s.Process.Commands}); err != nil {
+		v.Close()
+		return nil, err
+	}
+	v.wire(engine.HandlerConfig{APIKeys: s.Listen.APIKeys, Hosts: s.Listen.hosts(), Local: local, GraphRuns: v.graphs})
 	return v, nil
 }
 
@@ -249,6 +255,9 @@ func (s *Server) Close() {
 	}
 	if s.listener != nil {
 		_ = s.listener.Close()
+	}
+	if s.graphs != nil {
+		s.graphs.Close()
 	}
 	if err := s.store.Close(); err != nil {
 		s.log.Error("close the database", slog.Any("err", err))

@@ -1,0 +1,150 @@
+// Package graphs carries out graphs of jobs that are submitted to a server: it
+// reads definitions, has package graphrun run them, and tells how they stand. It
+// talks to the engine as any client does, and knows neither stores nor HTTP.
+package graphs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/graphrun"
+	"github.com/sendoff-dev/sendoff/internal/graphfile"
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
+	"github.com/sendoff-dev/sendoff/jobgraph"
+)
+
+// Endpoint is where the functions of runs are served, in every server.
+const Endpoint = "embedded://graphs"
+
+// Engine is what the service needs of the engine in its process.
+type Engine interface {
+	sendoff.Engine
+	// HTTPClient sends requests where pushes may go, and nowhere else.
+	HTTPClient() *http.Client
+}
+
+// Config of the service.
+type Config struct {
+	// Commands may be run for jobs, by the names of their programs; "any" is all. None:
+	// a graph with a command is refused.
+	Commands []string
+
+	// Stored returns the definition of a graph by its name; nil = none is stored.
+	Stored func(ctx context.Context, name string) ([]byte, error)
+
+	// Dir is what the directories of commands are relative to; default the server's own.
+	Dir string
+}
+
+// Service is safe for concurrent use.
+type Service struct {
+	cfg      Config
+	engine   Engine
+	runner   *graphrun.Runner
+	endpoint *sendoff.Endpoint
+	groups   graphfile.Groups
+}
+
+// New has an engine carry out runs of graphs until the service is closed.
+func New(e Engine, cfg Config) (*Service, error) {
+	s := &Service{cfg: cfg, engine: e}
+	var err error
+	if s.runner, err = graphrun.New("sendoff.graph", graphrun.Config{Graph: s.graph}); err != nil {
+		return nil, err
+	}
+	s.endpoint, err = s.runner.Serve(sendoff.EndpointConfig{Engine: e, URL: Endpoint})
+	return s, err
+}
+
+// Close ends the calls of jobs that are under way here; other nodes, or the next
+// start, go on with their runs.
+func (s *Service) Close() {
+	s.endpoint.Close()
+	s.groups.Kill()
+}
+
+func (s *Service) client() *sendoff.Client { return s.endpoint.Client() }
+
+// graph makes the graph of a definition, for this process.
+func (s *Service) graph(definition json.RawMessage, inputs map[string]any) (*jobgraph.Graph, error) {
+	f, err := graphfile.Parse("definition", s.cfg.Dir, definition)
+	if err != nil {
+		return nil, err
+	}
+	goal, err := f.Goal(inputs, graphfile.Host{Process: s.process, Allow: s.allow, Client: s.engine.HTTPClient(), Groups: &s.groups})
+	if err != nil {
+		return nil, err
+	}
+	return jobgraph.New(goal)
+}
+
+// allow says which programs run here: who submits a graph must not become whoever runs
+// the server.
+func (s *Service) allow(program string) error {
+	for _, name := range s.cfg.Commands {
+		if name == "any" || name == program {
+			return nil
+		}
+	}
+	return fmt.Errorf("this server does not run %q for graphs: start it with --process-commands %s, or --process-commands any (process.commands in its configuration)", program, program)
+}
+
+// process has a task carried out by a worker process, with a key of the step that asks:
+// when the step is repeated after a crash, it waits for the same task.
+func (s *Service) process(ctx context.Context, target string, payload json.RawMessage, log io.Writer) (json.RawMessage, error) {
+	c := s.client()
+	t, err := c.Submit(ctx, sendoff.NewTask{
+		Process: target, Payload: payload, IdempotencyKey: sendoff.StepKey(ctx), Retry: &sendoff.RetryPolicy{MaxAttempts: 1},
+	})
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(log, "process task %s\n", t.ID)
+	if t, err = c.Wait(ctx, t.ID); err != nil {
+		return nil, err
+	}
+	if t.State != sendoff.StateSucceeded {
+		return nil, errors.New(t.LastError)
+	}
+	return t.Result, nil
+}
+
+// wrong is the answer to a definition, or a run, that cannot be.
+func wrong(err error) error {
+	p := problem.New(http.StatusUnprocessableEntity, "invalid_graph", err.Error())
+	for _, one := range each(err) {
+		field := "definition"
+		if at, ok := errors.AsType[*graphfile.Problem](one); ok && at.Line > 0 {
+			field += ":" + strconv.Itoa(at.Line)
+		}
+		p.Errors = append(p.Errors, problem.FieldError{Field: field, Message: one.Error()})
+	}
+	return p
+}
+
+// each are the errors that are joined in one.
+func each(err error) []error {
+	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what errors.Join made, not what is in it
+		return many.Unwrap()
+	}
+	return []error{err}
+}
+
+// passed hands on what the server answered to the service's own request.
+func passed(err error) error {
+	p, ok := errors.AsType[*sendoff.Problem](err)
+	if !ok {
+		return err
+	}
+	out := problem.New(p.Status, p.Code, p.Detail)
+	for _, f := range p.Fields {
+		out.Errors = append(out.Errors, problem.FieldError{Field: f.Field, Message: f.Message})
+	}
+	return out
+}

@@ -1,0 +1,259 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// GraphRuns carries out graphs of jobs. Its errors are problems, or errors of the
+// engine.
+type GraphRuns interface {
+	Start(ctx context.Context, in *NewGraphRun) (*GraphRun, error)
+	Get(ctx context.Context, id string, wait time.Duration) (*GraphRun, error)
+	List(ctx context.Context, graph, cursor string, limit int) ([]*GraphRun, string, error)
+	Cancel(ctx context.Context, id string) (*GraphRun, error)
+	Retry(ctx context.Context, id string) (*GraphRun, error)
+	SVG(ctx context.Context, id string) ([]byte, error)
+}
+
+// NewGraphRun is the body of POST /v1/graph-runs.
+type NewGraphRun struct {
+	Graph         string                     `json:"graph,omitempty" maxLength:"200" doc:"Name of the graph: of one that is stored, or for the definition that is given. Two runs of one name do not run at the same time."`
+	Definition    map[string]json.RawMessage `json:"definition,omitempty" doc:"The graph, as in a file of sendoff graph; default the stored one."`
+	Inputs        map[string]any             `json:"inputs,omitempty" doc:"For the inputs that the graph declares."`
+	Args          []any                      `json:"args,omitempty" doc:"Positional arguments of the calls."`
+	Parallel      int                        `json:"parallel,omitempty" minimum:"1" maximum:"1000" default:"1" doc:"Jobs at a time."`
+	Tries         int                        `json:"tries,omitempty" minimum:"1" maximum:"1000" doc:"Attempts of jobs that name none; default what the graph says, or 3."`
+	RetryDelay    string                     `json:"retry_delay,omitempty" doc:"From the start of an attempt to the next, of jobs that name none; default what the graph says, or 1s." example:"500ms"`
+	Only          []string                   `json:"only,omitempty" doc:"These jobs, with all below them, are the goals."`
+	From          []string                   `json:"from,omitempty" doc:"What these jobs stand on counts as done."`
+	Except        []string                   `json:"except,omitempty" doc:"These jobs are left out and count as done."`
+	StopAtFailure bool                       `json:"stop_at_failure,omitempty" doc:"Begin nothing more once a job has failed."`
+	OnRunning     string                     `json:"on_running,omitempty" enum:"queue,refuse" default:"queue" doc:"While another run of the same graph goes on: wait for it, or answer 409."`
+	Queue         string                     `json:"queue,omitempty" doc:"Queue of the run; default default."`
+	Labels        map[string]string          `json:"labels,omitempty"`
+
+	IdempotencyKey string `json:"-"` // the header of that name
+}
+
+// GraphRun is a run as it is. Once it has ended it has the fields of what sendoff
+// graph run --json prints last.
+type GraphRun struct {
+	ID         string            `json:"id"`
+	State      string            `json:"state" enum:"queued,running,succeeded,failed,canceled" doc:"failed: the goal was not reached, or a cleanup failed."`
+	Graph      string            `json:"graph,omitempty"`
+	RetryOf    string            `json:"retry_of,omitempty" doc:"The run whose failed jobs it tries again."`
+	CreatedAt  time.Time         `json:"created_at"`
+	StartedAt  *time.Time        `json:"started_at,omitempty"`
+	FinishedAt *time.Time        `json:"finished_at,omitempty"`
+	Labels     map[string]string `json:"labels,omitempty"`
+	Goal       string            `json:"goal,omitempty"`
+	Reached    bool              `json:"reached"`
+	Partial    bool              `json:"partial"`
+	Passes     int               `json:"passes"`
+	Exit       *int              `json:"exit,omitempty" doc:"0 reached, 1 not, 3 a cleanup failed."`
+	Duration   float64           `json:"duration" doc:"Seconds."`
+	Error      *GraphError       `json:"error"`
+	Jobs       []GraphJob        `json:"jobs,omitempty" doc:"In depth-first post-order from the goal; not in listings."`
+	Cleanups   []GraphCleanup    `json:"cleanups,omitempty" doc:"In the order in which they were called."`
+}
+
+// GraphError is what a run, a job or a cleanup failed with.
+type GraphError struct {
+	Phase   string `json:"phase,omitempty" enum:"definition,run,cleanup"`
+	Type    string `json:"type"`
+	Message string `json:"message"`
+}
+
+// GraphJob is how a job stands.
+type GraphJob struct {
+	Name     string            `json:"name"`
+	Deps     []string          `json:"deps"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	State    string            `json:"state" enum:"waiting,running,succeeded,failed,blocked,skipped,canceled"`
+	How      *string           `json:"how" enum:"in_place,achieved"`
+	Color    string            `json:"color" enum:"green,darkgreen,red,white"`
+	Attempts int               `json:"attempts"`
+	Checks   int               `json:"checks"`
+	Runs     int               `json:"runs"`
+	Rechecks int               `json:"rechecks"`
+	Reason   string            `json:"reason,omitempty" doc:"What the first Check of its last attempt said."`
+	Duration float64           `json:"duration" doc:"Seconds, of its attempts."`
+	Error    *GraphError       `json:"error"`
+	Result   json.RawMessage   `json:"result"`
+	TaskID   string            `json:"task_id,omitempty" doc:"Of its last attempt."`
+}
+
+// GraphCleanup is how a call of a Cleanup ended.
+type GraphCleanup struct {
+	Job     string  `json:"job"`
+	Attempt int     `json:"attempt"`
+	Outcome string  `json:"outcome" enum:"pass,fail"`
+	Message *string `json:"message"`
+}
+
+type (
+	graphRunInput struct {
+		ID string `path:"id" doc:"Id of the run."`
+	}
+	getGraphRunInput struct {
+		ID   string `path:"id" doc:"Id of the run."`
+		Wait string `query:"wait" doc:"Answer when the run has ended, or after this time, at most 60s." example:"30s"`
+	}
+	graphRunsInput struct {
+		Graph  string `query:"graph" doc:"Runs of the graph of this name."`
+		Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
+		Cursor string `query:"cursor" doc:"next_cursor of the page before."`
+	}
+	graphRunReply struct{ Body *GraphRun }
+	graphRunMade  struct {
+		Location string `header:"Location"`
+		Body     *GraphRun
+	}
+	graphRunsReply struct {
+		Body struct {
+			Items      []*GraphRun `json:"items"`
+			NextCursor string      `json:"next_cursor,omitempty"`
+		}
+	}
+	svgReply struct {
+		ContentType string `header:"Content-Type"`
+		Body        []byte
+	}
+)
+
+func mountGraphRuns(mux *http.ServeMux, api huma.API, runs GraphRuns, refuse func(http.ResponseWriter, *problem.Problem)) {
+	if runs == nil {
+		runs = noGraphs{}
+	}
+	mux.HandleFunc("POST /v1/graph-runs", func(w http.ResponseWriter, r *http.Request) {
+		run, err := startGraphRun(w, r, runs)
+		if err != nil {
+			refuse(w, problemOf(err))
+			return
+		}
+		b, err := json.Marshal(run)
+		if err != nil {
+			refuse(w, problemOf(err))
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Location", "/v1/graph-runs/"+run.ID)
+		w.WriteHeader(http.StatusCreated)
+		_, _ = w.Write(append(b, '\n')) // the client may be gone
+	})
+	start := operation(http.MethodPost, "/v1/graph-runs", "start-graph-run", "Run a graph of jobs", http.StatusCreated)
+	start.Parameters = []*huma.Param{{Name: "Idempotency-Key", In: "header", Schema: &huma.Schema{Type: "string"}, Description: "Names the request: for 24 hours another one with the same key and body gets the same run."}}
+	describe[NewGraphRun, GraphRun](api.OpenAPI(), &start, "201", "400", "401", "403", "404", "408", "409", "413", "415", "422", "503")
+	get(api, "/v1/graph-runs", "list-graph-runs", "List runs of graphs, the newest first", func(ctx context.Context, in *graphRunsInput) (*graphRunsReply, error) {
+		items, next, err := runs.List(ctx, in.Graph, in.Cursor, in.Limit)
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		out := &graphRunsReply{}
+		out.Body.Items, out.Body.NextCursor = items, next
+		return out, nil
+	})
+	get(api, "/v1/graph-runs/{id}", "get-graph-run", "Get a run of a graph, and how its jobs stand", func(ctx context.Context, in *getGraphRunInput) (*graphRunReply, error) {
+		wait, err := waitOf(in.Wait)
+		if err != nil {
+			return nil, err
+		}
+		run, err := runs.Get(ctx, in.ID, wait)
+		return shown(run, err)
+	})
+	get(api, "/v1/graph-runs/{id}/graph.svg", "draw-graph-run", "Draw a run of a graph", func(ctx context.Context, in *graphRunInput) (*svgReply, error) {
+		svg, err := runs.SVG(ctx, in.ID)
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		return &svgReply{"image/svg+xml", svg}, nil
+	})
+	cancel := operation(http.MethodPost, "/v1/graph-runs/{id}/cancel", "cancel-graph-run", "Cancel a run of a graph: what is under way ends, and the cleanups are called", http.StatusOK)
+	huma.Register(api, cancel, func(ctx context.Context, in *graphRunInput) (*graphRunReply, error) {
+		run, err := runs.Cancel(ctx, in.ID)
+		return shown(run, err)
+	})
+	retry := operation(http.MethodPost, "/v1/graph-runs/{id}/retry", "retry-graph-run", "Run a graph again, without the jobs that a run of it has done", http.StatusCreated)
+	huma.Register(api, retry, func(ctx context.Context, in *graphRunInput) (*graphRunMade, error) {
+		run, err := runs.Retry(ctx, in.ID)
+		return made(run, err)
+	})
+}
+
+// startGraphRun reads what is to be run, and begins it.
+func startGraphRun(w http.ResponseWriter, r *http.Request, runs GraphRuns) (*GraphRun, error) {
+	text, fault := read(w, r, task.MaxPayload)
+	if fault != nil {
+		return nil, fault
+	}
+	var in NewGraphRun
+	if fault := decode(text, &in); fault != nil {
+		return nil, fault
+	}
+	var bad task.Invalid
+	if kind := kindOf(bytes.TrimSpace(text)); kind != "object" {
+		bad.Add("body", "is a JSON %s: want an object such as {\"graph\":\"site\"}", kind)
+	}
+	if in.Parallel < 0 || in.Parallel > maxParallel {
+		bad.Add("parallel", "is %d: want 1 to %d", in.Parallel, maxParallel)
+	}
+	if in.Tries < 0 || in.Tries > maxTries {
+		bad.Add("tries", "is %d: want 1 to %d", in.Tries, maxTries)
+	}
+	if in.OnRunning != "" && in.OnRunning != "queue" && in.OnRunning != "refuse" {
+		bad.Add("on_running", "is %q: want queue or refuse", in.OnRunning)
+	}
+	if len(in.Graph) > 200 {
+		bad.Add("graph", "has %d bytes: want at most 200", len(in.Graph))
+	}
+	if len(bad) > 0 {
+		return nil, bad
+	}
+	in.IdempotencyKey = r.Header.Get("Idempotency-Key")
+	return runs.Start(r.Context(), &in)
+}
+
+const (
+	maxParallel = 1000
+	maxTries    = 1000
+)
+
+func made(run *GraphRun, err error) (*graphRunMade, error) {
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	return &graphRunMade{"/v1/graph-runs/" + run.ID, run}, nil
+}
+
+func shown(run *GraphRun, err error) (*graphRunReply, error) {
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	return &graphRunReply{run}, nil
+}
+
+// noGraphs is a server that carries out none.
+type noGraphs struct{}
+
+func (noGraphs) refuse() error {
+	return problem.New(http.StatusNotFound, "not_found", "this program carries out no graphs: sendoff serve does")
+}
+func (n noGraphs) Start(context.Context, *NewGraphRun) (*GraphRun, error) { return nil, n.refuse() }
+func (n noGraphs) Get(context.Context, string, time.Duration) (*GraphRun, error) {
+	return nil, n.refuse()
+}
+func (n noGraphs) List(context.Context, string, string, int) ([]*GraphRun, string, error) {
+	return nil, "", n.refuse()
+}
+func (n noGraphs) Cancel(context.Context, string) (*GraphRun, error) { return nil, n.refuse() }
+func (n noGraphs) Retry(context.Context, string) (*GraphRun, error)  { return nil, n.refuse() }
+func (n noGraphs) SVG(context.Context, string) ([]byte, error)       { return nil, n.refuse() }
