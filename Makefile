@@ -43,8 +43,10 @@ proof-pool: test-deps ## processes, long forms: 100 trees of them, 10,000 tasks 
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./engine -run Poison
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./chaos -run Process
 
-proof-graphs: test-deps ## graphs of jobs, long forms: 10,000 random ones beside DoJobber itself
+proof-graphs: test-deps ## graphs of jobs, long forms: 10,000 random ones beside DoJobber itself, durable ones by the thousand, runs that are killed twenty times
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./compat -run DoJobber
+	go test -count=1 -timeout 1h ./jobgraph ./graphrun -rapid.checks=2000
+	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./chaos -run GraphRun
 
 bench: ## side by side with others, see bench/
 	cd bench && go run .
