@@ -12,6 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/graphrun"
 	"github.com/sendoff-dev/sendoff/internal/graphfile"
 	"github.com/sendoff-dev/sendoff/jobgraph"
 )
@@ -35,6 +38,32 @@ func makeSite(ctx context.Context, file string) error {
 		return err // the graph is wrong: nothing was called
 	}
 	return result.Err() // nil: the goal was reached
+}
+
+func makeSiteDurably(ctx context.Context, e *engine.Engine, site *jobgraph.Job) error {
+	runs, err := graphrun.New("site", graphrun.Config{Goal: site})
+	if err != nil {
+		return err // the graph is wrong
+	}
+	endpoint, err := runs.Serve(sendoff.EndpointConfig{Engine: e})
+	if err != nil {
+		return err
+	}
+	defer endpoint.Close()
+	run, err := runs.Start(ctx, graphrun.Input{Parallel: 4}, sendoff.NewTask{})
+	if err != nil {
+		return err
+	}
+	result, err := runs.Wait(ctx, run.ID)
+	if err != nil {
+		return err // it was canceled
+	}
+	return result.JobGraph().Err() // nil: the goal was reached
+}
+
+func TestTheFirstGraphMakesItsPageDurably(t *testing.T) {
+	site := jobgraph.Group("Site", &jobgraph.Job{Name: "Page", Run: func(context.Context, *jobgraph.Attempt) error { return nil }})
+	require.NoError(t, makeSiteDurably(t.Context(), startedEngine(t), site))
 }
 
 func TestTheFirstGraphMakesItsPage(t *testing.T) {

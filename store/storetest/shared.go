@@ -380,3 +380,15 @@ func (s *Shared) RetryFollowers(ctx context.Context, id task.ID) ([]store.Woken,
 	defer s.lock()()
 	return s.o.RetryFollowers(ctx, id)
 }
+
+// GateCounts implements store.Gauges.
+func (s *Shared) GateCounts() store.GateCounts {
+	defer s.lock()()
+	return s.o.GateCounts()
+}
+
+// Backlog implements store.Gauges.
+func (s *Shared) Backlog(ctx context.Context) (store.Backlog, error) {
+	defer s.lock()()
+	return s.o.Backlog(ctx)
+}
