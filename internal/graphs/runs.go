@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -72,9 +73,7 @@ func (s *Service) definition(ctx context.Context, in *api.NewGraphRun) ([]byte, 
 func (s *Service) begin(ctx context.Context, run graphrun.Input, in *api.NewGraphRun, labels map[string]string) (*api.GraphRun, error) {
 	t := sendoff.NewTask{Name: in.Graph, Queue: in.Queue, Labels: map[string]string{}, IdempotencyKey: in.IdempotencyKey}
 	for _, m := range []map[string]string{in.Labels, labels} {
-		for k, v := range m {
-			t.Labels[k] = v
-		}
+		maps.Copy(t.Labels, m)
 	}
 	if in.Graph != "" {
 		t.DuplicateKey, t.OnDuplicate = "graph:"+in.Graph, sendoff.DuplicateSerial
@@ -247,7 +246,7 @@ func (s *Service) Retry(ctx context.Context, id string) (*api.GraphRun, error) {
 	case "succeeded":
 		return nil, problem.New(http.StatusConflict, "state_conflict", fmt.Sprintf("run %s has reached its goal: begin a new one", run.ID))
 	}
-	jobs := []graphrun.Job{}
+	var jobs []graphrun.Job
 	if out != nil {
 		jobs, in.Shared = out.Jobs, out.Shared
 	} else if jobs, err = s.standing(ctx, run.ID, *in); err != nil {

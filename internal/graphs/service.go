@@ -130,7 +130,7 @@ func wrong(err error) error {
 
 // each are the errors that are joined in one.
 func each(err error) []error {
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what errors.Join made, not what is in it
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		return many.Unwrap()
 	}
 	return []error{err}

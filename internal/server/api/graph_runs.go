@@ -251,6 +251,7 @@ func (n noGraphs) Start(context.Context, *NewGraphRun) (*GraphRun, error) { retu
 func (n noGraphs) Get(context.Context, string, time.Duration) (*GraphRun, error) {
 	return nil, n.refuse()
 }
+
 func (n noGraphs) List(context.Context, string, string, int) ([]*GraphRun, string, error) {
 	return nil, "", n.refuse()
 }
