@@ -1,5 +1,6 @@
 // Package graph is the command sendoff graph: job graphs from a file, or from Python
-// classes, planned, run, recorded and drawn. It knows no server.
+// classes, planned, run, recorded and drawn. With --server a
+// server runs them.
 package graph
 
 import (
@@ -19,6 +20,10 @@ type Command struct {
 	Show    showCmd    `cmd:"" help:"Show the last run, or one of the last runs, with its logs."`
 	Render  renderCmd  `cmd:"" help:"Draw the graph, with the states of its last run or of a plan."`
 	Cleanup cleanupCmd `cmd:"" help:"Call the cleanups that the last run with --no-cleanup has left."`
+	Runs    runsCmd    `cmd:"" help:"List the runs that a server carries out, and has."`
+	Get     getCmd     `cmd:"" help:"Show a run of a server, and how its jobs stand."`
+	Cancel  cancelCmd  `cmd:"" help:"End a run of a server: its cleanups are called."`
+	Retry   retryCmd   `cmd:"" help:"Have a server go on with what a run has not done."`
 	Schema  schemaCmd  `cmd:"" help:"Print the JSON Schema of graph files, for editors."`
 }
 

@@ -28,6 +28,7 @@ type runFlags struct {
 type runCmd struct {
 	options
 	runFlags
+	serverFlags
 }
 
 // Help is printed under the flags.
@@ -40,7 +41,11 @@ A run leaves its states, storage and logs in $XDG_STATE_HOME/sendoff/graphs: sen
 
 // Run runs the graph.
 func (c *runCmd) Run(ctx context.Context, t *term.Terminal) error {
-	code, err := c.run(ctx, t)
+	run := c.run
+	if c.Server {
+		run = c.submit
+	}
+	code, err := run(ctx, t)
 	if err != nil {
 		if c.JSON && code == jobgraph.ExitRefused {
 			fmt.Fprintf(t.Stdout, "%s\n", jobgraph.Refused(c.What, err))

@@ -1,0 +1,136 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
+)
+
+// runsCmd lists the runs of a server.
+type runsCmd struct {
+	remote
+	Graph string `arg:"" optional:"" placeholder:"NAME" help:"Runs of the graph of this name only."`
+	Limit int    `default:"20" help:"At most so many, the newest first; 0 = all."`
+}
+
+// Run lists them.
+func (c *runsCmd) Run(ctx context.Context, t *term.Terminal) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	runs := []*sendoff.GraphRun{}
+	for r, err := range client.GraphRuns.List(ctx, c.Graph) {
+		if err != nil {
+			return err
+		}
+		if runs = append(runs, r); len(runs) == c.Limit {
+			break
+		}
+	}
+	if c.JSON {
+		return t.JSON(items[*sendoff.GraphRun]{runs})
+	}
+	rows := make([][]string, len(runs))
+	for i, r := range runs {
+		rows[i] = []string{r.ID, term.Clean(r.Graph), r.State, term.Ago(r.CreatedAt), term.Short(time.Duration(r.Duration * float64(time.Second)))}
+	}
+	t.Table([]string{"RUN", "GRAPH", "STATE", "CREATED", "TOOK"}, rows)
+	return nil
+}
+
+// getCmd shows a run of a server.
+type getCmd struct {
+	remote
+	ID   string `arg:"" placeholder:"RUN" help:"Id of a run: sendoff graph runs."`
+	Wait bool   `help:"Wait for its end."`
+}
+
+// Run shows it.
+func (c *getCmd) Run(ctx context.Context, t *term.Terminal) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	get := client.GraphRuns.Get
+	if c.Wait {
+		get = client.GraphRuns.Wait
+	}
+	run, err := get(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return t.JSON(run)
+	}
+	printRun(t, run)
+	return nil
+}
+
+// printRun shows how the jobs of a run stand, and where it is.
+func printRun(t *term.Terminal, run *sendoff.GraphRun) {
+	head, rows := []string{"JOB", "STATE", "TOOK", "TASK"}, make([][]string, len(run.Jobs))
+	if run.Final() {
+		head = head[:3] // how it ended is known without the tasks, which may be gone
+	}
+	for i := range run.Jobs {
+		j := &run.Jobs[i]
+		rows[i] = []string{term.Clean(j.Name), jobText(j), term.Short(time.Duration(j.Duration * float64(time.Second))), j.TaskID}[:len(head)]
+	}
+	t.Table(head, rows)
+	if run.Final() {
+		printRunEnd(t, run)
+		return
+	}
+	t.Printf("%s: %s for %s\n", term.Clean(run.Goal), t.Paint(run.State, run.State), term.Short(time.Duration(run.Duration*float64(time.Second))))
+}
+
+// actCmd does something with runs of a server.
+type actCmd struct {
+	remote
+	IDs []string `arg:"" name:"run" help:"Ids of runs: sendoff graph runs."`
+}
+
+// cancelCmd ends runs.
+type cancelCmd struct{ actCmd }
+
+// Run ends them.
+func (c *cancelCmd) Run(ctx context.Context, t *term.Terminal) error {
+	return c.each(ctx, t, sendoff.GraphRuns.Cancel)
+}
+
+// retryCmd begins runs that go on with what runs have not done.
+type retryCmd struct{ actCmd }
+
+// Run begins them.
+func (c *retryCmd) Run(ctx context.Context, t *term.Terminal) error {
+	return c.each(ctx, t, sendoff.GraphRuns.Retry)
+}
+
+// each does the same with several runs, and goes on after a failure.
+func (c *actCmd) each(ctx context.Context, t *term.Terminal, do func(sendoff.GraphRuns, context.Context, string) (*sendoff.GraphRun, error)) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	var failed []error
+	done := []*sendoff.GraphRun{}
+	for _, id := range c.IDs {
+		run, err := do(client.GraphRuns, ctx, id)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		done = append(done, run)
+	}
+	if c.JSON {
+		return errors.Join(append(failed, t.JSON(items[*sendoff.GraphRun]{done}))...)
+	}
+	for _, run := range done {
+		t.Printf("%s  %s\n", run.ID, t.Paint(run.State, run.State))
+	}
+	return errors.Join(failed...)
+}
