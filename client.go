@@ -42,6 +42,7 @@ type Client struct {
 	Tasks     Tasks     // that are there: list, cancel, retry, ...
 	Queues    Queues    // list, pause, resume, purge, ...
 	Limits    Limits    // what tasks share: list, set, pause, ...
+	Graphs    Graphs    // definitions of job graphs: save, list, ...
 	GraphRuns GraphRuns // of graphs of jobs: start, list, wait, cancel, retry
 	Endpoints Endpoints // the apps that serve functions
 	Nodes     Nodes     // the servers
@@ -92,7 +93,8 @@ func NewClient(config ClientConfig) (*Client, error) {
 	if c.http == nil {
 		c.http = &http.Client{Transport: newTransport()}
 	}
-	c.Tasks, c.Queues, c.Limits, c.Endpoints, c.Nodes, c.Workers, c.GraphRuns = Tasks{c}, Queues{c}, Limits{c}, Endpoints{c}, Nodes{c}, Workers{c}, GraphRuns{c}
+	c.Tasks, c.Queues, c.Limits, c.Graphs, c.GraphRuns = Tasks{c}, Queues{c}, Limits{c}, Graphs{c}, GraphRuns{c}
+	c.Endpoints, c.Nodes, c.Workers = Endpoints{c}, Nodes{c}, Workers{c}
 	c.extension = sync.OnceValue(c.newExtension)
 	return c, nil
 }

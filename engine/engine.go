@@ -83,6 +83,10 @@ type Config struct {
 	// of JSON or empty; nil = this is no service of dispatcherd.
 	Control func(command string, data json.RawMessage) json.RawMessage
 
+	// CheckGraph refuses the definition of a job graph that POST /v1/graphs is to keep, which
+	// is an object of JSON, with a task.Invalid or another error; nil = any is kept.
+	CheckGraph func(definition []byte) error
+
 	Grace     time.Duration // for attempts under way when Run's context ends; default 25 s
 	Lease     time.Duration // after which a silent node is lost; default 10 s
 	Heartbeat time.Duration // default 3 s
@@ -125,6 +129,7 @@ type Engine struct {
 	waits        *operate.Waits
 	queues       *operate.Queues
 	gates        *operate.Limits
+	definitions  *operate.Definitions
 	endpoints    *operate.Endpoints
 	executors    exec.ByKind
 	room         *claim.Room
@@ -226,6 +231,7 @@ func (e *Engine) wireRooms() {
 	e.gates = operate.NewLimits(operate.LimitsConfig{
 		Store: e.store, Least: func() int32 { return e.catalog.Least(node.Version) }, Left: func(gate task.ID) { e.left(gate) },
 	})
+	e.definitions = operate.NewDefinitions(e.store, cfg.CheckGraph)
 	e.settler = settle.New(settle.Config{
 		Store: e.store, Bell: bell{e}, Watchers: e.tasks, Call: e.prepareCall, Left: e.left, Look: e.lookAtTodos, Meter: e.meters, Log: cfg.Log,
 	})

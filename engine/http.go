@@ -31,7 +31,7 @@ type HandlerConfig struct {
 func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 	mux := http.NewServeMux()
 	api.Mount(mux, api.Config{
-		Submit: e.acceptor, Stored: e.tasks, Tasks: e.tasks, Waits: e.waits, Steer: e.tasks, Others: e.tasks, Queues: e.queues, Settings: e.queues, Limits: e.gates, Functions: e.functions,
+		Submit: e.acceptor, Stored: e.tasks, Tasks: e.tasks, Waits: e.waits, Steer: e.tasks, Others: e.tasks, Queues: e.queues, Settings: e.queues, Limits: e.gates, Functions: e.functions, Definitions: e.definitions,
 		Endpoints: e.endpoints, Workers: e.endpoints, Control: e.cfg.Control, GraphRuns: cfg.GraphRuns, Nodes: e.store.Nodes, Version: e.cfg.Version, Unknown: e.unknown,
 	})
 	dispatchr.Mount(mux, e.acceptor, e.unknown)

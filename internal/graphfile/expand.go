@@ -12,6 +12,9 @@ import (
 // MaxJobs is how many jobs a matrix may make.
 const MaxJobs = 100_000
 
+// MaxDeps is how many deps the jobs may have together, those counted that matrices make.
+const MaxDeps = 1_000_000
+
 // Goal makes the jobs for a run with these inputs, see [File.Values], and returns the
 // goal with all that it stands on.
 func (f *File) Goal(given map[string]any, h Host) (*jobgraph.Job, error) {
@@ -45,6 +48,7 @@ type expansion struct {
 	all    []*made
 	byName map[string]*made
 	of     map[string][]*made // by the name as it is written
+	deps   int                // of all jobs
 }
 
 // made is a job of a graph, with what it was made of.
@@ -177,6 +181,12 @@ func (x *expansion) link(m *made) {
 			x.more++
 		} else if found == nil {
 			x.add(dep.at, "%s: deps: no job %q%s", what, dep.Raw, nearest(dep.Raw, x.names()))
+		}
+		if x.deps += len(found); x.deps > MaxDeps {
+			if x.deps-len(found) <= MaxDeps {
+				x.add(dep.at, "%s: deps: with it the jobs have more than %d deps: put a job without a run between", what, MaxDeps)
+			}
+			return
 		}
 		for _, d := range found {
 			if d == m {

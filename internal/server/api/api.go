@@ -67,23 +67,24 @@ type Setter interface {
 
 // Config of the door. All but Control, GraphRuns and Unknown are required.
 type Config struct {
-	Submit    Submitter
-	Stored    Stored
-	Tasks     Viewer
-	Waits     Waits
-	Steer     Steerer
-	Others    Others
-	Queues    Queues
-	Settings  Setter
-	Limits    Limits
-	Functions Functions
-	Endpoints Endpoints
-	Workers   Workers
-	Control   Control   // nil = this server is no service of dispatcherd
-	GraphRuns GraphRuns // nil = this server carries out no graphs
-	Nodes     func(ctx context.Context) ([]store.Node, error)
-	Version   string
-	Unknown   func(error) // gets what went wrong with the database when a client is answered 503; nil = nobody
+	Submit      Submitter
+	Stored      Stored
+	Tasks       Viewer
+	Waits       Waits
+	Steer       Steerer
+	Others      Others
+	Queues      Queues
+	Settings    Setter
+	Limits      Limits
+	Functions   Functions
+	Definitions Definitions
+	Endpoints   Endpoints
+	Workers     Workers
+	Control     Control   // nil = this server is no service of dispatcherd
+	GraphRuns   GraphRuns // nil = this server carries out no graphs
+	Nodes       func(ctx context.Context) ([]store.Node, error)
+	Version     string
+	Unknown     func(error) // gets what went wrong with the database when a client is answered 503; nil = nobody
 }
 
 // Mount adds the routes to a mux and returns the OpenAPI description of them.
@@ -112,6 +113,7 @@ func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
 	mountWorkers(api, cfg.Workers)
 	mountControl(api, cfg.Control)
 	mountLimits(mux, api, cfg.Limits, c.refuse)
+	mountDefinitions(mux, api, cfg.Definitions, c.refuse)
 	mountFunctions(api, cfg)
 	mountEndpoints(mux, api, cfg.Endpoints, c.refuse)
 	mountGraphRuns(mux, api, cfg.GraphRuns, c.refuse)

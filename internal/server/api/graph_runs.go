@@ -199,6 +199,9 @@ func startGraphRun(w http.ResponseWriter, r *http.Request, runs GraphRuns) (*Gra
 	if fault := decode(text, &in); fault != nil {
 		return nil, fault
 	}
+	for key, value := range in.Definition {
+		in.Definition[key] = plainJSON(value)
+	}
 	var bad task.Invalid
 	if kind := kindOf(bytes.TrimSpace(text)); kind != "object" {
 		bad.Add("body", "is a JSON %s: want an object such as {\"graph\":\"site\"}", kind)

@@ -1,6 +1,6 @@
 // Package graph is the command sendoff graph: job graphs from a file, or from Python
-// classes, planned, run, recorded and drawn. With --server a
-// server runs them.
+// classes, planned, run, recorded and drawn. With --server a server runs them, and it
+// keeps what is saved: it is asked through its client.
 package graph
 
 import (
@@ -24,6 +24,9 @@ type Command struct {
 	Get     getCmd     `cmd:"" help:"Show a run of a server, and how its jobs stand."`
 	Cancel  cancelCmd  `cmd:"" help:"End a run of a server: its cleanups are called."`
 	Retry   retryCmd   `cmd:"" help:"Have a server go on with what a run has not done."`
+	Save    saveCmd    `cmd:"" help:"Have a server keep the graph, as the next revision of its name."`
+	List    listCmd    `cmd:"" help:"List the graphs that a server keeps."`
+	Forget  forgetCmd  `cmd:"" help:"Have a server forget graphs, with all their revisions."`
 	Schema  schemaCmd  `cmd:"" help:"Print the JSON Schema of graph files, for editors."`
 }
 

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/internal/graphfile"
 	"github.com/sendoff-dev/sendoff/internal/graphs"
 	"github.com/sendoff-dev/sendoff/store"
 )
@@ -61,12 +62,21 @@ func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*
 		v.Close()
 		return nil, listenError(s.Listen.Addr, err)
 	}
-	if v.graphs, err = graphs.New(v.Engine, graphs.Config{Commands: s.Process.Commands}); err != nil {
+	if v.graphs, err = graphs.New(v.Engine, graphs.Config{Commands: s.Process.Commands, Stored: v.stored}); err != nil {
 		v.Close()
 		return nil, err
 	}
 	v.wire(engine.HandlerConfig{APIKeys: s.Listen.APIKeys, Hosts: s.Listen.hosts(), Local: local, GraphRuns: v.graphs})
 	return v, nil
+}
+
+// stored is the latest definition of a graph that is kept.
+func (s *Server) stored(ctx context.Context, name string) ([]byte, error) {
+	g, err := s.store.Graph(ctx, store.DefaultNamespace, name, 0)
+	if err != nil {
+		return nil, fmt.Errorf("graph %q: %w", name, err)
+	}
+	return g.Definition, nil
 }
 
 func (s *Settings) engineConfig(local bool, version string, m *engine.Metrics, log *slog.Logger) engine.Config {
@@ -78,6 +88,7 @@ func (s *Settings) engineConfig(local bool, version string, m *engine.Metrics, l
 	cfg.PushSlots = s.Push.Slots
 	cfg.FunctionSlots, cfg.FunctionFloor = s.Function.Slots, s.Function.Floor
 	cfg.Processes = s.Process.config()
+	cfg.CheckGraph = graphfile.Check
 	cfg.StrictStatus, cfg.KeepState = s.Apps.StrictStatus, s.Apps.KeepState
 	cfg.AllowEgress, cfg.AllowLoopback, cfg.KeysFile = s.Outbound.AllowEgress, local, s.KeysPath()
 	cfg.Retention = engine.Retention{Succeeded: s.Retention.Succeeded, Canceled: s.Retention.Succeeded, Failed: s.Retention.Failed}

@@ -1,0 +1,106 @@
+package graph
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
+	"github.com/sendoff-dev/sendoff/internal/graphfile"
+)
+
+// saveCmd has a server keep a graph.
+type saveCmd struct {
+	remote
+	File string `arg:"" placeholder:"FILE" help:"A YAML file."`
+	Name string `placeholder:"NAME" help:"Keep it under this name; default that of the file."`
+}
+
+// Run saves it.
+func (c *saveCmd) Run(ctx context.Context, t *term.Terminal) error {
+	definition, err := graphfile.JSON(c.File, c.Name)
+	if err != nil {
+		return refused(err)
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	g, made, err := client.Graphs.Save(ctx, json.RawMessage(definition))
+	switch {
+	case err != nil:
+		return err
+	case c.JSON:
+		return t.JSON(g)
+	case made:
+		t.Printf("%s  revision %d saved\n", term.Clean(g.Name), g.Rev)
+	default:
+		t.Printf("%s  revision %d is the same\n", term.Clean(g.Name), g.Rev)
+	}
+	return nil
+}
+
+// listCmd lists the graphs that a server keeps.
+type listCmd struct{ remote }
+
+// Run lists them.
+func (c *listCmd) Run(ctx context.Context, t *term.Terminal) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	all := []sendoff.GraphRevision{}
+	for g, err := range client.Graphs.List(ctx) {
+		if err != nil {
+			return err
+		}
+		all = append(all, g)
+	}
+	if c.JSON {
+		return t.JSON(items[sendoff.GraphRevision]{all})
+	}
+	rows := make([][]string, len(all))
+	for i, g := range all {
+		rows[i] = []string{term.Clean(g.Name), strconv.Itoa(g.Rev), g.CreatedAt.Local().Format(time.DateTime)}
+	}
+	t.Table([]string{"GRAPH", "REV", "SAVED"}, rows)
+	return nil
+}
+
+// forgetCmd has a server forget graphs.
+type forgetCmd struct {
+	remote
+	Names []string `arg:"" name:"name" help:"Names of graphs."`
+}
+
+// forgotten is what --json prints of one.
+type forgotten struct {
+	Name string `json:"name"`
+}
+
+// Run forgets them, and goes on after a failure.
+func (c *forgetCmd) Run(ctx context.Context, t *term.Terminal) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	done, failed := []forgotten{}, []error(nil)
+	for _, name := range c.Names {
+		if err := client.Graphs.Delete(ctx, name); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		done = append(done, forgotten{name})
+	}
+	if c.JSON {
+		return cmp.Or(t.JSON(items[forgotten]{done}), errors.Join(failed...))
+	}
+	for _, d := range done {
+		t.Printf("%s  forgotten\n", term.Clean(d.Name))
+	}
+	return errors.Join(failed...)
+}
