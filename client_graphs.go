@@ -55,6 +55,7 @@ const (
 type GraphRun struct {
 	ID         string            `json:"id"`
 	State      string            `json:"state"`
+	Paused     bool              `json:"paused,omitempty"` // nothing more begins until it is resumed
 	Graph      string            `json:"graph,omitempty"`
 	RetryOf    string            `json:"retry_of,omitempty"` // the run whose failed jobs it tries again
 	CreatedAt  time.Time         `json:"created_at,omitzero"`
@@ -146,6 +147,16 @@ func (g GraphRuns) Wait(ctx context.Context, id string) (*GraphRun, error) {
 // Cancel ends a run: what is under way ends, and the cleanups are called.
 func (g GraphRuns) Cancel(ctx context.Context, id string) (*GraphRun, error) {
 	return g.one(ctx, request{method: http.MethodPost, path: graphRun(id) + "/cancel", again: true})
+}
+
+// Pause has a run begin nothing more; what is under way goes on. See [IsConflict].
+func (g GraphRuns) Pause(ctx context.Context, id string) (*GraphRun, error) {
+	return g.one(ctx, request{method: http.MethodPost, path: graphRun(id) + "/pause", again: true})
+}
+
+// Resume has a run go on that was paused. See [IsConflict].
+func (g GraphRuns) Resume(ctx context.Context, id string) (*GraphRun, error) {
+	return g.one(ctx, request{method: http.MethodPost, path: graphRun(id) + "/resume", again: true})
 }
 
 // Retry begins a run of the same graph without the jobs that this one, which has

@@ -168,3 +168,35 @@ func BenchmarkWide(b *testing.B) {
 	}
 	b.ReportMetric(jobs*float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
 }
+
+// TestAPausedRunBeginsNothing until it is resumed; what is under way goes on.
+func TestAPausedRunBeginsNothing(t *testing.T) {
+	began, free := make(chan struct{}), make(chan struct{})
+	first := &jobgraph.Job{Name: "first", Run: func(context.Context, *jobgraph.Attempt) error {
+		close(began)
+		<-free
+		return nil
+	}}
+	second := &jobgraph.Job{Name: "second", Deps: []*jobgraph.Job{first}, Run: func(context.Context, *jobgraph.Attempt) error { return nil }}
+	r := serve(t, startEngine(t), second)
+	run, err := r.Start(t.Context(), graphrun.Input{}, sendoff.NewTask{})
+	require.NoError(t, err)
+	<-began
+	require.NoError(t, r.Pause(t.Context(), run.ID))
+	paused := func() bool {
+		p, err := r.Paused(t.Context(), run.ID)
+		require.NoError(t, err)
+		return p
+	}
+	require.Eventually(t, paused, 20*time.Second, 10*time.Millisecond)
+	close(free)
+	short, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	_, err = r.Wait(short, run.ID)
+	require.ErrorContains(t, err, "deadline", "it does not end")
+
+	require.NoError(t, r.Resume(t.Context(), run.ID))
+	out, err := r.Wait(t.Context(), run.ID)
+	require.NoError(t, err)
+	require.True(t, out.Reached, "%+v", out.Jobs)
+}

@@ -22,6 +22,8 @@ type run struct {
 	began  []jobInput                 // the attempts whose Run began and that have a Cleanup, in this order
 	open   []*attempt
 	later  []*delayed
+	told   *sendoff.Future[string] // what somebody says next: pause or resume
+	paused bool
 }
 
 // attempt is a call that is under way.
@@ -75,26 +77,53 @@ func (r *Runner) carryOut(ctx context.Context, in Input) (*Output, error) {
 func (x *run) loop(ctx context.Context) error {
 	for {
 		x.begin(ctx)
-		if len(x.open) == 0 && (len(x.later) == 0 || x.board.Stopped()) {
+		if len(x.open) == 0 && (x.board.Stopped() || len(x.later) == 0 && !x.board.Ready()) {
 			return nil
 		}
-		all := make([]sendoff.Waitable, 0, len(x.open)+len(x.later))
+		all := make([]sendoff.Waitable, 0, len(x.open)+len(x.later)+1)
 		for _, a := range x.open {
 			all = append(all, a.Future)
 		}
 		for _, d := range x.later {
 			all = append(all, d.Future)
 		}
-		if _, err := sendoff.Select(ctx, all...); err != nil {
+		if x.told == nil {
+			x.told = x.control.Next(ctx)
+		}
+		if _, err := sendoff.Select(ctx, append(all, x.told)...); err != nil {
+			return err
+		}
+		if err := x.hear(ctx); err != nil {
 			return err
 		}
 		x.settle(ctx)
 	}
 }
 
+// hear takes in that the run is to pause, or to go on. What is under way goes on.
+func (x *run) hear(ctx context.Context) error {
+	if !x.told.Done() {
+		return nil
+	}
+	word, err := x.told.Await(ctx)
+	x.told = nil
+	if err != nil || word != stepPaused && word != stepResumed {
+		return nil //nolint:nilerr // a word that nobody knows means nothing
+	}
+	x.paused = word == stepPaused
+	_, err = sendoff.Step(ctx, word, func(context.Context) (struct{}, error) { return struct{}{}, nil }) // for those who look
+	return err
+}
+
+// The steps that say whether a run is paused, which are also the words of its signal.
+const (
+	stepPaused  = "paused"
+	stepResumed = "resumed"
+)
+
 // begin calls what has its turn.
 func (x *run) begin(ctx context.Context) {
-	for len(x.open) < max(1, x.in.Parallel) {
+	for !x.paused && len(x.open) < max(1, x.in.Parallel) {
 		t, ok := x.board.Next()
 		if !ok {
 			return

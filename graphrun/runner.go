@@ -40,6 +40,8 @@ type Runner struct {
 	run  *sendoff.Function[Input, *Output]
 	job  *sendoff.Function[jobInput, jobOutput]
 	tidy *sendoff.Function[jobInput, callEnd]
+
+	control *sendoff.Signal[string]
 }
 
 // New returns a runner. Its functions are named name.run, name.job and name.cleanup,
@@ -56,6 +58,7 @@ func New(name string, c Config) (*Runner, error) {
 		}
 		r.graph = func(json.RawMessage, map[string]any) (*jobgraph.Graph, error) { return g, nil }
 	}
+	r.control = sendoff.NewSignal[string](name + ".control")
 	r.run = sendoff.Func(name+".run", r.carryOut, sendoff.AttemptTimeout(longest))
 	r.job = sendoff.Func(name+".job", r.attempt, sendoff.AttemptTimeout(longest))
 	r.tidy = sendoff.Func(name+".cleanup", r.cleanUp, sendoff.AttemptTimeout(longest))
@@ -106,6 +109,38 @@ func (r *Runner) Wait(ctx context.Context, id string) (*Output, error) {
 		return nil, err
 	}
 	return h.Wait(ctx)
+}
+
+// Pause has a run begin nothing more, until Resume; what is under way goes on.
+func (r *Runner) Pause(ctx context.Context, id string) error { return r.tell(ctx, id, stepPaused) }
+
+// Resume has a run that was paused go on.
+func (r *Runner) Resume(ctx context.Context, id string) error { return r.tell(ctx, id, stepResumed) }
+
+func (r *Runner) tell(ctx context.Context, id, word string) error {
+	client := r.client()
+	if client == nil {
+		return errNoEndpoint
+	}
+	return r.control.Send(ctx, id, word, sendoff.Via(client))
+}
+
+// Paused tells whether a run is paused. It may be told so a moment before it is.
+func (r *Runner) Paused(ctx context.Context, id string) (bool, error) {
+	client := r.client()
+	if client == nil {
+		return false, errNoEndpoint
+	}
+	page, err := client.Tasks.Steps(ctx, id, sendoff.StepFilter{Newest: true, Limit: 500})
+	if err != nil {
+		return false, err
+	}
+	for _, s := range page.Items {
+		if s.Name == stepPaused || s.Name == stepResumed {
+			return s.Name == stepPaused, nil
+		}
+	}
+	return false, nil
 }
 
 // Check says what is wrong with what a run would be given, nil for nothing.

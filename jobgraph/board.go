@@ -185,6 +185,9 @@ func (b *Board) Again(t Turn) { heap.Push(&b.ready, turn{pass: t.pass + 1, place
 // is canceled, for this reason.
 func (b *Board) Stop() { b.stopping = true }
 
+// Ready tells whether Next would begin an attempt.
+func (b *Board) Ready() bool { return len(b.ready) > 0 && !b.stopping }
+
 // Stopped tells whether no further attempt begins.
 func (b *Board) Stopped() bool { return b.stopping }
 

@@ -129,6 +129,11 @@ func (s *Service) load(ctx context.Context, id string, wait time.Duration) (*api
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	if run.FinishedAt == nil {
+		if run.Paused, err = s.runner.Paused(ctx, t.ID); err != nil {
+			return nil, nil, nil, passed(err)
+		}
+	}
 	show(run, jobs)
 	if n := len(jobs); n > 0 {
 		run.Goal = jobs[n-1].Name
@@ -232,6 +237,26 @@ func (s *Service) Cancel(ctx context.Context, id string) (*api.GraphRun, error) 
 		return nil, passed(err)
 	}
 	return s.Get(ctx, id, 0)
+}
+
+// SetPaused has a run begin nothing more, or go on.
+func (s *Service) SetPaused(ctx context.Context, id string, paused bool) (*api.GraphRun, error) {
+	run, err := s.Get(ctx, id, 0)
+	if err != nil {
+		return nil, err
+	}
+	if run.FinishedAt != nil {
+		return nil, problem.New(http.StatusConflict, "state_conflict", fmt.Sprintf("run %s has ended: it is %s", run.ID, run.State))
+	}
+	tell := s.runner.Resume
+	if paused {
+		tell = s.runner.Pause
+	}
+	if err := tell(ctx, run.ID); err != nil {
+		return nil, passed(err)
+	}
+	run.Paused = paused
+	return run, nil
 }
 
 // Retry runs a graph again, without what a run of it has done.

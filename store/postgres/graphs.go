@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/sendoff-dev/sendoff/store"
 )
@@ -20,7 +21,7 @@ returning rev, created_at`
 select g.rev, g.created_at from sendoff.graph g where g.ns = $1 and g.name = $2 order by g.rev desc limit 1`
 
 	graphSQL = `
-select g.rev, g.created_at, g.definition from sendoff.graph g where g.ns = $1 and g.name = $2 and ($3 = 0 or g.rev = $3) order by g.rev desc limit 1`
+select g.rev, g.created_at, g.definition from sendoff.graph g where g.ns = $1 and g.name = $2 and g.rev between $3 and $4 order by g.rev desc limit 1`
 
 	listGraphsSQL = `
 select g.name, g.rev, g.created_at from sendoff.graph g where g.ns = $1 and g.name > $2
@@ -48,7 +49,11 @@ func (s *Store) PutGraph(ctx context.Context, ns int32, name string, definition 
 // Graph returns a revision; see store.Graphs.
 func (s *Store) Graph(ctx context.Context, ns int32, name string, rev int32) (store.Graph, error) {
 	g := store.Graph{Name: name}
-	err := s.read(ctx, query(pins), query(graphSQL).i4(ns).text(name).i4(rev).
+	last := rev
+	if rev == 0 {
+		last = math.MaxInt32
+	}
+	err := s.read(ctx, query(pins), query(graphSQL).i4(ns).text(name).i4(rev).i4(last).
 		rows(func(r *wireRow) { g.Rev, g.CreatedAt, g.Definition = r.i4(), r.i8(), r.bytes() }))
 	switch {
 	case err != nil:

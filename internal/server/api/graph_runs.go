@@ -21,6 +21,7 @@ type GraphRuns interface {
 	List(ctx context.Context, graph, cursor string, limit int) ([]*GraphRun, string, error)
 	Cancel(ctx context.Context, id string) (*GraphRun, error)
 	Retry(ctx context.Context, id string) (*GraphRun, error)
+	SetPaused(ctx context.Context, id string, paused bool) (*GraphRun, error)
 	SVG(ctx context.Context, id string) ([]byte, error)
 }
 
@@ -49,6 +50,7 @@ type NewGraphRun struct {
 type GraphRun struct {
 	ID         string            `json:"id"`
 	State      string            `json:"state" enum:"queued,running,succeeded,failed,canceled" doc:"failed: the goal was not reached, or a cleanup failed."`
+	Paused     bool              `json:"paused,omitempty" doc:"Nothing more begins until it is resumed."`
 	Graph      string            `json:"graph,omitempty"`
 	RetryOf    string            `json:"retry_of,omitempty" doc:"The run whose failed jobs it tries again."`
 	CreatedAt  time.Time         `json:"created_at"`
@@ -182,6 +184,16 @@ func mountGraphRuns(mux *http.ServeMux, api huma.API, runs GraphRuns, refuse fun
 		run, err := runs.Cancel(ctx, in.ID)
 		return shown(run, err)
 	})
+	for verb, summary := range map[string]string{
+		"pause":  "Pause a run of a graph: what is under way goes on, and nothing more begins",
+		"resume": "Have a run of a graph go on that was paused",
+	} {
+		op := operation(http.MethodPost, "/v1/graph-runs/{id}/"+verb, verb+"-graph-run", summary, http.StatusOK)
+		huma.Register(api, op, func(ctx context.Context, in *graphRunInput) (*graphRunReply, error) {
+			run, err := runs.SetPaused(ctx, in.ID, verb == "pause")
+			return shown(run, err)
+		})
+	}
 	retry := operation(http.MethodPost, "/v1/graph-runs/{id}/retry", "retry-graph-run", "Run a graph again, without the jobs that a run of it has done", http.StatusCreated)
 	huma.Register(api, retry, func(ctx context.Context, in *graphRunInput) (*graphRunMade, error) {
 		run, err := runs.Retry(ctx, in.ID)
@@ -261,3 +273,7 @@ func (n noGraphs) List(context.Context, string, string, int) ([]*GraphRun, strin
 func (n noGraphs) Cancel(context.Context, string) (*GraphRun, error) { return nil, n.refuse() }
 func (n noGraphs) Retry(context.Context, string) (*GraphRun, error)  { return nil, n.refuse() }
 func (n noGraphs) SVG(context.Context, string) ([]byte, error)       { return nil, n.refuse() }
+
+func (n noGraphs) SetPaused(context.Context, string, bool) (*GraphRun, error) {
+	return nil, n.refuse()
+}

@@ -22,6 +22,8 @@ type Command struct {
 	Cleanup cleanupCmd `cmd:"" help:"Call the cleanups that the last run with --no-cleanup has left."`
 	Runs    runsCmd    `cmd:"" help:"List the runs that a server carries out, and has."`
 	Get     getCmd     `cmd:"" help:"Show a run of a server, and how its jobs stand."`
+	Pause   pauseCmd   `cmd:"" help:"Have a run of a server begin nothing more."`
+	Resume  resumeCmd  `cmd:"" help:"Have a run of a server go on that was paused."`
 	Cancel  cancelCmd  `cmd:"" help:"End a run of a server: its cleanups are called."`
 	Retry   retryCmd   `cmd:"" help:"Have a server go on with what a run has not done."`
 	Save    saveCmd    `cmd:"" help:"Have a server keep the graph, as the next revision of its name."`

@@ -85,7 +85,14 @@ func printRun(t *term.Terminal, run *sendoff.GraphRun) {
 		printRunEnd(t, run)
 		return
 	}
-	t.Printf("%s: %s for %s\n", term.Clean(run.Goal), t.Paint(run.State, run.State), term.Short(time.Duration(run.Duration*float64(time.Second))))
+	t.Printf("%s: %s for %s\n", term.Clean(run.Goal), t.Paint(run.State, stateText(run)), term.Short(time.Duration(run.Duration*float64(time.Second))))
+}
+
+func stateText(run *sendoff.GraphRun) string {
+	if run.Paused {
+		return run.State + " (paused)"
+	}
+	return run.State
 }
 
 // actCmd does something with runs of a server.
@@ -100,6 +107,22 @@ type cancelCmd struct{ actCmd }
 // Run ends them.
 func (c *cancelCmd) Run(ctx context.Context, t *term.Terminal) error {
 	return c.each(ctx, t, sendoff.GraphRuns.Cancel)
+}
+
+// pauseCmd has runs begin nothing more.
+type pauseCmd struct{ actCmd }
+
+// Run pauses them.
+func (c *pauseCmd) Run(ctx context.Context, t *term.Terminal) error {
+	return c.each(ctx, t, sendoff.GraphRuns.Pause)
+}
+
+// resumeCmd has runs go on.
+type resumeCmd struct{ actCmd }
+
+// Run resumes them.
+func (c *resumeCmd) Run(ctx context.Context, t *term.Terminal) error {
+	return c.each(ctx, t, sendoff.GraphRuns.Resume)
 }
 
 // retryCmd begins runs that go on with what runs have not done.
@@ -130,7 +153,7 @@ func (c *actCmd) each(ctx context.Context, t *term.Terminal, do func(sendoff.Gra
 		return errors.Join(append(failed, t.JSON(items[*sendoff.GraphRun]{done}))...)
 	}
 	for _, run := range done {
-		t.Printf("%s  %s\n", run.ID, t.Paint(run.State, run.State))
+		t.Printf("%s  %s\n", run.ID, t.Paint(run.State, stateText(run)))
 	}
 	return errors.Join(failed...)
 }
