@@ -62,10 +62,15 @@ func (s *Service) definition(ctx context.Context, in *api.NewGraphRun) ([]byte, 
 		return json.Marshal(in.Definition)
 	case in.Graph == "":
 		return nil, task.Invalid{{Field: "definition", Message: "is missing: want the graph, or the name of a stored one as graph"}}
-	case s.cfg.Stored == nil:
-		return nil, task.Invalid{{Field: "definition", Message: "is missing: no graphs are stored here"}}
 	}
-	return s.cfg.Stored(ctx, in.Graph)
+	g, err := s.client().Graphs.Get(ctx, in.Graph, 0)
+	if sendoff.IsNotFound(err) {
+		return nil, task.Invalid{{Field: "graph", Message: fmt.Sprintf("is %q: no graph of this name is stored, and there is no definition", in.Graph)}}
+	}
+	if err != nil {
+		return nil, passed(err)
+	}
+	return g.Definition, nil
 }
 
 // begin submits the task that is a run. Two runs of one graph wait for each other by

@@ -35,9 +35,6 @@ type Config struct {
 	// a graph with a command is refused.
 	Commands []string
 
-	// Stored returns the definition of a graph by its name; nil = none is stored.
-	Stored func(ctx context.Context, name string) ([]byte, error)
-
 	// Dir is what the directories of commands are relative to; default the server's own.
 	Dir string
 }

@@ -153,6 +153,21 @@ func TestTwoRunsOfAGraphDoNotFight(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, "cleaned"))
 }
 
+// TestAStoredGraphIsRunByItsName, as it is stored when the run begins.
+func TestAStoredGraphIsRunByItsName(t *testing.T) {
+	c := start(t, graphs.Config{})
+	for _, goal := range []string{"old", "new"} {
+		_, _, err := c.Graphs.Save(t.Context(), definition(t, `{"name":"site","goal":"`+goal+`","jobs":{"`+goal+`":{}}}`))
+		require.NoError(t, err)
+		run, err := c.GraphRuns.Start(t.Context(), sendoff.NewGraphRun{Graph: "site"})
+		require.NoError(t, err)
+		run, err = c.GraphRuns.Wait(t.Context(), run.ID)
+		require.NoError(t, err)
+		require.Equal(t, goal, run.Goal)
+		require.Equal(t, sendoff.GraphSucceeded, run.State)
+	}
+}
+
 func TestAWrongGraphIsRefused(t *testing.T) {
 	c := start(t, graphs.Config{Commands: []string{"true"}})
 	for text, want := range map[string]string{

@@ -72,7 +72,7 @@ func (s *Store) pinned(lane int32) map[string]*stmt {
 	})
 	maps.Copy(all, map[string]*stmt{
 		"put graph": query(putGraphSQL).i4(1).text("a").i8(now).bytes([]byte("{}")), "latest graph": query(latestGraphSQL).i4(1).text("a"),
-		"graph": query(graphSQL).i4(1).text("a").i4(0), "list graphs": query(listGraphsSQL).i4(1).text("").i8(50), "delete graph": query(deleteGraphSQL).i4(1).text("a"),
+		"graph": query(graphSQL).i4(1).text("a").i4(0).i4(1), "list graphs": query(listGraphsSQL).i4(1).text("").i8(50), "delete graph": query(deleteGraphSQL).i4(1).text("a"),
 	})
 	for i, q := range f.statements() {
 		all[fmt.Sprintf("effect %d", i)] = q
