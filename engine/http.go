@@ -22,7 +22,7 @@ type HandlerConfig struct {
 	Local   bool     // requests must ask for a loopback host name, or one of Hosts: set it when listening on loopback only
 	Hosts   []string // allowed besides loopback names when Local is set
 
-	GraphRuns api.GraphRuns // what carries out graphs of jobs; nil = they are refused
+	GraphRuns any // what carries out graphs of jobs, made by sendoff serve for its own engine; nil = they are refused
 }
 
 // Handler returns the doors: the HTTP API under /v1, the services of Dispatch
@@ -30,9 +30,10 @@ type HandlerConfig struct {
 // /.well-known/sendoff-keys. Mount it at the root of a server, or of a host.
 func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 	mux := http.NewServeMux()
+	runs, _ := cfg.GraphRuns.(api.GraphRuns)
 	api.Mount(mux, api.Config{
 		Submit: e.acceptor, Stored: e.tasks, Tasks: e.tasks, Waits: e.waits, Steer: e.tasks, Others: e.tasks, Queues: e.queues, Settings: e.queues, Limits: e.gates, Functions: e.functions, Definitions: e.definitions,
-		Endpoints: e.endpoints, Workers: e.endpoints, Control: e.cfg.Control, GraphRuns: cfg.GraphRuns, Nodes: e.store.Nodes, Version: e.cfg.Version, Unknown: e.unknown,
+		Endpoints: e.endpoints, Workers: e.endpoints, Control: e.cfg.Control, GraphRuns: runs, Nodes: e.store.Nodes, Version: e.cfg.Version, Unknown: e.unknown,
 	})
 	dispatchr.Mount(mux, e.acceptor, e.unknown)
 	dispatchapi.Mount(mux, e.dispatchDoor())

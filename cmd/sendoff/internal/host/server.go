@@ -62,21 +62,12 @@ func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*
 		v.Close()
 		return nil, listenError(s.Listen.Addr, err)
 	}
-	if v.graphs, err = graphs.New(v.Engine, graphs.Config{Commands: s.Process.Commands, Stored: v.stored}); err != nil {
+	if v.graphs, err = graphs.New(v.Engine, graphs.Config{Commands: s.Process.Commands}); err != nil {
 		v.Close()
 		return nil, err
 	}
 	v.wire(engine.HandlerConfig{APIKeys: s.Listen.APIKeys, Hosts: s.Listen.hosts(), Local: local, GraphRuns: v.graphs})
 	return v, nil
-}
-
-// stored is the latest definition of a graph that is kept.
-func (s *Server) stored(ctx context.Context, name string) ([]byte, error) {
-	g, err := s.store.Graph(ctx, store.DefaultNamespace, name, 0)
-	if err != nil {
-		return nil, fmt.Errorf("graph %q: %w", name, err)
-	}
-	return g.Definition, nil
 }
 
 func (s *Settings) engineConfig(local bool, version string, m *engine.Metrics, log *slog.Logger) engine.Config {
