@@ -124,7 +124,9 @@ func (b *Board) Next() (t Turn, ok bool) {
 	j.Attempts++
 	j.pass = at.pass
 	b.passes = max(b.passes, at.pass+1)
-	b.cfg.Log.Debug("attempt begins", "job", j.Name, "attempt", j.Attempts, "pass", at.pass)
+	if b.cfg.Log != nil {
+		b.cfg.Log.Debug("attempt begins", "job", j.Name, "attempt", j.Attempts, "pass", at.pass)
+	}
 	b.observe(Event{Kind: AttemptBegan, Job: j.Name, Attempt: j.Attempts})
 	return Turn{b.graph.nodes[at.place].job, j.Attempts, at}, true
 }
@@ -241,7 +243,9 @@ func (b *Board) end(at int, s State) {
 	for next := []int{at}; len(next) > 0; {
 		at, next = next[0], next[1:]
 		j := &b.jobs[at]
-		b.cfg.Log.Debug("job ends", "job", j.Name, "state", j.State)
+		if b.cfg.Log != nil {
+			b.cfg.Log.Debug("job ends", "job", j.Name, "state", j.State)
+		}
 		b.observe(Event{Kind: JobEnded, Job: j.Name, Attempt: j.Attempts, Err: j.Err, State: j.State, How: j.How})
 		if j.State == Canceled { // with the run, as all that waits will be
 			continue

@@ -76,9 +76,6 @@ func (c *Config) validate() error {
 	if c.RetryDelay == nil {
 		c.RetryDelay = new(usualRetryDelay)
 	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
 	return nil
 }
 

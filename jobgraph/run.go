@@ -48,13 +48,19 @@ type run struct {
 	active int    // attempts under way
 	done   chan ended
 
-	mu     sync.Mutex     // the observer's too
-	began  []*Attempt     // whose Run began and that have a Cleanup, in this order
-	values map[string]any // of the jobs that succeeded
+	mu     sync.Mutex // the observer's too
+	began  []*Attempt // whose Run began and that have a Cleanup, in this order
+	values []value    // by place
+}
+
+// value is the result of a job, of one that succeeded.
+type value struct {
+	any
+	there bool
 }
 
 func newRun(g *Graph, cfg Config) (r *run, err error) {
-	r = &run{graph: g, done: make(chan ended, 64), values: map[string]any{}}
+	r = &run{graph: g, done: make(chan ended, 64), values: make([]value, len(g.nodes))}
 	if observer := cfg.Observe; observer != nil {
 		cfg.Observe = func(e Event) { r.tell(observer, e) }
 	}
@@ -121,7 +127,7 @@ func (r *run) begin(ctx context.Context) {
 func (r *run) settle(e ended) {
 	if e.Ending == EndedInPlace || e.Ending == EndedAchieved {
 		r.mu.Lock()
-		r.values[e.Job.Name] = e.Value
+		r.values[e.place] = value{e.Value, true}
 		r.mu.Unlock()
 	}
 	if wait, again := r.Settle(e.Turn, e.Outcome); again && wait > 0 {
@@ -133,11 +139,10 @@ func (r *run) settle(e ended) {
 func (r *run) Value(job string) (any, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	v, ok := r.values[job]
-	if !ok {
-		return nil, fmt.Errorf("job %q has no result in this run", job)
+	if at, ok := r.graph.place[job]; ok && r.values[at].there {
+		return r.values[at].any, nil
 	}
-	return v, nil
+	return nil, fmt.Errorf("job %q has no result in this run", job)
 }
 
 // RunBegins implements [Host].
@@ -152,6 +157,9 @@ func (r *run) RunBegins(a *Attempt) {
 
 // Called implements [Host].
 func (r *run) Called(a *Attempt, c Call, err error, took time.Duration) {
+	if r.cfg.Observe == nil {
+		return
+	}
 	r.observe(Event{Kind: CallEnded, Job: a.Job.Name, Attempt: a.Number, Call: c, Err: err, Took: took})
 }
 
