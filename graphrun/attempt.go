@@ -119,7 +119,10 @@ func (x *attempting) carryOn(ctx context.Context, undo *sendoff.Saga) (jobOutput
 
 // ends is what the attempt came to, after its last call.
 func (x *attempting) ends(err error, last callEnd) (jobOutput, error) {
-	x.o.Error, x.o.Result, x.o.Local = failureOf(err), last.Result, last.Local
+	x.o.Error, x.o.Result = failureOf(err), last.Result
+	if x.Job.Cleanup != nil {
+		x.o.Local = last.Local
+	}
 	x.o.Took = last.Began.Add(last.Took).Sub(x.o.Began)
 	return x.o, nil
 }
@@ -207,7 +210,8 @@ func (r *Runner) cleanUp(ctx context.Context, in jobInput) (callEnd, error) {
 	if err != nil {
 		return callEnd{}, err
 	}
-	return x.step(ctx, jobgraph.CallCleanup, nil)
+	end, err := x.step(ctx, jobgraph.CallCleanup, nil)
+	return callEnd{Error: end.Error, Began: end.Began, Took: end.Took}, err // the rest is for nobody
 }
 
 // Value implements jobgraph.Host.

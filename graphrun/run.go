@@ -3,6 +3,7 @@ package graphrun
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"time"
 
@@ -24,6 +25,8 @@ type run struct {
 	later  []*delayed
 	told   *sendoff.Future[string] // what somebody says next: pause or resume
 	paused bool
+	size   int      // of what its record holds of attempts, about, in bytes
+	full   *Failure // why no further attempt begins: the record has no room for more
 }
 
 // attempt is a call that is under way.
@@ -63,8 +66,15 @@ func (r *Runner) carryOut(ctx context.Context, in Input) (*Output, error) {
 		x.cancel(context.WithoutCancel(ctx))
 		err = context.Cause(ctx)
 	}
-	res := b.Result(err)
-	out := &Output{Goal: res.Goal, Reached: res.Reached, Partial: res.Partial, Canceled: err != nil, Passes: res.Passes, Shared: x.shared, Cleanups: []Cleanup{}}
+	reason := err
+	if x.full != nil {
+		reason = x.full
+	}
+	res := b.Result(reason)
+	out := &Output{
+		Goal: res.Goal, Reached: res.Reached, Partial: res.Partial, Canceled: err != nil, Passes: res.Passes, Shared: x.shared, Cleanups: []Cleanup{},
+		Error: x.full,
+	}
 	for _, j := range res.Jobs {
 		out.Jobs = append(out.Jobs, jobOf(j))
 	}
@@ -128,9 +138,9 @@ func (x *run) begin(ctx context.Context) {
 		if !ok {
 			return
 		}
-		in := jobInput{
-			Inputs: x.in.Inputs, Args: x.in.Args, Job: t.Job.Name, Attempt: t.Attempt,
-			Shared: x.shared, Results: x.below(t.Job),
+		in := jobInput{Inputs: x.in.Inputs, Args: x.in.Args, Job: t.Job.Name, Attempt: t.Attempt}
+		if t.Job.Check != nil || t.Job.Run != nil { // a group reads nothing
+			in.Shared, in.Results = x.shared, x.below(t.Job)
 		}
 		f := x.job.Start(ctx, in, sendoff.Named(t.Job.Name), sendoff.NoRetry(), sendoff.Labels(t.Job.Labels))
 		x.open = append(x.open, &attempt{t, in, f})
@@ -139,12 +149,12 @@ func (x *run) begin(ctx context.Context) {
 
 // below are the results of the jobs that a job stands on.
 func (x *run) below(j *jobgraph.Job) map[string]json.RawMessage {
-	var out map[string]json.RawMessage
-	for name, v := range x.values {
-		if x.graph.Below(j.Name, name) {
-			if out == nil {
-				out = map[string]json.RawMessage{}
-			}
+	if len(x.values) == 0 {
+		return nil
+	}
+	out := map[string]json.RawMessage{}
+	for _, name := range x.graph.Under(j.Name) {
+		if v, has := x.values[name]; has {
 			out[name] = v
 		}
 	}
@@ -168,6 +178,7 @@ func (x *run) settle(ctx context.Context) {
 			continue
 		}
 		out, err := a.Await(ctx)
+		x.weigh(a, out, err)
 		if wait, again := x.board.Settle(a.Turn, x.outcome(ctx, a, out, err)); again && wait > 0 {
 			x.later = append(x.later, &delayed{a.Turn, sendoff.After(ctx, wait)})
 		}
@@ -198,6 +209,46 @@ func (x *run) outcome(ctx context.Context, a *attempt, out jobOutput, err error)
 		Ending: out.Ending, Err: out.Error.error(), Reason: out.Reason, Checks: out.Checks, Runs: out.Runs, Rechecks: out.Rechecks,
 		Value: rawOrNil(out.Result), Began: out.Began, Took: out.Took,
 	}
+}
+
+// weigh adds what the record of an attempt takes, and that of its Cleanup. When the
+// record has no room for more no further attempt begins, and the run ends: what is under
+// way, and the cleanups, still fit.
+func (x *run) weigh(a *attempt, out jobOutput, err error) {
+	size := recordSize + len(out.Result) + len(out.Reason) + sizeOf(out.Local) + sizeOf(out.Changed)
+	if out.Error != nil {
+		size += len(out.Error.Message) + len(out.Error.Stack)
+	}
+	if err != nil {
+		size += len(err.Error())
+	}
+	if x.size += size; a.Job.Cleanup != nil {
+		x.size += size
+	}
+	if x.size > mostRecord && x.full == nil {
+		x.full = &Failure{Type: "TooLarge", Message: fmt.Sprintf("the attempts of the run have filled its record of %d MiB, so no further one began: want fewer tries, smaller results and storages, or a graph in parts", mostRecord>>20)}
+		x.board.Stop()
+	}
+}
+
+const (
+	// recordSize is what the record of an attempt takes beside what it holds, in bytes.
+	recordSize = 300
+
+	// mostRecord is how many bytes the record of a run may have. It travels in a
+	// request of 16 MB, with how the run ended.
+	mostRecord = 10 << 20
+
+	// mostJobs is how many jobs a run may have: what their attempts, some tried again,
+	// take of the record, and what the run ends with, leave room for results.
+	mostJobs = 20_000
+)
+
+func sizeOf(values map[string]json.RawMessage) (n int) {
+	for k, v := range values {
+		n += len(k) + len(v)
+	}
+	return n
 }
 
 func (x *run) keep(job string, result json.RawMessage) {

@@ -146,8 +146,12 @@ func (r *Runner) Paused(ctx context.Context, id string) (bool, error) {
 // Check says what is wrong with what a run would be given, nil for nothing.
 func (r *Runner) Check(in Input) error {
 	g, err := r.graph(in.Definition, in.Inputs)
-	if err == nil {
-		_, err = g.Board(in.config())
+	if err != nil {
+		return err
 	}
+	if n := len(g.Jobs()); n > mostJobs {
+		return &jobgraph.DefinitionError{Text: fmt.Sprintf("the graph has %d jobs: want at most %d in a durable run: run it in this process, or in parts", n, mostJobs)}
+	}
+	_, err = g.Board(in.config())
 	return err
 }

@@ -49,6 +49,7 @@ type Output struct {
 	Canceled bool                       `json:"canceled,omitempty"`
 	Passes   int                        `json:"passes"`
 	Exit     int                        `json:"exit"`
+	Error    *Failure                   `json:"error,omitempty"` // why it ended before its jobs had
 	Jobs     []Job                      `json:"jobs"`
 	Cleanups []Cleanup                  `json:"cleanups"`
 	Shared   map[string]json.RawMessage `json:"shared,omitempty"`

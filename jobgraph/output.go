@@ -49,11 +49,20 @@ func (o Output[T]) Get(a *Attempt) (T, error) {
 	return none, fmt.Errorf("job %q has set a result of type %T: want %T", o.of.Name, v, none)
 }
 
-// Below tells whether a job stands on another one, itself or through others.
-func (g *Graph) Below(above, job string) bool {
-	from, ok := g.place[above]
+// Under returns the names of all jobs that a job stands on, in depth-first post-order;
+// none for one that is not there.
+func (g *Graph) Under(job string) []string {
 	at, known := g.place[job]
-	return ok && known && g.below(from, at)
+	if !known {
+		return nil
+	}
+	var names []string
+	for n, in := range g.under([]int{at})[:at] {
+		if in {
+			names = append(names, g.nodes[n].job.Name)
+		}
+	}
+	return names
 }
 
 // below tells whether the job at one place stands on the one at another.

@@ -34,6 +34,9 @@ func (s *Service) view(t *sendoff.Task) (*api.GraphRun, *graphrun.Output) {
 	if run.State = "succeeded"; out.Exit != jobgraph.ExitReached {
 		run.State = "failed"
 	}
+	if out.Error != nil {
+		run.Error = &api.GraphError{Phase: "run", Type: out.Error.Type, Message: out.Error.Message}
+	}
 	for _, c := range out.Cleanups {
 		call := api.GraphCleanup{Job: c.Job, Attempt: c.Attempt, Outcome: "pass"}
 		if c.Error != nil {
