@@ -81,8 +81,11 @@ func (f *following) tell(ctx context.Context, c *session, roots []root) ([]*stmt
 // that of followers.
 func (f *following) tellEnds(ctx context.Context, c *session, ends []end) ([]*stmt, error) {
 	var ups []*store.Todo
+	told := false
 	for i := range ends {
-		if root := &ends[i].root; root.woken != nil {
+		root := &ends[i].root
+		told = told || root.woken != nil
+		if root.woken != nil && !f.looked(root.Task) {
 			ups = append(ups, &root.Todo)
 		}
 	}
@@ -103,7 +106,7 @@ func (f *following) tellEnds(ctx context.Context, c *session, ends []end) ([]*st
 			return nil, err
 		}
 	}
-	if len(ups) == 0 {
+	if !told {
 		return nil, nil
 	}
 	return f.statements(), nil
@@ -116,14 +119,21 @@ cross join lateral (select d.up, d.down, d.ended from sendoff.dep d
 
 // lockNeedsSQL goes through the ids in their order, which is the order of locks.
 const lockNeedsSQL = `
-select` + needColumns + `from unnest($1) as s(id) cross join lateral (select * from sendoff.need n where n.task = s.id for update) n`
+select` + needColumns + `from unnest($1) as s(id)` + andNeeds
+
+const andNeeds = ` cross join lateral (select * from sendoff.need n where n.task = s.id for update) n`
 
 // lookDownSQL locks those that may end: whoever comes to depend on one of them is seen by
 // that end, or sees it.
-const lookDownSQL = `
+const (
+	lookDownSQL = downColumns + `from unnest($1) as s(id)` + andDowns
+
+	downColumns = `
 select s.id, t.lane, t.prio, t.kind, t.crashes, t.at, t.flags, t.run, t.state, t.reason, w.task is not null
-from unnest($1) as s(id) join sendoff.need n on n.task = any(array[s.id]) and n.waits is not false -- else the index of those that wait would do
+`
+	andDowns = ` join sendoff.need n on n.task = any(array[s.id]) and n.waits is not false -- else the index of those that wait would do
 cross join lateral (select * from sendoff.task t where t.id = s.id for update) t left join sendoff.wait w on w.task = any(array[s.id])`
+)
 
 // load reads the edges of tasks, a page of each, and locks the needs at their ends.
 func (f *following) load(ctx context.Context, c *session, ups []*store.Todo) error {
@@ -168,23 +178,27 @@ func (f *following) lock(ctx context.Context, c *session, find *stmt) error {
 }
 
 func (f *following) lockNeeds(ids []task.ID) *stmt {
-	return query(lockNeedsSQL).idList(ids).rows(func(r *wireRow) {
-		n := readNeed(r)
-		f.downs[n.Task] = &down{Need: n}
-	})
+	return query(lockNeedsSQL).idList(ids).rows(f.readNeed)
+}
+
+func (f *following) readNeed(r *wireRow) {
+	n := readNeed(r)
+	f.downs[n.Task] = &down{Need: n}
 }
 
 func (f *following) lookDown(ids []task.ID) *stmt {
-	return query(lookDownSQL).idList(ids).rows(func(r *wireRow) {
-		id := r.id()
-		row := store.Row{
-			ID: id, Lane: r.i4(), Priority: r.i2(), Kind: task.Kind(r.i2()), Crashes: r.i4(), At: r.i8(), Flags: r.i4(), Run: r.i4(),
-			State: task.State(r.i2()), Reason: task.Reason(r.i2()),
-		}
-		if d := f.downs[id]; d != nil {
-			d.row, d.has = row, r.bool()
-		}
-	})
+	return query(lookDownSQL).idList(ids).rows(f.readDown)
+}
+
+func (f *following) readDown(r *wireRow) {
+	id := r.id()
+	row := store.Row{
+		ID: id, Lane: r.i4(), Priority: r.i2(), Kind: task.Kind(r.i2()), Crashes: r.i4(), At: r.i8(), Flags: r.i4(), Run: r.i4(),
+		State: task.State(r.i2()), Reason: task.Reason(r.i2()),
+	}
+	if d := f.downs[id]; d != nil {
+		d.row, d.has = row, r.bool()
+	}
 }
 
 // tellAll tells the followers of a task, and those of the ones that end because of

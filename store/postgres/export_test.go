@@ -47,11 +47,12 @@ func (s *Store) pinned(lane int32) map[string]*stmt {
 	all := map[string]*stmt{
 		"claim":        s.claimStmt(t.claims[0], now),
 		"settle plain": settlePlain(settlePlainSQL, t.plain, now), "settle inside": settlePlain(settleInsideSQL, t.gated, now),
-		"settle full": settleFull(t.full, now, 0, nil),
-		"probe":       query(probeSQL).i4(lane).i2(5).i8(0).i8(now),
-		"promote":     query(dueSQL).i8(0).i8(now).i8(500),
-		"make ready":  enter(waiting, nil),
-		"cancel":      cancelWaiting(victims, now, task.Requested, true, nil),
+		"settle leading": settlePlain(settleLeadingSQL, t.leading, now),
+		"settle full":    settleFull(t.full, now, 0, nil),
+		"probe":          query(probeSQL).i4(lane).i2(5).i8(0).i8(now),
+		"promote":        query(dueSQL).i8(0).i8(now).i8(500),
+		"make ready":     enter(waiting, nil),
+		"cancel":         cancelWaiting(victims, now, task.Requested, true, nil),
 	}
 	maps.Copy(all, map[string]*stmt{
 		"settle linked": settleLinked(t.linked, now, nil), "lock waits": query(lockWaitsSQL).idList([]task.ID{id}),
@@ -91,7 +92,7 @@ func (s *Store) busyTurn(lane int32) (*turn, *family) {
 		}
 		return list
 	}
-	t := &turn{now: s.clock.now(), closed: []task.ID{{1}}, plain: ends(6, nil), gated: ends(10, nil), full: ends(7, nil), linked: ends(1, &store.Effects{})}
+	t := &turn{now: s.clock.now(), closed: []task.ID{{1}}, plain: ends(6, nil), gated: ends(10, nil), leading: ends(11, nil), full: ends(7, nil), linked: ends(1, &store.Effects{})}
 	t.claims = []*hotCall{{claim: &store.ClaimRequest{Limit: 500, Slots: []store.ClaimSlot{{Lane: lane, Priority: 5, Limit: 500}}}}}
 	id := task.ID{1}
 	f := newFamily(s.clock, t.now)
@@ -143,6 +144,7 @@ func (s *Store) depPlans(lane int32, ids []task.ID) map[string]*stmt {
 		"edges ahead": query(edgesAheadSQL).id(ids[0]).i8(aheadEdges).i8(aheadTasks),
 		"one edge":    query(oneEdgeSQL).id(ids[0]).id(ids[0]),
 		"lock needs":  query(lockNeedsSQL).idList(ids), "look down": query(lookDownSQL).idList(ids),
+		"lock needs of": query(lockNeedsOfSQL).id(ids[0]).i8(1000), "look down of": query(lookDownOfSQL).id(ids[0]).i8(1000),
 		"dependencies": query(dependenciesSQL).id(ids[0]).id(ids[0]).i8(500), "followers": query(followersSQL).id(ids[0]).id(ids[0]).i8(500),
 		"purge needs": query(purgeNeedsSQL).i4s(1, func(int) int32 { return lane }).i8(500),
 		"erase":       query(eraseOneSQL).idList(ids).i8(1).i8(1).i8(1),

@@ -22,7 +22,7 @@ func TestPlansHoldOnStaleStatistics(t *testing.T) {
 		t.Helper()
 		plans, err := f.s.Explain(t.Context(), f.lane)
 		require.NoError(t, err)
-		require.Len(t, plans, 7+1+14+5+16+23+17+5+5+1, when)
+		require.Len(t, plans, 7+2+14+5+16+23+19+5+5+1, when)
 		for name, plan := range plans {
 			requirePlan(t, plan, "%s, %s:\n%s", name, when, plan)
 		}
@@ -79,6 +79,7 @@ func requireScans(t *testing.T, plans map[string]string) {
 		"settle linked":   {"Index Scan using task_pkey", byID},
 		"settle full":     {"Index Scan using task_pkey", byID},
 		"settle inside":   {"Index Scan using task_pkey", byID},
+		"settle leading":  {"Index Scan using task_pkey", byID},
 		"settle plain":    {"Index Scan using task_pkey", byID},
 		"make ready":      {"Index Scan using task_pkey", byID},
 		"cancel":          {"using ready_line", "Index Scan using task_pkey", byID},
@@ -108,6 +109,8 @@ func requireScans(t *testing.T, plans map[string]string) {
 		"stand":           {"Index Scan using task_pkey", byID},
 		"lock ups":        {"Index Scan using task_pkey"},
 		"lock needs":      {"using need_pkey"},
+		"lock needs of":   {"using dep_pkey", "using need_pkey"},
+		"look down of":    {"using dep_pkey", "Index Scan using task_pkey", "using need_pkey"},
 		"look down":       {"Index Scan using task_pkey", "using need_pkey"},
 		"purge needs":     {"using need_lane", byID},
 		"follow 0":        {"using dep_"},

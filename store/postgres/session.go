@@ -27,6 +27,7 @@ type session struct {
 	conn  *pgconn.PgConn
 	terms string // of a transaction that writes; "" = the caller's
 	began bool   // inside begin ... commit
+	fixed bool   // the pins hold until the end of the transaction
 	again bool   // an earlier try may have been committed
 	stale bool   // it must not be used again
 	moved bool   // what is behind it takes no writes
@@ -79,6 +80,9 @@ func (c *session) send(ctx context.Context, stmts ...*stmt) error {
 	if err := c.unsent(ctx); err != nil {
 		return err
 	}
+	if stmts = c.pinOnce(stmts); len(stmts) == 0 {
+		return nil
+	}
 	warned := c.conn.CustomData()
 	delete(warned, syncWarning)
 	var batch pgconn.Batch
@@ -110,6 +114,18 @@ func (c *session) send(ctx context.Context, stmts ...*stmt) error {
 		return fmt.Errorf("%w: the database stopped waiting for its standby", errUnknown)
 	}
 	return failed
+}
+
+// pinOnce leaves pins out that hold already. They are the transaction's.
+func (c *session) pinOnce(stmts []*stmt) []*stmt {
+	if !c.began {
+		return stmts
+	}
+	return slices.DeleteFunc(slices.Clone(stmts), func(q *stmt) bool {
+		again := q.sql == pins && c.fixed
+		c.fixed = c.fixed || q.sql == pins
+		return again
+	})
 }
 
 // unsent is an error when nothing can be sent.
@@ -148,7 +164,7 @@ func (c *session) begin(ctx context.Context, stmts ...*stmt) error {
 
 // open is begin of one that locks something before gates.
 func (c *session) open(ctx context.Context, stmts ...*stmt) error {
-	c.began = true
+	c.began, c.fixed = true, false
 	if c.again {
 		stmts = append([]*stmt{query(barrier)}, stmts...)
 	}

@@ -45,8 +45,9 @@ func isPlain(t *store.Transition) bool {
 }
 
 var (
-	settlePlainSQL  = words.SQL(settleIfSQL + ` and t.flags & :related = 0 returning s.n`)
-	settleInsideSQL = words.SQL(settleIfSQL + ` and t.flags & :related = :flag_gate returning s.n`)
+	settlePlainSQL   = words.SQL(settleIfSQL + ` and t.flags & :related = 0 returning s.n, t.run`)
+	settleInsideSQL  = words.SQL(settleIfSQL + ` and t.flags & :related = :flag_gate returning s.n, t.run`)
+	settleLeadingSQL = words.SQL(settleIfSQL + ` and t.flags & :related = :flag_deps returning s.n, t.run`)
 )
 
 const settleIfSQL = `
@@ -66,7 +67,7 @@ func settlePlain(sql string, endings []*ending, now int64) *stmt {
 		i4s(n, func(i int) int32 { return endings[i].Decision.Crashes }).
 		blobs(n, func(i int) []byte { return headers(endings[i].Answer.Header) }).
 		blobs(n, func(i int) []byte { return notEmpty(endings[i].Answer.Body) }).
-		rows(func(r *wireRow) { endings[r.i8()-1].done = true })
+		rows(func(r *wireRow) { endings[r.i8()-1].ended(r) })
 }
 
 // settleFull writes transitions of every sort, but no end that concerns others than

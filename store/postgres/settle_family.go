@@ -68,7 +68,7 @@ func (f *family) round(endings []*ending) (lock []*stmt, look *stmt) {
 // endInOrder calls settled for the endings that were written, and tells the followers of
 // those that others depend on; returned is what writes the latter. What both make ready
 // has its positions in the order of the endings.
-func (s *Store) endInOrder(ctx context.Context, c *session, f *family, endings []*ending) ([]*stmt, error) {
+func endInOrder(ctx context.Context, c *session, f *family, w *following, endings []*ending) ([]*stmt, error) {
 	endings = slices.DeleteFunc(slices.Clone(endings), func(e *ending) bool { return !e.done })
 	slices.SortStableFunc(endings, func(a, b *ending) int { return a.order - b.order })
 	ends := make([]end, len(endings))
@@ -80,5 +80,5 @@ func (s *Store) endInOrder(ctx context.Context, c *session, f *family, endings [
 			ends[i].root = endOf(e.ID, e.run, task.EndOf(e.Decision.To, e.Decision.Reason), &e.call.woken)
 		}
 	}
-	return s.newFollowing(f.now).tellEnds(ctx, c, ends)
+	return w.tellEnds(ctx, c, ends)
 }

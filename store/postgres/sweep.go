@@ -223,7 +223,7 @@ func (s *Store) endLost(ctx context.Context, c *session, endings []*ending, now 
 	if err := c.do(ctx, settle, look); err != nil {
 		return nil, err
 	}
-	followers, err := s.endInOrder(ctx, c, f, endings)
+	followers, err := endInOrder(ctx, c, f, s.newFollowing(f.now), endings)
 	if err != nil {
 		return nil, err
 	}

@@ -204,6 +204,7 @@ type turn struct {
 	linked []*ending // with effects
 	claims []*hotCall
 
+	leading  []*ending // plain ends of tasks that others depend on
 	followed []*ending // full ends of tasks that others depend on, or that leave gates
 }
 
@@ -218,6 +219,8 @@ func newTurn(endings []*ending, claims []*hotCall, now int64) *turn {
 			t.linked = append(t.linked, e)
 		case e.gated && e.Flags&store.Related == store.FlagGate && isPlain(e.Transition):
 			t.gated = append(t.gated, e)
+		case e.Flags&store.Related == store.FlagDeps && isPlain(e.Transition):
+			t.leading = append(t.leading, e)
 		case e.follows || e.gated:
 			t.followed = append(t.followed, e)
 		case e.Flags&store.Related == 0 && isPlain(e.Transition):
@@ -244,30 +247,37 @@ func (e *ending) written(r *wireRow) {
 	e.run = r.i4()
 }
 
+// ended notes a row of settlePlain.
+func (e *ending) ended(r *wireRow) { e.done, e.run = true, r.i4() }
+
 // send makes one try: in one round trip, or in two when there are endings with
 // effects.
 func (s *Store) send(ctx context.Context, c *session, t *turn) error {
-	for _, e := range slices.Concat(t.plain, t.gated, t.full, t.linked, t.followed) {
+	for _, e := range slices.Concat(t.plain, t.gated, t.full, t.linked, t.leading, t.followed) {
 		e.done = false
 	}
-	if len(t.gated)+len(t.linked)+len(t.followed) == 0 {
+	if len(t.gated)+len(t.linked)+len(t.leading)+len(t.followed) == 0 {
 		first := []*stmt{query(pins)}
 		if c.again {
 			first = append(first, query(barrier))
 		}
 		return c.do(ctx, slices.Concat(first, statements(t.first(nil)), statements(s.second(t, nil, nil)))...)
 	}
-	f := newFamily(s.clock, t.now)
+	f, w := newFamily(s.clock, t.now), s.newFollowing(t.now)
+	first := statements(t.first(f))
+	if e := t.onlyFollowed(); e != nil {
+		first = append(first, w.lookAlong(e.ID)...)
+	}
 	leaving, err := s.leaving(ctx, c, t)
 	if err == nil && leaving != nil {
-		err = leaving.begin(c, statements(t.first(f)))
+		err = leaving.begin(c, first)
 	} else if err == nil {
-		err = c.begin(ctx, slices.Concat([]*stmt{query(pins)}, statements(t.first(f)))...)
+		err = c.begin(ctx, slices.Concat([]*stmt{query(pins)}, first)...)
 	}
 	if err != nil {
 		return c.giveUp(ctx, err)
 	}
-	followers, err := s.endInOrder(ctx, c, f, slices.Concat(t.linked, t.followed))
+	followers, err := endInOrder(ctx, c, f, w, slices.Concat(t.linked, t.leading, t.followed))
 	if err == nil {
 		err = leaving.leave(f)
 	}

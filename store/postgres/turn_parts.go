@@ -34,6 +34,9 @@ func (t *turn) first(f *family) []part {
 	if len(t.gated) > 0 {
 		plain = append(plain, settlePlain(settleInsideSQL, t.gated, t.now))
 	}
+	if len(t.leading) > 0 {
+		plain = append(plain, settlePlain(settleLeadingSQL, t.leading, t.now))
+	}
 	if len(t.full) > 0 {
 		full = append(full, settleFull(t.full, t.now, 0, (*ending).written))
 	}
