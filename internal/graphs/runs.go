@@ -130,7 +130,7 @@ func (s *Service) load(ctx context.Context, id string, wait time.Duration) (*api
 		show(run, out.Jobs)
 		return run, &in, out, nil
 	}
-	jobs, err := s.standing(ctx, t.ID, in)
+	jobs, err := s.standing(ctx, run, &in)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -147,18 +147,28 @@ func (s *Service) load(ctx context.Context, id string, wait time.Duration) (*api
 }
 
 // standing says how the jobs of a run stand that has no output.
-func (s *Service) standing(ctx context.Context, run string, in graphrun.Input) ([]graphrun.Job, error) {
+// When the run has ended, what has not is canceled.
+func (s *Service) standing(ctx context.Context, run *api.GraphRun, in *graphrun.Input) ([]graphrun.Job, error) {
 	var calls []*sendoff.Task
-	for c, err := range s.client().Tasks.List(ctx, sendoff.Filter{Root: run, Function: s.runner.JobFunction()}) {
-		if err == nil && c.Final() { // its result is not in listings
-			c, err = s.client().Get(ctx, c.ID)
+	for c, err := range s.client().Tasks.List(ctx, sendoff.Filter{Root: run.ID, Function: s.runner.JobFunction()}) {
+		if err == nil && c.Final() {
+			err = s.ended.complete(ctx, s.client(), run.ID, c)
 		}
 		if err != nil {
 			return nil, passed(err)
 		}
 		calls = append(calls, c)
 	}
-	return s.runner.Standing(in, calls)
+	jobs, err := s.runner.Standing(*in, calls)
+	if run.FinishedAt == nil {
+		return jobs, err
+	}
+	for i := range jobs {
+		if j := &jobs[i]; j.State == jobgraph.Waiting || j.State == jobgraph.Running {
+			j.State = jobgraph.Canceled
+		}
+	}
+	return jobs, err
 }
 
 // task is the task of a run.
@@ -279,7 +289,7 @@ func (s *Service) Retry(ctx context.Context, id string) (*api.GraphRun, error) {
 	var jobs []graphrun.Job
 	if out != nil {
 		jobs, in.Shared = out.Jobs, out.Shared
-	} else if jobs, err = s.standing(ctx, run.ID, *in); err != nil {
+	} else if jobs, err = s.standing(ctx, run, in); err != nil {
 		return nil, err
 	}
 	in.Done = nil
@@ -298,7 +308,7 @@ func (s *Service) SVG(ctx context.Context, id string) ([]byte, error) {
 		return nil, err
 	}
 	if out == nil {
-		jobs, err := s.standing(ctx, run.ID, *in)
+		jobs, err := s.standing(ctx, run, in)
 		if err != nil {
 			return nil, err
 		}

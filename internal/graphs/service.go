@@ -46,6 +46,7 @@ type Service struct {
 	runner   *graphrun.Runner
 	endpoint *sendoff.Endpoint
 	groups   graphfile.Groups
+	ended    ended
 }
 
 // New has an engine carry out runs of graphs until the service is closed.

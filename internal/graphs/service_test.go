@@ -128,7 +128,8 @@ func TestTwoRunsOfAGraphDoNotFight(t *testing.T) {
 	dir := t.TempDir()
 	c := start(t, graphs.Config{Commands: []string{"any"}})
 	slow := sendoff.NewGraphRun{
-		Graph: "slow", Inputs: map[string]any{"dir": dir}, Definition: definition(t, `{"goal":"a","inputs":{"dir":{}},"env":{"D":"${inputs.dir}"},"jobs":{
+		Graph: "slow", Inputs: map[string]any{"dir": dir}, Definition: definition(t, `{"goal":"b","inputs":{"dir":{}},"env":{"D":"${inputs.dir}"},"jobs":{
+			"b":{"deps":["a"]},
 			"a":{"run":{"shell":"touch $D/began; sleep 60"},"cleanup":{"shell":"touch $D/cleaned"}}}}`),
 	}
 	first, err := c.GraphRuns.Start(t.Context(), slow)
@@ -149,6 +150,7 @@ func TestTwoRunsOfAGraphDoNotFight(t *testing.T) {
 		run, err := c.GraphRuns.Wait(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, sendoff.GraphCanceled, run.State)
+		require.Equal(t, map[string]string{"a": "canceled ", "b": "canceled "}, states(run), "none waits for ever")
 	}
 	require.FileExists(t, filepath.Join(dir, "cleaned"))
 }
