@@ -69,8 +69,8 @@ type GraphRun struct {
 	Exit       *int              `json:"exit,omitempty"` // 0 reached, 1 not, 3 a cleanup failed; nil = it has not ended by itself
 	Duration   float64           `json:"duration"`       // seconds
 	Error      *GraphError       `json:"error"`
-	Jobs       []GraphJob        `json:"jobs,omitempty"` // in depth-first post-order from the goal; not in listings
-	Cleanups   []GraphCleanup    `json:"cleanups,omitempty"`
+	Jobs       []GraphJob        `json:"jobs,omitempty"`    // in depth-first post-order from the goal; not in listings
+	Cleanups   []GraphCleanup    `json:"cleanups,omitzero"` // in the order of their calls; not in listings
 }
 
 // Final tells whether the run has ended.
@@ -102,12 +102,39 @@ type GraphJob struct {
 	TaskID   string            `json:"task_id,omitempty"` // of its last attempt
 }
 
+// MarshalJSON implements json.Marshaler: the shape of the API, in which how is null for
+// what did not succeed.
+func (j GraphJob) MarshalJSON() ([]byte, error) {
+	type plain GraphJob
+	return json.Marshal(struct {
+		plain
+		How *string `json:"how"`
+	}{plain(j), textOrNull(j.How)})
+}
+
 // GraphCleanup is how a call of a Cleanup ended.
 type GraphCleanup struct {
 	Job     string `json:"job"`
 	Attempt int    `json:"attempt"`
 	Outcome string `json:"outcome"` // pass or fail
 	Message string `json:"message"`
+}
+
+// MarshalJSON implements json.Marshaler: the shape of the API, in which message is null
+// for one that passed.
+func (c GraphCleanup) MarshalJSON() ([]byte, error) {
+	type plain GraphCleanup
+	return json.Marshal(struct {
+		plain
+		Message *string `json:"message"`
+	}{plain(c), textOrNull(c.Message)})
+}
+
+func textOrNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 // GraphRuns begins, lists, watches and steers runs of graphs of jobs: [Client.GraphRuns].

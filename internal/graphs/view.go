@@ -14,7 +14,7 @@ import (
 func (s *Service) view(t *sendoff.Task) (*api.GraphRun, *graphrun.Output) {
 	run := &api.GraphRun{
 		ID: t.ID, State: stateOf(t), Graph: t.Name, RetryOf: t.Labels[retryOf], CreatedAt: t.CreatedAt,
-		FinishedAt: timeOrNil(t.FinishedAt), Labels: map[string]string{},
+		FinishedAt: timeOrNil(t.FinishedAt), Labels: map[string]string{}, Cleanups: []api.GraphCleanup{},
 	}
 	for k, v := range t.Labels {
 		if k != retryOf {

@@ -65,7 +65,7 @@ type GraphRun struct {
 	Duration   float64           `json:"duration" doc:"Seconds."`
 	Error      *GraphError       `json:"error"`
 	Jobs       []GraphJob        `json:"jobs,omitempty" doc:"In depth-first post-order from the goal; not in listings."`
-	Cleanups   []GraphCleanup    `json:"cleanups,omitempty" doc:"In the order in which they were called."`
+	Cleanups   []GraphCleanup    `json:"cleanups,omitzero" doc:"In the order in which they were called; not in listings."`
 }
 
 // GraphError is what a run, a job or a cleanup failed with.
