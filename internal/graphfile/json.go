@@ -12,10 +12,10 @@ import (
 // MaxJSON is how many bytes a definition may have as JSON.
 const MaxJSON = 1 << 20
 
-// JSON returns what the file at a path says as JSON, under a name, "" = its own, in its
-// order: with what aliases and "<<" refer to written out, and without keys that begin
-// with "x-". It is refused like [Load] does, when it has no name, when it is longer than
-// [MaxJSON], and for values that JSON writes otherwise, such as 0755.
+// JSON returns what the file at a path says as JSON, under a name, "" = its own if it has
+// one, in its order: with what aliases and "<<" refer to written out, and without keys
+// that begin with "x-". It is refused like [Load] does, when it is longer than [MaxJSON],
+// and for values that JSON writes otherwise, such as 0755.
 func JSON(path, name string) (definition []byte, err error) {
 	f, err := Load(path)
 	if err != nil {
@@ -23,9 +23,6 @@ func JSON(path, name string) (definition []byte, err error) {
 	}
 	if name == "" {
 		name = f.Name
-	}
-	if name == "" {
-		return nil, &Problem{path, 0, "the graph has no name: want name: with one, or --name"}
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -36,14 +33,17 @@ func JSON(path, name string) (definition []byte, err error) {
 	if root == nil {
 		return nil, w.err()
 	}
-	w.b.WriteString(`{"name":`)
-	w.text(name)
-	w.each(withoutNotes(root), "the file", func(key, value *yaml.Node) {
-		if key.Value != "name" {
-			w.member(key, value)
+	w.list('{', '}', func() {
+		if name != "" {
+			w.b.WriteString(`,"name":`)
+			w.text(name)
 		}
+		w.each(withoutNotes(root), "the file", func(key, value *yaml.Node) {
+			if key.Value != "name" {
+				w.member(key, value)
+			}
+		})
 	})
-	w.b.WriteByte('}')
 	if err := w.err(); err != nil {
 		return nil, err
 	}

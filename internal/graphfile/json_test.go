@@ -36,11 +36,13 @@ func TestAFileIsWrittenAsJSONInItsOrder(t *testing.T) {
 	renamed, err := JSON(inFile(t, "name: a\njobs: {A: {}}"), "b")
 	require.NoError(t, err)
 	require.Equal(t, `{"name":"b","jobs":{"A":{}}}`, string(renamed))
+	nameless, err := JSON(inFile(t, "jobs: {A: {}}"), "")
+	require.NoError(t, err)
+	require.Equal(t, `{"jobs":{"A":{}}}`, string(nameless))
 }
 
 func TestWhatJSONCannotSayIsRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"jobs: {A: {}}": "f.yaml: the graph has no name: want name: with one, or --name",
 		"name: a\nenv: {UMASK: 0022}\njobs: {A: {}}":                       "f.yaml:2: 0022 is not how JSON writes a value: put it in quotes when it is a text, or write it as in 1.5 or true",
 		"name: a\njobs: {A: {rum: [a]}}":                                   `f.yaml:2: job "A": unknown key "rum": did you mean "run"?`,
 		"name: a\nx-a: &a " + long(200) + "\njobs:\n" + aliased(100, "*a"): "f.yaml: the graph has more than 1 MiB as JSON: want less",

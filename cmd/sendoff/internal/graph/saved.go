@@ -22,7 +22,7 @@ type saveCmd struct {
 
 // Run saves it.
 func (c *saveCmd) Run(ctx context.Context, t *term.Terminal) error {
-	definition, err := graphfile.JSON(c.File, c.Name)
+	definition, err := c.definition()
 	if err != nil {
 		return refused(err)
 	}
@@ -42,6 +42,18 @@ func (c *saveCmd) Run(ctx context.Context, t *term.Terminal) error {
 		t.Printf("%s  revision %d is the same\n", term.Clean(g.Name), g.Rev)
 	}
 	return nil
+}
+
+// definition is the graph with its name.
+func (c *saveCmd) definition() ([]byte, error) {
+	f, err := graphfile.Load(c.File)
+	if err != nil {
+		return nil, err
+	}
+	if cmp.Or(c.Name, f.Name) == "" {
+		return nil, &graphfile.Problem{File: c.File, Text: "the graph has no name: want name: with one, or --name"}
+	}
+	return graphfile.JSON(c.File, c.Name)
 }
 
 // listCmd lists the graphs that a server keeps.
