@@ -36,7 +36,10 @@ func (c *runsCmd) Run(ctx context.Context, t *term.Terminal) error {
 	}
 	rows := make([][]string, len(runs))
 	for i, r := range runs {
-		rows[i] = []string{r.ID, term.Clean(r.Graph), r.State, term.Ago(r.CreatedAt), term.Short(time.Duration(r.Duration * float64(time.Second)))}
+		rows[i] = []string{r.ID, term.Clean(r.Graph), r.State, term.Ago(r.CreatedAt), ""}
+		if !r.StartedAt.IsZero() { // known of those that ended by themselves
+			rows[i][4] = term.Short(time.Duration(r.Duration * float64(time.Second)))
+		}
 	}
 	t.Table([]string{"RUN", "GRAPH", "STATE", "CREATED", "TOOK"}, rows)
 	return nil
