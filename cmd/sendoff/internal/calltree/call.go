@@ -61,10 +61,18 @@ func (c *Call) Changed() time.Time {
 	return c.looked
 }
 
+// title is what a call is called: its function, and the name that it was given beside.
+func title(function, name, url, handler string) string {
+	if function != "" && name != "" && name != function {
+		return function + " " + name
+	}
+	return cmp.Or(function, name, url, handler)
+}
+
 // callOf shows a task of the engine in this process.
 func callOf(t *engine.TaskInfo) *Call {
 	c := &Call{
-		ID: t.ID, task: t.UUID, key: t.UUID.String(), Name: cmp.Or(t.Function, t.Name, t.URL, t.Handler),
+		ID: t.ID, task: t.UUID, key: t.UUID.String(), Name: title(t.Function, t.Name, t.URL, t.Handler),
 		Endpoint: t.Endpoint, State: sendoff.State(t.State.String()), Reason: t.Reason.String(), Trips: t.Token, looked: time.Now(),
 		Began: t.FirstStarted, Ended: t.FinishedAt, Err: t.LastError, Cause: t.LastCause,
 	}

@@ -60,7 +60,7 @@ func describe(task *sendoff.Task) (lines []string) {
 			lines = append(lines, fmt.Sprintf("%-10s%s", name, value))
 		}
 	}
-	line("call", term.Clean(cmp.Or(task.Function, task.Name, task.URL, task.Handler)))
+	line("call", term.Clean(title(task.Function, task.Name, task.URL, task.Handler)))
 	line("id", task.ID)
 	line("state", term.State(task))
 	line("endpoint", term.Clean(task.Endpoint))

@@ -1,7 +1,6 @@
 package calltree
 
 import (
-	"cmp"
 	"context"
 
 	"github.com/sendoff-dev/sendoff"
@@ -49,7 +48,7 @@ func (f *forest) ReadSteps(ctx context.Context, client *sendoff.Client, tasks []
 // remoteCall shows a task that a server told about.
 func remoteCall(t *sendoff.Task) *Call {
 	c := &Call{
-		ID: t.ID, key: t.ID, Parent: t.ParentID, Name: cmp.Or(t.Function, t.Name, t.URL, t.Handler), Endpoint: t.Endpoint,
+		ID: t.ID, key: t.ID, Parent: t.ParentID, Name: title(t.Function, t.Name, t.URL, t.Handler), Endpoint: t.Endpoint,
 		State: t.State, Reason: t.Reason, Attempt: t.Attempts, Began: t.CreatedAt, Ended: t.FinishedAt, Next: t.NextAt, Err: t.LastError,
 	}
 	c.made, c.function, c.earlier = t.CreatedAt, t.Function != "", t.EarlierRun
