@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/internal/graphpy"
 	"github.com/sendoff-dev/sendoff/jobgraph"
 )
@@ -15,6 +16,9 @@ import (
 func isPython(what string) bool {
 	return strings.Contains(what, ".py:") || strings.HasSuffix(what, ".py")
 }
+
+// errPython is the answer to a class that a server is to run.
+var errPython = term.Usage("a server runs graphs of files: classes of DoJobber run in this process, without --server")
 
 // openPython starts a Python process with the jobs of a class.
 func openPython(ctx context.Context, what string, g given) (*opened, error) {

@@ -46,6 +46,9 @@ func (c *saveCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 // definition is the graph with its name.
 func (c *saveCmd) definition() ([]byte, error) {
+	if isPython(c.File) {
+		return nil, errPython
+	}
 	f, err := graphfile.Load(c.File)
 	if err != nil {
 		return nil, err

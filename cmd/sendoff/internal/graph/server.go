@@ -59,6 +59,9 @@ func (c *runCmd) graphRun() (n sendoff.NewGraphRun, err error) {
 	if c.NoAct || c.NoCleanup || c.Verbose || c.Debug {
 		return n, term.Usage("--server: --no-act, --no-cleanup, --verbose and --debug are for runs in this process: leave them out")
 	}
+	if isPython(c.What) {
+		return n, errPython
+	}
 	f, err := graphfile.Load(c.What)
 	if err != nil {
 		return n, err
@@ -204,7 +207,7 @@ func printRunEnd(t *term.Terminal, run *sendoff.GraphRun) {
 	}
 	t.Printf("%s: %s in %s\n", term.Clean(run.Goal), t.Paint(map[bool]string{true: "succeeded", false: "failed"}[run.Reached], text),
 		term.Short(time.Duration(run.Duration*float64(time.Second))))
-	if run.Error != nil && run.State != sendoff.GraphCanceled {
+	if run.Error != nil && run.Error.Phase != "cleanup" && run.State != sendoff.GraphCanceled {
 		t.Printf("%s\n", term.Clean(run.Error.Message))
 	}
 	if run.State == sendoff.GraphFailed || run.State == sendoff.GraphCanceled {
