@@ -151,6 +151,14 @@ func rules() []rule {
 			why: "job graphs run without a server",
 		},
 		{
+			who: []string{commands + "schedules"}, never: []string{"!std"}, but: []string{commands + "term", "task/..."},
+			why: "when a schedule is due needs no server",
+		},
+		{
+			who: []string{"..."}, except: []string{"cmd/sendoff"}, never: []string{"time/tzdata"},
+			why: "whoever links a package decides himself whether his program carries time zones",
+		},
+		{
 			who: []string{"internal/graphfile"}, never: []string{"cmd/...", "engine/...", "store/...", "internal/...", "."},
 			why: "a graph's file is read alike by the command and by the server, and knows neither",
 		},

@@ -13,29 +13,31 @@ import (
 
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/graph"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/schedules"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
 // cli is the grammar: each field is a command, in a file of its name.
 type cli struct {
-	Serve       serveCmd       `cmd:"" help:"Run the server."`
-	Run         runCmd         `cmd:"" help:"Develop an app with durable functions: a server beside it, and the tree of its calls."`
-	Enqueue     enqueueCmd     `cmd:"" help:"Submit a task."`
-	Tasks       tasksCmd       `cmd:"" help:"List tasks, look at them, steer them."`
-	Queues      queuesCmd      `cmd:"" help:"List queues, pause, resume and purge them."`
-	Limits      limitsCmd      `cmd:"" help:"List limits that tasks share, configure and pause them."`
-	Graph       graph.Command  `cmd:"" help:"Plan, run, show and draw graphs of jobs, from a file."`
-	Endpoints   endpointsCmd   `cmd:"" help:"List the hosts and apps that are called, and let in again those that are held back."`
-	Nodes       nodesCmd       `cmd:"" help:"List the servers that share the database."`
-	Workers     workersCmd     `cmd:"" help:"List the worker processes of all servers."`
-	Dispatcherd dispatcherdCmd `cmd:"" help:"Run tasks that come over PostgreSQL NOTIFY and a unix socket, in place of dispatcherd."`
-	Ctl         ctlCmd         `cmd:"" help:"Ask a service of dispatcherd, in place of dispatcherctl."`
-	Vet         vetCmd         `cmd:"" help:"Find mistakes in durable functions: what makes a replay differ from the run."`
-	Migrate     migrateCmd     `cmd:"" help:"Bring a PostgreSQL database to this version's tables."`
-	Keys        keysCmd        `cmd:"" help:"Print and rotate the keys that sign what the server sends."`
-	Config      configCmd      `cmd:"" help:"Print the effective configuration of serve and where it comes from."`
-	Version     versionCmd     `cmd:"" help:"Print the version."`
-	Demo        demoCmd        `cmd:"" help:"See tasks accepted, delivered, retried and finished, in about ten seconds."`
+	Serve       serveCmd          `cmd:"" help:"Run the server."`
+	Run         runCmd            `cmd:"" help:"Develop an app with durable functions: a server beside it, and the tree of its calls."`
+	Enqueue     enqueueCmd        `cmd:"" help:"Submit a task."`
+	Tasks       tasksCmd          `cmd:"" help:"List tasks, look at them, steer them."`
+	Queues      queuesCmd         `cmd:"" help:"List queues, pause, resume and purge them."`
+	Limits      limitsCmd         `cmd:"" help:"List limits that tasks share, configure and pause them."`
+	Schedules   schedules.Command `cmd:"" help:"Say when a schedule is due."`
+	Graph       graph.Command     `cmd:"" help:"Plan, run, show and draw graphs of jobs, from a file."`
+	Endpoints   endpointsCmd      `cmd:"" help:"List the hosts and apps that are called, and let in again those that are held back."`
+	Nodes       nodesCmd          `cmd:"" help:"List the servers that share the database."`
+	Workers     workersCmd        `cmd:"" help:"List the worker processes of all servers."`
+	Dispatcherd dispatcherdCmd    `cmd:"" help:"Run tasks that come over PostgreSQL NOTIFY and a unix socket, in place of dispatcherd."`
+	Ctl         ctlCmd            `cmd:"" help:"Ask a service of dispatcherd, in place of dispatcherctl."`
+	Vet         vetCmd            `cmd:"" help:"Find mistakes in durable functions: what makes a replay differ from the run."`
+	Migrate     migrateCmd        `cmd:"" help:"Bring a PostgreSQL database to this version's tables."`
+	Keys        keysCmd           `cmd:"" help:"Print and rotate the keys that sign what the server sends."`
+	Config      configCmd         `cmd:"" help:"Print the effective configuration of serve and where it comes from."`
+	Version     versionCmd        `cmd:"" help:"Print the version."`
+	Demo        demoCmd           `cmd:"" help:"See tasks accepted, delivered, retried and finished, in about ten seconds."`
 }
 
 const description = `Durable tasks over HTTP: on disk before the answer, pushed to your app until they succeed.

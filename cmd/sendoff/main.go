@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	_ "time/tzdata" // time zones, where the machine has none
 
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
