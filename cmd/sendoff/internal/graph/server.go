@@ -101,21 +101,22 @@ func elsewhere(context.Context, string, json.RawMessage, io.Writer) (json.RawMes
 func (c *runCmd) follow(ctx context.Context, t *term.Terminal, client *sendoff.Client, run *sendoff.GraphRun) (int, error) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	told := map[string]string{}
-	for tick := time.NewTicker(500 * time.Millisecond); ; {
+	told, took := map[string]string{}, time.Duration(0)
+	for {
 		if !c.JSON {
 			printProgress(t, run, told)
 		}
 		if run.Final() {
-			tick.Stop()
 			break
 		}
 		select {
 		case <-ctx.Done():
 			return 130, fmt.Errorf("the run goes on: sendoff graph get %s", run.ID)
-		case <-tick.C:
+		case <-time.After(max(500*time.Millisecond, 2*took)): // a look at a run of many jobs takes work
 		}
+		asked := time.Now()
 		next, err := client.GraphRuns.Get(ctx, run.ID)
+		took = time.Since(asked)
 		switch {
 		case err == nil:
 			run = next
