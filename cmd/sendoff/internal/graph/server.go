@@ -112,7 +112,7 @@ func (c *runCmd) follow(ctx context.Context, t *term.Terminal, client *sendoff.C
 		select {
 		case <-ctx.Done():
 			return 130, fmt.Errorf("the run goes on: sendoff graph get %s", run.ID)
-		case <-time.After(max(500*time.Millisecond, 2*took)): // a look at a run of many jobs takes work
+		case <-time.After(min(max(500*time.Millisecond, 2*took), 5*time.Second)): // a look at a run of many jobs takes work
 		}
 		asked := time.Now()
 		next, err := client.GraphRuns.Get(ctx, run.ID)
