@@ -295,6 +295,7 @@ func (s *Service) Retry(ctx context.Context, id string) (*api.GraphRun, error) {
 	in.Done = nil
 	for _, j := range jobs {
 		if j.State == jobgraph.Succeeded {
+			j.Deps, j.Labels = nil, nil // the graph says so, and a payload is small
 			in.Done = append(in.Done, j)
 		}
 	}

@@ -99,7 +99,8 @@ func TestARunIsTriedAgain(t *testing.T) {
 	run, err := c.GraphRuns.Start(t.Context(), sendoff.NewGraphRun{
 		Graph: "g", RetryDelay: new(time.Duration), Tries: 1, Inputs: map[string]any{"dir": dir},
 		Definition: definition(t, `{"goal":"b","inputs":{"dir":{}},"env":{"D":"${inputs.dir}"},"jobs":{
-			"a":{"run":{"shell":"echo a >> $D/runs"}},
+			"0":{},
+			"a":{"deps":["0"],"run":{"shell":"echo a >> $D/runs"}},
 			"b":{"deps":["a"],"check":{"command":["test","-e","${inputs.dir}/free"]}}}}`),
 	})
 	require.NoError(t, err)
@@ -112,6 +113,10 @@ func TestARunIsTriedAgain(t *testing.T) {
 	again, err := c.GraphRuns.Retry(t.Context(), run.ID)
 	require.NoError(t, err)
 	require.Equal(t, run.ID, again.RetryOf)
+	require.Equal(t, []string{"0"}, again.Jobs[1].Deps)
+	made, err := c.Get(t.Context(), again.ID)
+	require.NoError(t, err)
+	require.Contains(t, string(made.Payload), `"name":"a","deps":null`, "deps are not carried twice")
 	again, err = c.GraphRuns.Wait(t.Context(), again.ID)
 	require.NoError(t, err)
 	require.Equal(t, sendoff.GraphSucceeded, again.State, "%+v", again)
