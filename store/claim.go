@@ -36,6 +36,10 @@ type ClaimRequest struct {
 	Slots []ClaimSlot
 	Limit int
 	Done  []task.ID // earlier claims whose tasks are all settled
+
+	// Rides, unless it is nil, has the claim wait until it is closed for a settle to share
+	// the transaction of: tasks that become ready by that are claimed by the same commit.
+	Rides <-chan struct{}
 }
 
 // ClaimBatch is what a claim brought.

@@ -76,7 +76,9 @@ func (l *Loop) fly(claim task.ID, t *store.Claimed, f *flight) {
 	settle := l.cfg.Execute(f.ctx, t, begin)
 	l.ended(t.ID, f)
 	if settle != nil {
+		next := l.expect(t)
 		settle()
+		next.alight()
 	}
 	l.settled(claim)
 }
@@ -91,7 +93,7 @@ func (l *Loop) ended(id task.ID, f *flight) {
 	l.mu.Unlock()
 	f.cancel(nil)
 	l.cfg.Within.leave(f)
-	l.Ring()
+	l.ring()
 }
 
 // settled lets go of a task whose end is written, or not ours to write.
@@ -108,7 +110,7 @@ func (l *Loop) settled(claim task.ID) {
 	ring = ring || len(l.flying)+l.settling == 0 // a suspect may wait for that
 	l.mu.Unlock()
 	if ring {
-		l.Ring()
+		l.ring()
 	}
 }
 

@@ -65,6 +65,11 @@ func (ls *lines) lower(w store.Woken) {
 	l.waiting = true
 }
 
+// anyWaiting tells whether there is a candidate.
+func (ls *lines) anyWaiting() bool {
+	return slices.ContainsFunc(ls.order, func(l *line) bool { return l.waiting })
+}
+
 // allWaiting makes every line a candidate. Suspects are not: asking for one
 // means letting everything else end first, so a look has to find one before.
 func (ls *lines) allWaiting() {
@@ -131,8 +136,8 @@ func (l *line) slot(limit int) store.ClaimSlot {
 
 // claimed moves the cursors up after a claim: to the last task taken. A line that
 // was asked while there was room, and gave less than it was asked for, is empty
-// until somebody wakes it.
-func (ls *lines) claimed(slots []store.ClaimSlot, batch *store.ClaimBatch, limit int) {
+// until somebody wakes it. Returned are the last tasks of lines that are empty now.
+func (ls *lines) claimed(slots []store.ClaimSlot, batch *store.ClaimBatch, limit int) (last []store.Woken) {
 	got := map[lineKey]int{}
 	for i := range batch.Tasks {
 		c := &batch.Tasks[i]
@@ -146,7 +151,11 @@ func (ls *lines) claimed(slots []store.ClaimSlot, batch *store.ClaimBatch, limit
 		want := min(s.Limit, limit)
 		limit -= got[k]
 		if got[k] < want && batch.Expired == 0 {
-			ls.byKey[k].waiting = false
+			l := ls.byKey[k]
+			if l.waiting = false; got[k] > 0 {
+				last = append(last, store.Woken{Lane: k.lane, Priority: k.priority, Position: l.cursor})
+			}
 		}
 	}
+	return last
 }

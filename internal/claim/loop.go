@@ -56,10 +56,14 @@ type Loop struct {
 	lines *lines // owned by Run's goroutine
 
 	mu       sync.Mutex
-	woken    map[lineKey]int64
-	open     map[task.ID]int // claims in our hands: tasks not settled yet
-	done     []task.ID       // claims whose tasks are all settled
-	asked    []task.ID       // the claim that is being made, and the done ones that go with it
+	woken    map[lineKey]span
+	rode     map[store.Woken]bool // wakes still to come of what riding claims took
+	expected map[lineKey]bool     // lines of tasks whose end is about to be written, and others depend on
+	next     *ride                // of a claim of those, to be made; nil = none
+	riding   *ride                // of the claim that is being made, or was last
+	open     map[task.ID]int      // claims in our hands: tasks not settled yet
+	done     []task.ID            // claims whose tasks are all settled
+	asked    []task.ID            // the claim that is being made, and the done ones that go with it
 	flying   map[task.ID]*flight
 	settling int  // attempts that have ended and whose end is not written yet
 	alone    bool // a suspect runs: claim nothing beside it
@@ -90,7 +94,7 @@ func New(cfg Config) *Loop {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	l := &Loop{
-		cfg: cfg, lines: newLines(), woken: map[lineKey]int64{}, open: map[task.ID]int{},
+		cfg: cfg, lines: newLines(), woken: map[lineKey]span{}, rode: map[store.Woken]bool{}, expected: map[lineKey]bool{}, open: map[task.ID]int{},
 		flying: map[task.ID]*flight{}, signal: make(chan struct{}, 1),
 	}
 	l.runs, l.cancel = context.WithCancelCause(context.Background())
@@ -99,19 +103,36 @@ func New(cfg Config) *Loop {
 
 // Wake tells the loop that tasks wait. Lanes it does not serve are ignored.
 func (l *Loop) Wake(woken []store.Woken) {
+	news := false
 	l.mu.Lock()
 	for _, w := range woken {
-		k := lineKey{w.Lane, w.Priority}
-		if pos, ok := l.woken[k]; !ok || w.Position < pos {
-			l.woken[k] = w.Position
+		if l.claimedAlong(w) {
+			continue
 		}
+		news = true
+		k := lineKey{w.Lane, w.Priority}
+		was, ok := l.woken[k]
+		if !ok {
+			was = span{w.Position, w.Position}
+		}
+		l.woken[k] = was.with(w.Position)
+	}
+	if news {
+		l.riding.alight()
 	}
 	l.mu.Unlock()
-	l.Ring()
+	l.ring()
 }
 
 // Ring has the loop look again at once: there is more room than there was.
 func (l *Loop) Ring() {
+	l.mu.Lock()
+	l.riding.alight()
+	l.mu.Unlock()
+	l.ring()
+}
+
+func (l *Loop) ring() {
 	select {
 	case l.signal <- struct{}{}:
 	default:
@@ -156,7 +177,7 @@ func (l *Loop) look(ctx context.Context) {
 // claim takes one batch and tells whether to go on at once.
 func (l *Loop) claim(ctx context.Context) bool {
 	node, trusted := l.cfg.Node()
-	free := l.takeWakes()
+	free, rides := l.takeWakes()
 	if !trusted || free <= 0 {
 		return false
 	}
@@ -166,7 +187,7 @@ func (l *Loop) claim(ctx context.Context) bool {
 		return false
 	}
 	l.tidy = false
-	req := store.ClaimRequest{ID: task.ID(uuid.Must(uuid.NewV7())), Node: node, Slots: slots, Limit: free}
+	req := store.ClaimRequest{ID: task.ID(uuid.Must(uuid.NewV7())), Node: node, Slots: slots, Limit: free, Rides: rides}
 	req.Done = l.takeDone(req.ID)
 	batch, err := l.cfg.Store.Claim(context.WithoutCancel(ctx), req)
 	if err != nil {
@@ -180,7 +201,9 @@ func (l *Loop) claim(ctx context.Context) bool {
 		}
 		return false
 	}
-	l.lines.claimed(slots, &batch, free)
+	if last := l.lines.claimed(slots, &batch, free); rides != nil {
+		l.ridden(last)
+	}
 	if l.cfg.Claimed != nil && len(batch.Tasks) > 0 {
 		l.cfg.Claimed(len(batch.Tasks))
 	}
@@ -221,22 +244,29 @@ func (l *Loop) makingRoom() bool {
 	return waited > time.Second && waited < 11*time.Second
 }
 
-// takeWakes takes note of all wakes, and tells for how many tasks there is room.
-func (l *Loop) takeWakes() (free int) {
+// takeWakes takes note of all wakes, and tells for how many tasks there is room, and
+// what a claim of them may wait for.
+func (l *Loop) takeWakes() (free int, rides <-chan struct{}) {
 	room := l.cfg.Room()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for k, pos := range l.woken {
+	for k, at := range l.woken {
+		w := store.Woken{Lane: k.lane, Priority: k.priority, Position: at.from}
+		if at.from == at.to && l.claimedAlong(w) {
+			continue
+		}
 		if l.lines.byKey[k] != nil || l.serves(k.lane) {
-			l.lines.lower(store.Woken{Lane: k.lane, Priority: k.priority, Position: pos})
+			l.lines.lower(w)
 		}
 	}
 	clear(l.woken)
+	rides = l.takeExpected(l.tidy || l.lines.anyWaiting())
 	if l.alone && len(l.flying)+l.settling > 0 {
-		return 0
+		return 0, nil
 	}
 	l.alone = false
-	return room - len(l.flying) - max(l.settling-max(room, unsettled), 0)
+	free = room - len(l.flying) - max(l.settling-max(room, unsettled), 0)
+	return free, rides
 }
 
 func (l *Loop) serves(lane int32) bool {

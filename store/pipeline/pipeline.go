@@ -9,6 +9,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 )
 
@@ -30,8 +31,9 @@ type Pipeline[T any] struct {
 }
 
 type call[T any] struct {
-	item T
-	done chan struct{}
+	item  T
+	rides bool // it begins no batch
+	done  chan struct{}
 }
 
 // New starts a pipeline. handle gets batches of at most limit in weight (one
@@ -50,23 +52,54 @@ func New[T any](limit int, weight func(T) int, handle func([]T)) *Pipeline[T] {
 // error means that the caller must not read results: ErrClosed, or that ctx
 // ended while the item waited, in which case it is handled all the same.
 func (p *Pipeline[T]) Do(ctx context.Context, item T) error {
-	c := &call[T]{item: item, done: make(chan struct{})}
+	return p.Ride(ctx, item, nil)
+}
+
+// Ride is Do of an item that begins no batch before alight is closed, but goes along with
+// one that another item begins; nil = it begins one at once.
+func (p *Pipeline[T]) Ride(ctx context.Context, item T, alight <-chan struct{}) error {
+	c := &call[T]{item: item, rides: alight != nil, done: make(chan struct{})}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		return ErrClosed
 	}
 	p.waiting = append(p.waiting, c)
-	select {
-	case p.wake <- struct{}{}: // under the lock, so that Close has not closed it
-	default:
+	if !c.rides {
+		p.ring()
 	}
 	p.mu.Unlock()
 	select {
 	case <-c.done:
 		return nil
+	case <-alight:
+		p.begin(c)
+	case <-ctx.Done():
+		p.begin(c) // it is handled all the same
+		return ctx.Err()
+	}
+	select {
+	case <-c.done:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// begin has a call begin a batch.
+func (p *Pipeline[T]) begin(c *call[T]) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.rides = false; !p.closed {
+		p.ring()
+	}
+}
+
+// ring tells that there is something to do; p.mu is held, so that Close has not closed it.
+func (p *Pipeline[T]) ring() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -102,6 +135,9 @@ func (p *Pipeline[T]) run() {
 func (p *Pipeline[T]) take() []*call[T] {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.closed && !slices.ContainsFunc(p.waiting, func(c *call[T]) bool { return !c.rides }) {
+		return nil
+	}
 	total := 0
 	for n, c := range p.waiting {
 		total += p.weight(c.item)

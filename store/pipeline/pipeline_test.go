@@ -96,3 +96,36 @@ func TestCloseHandlesWhatWaitsAndRefusesTheRest(t *testing.T) {
 		require.ErrorIs(t, p.Do(t.Context(), 1), pipeline.ErrClosed)
 	})
 }
+
+func TestWhatRidesGoesAlongAndBeginsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var batches [][]int
+		p := pipeline.New(10, one, func(batch []int) {
+			batches = append(batches, batch)
+			time.Sleep(time.Second)
+		})
+		var callers sync.WaitGroup
+		never := make(chan struct{})
+		callers.Go(func() { require.NoError(t, p.Do(t.Context(), 1)) })
+		synctest.Wait()
+		callers.Go(func() { require.NoError(t, p.Ride(t.Context(), 2, never)) })
+		time.Sleep(time.Minute) // the batch that ran when it came has ended: it begins none after that either
+		require.Equal(t, [][]int{{1}}, batches)
+		callers.Go(func() { require.NoError(t, p.Do(t.Context(), 3)) })
+		callers.Wait()
+		require.Equal(t, [][]int{{1}, {2, 3}}, batches)
+
+		alight := make(chan struct{})
+		callers.Go(func() { require.NoError(t, p.Ride(t.Context(), 4, alight)) })
+		synctest.Wait()
+		close(alight)
+		callers.Wait()
+		require.Equal(t, [][]int{{1}, {2, 3}, {4}}, batches)
+
+		callers.Go(func() { require.NoError(t, p.Ride(t.Context(), 5, never)) })
+		synctest.Wait()
+		p.Close()
+		callers.Wait()
+		require.Equal(t, []int{5}, batches[3], "a closed pipeline leaves nobody behind")
+	})
+}

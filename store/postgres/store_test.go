@@ -103,3 +103,9 @@ func TestGatesBehaveLikeOracle(t *testing.T) {
 	dsn := testkit.Postgres(t)
 	storetest.RunGates(t, opener(t, dsn, dsn))
 }
+
+func TestClaimsRide(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.Postgres(t)
+	storetest.RunRides(t, opener(t, dsn, dsn))
+}

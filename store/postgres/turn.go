@@ -42,7 +42,11 @@ func (s *Store) doHot(ctx context.Context, call *hotCall) error {
 		return err
 	}
 	defer s.calls.Done()
-	if err := s.settles.Do(ctx, call); err != nil {
+	var alight <-chan struct{}
+	if call.claim != nil {
+		alight = call.claim.Rides
+	}
+	if err := s.settles.Ride(ctx, call, alight); err != nil {
 		return closedError(err)
 	}
 	return call.err

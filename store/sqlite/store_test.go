@@ -41,3 +41,5 @@ func fresh(t *testing.T) func(clock func() int64) store.Store {
 		return open
 	}
 }
+
+func TestClaimsRide(t *testing.T) { storetest.RunRides(t, fresh(t)) }

@@ -235,8 +235,13 @@ func each(rows *sql.Rows, scan func(*sql.Rows) error) error {
 // ctx may have ended and the writer still be at the step: then nothing may be read, nor
 // be named as a result, that the step writes.
 func (s *Store) do(ctx context.Context, rank, weight int, run func(w *writer) error) error {
+	return s.ride(ctx, nil, rank, weight, run)
+}
+
+// ride is do of a step that begins no transaction before alight is closed; nil = at once.
+func (s *Store) ride(ctx context.Context, alight <-chan struct{}, rank, weight int, run func(w *writer) error) error {
 	o := &op{rank: rank, weight: weight, run: run}
-	if err := s.pipe.Do(ctx, o); err != nil {
+	if err := s.pipe.Ride(ctx, o, alight); err != nil {
 		return s.translate(err)
 	}
 	return s.translate(o.err)
