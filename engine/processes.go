@@ -86,7 +86,8 @@ func ProcessGuard() error { return process.Guard() }
 // passed are the variables that workers get unless all are: none of them is a secret.
 var passed = []string{"PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH"}
 
-func (ps *Processes) env() (env []string) {
+// Environ returns the variables that workers and commands get, of this process and of Env.
+func (ps *Processes) Environ() (env []string) {
 	for _, v := range os.Environ() {
 		name, _, _ := strings.Cut(v, "=")
 		if ps.AllEnv || slices.Contains(passed, name) || slices.Contains(ps.Env, name) || strings.HasPrefix(name, "PYTHON") || strings.HasPrefix(name, "LC_") {
@@ -104,7 +105,7 @@ func (ps *Processes) env() (env []string) {
 // config is that of the pool.
 func (ps *Processes) config(cfg *Config) (process.Config, error) {
 	c := process.Config{
-		Worker: ps.Worker, Allow: ps.Allow, Eval: ps.Lambda, Env: ps.env(), Dir: ps.Dir, Guard: ps.Guard, Fork: ps.Fork,
+		Worker: ps.Worker, Allow: ps.Allow, Eval: ps.Lambda, Env: ps.Environ(), Dir: ps.Dir, Guard: ps.Guard, Fork: ps.Fork,
 		Min: ps.Min, Max: ps.Max, Idle: ps.Idle, Age: ps.Age, Tasks: ps.Tasks, Memory: ps.Memory, Limit: ps.MemoryMax,
 		Patience: process.Patience{Asked: ps.Asked, Told: ps.Told}, Log: cfg.Log,
 	}

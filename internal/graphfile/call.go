@@ -28,6 +28,10 @@ type Host struct {
 	// redirects.
 	Client *http.Client
 
+	// Env are the variables that commands get, NAME=VALUE, besides those of the file; nil =
+	// those of this process.
+	Env []string
+
 	// Groups knows the processes that run; nil = nobody can end them at once.
 	Groups *Groups
 }

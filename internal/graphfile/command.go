@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -73,7 +74,10 @@ func (c *call) prepare(in, out string) (*exec.Cmd, error) {
 	if strings.Contains(argv[0], "/") && !filepath.IsAbs(argv[0]) {
 		cmd.Path = filepath.Join(dir, argv[0])
 	}
-	cmd.Dir, cmd.Env = dir, os.Environ()
+	cmd.Dir, cmd.Env = dir, slices.Clone(c.host.Env)
+	if c.host.Env == nil {
+		cmd.Env = os.Environ()
+	}
 	for _, p := range append(append([]Pair(nil), c.file.Env...), c.Command.Env...) {
 		value, err := p.Value.String(c.value)
 		if err != nil {

@@ -35,6 +35,10 @@ type Config struct {
 	// a graph with a command is refused.
 	Commands []string
 
+	// Env are the variables that commands get, NAME=VALUE, besides those of the graph; nil = those of
+	// this process, secrets included.
+	Env []string
+
 	// Dir is what the directories of commands are relative to; default the server's own.
 	Dir string
 }
@@ -75,7 +79,7 @@ func (s *Service) graph(definition json.RawMessage, inputs map[string]any) (*job
 	if err != nil {
 		return nil, err
 	}
-	goal, err := f.Goal(inputs, graphfile.Host{Process: s.process, Allow: s.allow, Client: s.engine.HTTPClient(), Groups: &s.groups})
+	goal, err := f.Goal(inputs, graphfile.Host{Process: s.process, Allow: s.allow, Client: s.engine.HTTPClient(), Groups: &s.groups, Env: s.cfg.Env})
 	if err != nil {
 		return nil, err
 	}

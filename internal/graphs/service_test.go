@@ -160,6 +160,19 @@ func TestTwoRunsOfAGraphDoNotFight(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, "cleaned"))
 }
 
+// TestCommandsGetNoSecretsOfTheServer, only what they are to have.
+func TestCommandsGetNoSecretsOfTheServer(t *testing.T) {
+	t.Setenv("SENDOFF_API_KEYS", "secret")
+	c := start(t, graphs.Config{Commands: []string{"sh"}, Env: []string{"PATH=" + os.Getenv("PATH"), "GIVEN=yes"}})
+	run, err := c.GraphRuns.Start(t.Context(), sendoff.NewGraphRun{
+		Tries: 1, Definition: definition(t, `{"goal":"a","env":{"OWN":"x"},"jobs":{"a":{"run":{"shell":"test -z \"$SENDOFF_API_KEYS\" && test \"$GIVEN$OWN\" = yesx"}}}}`),
+	})
+	require.NoError(t, err)
+	run, err = c.GraphRuns.Wait(t.Context(), run.ID)
+	require.NoError(t, err)
+	require.Equal(t, sendoff.GraphSucceeded, run.State, "%+v", run.Jobs)
+}
+
 // TestAStoredGraphIsRunByItsName, as it is stored when the run begins.
 func TestAStoredGraphIsRunByItsName(t *testing.T) {
 	c := start(t, graphs.Config{})

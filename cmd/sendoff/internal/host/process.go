@@ -27,7 +27,7 @@ type Process struct {
 	Commands  []string          `env:"SENDOFF_PROCESS_COMMANDS" placeholder:"PROGRAM" help:"Programs that graphs of jobs may run on this server, by name; any = all. Without it a graph with a command is refused."`
 	Preload   []string          `env:"SENDOFF_PROCESS_PRELOAD" placeholder:"MODULE" help:"Python modules that each worker imports when it starts."`
 	Fork      bool              `env:"SENDOFF_PROCESS_FORK" help:"Fork workers from one process that has imported the modules of --process-preload: they start in milliseconds and share its memory. Linux."`
-	Env       []string          `env:"SENDOFF_PROCESS_ENV" placeholder:"NAME[=VALUE]" help:"Variables of workers beside PATH, HOME, LANG, PYTHONPATH and the like; * = all of this server's."`
+	Env       []string          `env:"SENDOFF_PROCESS_ENV" placeholder:"NAME[=VALUE]" help:"Variables of workers, and of commands of graphs, beside PATH, HOME, LANG, PYTHONPATH and the like; * = all of this server's."`
 	Dir       string            `env:"SENDOFF_PROCESS_DIR" placeholder:"DIR" help:"Directory that workers run in."`
 	Min       int               `default:"1" env:"SENDOFF_PROCESS_MIN" placeholder:"N" help:"Workers that are kept."`
 	Max       int               `default:"0" env:"SENDOFF_PROCESS_MAX" placeholder:"N" help:"Workers at a time; 0 = as many as there are processors."`
@@ -81,6 +81,25 @@ func size(text string) (uint64, error) {
 }
 
 // config is that of the engine; nil = there are no processes.
+// variables are those of workers and commands beside the usual ones; all tells that they
+// get all of this server's.
+func (p *Process) variables() (names []string, all bool) {
+	for _, name := range p.Env {
+		if name == "*" {
+			all = true
+		} else {
+			names = append(names, name)
+		}
+	}
+	return names, all
+}
+
+// environ is what the commands of graphs get.
+func (p *Process) environ() []string {
+	names, all := p.variables()
+	return (&engine.Processes{Env: names, AllEnv: all}).Environ()
+}
+
 func (p *Process) config() *engine.Processes {
 	if len(p.Allow) == 0 && len(p.Command) == 0 {
 		return nil
@@ -94,13 +113,7 @@ func (p *Process) config() *engine.Processes {
 	if p.Age == 0 {
 		c.Age = -1
 	}
-	for _, name := range p.Env {
-		if name == "*" {
-			c.AllEnv = true
-		} else {
-			c.Env = append(c.Env, name)
-		}
-	}
+	c.Env, c.AllEnv = p.variables()
 	for name, command := range p.Command {
 		if c.Commands == nil {
 			c.Commands = map[string]engine.Command{}

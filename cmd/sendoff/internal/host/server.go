@@ -62,7 +62,7 @@ func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*
 		v.Close()
 		return nil, listenError(s.Listen.Addr, err)
 	}
-	if v.graphs, err = graphs.New(v.Engine, graphs.Config{Commands: s.Process.Commands}); err != nil {
+	if v.graphs, err = graphs.New(v.Engine, graphs.Config{Commands: s.Process.Commands, Env: s.Process.environ()}); err != nil {
 		v.Close()
 		return nil, err
 	}
