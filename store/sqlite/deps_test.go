@@ -21,7 +21,7 @@ func TestManyDependencies(t *testing.T) {
 	case os.Getenv("SENDOFF_HEAVY") == "1":
 		n = 30_000
 		defer debug.SetMaxStack(debug.SetMaxStack(4 << 20))
-	case testing.Short():
+	case testing.Short() || underRace:
 		n = 3000
 	}
 	s := fresh(t)(nil)

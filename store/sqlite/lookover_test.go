@@ -18,7 +18,7 @@ func TestTheLookAtTheStartIsBounded(t *testing.T) {
 	db, err := sql.Open("sqlite", dsn(file, ""))
 	require.NoError(t, err)
 	defer db.Close()
-	_, err = db.Exec(`create table t (a primary key, b); with recursive n(i) as (select 1 union all select i + 1 from n limit 200000)
+	_, err = db.Exec(`create table t (a primary key, b); with recursive n(i) as (select 1 union all select i + 1 from n limit 50000)
 		insert into t select i, randomblob(200) from n; pragma wal_checkpoint(truncate)`)
 	require.NoError(t, err)
 	require.NoError(t, lookOver(t.Context(), db, time.Minute))

@@ -26,6 +26,7 @@ func (m *machine) keepGraphs(t *rapid.T) {
 	default:
 		m.putGraph(ns, name, definitions[rapid.IntRange(0, len(definitions)-1).Draw(t, "definition")])
 	}
+	m.compareGraphs()
 }
 
 var definitions = [][]byte{[]byte("{}"), []byte("\x00\xff"), bytes.Repeat([]byte("long "), 1000)}

@@ -64,6 +64,7 @@ type machine struct {
 	todos  []store.Todo // ever taken, and not finished
 
 	counted store.GateCounts // by the store before
+	steps   int              // comparisons
 }
 
 var ctx = context.Background()
@@ -112,8 +113,10 @@ func (m *machine) compareAll() {
 	want, _ := m.oracle.Snapshot(ctx)
 	m.same("the stored state", got, want)
 	m.compareShares()
-	m.compareGraphs()
-	m.compareGauges()
+	if m.steps++; m.steps%8 == 0 { // what few actions change
+		m.compareGraphs()
+		m.compareGauges()
+	}
 	if err := Consistent(got); err != nil {
 		m.rt.Fatalf("inconsistent: %v", err)
 	}
