@@ -126,7 +126,7 @@ class TakesTime(Job):
 
 
 class PopcornBowl(TakesTime):
-    TRIES, RETRY_DELAY = 8, 0.001
+    TRIES = 8
     KNOB, USUAL, EXCUSE = 'bowl_ready', 8, 'Dishwasher cycle not done yet.'
 
 
