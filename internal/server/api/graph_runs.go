@@ -179,6 +179,11 @@ func mountGraphRuns(mux *http.ServeMux, api huma.API, runs GraphRuns, refuse fun
 		}
 		return &svgReply{"image/svg+xml", svg}, nil
 	})
+	mountGraphVerbs(api, runs)
+}
+
+// mountGraphVerbs adds what is done with runs that there are.
+func mountGraphVerbs(api huma.API, runs GraphRuns) {
 	cancel := operation(http.MethodPost, "/v1/graph-runs/{id}/cancel", "cancel-graph-run", "Cancel a run of a graph: what is under way ends, and the cleanups are called", http.StatusOK)
 	huma.Register(api, cancel, func(ctx context.Context, in *graphRunInput) (*graphRunReply, error) {
 		run, err := runs.Cancel(ctx, in.ID)
