@@ -69,10 +69,11 @@ func TestDurableRunsEndAsThoseInProcess(t *testing.T) {
 		require.NoError(rt, err)
 		got := out.JobGraph()
 		require.Equal(rt, randomgraph.Ends(want), randomgraph.Ends(got))
-		require.Equal(rt, want.Passes, got.Passes)
 		require.Equal(rt, want.Reached, got.Reached)
 		cleanups := [2][]string{randomgraph.Cleanups(want), randomgraph.Cleanups(got)}
-		if parallel > 1 {
+		if parallel == 1 {
+			require.Equal(rt, want.Passes, got.Passes)
+		} else { // when any_failed lets a job begin hangs on who fails first, and so do its pass and the order
 			slices.Sort(cleanups[0])
 			slices.Sort(cleanups[1])
 			slices.Sort(calls)
