@@ -61,12 +61,23 @@ func (r *Runner) graphOf(ctx context.Context) (*jobgraph.Graph, error) {
 	if err := json.Unmarshal(t.Payload, &in); err != nil {
 		return nil, sendoff.Permanent(fmt.Errorf("what the run %s was begun with: %w", run, err))
 	}
-	g, err := r.graph(in.Definition, in.Inputs)
+	g, err := r.graphFor(run, &in)
 	if err != nil {
 		return nil, sendoff.Permanent(err)
 	}
-	r.known.put(run, g)
 	return g, nil
+}
+
+// graphFor returns the graph of a run that was begun with in.
+func (r *Runner) graphFor(run string, in *Input) (*jobgraph.Graph, error) {
+	if g := r.known.get(run); g != nil {
+		return g, nil
+	}
+	g, err := r.graph(in.Definition, in.Inputs)
+	if err == nil {
+		r.known.put(run, g)
+	}
+	return g, err
 }
 
 func (r *Runner) client() *sendoff.Client {

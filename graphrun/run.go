@@ -44,11 +44,10 @@ type delayed struct {
 
 // carryOut is the function that is a run.
 func (r *Runner) carryOut(ctx context.Context, in Input) (*Output, error) {
-	g, err := r.graph(in.Definition, in.Inputs)
+	g, err := r.graphFor(sendoff.Info(ctx).ID, &in)
 	if err != nil {
 		return nil, sendoff.Permanent(err)
 	}
-	r.known.put(sendoff.Info(ctx).ID, g)
 	b, err := g.Board(in.config())
 	if err != nil {
 		return nil, sendoff.Permanent(err)

@@ -12,8 +12,8 @@ import (
 
 // Standing says how the jobs of a run stand, from the calls below it, while there is
 // no Output.
-func (r *Runner) Standing(in Input, calls []*sendoff.Task) ([]Job, error) {
-	g, err := r.graph(in.Definition, in.Inputs)
+func (r *Runner) Standing(run string, in Input, calls []*sendoff.Task) ([]Job, error) {
+	g, err := r.graphFor(run, &in)
 	if err != nil {
 		return nil, err
 	}

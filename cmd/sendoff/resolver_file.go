@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sendoff-dev/sendoff/internal/spelling"
 )
 
 // settingsFile is a file of settings as it is read: values by the names of flags.
@@ -72,30 +74,8 @@ func (f *settingsFile) section(prefix, at string, raw map[string]any) error {
 func (f *settingsFile) unknown(name, here string) error {
 	written := func(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
 	all := written(strings.Join(f.known, ", "))
-	near := slices.MinFunc(f.known, func(a, b string) int { return distance(name, a) - distance(name, b) })
+	near := slices.MinFunc(f.known, func(a, b string) int { return spelling.Distance(name, a) - spelling.Distance(name, b) })
 	return fmt.Errorf("%s: unknown setting %q: want one of %s\ndid you mean %s?", f.path, here, all, written(near))
-}
-
-// distance is how many letters have to be changed, added or left out to make one
-// word of the other (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := corner
-			if a[i] != b[j] {
-				change++
-			}
-			corner = row[j+1]
-			row[j+1] = min(change, row[j]+1, corner+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func settingText(v any) (string, error) {

@@ -23,7 +23,7 @@ func Check(definition []byte) error {
 		return nil
 	}
 	var bad task.Invalid
-	for _, one := range allOf(err) {
+	for _, one := range Mistakes(err) {
 		text := one.Error()
 		if p, ok := errors.AsType[*Problem](one); ok {
 			text = p.Text // its lines are those of no file
@@ -39,8 +39,8 @@ func neverCalled(context.Context, string, json.RawMessage, io.Writer) (json.RawM
 	return nil, errors.New("a graph that is only checked is not run")
 }
 
-// allOf are the errors that were joined to one.
-func allOf(err error) []error {
+// Mistakes are the errors that an error of this package is made of, one for each mistake.
+func Mistakes(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/sendoff-dev/sendoff/internal/spelling"
 )
 
 // Problem is a mistake in a file, and what would be right.
@@ -58,7 +60,7 @@ func nearest(name string, names []string) string {
 		if i == 2000 {
 			break // a mistake in a huge file is not worth more
 		}
-		if d := distance(strings.ToLower(name), strings.ToLower(n)); d < least {
+		if d := spelling.Distance(strings.ToLower(name), strings.ToLower(n)); d < least {
 			best, least = n, d
 		}
 	}
@@ -66,25 +68,4 @@ func nearest(name string, names []string) string {
 		return ""
 	}
 	return fmt.Sprintf(": did you mean %q?", best)
-}
-
-// distance is how many letters have to be changed, added or left out.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for i := range row {
-		row[i] = i
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for k := range len(b) {
-			change := diagonal
-			if a[i] != b[k] {
-				change++
-			}
-			diagonal = row[k+1]
-			row[k+1] = min(change, row[k]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

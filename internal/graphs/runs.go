@@ -30,7 +30,7 @@ func (s *Service) Start(ctx context.Context, in *api.NewGraphRun) (*api.GraphRun
 	if err != nil {
 		return nil, err
 	}
-	f, err := graphfile.Parse("definition", s.cfg.Dir, definition)
+	f, err := graphfile.Parse("definition", "", definition)
 	if err != nil {
 		return nil, wrong(err)
 	}
@@ -99,7 +99,7 @@ func (s *Service) begin(ctx context.Context, run graphrun.Input, in *api.NewGrap
 }
 
 func isDefinition(err error) bool {
-	for _, one := range each(err) {
+	for _, one := range graphfile.Mistakes(err) {
 		switch one.(type) { //nolint:errorlint // what was joined is taken apart
 		case *jobgraph.DefinitionError, *graphfile.Problem:
 			return true
@@ -159,7 +159,7 @@ func (s *Service) standing(ctx context.Context, run *api.GraphRun, in *graphrun.
 		}
 		calls = append(calls, c)
 	}
-	jobs, err := s.runner.Standing(*in, calls)
+	jobs, err := s.runner.Standing(run.ID, *in, calls)
 	if run.FinishedAt == nil {
 		return jobs, err
 	}

@@ -38,9 +38,6 @@ type Config struct {
 	// Env are the variables that commands get, NAME=VALUE, besides those of the graph; nil = those of
 	// this process, secrets included.
 	Env []string
-
-	// Dir is what the directories of commands are relative to; default the server's own.
-	Dir string
 }
 
 // Service is safe for concurrent use.
@@ -75,7 +72,7 @@ func (s *Service) client() *sendoff.Client { return s.endpoint.Client() }
 
 // graph makes the graph of a definition, for this process.
 func (s *Service) graph(definition json.RawMessage, inputs map[string]any) (*jobgraph.Graph, error) {
-	f, err := graphfile.Parse("definition", s.cfg.Dir, definition)
+	f, err := graphfile.Parse("definition", "", definition)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +117,7 @@ func (s *Service) process(ctx context.Context, target string, payload json.RawMe
 // wrong is the answer to a definition, or a run, that cannot be.
 func wrong(err error) error {
 	p := problem.New(http.StatusUnprocessableEntity, "invalid_graph", err.Error())
-	for _, one := range each(err) {
+	for _, one := range graphfile.Mistakes(err) {
 		field := "definition"
 		if at, ok := errors.AsType[*graphfile.Problem](one); ok && at.Line > 0 {
 			field += ":" + strconv.Itoa(at.Line)
@@ -128,14 +125,6 @@ func wrong(err error) error {
 		p.Errors = append(p.Errors, problem.FieldError{Field: field, Message: one.Error()})
 	}
 	return p
-}
-
-// each are the errors that are joined in one.
-func each(err error) []error {
-	if many, ok := err.(interface{ Unwrap() []error }); ok {
-		return many.Unwrap()
-	}
-	return []error{err}
 }
 
 // passed hands on what the server answered to the service's own request.
