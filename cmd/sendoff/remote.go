@@ -9,22 +9,12 @@ import (
 )
 
 // remote are the flags of every client command.
-type remote struct {
-	URL    string `name:"url" env:"SENDOFF_URL" placeholder:"URL" help:"The server; default http://127.0.0.1:4450."`
-	APIKey string `name:"api-key" env:"SENDOFF_API_KEY" placeholder:"KEY" help:"API key, when the server wants one."`
-	JSON   bool   `name:"json" help:"Print JSON."`
-}
+type remote struct{ term.Remote }
 
-func (r *remote) client() (*sendoff.Client, error) {
-	return newClient(r.URL, r.APIKey)
-}
+func (r *remote) client() (*sendoff.Client, error) { return r.Connect("sendoff-cli/" + version) }
 
 func newClient(url, key string) (*sendoff.Client, error) {
-	c, err := sendoff.NewClient(sendoff.ClientConfig{URL: url, APIKey: key, UserAgent: "sendoff-cli/" + version, Resends: 2})
-	if err != nil {
-		return nil, &term.Exit{Code: term.ExitUsage, Err: err}
-	}
-	return c, nil
+	return (&remote{term.Remote{URL: url, APIKey: key}}).client()
 }
 
 // eachOf does the same with several ids and goes on after a failure. It returns

@@ -33,7 +33,7 @@ func (c *runCmd) submit(ctx context.Context, t *term.Terminal) (int, error) {
 	if err != nil {
 		return jobgraph.ExitRefused, err
 	}
-	client, err := (&remote{URL: c.URL, APIKey: c.APIKey}).client()
+	client, err := (&remote{term.Remote{URL: c.URL, APIKey: c.APIKey}}).client()
 	if err != nil {
 		return jobgraph.ExitRefused, err
 	}
