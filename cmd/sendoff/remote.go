@@ -13,10 +13,6 @@ type remote struct{ term.Remote }
 
 func (r *remote) client() (*sendoff.Client, error) { return r.Connect("sendoff-cli/" + version) }
 
-func newClient(url, key string) (*sendoff.Client, error) {
-	return (&remote{term.Remote{URL: url, APIKey: key}}).client()
-}
-
 // eachOf does the same with several ids and goes on after a failure. It returns
 // what it did and the errors, each with its id when there are several.
 func eachOf[T any](ids []string, do func(id string) (T, error)) ([]T, error) {
