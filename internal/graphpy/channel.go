@@ -58,14 +58,17 @@ type channel struct {
 	mu      sync.Mutex // of writing and of what follows
 	last    int        // id of a call
 	replies map[int]chan message
-	cancel  context.CancelFunc // of the run under way, nil for none
+	cancel  context.CancelCauseFunc // of the run under way, nil for none
 }
 
 func newChannel(conn net.Conn) *channel {
 	c := &channel{conn: conn, asks: make(chan message, 1), replies: map[int]chan message{}}
 	var lose context.CancelCauseFunc
 	c.gone, lose = context.WithCancelCause(context.Background())
-	c.lose = func() { lose(lost{}) }
+	c.lose = func() {
+		c.cancelRun(lost{}) // first: a call that is lost belongs to a run that has ended
+		lose(lost{})
+	}
 	go c.read()
 	return c
 }
@@ -85,7 +88,7 @@ func (c *channel) read() {
 		case "":
 			c.reply(m)
 		case "cancel":
-			c.cancelRun()
+			c.cancelRun(errInterrupted)
 		default:
 			c.asks <- m
 		}
@@ -101,11 +104,12 @@ func (c *channel) reply(m message) {
 	}
 }
 
-func (c *channel) cancelRun() {
+// cancelRun ends the run under way, for a reason.
+func (c *channel) cancelRun(why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cancel != nil {
-		c.cancel()
+		c.cancel(why)
 	}
 }
 
@@ -169,7 +173,7 @@ func (c *channel) runContext(ctx context.Context) (context.Context, context.Canc
 	running, end := context.WithCancelCause(ctx)
 	unlink := context.AfterFunc(c.gone, func() { end(context.Cause(c.gone)) })
 	c.mu.Lock()
-	c.cancel = func() { end(errInterrupted) }
+	c.cancel = end
 	c.mu.Unlock()
 	return running, func() {
 		unlink()

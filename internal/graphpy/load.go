@@ -105,10 +105,20 @@ func (p *Program) await(ctx context.Context) error {
 	case l := <-p.host.loaded:
 		return p.take(l)
 	case <-p.ended:
-		return &Error{Type: "ProcessLost", Message: fmt.Sprintf("Python ended before it had read the jobs: %v", p.err)}
+		return p.lastWord()
 	case <-ctx.Done():
 		p.giveUp()
 		return context.Cause(ctx)
+	}
+}
+
+// lastWord is what a process that has ended had to say: it may still be on its way.
+func (p *Program) lastWord() error {
+	select {
+	case l := <-p.host.loaded:
+		return p.take(l)
+	case <-time.After(time.Second):
+		return &Error{Type: "ProcessLost", Message: fmt.Sprintf("Python ended before it had read the jobs: %v", p.err)}
 	}
 }
 
