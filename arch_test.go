@@ -37,7 +37,7 @@ var floors = []string{"store/sqlite/...", "store/postgres/..."}
 
 var rooms = []string{
 	"internal/accept/...", "internal/claim/...", "internal/exec/...", "internal/settle/...",
-	"internal/schedule/...", "internal/node/...", "internal/operate/...", "internal/catalog/...", "internal/quota/...",
+	"internal/schedule/...", "internal/node/...", "internal/operate/...", "internal/catalog/...", "internal/quota/...", "internal/access/...",
 }
 
 var executors = []string{"internal/exec/push/...", "internal/exec/function/...", "internal/exec/process/..."}
@@ -91,6 +91,18 @@ func rules() []rule {
 		{
 			who: []string{"internal/server/problem", "internal/server/body"}, never: []string{"internal/...", "store/...", "."}, but: []string{"task/..."},
 			why: "what all doors stand on knows none of them",
+		},
+		{
+			who: []string{"internal/server/route"}, never: []string{"internal/...", "."}, but: []string{"internal/auth", "internal/server/problem"},
+			why: "what all doors stand on knows none of them",
+		},
+		{
+			who: []string{"internal/auth"}, never: []string{"!std"},
+			why: "who asks, and what that allows, is read by rooms and doors alike, and needs neither keys nor requests",
+		},
+		{
+			who: []string{"internal/server/..."}, except: []string{"internal/server/route"}, never: []string{"internal/access"},
+			why: "a door asks who may do something by what the context says, and never looks at keys",
 		},
 		{
 			who: rooms, never: []string{"internal/server/...", "engine/...", "cmd/...", "."},

@@ -28,6 +28,7 @@ type openAPI struct {
 type operation struct {
 	ID         string `json:"operationId"`
 	Summary    string `json:"summary"`
+	Scope      string `json:"x-scope"`
 	Parameters []struct {
 		Name        string `json:"name"`
 		In          string `json:"in"`
@@ -89,7 +90,7 @@ func apiReference(t *testing.T) string {
 	var b strings.Builder
 	b.WriteString("# API reference\n\n" +
 		"Generated from `/openapi.json`; do not edit (`go test ./docs -update`). Examples, rules and errors are in [api.md](api.md).\n\n" +
-		"## Operations\n\n| Request | What it does |\n|---|---|\n")
+		"## Operations\n\n| Request | What it does | Scope |\n|---|---|---|\n")
 	type call struct {
 		method, path string
 		operation
@@ -107,7 +108,7 @@ func apiReference(t *testing.T) string {
 		return strings.Compare(x.method, y.method)
 	})
 	for _, c := range calls {
-		fmt.Fprintf(&b, "| [`%s %s`](#%s) | %s |\n", c.method, c.path, c.ID, cell(c.Summary))
+		fmt.Fprintf(&b, "| [`%s %s`](#%s) | %s | `%s` |\n", c.method, c.path, c.ID, cell(c.Summary), c.Scope)
 	}
 	for _, c := range calls {
 		fmt.Fprintf(&b, "\n### %s\n\n`%s %s` - %s.\n", c.ID, c.method, c.path, c.Summary)

@@ -3,8 +3,12 @@ package engine
 import (
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/internal/server/route"
 	"github.com/sendoff-dev/sendoff/store"
 )
+
+// RoutesOf are the doors of an engine, without the guard before them.
+func RoutesOf(e *Engine) *route.Mux { return e.routes(HandlerConfig{}) }
 
 // AcceptorOf is what the doors of an engine hand submissions to.
 func AcceptorOf(e *Engine) *accept.Acceptor { return e.acceptor }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/sendoff-dev/sendoff/internal/access"
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/httpsig"
 	"github.com/sendoff-dev/sendoff/internal/server/api"
 	"github.com/sendoff-dev/sendoff/internal/server/body"
@@ -14,6 +16,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/server/dispatchr"
 	"github.com/sendoff-dev/sendoff/internal/server/guard"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
+	"github.com/sendoff-dev/sendoff/internal/server/route"
 )
 
 // HandlerConfig says who may use the doors of an engine.
@@ -29,7 +32,15 @@ type HandlerConfig struct {
 // (Connect, gRPC and gRPC-Web), Dispatchr's POST /task and GET /ping, /livez, /readyz, /metrics, /openapi.json and the public keys under
 // /.well-known/sendoff-keys. Mount it at the root of a server, or of a host.
 func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
-	mux := http.NewServeMux()
+	bodies := body.NewRoom(256<<20, body.Pace{})
+	return guard.Wrap(bodies.Wrap(e.routes(cfg)), guard.Config{
+		Local: cfg.Local, Hosts: cfg.Hosts, Authorize: access.NewRing(cfg.APIKeys).Authorize,
+	})
+}
+
+// routes are those of all doors.
+func (e *Engine) routes(cfg HandlerConfig) *route.Mux {
+	mux := route.NewMux(refuse)
 	runs, _ := cfg.GraphRuns.(api.GraphRuns)
 	api.Mount(mux, api.Config{
 		Submit: e.acceptor, Stored: e.tasks, Tasks: e.tasks, Waits: e.waits, Steer: e.tasks, Others: e.tasks, Queues: e.queues, Settings: e.queues, Limits: e.gates, Functions: e.functions, Definitions: e.definitions,
@@ -37,14 +48,14 @@ func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 	})
 	dispatchr.Mount(mux, e.acceptor, e.unknown)
 	dispatchapi.Mount(mux, e.dispatchDoor())
-	mux.Handle("GET /metrics", promhttp.HandlerFor(e.meters.Registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { status(w, nil) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle(auth.Read|auth.Whole, "GET /metrics", promhttp.HandlerFor(e.meters.Registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc(auth.Public, "GET /livez", func(w http.ResponseWriter, _ *http.Request) { status(w, nil) })
+	mux.HandleFunc(auth.Public, "GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 		defer cancel()
 		status(w, e.Ready(ctx))
 	})
-	mux.HandleFunc("GET "+httpsig.KeysPath, func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc(auth.Public, "GET "+httpsig.KeysPath, func(w http.ResponseWriter, _ *http.Request) {
 		if e.keys == nil {
 			problem.Write(w, problem.New(http.StatusNotFound, "not_found", "pushes of this server are not signed"))
 			return
@@ -52,13 +63,18 @@ func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(e.keys.PublicJWKS())
 	})
-	mux.HandleFunc("/", api.NotFound(mux))
-	bodies := body.NewRoom(256<<20, body.Pace{})
-	return guard.Wrap(bodies.Wrap(mux), guard.Config{
-		Keys: cfg.APIKeys, Local: cfg.Local, Hosts: cfg.Hosts,
-		Refuse: dispatchapi.Refuse,
-		Open:   []string{"/livez", "/readyz", "/ping", httpsig.KeysPath},
-	})
+	mux.HandleFunc(auth.AnyKey, "/", api.NotFound(mux))
+	return mux
+}
+
+// refuse answers whoever has no key, or one that may not do that, in the words of the door.
+func refuse(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
+	if p.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	if !dispatchapi.Refuse(w, r, p) {
+		problem.Write(w, p)
+	}
 }
 
 // status answers a health check.

@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
+	"github.com/sendoff-dev/sendoff/internal/server/route"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -88,24 +89,24 @@ type Config struct {
 }
 
 // Mount adds the routes to a mux and returns the OpenAPI description of them.
-func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
+func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	hc := huma.DefaultConfig("Sendoff", cfg.Version)
 	hc.CreateHooks, hc.DocsPath, hc.SchemasPath = nil, "", ""
-	hc.Transformers = []huma.Transformer{func(_ huma.Context, _ string, v any) (any, error) {
+	hc.Transformers = []huma.Transformer{func(ctx huma.Context, _ string, v any) (any, error) {
 		if p, ok := v.(*problem.Problem); ok {
 			cfg.tell(p)
 		}
-		return v, nil
+		return shownTo(ctx.Context(), v), nil
 	}, fromHuma}
 	hc.Info.Description = "Hand it a task: it is on disk before you get the answer, and then it is carried out."
-	api := humago.New(mux, hc)
+	api := huma.NewAPI(hc, routes{mux})
 
 	c := &creator{submit: cfg.Submit, tasks: cfg.Stored, refuse: func(w http.ResponseWriter, p *problem.Problem) {
 		cfg.tell(p)
 		problem.Write(w, p)
 	}}
-	mux.HandleFunc("POST /v1/tasks", c.create)
-	mux.HandleFunc("POST /v1/tasks/batch", c.batch)
+	mux.HandleFunc(auth.Enqueue, "POST /v1/tasks", c.create)
+	mux.HandleFunc(auth.Enqueue, "POST /v1/tasks/batch", c.batch)
 	describeCreate(api.OpenAPI())
 	mountSettings(mux, api.OpenAPI(), cfg.Settings, c.refuse)
 	mountTasks(api, cfg)
@@ -118,6 +119,7 @@ func Mount(mux *http.ServeMux, cfg Config) *huma.OpenAPI {
 	mountEndpoints(mux, api, cfg.Endpoints, c.refuse)
 	mountGraphRuns(mux, api, cfg.GraphRuns, c.refuse)
 	describeProblems(api.OpenAPI())
+	describeScopes(api.OpenAPI(), mux)
 	return api.OpenAPI()
 }
 
@@ -147,7 +149,7 @@ func mountTasks(api huma.API, cfg Config) {
 		}
 		return out, nil
 	})
-	cancel := operation(http.MethodPost, "/v1/tasks/{id}/cancel", "cancel-task",
+	cancel := operation(auth.Operate, http.MethodPost, "/v1/tasks/{id}/cancel", "cancel-task",
 		"Cancel a task: it ends at once, an attempt under way is told to stop; a function that has something to undo does that first, within 5 minutes", http.StatusOK)
 	huma.Register(api, cancel, func(ctx context.Context, in *cancelInput) (*taskReply, error) {
 		if in.Now {
@@ -156,7 +158,7 @@ func mountTasks(api huma.API, cfg Config) {
 		return replyOf(cfg.Steer.Cancel(ctx, in.ID))
 	})
 	mountOthers(api, cfg)
-	huma.Register(api, operation(http.MethodDelete, "/v1/tasks/{id}", "delete-task", "Erase a task that is not running", http.StatusNoContent),
+	huma.Register(api, operation(auth.Operate, http.MethodDelete, "/v1/tasks/{id}", "delete-task", "Erase a task that is not running", http.StatusNoContent),
 		func(ctx context.Context, in *idInput) (*struct{}, error) {
 			if err := cfg.Steer.Delete(ctx, in.ID); err != nil {
 				return nil, problemOf(err)
@@ -166,7 +168,7 @@ func mountTasks(api huma.API, cfg Config) {
 }
 
 func steer(api huma.API, verb, summary string, do func(context.Context, string) (operate.Task, error)) {
-	huma.Register(api, operation(http.MethodPost, "/v1/tasks/{id}/"+verb, verb+"-task", summary, http.StatusOK),
+	huma.Register(api, operation(auth.Operate, http.MethodPost, "/v1/tasks/{id}/"+verb, verb+"-task", summary, http.StatusOK),
 		func(ctx context.Context, in *idInput) (*taskReply, error) {
 			return replyOf(do(ctx, in.ID))
 		})
@@ -184,13 +186,20 @@ func replyOf(t operate.Task, err error) (*taskReply, error) {
 	return &taskReply{viewOf(&t)}, nil
 }
 
+// get adds a route that shows something: it needs the scope read.
 func get[I, O any](api huma.API, path, id, summary string, handler func(context.Context, *I) (*O, error)) {
-	huma.Register(api, operation(http.MethodGet, path, id, summary, http.StatusOK), handler)
+	getWith(api, auth.Read, path, id, summary, handler)
 }
 
-func operation(method, path, id, summary string, status int) huma.Operation {
+// getWith is get with another need.
+func getWith[I, O any](api huma.API, need auth.Scope, path, id, summary string, handler func(context.Context, *I) (*O, error)) {
+	huma.Register(api, operation(need, http.MethodGet, path, id, summary, http.StatusOK), handler)
+}
+
+func operation(need auth.Scope, method, path, id, summary string, status int) huma.Operation {
 	return huma.Operation{
-		Method: method, Path: path, OperationID: id, Summary: summary, DefaultStatus: status,
+		Metadata: map[string]any{needs: need},
+		Method:   method, Path: path, OperationID: id, Summary: summary, DefaultStatus: status,
 		RejectUnknownQueryParameters: id != "list-tasks", // which has label.KEY, and looks for itself
 		Tags:                         []string{strings.Split(path, "/")[2]}, MaxBodyBytes: 64 << 10,
 	}
@@ -280,8 +289,8 @@ type attemptsReply struct {
 
 // describeCreate adds the handlers written by hand to the OpenAPI document.
 func describeCreate(doc *huma.OpenAPI) {
-	one := operation(http.MethodPost, "/v1/tasks", "create-task", "Submit a task: it is on disk when the answer comes", http.StatusCreated)
-	many := operation(http.MethodPost, "/v1/tasks/batch", "create-tasks", "Submit up to 1,000 tasks in one transaction", http.StatusCreated)
+	one := operation(auth.Enqueue, http.MethodPost, "/v1/tasks", "create-task", "Submit a task: it is on disk when the answer comes", http.StatusCreated)
+	many := operation(auth.Enqueue, http.MethodPost, "/v1/tasks/batch", "create-tasks", "Submit up to 1,000 tasks in one transaction", http.StatusCreated)
 	for _, op := range []*huma.Operation{&one, &many} {
 		op.Parameters = []*huma.Param{{
 			Name: "Idempotency-Key", In: "header", Schema: &huma.Schema{Type: "string"},

@@ -44,7 +44,7 @@ func (c *creator) batch(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(reply.status())
-	_ = json.NewEncoder(w).Encode(reply) // the client may be gone
+	_ = json.NewEncoder(w).Encode(shownTo(r.Context(), reply)) // the client may be gone
 }
 
 // status is 201 when something was stored, and 200 when everything was there

@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -25,7 +26,7 @@ type controlReply struct {
 }
 
 func mountControl(api huma.API, control Control) {
-	op := operation(http.MethodPost, "/v1/control/{command}", "control", "Send a control command of dispatcherd to the service that answers", http.StatusOK)
+	op := operation(auth.Operate|auth.Whole, http.MethodPost, "/v1/control/{command}", "control", "Send a control command of dispatcherd to the service that answers", http.StatusOK)
 	op.MaxBodyBytes = task.MaxPayload
 	op.Middlewares = huma.Middlewares{readFirst(op.MaxBodyBytes)}
 	huma.Register(api, op, func(_ context.Context, in *controlInput) (*controlReply, error) {

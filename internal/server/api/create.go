@@ -158,7 +158,7 @@ func (c *creator) answer(w http.ResponseWriter, r *http.Request, sub *accept.Sub
 		h.Set("Idempotent-Replayed", "true")
 	}
 	h.Set("Location", "/v1/tasks/"+url.PathEscape(view.ID))
-	b, _ := json.Marshal(view) // plain data cannot fail
+	b, _ := json.Marshal(shownTo(r.Context(), view)) // plain data cannot fail
 	h.Set("Content-Length", strconv.Itoa(len(b)+1))
 	w.WriteHeader(status)
 	_, _ = w.Write(append(b, '\n')) // the client may be gone

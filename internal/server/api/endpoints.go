@@ -7,8 +7,10 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
+	"github.com/sendoff-dev/sendoff/internal/server/route"
 )
 
 // Endpoints looks at the hosts and apps that nodes call, and lets those in again that
@@ -40,8 +42,9 @@ type EndpointState struct {
 	Succeeded   int64  `json:"succeeded"`
 	Failed      int64  `json:"failed"`
 	PutOff      int64  `json:"put_off" doc:"Tasks that were put off without an attempt."`
-	LastError   string `json:"last_error,omitempty"`
+	LastError   string `json:"last_error,omitempty" scope:"payloads"`
 	SDK         string `json:"sdk,omitempty"`
+	Redacted    bool   `json:"redacted,omitempty" doc:"What it carries was left out: the key has no scope payloads."`
 }
 
 // EndpointOnNode is what one node knows of an endpoint.
@@ -71,8 +74,8 @@ type ResetReply struct {
 // maxReset bounds the body of a reset.
 const maxReset = 16 << 10
 
-func mountEndpoints(mux *http.ServeMux, api huma.API, endpoints Endpoints, refuse func(http.ResponseWriter, *problem.Problem)) {
-	get(api, "/v1/endpoints", "list-endpoints", "List the hosts and apps that nodes have called lately", func(ctx context.Context, _ *struct{}) (*endpointsReply, error) {
+func mountEndpoints(mux *route.Mux, api huma.API, endpoints Endpoints, refuse func(http.ResponseWriter, *problem.Problem)) {
+	getWith(api, auth.Read|auth.Whole, "/v1/endpoints", "list-endpoints", "List the hosts and apps that nodes have called lately", func(ctx context.Context, _ *struct{}) (*endpointsReply, error) {
 		all, err := endpoints.List(ctx)
 		if err != nil {
 			return nil, problemOf(err)
@@ -84,7 +87,7 @@ func mountEndpoints(mux *http.ServeMux, api huma.API, endpoints Endpoints, refus
 		}
 		return out, nil
 	})
-	mux.HandleFunc("POST /v1/endpoints/reset", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(auth.Operate|auth.Whole, "POST /v1/endpoints/reset", func(w http.ResponseWriter, r *http.Request) {
 		name, fault := resetEndpoint(w, r, endpoints)
 		if fault != nil {
 			refuse(w, fault)
@@ -93,7 +96,7 @@ func mountEndpoints(mux *http.ServeMux, api huma.API, endpoints Endpoints, refus
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(ResetReply{name}) // the client may be gone
 	})
-	op := operation(http.MethodPost, "/v1/endpoints/reset", "reset-endpoint",
+	op := operation(auth.Operate|auth.Whole, http.MethodPost, "/v1/endpoints/reset", "reset-endpoint",
 		"Forget what went wrong with an endpoint, on all nodes: it gets what there is again. Tasks that were put off come when they are due", http.StatusOK)
 	describe[ResetRequest, ResetReply](api.OpenAPI(), &op, "200", "400", "401", "403", "404", "408", "413", "415", "422", "503")
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/protocol"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
@@ -66,7 +67,7 @@ func mountFunctions(api huma.API, cfg Config) {
 		return listSteps(ctx, cfg.Functions, in)
 	})
 	steer(api, "restart", "Begin a function again from its input, whatever its state; the calls made for it are canceled", cfg.Functions.Restart)
-	signal := operation(http.MethodPost, "/v1/tasks/{id}/signals/{name}", "send-signal", "Send a signal to a function that has not ended", http.StatusNoContent)
+	signal := operation(auth.Enqueue, http.MethodPost, "/v1/tasks/{id}/signals/{name}", "send-signal", "Send a signal to a function that has not ended", http.StatusNoContent)
 	signal.MaxBodyBytes = task.MaxSignal
 	signal.Middlewares = huma.Middlewares{readFirst(signal.MaxBodyBytes)}
 	huma.Register(api, signal,

@@ -11,8 +11,10 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
+	"github.com/sendoff-dev/sendoff/internal/server/route"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -41,8 +43,9 @@ type GraphDefinition struct {
 type GraphRevision struct {
 	Name       string          `json:"name"`
 	Rev        int32           `json:"rev" doc:"From 1 on, without gaps."`
-	Definition json.RawMessage `json:"definition,omitempty" doc:"As it was saved; only of GET /v1/graphs/{name}."`
+	Definition json.RawMessage `json:"definition,omitempty" scope:"payloads" doc:"As it was saved; only of GET /v1/graphs/{name}."`
 	CreatedAt  time.Time       `json:"created_at" doc:"When this revision was saved."`
+	Redacted   bool            `json:"redacted,omitempty" doc:"What it carries was left out: the key has no scope payloads."`
 }
 
 type graphReply struct{ Body GraphRevision }
@@ -68,9 +71,9 @@ type graphRevInput struct {
 	Rev  int32  `query:"rev" minimum:"1" doc:"Which revision; default the latest."`
 }
 
-func mountDefinitions(mux *http.ServeMux, api huma.API, graphs Definitions, refuse func(http.ResponseWriter, *problem.Problem)) {
-	mux.HandleFunc("POST /v1/graphs", func(w http.ResponseWriter, r *http.Request) { saveGraph(w, r, graphs, refuse) })
-	save := operation(http.MethodPost, "/v1/graphs", "save-graph", "Keep the definition of a job graph, as the next revision of its name; 200 when it is the latest already", http.StatusCreated)
+func mountDefinitions(mux *route.Mux, api huma.API, graphs Definitions, refuse func(http.ResponseWriter, *problem.Problem)) {
+	mux.HandleFunc(auth.Operate, "POST /v1/graphs", func(w http.ResponseWriter, r *http.Request) { saveGraph(w, r, graphs, refuse) })
+	save := operation(auth.Operate, http.MethodPost, "/v1/graphs", "save-graph", "Keep the definition of a job graph, as the next revision of its name; 200 when it is the latest already", http.StatusCreated)
 	describe[GraphDefinition, GraphRevision](api.OpenAPI(), &save, "200", "201", "400", "401", "403", "408", "413", "415", "422", "503")
 	get(api, "/v1/graphs", "list-graphs", "List the graphs that are kept, by name, each with its latest revision", func(ctx context.Context, in *graphsInput) (*graphsReply, error) {
 		page, err := graphs.List(ctx, in.Cursor, in.Limit)
@@ -92,7 +95,7 @@ func mountDefinitions(mux *http.ServeMux, api huma.API, graphs Definitions, refu
 		}
 		return &graphReply{graphView(&g)}, nil
 	})
-	huma.Register(api, operation(http.MethodDelete, "/v1/graphs/{name}", "delete-graph", "Forget a graph with all its revisions", http.StatusNoContent),
+	huma.Register(api, operation(auth.Operate, http.MethodDelete, "/v1/graphs/{name}", "delete-graph", "Forget a graph with all its revisions", http.StatusNoContent),
 		func(ctx context.Context, in *graphInput) (*struct{}, error) {
 			if err := graphs.Delete(ctx, in.Name); err != nil {
 				return nil, problemOf(err)
@@ -112,7 +115,7 @@ func saveGraph(w http.ResponseWriter, r *http.Request, graphs Definitions, refus
 		refuse(w, problemOf(err))
 		return
 	}
-	b, _ := json.Marshal(graphView(&g)) // plain data cannot fail
+	b, _ := json.Marshal(shownTo(r.Context(), graphView(&g))) // plain data cannot fail
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)+1))
 	w.Header().Set("Location", "/v1/graphs/"+url.PathEscape(name))

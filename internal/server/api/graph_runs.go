@@ -9,7 +9,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
+	"github.com/sendoff-dev/sendoff/internal/server/route"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -63,9 +65,10 @@ type GraphRun struct {
 	Passes     int               `json:"passes"`
 	Exit       *int              `json:"exit,omitempty" doc:"0 reached, 1 not, 3 a cleanup failed."`
 	Duration   float64           `json:"duration" doc:"Seconds."`
-	Error      *GraphError       `json:"error"`
+	Error      *GraphError       `json:"error" scope:"payloads"`
 	Jobs       []GraphJob        `json:"jobs,omitempty" doc:"In depth-first post-order from the goal; not in listings."`
 	Cleanups   []GraphCleanup    `json:"cleanups,omitzero" doc:"In the order in which they were called; not in listings."`
+	Redacted   bool              `json:"redacted,omitempty" doc:"What it carries was left out: the key has no scope payloads."`
 }
 
 // GraphError is what a run, a job or a cleanup failed with.
@@ -87,19 +90,21 @@ type GraphJob struct {
 	Checks   int               `json:"checks"`
 	Runs     int               `json:"runs"`
 	Rechecks int               `json:"rechecks"`
-	Reason   string            `json:"reason,omitempty" doc:"What the first Check of its last attempt said."`
+	Reason   string            `json:"reason,omitempty" scope:"payloads" doc:"What the first Check of its last attempt said."`
 	Duration float64           `json:"duration" doc:"Seconds, of its attempts."`
-	Error    *GraphError       `json:"error"`
-	Result   json.RawMessage   `json:"result"`
+	Error    *GraphError       `json:"error" scope:"payloads"`
+	Result   json.RawMessage   `json:"result" scope:"payloads"`
 	TaskID   string            `json:"task_id,omitempty" doc:"Of its last attempt."`
+	Redacted bool              `json:"redacted,omitempty" doc:"What it carries was left out: the key has no scope payloads."`
 }
 
 // GraphCleanup is how a call of a Cleanup ended.
 type GraphCleanup struct {
-	Job     string  `json:"job"`
-	Attempt int     `json:"attempt"`
-	Outcome string  `json:"outcome" enum:"pass,fail"`
-	Message *string `json:"message"`
+	Job      string  `json:"job"`
+	Attempt  int     `json:"attempt"`
+	Outcome  string  `json:"outcome" enum:"pass,fail"`
+	Message  *string `json:"message" scope:"payloads"`
+	Redacted bool    `json:"redacted,omitempty" doc:"What it carries was left out: the key has no scope payloads."`
 }
 
 type (
@@ -132,17 +137,17 @@ type (
 	}
 )
 
-func mountGraphRuns(mux *http.ServeMux, api huma.API, runs GraphRuns, refuse func(http.ResponseWriter, *problem.Problem)) {
+func mountGraphRuns(mux *route.Mux, api huma.API, runs GraphRuns, refuse func(http.ResponseWriter, *problem.Problem)) {
 	if runs == nil {
 		runs = noGraphs{}
 	}
-	mux.HandleFunc("POST /v1/graph-runs", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(auth.Enqueue, "POST /v1/graph-runs", func(w http.ResponseWriter, r *http.Request) {
 		run, err := startGraphRun(w, r, runs)
 		if err != nil {
 			refuse(w, problemOf(err))
 			return
 		}
-		b, err := json.Marshal(run)
+		b, err := json.Marshal(shownTo(r.Context(), run))
 		if err != nil {
 			refuse(w, problemOf(err))
 			return
@@ -152,7 +157,7 @@ func mountGraphRuns(mux *http.ServeMux, api huma.API, runs GraphRuns, refuse fun
 		w.WriteHeader(http.StatusCreated)
 		_, _ = w.Write(append(b, '\n')) // the client may be gone
 	})
-	start := operation(http.MethodPost, "/v1/graph-runs", "start-graph-run", "Run a graph of jobs", http.StatusCreated)
+	start := operation(auth.Enqueue, http.MethodPost, "/v1/graph-runs", "start-graph-run", "Run a graph of jobs", http.StatusCreated)
 	start.Parameters = []*huma.Param{{Name: "Idempotency-Key", In: "header", Schema: &huma.Schema{Type: "string"}, Description: "Names the request: for 24 hours another one with the same key and body gets the same run."}}
 	describe[NewGraphRun, GraphRun](api.OpenAPI(), &start, "201", "400", "401", "403", "404", "408", "409", "413", "415", "422", "503")
 	get(api, "/v1/graph-runs", "list-graph-runs", "List runs of graphs, the newest first", func(ctx context.Context, in *graphRunsInput) (*graphRunsReply, error) {
@@ -184,7 +189,7 @@ func mountGraphRuns(mux *http.ServeMux, api huma.API, runs GraphRuns, refuse fun
 
 // mountGraphVerbs adds what is done with runs that there are.
 func mountGraphVerbs(api huma.API, runs GraphRuns) {
-	cancel := operation(http.MethodPost, "/v1/graph-runs/{id}/cancel", "cancel-graph-run", "Cancel a run of a graph: what is under way ends, and the cleanups are called", http.StatusOK)
+	cancel := operation(auth.Operate, http.MethodPost, "/v1/graph-runs/{id}/cancel", "cancel-graph-run", "Cancel a run of a graph: what is under way ends, and the cleanups are called", http.StatusOK)
 	huma.Register(api, cancel, func(ctx context.Context, in *graphRunInput) (*graphRunReply, error) {
 		run, err := runs.Cancel(ctx, in.ID)
 		return shown(run, err)
@@ -193,13 +198,13 @@ func mountGraphVerbs(api huma.API, runs GraphRuns) {
 		"pause":  "Pause a run of a graph: what is under way goes on, and nothing more begins",
 		"resume": "Have a run of a graph go on that was paused",
 	} {
-		op := operation(http.MethodPost, "/v1/graph-runs/{id}/"+verb, verb+"-graph-run", summary, http.StatusOK)
+		op := operation(auth.Operate, http.MethodPost, "/v1/graph-runs/{id}/"+verb, verb+"-graph-run", summary, http.StatusOK)
 		huma.Register(api, op, func(ctx context.Context, in *graphRunInput) (*graphRunReply, error) {
 			run, err := runs.SetPaused(ctx, in.ID, verb == "pause")
 			return shown(run, err)
 		})
 	}
-	retry := operation(http.MethodPost, "/v1/graph-runs/{id}/retry", "retry-graph-run", "Run a graph again, without the jobs that a run of it has done", http.StatusCreated)
+	retry := operation(auth.Operate, http.MethodPost, "/v1/graph-runs/{id}/retry", "retry-graph-run", "Run a graph again, without the jobs that a run of it has done", http.StatusCreated)
 	huma.Register(api, retry, func(ctx context.Context, in *graphRunInput) (*graphRunMade, error) {
 		run, err := runs.Retry(ctx, in.ID)
 		return made(run, err)

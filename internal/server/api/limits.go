@@ -9,8 +9,10 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
+	"github.com/sendoff-dev/sendoff/internal/server/route"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -57,7 +59,7 @@ type limitsReply struct {
 	}
 }
 
-func mountLimits(mux *http.ServeMux, api huma.API, limits Limits, refuse func(http.ResponseWriter, *problem.Problem)) {
+func mountLimits(mux *route.Mux, api huma.API, limits Limits, refuse func(http.ResponseWriter, *problem.Problem)) {
 	get(api, "/v1/limits", "list-limits", "List the limits that are configured, by their keys", func(ctx context.Context, in *limitsInput) (*limitsReply, error) {
 		page, err := limits.List(ctx, in.Cursor, in.Limit)
 		if err != nil {
@@ -78,14 +80,14 @@ func mountLimits(mux *http.ServeMux, api huma.API, limits Limits, refuse func(ht
 		}
 		return &limitReply{limitState(&l)}, nil
 	})
-	huma.Register(api, operation(http.MethodDelete, "/v1/limits/{key}", "delete-limit", "Forget what was configured of a limit: what the next task says of it counts", http.StatusNoContent),
+	huma.Register(api, operation(auth.Operate, http.MethodDelete, "/v1/limits/{key}", "delete-limit", "Forget what was configured of a limit: what the next task says of it counts", http.StatusNoContent),
 		func(ctx context.Context, in *limitInput) (*struct{}, error) {
 			if err := limits.Delete(ctx, in.Key); err != nil {
 				return nil, problemOf(err)
 			}
 			return nil, nil
 		})
-	mux.HandleFunc("PUT /v1/limits/{key}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(auth.Operate, "PUT /v1/limits/{key}", func(w http.ResponseWriter, r *http.Request) {
 		settings, fault := readLimit(w, r)
 		if fault != nil {
 			refuse(w, fault)
@@ -101,7 +103,7 @@ func mountLimits(mux *http.ServeMux, api huma.API, limits Limits, refuse func(ht
 		w.Header().Set("Content-Length", strconv.Itoa(len(b)+1))
 		_, _ = w.Write(append(b, '\n')) // the client may be gone
 	})
-	put := operation(http.MethodPut, "/v1/limits/{key}", "set-limit", "Configure a limit, whatever tasks say of it", http.StatusOK)
+	put := operation(auth.Operate, http.MethodPut, "/v1/limits/{key}", "set-limit", "Configure a limit, whatever tasks say of it", http.StatusOK)
 	put.Parameters = []*huma.Param{{Name: "key", In: "path", Required: true, Schema: &huma.Schema{Type: "string"}, Description: "Key of the limit, percent-encoded."}}
 	describe[LimitSettings, LimitState](api.OpenAPI(), &put, "200", "400", "401", "403", "408", "409", "413", "415", "422", "503")
 }

@@ -5,17 +5,18 @@ import (
 	"strings"
 
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
+	"github.com/sendoff-dev/sendoff/internal/server/route"
 )
 
 // NotFound answers what no route of the mux does: 405 when another method would
 // do, otherwise 404.
-func NotFound(mux *http.ServeMux) http.HandlerFunc {
+func NotFound(mux *route.Mux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var allowed []string
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 			other := r.Clone(r.Context())
 			other.Method = method
-			if _, pattern := mux.Handler(other); pattern != "/" && method != r.Method {
+			if mux.Pattern(other) != "/" && method != r.Method {
 				allowed = append(allowed, method)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -64,14 +65,14 @@ func mountOthers(api huma.API, cfg Config) {
 		}
 		return out, nil
 	})
-	huma.Register(api, operation(http.MethodPost, "/v1/tasks/{id}/retry", "retry-task", "Start a new run of an ended task", http.StatusOK),
+	huma.Register(api, operation(auth.Operate, http.MethodPost, "/v1/tasks/{id}/retry", "retry-task", "Start a new run of an ended task", http.StatusOK),
 		func(ctx context.Context, in *retryInput) (*taskReply, error) {
 			if in.Followers {
 				return replyOf(cfg.Others.RetryFollowers(ctx, in.ID))
 			}
 			return replyOf(cfg.Steer.Retry(ctx, in.ID))
 		})
-	huma.Register(api, operation(http.MethodPost, "/v1/tasks/{id}/run", "run-task", "Run a scheduled task now", http.StatusOK),
+	huma.Register(api, operation(auth.Operate, http.MethodPost, "/v1/tasks/{id}/run", "run-task", "Run a scheduled task now", http.StatusOK),
 		func(ctx context.Context, in *runInput) (*taskReply, error) {
 			if in.IgnoreLimits {
 				return replyOf(cfg.Others.RunBeyond(ctx, in.ID))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 )
 
@@ -67,7 +68,7 @@ func mountQueues(api huma.API, cfg Config) {
 	})
 	setPaused(api, cfg, "pause", "Pause a queue: nothing is started from it, attempts under way go on", true)
 	setPaused(api, cfg, "resume", "Resume a queue", false)
-	huma.Register(api, operation(http.MethodPost, "/v1/queues/{name}/purge", "purge-queue", "Cancel everything that waits in a queue", http.StatusOK),
+	huma.Register(api, operation(auth.Operate, http.MethodPost, "/v1/queues/{name}/purge", "purge-queue", "Cancel everything that waits in a queue", http.StatusOK),
 		func(ctx context.Context, in *queueInput) (*purgeReply, error) {
 			n, err := cfg.Queues.Purge(ctx, in.Name)
 			if err != nil {
@@ -77,20 +78,20 @@ func mountQueues(api huma.API, cfg Config) {
 			out.Body.Purged = n
 			return out, nil
 		})
-	huma.Register(api, operation(http.MethodDelete, "/v1/queues/{name}", "delete-queue", "Forget a queue in which everything has ended", http.StatusNoContent),
+	huma.Register(api, operation(auth.Operate, http.MethodDelete, "/v1/queues/{name}", "delete-queue", "Forget a queue in which everything has ended", http.StatusNoContent),
 		func(ctx context.Context, in *queueInput) (*struct{}, error) {
 			if err := cfg.Queues.Delete(ctx, in.Name); err != nil {
 				return nil, problemOf(err)
 			}
 			return nil, nil
 		})
-	get(api, "/v1/nodes", "list-nodes", "List the nodes that are alive", func(ctx context.Context, _ *struct{}) (*nodesReply, error) {
+	getWith(api, auth.Read|auth.Whole, "/v1/nodes", "list-nodes", "List the nodes that are alive", func(ctx context.Context, _ *struct{}) (*nodesReply, error) {
 		return nodes(ctx, cfg)
 	})
 }
 
 func setPaused(api huma.API, cfg Config, verb, summary string, paused bool) {
-	huma.Register(api, operation(http.MethodPost, "/v1/queues/{name}/"+verb, verb+"-queue", summary, http.StatusOK),
+	huma.Register(api, operation(auth.Operate, http.MethodPost, "/v1/queues/{name}/"+verb, verb+"-queue", summary, http.StatusOK),
 		func(ctx context.Context, in *queueInput) (*queueReply, error) {
 			q, err := cfg.Queues.SetPaused(ctx, in.Name, paused)
 			return queueAnswer(q, err)

@@ -10,8 +10,10 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
+	"github.com/sendoff-dev/sendoff/internal/server/route"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -91,7 +93,7 @@ const maxSettings = 64 << 10
 
 // mountSettings adds the routes that change settings. Their bodies are read as those
 // of tasks are: a null and a zero that was given are not the same as nothing.
-func mountSettings(mux *http.ServeMux, doc *huma.OpenAPI, queues Setter, refuse func(http.ResponseWriter, *problem.Problem)) {
+func mountSettings(mux *route.Mux, doc *huma.OpenAPI, queues Setter, refuse func(http.ResponseWriter, *problem.Problem)) {
 	answer := func(w http.ResponseWriter, q operate.Queue, err error) {
 		if err != nil {
 			refuse(w, problemOf(err))
@@ -102,7 +104,7 @@ func mountSettings(mux *http.ServeMux, doc *huma.OpenAPI, queues Setter, refuse 
 		w.Header().Set("Content-Length", strconv.Itoa(len(b)+1))
 		_, _ = w.Write(append(b, '\n')) // the client may be gone
 	}
-	mux.HandleFunc("PUT /v1/queues/{name}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(auth.Operate, "PUT /v1/queues/{name}", func(w http.ResponseWriter, r *http.Request) {
 		change, fault := readSettings(w, r)
 		if fault != nil {
 			refuse(w, fault)
@@ -116,7 +118,7 @@ func mountSettings(mux *http.ServeMux, doc *huma.OpenAPI, queues Setter, refuse 
 		q, err := queues.Set(r.Context(), r.PathValue("name"), settings)
 		answer(w, q, err)
 	})
-	mux.HandleFunc("PATCH /v1/queues/{name}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(auth.Operate, "PATCH /v1/queues/{name}", func(w http.ResponseWriter, r *http.Request) {
 		change, fault := readSettings(w, r)
 		if fault != nil {
 			refuse(w, fault)
@@ -125,8 +127,8 @@ func mountSettings(mux *http.ServeMux, doc *huma.OpenAPI, queues Setter, refuse 
 		q, err := queues.Update(r.Context(), r.PathValue("name"), change)
 		answer(w, q, err)
 	})
-	put := operation(http.MethodPut, "/v1/queues/{name}", "set-queue", "Replace the settings of a queue, which is made when it is new", http.StatusOK)
-	patch := operation(http.MethodPatch, "/v1/queues/{name}", "update-queue", "Change settings of a queue: null puts one back to its default", http.StatusOK)
+	put := operation(auth.Operate, http.MethodPut, "/v1/queues/{name}", "set-queue", "Replace the settings of a queue, which is made when it is new", http.StatusOK)
+	patch := operation(auth.Operate, http.MethodPatch, "/v1/queues/{name}", "update-queue", "Change settings of a queue: null puts one back to its default", http.StatusOK)
 	for _, op := range []*huma.Operation{&put, &patch} {
 		op.Parameters = []*huma.Param{{Name: "name", In: "path", Required: true, Schema: &huma.Schema{Type: "string"}}}
 		describe[SettingsRequest, Queue](doc, op, "200", "400", "401", "403", "404", "408", "409", "413", "415", "422", "503")

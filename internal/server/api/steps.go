@@ -22,8 +22,9 @@ type Step struct {
 	StartedAt  string          `json:"started_at"`
 	FinishedAt string          `json:"finished_at,omitempty"`
 	Duration   string          `json:"duration,omitempty"`
-	Result     json.RawMessage `json:"result,omitempty" doc:"What it returned, as JSON; what is no JSON has its type and base64."`
-	Error      *FunctionError  `json:"error,omitempty"`
+	Result     json.RawMessage `json:"result,omitempty" scope:"payloads" doc:"What it returned, as JSON; what is no JSON has its type and base64."`
+	Error      *FunctionError  `json:"error,omitempty" scope:"payloads"`
+	Redacted   bool            `json:"redacted,omitempty" doc:"What it carries was left out: the key has no scope payloads."`
 }
 
 // StepCounts is how many steps a function has by their state.

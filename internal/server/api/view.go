@@ -47,7 +47,7 @@ type Task struct {
 	FinishedAt    string            `json:"finished_at,omitempty"`
 	Labels        map[string]string `json:"labels,omitempty"`
 	LastStatus    int32             `json:"last_status,omitempty" doc:"HTTP status of the last attempt's answer."`
-	LastError     string            `json:"last_error,omitempty"`
+	LastError     string            `json:"last_error,omitempty" scope:"payloads"`
 	LastCause     string            `json:"last_cause,omitempty" enum:"refused,reset,timeout,dns,tls,memory" doc:"Why the last attempt got no answer: see cause of an attempt."`
 	WaitingFor    *Waiting          `json:"waiting_for,omitempty" doc:"What it waits for, when it neither runs nor has ended; shown for a single task."`
 	ContentType   string            `json:"content_type,omitempty"`
@@ -59,11 +59,12 @@ type Task struct {
 	DependsOn     []string          `json:"depends_on,omitempty" doc:"As submitted: see /v1/tasks/{id}/dependencies."`
 	When          string            `json:"when,omitempty" enum:"all_ok,always,any_failed"`
 	Dropped       bool              `json:"dropped,omitempty" doc:"Of a submission: nothing was stored, by the rule for duplicates; this is a task that is there."`
-	Headers       map[string]string `json:"headers,omitempty" doc:"As submitted; shown for a single task."`
-	Payload       json.RawMessage   `json:"payload,omitempty" doc:"As submitted; shown for a single task."`
-	PayloadBase64 string            `json:"payload_base64,omitempty" doc:"In place of payload, when it is no text."`
-	Result        json.RawMessage   `json:"result,omitempty" doc:"What a function or a process returned; shown for a single task."`
-	Error         *FunctionError    `json:"error,omitempty" doc:"What a function failed with; shown for a single task."`
+	Headers       map[string]string `json:"headers,omitempty" scope:"payloads" doc:"As submitted; shown for a single task."`
+	Payload       json.RawMessage   `json:"payload,omitempty" scope:"payloads" doc:"As submitted; shown for a single task."`
+	PayloadBase64 string            `json:"payload_base64,omitempty" scope:"payloads" doc:"In place of payload, when it is no text."`
+	Result        json.RawMessage   `json:"result,omitempty" scope:"payloads" doc:"What a function or a process returned; shown for a single task."`
+	Error         *FunctionError    `json:"error,omitempty" scope:"payloads" doc:"What a function failed with; shown for a single task."`
+	Redacted      bool              `json:"redacted,omitempty" doc:"What it carries was left out: the key has no scope payloads."`
 }
 
 // Retry is a retry policy in an answer, defaults filled in.
@@ -172,17 +173,18 @@ type Attempt struct {
 	Duration   string            `json:"duration,omitempty"`
 	Outcome    string            `json:"outcome" enum:"running,success,failure,reject,throttle,interrupt,crash,cancel,snooze,expire,suspend,continue,block"`
 	Status     int32             `json:"status,omitempty" doc:"HTTP status of the answer; exit status of a process."`
-	Error      string            `json:"error,omitempty"`
+	Error      string            `json:"error,omitempty" scope:"payloads"`
 	Cause      string            `json:"cause,omitempty" enum:"refused,reset,timeout,dns,tls,memory" doc:"Why there was no answer: nobody listens there, the connection was closed, it took too long, the host name could not be resolved, no secure connection could be made, its process was ended for want of memory. Empty when there was one, or none of these fits."`
-	Headers    map[string]string `json:"headers,omitempty" doc:"Of the answer."`
-	Body       string            `json:"body,omitempty" doc:"Of the answer, up to 64 KiB."`
-	BodyBase64 string            `json:"body_base64,omitempty" doc:"In place of body, when it is no text."`
+	Headers    map[string]string `json:"headers,omitempty" scope:"payloads" doc:"Of the answer."`
+	Body       string            `json:"body,omitempty" scope:"payloads" doc:"Of the answer, up to 64 KiB."`
+	BodyBase64 string            `json:"body_base64,omitempty" scope:"payloads" doc:"In place of body, when it is no text."`
 	Truncated  bool              `json:"truncated,omitempty" doc:"The body was longer than what is kept."`
-	Result     json.RawMessage   `json:"result,omitempty" doc:"What the run of a function, or a process, returned."`
-	Output     string            `json:"output,omitempty" doc:"What the process that carried it out has printed: the last 16 KiB."`
+	Result     json.RawMessage   `json:"result,omitempty" scope:"payloads" doc:"What the run of a function, or a process, returned."`
+	Output     string            `json:"output,omitempty" scope:"payloads" doc:"What the process that carried it out has printed: the last 16 KiB."`
 	OutputCut  bool              `json:"output_truncated,omitempty" doc:"It has printed more."`
-	Failure    *FunctionError    `json:"failure,omitempty" doc:"What the run of a function failed with."`
+	Failure    *FunctionError    `json:"failure,omitempty" scope:"payloads" doc:"What the run of a function failed with."`
 	LeftOut    int64             `json:"left_out,omitempty" doc:"How many attempts between the one before and this one are not kept: the first 10 and the last 90 are."`
+	Redacted   bool              `json:"redacted,omitempty" doc:"What it carries was left out: the key has no scope payloads."`
 }
 
 func attemptView(a *store.AttemptRow, kind task.Kind) Attempt {

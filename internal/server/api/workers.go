@@ -5,6 +5,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 )
 
@@ -38,7 +39,7 @@ type workersReply struct {
 }
 
 func mountWorkers(api huma.API, workers Workers) {
-	get(api, "/v1/workers", "list-workers", "List the worker processes of all nodes, first those of the node that answers", func(ctx context.Context, _ *struct{}) (*workersReply, error) {
+	getWith(api, auth.Read|auth.Whole, "/v1/workers", "list-workers", "List the worker processes of all nodes, first those of the node that answers", func(ctx context.Context, _ *struct{}) (*workersReply, error) {
 		all, err := workers.Workers(ctx)
 		if err != nil {
 			return nil, problemOf(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -13,7 +14,9 @@ import (
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/gen/sendoff/v1/sendoffv1connect"
 	"github.com/sendoff-dev/sendoff/internal/accept"
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/internal/server/route"
 	"github.com/sendoff-dev/sendoff/store"
 )
 
@@ -75,15 +78,39 @@ const maxBody = 16 << 20
 type door struct{ cfg Config }
 
 // Mount adds the routes to a mux.
-func Mount(mux *http.ServeMux, cfg Config) {
+func Mount(mux *route.Mux, cfg Config) {
 	d := &door{cfg}
 	options := connect.WithHandlerOptions(connect.WithReadMaxBytes(maxBody), connect.WithCompressMinBytes(1024), codecs(), gzipped(), connect.WithInterceptors(connect.UnaryInterceptorFunc(d.telling)))
-	handle := func(path string, h http.Handler) { mux.Handle(path, limit(h)) }
-	handle(sdkv1connect.NewDispatchServiceHandler(d, options))
-	handle(dispatchv1connect.NewSigningKeyServiceHandler(d, options))
-	handle(sendoffv1connect.NewFunctionExtensionHandler(extension{d}, options))
-	mux.HandleFunc("POST /dispatch.sdk.v1.DispatchService/Wait", d.waitForText)
-	mux.HandleFunc("GET /sessions/{session}", d.nextRun)
-	mux.HandleFunc("POST /sessions/{session}", d.answerRun)
-	mux.HandleFunc("DELETE /sessions/{session}", d.dropRun)
+	calls, dispatch := sdkv1connect.NewDispatchServiceHandler(d, options)
+	keys, signing := dispatchv1connect.NewSigningKeyServiceHandler(d, options)
+	functions, extended := sendoffv1connect.NewFunctionExtensionHandler(extension{d}, options)
+	handlers := map[string]http.Handler{calls: limit(dispatch), keys: limit(signing), functions: limit(extended)}
+	for procedure, need := range procedures {
+		mux.Handle(need, procedure, handlers[procedure[:strings.LastIndexByte(procedure, '/')+1]])
+	}
+	for service, h := range handlers {
+		mux.Handle(auth.AnyKey, service, h) // a procedure that there is not
+	}
+	mux.HandleFunc(awaits, "POST /dispatch.sdk.v1.DispatchService/Wait", d.waitForText)
+	mux.HandleFunc(bridges, "GET /sessions/{session}", d.nextRun)
+	mux.HandleFunc(bridges, "POST /sessions/{session}", d.answerRun)
+	mux.HandleFunc(bridges, "DELETE /sessions/{session}", d.dropRun)
+}
+
+const (
+	awaits  = auth.Read | auth.Payloads                 // results are told
+	bridges = auth.Enqueue | auth.Payloads | auth.Whole // runs are fetched, with what they carry, of any namespace
+)
+
+// procedures say what a key needs for each. Whoever runs a function proves by the token
+// of the attempt which one it is.
+var procedures = map[string]auth.Scope{
+	sdkv1connect.DispatchServiceDispatchProcedure:                auth.Enqueue,
+	dispatchv1connect.SigningKeyServiceListSigningKeysProcedure:  auth.AnyKey,
+	dispatchv1connect.SigningKeyServiceCreateSigningKeyProcedure: auth.AnyKey, // it makes none: it tells the public one
+	sendoffv1connect.FunctionExtensionCheckpointProcedure:        auth.Enqueue,
+	sendoffv1connect.FunctionExtensionReceiveProcedure:           auth.Enqueue,
+	sendoffv1connect.FunctionExtensionStartProcedure:             auth.Enqueue,
+	sendoffv1connect.FunctionExtensionWaitProcedure:              awaits,
+	sendoffv1connect.FunctionExtensionSendSignalProcedure:        auth.Enqueue,
 }

@@ -27,6 +27,9 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/dispatchapi"
+	"github.com/sendoff-dev/sendoff/internal/server/guard"
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
+	"github.com/sendoff-dev/sendoff/internal/server/route"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -125,12 +128,17 @@ const pemKey = "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n"
 // open is a server with the door, over HTTP/1.1 and h2c.
 func open(t *testing.T, r *rooms) *httptest.Server {
 	t.Helper()
-	mux := http.NewServeMux()
+	mux := doors()
 	dispatchapi.Mount(mux, dispatchapi.Config{
 		Submit: r, Tasks: r, Signals: r, Journals: r, Receive: r.Receive, Bridge: r, PublicKeyPEM: func() string { return pemKey },
 		Embedded: func(name string) bool { return name == "here" },
 	})
-	return listen(t, mux)
+	return listen(t, guard.Wrap(mux, guard.Config{}))
+}
+
+// doors is a mux that refuses in the words of this door.
+func doors() *route.Mux {
+	return route.NewMux(func(w http.ResponseWriter, r *http.Request, p *problem.Problem) { dispatchapi.Refuse(w, r, p) })
 }
 
 func listen(t *testing.T, h http.Handler) *httptest.Server {
@@ -395,11 +403,12 @@ func TestBodiesAreBounded(t *testing.T) {
 // Who has no key is told so in the words of the protocol that he speaks, before
 // anything is decoded.
 func TestUnauthenticated(t *testing.T) {
-	s := listen(t, http.HandlerFunc(dispatchapi.WriteUnauthenticated))
+	mux := doors()
+	dispatchapi.Mount(mux, dispatchapi.Config{})
+	s := listen(t, mux)
 	response, body := post(t, s.URL+dispatch, "application/proto", "nonsense")
 	require.Equal(t, 401, response.StatusCode)
 	require.Equal(t, "application/json", response.Header.Get("Content-Type"))
-	require.Equal(t, "Bearer", response.Header.Get("WWW-Authenticate"))
 	require.JSONEq(t, `{"code":"unauthenticated","message":"send a valid API key: Authorization: Bearer KEY"}`, body)
 	response, _ = do(t, must(http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/sessions/x", nil)))
 	require.Equal(t, 401, response.StatusCode)
@@ -412,7 +421,7 @@ func TestUnauthenticated(t *testing.T) {
 		"/v1/tasks": false, "/task": false, "/": false,
 	} {
 		w := httptest.NewRecorder()
-		require.Equal(t, ours, dispatchapi.Refuse(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil)), path)
+		require.Equal(t, ours, dispatchapi.Refuse(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil), problem.New(401, "", "")), path)
 		require.Equal(t, ours, w.Code == 401)
 	}
 }
@@ -425,9 +434,9 @@ func TestSigningKeys(t *testing.T) {
 	_, body = post(t, s.URL+"/dispatch.v1.SigningKeyService/CreateSigningKey", "application/json", "{}")
 	require.JSONEq(t, `{"key":`+key+`}`, body)
 
-	mux := http.NewServeMux()
+	mux := doors()
 	dispatchapi.Mount(mux, dispatchapi.Config{})
-	s = listen(t, mux)
+	s = listen(t, guard.Wrap(mux, guard.Config{}))
 	_, body = post(t, s.URL+"/dispatch.v1.SigningKeyService/ListSigningKeys", "application/json", "{}")
 	require.JSONEq(t, `{}`, body)
 	_, body = post(t, s.URL+"/dispatch.v1.SigningKeyService/CreateSigningKey", "application/json", "{}")

@@ -47,10 +47,3 @@ var errorWriter = connect.NewErrorWriter()
 func writeError(w http.ResponseWriter, r *http.Request, err *connect.Error) {
 	_ = errorWriter.Write(w, r, err) // the client may be gone
 }
-
-// WriteUnauthenticated refuses a request without a valid API key: with 401 and
-// the JSON of a Connect error, or with the trailers of gRPC for its clients.
-func WriteUnauthenticated(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("WWW-Authenticate", "Bearer")
-	writeError(w, r, connect.NewError(connect.CodeUnauthenticated, errors.New("send a valid API key: Authorization: Bearer KEY")))
-}

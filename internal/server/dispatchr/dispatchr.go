@@ -16,7 +16,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/server/body"
+	"github.com/sendoff-dev/sendoff/internal/server/route"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -30,11 +32,11 @@ const maxBody = 2 << 20
 
 // Mount adds the routes to a mux. unknown gets what went wrong with the database
 // when a client is only told to try again.
-func Mount(mux *http.ServeMux, submit Submitter, unknown func(error)) {
-	mux.HandleFunc("GET /ping", func(w http.ResponseWriter, _ *http.Request) {
+func Mount(mux *route.Mux, submit Submitter, unknown func(error)) {
+	mux.HandleFunc(auth.Public, "GET /ping", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]any{"message": "pong"})
 	})
-	mux.HandleFunc("POST /task", func(w http.ResponseWriter, r *http.Request) { add(w, r, submit, unknown) })
+	mux.HandleFunc(auth.Enqueue, "POST /task", func(w http.ResponseWriter, r *http.Request) { add(w, r, submit, unknown) })
 }
 
 type request struct {

@@ -1,11 +1,9 @@
-// Package guard stands before all doors: who may come in, from which site, under
-// which host name, and whether the query can be read. It looks at the head of a
-// request only, before anything is decoded.
+// Package guard stands before all doors: who asks, from which site, under which host
+// name, and whether the query can be read. What that allows, each route says.
+// It looks at the head of a request only, before anything is decoded.
 package guard
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"net"
 	"net/http"
 	"net/netip"
@@ -13,27 +11,22 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
 )
 
 // Config of a Guard. The zero value lets everybody in.
 type Config struct {
-	Keys  []string // API keys; none = no authentication
 	Hosts []string // host names that may be asked for, besides loopback ones
 	Local bool     // only loopback names and Hosts may be asked for (DNS rebinding)
-	Open  []string // paths that need no key
 
-	// Refuse answers a request without a key in the words of its door, and tells
-	// whether it did; nil = every door speaks of problems.
-	Refuse func(w http.ResponseWriter, r *http.Request) bool
+	// Authorize tells who has a key; "" = whoever has none. An error is nobody: routes
+	// that need a key refuse the request. nil = no keys are used.
+	Authorize func(key string) (auth.Principal, error)
 }
 
-// Wrap puts the guard before a handler.
+// Wrap puts the guard before a handler, which finds in the context who asks.
 func Wrap(next http.Handler, cfg Config) http.Handler {
-	keys := make([][sha256.Size]byte, len(cfg.Keys))
-	for i, k := range cfg.Keys {
-		keys[i] = sha256.Sum256([]byte(k))
-	}
 	origins := http.NewCrossOriginProtection()
 	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		problem.Write(w, problem.New(http.StatusForbidden, "forbidden", "writes from another site are refused: the Origin is not this host"))
@@ -44,37 +37,44 @@ func Wrap(next http.Handler, cfg Config) http.Handler {
 		case cfg.Local && !hostAllowed(r.Host, cfg.Hosts):
 			problem.Write(w, problem.New(http.StatusForbidden, "forbidden",
 				"the Host "+r.Host+" is not one of this server: use 127.0.0.1 or localhost, or start it with --allow-host"))
-		case len(keys) > 0 && !slices.Contains(cfg.Open, r.URL.Path) && !authorized(r, keys):
-			if cfg.Refuse != nil && cfg.Refuse(w, r) {
-				return
-			}
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			problem.Write(w, problem.New(http.StatusUnauthorized, "unauthenticated", "send an API key: Authorization: Bearer KEY"))
 		case !readable(r.URL.RawQuery):
 			problem.Write(w, problem.New(http.StatusBadRequest, "invalid_request",
 				"the query cannot be read: want name=value joined by &, percent-encoded"))
 		default:
-			inner.ServeHTTP(w, r)
+			inner.ServeHTTP(w, cfg.known(r))
 		}
 	})
+}
+
+// known returns the request with whoever asks in its context, if that is known.
+func (cfg *Config) known(r *http.Request) *http.Request {
+	p := auth.Anybody()
+	if cfg.Authorize != nil {
+		var err error
+		if p, err = cfg.Authorize(keyOf(r)); err != nil {
+			return r
+		}
+	}
+	p.Address = r.RemoteAddr
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		p.Address = host
+	}
+	return r.WithContext(auth.With(r.Context(), &p))
+}
+
+// keyOf is the key that a request brings; "" = none.
+func keyOf(r *http.Request) string {
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimLeft(given, " ")
 }
 
 // readable tells whether nothing of a query would be dropped.
 func readable(query string) bool {
 	_, err := url.ParseQuery(query)
 	return err == nil
-}
-
-// authorized compares in constant time, with all keys.
-func authorized(r *http.Request, keys [][sha256.Size]byte) bool {
-	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	ok := strings.EqualFold(scheme, "Bearer")
-	sum := sha256.Sum256([]byte(strings.TrimLeft(given, " ")))
-	found := 0
-	for i := range keys {
-		found |= subtle.ConstantTimeCompare(sum[:], keys[i][:])
-	}
-	return ok && found == 1
 }
 
 func hostAllowed(host string, hosts []string) bool {

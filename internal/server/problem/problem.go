@@ -21,6 +21,7 @@ type Problem struct {
 	Detail string       `json:"detail,omitempty" doc:"What was wrong with this request, and what would be right."`
 	Code   string       `json:"code" doc:"For programs: invalid_request, not_found, state_conflict, ..."`
 	Errors []FieldError `json:"errors,omitempty" doc:"The fields at fault."`
+	Scope  string       `json:"scope,omitempty" doc:"Of 403: the scope that the key does not have."`
 
 	RetryAfter int   `json:"-"` // seconds, for the header of that name; 0 = none
 	Cause      error `json:"-"` // for the log of whoever runs the server; clients are not told
