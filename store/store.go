@@ -25,6 +25,8 @@ type Store interface {
 	Quotas
 	Graphs
 	Gauges
+	Audits
+	Access
 
 	// Ping writes nothing and tells whether the database answers.
 	Ping(ctx context.Context) error

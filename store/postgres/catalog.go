@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/sendoff-dev/sendoff/store"
@@ -126,9 +127,9 @@ where a.queue = $1`)
 // after the flag was committed, no claim is left that has not seen it.
 func (s *Store) SetPaused(ctx context.Context, queue int32, paused bool) ([]store.Woken, error) {
 	found := false
-	err := s.write(ctx, query(`update sendoff.queue set paused = $2 where id = $1 and forgotten_at = 0 returning true`).i4(queue).bool(paused).
+	err := s.act(ctx, &found, query(`update sendoff.queue set paused = $2 where id = $1 and forgotten_at = 0 returning true`).i4(queue).bool(paused).
 		rows(func(r *wireRow) { found = r.bool() }))
-	if err == nil && !found {
+	if errors.Is(err, errRace) {
 		return nil, store.ErrNotFound
 	}
 	var woken []store.Woken

@@ -75,12 +75,21 @@ func (s *Store) pinned(lane int32) map[string]*stmt {
 		"put graph": query(putGraphSQL).i4(1).text("a").i8(now).bytes([]byte("{}")), "latest graph": query(latestGraphSQL).i4(1).text("a"),
 		"graph": query(graphSQL).i4(1).text("a").i4(0).i4(1), "list graphs": query(listGraphsSQL).i4(1).text("").i8(50), "delete graph": query(deleteGraphSQL).i4(1).text("a"),
 	})
+	maps.Copy(all, auditPlans())
 	for i, q := range f.statements() {
 		all[fmt.Sprintf("effect %d", i)] = q
 	}
 	maps.Copy(all, gatePlans(lane, ids))
 	maps.Copy(all, s.depPlans(lane, ids))
 	return all
+}
+
+func auditPlans() map[string]*stmt {
+	return map[string]*stmt{
+		"list audit":  query(listAuditSQL).i4(1).i8(1 << 40).text("").text("").text("").i8(0).i8(0).i8(50),
+		"audit after": auditAfter(0, 50, nil), "last seal": query(lastSealSQL), "drop audit": query(dropAuditSQL).i8(50).i8(10),
+		"seal audit": query(sealAuditSQL).i8s(2, func(i int) int64 { return int64(i) }).blobs(2, func(int) []byte { return []byte("s") }),
+	}
 }
 
 // busyTurn is a turn with a batch of each sort, and a family with each effect.

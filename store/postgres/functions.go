@@ -92,7 +92,7 @@ func (s *Store) Undo(ctx context.Context, id task.ID, grace int64) ([]store.Woke
 			return err
 		}
 		changed, span := false, s.clock.take(1)
-		err := raced(s.write(ctx, query(pins), undoTask(row, span.first, s.clock.now()+grace, &changed)), &changed)
+		err := s.act(ctx, &changed, query(pins), undoTask(row, span.first, s.clock.now()+grace, &changed))
 		if err != nil || row.Place() != store.InTimer {
 			s.clock.untake(span)
 			return err

@@ -120,6 +120,7 @@ func (s *Store) purgeGated(ctx context.Context, c *session, victims []victim) (i
 	f := &gateFloor{s: s, ctx: ctx, c: c, now: s.clock.now()}
 	n, err := f.cancelAll(victims)
 	if err == nil {
+		c.audit.SetCount(n)
 		err = c.commit(ctx)
 	}
 	return n, f.woken, err

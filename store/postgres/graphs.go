@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -78,16 +79,13 @@ func (s *Store) ListGraphs(ctx context.Context, ns int32, after string, limit in
 // DeleteGraph forgets a name; see store.Graphs.
 func (s *Store) DeleteGraph(ctx context.Context, ns int32, name string) error {
 	var found bool
-	err := s.change(ctx, func(ctx context.Context, c *session) error {
-		found = false
-		return c.do(ctx, query(pins), query(`select pg_advisory_xact_lock($1)`).i8(lockGraphs),
-			query(deleteGraphSQL).i4(ns).text(name).rows(func(*wireRow) { found = true }))
-	})
+	err := s.act(ctx, &found, query(pins), query(`select pg_advisory_xact_lock($1)`).i8(lockGraphs),
+		query(deleteGraphSQL).i4(ns).text(name).rows(func(*wireRow) { found = true }))
 	switch {
+	case errors.Is(err, errRace):
+		return store.ErrNotFound
 	case err != nil:
 		return fmt.Errorf("delete graph %q: %w", name, translate(err))
-	case !found:
-		return store.ErrNotFound
 	}
 	return nil
 }

@@ -144,10 +144,8 @@ func (s *Store) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) {
 		span := s.clock.take(1)
 		woken = nil
 		one := []entering{{id: id, was: row.State, timer: row.At, pos: span.first, Entry: store.Enter(row.Entrant(), task.NoReason)}}
-		err := s.write(ctx, query(pins), enterTimed(one, func(w store.Woken) { woken = append(woken, w) }))
-		if err == nil && len(woken) == 0 {
-			err = errRace
-		}
+		changed := false
+		err := s.act(ctx, &changed, query(pins), enterTimed(one, func(w store.Woken) { changed, woken = true, []store.Woken{w} }))
 		if err != nil {
 			s.clock.untake(span)
 		}
@@ -338,6 +336,7 @@ func (s *Store) purgeAll(ctx context.Context, c *session, victims []victim, rela
 	if err != nil {
 		return 0, nil, err
 	}
+	c.audit.SetCount(len(gone))
 	return len(gone), woken, c.commit(ctx, append(f.statements(), followers...)...)
 }
 
@@ -345,6 +344,7 @@ func (s *Store) purge(ctx context.Context, source string, lanes []int32, limit i
 	if limit <= 0 {
 		return 0, nil, nil
 	}
+	ctx, _ = store.AuditPart(ctx)
 	err = s.change(ctx, func(ctx context.Context, c *session) error {
 		purged, woken = 0, nil
 		var line waiting

@@ -53,7 +53,7 @@ func (s *Store) retryAt(ctx context.Context, row *store.Row, position int64, rea
 	revives := followers && row.Flags&store.FlagDeps != 0
 	if row.Flags&(store.FlagKeys|store.FlagNeed|store.FlagWaits) == 0 && !revives && gated == nil {
 		changed := false
-		return false, raced(s.write(ctx, query(pins), retryTask(row, position, false, &changed)), &changed)
+		return false, s.act(ctx, &changed, query(pins), retryTask(row, position, false, &changed))
 	}
 	err = s.change(ctx, func(ctx context.Context, c *session) error {
 		if err := c.begin(ctx, query(pins)); err != nil {

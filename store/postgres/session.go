@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -36,6 +37,9 @@ type session struct {
 	late   []lateComer // who has to come to its gates before the commit
 	held   *gateCache  // what the transaction knows of gates; nil = nothing
 	before *[]task.ID  // gates that its earlier tries have come to
+
+	audit   *store.Audit // of the action that the transaction is; nil = none
+	audited bool         // its row is among the statements
 }
 
 // terms is how every transaction that writes begins: what a role, a database or
@@ -61,6 +65,7 @@ func (c *session) do(ctx context.Context, stmts ...*stmt) error {
 	if c.terms != "" {
 		stmts = append([]*stmt{query(c.terms)}, stmts...)
 	}
+	stmts = append(stmts, c.auditStmts()...)
 	if c.conn.CustomData()[isolated] == nil {
 		return c.send(ctx, stmts...)
 	}
@@ -175,7 +180,7 @@ func (c *session) open(ctx context.Context, stmts ...*stmt) error {
 func (c *session) commit(ctx context.Context, stmts ...*stmt) error {
 	stmts, err := c.last(ctx, stmts)
 	if err == nil {
-		err = c.do(ctx, append(stmts, query("commit"))...)
+		err = c.do(ctx, append(append(stmts, c.auditStmts()...), query("commit"))...)
 	}
 	if err == nil {
 		if c.held != nil {
@@ -224,4 +229,5 @@ const (
 	lockClaims  = 0x73656e_03 // shared: a claim is being made; alone: none is
 	lockShares  = 0x73656e_04 // the limits of queues are being shared
 	lockGraphs  = 0x73656e_05 // definitions of graphs are being put or deleted
+	lockAccess  = 0x73656e_06 // keys and namespaces are being changed
 )

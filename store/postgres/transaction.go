@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/sethvargo/go-retry"
 
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -67,10 +68,14 @@ func (s *Store) change(ctx context.Context, fn func(context.Context, *session) e
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.Deadline)
 	defer cancel()
 	var gates []task.ID
+	audit := store.AuditOf(ctx)
 	for try := 1; ; try++ {
 		err := s.with(waiting, s.hot, func(c *session) error {
-			c.before = &gates
+			c.before, c.audit = &gates, audit
 			err := fn(ctx, c)
+			if err == nil && c.audited && !c.began {
+				audit.Done()
+			}
 			if c.began {
 				c.rollback(ctx)
 			}

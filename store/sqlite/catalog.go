@@ -25,7 +25,7 @@ func (s *Store) EnsureLane(ctx context.Context, ns int32, queue, pool string, ma
 	if !errors.Is(err, sql.ErrNoRows) {
 		return l, s.translate(err)
 	}
-	err = s.do(ctx, rankOther, 1, func(w *writer) (err error) {
+	err = s.do(store.WithoutAudit(ctx), rankOther, 1, func(w *writer) (err error) {
 		l, err = w.ensureLane(ns, queue, pool, maxQueues)
 		return err
 	})

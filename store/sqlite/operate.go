@@ -239,6 +239,7 @@ func (w *writer) eraseFunction(id task.ID) error {
 // ended, because the end of a call can make a suspended parent ready.
 func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (int, []store.Woken, error) {
 	purged, k := 0, woken{}
+	ctx, part := store.AuditPart(ctx)
 	err := s.do(ctx, rankOther, limit, func(w *writer) error {
 		purged, k = 0, woken{}
 		for _, query := range []string{
@@ -253,6 +254,7 @@ func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (int, []sto
 			}
 			purged += n
 		}
+		part.SetCount(purged)
 		return nil
 	})
 	if err != nil {

@@ -240,9 +240,16 @@ func (s *Store) do(ctx context.Context, rank, weight int, run func(w *writer) er
 
 // ride is do of a step that begins no transaction before alight is closed; nil = at once.
 func (s *Store) ride(ctx context.Context, alight <-chan struct{}, rank, weight int, run func(w *writer) error) error {
-	o := &op{rank: rank, weight: weight, run: run}
+	var audit *store.Audit
+	if rank == rankOther {
+		audit = store.AuditOf(ctx)
+	}
+	o := &op{rank: rank, weight: weight, run: audited(audit, run)}
 	if err := s.pipe.Ride(ctx, o, alight); err != nil {
 		return s.translate(err)
+	}
+	if o.err == nil {
+		audit.Done()
 	}
 	return s.translate(o.err)
 }

@@ -392,3 +392,68 @@ func (s *Shared) Backlog(ctx context.Context) (store.Backlog, error) {
 	defer s.lock()()
 	return s.o.Backlog(ctx)
 }
+
+func (s *Shared) PutAudit(ctx context.Context, rows []store.AuditRow) error {
+	defer s.lock()()
+	return s.o.PutAudit(ctx, rows)
+}
+
+func (s *Shared) ListAudit(ctx context.Context, q store.AuditQuery) ([]store.AuditRow, error) {
+	defer s.lock()()
+	return s.o.ListAudit(ctx, q)
+}
+
+func (s *Shared) AuditAfter(ctx context.Context, seq int64, limit int) ([]store.AuditRow, error) {
+	defer s.lock()()
+	return s.o.AuditAfter(ctx, seq, limit)
+}
+
+func (s *Shared) SealAudit(ctx context.Context, limit int) (int, error) {
+	defer s.lock()()
+	return s.o.SealAudit(ctx, limit)
+}
+
+func (s *Shared) DropAudit(ctx context.Context, before int64, limit int) (int, error) {
+	defer s.lock()()
+	return s.o.DropAudit(ctx, before, limit)
+}
+
+func (s *Shared) EnsureNamespace(ctx context.Context, name string) (store.Namespace, error) {
+	defer s.lock()()
+	return s.o.EnsureNamespace(ctx, name)
+}
+
+func (s *Shared) SetNamespace(ctx context.Context, id int32, settings []byte) error {
+	defer s.lock()()
+	return s.o.SetNamespace(ctx, id, settings)
+}
+
+func (s *Shared) Namespaces(ctx context.Context) ([]store.Namespace, error) {
+	defer s.lock()()
+	return s.o.Namespaces(ctx)
+}
+
+func (s *Shared) PutAPIKey(ctx context.Context, k store.APIKey) error {
+	defer s.lock()()
+	return s.o.PutAPIKey(ctx, k)
+}
+
+func (s *Shared) RevokeAPIKey(ctx context.Context, namespace int32, id string) error {
+	defer s.lock()()
+	return s.o.RevokeAPIKey(ctx, namespace, id)
+}
+
+func (s *Shared) APIKeys(ctx context.Context) ([]store.APIKey, error) {
+	defer s.lock()()
+	return s.o.APIKeys(ctx)
+}
+
+func (s *Shared) AccessRevision(ctx context.Context) (int64, error) {
+	defer s.lock()()
+	return s.o.AccessRevision(ctx)
+}
+
+func (s *Shared) UsedAPIKeys(ctx context.Context, used map[string]int64) error {
+	defer s.lock()()
+	return s.o.UsedAPIKeys(ctx, used)
+}
