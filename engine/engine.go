@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
+	"github.com/sendoff-dev/sendoff/internal/access"
 	"github.com/sendoff-dev/sendoff/internal/catalog"
 	"github.com/sendoff-dev/sendoff/internal/claim"
 	"github.com/sendoff-dev/sendoff/internal/egress"
@@ -135,6 +136,7 @@ type Engine struct {
 	room         *claim.Room
 	quotas       *quota.Keeper
 	loops        loops
+	refusals     *access.Refusals
 
 	unknown func(error) // logs what went wrong with the database when a client is not told
 	ready   atomic.Bool
@@ -147,6 +149,7 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg.withDefaults(), store: s, handlers: local.New(), ending: newEnding()}
 	e.meters = e.cfg.Metrics.meters
 	e.unknown = logUnknown(e.cfg.Log)
+	e.refusals = access.NewRefusals(s.PutAudit, e.cfg.Log)
 	_, e.shared = s.(store.Notifier)
 	if err := e.wirePush(); err != nil {
 		return nil, err

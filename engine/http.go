@@ -10,6 +10,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/access"
 	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/httpsig"
+	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/api"
 	"github.com/sendoff-dev/sendoff/internal/server/body"
 	"github.com/sendoff-dev/sendoff/internal/server/dispatchapi"
@@ -17,6 +18,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/server/guard"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
 	"github.com/sendoff-dev/sendoff/internal/server/route"
+	"github.com/sendoff-dev/sendoff/store"
 )
 
 // HandlerConfig says who may use the doors of an engine.
@@ -40,11 +42,11 @@ func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 
 // routes are those of all doors.
 func (e *Engine) routes(cfg HandlerConfig) *route.Mux {
-	mux := route.NewMux(refuse)
+	mux := route.NewMux(route.Config{Refuse: refuse, Record: e.record, Refused: e.refusals.Add})
 	runs, _ := cfg.GraphRuns.(api.GraphRuns)
 	api.Mount(mux, api.Config{
 		Submit: e.acceptor, Stored: e.tasks, Tasks: e.tasks, Waits: e.waits, Steer: e.tasks, Others: e.tasks, Queues: e.queues, Settings: e.queues, Limits: e.gates, Functions: e.functions, Definitions: e.definitions,
-		Endpoints: e.endpoints, Workers: e.endpoints, Control: e.cfg.Control, GraphRuns: runs, Nodes: e.store.Nodes, Version: e.cfg.Version, Unknown: e.unknown,
+		Endpoints: e.endpoints, Workers: e.endpoints, Audit: operate.NewAudit(e.store), Control: e.cfg.Control, GraphRuns: runs, Nodes: e.store.Nodes, Version: e.cfg.Version, Unknown: e.unknown,
 	})
 	dispatchr.Mount(mux, e.acceptor, e.unknown)
 	dispatchapi.Mount(mux, e.dispatchDoor())
@@ -74,6 +76,15 @@ func refuse(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 	}
 	if !dispatchapi.Refuse(w, r, p) {
 		problem.Write(w, p)
+	}
+}
+
+// record adds to the audit what has no transaction of its own.
+func (e *Engine) record(ctx context.Context, row store.AuditRow) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := e.store.PutAudit(ctx, []store.AuditRow{row}); err != nil {
+		e.cfg.Log.Error("an action could not be recorded in the audit", "action", row.Action, "target", row.Target, "result", row.Result, "err", err)
 	}
 }
 

@@ -43,6 +43,9 @@ func TestEveryRouteIsOpenToItsScopesAlone(t *testing.T) {
 		need := mux.Need(pattern)
 		for scopes := range auth.Admin << 1 {
 			for _, namespace := range []string{"default", "other"} {
+				if namespace == "other" && need&auth.Whole == 0 {
+					continue
+				}
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 				p := &auth.Principal{Scopes: scopes, Namespace: namespace}
 				w := httptest.NewRecorder()

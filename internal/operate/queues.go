@@ -154,7 +154,7 @@ func (qs *Queues) Purge(ctx context.Context, name string) (int, error) {
 	}
 	lanes := lanesOf(qs.cfg.Catalog.Lanes, store.DefaultNamespace, name)
 	const batch = 1000
-	for total := 0; ; {
+	for total := 0; ; { // each batch is a transaction, and a record of the audit
 		n, woken, err := qs.cfg.Store.Purge(ctx, lanes, batch)
 		if len(woken) > 0 {
 			qs.cfg.Wake(woken)

@@ -33,6 +33,8 @@ type Config struct {
 	Store interface {
 		store.Sweeper
 		store.Todos
+		SealAudit(ctx context.Context, limit int) (int, error)
+		DropAudit(ctx context.Context, before int64, limit int) (int, error)
 		Now() int64
 	}
 	Claims    Claims
@@ -103,6 +105,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	g.Go(func() error { return s.rescue(ctx) })
 	g.Go(func() error { return s.retain(ctx) })
 	g.Go(func() error { return s.workOff(ctx) })
+	g.Go(func() error { return s.seal(ctx) })
+	g.Go(func() error { return s.drop(ctx) })
 	return g.Wait()
 }
 

@@ -81,6 +81,7 @@ type Config struct {
 	Definitions Definitions
 	Endpoints   Endpoints
 	Workers     Workers
+	Audit       Audit
 	Control     Control   // nil = this server is no service of dispatcherd
 	GraphRuns   GraphRuns // nil = this server carries out no graphs
 	Nodes       func(ctx context.Context) ([]store.Node, error)
@@ -117,6 +118,7 @@ func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	mountDefinitions(mux, api, cfg.Definitions, c.refuse)
 	mountFunctions(api, cfg)
 	mountEndpoints(mux, api, cfg.Endpoints, c.refuse)
+	mountAudit(api, cfg.Audit)
 	mountGraphRuns(mux, api, cfg.GraphRuns, c.refuse)
 	describeProblems(api.OpenAPI())
 	describeScopes(api.OpenAPI(), mux)

@@ -11,6 +11,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
 	"github.com/sendoff-dev/sendoff/internal/server/route"
+	"github.com/sendoff-dev/sendoff/store"
 )
 
 // Endpoints looks at the hosts and apps that nodes call, and lets those in again that
@@ -110,6 +111,7 @@ func resetEndpoint(w http.ResponseWriter, r *http.Request, endpoints Endpoints) 
 	if fault := decode(text, &req); fault != nil {
 		return "", fault
 	}
+	store.AuditOf(r.Context()).SetTarget(req.Endpoint)
 	name, err := endpoints.Reset(r.Context(), req.Endpoint)
 	if err != nil {
 		return "", problemOf(err)

@@ -110,6 +110,7 @@ func saveGraph(w http.ResponseWriter, r *http.Request, graphs Definitions, refus
 		refuse(w, fault)
 		return
 	}
+	store.AuditOf(r.Context()).SetTarget(name)
 	g, made, err := graphs.Save(r.Context(), name, definition)
 	if err != nil {
 		refuse(w, problemOf(err))

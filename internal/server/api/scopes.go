@@ -33,7 +33,7 @@ func (m routes) Handle(op *huma.Operation, handler func(huma.Context)) {
 }
 
 // describeScopes says of every operation what a key needs for it, as it stands on the
-// mux, and panics when the two differ.
+// mux, and panics when the two differ. The mux gets the name of each for the audit.
 func describeScopes(doc *huma.OpenAPI, mux *route.Mux) {
 	doc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"key": {
 		Type: "http", Scheme: "bearer", Description: "An API key; its scopes are " + strings.Join(auth.Scopes(), ", ") + ", and admin is all of them.",
@@ -44,6 +44,7 @@ func describeScopes(doc *huma.OpenAPI, mux *route.Mux) {
 			if declared, _ := op.Metadata[needs].(auth.Scope); need == 0 || declared != need {
 				panic(fmt.Sprintf("%s %s is described as needing %q, and needs %q", op.Method, path, declared, need))
 			}
+			mux.Name(op.Method+" "+path, op.OperationID)
 			op.Extensions = map[string]any{"x-scope": need.Keyed().String()}
 			if need&auth.Whole != 0 {
 				op.Extensions["x-namespace"] = auth.DefaultNamespace

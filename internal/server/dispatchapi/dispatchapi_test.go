@@ -138,7 +138,7 @@ func open(t *testing.T, r *rooms) *httptest.Server {
 
 // doors is a mux that refuses in the words of this door.
 func doors() *route.Mux {
-	return route.NewMux(func(w http.ResponseWriter, r *http.Request, p *problem.Problem) { dispatchapi.Refuse(w, r, p) })
+	return route.NewMux(route.Config{Refuse: func(w http.ResponseWriter, r *http.Request, p *problem.Problem) { dispatchapi.Refuse(w, r, p) }})
 }
 
 func listen(t *testing.T, h http.Handler) *httptest.Server {

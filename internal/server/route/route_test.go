@@ -32,10 +32,10 @@ func TestARouteIsOpenToWhoMayUseIt(t *testing.T) {
 		"the whole, from a tenant": {auth.Read | auth.Whole, &auth.Principal{Scopes: auth.Admin, Namespace: "a", NamespaceID: 2}, 403, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := route.NewMux(func(w http.ResponseWriter, _ *http.Request, p *problem.Problem) {
+			m := route.NewMux(route.Config{Refuse: func(w http.ResponseWriter, _ *http.Request, p *problem.Problem) {
 				require.Equal(t, tt.scope, p.Scope)
 				problem.Write(w, p)
-			})
+			}})
 			m.HandleFunc(tt.need, "GET /x", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
 			r := httptest.NewRequest("GET", "/x", nil)
 			if tt.who != nil {
@@ -49,7 +49,7 @@ func TestARouteIsOpenToWhoMayUseIt(t *testing.T) {
 }
 
 func TestARouteThatSaysNothingIsNotThere(t *testing.T) {
-	m := route.NewMux(nil)
+	m := route.NewMux(route.Config{})
 	require.PanicsWithValue(t, "the route GET /x declares no scope: say which it needs, or auth.Public", func() {
 		m.HandleFunc(0, "GET /x", func(http.ResponseWriter, *http.Request) {})
 	})

@@ -1,0 +1,182 @@
+package engine_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/internal/auth"
+)
+
+// acted are requests that do each action, on what there is: {waiting} and the like are ids
+// of tasks in such a state.
+var acted = map[string]struct{ method, path, body, result string }{
+	"cancel-task":      {"POST", "/v1/tasks/{waiting}/cancel", "", "ok"},
+	"retry-task":       {"POST", "/v1/tasks/{ended}/retry", "", "ok"},
+	"run-task":         {"POST", "/v1/tasks/{waiting}/run?ignore_limits=true", "", "ok"},
+	"delete-task":      {"DELETE", "/v1/tasks/{ended}", "", "ok"},
+	"restart-task":     {"POST", "/v1/tasks/{function}/restart", "", "ok"},
+	"pause-queue":      {"POST", "/v1/queues/mail/pause", "", "ok"},
+	"resume-queue":     {"POST", "/v1/queues/mail/resume", "", "ok"},
+	"purge-queue":      {"POST", "/v1/queues/mail/purge", "", "ok"},
+	"set-queue":        {"PUT", "/v1/queues/mail", `{"timeout":"30s"}`, "ok"},
+	"update-queue":     {"PATCH", "/v1/queues/mail", `{"timeout":"31s"}`, "ok"},
+	"delete-queue":     {"DELETE", "/v1/queues/empty", "", "ok"},
+	"set-limit":        {"PUT", "/v1/limits/l", `{"concurrency":1}`, "ok"},
+	"delete-limit":     {"DELETE", "/v1/limits/l", "", "ok"},
+	"save-graph":       {"POST", "/v1/graphs", `{"name":"g","jobs":{"A":{"run":["true"]}}}`, "ok"},
+	"delete-graph":     {"DELETE", "/v1/graphs/g", "", "ok"},
+	"reset-endpoint":   {"POST", "/v1/endpoints/reset", `{"endpoint":"http://127.0.0.1:1"}`, "404"},
+	"control":          {"POST", "/v1/control/alive", "{}", "ok"},
+	"cancel-graph-run": {"POST", "/v1/graph-runs/x/cancel", "", "404"},
+	"pause-graph-run":  {"POST", "/v1/graph-runs/x/pause", "", "404"},
+	"resume-graph-run": {"POST", "/v1/graph-runs/x/resume", "", "404"},
+	"retry-graph-run":  {"POST", "/v1/graph-runs/x/retry", "", "404"},
+}
+
+// TestEveryActionIsRecorded does everything that an operator can, and looks for its
+// record: a new route of that sort has to be put into the table.
+func TestEveryActionIsRecorded(t *testing.T) {
+	d := openDoor(t, engine.Config{Roles: []engine.Role{engine.Accept}, Control: func(string, json.RawMessage) json.RawMessage { return json.RawMessage("{}") }}, engine.HandlerConfig{})
+	mux := engine.RoutesOf(d.Engine)
+	seen := 0
+	for _, pattern := range mux.Patterns() {
+		action := mux.Acts(pattern)
+		if action == "" {
+			continue
+		}
+		seen++
+		req, known := acted[action]
+		require.True(t, known, "%s (%s) is not in the table of this test", action, pattern)
+		path := strings.NewReplacer(
+			"{waiting}", submit(t, d, `{"url":"http://127.0.0.1:1","delay":"1h"}`), "{ended}", ended(t, d), "{function}", submit(t, d, `{"function":"f","endpoint":"http://127.0.0.1:1"}`),
+		).Replace(req.path)
+		switch action {
+		case "delete-queue":
+			d.call(t, "PUT", "/v1/queues/empty", "{}")
+		case "delete-limit":
+			d.call(t, "PUT", "/v1/limits/l", `{"concurrency":1}`)
+		case "delete-graph":
+			d.call(t, "POST", "/v1/graphs", acted["save-graph"].body)
+		case "purge-queue", "pause-queue", "resume-queue", "update-queue":
+			submit(t, d, `{"url":"http://127.0.0.1:1","queue":"mail"}`)
+			submit(t, d, `{"url":"http://127.0.0.1:1","queue":"mail"}`)
+		}
+		before := recorded(t, d, action)
+		code, _, answer := d.call(t, req.method, path, req.body, "Sendoff-Reason", "because of "+action)
+		require.Equal(t, req.result == "ok", code < 300, "%s: %d %v", action, code, answer)
+		rows := recorded(t, d, action)
+		require.Len(t, rows, len(before)+1, action)
+		got := rows[0]
+		require.Equal(t, req.result, got["result"], got)
+		require.Equal(t, "because of "+action, got["reason"])
+		require.Equal(t, map[string]any{"name": "anybody", "address": "127.0.0.1"}, got["by"])
+		if action == "purge-queue" {
+			require.Equal(t, answer["purged"], got["count"])
+		}
+		if strings.Contains(pattern, "{id}") {
+			require.Equal(t, strings.Split(path, "/")[3], strings.Split(got["target"].(string)+"?", "?")[0])
+		}
+	}
+	require.Equal(t, len(acted), seen, "an action of the table is no route any more")
+}
+
+func submit(t *testing.T, d *door, body string) string {
+	t.Helper()
+	code, _, got := d.call(t, "POST", "/v1/tasks", body)
+	require.Equal(t, 201, code, got)
+	return got["id"].(string)
+}
+
+func ended(t *testing.T, d *door) string {
+	id := submit(t, d, `{"url":"http://127.0.0.1:1"}`)
+	code, _, got := d.call(t, "POST", "/v1/tasks/"+id+"/cancel", "")
+	require.Equal(t, 200, code, got)
+	return id
+}
+
+func recorded(t *testing.T, d *door, action string) (rows []map[string]any) {
+	t.Helper()
+	code, _, page := d.call(t, "GET", "/v1/audit?limit=500&action="+action, "")
+	require.Equal(t, 200, code, page)
+	for _, item := range page["items"].([]any) {
+		rows = append(rows, item.(map[string]any))
+	}
+	return rows
+}
+
+// TestSubmissionsAreNoActions: nothing is added to what is done a thousand times a second.
+func TestSubmissionsAreNoActions(t *testing.T) {
+	d := openDoor(t, engine.Config{Roles: []engine.Role{engine.Accept}}, engine.HandlerConfig{})
+	submit(t, d, `{"url":"http://127.0.0.1:1"}`)
+	d.call(t, "POST", "/v1/tasks/batch", `{"tasks":[{"url":"http://127.0.0.1:1"}]}`)
+	_, _, page := d.call(t, "GET", "/v1/audit", "")
+	require.Empty(t, page["items"])
+}
+
+func TestRefusalsAreRecordedOnceASecond(t *testing.T) {
+	d := openDoor(t, engine.Config{}, engine.HandlerConfig{APIKeys: []string{"k"}})
+	for range 50 {
+		code, _, _ := d.call(t, "POST", "/v1/queues/default/pause", "", "Authorization", "Bearer wrong")
+		require.Equal(t, 401, code)
+	}
+	mux := engine.RoutesOf(d.Engine)
+	for range 50 {
+		p := &auth.Principal{KeyID: "id", Name: "reader", Namespace: "default", Scopes: auth.Read, Address: "192.0.2.7"}
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, requestTo(auth.With(t.Context(), p), "POST /v1/queues/x/pause"))
+		require.Equal(t, 403, w.Code)
+	}
+	var rows []any
+	require.Eventually(t, func() bool {
+		_, _, page := d.call(t, "GET", "/v1/audit?action=refused", "", "Authorization", "Bearer k")
+		rows = page["items"].([]any)
+		n := 0.0
+		for _, row := range rows {
+			n += row.(map[string]any)["count"].(float64)
+		}
+		return n == 100
+	}, 5*time.Second, 50*time.Millisecond)
+	require.LessOrEqual(t, len(rows), 6, "a row a second for each key and address")
+	text := fmt.Sprint(rows)
+	require.Contains(t, text, "reason:operate")
+	require.Contains(t, text, "name:reader")
+	require.Contains(t, text, "result:unauthenticated")
+	require.NotContains(t, text, "wrong", "no key is written down, right or wrong")
+}
+
+// TestTheAuditIsPagedAndSealed: the schedule room seals it, and the chain is looked through.
+func TestTheAuditIsPagedAndSealed(t *testing.T) {
+	d := openDoor(t, engine.Config{}, engine.HandlerConfig{})
+	for i := range 7 {
+		d.call(t, "PUT", fmt.Sprintf("/v1/limits/l%d", i), `{"concurrency":1}`)
+	}
+	var targets []string
+	cursor := ""
+	for {
+		_, _, page := d.call(t, "GET", "/v1/audit?limit=3&action=set-limit&cursor="+cursor, "")
+		for _, item := range page["items"].([]any) {
+			targets = append(targets, item.(map[string]any)["target"].(string))
+		}
+		if cursor, _ = page["next_cursor"].(string); cursor == "" {
+			break
+		}
+	}
+	require.Equal(t, []string{"l6", "l5", "l4", "l3", "l2", "l1", "l0"}, targets)
+	_, _, one := d.call(t, "GET", "/v1/audit?target=l3&actor=anybody&after=2020-01-01T00:00:00Z", "")
+	require.Len(t, one["items"], 1)
+	_, _, none := d.call(t, "GET", "/v1/audit?before=2020-01-01T00:00:00Z", "")
+	require.Empty(t, none["items"])
+	code, _, _ := d.call(t, "GET", "/v1/audit?cursor=x", "")
+	require.Equal(t, 422, code)
+	require.Eventually(t, func() bool {
+		_, _, chain := d.call(t, "GET", "/v1/audit/chain", "")
+		return chain["ok"] == true && chain["rows"] == 7.0 && chain["open"] == 0.0 && chain["head"] != nil
+	}, 10*time.Second, 100*time.Millisecond)
+}
