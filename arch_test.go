@@ -163,6 +163,10 @@ func rules() []rule {
 			why: "job graphs run without a server",
 		},
 		{
+			who: []string{commands + "access"}, never: slices.Concat(floors, []string{"cmd/...", "engine/..."}), but: []string{commands + "term", commands + "host"},
+			why: "it asks a server, or has host open its database",
+		},
+		{
 			who: []string{commands + "schedules"}, never: []string{"!std"}, but: []string{commands + "term", "task/..."},
 			why: "when a schedule is due needs no server",
 		},

@@ -47,6 +47,8 @@ type Client struct {
 	Endpoints Endpoints // the apps that serve functions
 	Nodes     Nodes     // the servers
 	Workers   Workers   // their processes
+	APIKeys   APIKeys   // who may come in: create, list, revoke
+	Audit     Audit     // what operators did
 
 	base    string
 	key     string
@@ -95,6 +97,7 @@ func NewClient(config ClientConfig) (*Client, error) {
 	}
 	c.Tasks, c.Queues, c.Limits, c.Graphs, c.GraphRuns = Tasks{c}, Queues{c}, Limits{c}, Graphs{c}, GraphRuns{c}
 	c.Endpoints, c.Nodes, c.Workers = Endpoints{c}, Nodes{c}, Workers{c}
+	c.APIKeys, c.Audit = APIKeys{c}, Audit{c}
 	c.extension = sync.OnceValue(c.newExtension)
 	return c, nil
 }

@@ -33,6 +33,8 @@ var acted = map[string]struct{ method, path, body, result string }{
 	"save-graph":       {"POST", "/v1/graphs", `{"name":"g","jobs":{"A":{"run":["true"]}}}`, "ok"},
 	"delete-graph":     {"DELETE", "/v1/graphs/g", "", "ok"},
 	"reset-endpoint":   {"POST", "/v1/endpoints/reset", `{"endpoint":"http://127.0.0.1:1"}`, "404"},
+	"create-api-key":   {"POST", "/v1/api-keys", `{"name":"n","scopes":["read"]}`, "ok"},
+	"revoke-api-key":   {"DELETE", "/v1/api-keys/{made}", "", "ok"},
 	"control":          {"POST", "/v1/control/alive", "{}", "ok"},
 	"cancel-graph-run": {"POST", "/v1/graph-runs/x/cancel", "", "404"},
 	"pause-graph-run":  {"POST", "/v1/graph-runs/x/pause", "", "404"},
@@ -43,7 +45,7 @@ var acted = map[string]struct{ method, path, body, result string }{
 // TestEveryActionIsRecorded does everything that an operator can, and looks for its
 // record: a new route of that sort has to be put into the table.
 func TestEveryActionIsRecorded(t *testing.T) {
-	d := openDoor(t, engine.Config{Roles: []engine.Role{engine.Accept}, Control: func(string, json.RawMessage) json.RawMessage { return json.RawMessage("{}") }}, engine.HandlerConfig{})
+	d := openDoor(t, engine.Config{Roles: []engine.Role{engine.Accept}, Control: func(string, json.RawMessage) json.RawMessage { return json.RawMessage("{}") }}, engine.HandlerConfig{APIKeys: []string{"k"}})
 	mux := engine.RoutesOf(d.Engine)
 	seen := 0
 	for _, pattern := range mux.Patterns() {
@@ -64,6 +66,9 @@ func TestEveryActionIsRecorded(t *testing.T) {
 			d.call(t, "PUT", "/v1/limits/l", `{"concurrency":1}`)
 		case "delete-graph":
 			d.call(t, "POST", "/v1/graphs", acted["save-graph"].body)
+		case "revoke-api-key":
+			_, _, made := d.call(t, "POST", "/v1/api-keys", acted["create-api-key"].body)
+			path = "/v1/api-keys/" + made["id"].(string)
 		case "purge-queue", "pause-queue", "resume-queue", "update-queue":
 			submit(t, d, `{"url":"http://127.0.0.1:1","queue":"mail"}`)
 			submit(t, d, `{"url":"http://127.0.0.1:1","queue":"mail"}`)
@@ -76,7 +81,7 @@ func TestEveryActionIsRecorded(t *testing.T) {
 		got := rows[0]
 		require.Equal(t, req.result, got["result"], got)
 		require.Equal(t, "because of "+action, got["reason"])
-		require.Equal(t, map[string]any{"name": "anybody", "address": "127.0.0.1"}, got["by"])
+		require.Equal(t, map[string]any{"name": "--api-keys", "address": "127.0.0.1"}, got["by"])
 		if action == "purge-queue" {
 			require.Equal(t, answer["purged"], got["count"])
 		}

@@ -136,6 +136,8 @@ type Engine struct {
 	room         *claim.Room
 	quotas       *quota.Keeper
 	loops        loops
+	ring         *access.Ring // who may come in
+	apiKeys      *operate.Keys
 	refusals     *access.Refusals
 
 	unknown func(error) // logs what went wrong with the database when a client is not told
@@ -149,6 +151,7 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg.withDefaults(), store: s, handlers: local.New(), ending: newEnding()}
 	e.meters = e.cfg.Metrics.meters
 	e.unknown = logUnknown(e.cfg.Log)
+	e.ring = access.NewRing(access.Config{Store: s, Log: e.cfg.Log})
 	e.refusals = access.NewRefusals(s.PutAudit, e.cfg.Log)
 	_, e.shared = s.(store.Notifier)
 	if err := e.wirePush(); err != nil {
@@ -162,6 +165,9 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 	defer cancel()
 	if err := e.catalog.Refresh(ctx); err != nil {
 		return nil, fmt.Errorf("read the queues: %w", err)
+	}
+	if err := e.ring.Refresh(ctx); err != nil {
+		return nil, fmt.Errorf("read the API keys: %w", err)
 	}
 	e.wireRooms()
 	e.executors = exec.ByKind{task.HTTP: e.pusher, task.Function: e.runner, task.Local: e.handlers}
@@ -234,6 +240,12 @@ func (e *Engine) wireRooms() {
 	e.gates = operate.NewLimits(operate.LimitsConfig{
 		Store: e.store, Least: func() int32 { return e.catalog.Least(node.Version) }, Left: func(gate task.ID) { e.left(gate) },
 	})
+	e.apiKeys = operate.NewKeys(operate.KeysConfig{Store: e.store, Changed: func(ctx context.Context) {
+		if e.ring.Refresh(ctx) != nil {
+			e.ring.Look()
+		}
+		e.member.Tell(store.Hint{Changed: store.ChangedKeys})
+	}})
 	e.definitions = operate.NewDefinitions(e.store, cfg.CheckGraph)
 	e.settler = settle.New(settle.Config{
 		Store: e.store, Bell: bell{e}, Watchers: e.tasks, Call: e.prepareCall, Left: e.left, Look: e.lookAtTodos, Meter: e.meters, Log: cfg.Log,
@@ -311,6 +323,9 @@ func (e *Engine) hint(h store.Hint) {
 	}
 	if h.Changed.Has(store.ChangedShares) {
 		e.quotas.Look()
+	}
+	if h.Changed.Has(store.ChangedKeys) {
+		e.ring.Look()
 	}
 	if h.Changed.Has(store.ChangedTodos) {
 		e.scheduler.Look()

@@ -7,7 +7,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/sendoff-dev/sendoff/internal/access"
 	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/httpsig"
 	"github.com/sendoff-dev/sendoff/internal/operate"
@@ -36,9 +35,13 @@ type HandlerConfig struct {
 func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 	bodies := body.NewRoom(256<<20, body.Pace{})
 	return guard.Wrap(bodies.Wrap(e.routes(cfg)), guard.Config{
-		Local: cfg.Local, Hosts: cfg.Hosts, Authorize: access.NewRing(cfg.APIKeys).Authorize,
+		Local: cfg.Local, Hosts: cfg.Hosts, Authorize: e.ring.With(cfg.APIKeys).Authorize,
 	})
 }
+
+// NeedsKey tells whether a request needs an API key although none is given in
+// HandlerConfig: the database has one, or had.
+func (e *Engine) NeedsKey() bool { return e.ring.Closed() }
 
 // routes are those of all doors.
 func (e *Engine) routes(cfg HandlerConfig) *route.Mux {
@@ -46,7 +49,7 @@ func (e *Engine) routes(cfg HandlerConfig) *route.Mux {
 	runs, _ := cfg.GraphRuns.(api.GraphRuns)
 	api.Mount(mux, api.Config{
 		Submit: e.acceptor, Stored: e.tasks, Tasks: e.tasks, Waits: e.waits, Steer: e.tasks, Others: e.tasks, Queues: e.queues, Settings: e.queues, Limits: e.gates, Functions: e.functions, Definitions: e.definitions,
-		Endpoints: e.endpoints, Workers: e.endpoints, Audit: operate.NewAudit(e.store), Control: e.cfg.Control, GraphRuns: runs, Nodes: e.store.Nodes, Version: e.cfg.Version, Unknown: e.unknown,
+		Endpoints: e.endpoints, Workers: e.endpoints, Audit: operate.NewAudit(e.store), Keys: e.apiKeys, Control: e.cfg.Control, GraphRuns: runs, Nodes: e.store.Nodes, Version: e.cfg.Version, Unknown: e.unknown,
 	})
 	dispatchr.Mount(mux, e.acceptor, e.unknown)
 	dispatchapi.Mount(mux, e.dispatchDoor())

@@ -131,7 +131,7 @@ func TestABatchWhoseTasksCannotBeReadIsAnsweredAsAWhole(t *testing.T) {
 	require.NoError(t, err)
 	srv := httptest.NewServer(e.Handler(engine.HandlerConfig{}))
 	defer srv.Close()
-	d := &door{&bundle{Engine: e}, srv.URL}
+	d := &door{bundle: &bundle{Engine: e}, url: srv.URL}
 	_, _, first := d.call(t, "POST", "/v1/tasks/batch", batchOf(here, there), "Idempotency-Key", "k")
 	reads.on.Store(true)
 	code, h, got := d.call(t, "POST", "/v1/tasks/batch", batchOf(here, there), "Idempotency-Key", "k")

@@ -18,7 +18,7 @@ type Changed uint64
 const (
 	ChangedCatalog   Changed = 1 << 0 // queues or lanes
 	ChangedLimits    Changed = 1 << 1 // reserved
-	ChangedKeys      Changed = 1 << 2 // reserved: who may come in
+	ChangedKeys      Changed = 1 << 2 // who may come in
 	ChangedSchedules Changed = 1 << 3 // reserved
 	ChangedPools     Changed = 1 << 4 // reserved: what nodes serve
 	ChangedTodos     Changed = 1 << 5 // there is something left to do, and the node that tells it does not do it

@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/access"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/graph"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/schedules"
@@ -34,6 +35,8 @@ type cli struct {
 	Ctl         ctlCmd            `cmd:"" help:"Ask a service of dispatcherd, in place of dispatcherctl."`
 	Vet         vetCmd            `cmd:"" help:"Find mistakes in durable functions: what makes a replay differ from the run."`
 	Migrate     migrateCmd        `cmd:"" help:"Bring a PostgreSQL database to this version's tables."`
+	APIKeys     access.Keys       `cmd:"" name:"api-keys" help:"Make, list and revoke the keys with which clients come in."`
+	Audit       access.Audit      `cmd:"" help:"List what operators did, and look whether the list is whole."`
 	Keys        keysCmd           `cmd:"" help:"Print and rotate the keys that sign what the server sends."`
 	Config      configCmd         `cmd:"" help:"Print the effective configuration of serve and where it comes from."`
 	Version     versionCmd        `cmd:"" help:"Print the version."`

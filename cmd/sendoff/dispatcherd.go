@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -240,7 +241,8 @@ func (c *dispatcherdCmd) records(cfg *dispatcherd.Config, log *slog.Logger) (dis
 	}
 	if c.Listen != "" {
 		doors := host.Listen{Addr: c.Listen, APIKeys: c.Keys}
-		if _, _, err := doors.Resolve(); err != nil {
+		_, local, err := doors.Resolve()
+		if err := cmp.Or(err, doors.Guarded(local, false)); err != nil {
 			return nil, err
 		}
 		to.Serve = func(ctx context.Context, e *engine.Engine) error { return doors.Serve(ctx, e, log) }

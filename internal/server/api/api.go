@@ -82,6 +82,7 @@ type Config struct {
 	Endpoints   Endpoints
 	Workers     Workers
 	Audit       Audit
+	Keys        Keys
 	Control     Control   // nil = this server is no service of dispatcherd
 	GraphRuns   GraphRuns // nil = this server carries out no graphs
 	Nodes       func(ctx context.Context) ([]store.Node, error)
@@ -119,6 +120,7 @@ func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	mountFunctions(api, cfg)
 	mountEndpoints(mux, api, cfg.Endpoints, c.refuse)
 	mountAudit(api, cfg.Audit)
+	mountKeys(mux, api, &cfg, c.refuse)
 	mountGraphRuns(mux, api, cfg.GraphRuns, c.refuse)
 	describeProblems(api.OpenAPI())
 	describeScopes(api.OpenAPI(), mux)

@@ -34,6 +34,7 @@ var table = []struct {
 	{store.ErrKeyHeld, 409, "already_exists", 0},
 	{store.ErrQueueNotEmpty, 409, "queue_not_empty", 0},
 	{store.ErrOldNode, 409, "old_node", 0},
+	{operate.ErrOtherNamespace, 403, "forbidden", 0},
 	{operate.ErrKeepsName, 409, "state_conflict", 0},
 	{store.ErrTooManyQueues, 422, "too_many_queues", 0},
 	{accept.ErrBusy, 503, "busy", 1},

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
@@ -35,6 +37,12 @@ func (d *DB) check() error {
 		return term.Usage("--db %s: want a file path or a postgres:// URL", Redacted(d.DSN))
 	}
 	return nil
+}
+
+// missing tells whether it is a file that is not there yet.
+func (d *DB) missing() bool {
+	_, err := os.Stat(d.DSN)
+	return !d.Postgres() && errors.Is(err, fs.ErrNotExist)
 }
 
 func (d *DB) open(ctx context.Context, m *engine.Metrics, log *slog.Logger) (store.Store, error) {

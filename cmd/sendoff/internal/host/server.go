@@ -48,6 +48,11 @@ func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
+	if s.DB.missing() { // a database that is not there has no keys
+		if err := s.Listen.Guarded(local, false); err != nil {
+			return nil, err
+		}
+	}
 	metrics := engine.NewMetrics()
 	db, err := s.DB.open(ctx, metrics, log)
 	if err != nil {
@@ -55,6 +60,10 @@ func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*
 	}
 	v := &Server{log: log, version: version, grace: s.Node.Grace, store: db}
 	if v.Engine, err = engine.New(db, s.engineConfig(local, version, metrics, log)); err != nil {
+		v.Close()
+		return nil, err
+	}
+	if err = s.Listen.Guarded(local, v.Engine.NeedsKey()); err != nil {
 		v.Close()
 		return nil, err
 	}
@@ -120,6 +129,9 @@ func newHTTP(base context.Context, doors http.Handler, log *slog.Logger) *http.S
 func (l *Listen) Serve(ctx context.Context, e *engine.Engine, log *slog.Logger) error {
 	addr, local, err := l.Resolve()
 	if err != nil {
+		return err
+	}
+	if err := l.Guarded(local, e.NeedsKey()); err != nil {
 		return err
 	}
 	listener, err := net.ListenTCP("tcp", addr)

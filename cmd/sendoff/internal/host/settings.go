@@ -136,7 +136,7 @@ func (s *Settings) Check() error {
 }
 
 // Resolve resolves the address and tells whether only this machine can reach it.
-// Others may only with keys.
+// Others may only with keys: see Guarded.
 func (l *Listen) Resolve() (addr *net.TCPAddr, local bool, err error) {
 	for _, k := range l.APIKeys {
 		if k == "" || strings.ContainsAny(k, " \t") {
@@ -149,11 +149,17 @@ func (l *Listen) Resolve() (addr *net.TCPAddr, local bool, err error) {
 	}
 	ip, _ := netip.AddrFromSlice(addr.IP)
 	local = ip.Unmap().IsLoopback()
-	if !local && len(l.APIKeys) == 0 {
-		return nil, false, term.Usage("--listen %s can be reached from other machines, and no API keys are set:\n"+
-			"set SENDOFF_API_KEYS=KEY[,KEY...] (for instance to the output of: openssl rand -hex 24), or listen on 127.0.0.1", l.Addr)
-	}
 	return addr, local, nil
+}
+
+// Guarded refuses to be reached from other machines where no key is needed. stored tells
+// whether the database has keys.
+func (l *Listen) Guarded(local, stored bool) error {
+	if local || stored || len(l.APIKeys) > 0 {
+		return nil
+	}
+	return term.Usage("--listen %s can be reached from other machines, and no API keys are set:\n"+
+		"make one with sendoff api-keys create NAME --scope admin --db DATABASE, set SENDOFF_API_KEYS=KEY[,KEY...], or listen on 127.0.0.1", l.Addr)
 }
 
 func (n *Node) check() error {

@@ -19,7 +19,6 @@ func TestEachSectionIsChecked(t *testing.T) {
 	for says, spoil := range map[string]func(*Settings){
 		"--listen x:":                            func(s *Settings) { s.Listen.Addr = "x" },
 		"SENDOFF_API_KEYS: a key is empty":       func(s *Settings) { s.Listen.APIKeys = []string{"a b"} },
-		"set SENDOFF_API_KEYS":                   func(s *Settings) { s.Listen.Addr = "0.0.0.0:1" },
 		"--listen-dsn belongs to a postgres://":  func(s *Settings) { s.DB.ListenDSN = "postgres://h/d" },
 		"want a file path or a postgres:// URL":  func(s *Settings) { s.DB.DSN = "mysql://h/d" },
 		"--grace -1ns":                           func(s *Settings) { s.Node.Grace = -1 },
@@ -33,4 +32,17 @@ func TestEachSectionIsChecked(t *testing.T) {
 		spoil(&s)
 		require.ErrorContains(t, s.Check(), says)
 	}
+}
+
+func TestNobodyComesInFromOtherMachinesWithoutAKey(t *testing.T) {
+	l := Defaults().Listen
+	l.Addr = "0.0.0.0:1"
+	_, local, err := l.Resolve()
+	require.NoError(t, err)
+	require.False(t, local)
+	require.ErrorContains(t, l.Guarded(local, false), "set SENDOFF_API_KEYS")
+	require.NoError(t, l.Guarded(local, true), "one is stored")
+	require.NoError(t, l.Guarded(true, false))
+	l.APIKeys = []string{"k"}
+	require.NoError(t, l.Guarded(local, false))
 }

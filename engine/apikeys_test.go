@@ -1,0 +1,223 @@
+package engine_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/internal/auth"
+	"github.com/sendoff-dev/sendoff/internal/testkit"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/postgres"
+)
+
+// within waits for at most a second until a condition holds.
+func within(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+		require.True(t, time.Now().Before(end), "not within a second: %s", what)
+	}
+}
+
+func clientOf(t *testing.T, url, key string) *sendoff.Client {
+	t.Helper()
+	c, err := sendoff.NewClient(sendoff.ClientConfig{URL: url, APIKey: key, Resends: -1})
+	require.NoError(t, err)
+	return c
+}
+
+func TestTheFirstKeyClosesTheServer(t *testing.T) {
+	d := openDoor(t, engine.Config{Version: "v1"}, engine.HandlerConfig{})
+	ctx := t.Context()
+	anybody := clientOf(t, d.url, "")
+	me, err := anybody.Me(ctx)
+	require.NoError(t, err)
+	require.Equal(t, &sendoff.Me{Name: "anybody", Namespace: "default", Scopes: []sendoff.Scope{"admin"}, Features: []string{}, Version: "v1"}, me)
+
+	made, err := anybody.APIKeys.Create(ctx, sendoff.NewAPIKey{Name: "mine", Scopes: []sendoff.Scope{"admin"}})
+	require.NoError(t, err)
+	require.True(t, auth.WellFormed(made.Key))
+	require.True(t, strings.HasPrefix(made.Key, made.Prefix))
+	within(t, "closed", func() bool { _, err := anybody.Me(ctx); return err != nil })
+	mine := clientOf(t, d.url, made.Key)
+	me, err = mine.Me(ctx)
+	require.NoError(t, err)
+	require.Equal(t, []any{made.ID, "mine", "default"}, []any{me.Key, me.Name, me.Namespace})
+
+	reader, err := mine.APIKeys.Create(ctx, sendoff.NewAPIKey{Name: "reader", Scopes: []sendoff.Scope{"read", "enqueue"}, ExpiresAt: time.Now().Add(time.Hour)})
+	require.NoError(t, err)
+	require.Equal(t, []sendoff.Scope{"read", "enqueue"}, reader.Scopes)
+	read := clientOf(t, d.url, reader.Key)
+	_, err = read.Queues.List(ctx)
+	require.NoError(t, err)
+	_, err = read.Queues.Pause(ctx, "default")
+	require.ErrorAs(t, err, new(*sendoff.Problem))
+	require.ErrorContains(t, err, "it has no scope operate")
+	code, _, body := d.call(t, "POST", "/v1/queues/default/pause", "", "Authorization", "Bearer "+reader.Key)
+	require.Equal(t, []any{403, "operate"}, []any{code, body["scope"]})
+
+	all, err := mine.APIKeys.List(ctx)
+	require.NoError(t, err)
+	require.Equal(t, []string{"mine", "reader"}, []string{all[0].Name, all[1].Name})
+	require.Empty(t, all[0].Key+all[1].Key, "it is shown once")
+
+	require.NoError(t, mine.APIKeys.Revoke(ctx, reader.ID))
+	within(t, "revoked", func() bool { _, err := read.Queues.List(ctx); return err != nil })
+	require.True(t, sendoff.IsNotFound(mine.APIKeys.Revoke(ctx, reader.ID)))
+	require.NoError(t, mine.APIKeys.Revoke(ctx, made.ID))
+	within(t, "revoked", func() bool { _, err := mine.Me(ctx); return err != nil })
+	_, err = anybody.Me(ctx)
+	require.Error(t, err, "it stays closed when no key is left")
+	rows, err := d.db.ListAudit(ctx, store.AuditQuery{Limit: 100})
+	require.NoError(t, err)
+	text := ""
+	for _, r := range rows {
+		text += r.Action + " " + r.Target + " " + r.Name + "\n"
+	}
+	require.Contains(t, text, "create-api-key "+made.ID+" anybody")
+	require.Contains(t, text, "revoke-api-key "+reader.ID+" mine")
+	require.NotContains(t, text, made.Key)
+}
+
+func TestAWrongKeyIsNotMade(t *testing.T) {
+	d := openDoor(t, engine.Config{}, engine.HandlerConfig{})
+	for body, field := range map[string]string{
+		`{}`:                                   "name",
+		`{"name":"n"}`:                         "scopes",
+		`{"name":"n","scopes":[]}`:             "scopes",
+		`{"name":"n","scopes":["root"]}`:       "scopes",
+		`{"name":"n","scopes":"read"}`:         "scopes",
+		`{"name":"","scopes":["read"]}`:        "name",
+		`{"name":"n","scopes":["read"],"x":1}`: "x",
+		`{"name":"n","scopes":["read"],"expires_at":"2020-01-01T00:00:00Z"}`: "expires_at",
+		`{"name":"n","scopes":["read"],"expires_at":"soon"}`:                 "expires_at",
+		`{"name":"n","scopes":["read"],"namespace":"a b"}`:                   "namespace",
+		`{"name":"` + strings.Repeat("x", 201) + `","scopes":["read"]}`:      "name",
+	} {
+		code, _, got := d.call(t, "POST", "/v1/api-keys", body)
+		require.Equal(t, 422, code, "%s: %v", body, got)
+		require.Equal(t, field, got["errors"].([]any)[0].(map[string]any)["field"], body)
+	}
+	_, _, all := d.call(t, "GET", "/v1/api-keys", "")
+	require.Empty(t, all["items"])
+}
+
+func TestAKeyEndsByItself(t *testing.T) {
+	d := openDoor(t, engine.Config{}, engine.HandlerConfig{})
+	made, err := clientOf(t, d.url, "").APIKeys.Create(t.Context(), sendoff.NewAPIKey{Name: "short", Scopes: []sendoff.Scope{"read"}, ExpiresAt: time.Now().Add(400 * time.Millisecond)})
+	require.NoError(t, err)
+	c := clientOf(t, d.url, made.Key)
+	_, err = c.Me(t.Context())
+	require.NoError(t, err)
+	within(t, "over", func() bool { _, err := c.Me(t.Context()); return err != nil })
+}
+
+// TestTheDatabaseHoldsNoKey reads every value that is stored, as whoever steals a backup.
+func TestTheDatabaseHoldsNoKey(t *testing.T) {
+	d := openDoor(t, engine.Config{}, engine.HandlerConfig{})
+	made, err := clientOf(t, d.url, "").APIKeys.Create(t.Context(), sendoff.NewAPIKey{Name: "n", Scopes: []sendoff.Scope{"admin"}})
+	require.NoError(t, err)
+	keys, err := d.db.APIKeys(t.Context())
+	require.NoError(t, err)
+	require.Len(t, keys, 1)
+	sum := auth.HashKey(made.Key)
+	require.Equal(t, sum[:], keys[0].Hash)
+	keys[0].Hash = nil
+	require.NotContains(t, strings.Join([]string{keys[0].ID, keys[0].Name, keys[0].Prefix}, " "), made.Key[len(made.Prefix):])
+	for _, try := range []string{made.Prefix, made.ID, string(sum[:]), made.Key[:len(made.Key)-1], made.Key + "0", strings.ToLower(made.Key)} {
+		_, err := clientOf(t, d.url, try).Me(t.Context())
+		require.Error(t, err, try)
+	}
+}
+
+// TestAKeyHoldsOnAllNodes: made and revoked on one node, on another within a second; also
+// when it was made on the database alone.
+func TestAKeyHoldsOnAllNodes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs PostgreSQL")
+	}
+	dsn := testkit.Postgres(t)
+	var urls []string
+	var dbs []*postgres.Store
+	for range 2 {
+		db, err := postgres.Open(t.Context(), dsn, postgres.Options{})
+		require.NoError(t, err)
+		e, err := engine.New(db, engine.Config{})
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(context.Background())
+		over := make(chan error, 1)
+		go func() { over <- e.Run(ctx) }()
+		srv := httptest.NewServer(e.Handler(engine.HandlerConfig{}))
+		t.Cleanup(func() {
+			srv.Close()
+			stop()
+			require.NoError(t, <-over)
+			require.NoError(t, db.Close())
+		})
+		urls, dbs = append(urls, srv.URL), append(dbs, db)
+	}
+	ctx := t.Context()
+	made, err := clientOf(t, urls[0], "").APIKeys.Create(ctx, sendoff.NewAPIKey{Name: "a", Scopes: []sendoff.Scope{"admin"}})
+	require.NoError(t, err)
+	first, second := clientOf(t, urls[0], made.Key), clientOf(t, urls[1], made.Key)
+	within(t, "known to the other node", func() bool { _, err := second.Me(ctx); return err == nil })
+	within(t, "the other node is closed", func() bool { _, err := clientOf(t, urls[1], "").Me(ctx); return err != nil })
+	_, err = first.Me(ctx)
+	require.NoError(t, err)
+
+	beside := auth.NewKey()
+	require.NoError(t, dbs[0].PutAPIKey(ctx, store.APIKey{ID: beside.ID, Namespace: 1, Name: "beside", Hash: beside.Hash[:], Scopes: int16(auth.Read)}))
+	for _, url := range urls {
+		within(t, "made on the database", func() bool { _, err := clientOf(t, url, beside.Text).Me(ctx); return err == nil })
+	}
+	require.NoError(t, second.APIKeys.Revoke(ctx, made.ID))
+	for _, c := range []*sendoff.Client{first, second} {
+		within(t, "revoked", func() bool { _, err := c.Me(ctx); return err != nil })
+	}
+	require.NoError(t, dbs[0].RevokeAPIKey(ctx, 0, beside.ID))
+	for _, url := range urls {
+		within(t, "revoked on the database", func() bool { _, err := clientOf(t, url, beside.Text).Me(ctx); return err != nil })
+	}
+}
+
+// TestAKeyIsLookedUpInTheSameTime compares wrong keys that share more and more of a right
+// one: nothing can be learned from how long a refusal takes.
+func TestAKeyIsLookedUpInTheSameTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures")
+	}
+	b := open(t, engine.Config{})
+	right := auth.NewKey()
+	h := b.Handler(engine.HandlerConfig{APIKeys: []string{right.Text}})
+	ask := func(key string) time.Duration {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/v1/me", nil)
+		r.Header.Set("Authorization", "Bearer "+key)
+		w := httptest.NewRecorder()
+		began := time.Now()
+		h.ServeHTTP(w, r)
+		took := time.Since(began)
+		require.Equal(t, http.StatusUnauthorized, w.Code)
+		return took
+	}
+	other := auth.NewKey().Text
+	near := right.Text[:len(right.Text)-1] + "!"
+	far := "sendoff_" + other[8:]
+	var times [2][]time.Duration
+	for range 20_000 { // in turn, so that both see the same machine
+		times[0] = append(times[0], ask(near))
+		times[1] = append(times[1], ask(far))
+	}
+	for i := range times {
+		slices.Sort(times[i])
+	}
+	a, c := times[0][len(times[0])/2], times[1][len(times[1])/2]
+	require.InDelta(t, float64(a), float64(c), float64(max(a, c))*0.1, "medians of %v and %v", a, c)
+}
