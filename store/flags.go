@@ -15,6 +15,8 @@ const (
 
 	FlagOnce int32 = 1 << 8 // what has begun is never begun again
 
+	FlagCallbacks int32 = 1 << 9 // its end is told to callbacks; goes with FlagDeps
+
 	FlagNeed  int32 = 1 << 10 // it depends on others: has a Need
 	FlagHolds int32 = 1 << 11 // it is inside of the gates that it keeps until it ends; changes as it runs
 	FlagSlot  int32 = 1 << 12 // it is scheduled for a time that a rate gave it; changes as it runs

@@ -96,6 +96,9 @@ func Placed(t *NewTask, now int64) Placement {
 	if t.Once {
 		p.Flags |= FlagOnce
 	}
+	if t.Callbacks {
+		p.Flags |= FlagCallbacks | FlagDeps
+	}
 	if due := t.Due(now); due > now {
 		p.Entry, p.Due = Entry{State: task.Scheduled, Reason: task.Delayed, Lane: t.Lane, Priority: t.Priority}, due
 		return p

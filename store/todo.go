@@ -27,14 +27,14 @@ type Todos interface {
 type Todo struct {
 	Kind  TodoKind
 	Task  task.ID
-	Token int64 // of the task when it was written; of Release and Revive its run
+	Token int64 // of the task when it was written; of Release, Revive and Callback its run
 	At    int64 // when it is due
 
 	// CancelCalls: of the task, those that it made in this epoch and earlier ones.
 	Epoch        int32
 	Correlations []uint64 // only these; nil = all
 
-	// Release, Revive: of its followers, those after this one. Release: how it ended.
+	// Release, Revive: of its followers, those after this one. Release, Callback: how it ended.
 	Cursor task.ID
 	End    task.End
 }
@@ -48,6 +48,7 @@ const (
 	OpenGate    TodoKind = 2 // a gate, whose id stands for the task, has room: let in who waits; see Gates.Open, which finishes it
 	Release     TodoKind = 3 // a task has ended: its followers count that; see Deps.Follow
 	Revive      TodoKind = 4 // a task runs again: so do those that were canceled because of it
+	Callback    TodoKind = 5 // a task has ended: call back who asked for that
 )
 
 // Reach says how far a step goes.
@@ -76,6 +77,15 @@ func (t *Transition) Todo(waited bool, epoch int32, now int64) *Todo {
 	return todo
 }
 
+// CallbackOf is what the end of a task, in a run, leaves to be done for its callbacks;
+// nil = it has none.
+func CallbackOf(id task.ID, run, flags int32, end task.End, now int64) *Todo {
+	if flags&FlagCallbacks == 0 {
+		return nil
+	}
+	return &Todo{Kind: Callback, Task: id, Token: int64(run), At: now, End: end}
+}
+
 // Matches tells whether a task is one of the calls that t is about.
 func (t *Todo) Matches(call *Row) bool {
 	if call.Parent != t.Task || call.Flags&FlagParent == 0 || call.Epoch > t.Epoch {
@@ -89,6 +99,9 @@ func (t *Todo) Detail() []byte {
 	if t.follows() {
 		return append([]byte{byte(t.End)}, t.Cursor[:]...)
 	}
+	if t.Kind == Callback {
+		return []byte{byte(t.End)}
+	}
 	b := binary.BigEndian.AppendUint32(nil, uint32(t.Epoch))
 	for _, c := range t.Correlations {
 		b = binary.BigEndian.AppendUint64(b, c)
@@ -100,6 +113,9 @@ func (t *Todo) Detail() []byte {
 func (t *Todo) SetDetail(b []byte) error {
 	if t.follows() && len(b) == 1+len(t.Cursor) {
 		t.End, t.Cursor = task.End(b[0]), task.ID(b[1:])
+	}
+	if t.Kind == Callback && len(b) == 1 {
+		t.End = task.End(b[0])
 	}
 	if t.Kind != CancelCalls {
 		return nil

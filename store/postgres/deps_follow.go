@@ -53,12 +53,20 @@ func (s *Store) newFollowing(now int64) *following {
 // root is a task whose followers are to be told, and where what that wakes is noted.
 type root struct {
 	store.Todo
+	flags int32 // of the task, when it has just ended
 	woken *[]store.Woken
 }
 
 // endOf is the root that tells of the end of a task in one of its runs.
-func endOf(id task.ID, run int32, end task.End, woken *[]store.Woken) root {
-	return root{store.Todo{Kind: store.Release, Task: id, Token: int64(run), End: end}, woken}
+func endOf(id task.ID, run, flags int32, end task.End, woken *[]store.Woken) root {
+	return root{store.Todo{Kind: store.Release, Task: id, Token: int64(run), End: end}, flags, woken}
+}
+
+// callBack leaves a Todo for the callbacks of a task, if it has any.
+func (f *following) callBack(id task.ID, run, flags int32, end task.End) {
+	if t := store.CallbackOf(id, run, flags, end, f.now); t != nil {
+		f.left = append(f.left, t)
+	}
 }
 
 // end is one of which others are to be told: whoever waits for its result, by tell,
@@ -102,6 +110,7 @@ func (f *following) tellEnds(ctx context.Context, c *session, ends []end) ([]*st
 		if e.root.woken == nil {
 			continue
 		}
+		f.callBack(e.root.Task, int32(e.root.Token), e.root.flags, e.root.End)
 		if err := f.tellAll(ctx, c, &e.root); err != nil {
 			return nil, err
 		}
@@ -267,6 +276,7 @@ func (f *following) count(e *edge, end task.End, woken *[]store.Woken) (ended *s
 	}
 	d.why = v.Reason()
 	f.ended = append(f.ended, d)
+	f.callBack(d.row.ID, d.row.Run, d.row.Flags, task.EndOf(task.Canceled, d.why))
 	if d.row.Flags&store.FlagDeps == 0 {
 		return nil
 	}

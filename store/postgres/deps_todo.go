@@ -49,7 +49,7 @@ func (s *Store) releasePage(ctx context.Context, name *store.Todo) (more bool, w
 		if tells {
 			t.End = end
 			f := s.newFollowing(s.clock.now())
-			told, err := f.tell(ctx, c, []root{{*t, &woken}})
+			told, err := f.tell(ctx, c, []root{{Todo: *t, woken: &woken}})
 			if err != nil {
 				return err
 			}

@@ -118,7 +118,7 @@ func (f *gateFloor) end(row *store.Row, to task.State, why task.Reason, reach st
 		return err
 	}
 	if row.Flags&store.FlagDeps != 0 {
-		followers, err := f.s.newFollowing(f.now).tell(f.ctx, f.c, []root{endOf(row.ID, row.Run, task.EndOf(to, why), &f.woken)})
+		followers, err := f.s.newFollowing(f.now).tell(f.ctx, f.c, []root{endOf(row.ID, row.Run, row.Flags, task.EndOf(to, why), &f.woken)})
 		if err == nil {
 			err = f.do(followers...)
 		}
@@ -218,7 +218,7 @@ func (f *gateFloor) skip(row *store.Row, why task.Reason) error {
 	}
 	family.ended(family.members[row.ID], task.Canceled, why, "", nil, &f.woken)
 	if row.Flags&store.FlagDeps != 0 {
-		family.roots = append(family.roots, endOf(row.ID, row.Run, task.EndOf(task.Canceled, why), &f.woken))
+		family.roots = append(family.roots, endOf(row.ID, row.Run, row.Flags, task.EndOf(task.Canceled, why), &f.woken))
 	}
 	writes, err := f.s.rest(f.ctx, f.c, family)
 	if err != nil {

@@ -169,7 +169,7 @@ func (s *Store) carryOut(ctx context.Context, c *session, p *plan) (writes []*st
 	span = s.clock.take(p.ready)
 	p.place(span)
 	writes = append(writes, p.writes()...)
-	if roots := p.replacedUps(); len(roots) > 0 {
+	if roots := p.endedUps(); len(roots) > 0 {
 		if err := c.do(ctx, writes...); err != nil {
 			return nil, span, err
 		}

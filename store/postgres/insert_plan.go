@@ -281,26 +281,28 @@ func (p *plan) replaceRelated(ctx context.Context, c *session, s *Store) error {
 		return nil
 	}
 	f := newFamily(s.clock, p.now)
-	gone := map[task.ID]int32{}
+	gone := map[task.ID]root{} // of those that others depend on, whom to tell
 	stmts := f.lock(nil, related)
 	if len(related) > 0 {
 		stmts = append(stmts, f.look(related))
 	}
 	stmts = append(stmts, cancelWaiting(p.victims, p.now, task.Replaced, true, func(id task.ID, flags, run int32) {
-		if gone[id] = run; flags&store.FlagDeps == 0 {
-			gone[id] = -1
+		gone[id] = root{}
+		if flags&store.FlagDeps != 0 {
+			gone[id] = endOf(id, run, flags, task.EndedBadly, new([]store.Woken))
 		}
 	}))
 	if err := c.do(ctx, stmts...); err != nil {
 		return err
 	}
 	for i, v := range p.victims {
-		run, was := gone[v.id]
+		up, was := gone[v.id]
 		if m := f.members[v.id]; m != nil && was {
 			f.ended(m, task.Canceled, task.Replaced, "", nil, &p.causes[i].woken)
 		}
-		if was && run >= 0 {
-			p.gone = append(p.gone, endOf(v.id, run, task.EndedBadly, &p.causes[i].woken))
+		if up.woken != nil {
+			up.woken = &p.causes[i].woken
+			p.gone = append(p.gone, up)
 		}
 	}
 	p.lost = append([]*stmt{}, f.statements()...)
@@ -336,12 +338,13 @@ func (p *plan) replaceGated(f *gateFloor) error {
 	return nil
 }
 
-// replacedUps are the tasks of the batch itself that are canceled and that others of it
-// depend on.
-func (p *plan) replacedUps() (roots []root) {
+// endedUps are the tasks of the batch itself that have ended, and that others of it depend
+// on, as they counted them before, or that have callbacks.
+func (p *plan) endedUps() (roots []root) {
 	for i := range p.rows {
-		if r := &p.rows[i]; r.replaced && r.flags&store.FlagDeps != 0 {
-			roots = append(roots, endOf(r.ID, 1, task.EndedBadly, &r.op.woken))
+		r := &p.rows[i]
+		if r.replaced && r.flags&store.FlagDeps != 0 || r.state.Final() && r.flags&store.FlagCallbacks != 0 {
+			roots = append(roots, endOf(r.ID, 1, r.flags, task.EndOf(r.state, r.reason), &r.op.woken))
 		}
 	}
 	return roots

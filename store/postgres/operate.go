@@ -109,7 +109,7 @@ func (s *Store) Cancel(ctx context.Context, id task.ID, reach store.Reach) (woke
 			f.leaveCalls(f.members[id], row.Token, reach)
 			f.ended(f.members[id], task.Canceled, task.Requested, text, nil, &woken)
 			if deps {
-				f.roots = append(f.roots, endOf(id, row.Run, task.EndedBadly, &woken))
+				f.roots = append(f.roots, endOf(id, row.Run, row.Flags, task.EndedBadly, &woken))
 			}
 			return raced(nil, &changed)
 		})
@@ -200,7 +200,7 @@ func (s *Store) Delete(ctx context.Context, id task.ID) (woken []store.Woken, er
 				f.tell(f.members[id], task.Canceled, task.Requested, "", nil, &woken)
 			}
 			if !row.State.Final() && row.Flags&store.FlagDeps != 0 {
-				f.roots = append(f.roots, endOf(id, row.Run, task.EndedBadly, &woken))
+				f.roots = append(f.roots, endOf(id, row.Run, row.Flags, task.EndedBadly, &woken))
 			}
 			writes, err := s.rest(ctx, c, f)
 			if err != nil {
@@ -307,14 +307,14 @@ func (w *waiting) inOrder(source string) []victim {
 func (s *Store) purgeAll(ctx context.Context, c *session, victims []victim, related []task.ID) (purged int, woken []store.Woken, err error) {
 	f := newFamily(s.clock, s.clock.now())
 	gone := map[task.ID]bool{}
-	deps := map[task.ID]int32{} // of those that others depend on, the run
+	deps := map[task.ID]root{} // of those that others depend on
 	stmts := f.lock(nil, related)
 	if len(related) > 0 {
 		stmts = append(stmts, f.look(related)) // as they were: one of them may be the parent of another
 	}
 	stmts = append(stmts, cancelWaiting(victims, f.now, task.Requested, true, func(id task.ID, flags, run int32) {
 		if gone[id] = true; flags&store.FlagDeps != 0 {
-			deps[id] = run
+			deps[id] = endOf(id, run, flags, task.EndedBadly, &woken)
 		}
 	}))
 	if err := c.do(ctx, stmts...); err != nil {
@@ -328,9 +328,7 @@ func (s *Store) purgeAll(ctx context.Context, c *session, victims []victim, rela
 		if m := f.members[v.id]; gone[v.id] && m != nil {
 			ends[i].tell = func() { f.ended(m, task.Canceled, task.Requested, "", nil, &woken) }
 		}
-		if run, up := deps[v.id]; up {
-			ends[i].root = endOf(v.id, run, task.EndedBadly, &woken)
-		}
+		ends[i].root = deps[v.id]
 	}
 	followers, err := s.newFollowing(f.now).tellEnds(ctx, c, ends)
 	if err != nil {

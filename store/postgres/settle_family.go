@@ -77,7 +77,7 @@ func endInOrder(ctx context.Context, c *session, f *family, w *following, ending
 			ends[i].tell = func() { f.settled(e) }
 		}
 		if e.follows {
-			ends[i].root = endOf(e.ID, e.run, task.EndOf(e.Decision.To, e.Decision.Reason), &e.call.woken)
+			ends[i].root = endOf(e.ID, e.run, e.Flags, task.EndOf(e.Decision.To, e.Decision.Reason), &e.call.woken)
 		}
 	}
 	return w.tellEnds(ctx, c, ends)

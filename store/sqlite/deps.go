@@ -129,12 +129,14 @@ func (w *writer) unneed(id task.ID) error {
 }
 
 // follow tells the followers of a task that it has ended, and those of the ones that
-// end because of that, up to a page. A Todo is left for the others.
+// end because of that, up to a page. A Todo is left for the others, and for callbacks.
 func (w *writer) follow(up *store.Row, end task.End, k *woken) error {
 	if up.Flags&store.FlagDeps == 0 {
 		return nil
 	}
-	return w.followAll(&store.Todo{Kind: store.Release, Task: up.ID, Token: int64(up.Run), End: end}, k)
+	return errors.Join(
+		w.leave(store.CallbackOf(up.ID, up.Run, up.Flags, end, w.now)),
+		w.followAll(&store.Todo{Kind: store.Release, Task: up.ID, Token: int64(up.Run), End: end}, k))
 }
 
 func (w *writer) followAll(first *store.Todo, k *woken) error {
@@ -218,7 +220,9 @@ func (w *writer) counted(up *store.Todo, f *follower, k *woken) (ended *store.To
 	if row.Flags&store.FlagDeps != 0 {
 		ended = &store.Todo{Kind: store.Release, Task: row.ID, Token: int64(row.Run), End: task.EndOf(task.Canceled, verdict.Reason())}
 	}
-	return ended, w.endedAlone(&row, task.Canceled, verdict.Reason(), "", nil, k)
+	return ended, errors.Join(
+		w.leave(store.CallbackOf(row.ID, row.Run, row.Flags, task.EndOf(task.Canceled, verdict.Reason()), w.now)),
+		w.endedAlone(&row, task.Canceled, verdict.Reason(), "", nil, k))
 }
 
 // released has a task go on that waited for others.

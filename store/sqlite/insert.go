@@ -171,7 +171,7 @@ func (w *writer) neverRuns(t *store.NewTask, p *store.Placement, k *woken) error
 	if err := w.exec(cancelTask, int64(p.Reason), w.now, t.ID[:]); err != nil {
 		return err
 	}
-	row := store.Row{ID: t.ID, Kind: t.Kind, Flags: p.Flags, Parent: t.Parent, Epoch: t.Epoch, Correlation: t.Correlation}
+	row := store.Row{ID: t.ID, Kind: t.Kind, Run: 1, Flags: p.Flags, Parent: t.Parent, Epoch: t.Epoch, Correlation: t.Correlation}
 	return w.ended(&row, p.State, p.Reason, "", nil, k)
 }
 

@@ -56,6 +56,7 @@ func (m *machine) draft(t *rapid.T) store.NewTask {
 		n.Kind = task.Function
 	}
 	n.Once = n.Kind != task.Function && rapid.IntRange(0, 4).Draw(t, "once") == 0
+	n.Callbacks = rapid.IntRange(0, 4).Draw(t, "callbacks") == 0
 	switch rapid.IntRange(0, 5).Draw(t, "when") {
 	case 0:
 		n.Delay = rapid.Int64Range(1, 20*second).Draw(t, "delay")

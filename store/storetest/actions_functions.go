@@ -107,7 +107,7 @@ func (m *machine) suspend(t *rapid.T, c *store.Claimed, tr *store.Transition) {
 func (m *machine) call(t *rapid.T, c *store.Claimed) store.NewTask {
 	call := m.draft(t)
 	call.Kind, call.Deliver, call.Parent, call.Root = task.Function, rapid.IntRange(0, 5).Draw(t, "detached") > 0, c.ID, c.Root
-	call.Once = false
+	call.Once, call.Callbacks = false, false
 	if call.Root.IsZero() {
 		call.Root = c.ID
 	}

@@ -85,6 +85,7 @@ func (o *Oracle) recount(id task.ID) store.Need {
 // end because of that, up to a page.
 func (o *Oracle) follow(up *store.Row, end task.End, woken *[]store.Woken) {
 	if up.Flags&store.FlagDeps != 0 {
+		o.leave(store.CallbackOf(up.ID, up.Run, up.Flags, end, o.Clock()))
 		o.followAll(store.Todo{Kind: store.Release, Task: up.ID, Token: int64(up.Run), End: end}, woken)
 	}
 }
@@ -142,6 +143,7 @@ func (o *Oracle) counted(up *store.Todo, down task.ID, woken *[]store.Woken) (en
 	}
 	o.finish(row, task.Canceled, v.Reason())
 	o.endedAlone(row, "", nil, woken)
+	o.leave(store.CallbackOf(row.ID, row.Run, row.Flags, row.End(), o.Clock()))
 	if row.Flags&store.FlagDeps == 0 {
 		return nil
 	}
