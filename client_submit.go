@@ -56,6 +56,13 @@ type NewTask struct {
 	DependsOn []string `json:"depends_on,omitempty"` // ids of tasks that have to end first: stored ones, or others of the same SubmitMany by their ID
 	When      string   `json:"when,omitempty"`       // how they have to end; default WhenAllOK. What can never run is canceled
 
+	// Tasks that are made when this one has succeeded, has failed or was canceled, or has
+	// ended however, once for each of its runs. Without a Payload they get {"task": this
+	// one as it ended}. See [Task.CallbackOf].
+	OnSuccess  *NewTask `json:"on_success,omitempty"`
+	OnFailure  *NewTask `json:"on_failure,omitempty"`
+	OnComplete *NewTask `json:"on_complete,omitempty"`
+
 	// Signal is told to the function that is started, or, when one has the ID or
 	// the Unique key already and goes on, to that one in its place; a conflict when
 	// that one has ended. See [SignalWithStart].

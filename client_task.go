@@ -56,6 +56,11 @@ type Task struct {
 	DependsOn    []string `json:"depends_on,omitempty"`
 	When         string   `json:"when,omitempty"`
 
+	OnSuccess  *Callback `json:"on_success,omitempty"`  // made when it has succeeded
+	OnFailure  *Callback `json:"on_failure,omitempty"`  // made when it has failed or was canceled
+	OnComplete *Callback `json:"on_complete,omitempty"` // made when it has ended
+	CallbackOf string    `json:"callback_of,omitempty"` // id of the task whose end it tells
+
 	// Only in the answers of Get and Wait.
 	Headers    map[string]string `json:"headers,omitempty"`
 	Payload    json.RawMessage   `json:"payload,omitempty"`        // JSON as it was submitted; a text as a JSON string
@@ -67,6 +72,17 @@ type Task struct {
 	Dropped  bool `json:"dropped,omitempty"` // Submit: nothing was stored, by the rule for duplicates; this is one that is there
 	Existing bool `json:"-"`                 // Submit: the task was there already and holds the unique key
 	Replayed bool `json:"-"`                 // Submit: the task was made by an earlier request with the same Idempotency-Key
+}
+
+// Callback is a task that is made when another one has ended.
+type Callback struct {
+	Kind     string `json:"kind"` // http, function, process, local
+	Queue    string `json:"queue"`
+	Name     string `json:"name,omitempty"`
+	URL      string `json:"url,omitempty"`
+	Function string `json:"function,omitempty"`
+	Process  string `json:"process,omitempty"`
+	Handler  string `json:"handler,omitempty"`
 }
 
 // Final tells whether the task has ended.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -56,6 +57,14 @@ type Task struct {
 	DuplicateKey string           // default the target with the payload
 	DependsOn    []string         // ids of tasks that have to end first: stored ones, or others of the same call by their ID
 	When         task.When        // how they have to end; default AllOK. What can never run is canceled
+
+	// Tasks that are made when this one has succeeded, has failed or was canceled, or has
+	// ended however, once for each of its runs, each at most 16 KiB. Without a Payload
+	// and a Body they get {"task": this one as it ended}, as GET /v1/tasks/{id} shows it.
+	// They have no ID, Unique, Signal, DependsOn, RunAt, ExpiresAt and callbacks.
+	OnSuccess  *Task
+	OnFailure  *Task
+	OnComplete *Task
 
 	// Signal is told to the function that is started, or, when one has the ID or the
 	// Unique key already and goes on, to that one in its place.
@@ -120,10 +129,27 @@ func (t *Task) submission(s *accept.Submission) error {
 	if g := t.Signal; g != nil {
 		s.Signal = &accept.Signal{Name: g.Name, Value: signalValue(&bad, g.Value)}
 	}
+	t.callbacks(&bad, s)
 	if t.IdempotencyKey != "" {
 		s.IdempotencyKey, s.Fingerprint = t.IdempotencyKey, t.fingerprint()
 	}
 	return bad.Err()
+}
+
+// callbacks adds the tasks that are made when this one has ended.
+func (t *Task) callbacks(bad *task.Invalid, s *accept.Submission) {
+	for _, c := range []struct {
+		on task.On
+		*Task
+	}{{task.OnSuccess, t.OnSuccess}, {task.OnFailure, t.OnFailure}, {task.OnComplete, t.OnComplete}} {
+		if c.Task == nil {
+			continue
+		}
+		made := accept.Callback{On: c.on}
+		faults, _ := errors.AsType[task.Invalid](c.submission(&made.Submission))
+		bad.Join(c.on.String()+".", faults)
+		s.Callbacks = append(s.Callbacks, made)
+	}
 }
 
 func (t *Task) payload(bad *task.Invalid) (payload []byte, contentType string) {

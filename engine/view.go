@@ -43,6 +43,7 @@ type TaskInfo struct {
 	DuplicateKey string
 	DependsOn    []string
 	When         task.When
+	CallbackOf   string // id of the task whose end it tells
 
 	Run         int   // 1, and one more after each manual retry and each time that a function is begun again
 	Attempts    int   // of this run, spent or under way
@@ -81,7 +82,7 @@ func infoOf(t *operate.Task) TaskInfo {
 		FinishedAt: timeOf(t.FinishedAt), LastOutcome: t.LastOutcome, LastError: t.LastError, LastCause: t.LastCause, LastStatus: int(t.LastCode),
 		Parent: t.Parent, Root: t.Root, EarlierRun: t.EarlierRun,
 		Limits: t.Spec.Limits, OrderKey: t.Spec.OrderKey, OnDuplicate: t.Spec.OnDuplicate, DuplicateKey: t.Spec.DuplicateKey,
-		DependsOn: t.Spec.DependsOn, When: t.Spec.When,
+		DependsOn: t.Spec.DependsOn, When: t.Spec.When, CallbackOf: t.Spec.CallbackOf,
 	}
 	if t.Kind == task.HTTP {
 		v.Method = t.Spec.MethodOrDefault()

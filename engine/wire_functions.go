@@ -55,6 +55,9 @@ func (e *Engine) workOff(ctx context.Context, t store.Todo) error {
 	if t.Kind == store.Release || t.Kind == store.Revive {
 		return e.follow(ctx, t)
 	}
+	if t.Kind == store.Callback {
+		return e.callBack(ctx, t)
+	}
 	err := e.tasks.WorkOff(ctx, t)
 	if errors.Is(err, operate.ErrTooManyCalls) {
 		e.cfg.Log.Warn("calls that nobody waits for go on", "task_id", t.Task, "err", err)

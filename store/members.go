@@ -42,6 +42,10 @@ type Node struct {
 // older one would end a task and let nobody in.
 const VersionGates int32 = 2
 
+// VersionCallbacks is the version of the first nodes that know of callbacks. An older one
+// would end a task and call nobody back.
+const VersionCallbacks int32 = 3
+
 // Held is a task that a node believes to be running.
 type Held struct {
 	ID    task.ID

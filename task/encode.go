@@ -47,6 +47,8 @@ const (
 	tagDependsOn
 	tagWhen
 	tagOnce
+	tagCallback
+	tagCallbackOf
 )
 
 var errBadSpec = errors.New("damaged task description")
@@ -117,6 +119,10 @@ func (s *Spec) Encode() []byte {
 		w.num(tagOnce, 1)
 	}
 	w.waits(s)
+	for i := range s.Callbacks {
+		w.str(tagCallback, string(s.Callbacks[i].Encode()))
+	}
+	w.str(tagCallbackOf, s.CallbackOf)
 	return w.b
 }
 
@@ -144,19 +150,27 @@ func DecodeSpec(b []byte) (*Spec, error) {
 		return nil, errBadSpec
 	}
 	s := &Spec{}
-	for b = b[1:]; len(b) > 0; {
+	if err := eachField(b[1:], s.setField); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// eachField calls set for what a specWriter wrote.
+func eachField(b []byte, set func(tag byte, value []byte) error) error {
+	for len(b) > 0 {
 		tag := b[0]
 		size, n := binary.Uvarint(b[1:])
 		if n <= 0 || size > uint64(len(b)-1-n) {
-			return nil, errBadSpec
+			return errBadSpec
 		}
 		value := b[1+n : 1+n+int(size)]
 		b = b[1+n+int(size):]
-		if err := s.setField(tag, value); err != nil {
-			return nil, err
+		if err := set(tag, value); err != nil {
+			return err
 		}
 	}
-	return s, nil
+	return nil
 }
 
 func (s *Spec) setField(tag byte, v []byte) error {
@@ -170,6 +184,10 @@ func (s *Spec) setField(tag byte, v []byte) error {
 	case tagDependsOn:
 		s.DependsOn = append(s.DependsOn, string(v))
 		return nil
+	case tagCallback:
+		c, err := decodeCallback(v)
+		s.Callbacks = append(s.Callbacks, c)
+		return err
 	}
 	num, n := binary.Varint(v)
 	if n <= 0 {
@@ -211,6 +229,8 @@ func (s *Spec) textField(tag byte) *string {
 		return &s.OrderKey
 	case tagDuplicateKey:
 		return &s.DuplicateKey
+	case tagCallbackOf:
+		return &s.CallbackOf
 	}
 	return nil
 }

@@ -48,6 +48,9 @@ type Spec struct {
 	DuplicateKey string      // "" = the target with the payload, unless the rule is Parallel
 	DependsOn    []string    // ids of tasks as the client knows them
 	When         When        // rule for DependsOn
+
+	Callbacks  []Callback // tasks that are made when it has ended, at most one for each On
+	CallbackOf string     // id of the task whose callback it is, as the client knows it; "" = it is none
 }
 
 // Profile selects the headers of a push.

@@ -51,6 +51,10 @@ type enqueueCmd struct {
 
 	enqueueWaits
 
+	OnSuccess  string `placeholder:"URL" help:"Pushed to when it has succeeded."`
+	OnFailure  string `placeholder:"URL" help:"Pushed to when it has failed or was canceled."`
+	OnComplete string `placeholder:"URL" help:"Pushed to when it has ended."`
+
 	ID             string  `name:"id" placeholder:"ID" help:"Id of your choice; a taken one is an error."`
 	UniqueKey      string  `placeholder:"KEY" help:"While a task with this key is open in the queue, return that one instead."`
 	IdempotencyKey string  `placeholder:"KEY" help:"Names this submission: repeated within 24 h it makes no second task."`
@@ -170,7 +174,16 @@ func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 	if err := c.enqueueWaits.fill(&spec); err != nil {
 		return none, err
 	}
+	spec.OnSuccess, spec.OnFailure, spec.OnComplete = pushTo(c.OnSuccess), pushTo(c.OnFailure), pushTo(c.OnComplete)
 	return spec, c.fill(&spec, stdin)
+}
+
+// pushTo is a task that is pushed to a URL; "" = none.
+func pushTo(url string) *sendoff.NewTask {
+	if url == "" {
+		return nil
+	}
+	return &sendoff.NewTask{URL: url}
 }
 
 // endpoint is the app that serves a function. The variable belongs to functions

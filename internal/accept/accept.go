@@ -41,13 +41,22 @@ type Submission struct {
 	ExpiresAt time.Time // zero = never
 	Priority  *int      // nil = 5
 	Unique    *Unique
+	Callbacks []Callback
 	Signal    *Signal // for the function that is started, or for the one that has its id or unique key and goes on
 
 	Call *Caller // the function that makes the call; nil = it comes from outside
 
+	Own            store.Hash // of what the server makes at most once, by itself; zero = it comes from outside
 	IdempotencyKey string
 	Fingerprint    store.Hash // of the request that carries the key
 	Item           int        // its place, from 1, among the tasks of a request that has several; 0 = it is alone
+}
+
+// Callback is a submission that is made when the task that carries it has ended. Without
+// a Payload it gets that task.
+type Callback struct {
+	On task.On
+	Submission
 }
 
 // Caller is the function on whose behalf a task is run.
@@ -138,6 +147,16 @@ func (a *Acceptor) Accept(ctx context.Context, subs []Submission, atomic bool) (
 	if err := a.open(len(subs)); err != nil {
 		return nil, err
 	}
+	return a.accept(ctx, subs, atomic)
+}
+
+// AcceptOwn is Accept for tasks that the server itself has to make: a node that takes
+// none in from outside makes them as well.
+func (a *Acceptor) AcceptOwn(ctx context.Context, subs []Submission) ([]Result, error) {
+	return a.accept(ctx, subs, false)
+}
+
+func (a *Acceptor) accept(ctx context.Context, subs []Submission, atomic bool) ([]Result, error) {
 	results, tasks, of, err := a.prepareAll(ctx, a.cfg.Lane, subs, atomic)
 	if err != nil || len(tasks) == 0 {
 		return results, err

@@ -35,33 +35,11 @@ func (a *Acceptor) Prepare(ctx context.Context, s *Submission) (store.NewTask, e
 func (a *Acceptor) prepare(ctx context.Context, lanes Lanes, s *Submission, taken map[string]bool, t *store.NewTask) error {
 	var bad task.Invalid
 	now := a.cfg.Store.Now()
-	s.Namespace, s.Queue = cmp.Or(s.Namespace, store.DefaultNamespace), cmp.Or(s.Queue, task.DefaultQueue)
-	bad.CheckQueue("queue", s.Queue)
-	if s.Spec.Once && s.Spec.Retry.MaxAttempts == 0 {
-		s.Spec.Retry.MaxAttempts = 1 // whatever the queue says
-	}
-	a.fromQueue(s)
-	a.checkTarget(&bad, &s.Spec)
-	checkHeaders(&bad, &s.Spec)
-	checkTimes(&bad, s, now)
-	checkRetry(&bad, &s.Spec)
-	checkLabels(&bad, &s.Spec)
-	checkKeys(&bad, s)
-	checkSignal(&bad, s)
-	checkWaits(&bad, &s.Spec)
+	priority := a.check(&bad, s, now)
 	if taken[s.Spec.ClientID] {
 		bad.Add("id", "%q is the id of another task: choose another, or leave it out", s.Spec.ClientID)
 	}
-	priority := task.DefaultPriority
-	if s.Priority != nil {
-		priority = *s.Priority
-	}
-	if priority < 0 || priority > task.MaxPriority {
-		bad.Add("priority", "is %d: want 0 (first) to %d", priority, task.MaxPriority)
-	}
-	if most := maxPayload(s.Spec.Kind); len(s.Payload) > most {
-		bad.Add("payload", "has %d bytes: at most %d are allowed", len(s.Payload), most)
-	}
+	a.checkCallbacks(&bad, s, now)
 	if err := bad.Err(); err != nil {
 		return err
 	}
@@ -74,6 +52,35 @@ func (a *Acceptor) prepare(ctx context.Context, lanes Lanes, s *Submission, take
 	}
 	build(t, s, lane.ID, int16(priority), now)
 	return nil
+}
+
+// check fills the defaults into a submission, notes its faults, and returns its priority.
+func (a *Acceptor) check(bad *task.Invalid, s *Submission, now int64) (priority int) {
+	s.Namespace, s.Queue = cmp.Or(s.Namespace, store.DefaultNamespace), cmp.Or(s.Queue, task.DefaultQueue)
+	bad.CheckQueue("queue", s.Queue)
+	if s.Spec.Once && s.Spec.Retry.MaxAttempts == 0 {
+		s.Spec.Retry.MaxAttempts = 1 // whatever the queue says
+	}
+	a.fromQueue(s)
+	a.checkTarget(bad, &s.Spec)
+	checkHeaders(bad, &s.Spec)
+	checkTimes(bad, s, now)
+	checkRetry(bad, &s.Spec)
+	checkLabels(bad, &s.Spec)
+	checkKeys(bad, s)
+	checkSignal(bad, s)
+	checkWaits(bad, &s.Spec)
+	priority = task.DefaultPriority
+	if s.Priority != nil {
+		priority = *s.Priority
+	}
+	if priority < 0 || priority > task.MaxPriority {
+		bad.Add("priority", "is %d: want 0 (first) to %d", priority, task.MaxPriority)
+	}
+	if most := maxPayload(s.Spec.Kind); len(s.Payload) > most {
+		bad.Add("payload", "has %d bytes: at most %d are allowed", len(s.Payload), most)
+	}
+	return priority
 }
 
 // since is the version of the first nodes that know a kind: any node may have to
@@ -100,18 +107,16 @@ func (a *Acceptor) everyNodeKnows(s *task.Spec) error {
 	if a.cfg.Least == nil {
 		return nil
 	}
-	needs := since[s.Kind]
-	gated := store.VersionGates > needs && MayWait(s)
-	if gated {
-		needs = store.VersionGates
+	needs, what := since[s.Kind], "tasks of kind "+s.Kind.String()
+	if MayWait(s) && store.VersionGates > needs {
+		needs, what = store.VersionGates, "limits, order_key, on_duplicate and depends_on"
+	}
+	if len(s.Callbacks) > 0 {
+		needs, what = store.VersionCallbacks, "on_success, on_failure and on_complete"
 	}
 	least := a.cfg.Least()
 	if least >= needs {
 		return nil
-	}
-	what := "tasks of kind " + s.Kind.String()
-	if gated {
-		what = "limits, order_key, on_duplicate and depends_on"
 	}
 	return fmt.Errorf("%s need nodes of version %d, and there is one of version %d: %w", what, needs, least, store.ErrOldNode)
 }
@@ -128,7 +133,7 @@ func maxPayload(k task.Kind) int {
 func build(t *store.NewTask, s *Submission, lane int32, priority int16, now int64) {
 	*t = store.NewTask{
 		ID: s.ID, Lane: lane, Priority: priority, Kind: s.Spec.Kind, Group: s.Spec.Group, Payload: s.Payload,
-		MaxAttempts: s.Spec.Retry.WithDefaults().MaxAttempts, Keys: keysOf(s), Gates: gatesOf(s), Once: s.Spec.Once,
+		MaxAttempts: s.Spec.Retry.WithDefaults().MaxAttempts, Keys: keysOf(s), Gates: gatesOf(s), Once: s.Spec.Once, Callbacks: len(s.Spec.Callbacks) > 0,
 	}
 	if t.ID.IsZero() {
 		t.ID = NewID()
@@ -175,6 +180,9 @@ func keysOf(s *Submission) []store.Key {
 // one for this task besides. No client can send a text that is hashed to the
 // latter.
 func idempotencyKeys(s *Submission) []store.Key {
+	if s.Own != (store.Hash{}) {
+		return []store.Key{{Kind: store.IdempotencyKey, Namespace: s.Namespace, Hash: s.Own, TTL: idempotencyTTL.Microseconds()}}
+	}
 	if s.IdempotencyKey == "" {
 		return nil
 	}

@@ -44,7 +44,7 @@ type Config struct {
 	Watchers Watchers
 	Call     func(ctx context.Context, caller *store.Claimed, call *task.Call) (store.NewTask, error) // a call of a function, as a row
 	Left     func(id task.ID) (done <-chan struct{})                                                  // a task has left a store.Todo
-	Look     func()                                                                                   // some task may have left a store.Todo of a gate; nil = nobody is told
+	Look     func()                                                                                   // some task may have left a store.Todo of a gate, or for callbacks; nil = nobody is told
 	Meter    Meter                                                                                    // nil = nobody counts
 	Log      *slog.Logger                                                                             // nil = none
 }
@@ -259,12 +259,13 @@ const patience = 250 * time.Millisecond
 // tell says what was written to whom it concerns.
 func (s *Settler) tell(b *batch, errs []error) {
 	var canceled []<-chan struct{} // by index; most ends leave nothing to do
-	gated := false
+	gated, calls := false, false
 	for i, err := range errs {
 		if err != nil {
 			continue
 		}
 		gated = gated || b.ends[i].Task.Flags&store.FlagGate != 0
+		calls = calls || b.ends[i].Task.Flags&store.FlagCallbacks != 0 && b.ts[i].Decision.To.Final()
 		if leavesTodo(&b.ts[i]) {
 			if canceled == nil {
 				canceled = make([]<-chan struct{}, len(errs))
@@ -273,8 +274,11 @@ func (s *Settler) tell(b *batch, errs []error) {
 		}
 	}
 	until := time.Now().Add(patience)
-	if gated {
+	switch {
+	case gated:
 		s.wakeGated(nil)
+	case calls && s.cfg.Look != nil:
+		s.cfg.Look()
 	}
 	for i, err := range errs {
 		if err != nil {

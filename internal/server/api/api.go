@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -264,16 +263,8 @@ func getTask(ctx context.Context, cfg *Config, in *getInput) (*taskReply, error)
 	reply := &taskReply{viewOf(&t)}
 	reply.Body.withPayload(t.Spec, payload)
 	reply.Body.WaitingFor = waitingView(waiting)
-	if (t.Kind == task.Function || t.Kind == task.Process) && t.State.Final() {
-		body, err := tasks.Result(ctx, &t)
-		switch {
-		case err != nil:
-			return nil, problemOf(err)
-		case t.Kind == task.Function:
-			reply.Body.withResult(body)
-		case json.Valid(body): // one that was cut is none
-			reply.Body.Result = body
-		}
+	if err := reply.Body.withEnd(ctx, &t, tasks); err != nil {
+		return nil, problemOf(err)
 	}
 	return reply, nil
 }

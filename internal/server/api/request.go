@@ -54,6 +54,10 @@ type CreateRequest struct {
 	DuplicateKey *string   `json:"duplicate_key,omitempty" doc:"Of on_duplicate: default the target with its payload."`
 	DependsOn    idList    `json:"depends_on,omitempty" maxItems:"1000" doc:"Ids of tasks that have to end first: stored ones, or others of the same batch by the ids given there."`
 	When         *string   `json:"when,omitempty" enum:"all_ok,always,any_failed" default:"all_ok" doc:"Of depends_on: how they have to end. What can never run is canceled."`
+
+	OnSuccess  *CreateRequest `json:"on_success,omitempty" doc:"A task that is made when this one has succeeded, once for each of its runs; without a payload it gets {\"task\": this one as it ended}. It has no id, unique, signal, depends_on, run_at, expires_at and callbacks, and at most 16 KiB; its queue is that of this one unless it names another."`
+	OnFailure  *CreateRequest `json:"on_failure,omitempty" doc:"The same, when this one has failed or was canceled."`
+	OnComplete *CreateRequest `json:"on_complete,omitempty" doc:"The same, when this one has ended, however."`
 }
 
 // RetryRequest is a retry policy in a request.
@@ -112,7 +116,23 @@ func (q *CreateRequest) submission(bad *task.Invalid) accept.Submission {
 		s.Signal = q.Signal.signal(bad)
 	}
 	q.waits(bad, &s.Spec)
+	q.callbacks(bad, &s)
 	return s
+}
+
+// callbacks adds the tasks that are made when this one has ended.
+func (q *CreateRequest) callbacks(bad *task.Invalid, s *accept.Submission) {
+	for _, c := range []struct {
+		on task.On
+		*CreateRequest
+	}{{task.OnSuccess, q.OnSuccess}, {task.OnFailure, q.OnFailure}, {task.OnComplete, q.OnComplete}} {
+		if c.CreateRequest == nil {
+			continue
+		}
+		var faults task.Invalid
+		s.Callbacks = append(s.Callbacks, accept.Callback{On: c.on, Submission: c.submission(&faults)})
+		bad.Join(c.on.String()+".", faults)
+	}
 }
 
 func (q *SignalRequest) signal(bad *task.Invalid) *accept.Signal {

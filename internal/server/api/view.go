@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"strings"
@@ -58,6 +59,10 @@ type Task struct {
 	DuplicateKey  string            `json:"duplicate_key,omitempty"`
 	DependsOn     []string          `json:"depends_on,omitempty" doc:"As submitted: see /v1/tasks/{id}/dependencies."`
 	When          string            `json:"when,omitempty" enum:"all_ok,always,any_failed"`
+	OnSuccess     *Callback         `json:"on_success,omitempty" doc:"Made when it has succeeded."`
+	OnFailure     *Callback         `json:"on_failure,omitempty" doc:"Made when it has failed or was canceled."`
+	OnComplete    *Callback         `json:"on_complete,omitempty" doc:"Made when it has ended."`
+	CallbackOf    string            `json:"callback_of,omitempty" doc:"Id of the task whose end it tells."`
 	Dropped       bool              `json:"dropped,omitempty" doc:"Of a submission: nothing was stored, by the rule for duplicates; this is a task that is there."`
 	Headers       map[string]string `json:"headers,omitempty" scope:"payloads" doc:"As submitted; shown for a single task."`
 	Payload       json.RawMessage   `json:"payload,omitempty" scope:"payloads" doc:"As submitted; shown for a single task."`
@@ -65,6 +70,17 @@ type Task struct {
 	Result        json.RawMessage   `json:"result,omitempty" scope:"payloads" doc:"What a function or a process returned; shown for a single task."`
 	Error         *FunctionError    `json:"error,omitempty" scope:"payloads" doc:"What a function failed with; shown for a single task."`
 	Redacted      bool              `json:"redacted,omitempty" doc:"What it carries was left out: the key has no scope payloads."`
+}
+
+// Callback is a task that is made when another one has ended, in an answer.
+type Callback struct {
+	Kind     string `json:"kind" enum:"http,function,process,local"`
+	Queue    string `json:"queue"`
+	Name     string `json:"name,omitempty"`
+	URL      string `json:"url,omitempty"`
+	Function string `json:"function,omitempty"`
+	Process  string `json:"process,omitempty"`
+	Handler  string `json:"handler,omitempty"`
 }
 
 // Retry is a retry policy in an answer, defaults filled in.
@@ -109,7 +125,56 @@ func described(id task.ID, spec *task.Spec, queue string, maxAttempts int32) Tas
 		t.MaxAttempts, t.Retry.MaxAttempts = 0, 0
 	}
 	t.withWaits(spec)
+	t.withCallbacks(spec)
 	return t
+}
+
+func (t *Task) withCallbacks(spec *task.Spec) {
+	t.CallbackOf = spec.CallbackOf
+	for i := range spec.Callbacks {
+		c := &spec.Callbacks[i]
+		s := &c.Spec
+		v := &Callback{Kind: s.Kind.String(), Queue: c.Queue, Name: s.Name, URL: s.URL, Function: s.Function, Process: s.Process, Handler: s.Handler}
+		switch c.On {
+		case task.OnSuccess:
+			t.OnSuccess = v
+		case task.OnFailure:
+			t.OnFailure = v
+		default:
+			t.OnComplete = v
+		}
+	}
+}
+
+// resulter knows what tasks have ended with.
+type resulter interface {
+	Result(ctx context.Context, t *operate.Task) ([]byte, error)
+}
+
+// withEnd adds what a task has ended with, to the view of a single one.
+func (t *Task) withEnd(ctx context.Context, of *operate.Task, tasks resulter) error {
+	if of.Kind != task.Function && of.Kind != task.Process || !of.State.Final() {
+		return nil
+	}
+	body, err := tasks.Result(ctx, of)
+	switch {
+	case err != nil:
+		return err
+	case of.Kind == task.Function:
+		t.withResult(body)
+	case json.Valid(body): // one that was cut is none
+		t.Result = body
+	}
+	return nil
+}
+
+// Ended is a task that has ended as GET /v1/tasks/{id} shows it, without its payload.
+func Ended(ctx context.Context, t *operate.Task, tasks resulter) ([]byte, error) {
+	v := viewOf(t)
+	if err := v.withEnd(ctx, t, tasks); err != nil {
+		return nil, err
+	}
+	return json.Marshal(v)
 }
 
 // viewOf shows a task as it is.
