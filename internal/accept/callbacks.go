@@ -35,8 +35,12 @@ func checkBare(bad *task.Invalid, s *Submission) {
 		name  string
 		given bool
 	}{
-		{"id", s.Spec.ClientID != ""}, {"unique", s.Unique != nil}, {"signal", s.Signal != nil}, {"depends_on", len(s.Spec.DependsOn) > 0},
-		{"run_at", !s.RunAt.IsZero()}, {"expires_at", !s.ExpiresAt.IsZero()},
+		{"id", s.Spec.ClientID != ""},
+		{"unique", s.Unique != nil},
+		{"signal", s.Signal != nil},
+		{"depends_on", len(s.Spec.DependsOn) > 0},
+		{"run_at", !s.RunAt.IsZero()},
+		{"expires_at", !s.ExpiresAt.IsZero()},
 	} {
 		if f.given {
 			bad.Add(f.name, "is not for callbacks: leave it out")
