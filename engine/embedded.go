@@ -10,6 +10,7 @@ import (
 	sendoffv1 "github.com/sendoff-dev/sendoff/gen/sendoff/v1"
 	"github.com/sendoff-dev/sendoff/internal/exec/function"
 	"github.com/sendoff-dev/sendoff/internal/inprocess"
+	"github.com/sendoff-dev/sendoff/internal/server/guard"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -41,7 +42,9 @@ func (e *Engine) embeddedEndpoint(name string) (http.RoundTripper, bool) {
 
 // Transport answers requests to the engine's Handler in this process, for a
 // sendoff.Client without a connection and without a key.
-func (e *Engine) Transport() http.RoundTripper { return NewTransport(e.Handler(HandlerConfig{})) }
+func (e *Engine) Transport() http.RoundTripper {
+	return NewTransport(guard.Wrap(e.routes(HandlerConfig{}), guard.Config{Program: true}))
+}
 
 // Checkpoint puts the end of steps on disk while a function of this process runs, for
 // a sendoff.Endpoint whose config has this engine. An error that is

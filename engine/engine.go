@@ -215,6 +215,7 @@ func (e *Engine) wirePush() error {
 		},
 		Settings: func(namespace int32, queue string) task.QueueSettings { return e.catalog.Settings(namespace, queue) },
 		Find:     func(ctx context.Context, id string) (task.ID, error) { return e.tasks.Resolve(ctx, id) },
+		Seen:     func(ctx context.Context, rows []store.Row) ([]store.Row, error) { return e.tasks.Seen(ctx, rows) },
 		Bell:     bell{e}, Least: func() int32 { return e.catalog.Least(node.Version) },
 	})
 	return nil

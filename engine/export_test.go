@@ -10,6 +10,9 @@ import (
 // RoutesOf are the doors of an engine, without the guard before them.
 func RoutesOf(e *Engine) *route.Mux { return e.routes(HandlerConfig{}) }
 
+// KnowsNamespace tells whether an engine has heard of a namespace.
+func KnowsNamespace(e *Engine, id int32) bool { _, ok := e.ring.Namespace(id); return ok }
+
 // AcceptorOf is what the doors of an engine hand submissions to.
 func AcceptorOf(e *Engine) *accept.Acceptor { return e.acceptor }
 

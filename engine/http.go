@@ -104,7 +104,7 @@ func status(w http.ResponseWriter, err error) {
 
 func (e *Engine) dispatchDoor() dispatchapi.Config {
 	cfg := dispatchapi.Config{
-		Submit: e.acceptor, Tasks: e.tasks, Signals: e.functions, Journals: e.store, Receive: e.Receive, Bridge: e.runner.Hub(),
+		Submit: e.acceptor, Tasks: e.tasks, Signals: e.functions, Journals: seenJournals{e}, Receive: e.receiveSeen, Bridge: e.runner.Hub(),
 		Embedded: e.embeds, Unknown: e.unknown,
 	}
 	if e.keys != nil {

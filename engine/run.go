@@ -30,7 +30,7 @@ func (e *Engine) execute(ctx context.Context, c *store.Claimed, begin func()) fu
 		o := task.Outcome{Class: task.Expire, Error: store.ExpiredError}
 		return func() { e.settler.Settle(e.ending.writes, settle.End{Task: c, Spec: spec, Outcome: o}) }
 	}
-	o, ours := exec.Ending(ctx, e.executors.Execute(exec.WithBegin(ctx, begin), c, spec))
+	o, ours := exec.Ending(ctx, e.executors.Execute(exec.WithBegin(e.within(ctx, c.Lane), begin), c, spec))
 	if !ours {
 		return func() { e.settler.HandBack(e.ending.writes, c) }
 	}

@@ -9,6 +9,7 @@
 package accept
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/need"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
@@ -32,7 +34,7 @@ var ErrNoAccept = errors.New("this node does not accept tasks: it runs without t
 // Submission is a request to run a task, as a door understood it.
 type Submission struct {
 	ID        task.ID // that it gets, new; zero = one is made
-	Namespace int32   // 0 = the default one
+	Namespace int32   // 0 = that of whoever asks
 	Queue     string  // "" = default
 	Spec      task.Spec
 	Payload   []byte
@@ -112,7 +114,11 @@ type Config struct {
 	}
 	Lane     Lanes
 	Settings func(namespace int32, queue string) task.QueueSettings // of a queue; nil = none has any
-	Find     func(ctx context.Context, id string) (task.ID, error)  // a task by any of its ids, or store.ErrNotFound; nil = by none but ours
+
+	// Seen leaves out what whoever asks may not see; nil = everybody sees everything.
+	Seen func(ctx context.Context, rows []store.Row) ([]store.Row, error)
+
+	Find     func(ctx context.Context, id string) (task.ID, error) // a task by any of its ids, or store.ErrNotFound; nil = by none but ours
 	Bell     Bell
 	Meter    Meter                              // nil = nobody counts
 	Least    func() int32                       // version of the nodes that are alive; nil = all are as new as this one
@@ -252,7 +258,9 @@ func (a *Acceptor) prepareAll(ctx context.Context, lane Lanes, subs []Submission
 		return nil, nil, nil, err
 	}
 	var faults task.Invalid
+	namespace := auth.Namespace(ctx)
 	for i := range subs {
+		subs[i].Namespace = cmp.Or(subs[i].Namespace, namespace)
 		n := len(tasks)
 		tasks = tasks[:n+1]
 		err := a.prepare(ctx, lane, &subs[i], taken, &tasks[n])

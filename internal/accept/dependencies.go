@@ -24,6 +24,7 @@ type dependencies struct {
 	of     []int              // of each of tasks: its submission
 	within map[string]int     // among tasks, by the id that the client chose
 	stored map[string]task.ID // others, by the id that the request has for them
+	hidden map[task.ID]bool   // stored, and not for whoever asks
 	names  map[task.ID]string // what the request calls the tasks it depends on
 }
 
@@ -34,7 +35,7 @@ func (a *Acceptor) depend(ctx context.Context, subs []Submission, tasks []store.
 	if !slices.ContainsFunc(of, func(i int) bool { return len(subs[i].Spec.DependsOn) > 0 }) {
 		return nil, nil
 	}
-	d := &dependencies{a: a, subs: subs, tasks: tasks, of: of, within: map[string]int{}, stored: map[string]task.ID{}, names: map[task.ID]string{}}
+	d := &dependencies{a: a, subs: subs, tasks: tasks, of: of, within: map[string]int{}, stored: map[string]task.ID{}, hidden: map[task.ID]bool{}, names: map[task.ID]string{}}
 	for n, i := range of {
 		id := subs[i].Spec.ClientID
 		if _, twice := d.within[id]; id != "" && !twice {
@@ -95,7 +96,7 @@ func (d *dependencies) find(ctx context.Context) error {
 			d.stored[name] = found
 		case !errors.Is(err, store.ErrNotFound):
 			return err
-		case id.IsZero():
+		case id.IsZero(), d.hidden[id]: // of another namespace: as if it were not there
 			d.stored[name] = NewID() // which nobody has
 		}
 	}
@@ -110,10 +111,25 @@ func (d *dependencies) there(ctx context.Context, ids []task.ID) (map[task.ID]bo
 			return nil, err
 		}
 		for i := range rows {
+			d.hidden[rows[i].ID] = true
+		}
+		if rows, err = d.a.seen(ctx, rows); err != nil {
+			return nil, err
+		}
+		for i := range rows {
 			there[rows[i].ID] = true
+			delete(d.hidden, rows[i].ID)
 		}
 	}
 	return there, nil
+}
+
+// seen leaves out what whoever asks may not see.
+func (a *Acceptor) seen(ctx context.Context, rows []store.Row) ([]store.Row, error) {
+	if a.cfg.Seen == nil {
+		return rows, nil
+	}
+	return a.cfg.Seen(ctx, rows)
 }
 
 func (a *Acceptor) find(ctx context.Context, name string) (task.ID, error) {

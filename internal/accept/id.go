@@ -38,6 +38,9 @@ func (a *Acceptor) takenIDs(ctx context.Context, subs []Submission) (map[string]
 		return nil, nil
 	}
 	rows, err := a.cfg.Store.Rows(ctx, names)
+	if err == nil {
+		rows, err = a.seen(ctx, rows)
+	}
 	if err != nil {
 		return nil, err
 	}

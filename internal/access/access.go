@@ -131,6 +131,9 @@ func (r *Ring) Namespace(id int32) (store.Namespace, bool) {
 	return n, ok
 }
 
+// Several tells whether there is a namespace besides the default one.
+func (r *Ring) Several() bool { return len(r.held.Load().namespaces) > 1 }
+
 // Closed tells whether a key is needed: one is stored, or was.
 func (r *Ring) Closed() bool { return r.held.Load().closed }
 

@@ -74,6 +74,7 @@ type Principal struct {
 	Namespace   string // its name
 	Scopes      Scope
 	Address     string // where the request came from, without the port
+	Program     bool   // the program itself asks, perhaps on behalf of the others
 }
 
 // Anybody is whoever asks where no keys are used.

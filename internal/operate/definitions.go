@@ -53,12 +53,12 @@ func (d *Definitions) Save(ctx context.Context, name string, definition []byte) 
 		}
 		return store.Graph{}, false, err
 	}
-	return d.store.PutGraph(ctx, store.DefaultNamespace, name, definition)
+	return d.store.PutGraph(ctx, space(ctx), name, definition)
 }
 
 // Get returns a revision of a name; rev 0 is the latest. store.ErrNotFound.
 func (d *Definitions) Get(ctx context.Context, name string, rev int32) (store.Graph, error) {
-	g, err := d.store.Graph(ctx, store.DefaultNamespace, name, rev)
+	g, err := d.store.Graph(ctx, space(ctx), name, rev)
 	if errors.Is(err, store.ErrNotFound) && rev > 0 {
 		return g, fmt.Errorf("graph %q, revision %d: %w", name, rev, store.ErrNotFound)
 	}
@@ -76,7 +76,7 @@ func (d *Definitions) List(ctx context.Context, cursor string, limit int) (Defin
 	}
 	limit = min(limit, maxPage)
 	page := DefinitionPage{}
-	page.Items, err = d.store.ListGraphs(ctx, store.DefaultNamespace, string(after), limit+1)
+	page.Items, err = d.store.ListGraphs(ctx, space(ctx), string(after), limit+1)
 	if len(page.Items) > limit {
 		page.Items = page.Items[:limit]
 		page.Next = base64.RawURLEncoding.EncodeToString([]byte(page.Items[limit-1].Name))
@@ -86,7 +86,7 @@ func (d *Definitions) List(ctx context.Context, cursor string, limit int) (Defin
 
 // Delete forgets a name with all its revisions. store.ErrNotFound.
 func (d *Definitions) Delete(ctx context.Context, name string) error {
-	return unknownGraph(name, d.store.DeleteGraph(ctx, store.DefaultNamespace, name))
+	return unknownGraph(name, d.store.DeleteGraph(ctx, space(ctx), name))
 }
 
 func unknownGraph(name string, err error) error {

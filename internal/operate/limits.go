@@ -74,7 +74,7 @@ func (l *Limits) List(ctx context.Context, cursor string, limit int) (LimitPage,
 		limit = 50
 	}
 	limit = min(limit, maxPage)
-	rows, err := l.cfg.Store.Limits(ctx, store.DefaultNamespace, string(after), limit+1)
+	rows, err := l.cfg.Store.Limits(ctx, space(ctx), string(after), limit+1)
 	if err != nil {
 		return LimitPage{}, err
 	}
@@ -92,7 +92,7 @@ func (l *Limits) List(ctx context.Context, cursor string, limit int) (LimitPage,
 // Get returns a limit that is configured, or that tasks are inside of or wait for.
 // store.ErrNotFound.
 func (l *Limits) Get(ctx context.Context, key string) (Limit, error) {
-	g, err := l.cfg.Store.Gate(ctx, store.GateID(store.DefaultNamespace, store.LimitGate, key))
+	g, err := l.cfg.Store.Gate(ctx, store.GateID(space(ctx), store.LimitGate, key))
 	if errors.Is(err, store.ErrNotFound) {
 		return Limit{}, unknownLimit(key)
 	}
@@ -113,33 +113,33 @@ func (l *Limits) Set(ctx context.Context, s LimitSettings) (Limit, error) {
 	if least := l.cfg.Least(); least < store.VersionGates {
 		return Limit{}, fmt.Errorf("limits need nodes of version %d, and there is one of version %d: %w", store.VersionGates, least, store.ErrOldNode)
 	}
-	set := store.Limit{Namespace: store.DefaultNamespace, Key: s.Key, Capacity: s.Concurrency, Paused: s.Paused}
+	set := store.Limit{Namespace: space(ctx), Key: s.Key, Capacity: s.Concurrency, Paused: s.Paused}
 	if every := s.Rate.Every(); every > 0 {
 		set.Every, set.Burst = every.Microseconds(), s.BurstOrDefault()
 	}
 	if err := l.cfg.Store.SetLimit(ctx, set); err != nil {
 		return Limit{}, err
 	}
-	l.opened(s.Key)
+	l.opened(ctx, s.Key)
 	return l.Get(ctx, s.Key)
 }
 
 // Delete forgets what was configured of a limit: what the next task says of it counts.
 // store.ErrNotFound.
 func (l *Limits) Delete(ctx context.Context, key string) error {
-	err := l.cfg.Store.DeleteLimit(ctx, store.DefaultNamespace, key)
+	err := l.cfg.Store.DeleteLimit(ctx, space(ctx), key)
 	if errors.Is(err, store.ErrNotFound) {
 		return unknownLimit(key)
 	}
 	if err == nil {
-		l.opened(key)
+		l.opened(ctx, key)
 	}
 	return err
 }
 
 // opened has those in line looked at who may have room now.
-func (l *Limits) opened(key string) {
-	l.cfg.Left(task.ID(store.GateID(store.DefaultNamespace, store.LimitGate, key)))
+func (l *Limits) opened(ctx context.Context, key string) {
+	l.cfg.Left(task.ID(store.GateID(space(ctx), store.LimitGate, key)))
 }
 
 func unknownLimit(key string) error { return fmt.Errorf("limit %q: %w", key, store.ErrNotFound) }

@@ -17,7 +17,7 @@ import (
 // Filter selects tasks for a listing. Queue, root, creation time and id are looked
 // up; the rest is filtered while at most scanLimit tasks are looked at.
 type Filter struct {
-	Namespace                     int32 // 0 = the default one
+	Namespace                     int32 // 0 = that of whoever asks
 	States                        []task.State
 	Queue                         string
 	Name                          string
@@ -101,7 +101,7 @@ func (ts *Tasks) query(ctx context.Context, f *Filter) (store.Query, error) {
 		f.Limit = 50
 	}
 	f.Limit = min(f.Limit, maxPage)
-	f.Namespace = cmp.Or(f.Namespace, store.DefaultNamespace)
+	f.Namespace = cmp.Or(f.Namespace, space(ctx))
 	q := store.Query{States: f.States, Limit: f.Limit, Scan: scanLimit}
 	if f.filtersRows() {
 		q.Limit = maxPage

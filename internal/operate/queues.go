@@ -78,7 +78,7 @@ func (qs *Queues) List(ctx context.Context) ([]Queue, error) {
 		return nil, err
 	}
 	var out []Queue
-	for _, q := range qs.cfg.Catalog.Queues(store.DefaultNamespace) {
+	for _, q := range qs.cfg.Catalog.Queues(space(ctx)) {
 		out = append(out, qs.shown(q))
 	}
 	return out, nil
@@ -99,7 +99,7 @@ func (qs *Queues) queue(ctx context.Context, name string) (store.Queue, error) {
 	if err := qs.cfg.Catalog.Refresh(ctx); err != nil {
 		return store.Queue{}, err
 	}
-	q, ok := qs.cfg.Catalog.Queue(store.DefaultNamespace, name)
+	q, ok := qs.cfg.Catalog.Queue(space(ctx), name)
 	if !ok {
 		return q, unknownQueue(name)
 	}
@@ -152,7 +152,7 @@ func (qs *Queues) Purge(ctx context.Context, name string) (int, error) {
 	if _, err := qs.queue(ctx, name); err != nil {
 		return 0, err
 	}
-	lanes := lanesOf(qs.cfg.Catalog.Lanes, store.DefaultNamespace, name)
+	lanes := lanesOf(qs.cfg.Catalog.Lanes, space(ctx), name)
 	const batch = 1000
 	for total := 0; ; { // each batch is a transaction, and a record of the audit
 		n, woken, err := qs.cfg.Store.Purge(ctx, lanes, batch)

@@ -20,7 +20,7 @@ func (qs *Queues) Set(ctx context.Context, name string, settings task.QueueSetti
 	if err := qs.check(name, &settings); err != nil {
 		return Queue{}, err
 	}
-	if _, err := qs.cfg.Catalog.Lane(ctx, store.DefaultNamespace, name, task.AnyPool); err != nil {
+	if _, err := qs.cfg.Catalog.Lane(ctx, space(ctx), name, task.AnyPool); err != nil {
 		return Queue{}, fmt.Errorf("queue %q: %w", name, err)
 	}
 	return qs.Update(ctx, name, func(s *task.QueueSettings) error { *s = settings; return nil })

@@ -43,7 +43,7 @@ func (qs *Queues) AllStats(ctx context.Context) ([]QueueStats, error) {
 	if err != nil {
 		return nil, err
 	}
-	return qs.statsOf(lanes), nil
+	return qs.statsOf(space(ctx), lanes), nil
 }
 
 // StatsWithin is AllStats for those who cannot wait long and take what is up to
@@ -53,13 +53,13 @@ func (qs *Queues) StatsWithin(wait, maxAge time.Duration) []QueueStats {
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	if lanes, err := qs.depths.get(ctx, maxAge); err == nil {
-		return qs.statsOf(lanes)
+		return qs.statsOf(store.DefaultNamespace, lanes)
 	}
-	return qs.statsOf(qs.depths.latest())
+	return qs.statsOf(store.DefaultNamespace, qs.depths.latest())
 }
 
-func (qs *Queues) statsOf(lanes []store.LaneStats) []QueueStats {
-	queues := qs.cfg.Catalog.Queues(store.DefaultNamespace)
+func (qs *Queues) statsOf(namespace int32, lanes []store.LaneStats) []QueueStats {
+	queues := qs.cfg.Catalog.Queues(namespace)
 	out := make([]QueueStats, len(queues))
 	index := map[string]*QueueStats{}
 	for i, q := range queues {
@@ -69,7 +69,7 @@ func (qs *Queues) statsOf(lanes []store.LaneStats) []QueueStats {
 	now := qs.cfg.Store.Now()
 	for _, l := range lanes {
 		lane := qs.cfg.Catalog.ByID(l.Lane)
-		if s := index[lane.Queue]; s != nil && lane.Namespace == store.DefaultNamespace {
+		if s := index[lane.Queue]; s != nil && lane.Namespace == namespace {
 			s.add(l, now)
 		}
 	}

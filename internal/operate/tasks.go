@@ -89,11 +89,11 @@ func NewTasks(cfg TasksConfig) *Tasks {
 // that Dispatchr's clients get. store.ErrNotFound.
 func (ts *Tasks) Resolve(ctx context.Context, id string) (task.ID, error) {
 	if parsed, err := task.ParseID(id); err == nil {
-		if rows, err := ts.cfg.Store.Rows(ctx, []task.ID{parsed}); err != nil || len(rows) == 1 {
+		if rows, err := ts.rows(ctx, []task.ID{parsed}); err != nil || len(rows) == 1 {
 			return parsed, err
 		}
 	}
-	found, err := ts.cfg.Store.FindKey(ctx, store.DefaultNamespace, store.ClientIDKey, ts.cfg.ClientKey(id))
+	found, err := ts.cfg.Store.FindKey(ctx, space(ctx), store.ClientIDKey, ts.cfg.ClientKey(id))
 	if !errors.Is(err, store.ErrNotFound) {
 		return found, err
 	}
@@ -119,6 +119,9 @@ func named(id string, err error) error {
 func (ts *Tasks) byNumber(ctx context.Context, n int64) (task.ID, error) {
 	from, to := task.NumberRange(n)
 	rows, _, err := ts.cfg.Store.List(ctx, store.Query{From: from, Before: to, Limit: 10000})
+	if err == nil {
+		rows, err = ts.Seen(ctx, rows)
+	}
 	if err != nil {
 		return task.ID{}, err
 	}
@@ -139,8 +142,17 @@ func (ts *Tasks) Get(ctx context.Context, id string) (Task, error) {
 	return ts.get(ctx, found)
 }
 
+// rows reads tasks, those that whoever asks may see.
+func (ts *Tasks) rows(ctx context.Context, ids []task.ID) ([]store.Row, error) {
+	rows, err := ts.cfg.Store.Rows(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	return ts.Seen(ctx, rows)
+}
+
 func (ts *Tasks) get(ctx context.Context, id task.ID) (Task, error) {
-	rows, err := ts.cfg.Store.Rows(ctx, []task.ID{id})
+	rows, err := ts.rows(ctx, []task.ID{id})
 	if err != nil {
 		return Task{}, err
 	}
@@ -153,7 +165,7 @@ func (ts *Tasks) get(ctx context.Context, id task.ID) (Task, error) {
 // Rows reads tasks again by their ids, in no order; those that are gone are left
 // out. It is for a view that follows many tasks.
 func (ts *Tasks) Rows(ctx context.Context, ids []task.ID) ([]Task, error) {
-	rows, err := ts.cfg.Store.Rows(ctx, ids)
+	rows, err := ts.rows(ctx, ids)
 	tasks := make([]Task, len(rows))
 	for i, row := range rows {
 		tasks[i] = view(row, ts.cfg.Lanes)

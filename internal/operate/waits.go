@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/need"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
@@ -97,6 +98,14 @@ const (
 
 // For tells what a task waits for; nil when it runs or has ended.
 func (w *Waits) For(ctx context.Context, t *Task) (*Waiting, error) {
+	v, err := w.waiting(ctx, t)
+	if p := auth.From(ctx); v != nil && p != nil && p.Elsewhere() {
+		v.Nodes = nil // they are of the whole server
+	}
+	return v, err
+}
+
+func (w *Waits) waiting(ctx context.Context, t *Task) (*Waiting, error) {
 	switch t.State {
 	case task.Scheduled:
 		return w.scheduled(ctx, t)

@@ -112,7 +112,7 @@ func TestEveryErrorOfTheTableHasItsAnswer(t *testing.T) {
 		require.Nil(t, p.Cause, "what clients are told needs no log: %v", row.err)
 		codes[p.Status] = true
 	}
-	require.Len(t, codes, 5, "404, 408, 409, 422, 503")
+	require.Len(t, codes, 6, "403, 404, 408, 409, 422, 503")
 }
 
 func TestWhatTheDatabaseSaysIsNotTold(t *testing.T) {

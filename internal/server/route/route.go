@@ -81,7 +81,7 @@ func (m *Mux) Handle(need auth.Scope, path string, h http.Handler) {
 			m.cfg.Refuse(w, r, fault)
 			return
 		}
-		if p.acts {
+		if p.acts && !who.Program { // what the program does for somebody is a part of what that one does
 			m.act(w, r, p, h)
 			return
 		}
