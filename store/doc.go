@@ -28,7 +28,7 @@
 //
 // # Lock order
 //
-// Queue, key, gate by id, wait row by id, work list entry (ready, timer, need of one that
+// Schedule by name, queue, key, gate by id, wait row by id, work list entry (ready, timer, need of one that
 // is blocked) and task of what ends by id, need of its followers by id, entry and task of
 // the followers, then inserts into work lists, todo last. Removing a task from a work list
 // comes before changing its row, because that is the way a claim goes. Who comes to depend

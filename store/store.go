@@ -24,6 +24,8 @@ type Store interface {
 	Views
 	Quotas
 	Graphs
+	Schedules
+	Firer
 	Gauges
 	Audits
 	Access

@@ -76,6 +76,7 @@ func (s *Store) pinned(lane int32) map[string]*stmt {
 		"graph": query(graphSQL).i4(1).text("a").i4(0).i4(1), "list graphs": query(listGraphsSQL).i4(1).text("").i8(50), "delete graph": query(deleteGraphSQL).i4(1).text("a"),
 	})
 	maps.Copy(all, auditPlans())
+	maps.Copy(all, schedulePlans(id))
 	for i, q := range f.statements() {
 		all[fmt.Sprintf("effect %d", i)] = q
 	}
@@ -204,4 +205,16 @@ func inWords(parts []part) (list []Part) {
 		list = append(list, w)
 	}
 	return list
+}
+
+func schedulePlans(id task.ID) map[string]*stmt {
+	one := store.Schedule{ScheduleName: store.ScheduleName{Namespace: 1, Name: "5"}, NextAt: 1, LastDue: 1, LastFired: 1, Last: 1, LastTask: id}
+	writes := recordFires([]store.Schedule{one}, [][]store.Fire{{{Due: 20, FiredAt: 20, Outcome: 1, Task: id}}})
+	v := volley{firings: []store.Firing{{Schedule: one}}}
+	return map[string]*stmt{
+		"schedule": query(scheduleSQL).i4(1).text("5"), "lock schedule": query(lockScheduleSQL).i4(1).text("5"), "lock due": v.lock(),
+		"list schedules": query(listSchedulesSQL).i4(1).text("").i8(50), "due schedules": query(dueSchedulesSQL).i8(501),
+		"last fired": writes[0], "put fires": writes[1], "delete schedule": query(dropScheduleSQL).i4(1).text("5"), "drop fires": query(dropFiresSQL).i4(1).text("5"),
+		"fires": query(firesSQL).i4(1).text("5").i8(9).id(id).i8(50), "trim fires": query(trimFiresSQL).i4(1).text("5").i8(100).i8(999).i8(5),
+	}
 }

@@ -15,14 +15,14 @@ import (
 func TestPlansHoldOnStaleStatistics(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, testkit.Postgres(t), postgres.Options{})
-	for _, table := range []string{"task", "ready", "timer", "wait", "inbox", "journal", "body", "todo", "share", "gate", "line", "leaver", "graph", "audit"} {
+	for _, table := range []string{"task", "ready", "timer", "wait", "inbox", "journal", "body", "todo", "share", "gate", "line", "leaver", "graph", "audit", "schedule", "fire"} {
 		exec(t, f.dsn, "alter table sendoff."+table+" set (autovacuum_enabled = false)")
 	}
 	check := func(when string) {
 		t.Helper()
 		plans, err := f.s.Explain(t.Context(), f.lane)
 		require.NoError(t, err)
-		require.Len(t, plans, 7+2+14+5+16+23+19+5+5+1+5, when)
+		require.Len(t, plans, 7+2+14+5+16+23+19+5+5+1+5+11, when)
 		for name, plan := range plans {
 			requirePlan(t, plan, "%s, %s:\n%s", name, when, plan)
 		}
@@ -49,6 +49,8 @@ insert into sendoff.need (task, lane, rule, waits, total, ok, failed, skipped) s
 insert into sendoff.gate (id, kind, ns, name, capacity, every, burst, inside, waiting, last, next) select id, 1, 1, '', 1, 0, 0, 1, 1, 1, 0 from sendoff.task limit 20000;
 insert into sendoff.line (gate, prio, at, task, lane) select id, 5, 1, id, lane from sendoff.task limit 20000;
 insert into sendoff.graph (ns, name, rev, created_at, definition) select 1, n, r, 1, '{}' from generate_series(1, 2000) as n, generate_series(1, 10) as r;
+insert into sendoff.schedule (ns, name, rev, paused, spec, edited, next_at, last_due, last_fired, last_outcome, created_at, updated_at) select 1, n, 1, false, '{}', false, n, 0, 0, 0, 1, 1 from generate_series(1, 20000) as n;
+insert into sendoff.fire (ns, schedule, due, task, fired_at, outcome, reason) select 1, n, r, '00000000-0000-0000-0000-000000000000', r, 1, '' from generate_series(1, 2000) as n, generate_series(1, 10) as r;
 insert into sendoff.audit (at, count, ns, key_id, name, address, action, target, result, reason) select n, 1, 1, '', '', '', '', '', '', '' from generate_series(1, 20000) as n;
 insert into sendoff.timer (at, lane, kind, id) select at, lane, 4, id from sendoff.task limit 20000`)
 	check("filled after it was analyzed")
@@ -122,6 +124,15 @@ func requireScans(t *testing.T, plans map[string]string) {
 		"graph":           {"using graph_pkey"},
 		"list graphs":     {"using graph_pkey on graph g", "Nested Loop Anti Join", "using graph_pkey on graph n"},
 		"delete graph":    {"using graph_pkey"},
+		"schedule":        {"using schedule_pkey"},
+		"list schedules":  {"using schedule_pkey"},
+		"due schedules":   {"using schedule_due"},
+		"lock due":        {"using schedule_pkey"},
+		"last fired":      {"using schedule_pkey"},
+		"delete schedule": {"using schedule_pkey"},
+		"drop fires":      {"using fire_pkey"},
+		"fires":           {"using fire_pkey"},
+		"trim fires":      {"using schedule_pkey", "using fire_pkey on fire f", "using fire_pkey on fire x"},
 		"erase":           {"using dep_down", "Tid Scan on dep", "using need_pkey"},
 		"finish todos":    {"task = s.task)", "Tid Scan on todo"},
 	} {

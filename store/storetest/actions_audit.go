@@ -284,6 +284,16 @@ var operated = map[string]func(*machine) step{
 			return err
 		}
 	},
+	"put schedule": func(m *machine) step {
+		return func(ctx context.Context, s store.Store) error {
+			_, err := s.PutSchedule(ctx, store.Schedule{ScheduleName: store.ScheduleName{Namespace: 1, Name: "audited"}, Spec: []byte("{}")}, nil, nil)
+			return err
+		}
+	},
+	"delete schedule": func(m *machine) step {
+		m.putSchedule("gone", 0, nil)
+		return func(ctx context.Context, s store.Store) error { return s.DeleteSchedule(ctx, 1, "gone") }
+	},
 	"delete graph": func(m *machine) step {
 		m.putGraph(1, "gone", []byte("{}"))
 		return func(ctx context.Context, s store.Store) error { return s.DeleteGraph(ctx, 1, "gone") }

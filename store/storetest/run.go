@@ -93,7 +93,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		},
 		"aim":  func(t *rapid.T) { m.aim(rapid.SampledFrom(answers).Draw(t, "answer")) },
 		"read": m.read, "list": m.list, "checkpoint": m.checkpoint, "family": m.family, "family2": m.family, "todo": m.workOff,
-		"views": m.views, "graphs": m.keepGraphs, "audit": m.keepAudit, "access": m.keepAccess,
+		"views": m.views, "graphs": m.keepGraphs, "schedules": m.keepSchedules, "fire": m.fireSome, "audit": m.keepAudit, "access": m.keepAccess,
 	}
 	acts[""] = func(*rapid.T) { m.compareAll() }
 	return acts
@@ -115,6 +115,7 @@ func (m *machine) compareAll() {
 	m.compareShares()
 	if m.steps++; m.steps%8 == 0 { // what few actions change
 		m.compareGraphs()
+		m.compareSchedules()
 		m.compareAudit()
 		m.compareAccess()
 		m.compareGauges()

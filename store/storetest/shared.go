@@ -457,3 +457,43 @@ func (s *Shared) UsedAPIKeys(ctx context.Context, used map[string]int64) error {
 	defer s.lock()()
 	return s.o.UsedAPIKeys(ctx, used)
 }
+
+func (s *Shared) Schedule(ctx context.Context, namespace int32, name string) (store.Schedule, error) {
+	defer s.lock()()
+	return s.o.Schedule(ctx, namespace, name)
+}
+
+func (s *Shared) ListSchedules(ctx context.Context, namespace int32, after string, limit int) ([]store.Schedule, error) {
+	defer s.lock()()
+	return s.o.ListSchedules(ctx, namespace, after, limit)
+}
+
+func (s *Shared) PutSchedule(ctx context.Context, next store.Schedule, was *store.Schedule, fires []store.Fire) (store.Schedule, error) {
+	defer s.lock()()
+	return s.o.PutSchedule(ctx, next, was, fires)
+}
+
+func (s *Shared) DeleteSchedule(ctx context.Context, namespace int32, name string) error {
+	defer s.lock()()
+	return s.o.DeleteSchedule(ctx, namespace, name)
+}
+
+func (s *Shared) Fires(ctx context.Context, namespace int32, name string, before store.Fire, limit int) ([]store.Fire, error) {
+	defer s.lock()()
+	return s.o.Fires(ctx, namespace, name, before, limit)
+}
+
+func (s *Shared) DueSchedules(ctx context.Context, limit int) ([]store.Schedule, int64, error) {
+	defer s.lock()()
+	return s.o.DueSchedules(ctx, limit)
+}
+
+func (s *Shared) Fire(ctx context.Context, firings []store.Firing) ([]store.Fired, []store.Woken, error) {
+	defer s.lock()()
+	return s.o.Fire(ctx, firings)
+}
+
+func (s *Shared) TrimFires(ctx context.Context, after store.ScheduleName, limit, keep int, before int64) (store.ScheduleName, error) {
+	defer s.lock()()
+	return s.o.TrimFires(ctx, after, limit, keep, before)
+}

@@ -41,7 +41,40 @@ create table sendoff.api_key (
     hash         bytea not null unique
 );
 
+-- What is planned; see store.Schedules. Most writes are fires, which change next_at.
+create table sendoff.schedule (
+    rev          int8 not null,
+    next_at      int8 not null, -- 0 = nothing is due
+    last_due     int8 not null,
+    last_fired   int8 not null,
+    created_at   int8 not null,
+    updated_at   int8 not null,
+    ns           int4 not null,
+    last_outcome int2 not null,
+    paused       boolean not null,
+    edited       boolean not null,
+    last_task    uuid,
+    name         text collate "C" not null,
+    spec         bytea not null,
+    declared     bytea, -- null = no file says anything of it
+    constraint schedule_pkey primary key (ns, name)
+);
+create index schedule_due on sendoff.schedule (next_at, ns, name) where next_at > 0;
+
+create table sendoff.fire (
+    due      int8 not null,
+    fired_at int8 not null,
+    task     uuid not null, -- all zero = none
+    ns       int4 not null,
+    outcome  int2 not null,
+    schedule text collate "C" not null,
+    reason   text not null,
+    constraint fire_pkey primary key (ns, schedule, due, task)
+);
+
 -- +goose Down
+drop table sendoff.fire;
+drop table sendoff.schedule;
 drop table sendoff.api_key;
 drop table sendoff.namespace;
 drop table sendoff.audit;

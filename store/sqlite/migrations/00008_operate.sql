@@ -40,7 +40,40 @@ create table api_key (
   rev integer not null
 ) strict, without rowid;
 
+-- What is planned; see store.Schedules.
+create table schedule (
+  ns integer not null,
+  name text not null,
+  rev integer not null,
+  paused integer not null,
+  spec blob not null,
+  declared blob,               -- null = no file says anything of it
+  edited integer not null,
+  next_at integer not null,    -- 0 = nothing is due
+  last_due integer not null,
+  last_fired integer not null,
+  last_outcome integer not null,
+  last_task blob,
+  created_at integer not null,
+  updated_at integer not null,
+  primary key (ns, name)
+) strict;
+create index schedule_due on schedule (next_at, ns, name) where next_at > 0;
+
+create table fire (
+  ns integer not null,
+  schedule text not null,
+  due integer not null,
+  task blob not null,          -- empty = none
+  fired_at integer not null,
+  outcome integer not null,
+  reason text not null,
+  primary key (ns, schedule, due, task)
+) strict, without rowid;
+
 -- +goose Down
+drop table fire;
+drop table schedule;
 drop table api_key;
 drop table namespace;
 drop table audit;
