@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -26,6 +27,11 @@ type HandlerConfig struct {
 	Local   bool     // requests must ask for a loopback host name, or one of Hosts: set it when listening on loopback only
 	Hosts   []string // allowed besides loopback names when Local is set
 
+	OpenDoors      []OpenDoor     // networks that may create tasks without a key
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For and TrustHeaders are believed
+	TrustHeaders   []TrustHeader  // what whoever they have signed on may do; with one, a key is needed otherwise
+	TrustUser      string         // the header in which they name who it is, for the audit
+
 	GraphRuns any // what carries out graphs of jobs, made by sendoff serve for its own engine; nil = they are refused
 }
 
@@ -34,9 +40,9 @@ type HandlerConfig struct {
 // /.well-known/sendoff-keys. Mount it at the root of a server, or of a host.
 func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 	bodies := body.NewRoom(256<<20, body.Pace{})
-	return guard.Wrap(bodies.Wrap(e.routes(cfg)), guard.Config{
-		Local: cfg.Local, Hosts: cfg.Hosts, Authorize: e.ring.With(cfg.APIKeys).Authorize,
-	})
+	before := cfg.guarded()
+	before.Authorize = e.ring.With(cfg.APIKeys, len(cfg.TrustHeaders) > 0).Authorize
+	return guard.Wrap(bodies.Wrap(e.routes(cfg)), before)
 }
 
 // NeedsKey tells whether a request needs an API key although none is given in

@@ -192,9 +192,9 @@ func (r *Ring) note(ctx context.Context) {
 }
 
 // With returns the ring together with keys that a server was started with, which may do
-// everything.
-func (r *Ring) With(given []string) *Keyring {
-	k := &Keyring{ring: r, given: map[hash]bool{}}
+// everything. closed = a key is needed also where there is none.
+func (r *Ring) With(given []string, closed bool) *Keyring {
+	k := &Keyring{ring: r, given: map[hash]bool{}, closed: closed || len(given) > 0}
 	for _, key := range given {
 		k.given[auth.HashKey(key)] = true
 	}
@@ -203,14 +203,15 @@ func (r *Ring) With(given []string) *Keyring {
 
 // Keyring is a Ring with keys that are not stored. Safe for concurrent use.
 type Keyring struct {
-	ring  *Ring
-	given map[hash]bool
+	ring   *Ring
+	given  map[hash]bool
+	closed bool
 }
 
 // Authorize tells who has a key, and whoever has none where none is needed. ErrUnknown.
 func (k *Keyring) Authorize(key string) (auth.Principal, error) {
 	h := k.ring.held.Load()
-	if len(k.given) == 0 && !h.closed {
+	if !k.closed && !h.closed {
 		return auth.Anybody(), nil
 	}
 	sum := auth.HashKey(key)

@@ -24,6 +24,11 @@ type Config struct {
 	// that need a key refuse the request. nil = no keys are used.
 	Authorize func(key string) (auth.Principal, error)
 
+	Doors   []Door         // that admit networks without a key
+	Proxies []netip.Prefix // whose headers are believed
+	Trust   []Trust        // what these headers allow
+	User    string         // the header that names who it is, for the audit
+
 	// Program tells that requests come from the program itself: they may do everything, in
 	// the namespace of whoever the program does it for.
 	Program bool
@@ -61,16 +66,30 @@ func (cfg *Config) known(r *http.Request) *http.Request {
 		return r.WithContext(auth.With(r.Context(), &p))
 	}
 	if cfg.Authorize != nil {
+		key, ok := keyOf(r), false
 		var err error
-		if p, err = cfg.Authorize(keyOf(r)); err != nil {
+		if p, err = cfg.Authorize(key); err != nil && key == "" && r.Header.Get("Authorization") == "" {
+			p, ok = cfg.admitted(r)
+		}
+		if err != nil && !ok {
 			return r
 		}
 	}
-	p.Address = r.RemoteAddr
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		p.Address = host
-	}
+	p.Address = cfg.addressOf(r)
 	return r.WithContext(auth.With(r.Context(), &p))
+}
+
+// addressOf is where a request comes from, for the audit.
+func (cfg *Config) addressOf(r *http.Request) string {
+	if len(cfg.Proxies) > 0 {
+		if addr, ok := cfg.client(r); ok {
+			return addr.String()
+		}
+	}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		return host
+	}
+	return r.RemoteAddr
 }
 
 // keyOf is the key that a request brings; "" = none.

@@ -75,7 +75,14 @@ func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*
 		v.Close()
 		return nil, err
 	}
-	v.wire(engine.HandlerConfig{APIKeys: s.Listen.APIKeys, Hosts: s.Listen.hosts(), Local: local, GraphRuns: v.graphs})
+	doors, err := s.Listen.Doors(local)
+	if err != nil {
+		v.Close()
+		return nil, err
+	}
+	doors.GraphRuns = v.graphs
+	told(&doors, log)
+	v.wire(doors)
 	return v, nil
 }
 
@@ -139,7 +146,11 @@ func (l *Listen) Serve(ctx context.Context, e *engine.Engine, log *slog.Logger) 
 		log.Error("the API is not served", "err", listenError(l.Addr, err))
 		return nil
 	}
-	server := newHTTP(ctx, e.Handler(engine.HandlerConfig{APIKeys: l.APIKeys, Hosts: l.hosts(), Local: local}), log)
+	doors, err := l.Doors(local)
+	if err != nil {
+		return err
+	}
+	server := newHTTP(ctx, e.Handler(doors), log)
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	log.Info("serving the API", "address", "http://"+listener.Addr().String())
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

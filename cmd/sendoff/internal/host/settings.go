@@ -39,6 +39,11 @@ type Listen struct {
 	Addr      string   `name:"listen" default:"127.0.0.1:4450" env:"SENDOFF_LISTEN" placeholder:"HOST:PORT" help:"Address to listen on; beyond this machine only with API keys."`
 	APIKeys   []string `name:"api-keys" env:"SENDOFF_API_KEYS" placeholder:"KEY" help:"Keys that clients must send. Prefer the variable: others can read arguments."`
 	AllowHost []string `name:"allow-host" env:"SENDOFF_ALLOW_HOST" placeholder:"NAME" help:"Host name that requests may ask for, besides those of this machine."`
+
+	OpenDoor     []string `name:"open-door" env:"SENDOFF_OPEN_DOOR" placeholder:"DOOR=NETWORK" help:"Admit a network without a key, to create tasks only: dispatchr=10.0.0.0/8. Doors are api, dispatch and dispatchr."`
+	TrustedProxy []string `name:"trusted-proxy" env:"SENDOFF_TRUSTED_PROXY" placeholder:"NETWORK" help:"Proxies whose X-Forwarded-For, and --trust-header, are believed."`
+	TrustHeader  []string `name:"trust-header" env:"SENDOFF_TRUST_HEADER" placeholder:"HEADER:VALUE=SCOPE+SCOPE" help:"What whoever a trusted proxy has signed on may do: X-Auth-Groups:ops=read+operate; * is any value."`
+	TrustUser    string   `name:"trust-user" default:"X-Forwarded-User" env:"SENDOFF_TRUST_USER" placeholder:"HEADER" help:"Header in which a trusted proxy names who it is, for the audit."`
 }
 
 // Node is what this server does among those that share a database.
@@ -127,6 +132,9 @@ func (s *Settings) Check() error {
 	if _, _, err := s.Listen.Resolve(); err != nil {
 		return err
 	}
+	if _, err := s.Listen.Doors(false); err != nil {
+		return err
+	}
 	for _, check := range []func() error{s.DB.check, s.Node.check, s.Push.check, s.Function.check, s.Process.check, s.Outbound.check, s.Retention.check} {
 		if err := check(); err != nil {
 			return err
@@ -152,10 +160,50 @@ func (l *Listen) Resolve() (addr *net.TCPAddr, local bool, err error) {
 	return addr, local, nil
 }
 
+// Doors is what stands before the doors, from the flags.
+func (l *Listen) Doors(local bool) (engine.HandlerConfig, error) {
+	cfg := engine.HandlerConfig{APIKeys: l.APIKeys, Hosts: l.hosts(), Local: local, TrustUser: l.TrustUser}
+	for _, text := range l.OpenDoor {
+		door, err := engine.ParseOpenDoor(text)
+		if err != nil {
+			return cfg, term.Usage("--open-door %w", err)
+		}
+		cfg.OpenDoors = append(cfg.OpenDoors, door)
+	}
+	for _, text := range l.TrustedProxy {
+		network, err := engine.ParseNetwork(text)
+		if err != nil {
+			return cfg, term.Usage("--trusted-proxy %w", err)
+		}
+		cfg.TrustedProxies = append(cfg.TrustedProxies, network)
+	}
+	for _, text := range l.TrustHeader {
+		trust, err := engine.ParseTrustHeader(text)
+		if err != nil {
+			return cfg, term.Usage("--trust-header %w", err)
+		}
+		cfg.TrustHeaders = append(cfg.TrustHeaders, trust)
+	}
+	if len(cfg.TrustHeaders) > 0 && len(cfg.TrustedProxies) == 0 {
+		return cfg, term.Usage("--trust-header: from whom? anybody can send a header: name the proxy with --trusted-proxy NETWORK")
+	}
+	return cfg, nil
+}
+
+// told says at the start who comes in without a key.
+func told(cfg *engine.HandlerConfig, log *slog.Logger) {
+	for _, door := range cfg.OpenDoors {
+		log.Warn("an open door: no key is needed", "for", door.String())
+	}
+	for _, proxy := range cfg.TrustedProxies {
+		log.Info("a trusted proxy: its headers are believed", "network", proxy.String())
+	}
+}
+
 // Guarded refuses to be reached from other machines where no key is needed. stored tells
 // whether the database has keys.
 func (l *Listen) Guarded(local, stored bool) error {
-	if local || stored || len(l.APIKeys) > 0 {
+	if local || stored || len(l.APIKeys) > 0 || len(l.TrustHeader) > 0 {
 		return nil
 	}
 	return term.Usage("--listen %s can be reached from other machines, and no API keys are set:\n"+
