@@ -57,6 +57,16 @@ func steer(ctx context.Context, client *sendoff.Client) error {
 	return err
 }
 
+func follow(ctx context.Context, client *sendoff.Client) error {
+	for e, err := range client.Tasks.Tail(ctx, "queue:mail") {
+		if err != nil {
+			return err
+		}
+		fmt.Println(e.At, e.Type, e.Task.ID)
+	}
+	return nil
+}
+
 func limited(ctx context.Context, client *sendoff.Client) (*sendoff.Task, error) {
 	t, err := client.Submit(ctx, sendoff.NewTask{
 		URL:      "http://127.0.0.1:9000/export",
@@ -223,4 +233,4 @@ func submitTurn(ctx context.Context, e *engine.Engine, db *sqlite.Store) error {
 	})
 }
 
-var _ = []any{submit, steer, limited, receive, receiveWebhook, once, fence, embed, mount, ends, submitTx, submitTurn, again}
+var _ = []any{submit, steer, limited, follow, receive, receiveWebhook, once, fence, embed, mount, ends, submitTx, submitTurn, again}

@@ -30,6 +30,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/catalog"
 	"github.com/sendoff-dev/sendoff/internal/claim"
 	"github.com/sendoff-dev/sendoff/internal/egress"
+	"github.com/sendoff-dev/sendoff/internal/events"
 	"github.com/sendoff-dev/sendoff/internal/exec"
 	"github.com/sendoff-dev/sendoff/internal/exec/function"
 	"github.com/sendoff-dev/sendoff/internal/exec/local"
@@ -132,6 +133,7 @@ type Engine struct {
 	gates        *operate.Limits
 	definitions  *operate.Definitions
 	endpoints    *operate.Endpoints
+	events       *events.Hub
 	executors    exec.ByKind
 	room         *claim.Room
 	quotas       *quota.Keeper
@@ -149,6 +151,7 @@ type Engine struct {
 // store stays the caller's, who closes it after Run has returned.
 func New(s store.Store, cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg.withDefaults(), store: s, handlers: local.New(), ending: newEnding()}
+	e.events = events.NewHub(func() { e.endpoints.Look() })
 	e.meters = e.cfg.Metrics.meters
 	e.unknown = logUnknown(e.cfg.Log)
 	e.ring = access.NewRing(access.Config{Store: s, Log: e.cfg.Log})
@@ -216,6 +219,7 @@ func (e *Engine) wirePush() error {
 		Settings: func(namespace int32, queue string) task.QueueSettings { return e.catalog.Settings(namespace, queue) },
 		Find:     func(ctx context.Context, id string) (task.ID, error) { return e.tasks.Resolve(ctx, id) },
 		Seen:     func(ctx context.Context, rows []store.Row) ([]store.Row, error) { return e.tasks.Seen(ctx, rows) },
+		Created:  e.sawCreated,
 		Bell:     bell{e}, Least: func() int32 { return e.catalog.Least(node.Version) },
 	})
 	return nil
@@ -226,6 +230,7 @@ func (e *Engine) wireRooms() {
 	e.tasks = operate.NewTasks(operate.TasksConfig{
 		Store: e.store, Lanes: e.catalog, Wake: e.wake, ClientKey: accept.ClientIDHash,
 		Stopped: func(id task.ID) { e.canceled(store.Held{ID: id}) }, Left: func(id task.ID) { e.left(id) },
+		Changed: e.sawChanged,
 	})
 	e.functions = operate.NewFunctions(e.store, e.tasks)
 	e.waits = operate.NewWaits(operate.WaitsConfig{Store: e.store, Lanes: e.catalog, Functions: e.functions, Settings: e.catalog.Settings, Scheduler: string(Schedule)})
@@ -236,7 +241,8 @@ func (e *Engine) wireRooms() {
 	})
 	e.endpoints = operate.NewEndpoints(operate.EndpointsConfig{
 		Store: e.store, Called: called{e}, Workers: e.workers, Shared: e.shared, Every: cfg.Heartbeat, Now: e.store.Now, Log: cfg.Log,
-		Asked: func() { e.member.Tell(store.Hint{Changed: store.ChangedEndpoints}) },
+		Asked:  func() { e.member.Tell(store.Hint{Changed: store.ChangedEndpoints}) },
+		Events: e.events, Listens: func() { e.member.Tell(store.Hint{Changed: store.ChangedEvents}) },
 	})
 	e.gates = operate.NewLimits(operate.LimitsConfig{
 		Store: e.store, Least: func() int32 { return e.catalog.Least(node.Version) }, Left: func(gate task.ID) { e.left(gate) },
@@ -249,7 +255,7 @@ func (e *Engine) wireRooms() {
 	}})
 	e.definitions = operate.NewDefinitions(e.store, cfg.CheckGraph)
 	e.settler = settle.New(settle.Config{
-		Store: e.store, Bell: bell{e}, Watchers: e.tasks, Call: e.prepareCall, Left: e.left, Look: e.lookAtTodos, Meter: e.meters, Log: cfg.Log,
+		Store: e.store, Bell: bell{e}, Watchers: e.tasks, Call: e.prepareCall, Left: e.left, Look: e.lookAtTodos, Settled: e.sawSettled, Meter: e.meters, Log: cfg.Log,
 	})
 	e.scheduler = schedule.New(schedule.Config{
 		Store: e.store, Claims: work{e}, Wake: e.wake,
@@ -320,6 +326,10 @@ func (e *Engine) hint(h store.Hint) {
 		e.catalog.Stale()
 	}
 	if h.Changed.Has(store.ChangedEndpoints) {
+		e.endpoints.Look()
+	}
+	if h.Changed.Has(store.ChangedEvents) {
+		e.events.Listening()
 		e.endpoints.Look()
 	}
 	if h.Changed.Has(store.ChangedShares) {

@@ -30,6 +30,7 @@ func (e *Engine) execute(ctx context.Context, c *store.Claimed, begin func()) fu
 		o := task.Outcome{Class: task.Expire, Error: store.ExpiredError}
 		return func() { e.settler.Settle(e.ending.writes, settle.End{Task: c, Spec: spec, Outcome: o}) }
 	}
+	e.sawStarted(c, spec)
 	o, ours := exec.Ending(ctx, e.executors.Execute(exec.WithBegin(e.within(ctx, c.Lane), begin), c, spec))
 	if !ours {
 		return func() { e.settler.HandBack(e.ending.writes, c) }
@@ -76,6 +77,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	err := e.untilStop(ctx)
 	stopClaims()
 	e.ready.Store(false)
+	e.events.Close()
 	e.member.Drain()
 	err = errors.Join(err, work.Wait())
 	e.drain()

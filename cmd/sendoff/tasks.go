@@ -1,5 +1,7 @@
 package main
 
+import "github.com/sendoff-dev/sendoff/cmd/sendoff/internal/tail"
+
 type tasksCmd struct {
 	List     tasksListCmd         `cmd:"" help:"List tasks, newest first."`
 	Get      tasksGetCmd          `cmd:"" help:"Show tasks with their payloads, steps and attempts."`
@@ -12,5 +14,6 @@ type tasksCmd struct {
 	Restart  tasksRestartCmd      `cmd:"" help:"Begin functions again from their inputs; their calls are canceled."`
 	Signal   tasksSignalCmd       `cmd:"" help:"Send a signal to a function that has not ended."`
 	Depends  tasksDependenciesCmd `cmd:"" name:"dependencies" help:"List what a task depends on, with what came of it."`
+	Tail     tail.Command         `cmd:"" help:"Show what happens to tasks, as it happens."`
 	Delete   tasksDeleteCmd       `cmd:"" help:"Erase tasks that are not running."`
 }

@@ -120,6 +120,7 @@ type Config struct {
 
 	Find     func(ctx context.Context, id string) (task.ID, error) // a task by any of its ids, or store.ErrNotFound; nil = by none but ours
 	Bell     Bell
+	Created  func(t *store.NewTask, at int64)   // a task was stored; nil = nobody is told
 	Meter    Meter                              // nil = nobody counts
 	Least    func() int32                       // version of the nodes that are alive; nil = all are as new as this one
 	Process  func(workers, target string) error // refuses what processes may not run; nil = nothing is
@@ -290,6 +291,9 @@ func (a *Acceptor) announce(tasks []store.NewTask, inserted []store.Inserted) {
 			continue
 		}
 		created++
+		if a.cfg.Created != nil {
+			a.cfg.Created(&tasks[i], in.CreatedAt)
+		}
 		if due := tasks[i].Due(now); due > now {
 			a.cfg.Bell.Due(due)
 		} else if len(tasks[i].Gates) > 0 {

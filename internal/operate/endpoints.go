@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sendoff-dev/sendoff/internal/egress"
+	"github.com/sendoff-dev/sendoff/internal/events"
 	"github.com/sendoff-dev/sendoff/internal/need"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
@@ -32,6 +34,8 @@ type EndpointsConfig struct {
 	Store   store.Views
 	Called  Called
 	Workers func() []Worker // processes of this node's pool; nil = it has none
+	Events  *events.Hub     // of this node; nil = it has none
+	Listens func()          // somebody listens to events here: tell the other nodes; required with Events
 	Shared  bool            // other nodes use the store
 	Every   time.Duration   // between what is told to the other nodes; default 3 s
 	Asked   func()          // all nodes are asked for a reset: tell them
@@ -46,9 +50,10 @@ type EndpointsConfig struct {
 // three seconds at most, and the endpoints that are held back and were called last
 // before the others.
 type Endpoints struct {
-	cfg  EndpointsConfig
-	look chan struct{}
-	told []byte // what the other nodes know; Run's own
+	cfg   EndpointsConfig
+	look  chan struct{}
+	told  []byte // what the other nodes know; Run's own
+	turns int    // likewise
 
 	mu   sync.Mutex
 	done map[task.ID]int64 // resets, with the time at which they were asked for
@@ -95,6 +100,8 @@ type report struct {
 	Endpoints []Endpoint `json:"endpoints"`
 	More      int        `json:"more,omitempty"` // that are left out
 	Workers   []Worker   `json:"workers,omitempty"`
+
+	Events events.Told `json:"events,omitzero"`
 }
 
 // What a node tells the others: so many endpoints and workers, and so many bytes of a text.
@@ -215,12 +222,46 @@ func (es *Endpoints) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-es.look:
-		case <-time.After(es.cfg.Every):
+		case <-time.After(es.every()):
 		}
 		if err := es.turn(ctx); err != nil && ctx.Err() == nil {
 			es.cfg.Log.Debug("what nodes know of endpoints was not exchanged", "err", err)
 		}
 	}
+}
+
+// every is the time to the next turn: while somebody listens to events these are to be new.
+func (es *Endpoints) every() time.Duration {
+	if es.cfg.Events != nil && es.cfg.Events.Wanted() {
+		return min(es.cfg.Every, time.Second)
+	}
+	return es.cfg.Every
+}
+
+// hear takes the events of other nodes while somebody listens to them here, who also lets
+// the others know. Now and then it looks whether there is one elsewhere, of whom no hint came.
+func (es *Endpoints) hear(ctx context.Context) error {
+	hub := es.cfg.Events
+	if hub == nil {
+		return nil
+	}
+	es.turns++
+	if hub.Listened() {
+		es.cfg.Listens()
+	} else if es.turns%10 != 0 {
+		return nil
+	}
+	self, _ := es.cfg.Called.Self()
+	views, err := es.others(ctx, self)
+	if err != nil {
+		return err
+	}
+	all := map[string]events.Told{}
+	for _, v := range views {
+		all[v.Node.String()] = v.Events
+	}
+	hub.Hear(all)
+	return nil
 }
 
 // overlap is for how long a commit may have been under way when we looked.
@@ -247,13 +288,16 @@ func (es *Endpoints) turn(ctx context.Context) error {
 		}
 	}
 	es.mu.Unlock()
-	return es.tell(ctx)
+	return errors.Join(es.hear(ctx), es.tell(ctx))
 }
 
 // tell writes what this node knows, when it is something new.
 func (es *Endpoints) tell(ctx context.Context) error {
 	v := tellable(es.cfg.Called.Endpoints())
 	v.Workers = tellableWorkers(es.workers())
+	if es.cfg.Events != nil {
+		v.Events = es.cfg.Events.Tell()
+	}
 	body, err := json.Marshal(v)
 	if err != nil {
 		return err

@@ -62,13 +62,14 @@ type Lanes interface {
 	Refresh(ctx context.Context) error
 }
 
-// TasksConfig is the Config of Tasks. All fields are required.
+// TasksConfig is the Config of Tasks. All fields but Changed are required.
 type TasksConfig struct {
 	Store     TaskStore
 	Lanes     Lanes
 	Wake      func([]store.Woken)
 	Stopped   func(task.ID)              // a task was canceled: stop its attempt, here or elsewhere
 	Left      func(task.ID)              // a step has left a store.Todo
+	Changed   func(*Task)                // a step was made; nil = nobody is told
 	ClientKey func(id string) store.Hash // the key of an id chosen by a client
 }
 
@@ -274,6 +275,9 @@ func (ts *Tasks) step(ctx context.Context, id string, do func(task.ID) error) (T
 		return Task{}, named(id, err)
 	}
 	t, err := ts.get(ctx, found)
+	if err == nil && ts.cfg.Changed != nil {
+		ts.cfg.Changed(&t)
+	}
 	if err != nil || t.State.Final() {
 		return t, err
 	}

@@ -45,6 +45,7 @@ type Config struct {
 	Call     func(ctx context.Context, caller *store.Claimed, call *task.Call) (store.NewTask, error) // a call of a function, as a row
 	Left     func(id task.ID) (done <-chan struct{})                                                  // a task has left a store.Todo
 	Look     func()                                                                                   // some task may have left a store.Todo of a gate, or for callbacks; nil = nobody is told
+	Settled  func(end *End, to task.State, why task.Reason)                                           // an attempt has ended, and that is written; nil = nobody is told
 	Meter    Meter                                                                                    // nil = nobody counts
 	Log      *slog.Logger                                                                             // nil = none
 }
@@ -263,6 +264,9 @@ func (s *Settler) tell(b *batch, errs []error) {
 	for i, err := range errs {
 		if err != nil {
 			continue
+		}
+		if s.cfg.Settled != nil {
+			s.cfg.Settled(&b.ends[i].End, b.ts[i].Decision.To, b.ts[i].Decision.Reason)
 		}
 		gated = gated || b.ends[i].Task.Flags&store.FlagGate != 0
 		calls = calls || b.ends[i].Task.Flags&store.FlagCallbacks != 0 && b.ts[i].Decision.To.Final()

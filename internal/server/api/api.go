@@ -12,6 +12,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/auth"
+	"github.com/sendoff-dev/sendoff/internal/events"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
 	"github.com/sendoff-dev/sendoff/internal/server/route"
@@ -79,6 +80,7 @@ type Config struct {
 	Functions   Functions
 	Definitions Definitions
 	Endpoints   Endpoints
+	Events      *events.Hub
 	Workers     Workers
 	Audit       Audit
 	Keys        Keys
@@ -120,6 +122,7 @@ func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	mountEndpoints(mux, api, cfg.Endpoints, c.refuse)
 	mountAudit(api, cfg.Audit)
 	mountKeys(mux, api, &cfg, c.refuse)
+	mountEvents(mux, api.OpenAPI(), cfg.Events, c.refuse)
 	mountGraphRuns(mux, api, cfg.GraphRuns, c.refuse)
 	describeProblems(api.OpenAPI())
 	describeScopes(api.OpenAPI(), mux)

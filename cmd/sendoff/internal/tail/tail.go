@@ -1,0 +1,70 @@
+// Package tail is the command sendoff tasks tail: what happens to tasks, as it happens.
+package tail
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
+)
+
+// Command is the grammar of sendoff tasks tail.
+type Command struct {
+	term.Remote
+	IDs   []string `arg:"" optional:"" name:"id" help:"Only these tasks."`
+	Queue []string `short:"q" placeholder:"NAME" help:"Only tasks of this queue. Repeatable."`
+	Count int      `short:"n" placeholder:"N" help:"End after so many; default none."`
+}
+
+// Run prints events, a line each, until it is interrupted.
+func (c *Command) Run(ctx context.Context, t *term.Terminal) error {
+	client, err := c.Connect("sendoff-cli")
+	if err != nil {
+		return err
+	}
+	var topics []string
+	for _, id := range c.IDs {
+		topics = append(topics, "task:"+id)
+	}
+	for _, q := range c.Queue {
+		topics = append(topics, "queue:"+q)
+	}
+	left := c.Count
+	for e, err := range client.Tasks.Tail(ctx, topics...) {
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			line, _ := json.Marshal(e) // plain data cannot fail
+			t.Printf("%s\n", line)
+		} else {
+			print(t, e)
+		}
+		if left--; left == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+func print(t *term.Terminal, e *sendoff.Event) {
+	if e.Type == sendoff.EventReset {
+		t.Printf("some events are missing here: look with sendoff tasks list\n")
+		return
+	}
+	what := strings.TrimPrefix(e.Type, "task.")
+	about := []string{t.Paint(what, what+strings.Repeat(" ", max(10-len(what), 0))), term.Clean(e.Task.ID), "queue " + term.Clean(e.Task.Queue)}
+	if e.Task.Reason != "" {
+		about = append(about, "("+term.Clean(e.Task.Reason)+")")
+	}
+	if e.Task.Attempt > 0 {
+		about = append(about, "attempt "+strconv.Itoa(e.Task.Attempt))
+	}
+	if e.Task.Name != "" {
+		about = append(about, term.OneLine(e.Task.Name, 60))
+	}
+	t.Printf("%s  %s\n", e.At.Local().Format("15:04:05.000"), strings.Join(about, "  "))
+}

@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/sendoff-dev/sendoff/internal/events"
+	"github.com/sendoff-dev/sendoff/internal/operate"
+	"github.com/sendoff-dev/sendoff/internal/settle"
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Event is something that happened to a task.
+type Event struct {
+	Type    string // created, started, retrying, or the state that the task has come to; reset = events are missing here
+	At      time.Time
+	TaskID  string // as you chose it, or the one that the engine made
+	Queue   string
+	Kind    string
+	Name    string
+	State   string
+	Reason  string
+	Attempt int    // 0 = none has begun
+	Node    string // that saw it
+	Labels  map[string]string
+}
+
+// Subscribe hears what happens to tasks from now on, on all nodes: what others see comes
+// some seconds later. topics are "tasks", "queue:NAME" and "task:ID"; none = tasks. It
+// ends with ctx, when Run ends, or with the loop. What it tells is for watching: who has
+// to act on the end of a task gives that task callbacks. The error of a wrong topic is task.Invalid.
+func (e *Engine) Subscribe(ctx context.Context, topics ...string) (iter.Seq[Event], error) {
+	wanted, wrong := events.ParseTopics(strings.Join(topics, ","))
+	if wrong != "" {
+		return nil, events.WrongTopic(wrong)
+	}
+	l, _ := e.events.Listen(0)
+	return func(yield func(Event) bool) {
+		defer l.Close()
+		for {
+			happened, _, changed, over := l.Next()
+			switch {
+			case over:
+				return
+			case changed != nil:
+				select {
+				case <-changed:
+				case <-ctx.Done():
+					return
+				}
+			case wanted.Has(&happened) && !yield(eventOf(&happened)):
+				return
+			}
+		}
+	}, nil
+}
+
+func eventOf(h *events.Event) Event {
+	return Event{
+		Type: h.Type, At: timeOf(h.At), TaskID: h.Task, Queue: h.Queue, Kind: h.Kind, Name: h.Name, State: h.State, Reason: h.Reason,
+		Attempt: int(h.Attempt), Node: h.Node, Labels: h.Labels,
+	}
+}
+
+// see publishes what happened to a task of a lane.
+func (e *Engine) see(h events.Event, lane int32, attempt int32, at int64) {
+	l := e.catalog.ByID(lane)
+	h.Namespace, h.Queue, h.Attempt, h.Node = l.Namespace, l.Queue, attempt, e.cfg.Name
+	h.At = cmp.Or(at, time.Now().UnixMicro())
+	e.events.Publish(h)
+}
+
+func (e *Engine) sawCreated(t *store.NewTask, at int64) {
+	if !e.events.Wanted() {
+		return
+	}
+	spec, err := task.DecodeSpec(t.Spec)
+	if err != nil {
+		return
+	}
+	p := store.Placed(t, at)
+	e.see(events.Of(events.Created, t.ID, spec, p.State, p.Reason), t.Lane, 0, at)
+}
+
+func (e *Engine) sawStarted(c *store.Claimed, spec *task.Spec) {
+	if e.events.Wanted() {
+		e.see(events.Of(events.Started, c.ID, spec, task.Running, task.NoReason), c.Lane, c.Failures+1, c.StartedAt)
+	}
+}
+
+func (e *Engine) sawSettled(end *settle.End, to task.State, why task.Reason) {
+	if end.Spec == nil || !e.events.Wanted() {
+		return
+	}
+	typ := to.String()
+	if to == task.Scheduled {
+		typ = events.Retrying
+	}
+	e.see(events.Of(typ, end.Task.ID, end.Spec, to, why), end.Task.Lane, end.Task.Failures+1, 0)
+}
+
+func (e *Engine) sawChanged(t *operate.Task) {
+	if e.events.Wanted() {
+		e.see(events.Of(t.State.String(), t.ID, t.Spec, t.State, t.Reason), t.Lane, t.Attempts(), 0)
+	}
+}
