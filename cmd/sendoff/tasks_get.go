@@ -95,6 +95,10 @@ func printTask(t *term.Terminal, task *sendoff.Task) {
 	if len(task.DependsOn) > 0 {
 		line("depends on", term.OneLine(strings.Join(task.DependsOn, " ")+" ("+task.When+")", 1000))
 	}
+	line("on success", callbackText(task.OnSuccess))
+	line("on failure", callbackText(task.OnFailure))
+	line("on complete", callbackText(task.OnComplete))
+	line("callback of", term.Clean(task.CallbackOf))
 	line("attempts", attemptsLine(task))
 	line("created", term.Clock(task.CreatedAt))
 	line("run at", term.Clock(task.RunAt))
@@ -122,6 +126,14 @@ func printTask(t *term.Terminal, task *sendoff.Task) {
 	if task.Error != nil {
 		t.Printf("%s\n", strings.Join(term.FailureLines("error       ", task.Error), "\n"))
 	}
+}
+
+// callbackText is what is called, and where it waits.
+func callbackText(c *sendoff.Callback) string {
+	if c == nil {
+		return ""
+	}
+	return term.Clean(cmp.Or(c.URL, c.Function, c.Process, c.Handler)) + " (queue " + term.Clean(c.Queue) + ")"
 }
 
 // limitText is a limit as --limit takes it.

@@ -3,6 +3,8 @@ package access
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sendoff-dev/sendoff"
@@ -35,9 +37,13 @@ func (c *createCmd) Run(ctx context.Context, t *term.Terminal) error {
 		return err
 	}
 	return c.with(ctx, func(keys keys) error {
+		before, unseen := keys.List(ctx) // nobody else may be allowed to look afterwards
 		made, err := keys.Create(ctx, k)
 		if err != nil {
 			return err
+		}
+		if unseen == nil && len(before) == 0 && !slices.Contains(made.Scopes, "admin") {
+			fmt.Fprintln(t.Stderr, "This is the first key, so that servers want one from now on, and it is no admin's: make further ones on the database, with --db.")
 		}
 		if c.JSON {
 			return t.JSON(made)
