@@ -3,6 +3,7 @@ package sendoff
 import (
 	"encoding/json"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/sendoff-dev/sendoff/task"
@@ -159,23 +160,29 @@ type Filter struct {
 	TargetHost                    string            // host or host:port of the URL
 	CreatedAfter, CreatedBefore   time.Time
 	FinishedAfter, FinishedBefore time.Time
-	Limit                         int // tasks in all; 0 = no limit
+	Where                         map[string][]string // what else GET /v1/tasks can select by: "priority": {"0", "1"}; "kind!": {"http"} selects the others
+	Sort                          string              // "-finished_at" of failed, "next_at" of scheduled, "position" of ready, "started_at" of running tasks; "" = newest first
+	Limit                         int                 // tasks in all; 0 = no limit
 }
 
 func (f *Filter) query() url.Values {
 	q := url.Values{}
+	for name, values := range f.Where {
+		q[name] = slices.Clone(values)
+	}
 	set := func(name, value string) {
 		if value != "" {
 			q.Set(name, value)
 		}
 	}
+	set("sort", f.Sort)
 	for _, s := range f.States {
 		q.Add("state", string(s))
 	}
 	set("queue", f.Queue)
 	set("name", f.Name)
 	set("function", f.Function)
-	set("root", f.Root)
+	set("root_id", f.Root)
 	set("target_host", f.TargetHost)
 	for k, v := range f.Labels {
 		q.Set("label."+k, v)

@@ -32,6 +32,11 @@ type Reader interface {
 	// be short, even empty, when q.Scan rows were looked at before it was full.
 	List(ctx context.Context, q Query) (rows []Row, next task.ID, err error)
 
+	// ListBy returns up to limit places on a work list in its order, those of the lanes and
+	// behind a mark; the zero Mark is before all. ByStart knows no lanes, and holds what has
+	// been claimed: a task of it may have ended by now.
+	ListBy(ctx context.Context, by Order, lanes []int32, after Mark, limit int) ([]Mark, error)
+
 	// Stats returns the depth of every lane that is not empty.
 	Stats(ctx context.Context) ([]LaneStats, error)
 

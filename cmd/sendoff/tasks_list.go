@@ -2,60 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/actions"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
-	"github.com/sendoff-dev/sendoff/task"
 )
 
 type tasksListCmd struct {
 	remote
-	State          []sendoff.State   `placeholder:"STATE" enum:"scheduled,ready,running,suspended,blocked,succeeded,failed,canceled" help:"One or more of ${enum}."`
-	Queue          choice            `short:"q" placeholder:"NAME"`
-	Name           choice            `placeholder:"NAME"`
-	Function       choice            `placeholder:"NAME" help:"Runs of this function."`
-	Root           choice            `placeholder:"ID" help:"The calls below this first function of a tree."`
-	Label          map[string]string `mapsep:"none" placeholder:"K=V" help:"All of them."`
-	TargetHost     choice            `placeholder:"HOST" help:"Host, or host:port, of the URL."`
-	CreatedAfter   moment            `placeholder:"TIME|AGO" help:"RFC 3339, or a duration before now such as 1h."`
-	CreatedBefore  moment            `placeholder:"TIME|AGO"`
-	FinishedAfter  moment            `placeholder:"TIME|AGO"`
-	FinishedBefore moment            `placeholder:"TIME|AGO"`
-	Limit          int               `short:"n" default:"50" placeholder:"N" help:"At most so many; 0 = all."`
-}
-
-// choice is a filter. An empty one is a variable that somebody forgot to set, and
-// would select everything.
-type choice string
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (c *choice) UnmarshalText(b []byte) error {
-	if len(b) == 0 {
-		return errors.New("it is empty: leave the flag out to have all")
-	}
-	*c = choice(b)
-	return nil
-}
-
-// moment is a time, or a duration before now.
-type moment struct{ time.Time }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (m *moment) UnmarshalText(b []byte) error {
-	if d, err := time.ParseDuration(string(b)); err == nil {
-		m.Time = time.Now().Add(-max(d, -d))
-		return nil
-	}
-	at, err := task.ParseTime(string(b))
-	if err != nil {
-		return fmt.Errorf("%q: want a time such as 2026-01-31T12:00:00Z, or a duration before now such as 1h30m", b)
-	}
-	m.Time = at
-	return nil
+	actions.Filter
+	Sort  string `placeholder:"ORDER" enum:",-created_at,-finished_at,next_at,position,started_at" default:"" help:"-finished_at for failed, next_at for scheduled, position for ready and started_at for running tasks; default the newest first."`
+	Limit int    `short:"n" default:"50" placeholder:"N" help:"At most so many; 0 = all."`
 }
 
 // Run lists tasks.
@@ -68,7 +26,7 @@ func (c *tasksListCmd) Run(ctx context.Context, t *term.Terminal) error {
 		return err
 	}
 	var found []*sendoff.Task
-	for task, err := range client.Tasks.List(ctx, c.filter()) {
+	for task, err := range client.Tasks.List(ctx, sendoff.Filter{Where: c.Where(), Sort: c.Sort, Limit: c.Limit}) {
 		if err != nil {
 			return err
 		}
@@ -79,18 +37,9 @@ func (c *tasksListCmd) Run(ctx context.Context, t *term.Terminal) error {
 	}
 	printTasks(t, found)
 	if c.Limit > 0 && len(found) == c.Limit && t.Live {
-		t.Printf("(the newest %d; more with --limit)\n", c.Limit)
+		t.Printf("(the first %d; more with --limit)\n", c.Limit)
 	}
 	return nil
-}
-
-func (c *tasksListCmd) filter() sendoff.Filter {
-	return sendoff.Filter{
-		States: c.State, Queue: string(c.Queue), Name: string(c.Name), Function: string(c.Function), Root: string(c.Root),
-		Labels: c.Label, TargetHost: string(c.TargetHost), Limit: c.Limit,
-		CreatedAfter: c.CreatedAfter.Time, CreatedBefore: c.CreatedBefore.Time,
-		FinishedAfter: c.FinishedAfter.Time, FinishedBefore: c.FinishedBefore.Time,
-	}
 }
 
 // printTasks prints tasks as one table.

@@ -19,6 +19,7 @@ import (
 type taskReader interface {
 	Rows(ctx context.Context, ids []task.ID) ([]store.Row, error)
 	List(ctx context.Context, q store.Query) (rows []store.Row, next task.ID, err error)
+	ListBy(ctx context.Context, by store.Order, lanes []int32, after store.Mark, limit int) ([]store.Mark, error)
 	FindKey(ctx context.Context, namespace int32, kind store.KeyKind, hash store.Hash) (task.ID, error)
 	Payload(ctx context.Context, id task.ID) ([]byte, error)
 	Attempts(ctx context.Context, id task.ID, after int64, limit, maxBytes int) (rows []store.AttemptRow, more bool, err error)

@@ -108,6 +108,7 @@ func (m *machine) list(t *rapid.T) {
 		q.Before = m.anyID(t)
 	}
 	m.listBy(q)
+	m.listOrdered(rapid.IntRange(1, 4).Draw(t, "page"))
 }
 
 func (m *machine) listBy(q store.Query) {
@@ -115,6 +116,28 @@ func (m *machine) listBy(q store.Query) {
 	m.same("list", got, want)
 	if len(got) > 0 {
 		m.saw("list:some")
+	}
+}
+
+// listOrdered goes through the work lists in their order, page by page.
+func (m *machine) listOrdered(limit int) {
+	lanes := []int32{m.lanes[0].ID, m.lanes[1].ID}
+	for _, by := range []store.Order{store.ByFailure, store.ByDue, store.ByPlace, store.ByStart} {
+		var after store.Mark
+		for {
+			got, err := m.real.ListBy(ctx, by, lanes, after, limit)
+			require.NoError(m.rt, err)
+			want, _ := m.oracle.ListBy(ctx, by, lanes, after, limit)
+			m.same("list by order", len(got), len(want))
+			for i := range got {
+				m.same("list by order", got[i], want[i])
+			}
+			if len(got) < limit {
+				break
+			}
+			after = got[limit-1]
+			m.saw("list-by:some")
+		}
 	}
 }
 

@@ -71,6 +71,30 @@ func (o *Oracle) List(_ context.Context, q store.Query) ([]store.Row, task.ID, e
 	return out, task.ID{}, nil
 }
 
+func (o *Oracle) ListBy(_ context.Context, by store.Order, lanes []int32, after store.Mark, limit int) ([]store.Mark, error) {
+	var all []store.Mark
+	add := func(lane int32, at int64, id task.ID) {
+		if m := (store.Mark{At: at, ID: id}); slices.Contains(lanes, lane) && by.Behind(m, after) {
+			all = append(all, m)
+		}
+	}
+	for _, row := range o.tasks {
+		switch {
+		case by == store.ByFailure && row.State == task.Failed:
+			add(row.Lane, row.FinishedAt, row.ID)
+		case by == store.ByDue && row.State == task.Scheduled:
+			add(row.Lane, row.At, row.ID)
+		case by == store.ByPlace && row.State == task.Ready:
+			e := row.InLine()
+			add(row.Lane, store.PlaceMark(e.Priority, e.Position), row.ID)
+		}
+	}
+	if by == store.ByStart {
+		return store.Started(slices.Collect(maps.Values(o.claims)), after, limit), nil
+	}
+	return by.Merge(all, limit), nil
+}
+
 func (o *Oracle) Stats(context.Context) ([]store.LaneStats, error) {
 	stats := map[int32]*store.LaneStats{}
 	for _, row := range o.tasks {

@@ -156,6 +156,11 @@ func (s *Shared) List(ctx context.Context, q store.Query) ([]store.Row, task.ID,
 	return s.o.List(ctx, q)
 }
 
+func (s *Shared) ListBy(ctx context.Context, by store.Order, lanes []int32, after store.Mark, limit int) ([]store.Mark, error) {
+	defer s.lock()()
+	return s.o.ListBy(ctx, by, lanes, after, limit)
+}
+
 func (s *Shared) Stats(ctx context.Context) ([]store.LaneStats, error) {
 	defer s.lock()()
 	return s.o.Stats(ctx)
