@@ -3,6 +3,7 @@ package sendoff
 import (
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	sdkv1 "github.com/sendoff-dev/sendoff/gen/dispatch/sdk/v1"
@@ -137,6 +138,28 @@ func Labels(labels map[string]string) CallOption {
 	return onCall(func(o *options) { o.call.Labels = labels })
 }
 
+// LimitedBy has a call run when all limits have room. A limit that is configured counts in
+// place of what is said here; see [NewTask].
+func LimitedBy(limits ...Limit) CallOption {
+	return onCall(func(o *options) {
+		o.call.Limits = nil
+		for _, l := range limits {
+			o.call.Limits = append(o.call.Limits, &sendoffv1.Limit{Key: l.Key, Concurrency: int32(l.Concurrency), Rate: l.Rate, Burst: int32(l.Burst)})
+		}
+	})
+}
+
+// InOrder has calls, and tasks, with the same key run one at a time, in the order in which
+// they were made.
+func InOrder(key string) CallOption { return onCall(func(o *options) { o.call.OrderKey = key }) }
+
+// Duplicates says what becomes of a call while others with the same key have not ended:
+// a rule such as [DuplicateSerial]. key "" = the function with its input. A call that is not
+// made because of it ends at once for its caller, as one that was canceled.
+func Duplicates(rule, key string) CallOption {
+	return onCall(func(o *options) { o.call.OnDuplicate, o.call.DuplicateKey = rule, key })
+}
+
 // Detached has a call go on whatever becomes of its caller; nobody can wait for
 // its result.
 func Detached() CallOption { return onCall(func(o *options) { o.call.Detached = true }) }
@@ -192,12 +215,7 @@ func (o *options) apply(c *sdkv1.Call, now time.Time) {
 	if o.expiration > 0 {
 		c.Expiration = durationpb.New(o.expiration)
 	}
-	if extra := o.callOptions(now); extra.ProtoReflect().IsValid() && !isEmpty(extra) {
+	if extra := o.callOptions(now); proto.Size(extra) > 0 {
 		c.Options = extra
 	}
-}
-
-func isEmpty(c *sendoffv1.CallOptions) bool {
-	return c.Queue == "" && c.Priority == nil && c.Delay == nil && c.Retry == nil && c.Timeout == nil &&
-		c.Name == "" && len(c.Labels) == 0 && !c.Detached
 }

@@ -244,6 +244,15 @@ var parcel = sendoff.Func("parcel", func(ctx context.Context, o Order) (string, 
 
 // The functions of the pages are run.
 
+var invoice = sendoff.Func("invoice", func(_ context.Context, customer int) (int, error) { return customer, nil })
+
+// bill keeps to a limit that other tasks share.
+func bill(ctx context.Context, customers []int) ([]int, error) {
+	return invoice.Gather(ctx, customers, sendoff.LimitedBy(sendoff.Limit{Key: "api.acme.com", Concurrency: 5}))
+}
+
+var _ = bill
+
 func TestTheFunctionsOfThePagesRun(t *testing.T) {
 	o := Order{ID: "7", Items: []Item{{"pen", 2}, {"ink", 1}}}
 	r, err := fulfil(t.Context(), o)

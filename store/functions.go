@@ -6,6 +6,18 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
+// Called is a call as it is stored, made in an epoch of its caller. One with gates does not
+// ask them in the transaction that ends an attempt of its caller: it is due a moment later,
+// and asks as every task that is due.
+func Called(call *NewTask, epoch int32, now int64) NewTask {
+	c := *call
+	c.Epoch, c.Keys = epoch, nil
+	if len(c.Gates) > 0 && c.Due(now) <= now {
+		c.Delay, c.RunAt = 0, now+1
+	}
+	return c
+}
+
 // Functions keeps what durable functions need beside their tasks: state, journal
 // and the messages that wait for them.
 type Functions interface {

@@ -13,10 +13,35 @@ import (
 // is zero.
 func Spec(c *sdkv1.Call) task.Spec {
 	o := c.GetOptions()
+	rule, _ := duplicateRule(o) // checked before
 	return task.Spec{
 		Kind: task.Function, Function: c.GetFunction(), Endpoint: c.GetEndpoint(), Version: c.GetVersion(),
 		Name: o.GetName(), Labels: o.GetLabels(), Timeout: o.GetTimeout().AsDuration(), Retry: Retry(o.GetRetry()),
+		Limits: limits(o), OrderKey: o.GetOrderKey(), OnDuplicate: rule, DuplicateKey: o.GetDuplicateKey(),
 	}
+}
+
+// limits are those that options name. A rate that cannot be read was refused before.
+func limits(o *sendoffv1.CallOptions) (list []task.Limit) {
+	for _, l := range o.GetLimits() {
+		rate, _ := rateOf(l)
+		list = append(list, task.Limit{Key: l.GetKey(), Concurrency: l.GetConcurrency(), Rate: rate, Burst: l.GetBurst()})
+	}
+	return list
+}
+
+func rateOf(l *sendoffv1.Limit) (task.Rate, error) {
+	if l.GetRate() == "" {
+		return task.Rate{}, nil
+	}
+	return task.ParseRate(l.GetRate())
+}
+
+func duplicateRule(o *sendoffv1.CallOptions) (task.OnDuplicate, error) {
+	if o.GetOnDuplicate() == "" {
+		return task.Parallel, nil
+	}
+	return task.ParseOnDuplicate(o.GetOnDuplicate())
 }
 
 // Retry is a policy in our words: what it leaves out is as in

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
 	"strings"
@@ -126,6 +127,14 @@ func checkOptions(bad *task.Invalid, prefix string, o *sendoffv1.CallOptions) {
 		bad.Add(prefix+"timeout", "is %s: want at least %s", d.AsDuration(), task.MinTimeout)
 	}
 	checkRetry(bad, prefix+"retry.", o.GetRetry())
+	for i, l := range o.GetLimits() {
+		if _, err := rateOf(l); err != nil {
+			bad.Add(fmt.Sprintf("%slimits[%d].rate", prefix, i), "%s", err)
+		}
+	}
+	if _, err := duplicateRule(o); err != nil {
+		bad.Add(prefix+"on_duplicate", "%s", err)
+	}
 }
 
 func checkRetry(bad *task.Invalid, prefix string, r *sendoffv1.RetryPolicy) {

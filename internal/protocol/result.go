@@ -45,7 +45,7 @@ func Result(e *End) *sdkv1.CallResult {
 	}
 	r.DispatchId = e.ID.String()
 	if e.State == task.Canceled {
-		r.Output, r.Error = nil, canceled(r.Error)
+		r.Output, r.Error = nil, canceled(e.Reason, r.Error)
 	}
 	if e.State != task.Succeeded && r.Error == nil {
 		r.Error = e.error()
@@ -55,8 +55,15 @@ func Result(e *End) *sdkv1.CallResult {
 
 // canceled is the error of a call that was canceled. One that undid what it did first
 // says what went wrong with that.
-func canceled(fail *sdkv1.Error) *sdkv1.Error {
+func canceled(why task.Reason, fail *sdkv1.Error) *sdkv1.Error {
 	text := "the call was canceled"
+	switch why {
+	case task.Skipped:
+		text = "the call was not made, by its rule for duplicates: another one with its duplicate key has not ended"
+	case task.Replaced:
+		text = "the call was replaced by a later one with its duplicate key"
+	default:
+	}
 	if fail != nil && !OnlyCanceled(fail) {
 		text += "; " + strings.TrimPrefix(fail.GetType()+": "+fail.GetMessage(), ": ")
 	}

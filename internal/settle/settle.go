@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/sendoff-dev/sendoff/internal/need"
@@ -270,6 +271,9 @@ func (s *Settler) tell(b *batch, errs []error) {
 		}
 		gated = gated || b.ends[i].Task.Flags&store.FlagGate != 0
 		calls = calls || b.ends[i].Task.Flags&store.FlagCallbacks != 0 && b.ts[i].Decision.To.Final()
+		if e := b.ts[i].Effects; e != nil && slices.ContainsFunc(e.Calls, func(c store.NewTask) bool { return len(c.Gates) > 0 }) {
+			s.cfg.Bell.Due(s.cfg.Store.Now()) // see store.Called
+		}
 		if leavesTodo(&b.ts[i]) {
 			if canceled == nil {
 				canceled = make([]<-chan struct{}, len(errs))

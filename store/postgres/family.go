@@ -169,8 +169,7 @@ func (f *family) suspended(m *member, e *ending) {
 		m.add(msg)
 	}
 	for i := range fx.Calls {
-		call := fx.Calls[i]
-		call.Epoch, call.Keys = w.Epoch, nil
+		call := store.Called(&fx.Calls[i], w.Epoch, f.now)
 		f.calls.add(nil, &call)
 		if r := &f.calls.rows[len(f.calls.rows)-1]; r.state == task.Ready {
 			r.at = f.position()

@@ -79,8 +79,7 @@ func (w *writer) suspend(t *store.Transition, row *store.Row, k *woken) error {
 }
 
 func (w *writer) makeCall(call *store.NewTask, epoch int32, k *woken) error {
-	c := *call
-	c.Epoch, c.Keys, c.Gates = epoch, nil, store.InTurn(c.Gates)
+	c := store.Called(call, epoch, w.now)
 	verdict := store.Verdict{Inserted: store.Inserted{Status: store.Created, ID: c.ID, CreatedAt: w.now}}
 	return w.insertOne(&c, &verdict, &store.Inserted{}, k)
 }

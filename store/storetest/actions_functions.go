@@ -108,6 +108,9 @@ func (m *machine) call(t *rapid.T, c *store.Claimed) store.NewTask {
 	call := m.draft(t)
 	call.Kind, call.Deliver, call.Parent, call.Root = task.Function, rapid.IntRange(0, 5).Draw(t, "detached") > 0, c.ID, c.Root
 	call.Once, call.Callbacks = false, false
+	for range rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "gates of the call") {
+		call.Gates = append(call.Gates, m.gate(t))
+	}
 	if call.Root.IsZero() {
 		call.Root = c.ID
 	}

@@ -60,8 +60,7 @@ func (o *Oracle) suspend(row *store.Row, t *store.Transition, woken *[]store.Wok
 	}
 	o.waits[row.ID] = w
 	for i := range e.Calls {
-		call := e.Calls[i]
-		call.Epoch, call.Keys = w.Epoch, nil
+		call := store.Called(&e.Calls[i], w.Epoch, o.Clock())
 		o.insert(&call, woken)
 	}
 	if w.Met() || e.Hurries(row.Flags) {

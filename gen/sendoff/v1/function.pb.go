@@ -178,7 +178,16 @@ type CallOptions struct {
 	Labels map[string]string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Start it once, whatever becomes of the caller, and do not wait for it: its
 	// result goes nowhere, and it is not canceled with its caller.
-	Detached      bool `protobuf:"varint,8,opt,name=detached,proto3" json:"detached,omitempty"`
+	Detached bool `protobuf:"varint,8,opt,name=detached,proto3" json:"detached,omitempty"`
+	// It runs when all of them have room; at most 8.
+	Limits []*Limit `protobuf:"bytes,9,rep,name=limits,proto3" json:"limits,omitempty"`
+	// Tasks with the same one run one at a time, in order. Empty = no order.
+	OrderKey string `protobuf:"bytes,10,opt,name=order_key,json=orderKey,proto3" json:"order_key,omitempty"`
+	// What becomes of it while others with its duplicate key have not ended:
+	// parallel, serial, discard, queue_one or replace. Empty = parallel.
+	OnDuplicate string `protobuf:"bytes,11,opt,name=on_duplicate,json=onDuplicate,proto3" json:"on_duplicate,omitempty"`
+	// Empty = the function with its input.
+	DuplicateKey  string `protobuf:"bytes,12,opt,name=duplicate_key,json=duplicateKey,proto3" json:"duplicate_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -269,6 +278,106 @@ func (x *CallOptions) GetDetached() bool {
 	return false
 }
 
+func (x *CallOptions) GetLimits() []*Limit {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *CallOptions) GetOrderKey() string {
+	if x != nil {
+		return x.OrderKey
+	}
+	return ""
+}
+
+func (x *CallOptions) GetOnDuplicate() string {
+	if x != nil {
+		return x.OnDuplicate
+	}
+	return ""
+}
+
+func (x *CallOptions) GetDuplicateKey() string {
+	if x != nil {
+		return x.DuplicateKey
+	}
+	return ""
+}
+
+// Limit is what tasks that name the same key share.
+type Limit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Key   string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// So many run at a time; 0 = any number.
+	Concurrency int32 `protobuf:"varint,2,opt,name=concurrency,proto3" json:"concurrency,omitempty"`
+	// So many start: "100/s", "10/m", "5/h"; empty = any number.
+	Rate string `protobuf:"bytes,3,opt,name=rate,proto3" json:"rate,omitempty"`
+	// Of a rate: so many start at once after a rest; 0 = 1.
+	Burst         int32 `protobuf:"varint,4,opt,name=burst,proto3" json:"burst,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Limit) Reset() {
+	*x = Limit{}
+	mi := &file_sendoff_v1_function_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Limit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Limit) ProtoMessage() {}
+
+func (x *Limit) ProtoReflect() protoreflect.Message {
+	mi := &file_sendoff_v1_function_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Limit.ProtoReflect.Descriptor instead.
+func (*Limit) Descriptor() ([]byte, []int) {
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Limit) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Limit) GetConcurrency() int32 {
+	if x != nil {
+		return x.Concurrency
+	}
+	return 0
+}
+
+func (x *Limit) GetRate() string {
+	if x != nil {
+		return x.Rate
+	}
+	return ""
+}
+
+func (x *Limit) GetBurst() int32 {
+	if x != nil {
+		return x.Burst
+	}
+	return 0
+}
+
 // RunContext is what the server tells a function with each run.
 type RunContext struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -298,7 +407,7 @@ type RunContext struct {
 
 func (x *RunContext) Reset() {
 	*x = RunContext{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[3]
+	mi := &file_sendoff_v1_function_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -310,7 +419,7 @@ func (x *RunContext) String() string {
 func (*RunContext) ProtoMessage() {}
 
 func (x *RunContext) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[3]
+	mi := &file_sendoff_v1_function_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -323,7 +432,7 @@ func (x *RunContext) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunContext.ProtoReflect.Descriptor instead.
 func (*RunContext) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{3}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RunContext) GetToken() int64 {
@@ -400,7 +509,7 @@ type Journal struct {
 
 func (x *Journal) Reset() {
 	*x = Journal{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[4]
+	mi := &file_sendoff_v1_function_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -412,7 +521,7 @@ func (x *Journal) String() string {
 func (*Journal) ProtoMessage() {}
 
 func (x *Journal) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[4]
+	mi := &file_sendoff_v1_function_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -425,7 +534,7 @@ func (x *Journal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Journal.ProtoReflect.Descriptor instead.
 func (*Journal) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{4}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Journal) GetLength() int64 {
@@ -469,7 +578,7 @@ type Signal struct {
 
 func (x *Signal) Reset() {
 	*x = Signal{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[5]
+	mi := &file_sendoff_v1_function_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -481,7 +590,7 @@ func (x *Signal) String() string {
 func (*Signal) ProtoMessage() {}
 
 func (x *Signal) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[5]
+	mi := &file_sendoff_v1_function_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -494,7 +603,7 @@ func (x *Signal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Signal.ProtoReflect.Descriptor instead.
 func (*Signal) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{5}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Signal) GetSequence() int64 {
@@ -555,7 +664,7 @@ type RunReport struct {
 
 func (x *RunReport) Reset() {
 	*x = RunReport{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[6]
+	mi := &file_sendoff_v1_function_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -567,7 +676,7 @@ func (x *RunReport) String() string {
 func (*RunReport) ProtoMessage() {}
 
 func (x *RunReport) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[6]
+	mi := &file_sendoff_v1_function_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -580,7 +689,7 @@ func (x *RunReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunReport.ProtoReflect.Descriptor instead.
 func (*RunReport) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{6}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RunReport) GetSdk() string {
@@ -680,7 +789,7 @@ type Received struct {
 
 func (x *Received) Reset() {
 	*x = Received{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[7]
+	mi := &file_sendoff_v1_function_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -692,7 +801,7 @@ func (x *Received) String() string {
 func (*Received) ProtoMessage() {}
 
 func (x *Received) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[7]
+	mi := &file_sendoff_v1_function_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -705,7 +814,7 @@ func (x *Received) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Received.ProtoReflect.Descriptor instead.
 func (*Received) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{7}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Received) GetSequence() int64 {
@@ -741,7 +850,7 @@ type Append struct {
 
 func (x *Append) Reset() {
 	*x = Append{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[8]
+	mi := &file_sendoff_v1_function_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -753,7 +862,7 @@ func (x *Append) String() string {
 func (*Append) ProtoMessage() {}
 
 func (x *Append) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[8]
+	mi := &file_sendoff_v1_function_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -766,7 +875,7 @@ func (x *Append) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Append.ProtoReflect.Descriptor instead.
 func (*Append) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{8}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Append) GetOffset() int64 {
@@ -795,7 +904,7 @@ type CheckpointRequest struct {
 
 func (x *CheckpointRequest) Reset() {
 	*x = CheckpointRequest{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[9]
+	mi := &file_sendoff_v1_function_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -807,7 +916,7 @@ func (x *CheckpointRequest) String() string {
 func (*CheckpointRequest) ProtoMessage() {}
 
 func (x *CheckpointRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[9]
+	mi := &file_sendoff_v1_function_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -820,7 +929,7 @@ func (x *CheckpointRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointRequest.ProtoReflect.Descriptor instead.
 func (*CheckpointRequest) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{9}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CheckpointRequest) GetDispatchId() string {
@@ -852,7 +961,7 @@ type CheckpointResponse struct {
 
 func (x *CheckpointResponse) Reset() {
 	*x = CheckpointResponse{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[10]
+	mi := &file_sendoff_v1_function_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -864,7 +973,7 @@ func (x *CheckpointResponse) String() string {
 func (*CheckpointResponse) ProtoMessage() {}
 
 func (x *CheckpointResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[10]
+	mi := &file_sendoff_v1_function_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -877,7 +986,7 @@ func (x *CheckpointResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointResponse.ProtoReflect.Descriptor instead.
 func (*CheckpointResponse) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{10}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{11}
 }
 
 type ReceiveRequest struct {
@@ -895,7 +1004,7 @@ type ReceiveRequest struct {
 
 func (x *ReceiveRequest) Reset() {
 	*x = ReceiveRequest{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[11]
+	mi := &file_sendoff_v1_function_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -907,7 +1016,7 @@ func (x *ReceiveRequest) String() string {
 func (*ReceiveRequest) ProtoMessage() {}
 
 func (x *ReceiveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[11]
+	mi := &file_sendoff_v1_function_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -920,7 +1029,7 @@ func (x *ReceiveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiveRequest.ProtoReflect.Descriptor instead.
 func (*ReceiveRequest) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{11}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ReceiveRequest) GetDispatchId() string {
@@ -965,7 +1074,7 @@ type ReceiveResponse struct {
 
 func (x *ReceiveResponse) Reset() {
 	*x = ReceiveResponse{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[12]
+	mi := &file_sendoff_v1_function_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -977,7 +1086,7 @@ func (x *ReceiveResponse) String() string {
 func (*ReceiveResponse) ProtoMessage() {}
 
 func (x *ReceiveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[12]
+	mi := &file_sendoff_v1_function_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -990,7 +1099,7 @@ func (x *ReceiveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiveResponse.ProtoReflect.Descriptor instead.
 func (*ReceiveResponse) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{12}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReceiveResponse) GetSequence() int64 {
@@ -1032,7 +1141,7 @@ type StartRequest struct {
 
 func (x *StartRequest) Reset() {
 	*x = StartRequest{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[13]
+	mi := &file_sendoff_v1_function_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1044,7 +1153,7 @@ func (x *StartRequest) String() string {
 func (*StartRequest) ProtoMessage() {}
 
 func (x *StartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[13]
+	mi := &file_sendoff_v1_function_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1057,7 +1166,7 @@ func (x *StartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartRequest.ProtoReflect.Descriptor instead.
 func (*StartRequest) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{13}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StartRequest) GetEndpoint() string {
@@ -1120,7 +1229,7 @@ type StartResponse struct {
 
 func (x *StartResponse) Reset() {
 	*x = StartResponse{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[14]
+	mi := &file_sendoff_v1_function_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1132,7 +1241,7 @@ func (x *StartResponse) String() string {
 func (*StartResponse) ProtoMessage() {}
 
 func (x *StartResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[14]
+	mi := &file_sendoff_v1_function_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1145,7 +1254,7 @@ func (x *StartResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartResponse.ProtoReflect.Descriptor instead.
 func (*StartResponse) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{14}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StartResponse) GetDispatchId() string {
@@ -1173,7 +1282,7 @@ type WaitRequest struct {
 
 func (x *WaitRequest) Reset() {
 	*x = WaitRequest{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[15]
+	mi := &file_sendoff_v1_function_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1185,7 +1294,7 @@ func (x *WaitRequest) String() string {
 func (*WaitRequest) ProtoMessage() {}
 
 func (x *WaitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[15]
+	mi := &file_sendoff_v1_function_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1198,7 +1307,7 @@ func (x *WaitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitRequest.ProtoReflect.Descriptor instead.
 func (*WaitRequest) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{15}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *WaitRequest) GetDispatchId() string {
@@ -1229,7 +1338,7 @@ type WaitResponse struct {
 
 func (x *WaitResponse) Reset() {
 	*x = WaitResponse{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[16]
+	mi := &file_sendoff_v1_function_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1241,7 +1350,7 @@ func (x *WaitResponse) String() string {
 func (*WaitResponse) ProtoMessage() {}
 
 func (x *WaitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[16]
+	mi := &file_sendoff_v1_function_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1254,7 +1363,7 @@ func (x *WaitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitResponse.ProtoReflect.Descriptor instead.
 func (*WaitResponse) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{16}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *WaitResponse) GetDone() bool {
@@ -1289,7 +1398,7 @@ type SendSignalRequest struct {
 
 func (x *SendSignalRequest) Reset() {
 	*x = SendSignalRequest{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[17]
+	mi := &file_sendoff_v1_function_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +1410,7 @@ func (x *SendSignalRequest) String() string {
 func (*SendSignalRequest) ProtoMessage() {}
 
 func (x *SendSignalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[17]
+	mi := &file_sendoff_v1_function_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +1423,7 @@ func (x *SendSignalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendSignalRequest.ProtoReflect.Descriptor instead.
 func (*SendSignalRequest) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{17}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SendSignalRequest) GetDispatchId() string {
@@ -1346,7 +1455,7 @@ type SendSignalResponse struct {
 
 func (x *SendSignalResponse) Reset() {
 	*x = SendSignalResponse{}
-	mi := &file_sendoff_v1_function_proto_msgTypes[18]
+	mi := &file_sendoff_v1_function_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1358,7 +1467,7 @@ func (x *SendSignalResponse) String() string {
 func (*SendSignalResponse) ProtoMessage() {}
 
 func (x *SendSignalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sendoff_v1_function_proto_msgTypes[18]
+	mi := &file_sendoff_v1_function_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1371,7 +1480,7 @@ func (x *SendSignalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendSignalResponse.ProtoReflect.Descriptor instead.
 func (*SendSignalResponse) Descriptor() ([]byte, []int) {
-	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{18}
+	return file_sendoff_v1_function_proto_rawDescGZIP(), []int{19}
 }
 
 var File_sendoff_v1_function_proto protoreflect.FileDescriptor
@@ -1391,7 +1500,7 @@ const file_sendoff_v1_function_proto_rawDesc = "" +
 	"maxBackoff\x12\x16\n" +
 	"\x06factor\x18\x05 \x01(\x01R\x06factor\x12\x1b\n" +
 	"\x06jitter\x18\x06 \x01(\x01H\x00R\x06jitter\x88\x01\x01B\t\n" +
-	"\a_jitter\"\x8e\x03\n" +
+	"\a_jitter\"\x9e\x04\n" +
 	"\vCallOptions\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x1f\n" +
 	"\bpriority\x18\x02 \x01(\x05H\x00R\bpriority\x88\x01\x01\x12/\n" +
@@ -1400,11 +1509,21 @@ const file_sendoff_v1_function_proto_rawDesc = "" +
 	"\atimeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x12\n" +
 	"\x04name\x18\x06 \x01(\tR\x04name\x12;\n" +
 	"\x06labels\x18\a \x03(\v2#.sendoff.v1.CallOptions.LabelsEntryR\x06labels\x12\x1a\n" +
-	"\bdetached\x18\b \x01(\bR\bdetached\x1a9\n" +
+	"\bdetached\x18\b \x01(\bR\bdetached\x12)\n" +
+	"\x06limits\x18\t \x03(\v2\x11.sendoff.v1.LimitR\x06limits\x12\x1b\n" +
+	"\torder_key\x18\n" +
+	" \x01(\tR\borderKey\x12!\n" +
+	"\fon_duplicate\x18\v \x01(\tR\vonDuplicate\x12#\n" +
+	"\rduplicate_key\x18\f \x01(\tR\fduplicateKey\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
-	"\t_priority\"\x9b\x02\n" +
+	"\t_priority\"e\n" +
+	"\x05Limit\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12 \n" +
+	"\vconcurrency\x18\x02 \x01(\x05R\vconcurrency\x12\x12\n" +
+	"\x04rate\x18\x03 \x01(\tR\x04rate\x12\x14\n" +
+	"\x05burst\x18\x04 \x01(\x05R\x05burst\"\x9b\x02\n" +
 	"\n" +
 	"RunContext\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\x03R\x05token\x12\x18\n" +
@@ -1516,73 +1635,75 @@ func file_sendoff_v1_function_proto_rawDescGZIP() []byte {
 	return file_sendoff_v1_function_proto_rawDescData
 }
 
-var file_sendoff_v1_function_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_sendoff_v1_function_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_sendoff_v1_function_proto_goTypes = []any{
 	(*JSON)(nil),                  // 0: sendoff.v1.JSON
 	(*RetryPolicy)(nil),           // 1: sendoff.v1.RetryPolicy
 	(*CallOptions)(nil),           // 2: sendoff.v1.CallOptions
-	(*RunContext)(nil),            // 3: sendoff.v1.RunContext
-	(*Journal)(nil),               // 4: sendoff.v1.Journal
-	(*Signal)(nil),                // 5: sendoff.v1.Signal
-	(*RunReport)(nil),             // 6: sendoff.v1.RunReport
-	(*Received)(nil),              // 7: sendoff.v1.Received
-	(*Append)(nil),                // 8: sendoff.v1.Append
-	(*CheckpointRequest)(nil),     // 9: sendoff.v1.CheckpointRequest
-	(*CheckpointResponse)(nil),    // 10: sendoff.v1.CheckpointResponse
-	(*ReceiveRequest)(nil),        // 11: sendoff.v1.ReceiveRequest
-	(*ReceiveResponse)(nil),       // 12: sendoff.v1.ReceiveResponse
-	(*StartRequest)(nil),          // 13: sendoff.v1.StartRequest
-	(*StartResponse)(nil),         // 14: sendoff.v1.StartResponse
-	(*WaitRequest)(nil),           // 15: sendoff.v1.WaitRequest
-	(*WaitResponse)(nil),          // 16: sendoff.v1.WaitResponse
-	(*SendSignalRequest)(nil),     // 17: sendoff.v1.SendSignalRequest
-	(*SendSignalResponse)(nil),    // 18: sendoff.v1.SendSignalResponse
-	nil,                           // 19: sendoff.v1.CallOptions.LabelsEntry
-	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
-	(*anypb.Any)(nil),             // 22: google.protobuf.Any
+	(*Limit)(nil),                 // 3: sendoff.v1.Limit
+	(*RunContext)(nil),            // 4: sendoff.v1.RunContext
+	(*Journal)(nil),               // 5: sendoff.v1.Journal
+	(*Signal)(nil),                // 6: sendoff.v1.Signal
+	(*RunReport)(nil),             // 7: sendoff.v1.RunReport
+	(*Received)(nil),              // 8: sendoff.v1.Received
+	(*Append)(nil),                // 9: sendoff.v1.Append
+	(*CheckpointRequest)(nil),     // 10: sendoff.v1.CheckpointRequest
+	(*CheckpointResponse)(nil),    // 11: sendoff.v1.CheckpointResponse
+	(*ReceiveRequest)(nil),        // 12: sendoff.v1.ReceiveRequest
+	(*ReceiveResponse)(nil),       // 13: sendoff.v1.ReceiveResponse
+	(*StartRequest)(nil),          // 14: sendoff.v1.StartRequest
+	(*StartResponse)(nil),         // 15: sendoff.v1.StartResponse
+	(*WaitRequest)(nil),           // 16: sendoff.v1.WaitRequest
+	(*WaitResponse)(nil),          // 17: sendoff.v1.WaitResponse
+	(*SendSignalRequest)(nil),     // 18: sendoff.v1.SendSignalRequest
+	(*SendSignalResponse)(nil),    // 19: sendoff.v1.SendSignalResponse
+	nil,                           // 20: sendoff.v1.CallOptions.LabelsEntry
+	(*durationpb.Duration)(nil),   // 21: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*anypb.Any)(nil),             // 23: google.protobuf.Any
 }
 var file_sendoff_v1_function_proto_depIdxs = []int32{
-	20, // 0: sendoff.v1.RetryPolicy.max_age:type_name -> google.protobuf.Duration
-	20, // 1: sendoff.v1.RetryPolicy.min_backoff:type_name -> google.protobuf.Duration
-	20, // 2: sendoff.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
-	20, // 3: sendoff.v1.CallOptions.delay:type_name -> google.protobuf.Duration
+	21, // 0: sendoff.v1.RetryPolicy.max_age:type_name -> google.protobuf.Duration
+	21, // 1: sendoff.v1.RetryPolicy.min_backoff:type_name -> google.protobuf.Duration
+	21, // 2: sendoff.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
+	21, // 3: sendoff.v1.CallOptions.delay:type_name -> google.protobuf.Duration
 	1,  // 4: sendoff.v1.CallOptions.retry:type_name -> sendoff.v1.RetryPolicy
-	20, // 5: sendoff.v1.CallOptions.timeout:type_name -> google.protobuf.Duration
-	19, // 6: sendoff.v1.CallOptions.labels:type_name -> sendoff.v1.CallOptions.LabelsEntry
-	21, // 7: sendoff.v1.RunContext.now:type_name -> google.protobuf.Timestamp
-	4,  // 8: sendoff.v1.RunContext.journal:type_name -> sendoff.v1.Journal
-	5,  // 9: sendoff.v1.RunContext.signals:type_name -> sendoff.v1.Signal
-	22, // 10: sendoff.v1.Signal.value:type_name -> google.protobuf.Any
-	8,  // 11: sendoff.v1.RunReport.append:type_name -> sendoff.v1.Append
-	20, // 12: sendoff.v1.RunReport.retry_after:type_name -> google.protobuf.Duration
-	5,  // 13: sendoff.v1.RunReport.untaken:type_name -> sendoff.v1.Signal
-	7,  // 14: sendoff.v1.RunReport.received:type_name -> sendoff.v1.Received
-	8,  // 15: sendoff.v1.CheckpointRequest.append:type_name -> sendoff.v1.Append
-	20, // 16: sendoff.v1.ReceiveRequest.wait:type_name -> google.protobuf.Duration
-	22, // 17: sendoff.v1.ReceiveResponse.poll_result:type_name -> google.protobuf.Any
-	5,  // 18: sendoff.v1.ReceiveResponse.signals:type_name -> sendoff.v1.Signal
-	22, // 19: sendoff.v1.StartRequest.input:type_name -> google.protobuf.Any
-	20, // 20: sendoff.v1.StartRequest.expiration:type_name -> google.protobuf.Duration
-	2,  // 21: sendoff.v1.StartRequest.options:type_name -> sendoff.v1.CallOptions
-	20, // 22: sendoff.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
-	22, // 23: sendoff.v1.WaitResponse.result:type_name -> google.protobuf.Any
-	22, // 24: sendoff.v1.SendSignalRequest.value:type_name -> google.protobuf.Any
-	9,  // 25: sendoff.v1.FunctionExtension.Checkpoint:input_type -> sendoff.v1.CheckpointRequest
-	11, // 26: sendoff.v1.FunctionExtension.Receive:input_type -> sendoff.v1.ReceiveRequest
-	13, // 27: sendoff.v1.FunctionExtension.Start:input_type -> sendoff.v1.StartRequest
-	15, // 28: sendoff.v1.FunctionExtension.Wait:input_type -> sendoff.v1.WaitRequest
-	17, // 29: sendoff.v1.FunctionExtension.SendSignal:input_type -> sendoff.v1.SendSignalRequest
-	10, // 30: sendoff.v1.FunctionExtension.Checkpoint:output_type -> sendoff.v1.CheckpointResponse
-	12, // 31: sendoff.v1.FunctionExtension.Receive:output_type -> sendoff.v1.ReceiveResponse
-	14, // 32: sendoff.v1.FunctionExtension.Start:output_type -> sendoff.v1.StartResponse
-	16, // 33: sendoff.v1.FunctionExtension.Wait:output_type -> sendoff.v1.WaitResponse
-	18, // 34: sendoff.v1.FunctionExtension.SendSignal:output_type -> sendoff.v1.SendSignalResponse
-	30, // [30:35] is the sub-list for method output_type
-	25, // [25:30] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	21, // 5: sendoff.v1.CallOptions.timeout:type_name -> google.protobuf.Duration
+	20, // 6: sendoff.v1.CallOptions.labels:type_name -> sendoff.v1.CallOptions.LabelsEntry
+	3,  // 7: sendoff.v1.CallOptions.limits:type_name -> sendoff.v1.Limit
+	22, // 8: sendoff.v1.RunContext.now:type_name -> google.protobuf.Timestamp
+	5,  // 9: sendoff.v1.RunContext.journal:type_name -> sendoff.v1.Journal
+	6,  // 10: sendoff.v1.RunContext.signals:type_name -> sendoff.v1.Signal
+	23, // 11: sendoff.v1.Signal.value:type_name -> google.protobuf.Any
+	9,  // 12: sendoff.v1.RunReport.append:type_name -> sendoff.v1.Append
+	21, // 13: sendoff.v1.RunReport.retry_after:type_name -> google.protobuf.Duration
+	6,  // 14: sendoff.v1.RunReport.untaken:type_name -> sendoff.v1.Signal
+	8,  // 15: sendoff.v1.RunReport.received:type_name -> sendoff.v1.Received
+	9,  // 16: sendoff.v1.CheckpointRequest.append:type_name -> sendoff.v1.Append
+	21, // 17: sendoff.v1.ReceiveRequest.wait:type_name -> google.protobuf.Duration
+	23, // 18: sendoff.v1.ReceiveResponse.poll_result:type_name -> google.protobuf.Any
+	6,  // 19: sendoff.v1.ReceiveResponse.signals:type_name -> sendoff.v1.Signal
+	23, // 20: sendoff.v1.StartRequest.input:type_name -> google.protobuf.Any
+	21, // 21: sendoff.v1.StartRequest.expiration:type_name -> google.protobuf.Duration
+	2,  // 22: sendoff.v1.StartRequest.options:type_name -> sendoff.v1.CallOptions
+	21, // 23: sendoff.v1.WaitRequest.timeout:type_name -> google.protobuf.Duration
+	23, // 24: sendoff.v1.WaitResponse.result:type_name -> google.protobuf.Any
+	23, // 25: sendoff.v1.SendSignalRequest.value:type_name -> google.protobuf.Any
+	10, // 26: sendoff.v1.FunctionExtension.Checkpoint:input_type -> sendoff.v1.CheckpointRequest
+	12, // 27: sendoff.v1.FunctionExtension.Receive:input_type -> sendoff.v1.ReceiveRequest
+	14, // 28: sendoff.v1.FunctionExtension.Start:input_type -> sendoff.v1.StartRequest
+	16, // 29: sendoff.v1.FunctionExtension.Wait:input_type -> sendoff.v1.WaitRequest
+	18, // 30: sendoff.v1.FunctionExtension.SendSignal:input_type -> sendoff.v1.SendSignalRequest
+	11, // 31: sendoff.v1.FunctionExtension.Checkpoint:output_type -> sendoff.v1.CheckpointResponse
+	13, // 32: sendoff.v1.FunctionExtension.Receive:output_type -> sendoff.v1.ReceiveResponse
+	15, // 33: sendoff.v1.FunctionExtension.Start:output_type -> sendoff.v1.StartResponse
+	17, // 34: sendoff.v1.FunctionExtension.Wait:output_type -> sendoff.v1.WaitResponse
+	19, // 35: sendoff.v1.FunctionExtension.SendSignal:output_type -> sendoff.v1.SendSignalResponse
+	31, // [31:36] is the sub-list for method output_type
+	26, // [26:31] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_sendoff_v1_function_proto_init() }
@@ -1592,14 +1713,14 @@ func file_sendoff_v1_function_proto_init() {
 	}
 	file_sendoff_v1_function_proto_msgTypes[1].OneofWrappers = []any{}
 	file_sendoff_v1_function_proto_msgTypes[2].OneofWrappers = []any{}
-	file_sendoff_v1_function_proto_msgTypes[3].OneofWrappers = []any{}
+	file_sendoff_v1_function_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sendoff_v1_function_proto_rawDesc), len(file_sendoff_v1_function_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
