@@ -50,6 +50,8 @@ type Client struct {
 	APIKeys   APIKeys   // who may come in: create, list, revoke
 	Audit     Audit     // what operators did
 
+	Namespaces Namespaces // what they may use: list, set
+
 	base    string
 	key     string
 	http    *http.Client
@@ -97,7 +99,7 @@ func NewClient(config ClientConfig) (*Client, error) {
 	}
 	c.Tasks, c.Queues, c.Limits, c.Graphs, c.GraphRuns = Tasks{c}, Queues{c}, Limits{c}, Graphs{c}, GraphRuns{c}
 	c.Endpoints, c.Nodes, c.Workers = Endpoints{c}, Nodes{c}, Workers{c}
-	c.APIKeys, c.Audit = APIKeys{c}, Audit{c}
+	c.APIKeys, c.Audit, c.Namespaces = APIKeys{c}, Audit{c}, Namespaces{c}
 	c.extension = sync.OnceValue(c.newExtension)
 	return c, nil
 }

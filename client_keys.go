@@ -158,3 +158,40 @@ func (a Audit) Verify(ctx context.Context) (*AuditState, error) {
 	}
 	return &out, nil
 }
+
+// Quota is what a namespace may use. A zero field is any amount.
+type Quota struct {
+	Rate  string `json:"rate,omitempty"`  // of submissions, on each node: "100/s"
+	Burst int    `json:"burst,omitempty"` // so many may come at once; default those of a second
+	Tasks int64  `json:"tasks,omitempty"` // that have not ended, or have failed and are kept
+}
+
+// Namespace is a namespace, and what it may use.
+type Namespace struct {
+	Name      string    `json:"name"`
+	Quota     Quota     `json:"quota"`
+	CreatedAt time.Time `json:"created_at,omitzero"` // zero for the default one
+}
+
+// Namespaces lists namespaces and sets what they may use: [Client.Namespaces]. It takes a
+// key of the default namespace with the scope admin. Of errors, repeats and concurrent use
+// holds what [Client] says.
+type Namespaces struct{ c *Client }
+
+// List lists the namespaces by name.
+func (n Namespaces) List(ctx context.Context) ([]Namespace, error) {
+	var out struct {
+		Items []Namespace `json:"items"`
+	}
+	_, _, err := n.c.do(ctx, request{method: http.MethodGet, path: "/v1/namespaces", again: true}, &out)
+	return out.Items, err
+}
+
+// Set replaces what a namespace may use. It is made when it is new. It may be repeated.
+func (n Namespaces) Set(ctx context.Context, name string, quota Quota) (*Namespace, error) {
+	var out Namespace
+	if _, _, err := n.c.do(ctx, request{method: http.MethodPut, path: "/v1/namespaces/" + url.PathEscape(name), body: quota, again: true}, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}

@@ -221,3 +221,57 @@ func TestAKeyIsLookedUpInTheSameTime(t *testing.T) {
 	a, c := times[0][len(times[0])/2], times[1][len(times[1])/2]
 	require.InDelta(t, float64(a), float64(c), float64(max(a, c))*0.1, "medians of %v and %v", a, c)
 }
+
+func TestANamespaceIsHeldToItsQuota(t *testing.T) {
+	d := openDoor(t, engine.Config{Roles: []engine.Role{engine.Accept}}, engine.HandlerConfig{APIKeys: []string{"k"}})
+	ctx := t.Context()
+	admin := clientOf(t, d.url, "k")
+	key, err := admin.APIKeys.Create(ctx, sendoff.NewAPIKey{Name: "n", Scopes: []sendoff.Scope{"enqueue", "operate", "read"}, Namespace: "acme"})
+	require.NoError(t, err)
+	submit := func(key, body string, n int) (accepted int) {
+		for range n {
+			code, h, got := d.call(t, "POST", "/v1/tasks", body, "Authorization", "Bearer "+key)
+			if code == 201 {
+				accepted++
+				continue
+			}
+			require.Equal(t, []any{429, "quota_exceeded"}, []any{code, got["code"]}, got)
+			require.NotEmpty(t, h.Get("Retry-After"))
+		}
+		return accepted
+	}
+	one := `{"url":"http://127.0.0.1:1","delay":"1h"}`
+	set, err := admin.Namespaces.Set(ctx, "acme", sendoff.Quota{Rate: "5/m", Burst: 5})
+	require.NoError(t, err)
+	require.Equal(t, sendoff.Quota{Rate: "5/m", Burst: 5}, set.Quota)
+	require.Equal(t, 5, submit(key.Key, one, 8))
+	require.Equal(t, 8, submit("k", one, 8), "of another namespace")
+	code, _, _ := d.call(t, "POST", "/task", `{"target":"http://127.0.0.1:1/"}`, "Authorization", "Bearer "+key.Key)
+	require.Equal(t, 429, code)
+
+	_, err = admin.Namespaces.Set(ctx, "acme", sendoff.Quota{Tasks: 7})
+	require.NoError(t, err)
+	require.Equal(t, 2, submit(key.Key, one, 6), "five are there")
+	time.Sleep(2100 * time.Millisecond)
+	require.Zero(t, submit(key.Key, one, 2), "counted anew")
+	mine := clientOf(t, d.url, key.Key)
+	for task, err := range mine.Tasks.List(ctx, sendoff.Filter{}) {
+		require.NoError(t, err)
+		_, err = mine.Tasks.Cancel(ctx, task.ID)
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return submit(key.Key, one, 1) == 1 }, 10*time.Second, 100*time.Millisecond)
+	_, err = admin.Namespaces.Set(ctx, "acme", sendoff.Quota{})
+	require.NoError(t, err)
+	require.Equal(t, 10, submit(key.Key, one, 10))
+	all, err := admin.Namespaces.List(ctx)
+	require.NoError(t, err)
+	require.Equal(t, []string{"acme", "default"}, []string{all[0].Name, all[1].Name})
+	for body, field := range map[string]string{`{"rate":"many"}`: "rate", `{"burst":5}`: "burst", `{"tasks":-1}`: "tasks", `{"bytes":1}`: "bytes"} {
+		code, _, got := d.call(t, "PUT", "/v1/namespaces/acme", body)
+		require.Equal(t, 422, code, body)
+		require.Equal(t, field, got["errors"].([]any)[0].(map[string]any)["field"])
+	}
+	_, err = mine.Namespaces.List(ctx)
+	require.Error(t, err)
+}

@@ -34,6 +34,7 @@ var acted = map[string]struct{ method, path, body, result string }{
 	"delete-graph":     {"DELETE", "/v1/graphs/g", "", "ok"},
 	"reset-endpoint":   {"POST", "/v1/endpoints/reset", `{"endpoint":"http://127.0.0.1:1"}`, "404"},
 	"create-api-key":   {"POST", "/v1/api-keys", `{"name":"n","scopes":["read"]}`, "ok"},
+	"set-namespace":    {"PUT", "/v1/namespaces/n", `{"rate":"10/s"}`, "ok"},
 	"revoke-api-key":   {"DELETE", "/v1/api-keys/{made}", "", "ok"},
 	"control":          {"POST", "/v1/control/alive", "{}", "ok"},
 	"cancel-graph-run": {"POST", "/v1/graph-runs/x/cancel", "", "404"},

@@ -139,6 +139,7 @@ type Engine struct {
 	quotas       *quota.Keeper
 	loops        loops
 	ring         *access.Ring // who may come in
+	allowed      *access.Quotas
 	apiKeys      *operate.Keys
 	refusals     *access.Refusals
 
@@ -155,6 +156,7 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 	e.meters = e.cfg.Metrics.meters
 	e.unknown = logUnknown(e.cfg.Log)
 	e.ring = access.NewRing(access.Config{Store: s, Log: e.cfg.Log})
+	e.allowed = access.NewQuotas(e.ring, func(ctx context.Context) (map[int32]int64, error) { return e.queues.Stored(ctx) })
 	e.refusals = access.NewRefusals(s.PutAudit, e.cfg.Log)
 	_, e.shared = s.(store.Notifier)
 	if err := e.wirePush(); err != nil {
@@ -218,6 +220,7 @@ func (e *Engine) wirePush() error {
 		},
 		Settings: func(namespace int32, queue string) task.QueueSettings { return e.catalog.Settings(namespace, queue) },
 		Find:     func(ctx context.Context, id string) (task.ID, error) { return e.tasks.Resolve(ctx, id) },
+		Allow:    func(namespace int32, n int) error { return e.allowed.Allow(namespace, n) },
 		Seen:     func(ctx context.Context, rows []store.Row) ([]store.Row, error) { return e.tasks.Seen(ctx, rows) },
 		Created:  e.sawCreated,
 		Bell:     bell{e}, Least: func() int32 { return e.catalog.Least(node.Version) },

@@ -36,6 +36,7 @@ type cli struct {
 	Vet         vetCmd            `cmd:"" help:"Find mistakes in durable functions: what makes a replay differ from the run."`
 	Migrate     migrateCmd        `cmd:"" help:"Bring a PostgreSQL database to this version's tables."`
 	APIKeys     access.Keys       `cmd:"" name:"api-keys" help:"Make, list and revoke the keys with which clients come in."`
+	Namespaces  access.Namespaces `cmd:"" help:"List namespaces, and set what they may use."`
 	Audit       access.Audit      `cmd:"" help:"List what operators did, and look whether the list is whole."`
 	Keys        keysCmd           `cmd:"" help:"Print and rotate the keys that sign what the server sends."`
 	Config      configCmd         `cmd:"" help:"Print the effective configuration of serve and where it comes from."`

@@ -115,6 +115,9 @@ type Config struct {
 	Lane     Lanes
 	Settings func(namespace int32, queue string) task.QueueSettings // of a queue; nil = none has any
 
+	// Allow takes n submissions of a namespace in; 0 = the default one. nil = any number.
+	Allow func(namespace int32, n int) error
+
 	// Seen leaves out what whoever asks may not see; nil = everybody sees everything.
 	Seen func(ctx context.Context, rows []store.Row) ([]store.Row, error)
 
@@ -148,11 +151,16 @@ func New(cfg Config) *Acceptor {
 // Accept checks and stores submissions and returns one result each, in order,
 // after the commit. When atomic is set, either all are accepted or none, and a
 // faulty one fails the whole call with task.Invalid, as more than task.MaxBatch do.
-// Errors: ErrNoAccept, ErrBusy, task.Invalid, store.ErrTooManyQueues,
+// Errors: ErrNoAccept, ErrBusy, store.OverQuota, task.Invalid, store.ErrTooManyQueues,
 // store.ErrOldNode, or of the database.
 func (a *Acceptor) Accept(ctx context.Context, subs []Submission, atomic bool) ([]Result, error) {
 	if err := a.open(len(subs)); err != nil {
 		return nil, err
+	}
+	if a.cfg.Allow != nil && auth.From(ctx) != nil { // the program itself has no quota
+		if err := a.cfg.Allow(auth.Namespace(ctx), len(subs)); err != nil {
+			return nil, err
+		}
 	}
 	return a.accept(ctx, subs, atomic)
 }

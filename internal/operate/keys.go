@@ -152,3 +152,40 @@ func (ks *Keys) Revoke(ctx context.Context, id string) error {
 	ks.cfg.Changed(ctx)
 	return nil
 }
+
+// Namespace is a namespace as it is shown.
+type Namespace struct {
+	Name      string
+	Quota     store.Quota
+	CreatedAt int64
+}
+
+// Namespaces lists all namespaces by name.
+func (ks *Keys) Namespaces(ctx context.Context) ([]Namespace, error) {
+	all, err := ks.cfg.Store.Namespaces(ctx)
+	out := make([]Namespace, len(all))
+	for i, n := range all {
+		out[i] = Namespace{n.Name, store.DecodeQuota(n.Settings), n.CreatedAt}
+	}
+	return out, err
+}
+
+// SetQuota replaces what a namespace may use, which is made when it is new. It holds on all
+// nodes within a second. task.Invalid.
+func (ks *Keys) SetQuota(ctx context.Context, name string, quota store.Quota) (Namespace, error) {
+	var bad task.Invalid
+	bad.CheckQueue("name", name)
+	quota.Check(&bad)
+	if err := bad.Err(); err != nil {
+		return Namespace{}, err
+	}
+	n, err := ks.cfg.Store.EnsureNamespace(ctx, name)
+	if err != nil {
+		return Namespace{}, err
+	}
+	if err := ks.cfg.Store.SetNamespace(ctx, n.ID, quota.Encode()); err != nil {
+		return Namespace{}, err
+	}
+	ks.cfg.Changed(ctx)
+	return Namespace{name, quota, n.CreatedAt}, nil
+}

@@ -46,6 +46,19 @@ func (qs *Queues) AllStats(ctx context.Context) ([]QueueStats, error) {
 	return qs.statsOf(space(ctx), lanes), nil
 }
 
+// Stored counts the tasks of each namespace that have not ended, or have failed.
+func (qs *Queues) Stored(ctx context.Context) (map[int32]int64, error) {
+	lanes, err := qs.depths.get(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	out := map[int32]int64{}
+	for _, l := range lanes {
+		out[qs.cfg.Catalog.ByID(l.Lane).Namespace] += l.Ready + l.Scheduled + l.Running + l.Suspended + l.Blocked + l.Failed
+	}
+	return out, nil
+}
+
 // StatsWithin is AllStats for those who cannot wait long and take what is up to
 // maxAge old: after wait it returns what was counted last, however old that is,
 // and the count goes on.

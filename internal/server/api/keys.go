@@ -11,6 +11,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
 	"github.com/sendoff-dev/sendoff/internal/server/route"
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -19,6 +20,8 @@ type Keys interface {
 	Create(ctx context.Context, k operate.NewKey) (operate.Key, error)
 	List(ctx context.Context) ([]operate.Key, error)
 	Revoke(ctx context.Context, id string) error
+	Namespaces(ctx context.Context) ([]operate.Namespace, error)
+	SetQuota(ctx context.Context, name string, quota store.Quota) (operate.Namespace, error)
 }
 
 // NewKey is the body of POST /v1/api-keys.
@@ -98,6 +101,7 @@ func mountKeys(mux *route.Mux, api huma.API, cfg *Config, refuse func(http.Respo
 			}
 			return nil, nil
 		})
+	mountNamespaces(mux, api, cfg.Keys, refuse)
 	getWith(api, auth.AnyKey, "/v1/me", "get-me", "Get who asks, and what that may do", func(ctx context.Context, _ *struct{}) (*meReply, error) {
 		return &meReply{meView(ctx, cfg)}, nil
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -58,6 +59,11 @@ func problemOf(err error) *problem.Problem {
 	}
 	if invalid, ok := errors.AsType[task.Invalid](err); ok {
 		return invalidProblem(invalid)
+	}
+	if over, ok := errors.AsType[store.OverQuota](err); ok {
+		p := problem.New(http.StatusTooManyRequests, "quota_exceeded", over.Error())
+		p.RetryAfter = int(over.Retry/time.Second) + 1
+		return p
 	}
 	for _, row := range table {
 		if errors.Is(err, row.err) {

@@ -153,6 +153,9 @@ func failure(err error) *connect.Error {
 	if invalid, ok := errors.AsType[task.Invalid](err); ok {
 		return connect.NewError(connect.CodeInvalidArgument, invalid)
 	}
+	if over, ok := errors.AsType[store.OverQuota](err); ok {
+		return connect.NewError(connect.CodeResourceExhausted, over)
+	}
 	for _, row := range codes {
 		if errors.Is(err, row.err) {
 			return connect.NewError(row.code, err)

@@ -12,7 +12,9 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
@@ -74,6 +76,11 @@ func add(w http.ResponseWriter, r *http.Request, submit Submitter, unknown func(
 		Spec:    task.Spec{URL: req.Target, Name: req.TaskName, ContentType: "application/json", Profile: task.DispatchrProfile},
 		Payload: req.TaskArgs, IdempotencyKey: strings.Join(keys, ""), Fingerprint: store.HashOf([]byte(r.URL.Path), text),
 	}}, true)
+	if over, ok := errors.AsType[store.OverQuota](err); ok {
+		w.Header().Set("Retry-After", strconv.Itoa(int(over.Retry/time.Second)+1))
+		answer(w, http.StatusTooManyRequests, map[string]any{"error": over.Error()})
+		return
+	}
 	if err != nil {
 		if !errors.As(err, new(task.Invalid)) && !slices.ContainsFunc(ours, func(known error) bool { return errors.Is(err, known) }) {
 			unknown(err)

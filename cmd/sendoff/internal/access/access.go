@@ -1,5 +1,5 @@
-// Package access is the commands sendoff api-keys and sendoff audit: who may come in, and
-// what was done. They ask a server, or work on its database beside it.
+// Package access is the commands sendoff api-keys, namespaces and audit: who may come in,
+// what they may use, and what was done. They ask a server, or work on its database beside it.
 package access
 
 import (
