@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"maps"
 	"strconv"
 	"sync"
 	"time"
@@ -108,9 +109,5 @@ func (q *Quotas) look(now time.Time) {
 func (q *Quotas) letIn() map[int32]int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	out := make(map[int32]int64, len(q.since))
-	for id, n := range q.since {
-		out[id] = n
-	}
-	return out
+	return maps.Clone(q.since)
 }
