@@ -148,3 +148,25 @@ func TestWithoutTheScopePayloadsNothingCarriedIsShown(t *testing.T) {
 		}
 	}
 }
+
+// TestNoRouteTakesAWriteFromAnotherSite asks every route that changes something as a page
+// of another site would have a browser do it.
+func TestNoRouteTakesAWriteFromAnotherSite(t *testing.T) {
+	b := open(t, engine.Config{})
+	h := b.Handler(engine.HandlerConfig{})
+	asked := 0
+	for _, pattern := range engine.RoutesOf(b.Engine).Patterns() {
+		for _, header := range [][2]string{{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}} {
+			r := requestTo(t.Context(), pattern)
+			if r.Method == http.MethodGet {
+				continue
+			}
+			asked++
+			r.Header.Set(header[0], header[1])
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			require.Equal(t, http.StatusForbidden, w.Code, "%s with %s: %s", pattern, header[0], header[1])
+		}
+	}
+	require.Greater(t, asked, 100)
+}
