@@ -42,6 +42,7 @@ type Client struct {
 	Tasks     Tasks     // that are there: list, cancel, retry, ...
 	Queues    Queues    // list, pause, resume, purge, ...
 	Limits    Limits    // what tasks share: list, set, pause, ...
+	Schedules Schedules // what is planned: list, set, pause, run, ...
 	Graphs    Graphs    // definitions of job graphs: save, list, ...
 	GraphRuns GraphRuns // of graphs of jobs: start, list, wait, cancel, retry
 	Endpoints Endpoints // the apps that serve functions
@@ -97,7 +98,7 @@ func NewClient(config ClientConfig) (*Client, error) {
 	if c.http == nil {
 		c.http = &http.Client{Transport: newTransport()}
 	}
-	c.Tasks, c.Queues, c.Limits, c.Graphs, c.GraphRuns = Tasks{c}, Queues{c}, Limits{c}, Graphs{c}, GraphRuns{c}
+	c.Tasks, c.Queues, c.Limits, c.Schedules, c.Graphs, c.GraphRuns = Tasks{c}, Queues{c}, Limits{c}, Schedules{c}, Graphs{c}, GraphRuns{c}
 	c.Endpoints, c.Nodes, c.Workers = Endpoints{c}, Nodes{c}, Workers{c}
 	c.APIKeys, c.Audit, c.Namespaces = APIKeys{c}, Audit{c}, Namespaces{c}
 	c.extension = sync.OnceValue(c.newExtension)

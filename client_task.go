@@ -17,6 +17,7 @@ type Task struct {
 	Kind        string            `json:"kind,omitempty"` // http, function, local
 	Queue       string            `json:"queue,omitempty"`
 	Name        string            `json:"name,omitempty"`
+	Schedule    string            `json:"schedule,omitempty"` // by which it was made
 	URL         string            `json:"url,omitempty"`
 	Handler     string            `json:"handler,omitempty"`
 	Process     string            `json:"process,omitempty"`
@@ -154,6 +155,7 @@ type Filter struct {
 	States                        []State
 	Queue                         string
 	Name                          string
+	Schedule                      string            // name of the schedule that made it
 	Function                      string            // name of a durable function
 	Root                          string            // id of the first function of a tree: the calls below it, itself not
 	Labels                        map[string]string // all of them
@@ -181,6 +183,7 @@ func (f *Filter) query() url.Values {
 	}
 	set("queue", f.Queue)
 	set("name", f.Name)
+	set("schedule", f.Schedule)
 	set("function", f.Function)
 	set("root_id", f.Root)
 	set("target_host", f.TargetHost)

@@ -132,6 +132,7 @@ type Engine struct {
 	queues       *operate.Queues
 	gates        *operate.Limits
 	definitions  *operate.Definitions
+	schedules    *operate.Schedules
 	endpoints    *operate.Endpoints
 	events       *events.Hub
 	executors    exec.ByKind
@@ -256,12 +257,14 @@ func (e *Engine) wireRooms() {
 		}
 		e.member.Tell(store.Hint{Changed: store.ChangedKeys})
 	}})
+	e.schedules = operate.NewSchedules(operate.SchedulesConfig{Store: e.store, Planner: planner{e}, Changed: func() { e.scheduler.Planned() }})
 	e.definitions = operate.NewDefinitions(e.store, cfg.CheckGraph)
 	e.settler = settle.New(settle.Config{
 		Store: e.store, Bell: bell{e}, Watchers: e.tasks, Call: e.prepareCall, Left: e.left, Look: e.lookAtTodos, Settled: e.sawSettled, Meter: e.meters, Log: cfg.Log,
 	})
 	e.scheduler = schedule.New(schedule.Config{
 		Store: e.store, Claims: work{e}, Wake: e.wake,
+		Planner: planner{e}, Fires: e.meters,
 		Do: e.workOff, Retention: cfg.Retention.micros(), Lanes: e.retentions, Meter: e.meters, Log: cfg.Log,
 	})
 	member := node.Config{

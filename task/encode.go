@@ -49,6 +49,7 @@ const (
 	tagOnce
 	tagCallback
 	tagCallbackOf
+	tagSchedule
 )
 
 var errBadSpec = errors.New("damaged task description")
@@ -115,6 +116,7 @@ func (s *Spec) Encode() []byte {
 	w.num(tagRunAt, s.RunAt)
 	w.num(tagProfile, int64(s.Profile))
 	w.str(tagVersion, s.Version)
+	w.str(tagSchedule, s.Schedule)
 	if s.Once {
 		w.num(tagOnce, 1)
 	}
@@ -225,6 +227,8 @@ func (s *Spec) textField(tag byte) *string {
 		return &s.UniqueKey
 	case tagVersion:
 		return &s.Version
+	case tagSchedule:
+		return &s.Schedule
 	case tagOrderKey:
 		return &s.OrderKey
 	case tagDuplicateKey:

@@ -38,6 +38,7 @@ type Spec struct {
 	Group       string // whose work it is
 	ClientID    string // id chosen by the client; "" = none
 	UniqueKey   string // business key; "" = none
+	Schedule    string // by which it was made; "" = by none
 	RunAt       int64  // asked for at submission, microseconds; 0 = at once
 	Profile     Profile
 

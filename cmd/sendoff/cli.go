@@ -26,7 +26,7 @@ type cli struct {
 	Tasks       tasksCmd          `cmd:"" help:"List tasks, look at them, steer them."`
 	Queues      queuesCmd         `cmd:"" help:"List queues, pause, resume and purge them."`
 	Limits      limitsCmd         `cmd:"" help:"List limits that tasks share, configure and pause them."`
-	Schedules   schedules.Command `cmd:"" help:"Say when a schedule is due."`
+	Schedules   schedules.Command `cmd:"" help:"List, set, pause, run and preview schedules."`
 	Graph       graph.Command     `cmd:"" help:"Plan, run, show and draw graphs of jobs, from a file."`
 	Endpoints   endpointsCmd      `cmd:"" help:"List the hosts and apps that are called, and let in again those that are held back."`
 	Nodes       nodesCmd          `cmd:"" help:"List the servers that share the database."`

@@ -67,6 +67,7 @@ var fields = map[string]field{
 	"endpoint":    {of: func(t *Task) string { return t.Spec.Endpoint }},
 	"target_host": {of: func(t *Task) string { return hostOf(t.Spec.URL) }, same: strings.EqualFold},
 	"group":       {of: func(t *Task) string { return t.Spec.Group }},
+	"schedule":    {of: func(t *Task) string { return t.Spec.Schedule }},
 	"priority":    {of: func(t *Task) string { return strconv.Itoa(int(t.Priority)) }, want: priorityWanted},
 	"reason":      {of: func(t *Task) string { return t.Reason.String() }},
 	"code":        {of: codeOf},

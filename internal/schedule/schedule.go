@@ -33,6 +33,9 @@ type Config struct {
 	Store interface {
 		store.Sweeper
 		store.Todos
+		DueSchedules(ctx context.Context, limit int) ([]store.Schedule, int64, error)
+		Fire(ctx context.Context, firings []store.Firing) ([]store.Fired, []store.Woken, error)
+		TrimFires(ctx context.Context, after store.ScheduleName, limit, keep int, before int64) (store.ScheduleName, error)
 		SealAudit(ctx context.Context, limit int) (int, error)
 		DropAudit(ctx context.Context, before int64, limit int) (int, error)
 		Now() int64
@@ -43,6 +46,8 @@ type Config struct {
 	Sweep     time.Duration                                 // between looks for lost claims and missed timers; default 1 s
 	Retention store.Retention                               // default 24 h, failed 14 days
 	Lanes     func() map[int32]store.Retention              // of the lanes that have a retention of their own; nil = none has
+	Planner   Planner                                       // nil = schedules are left to others
+	Fires     FireMeter                                     // nil = nobody counts
 	Meter     Meter                                         // nil = nobody counts
 	Log       *slog.Logger                                  // nil = none
 }
@@ -55,6 +60,8 @@ type Scheduler struct {
 	cfg  Config
 	due  chan int64 // capacity 1: the nearest new timer
 	left *left
+
+	planned chan struct{} // capacity 1: a schedule was changed
 }
 
 // DefaultRetention is how long ended tasks stay visible, in microseconds.
@@ -68,6 +75,9 @@ func New(cfg Config) *Scheduler {
 	if cfg.Meter == nil {
 		cfg.Meter = uncounted{}
 	}
+	if cfg.Fires == nil {
+		cfg.Fires = uncounted{}
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -77,13 +87,15 @@ func New(cfg Config) *Scheduler {
 	if cfg.Retention == (store.Retention{}) {
 		cfg.Retention = DefaultRetention
 	}
-	return &Scheduler{cfg: cfg, due: make(chan int64, 1), left: newLeft()}
+	return &Scheduler{cfg: cfg, due: make(chan int64, 1), left: newLeft(), planned: make(chan struct{}, 1)}
 }
 
 type uncounted struct{}
 
 func (uncounted) Promoted(int) {}
 func (uncounted) Rescued(int)  {}
+
+func (uncounted) Fired(string, time.Duration) {}
 
 // Due tells that a task will be due at a time, microseconds, so that it is not
 // found only by the next sweep.
@@ -107,6 +119,10 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	g.Go(func() error { return s.workOff(ctx) })
 	g.Go(func() error { return s.seal(ctx) })
 	g.Go(func() error { return s.drop(ctx) })
+	if s.cfg.Planner != nil {
+		g.Go(func() error { return s.fire(ctx) })
+		g.Go(func() error { return s.trim(ctx) })
+	}
 	return g.Wait()
 }
 

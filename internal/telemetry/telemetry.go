@@ -31,6 +31,8 @@ type Metrics struct {
 	cuts        *prometheus.CounterVec
 	pauses      *prometheus.CounterVec
 	putOff      *prometheus.CounterVec
+	fires       *prometheus.CounterVec
+	lateness    prometheus.Histogram
 }
 
 // New returns instruments in a registry of their own.
@@ -52,9 +54,11 @@ func New() *Metrics {
 		cuts:        counters("sendoff_host_cuts_total", "Times a host was given half as many attempts at a time, by why.", "kind", "why"),
 		pauses:      counters("sendoff_host_pauses_total", "Times an endpoint was left alone after it had not been, by why.", "kind", "why"),
 		putOff:      counters("sendoff_put_off_total", "Tasks put off without an attempt because their endpoint had no room or was left alone.", "kind"),
+		fires:       counters("sendoff_schedule_fires_total", "Times of schedules that this node has dealt with, by what became of them.", "outcome"),
+		lateness:    histogram("sendoff_schedule_lateness_seconds", "Time from when a schedule was due to when its task was on disk.", prometheus.ExponentialBuckets(0.001, 2, 20)),
 	}
 	m.Registry.MustRegister(m.accepted, m.claimed, m.settled, m.stale, m.rescued, m.promoted, m.nodesLost, m.commit, m.batch,
-		m.attempt, m.wait, m.leaseMargin, m.cuts, m.pauses, m.putOff, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.attempt, m.wait, m.leaseMargin, m.cuts, m.pauses, m.putOff, m.fires, m.lateness, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -72,6 +76,14 @@ func histogram(name, help string, buckets []float64) prometheus.Histogram {
 
 // Accepted counts tasks that were stored.
 func (m *Metrics) Accepted(n int) { m.accepted.Add(float64(n)) }
+
+// Fired counts a time of a schedule.
+func (m *Metrics) Fired(outcome string, late time.Duration) {
+	m.fires.WithLabelValues(outcome).Inc()
+	if outcome == "fired" {
+		m.lateness.Observe(late.Seconds())
+	}
+}
 
 // Claimed returns the counter of an executor's claims.
 func (m *Metrics) Claimed(executor string) func(n int) {

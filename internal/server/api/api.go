@@ -79,6 +79,7 @@ type Config struct {
 	Limits      Limits
 	Functions   Functions
 	Definitions Definitions
+	Schedules   Schedules
 	Endpoints   Endpoints
 	Events      *events.Hub
 	Workers     Workers
@@ -118,6 +119,7 @@ func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	mountControl(api, cfg.Control)
 	mountLimits(mux, api, cfg.Limits, c.refuse)
 	mountDefinitions(mux, api, cfg.Definitions, c.refuse)
+	mountSchedules(mux, api, &cfg, c.refuse)
 	mountFunctions(api, cfg)
 	mountEndpoints(mux, api, cfg.Endpoints, c.refuse)
 	mountAudit(api, cfg.Audit)

@@ -66,7 +66,7 @@ func wanted(goType string) string {
 	switch {
 	case strings.Contains(goType, "texts"):
 		return "an object with text values"
-	case strings.Contains(goType, "batchTasks"), strings.Contains(goType, "limitList"), strings.Contains(goType, "idList"):
+	case strings.Contains(goType, "batchTasks"), strings.Contains(goType, "limitList"), strings.Contains(goType, "idList"), strings.Contains(goType, "timeList"):
 		return "a list"
 	case strings.Contains(goType, "int"):
 		return "a whole number"

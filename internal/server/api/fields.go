@@ -13,6 +13,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/task"
+	"github.com/sendoff-dev/sendoff/task/cron"
 )
 
 // checkFields looks in valid JSON for what encoding/json would let pass when it
@@ -98,6 +99,7 @@ func (s *scanner) object(path string, field func(name string) (reflect.Type, boo
 // longest is how many entries lists may have.
 var longest = map[reflect.Type]int{
 	reflect.TypeFor[batchTasks](): task.MaxBatch, reflect.TypeFor[limitList](): task.MaxLimits, reflect.TypeFor[idList](): accept.MaxDependencies,
+	reflect.TypeFor[timeList](): cron.MaxTimes,
 }
 
 func (s *scanner) list(t reflect.Type, path string, most int) {

@@ -35,6 +35,7 @@ type Filter struct {
 	Endpoint       []string `query:"endpoint,explode" doc:"Of a function."`
 	TargetHost     []string `query:"target_host,explode" doc:"Host of the url, with its port when it has one."`
 	Group          []string `query:"group,explode"`
+	Schedule       []string `query:"schedule,explode" doc:"Name of the schedule that made it."`
 	Priority       []string `query:"priority,explode" doc:"0 to 9."`
 	Reason         []string `query:"reason,explode"`
 	Code           []string `query:"code,explode" doc:"How the last attempt went: its status; or why there was no answer, such as timeout; or its outcome, such as crash."`

@@ -22,6 +22,7 @@ type Task struct {
 	Kind          string            `json:"kind" enum:"http,function,process,local,job"`
 	Queue         string            `json:"queue"`
 	Name          string            `json:"name,omitempty"`
+	Schedule      string            `json:"schedule,omitempty" doc:"Name of the schedule that made it."`
 	URL           string            `json:"url,omitempty"`
 	Method        string            `json:"method,omitempty"`
 	Handler       string            `json:"handler,omitempty"`
@@ -111,7 +112,7 @@ func retryView(r task.RetryPolicy, attempts int32) Retry {
 // described holds what never changes about a task.
 func described(id task.ID, spec *task.Spec, queue string, maxAttempts int32) Task {
 	t := Task{
-		ID: spec.PublicID(id), Job: id.Number(), Kind: spec.Kind.String(), Queue: queue, Name: spec.Name, URL: spec.URL, Handler: spec.Handler, Process: spec.Process, Workers: spec.Workers, Once: spec.Once,
+		ID: spec.PublicID(id), Job: id.Number(), Kind: spec.Kind.String(), Queue: queue, Name: spec.Name, Schedule: spec.Schedule, URL: spec.URL, Handler: spec.Handler, Process: spec.Process, Workers: spec.Workers, Once: spec.Once,
 		Group: spec.Group, MaxAttempts: maxAttempts, Timeout: spec.TimeoutOrDefault().String(), Retry: retryView(spec.Retry, maxAttempts),
 		RunAt: timeText(spec.RunAt), Labels: spec.Labels, ContentType: spec.ContentType, UniqueKey: spec.UniqueKey,
 	}

@@ -1,25 +1,37 @@
-// Package schedules is the command sendoff schedules: when something is due. It asks
-// no server.
+// Package schedules is the command sendoff schedules: what is planned on a server, and when
+// something is due, for which no server is asked.
 package schedules
 
 import (
+	"context"
+	"strings"
 	"time"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/task/cron"
 )
 
 // Command is the grammar of sendoff schedules.
 type Command struct {
-	Preview previewCmd `cmd:"" help:"Print when a cron expression is due, with what changes of clocks do to it."`
+	List    listCmd    `cmd:"" help:"List schedules."`
+	Get     getCmd     `cmd:"" help:"Show schedules."`
+	Set     setCmd     `cmd:"" help:"Make a schedule, or change it."`
+	Pause   pauseCmd   `cmd:"" help:"Pause schedules: what would be due meanwhile is not made up for."`
+	Resume  resumeCmd  `cmd:"" help:"Have schedules go on."`
+	Run     runCmd     `cmd:"" help:"Make a task of a schedule now."`
+	Fires   firesCmd   `cmd:"" help:"List what became of the times of a schedule."`
+	Preview previewCmd `cmd:"" help:"Print when a schedule or a cron expression is due, with what changes of clocks do to it."`
+	Reset   resetCmd   `cmd:"" help:"Have declared schedules be as the configuration file of the server says."`
+	Delete  deleteCmd  `cmd:"" help:"Forget schedules; the tasks that they made stay."`
 }
 
 type previewCmd struct {
-	Cron     string    `arg:"" help:"Five fields: minute, hour, day of month, month, day of week; or @daily and the like."`
+	remote
+	Cron     string    `arg:"" name:"schedule" help:"Name of a schedule of the server, or a cron expression, which needs none. Five fields: minute, hour, day of month, month, day of week; or @daily and the like."`
 	Timezone string    `placeholder:"Europe/Berlin" help:"Time zone of the expression; default UTC."`
 	Count    int       `short:"n" default:"5" help:"So many times, at most 1000."`
 	After    time.Time `placeholder:"TIME" help:"Those after it, such as 2027-03-27T00:00:00Z; default now."`
-	JSON     bool      `name:"json" help:"Print JSON."`
 }
 
 const mostFires = 1000
@@ -32,12 +44,15 @@ type fire struct {
 }
 
 // Run prints the next times.
-func (c *previewCmd) Run(t *term.Terminal) error {
+func (c *previewCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if c.Count < 1 || c.Count > mostFires {
 		return term.Usage("--count %d: want 1 to %d", c.Count, mostFires)
 	}
 	if c.Cron == "" {
 		return term.Usage("no expression: want five fields, such as \"30 2 * * MON-FRI\"")
+	}
+	if !strings.ContainsAny(c.Cron, " \t") && !strings.HasPrefix(c.Cron, "@") {
+		return c.stored(ctx, t)
 	}
 	schedule, err := cron.New(cron.Spec{Cron: c.Cron, Timezone: c.Timezone})
 	if err != nil {
@@ -57,6 +72,34 @@ func (c *previewCmd) Run(t *term.Terminal) error {
 	}
 	t.Table([]string{"AT", "LOCAL", "NOTE"}, rows)
 	return nil
+}
+
+// stored prints the next times of a schedule of the server.
+func (c *previewCmd) stored(ctx context.Context, t *term.Terminal) error {
+	if c.Timezone != "" || !c.After.IsZero() {
+		return term.Usage("--timezone and --after are for expressions: %q is the name of a schedule", c.Cron)
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	fires, err := client.Schedules.Preview(ctx, c.Cron, c.Count)
+	switch {
+	case err != nil:
+		return err
+	case c.JSON:
+		return t.JSON(items[sendoff.FireTime]{fires})
+	}
+	printFires(t, fires)
+	return nil
+}
+
+func printFires(t *term.Terminal, fires []sendoff.FireTime) {
+	rows := make([][]string, len(fires))
+	for i, f := range fires {
+		rows[i] = []string{f.At, f.Local, f.Note}
+	}
+	t.Table([]string{"AT", "LOCAL", "NOTE"}, rows)
 }
 
 func listOf(fires []cron.Fire) any {
