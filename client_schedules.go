@@ -69,12 +69,12 @@ func (s Schedules) List(ctx context.Context) iter.Seq2[Schedule, error] {
 
 // Get returns a schedule. See [IsNotFound].
 func (s Schedules) Get(ctx context.Context, name string) (*Schedule, error) {
-	return s.one(ctx, http.MethodGet, schedulePath(name, ""), nil, true)
+	return s.one(ctx, http.MethodGet, schedulePath(name, ""), nil)
 }
 
 // Set makes a schedule, or changes the one of that name. It may be repeated.
 func (s Schedules) Set(ctx context.Context, name string, spec ScheduleSpec) (*Schedule, error) {
-	return s.one(ctx, http.MethodPut, schedulePath(name, ""), spec, true)
+	return s.one(ctx, http.MethodPut, schedulePath(name, ""), spec)
 }
 
 // Try checks a schedule as Set does, and stores nothing: NextFires says when it would be due.
@@ -89,22 +89,22 @@ func (s Schedules) Try(ctx context.Context, name string, spec ScheduleSpec) (*Sc
 
 // Pause has a schedule make nothing. What would be due meanwhile is not made up for.
 func (s Schedules) Pause(ctx context.Context, name string) (*Schedule, error) {
-	return s.one(ctx, http.MethodPost, schedulePath(name, "/pause"), nil, true)
+	return s.one(ctx, http.MethodPost, schedulePath(name, "/pause"), nil)
 }
 
 // Resume ends a pause.
 func (s Schedules) Resume(ctx context.Context, name string) (*Schedule, error) {
-	return s.one(ctx, http.MethodPost, schedulePath(name, "/resume"), nil, true)
+	return s.one(ctx, http.MethodPost, schedulePath(name, "/resume"), nil)
 }
 
 // Reset has a declared schedule be as the configuration file of the server says.
 func (s Schedules) Reset(ctx context.Context, name string) (*Schedule, error) {
-	return s.one(ctx, http.MethodPost, schedulePath(name, "/reset"), nil, true)
+	return s.one(ctx, http.MethodPost, schedulePath(name, "/reset"), nil)
 }
 
-func (s Schedules) one(ctx context.Context, method, path string, body any, again bool) (*Schedule, error) {
+func (s Schedules) one(ctx context.Context, method, path string, body any) (*Schedule, error) {
 	var out Schedule
-	if _, _, err := s.c.do(ctx, request{method: method, path: path, body: body, again: again}, &out); err != nil {
+	if _, _, err := s.c.do(ctx, request{method: method, path: path, body: body, again: true}, &out); err != nil {
 		return nil, err
 	}
 	return &out, nil

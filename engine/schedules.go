@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
@@ -114,6 +116,22 @@ func stamp(t time.Time) string {
 	return t.Format(time.RFC3339Nano)
 }
 
+// Declare brings the schedules that a configuration declares in line with it, each as PUT
+// /v1/schedules/{name} takes it. Those are made, or changed unless somebody has edited them;
+// those that were declared and are not any more are deleted, unless somebody has edited them.
+// The error names the schedule.
+func (s *Schedules) Declare(ctx context.Context, declared map[string]json.RawMessage) error {
+	all := map[string]plan.Definition{}
+	for name, text := range declared {
+		d, err := api.Plan(text)
+		if err != nil {
+			return fmt.Errorf("schedule %q: %w", name, err)
+		}
+		all[name] = d
+	}
+	return s.schedules.Declare(ctx, all)
+}
+
 // Get returns a schedule. store.ErrNotFound.
 func (s *Schedules) Get(ctx context.Context, name string) (ScheduleInfo, error) {
 	one, err := s.schedules.Get(ctx, name)
@@ -171,9 +189,9 @@ func (s *Schedules) Fires(ctx context.Context, name, cursor string, limit int) (
 }
 
 func scheduleInfoOf(s *operate.Schedule) ScheduleInfo {
-	info := ScheduleInfo{Name: s.Schedule.Name, Paused: s.Paused, Revision: s.Rev, NextAt: timeOrZero(s.NextAt)}
+	info := ScheduleInfo{Name: s.Name, Paused: s.Paused, Revision: s.Rev, NextAt: timeOrZero(s.NextAt)}
 	if s.LastDue != 0 {
-		info.Last = fireOf(&store.Fire{Due: s.LastDue, FiredAt: s.LastFired, Outcome: s.Schedule.Last, Task: s.LastTask})
+		info.Last = fireOf(&store.Fire{Due: s.LastDue, FiredAt: s.LastFired, Outcome: s.Last, Task: s.LastTask})
 	}
 	return info
 }

@@ -40,6 +40,7 @@ func readFile(path string, known []string) (map[string]string, error) {
 	if _, theirs := raw["brokers"]; theirs {
 		return nil, fmt.Errorf("%s: is a configuration of dispatcherd: serve it with sendoff dispatcherd --config %s", path, path)
 	}
+	delete(raw, "schedules") // which host reads
 	f := &settingsFile{path: path, known: slices.Sorted(slices.Values(known)), value: map[string]string{}}
 	return f.value, f.section("", "", raw)
 }

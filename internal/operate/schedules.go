@@ -234,7 +234,7 @@ func (s *Schedules) change(ctx context.Context, name string, make func(had *Sche
 
 // unfired are the times of a schedule that are due and were not fired when it is changed.
 func (s *Schedules) unfired(had *Schedule, now int64, why string) []store.Fire {
-	rules, err := had.Rules(had.Schedule.Name)
+	rules, err := had.Rules(had.Name)
 	if err != nil || had.NextAt == 0 {
 		return nil
 	}

@@ -3,6 +3,7 @@ package operate
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/plan"
@@ -113,7 +114,7 @@ func (s *Schedules) Reset(ctx context.Context, name string) (Schedule, error) {
 func (s *Schedules) Declare(ctx context.Context, declared map[string]plan.Definition) error {
 	for name, d := range declared {
 		if err := s.declare(ctx, name, d); err != nil {
-			return err
+			return fmt.Errorf("schedule %q: %w", name, err)
 		}
 	}
 	for cursor := ""; ; {
@@ -122,7 +123,7 @@ func (s *Schedules) Declare(ctx context.Context, declared map[string]plan.Defini
 			return err
 		}
 		for i := range page.Items {
-			if _, still := declared[page.Items[i].Schedule.Name]; still || !page.Items[i].IsDeclared() {
+			if _, still := declared[page.Items[i].Name]; still || !page.Items[i].IsDeclared() {
 				continue
 			}
 			if err := s.undeclare(ctx, &page.Items[i]); err != nil {
@@ -159,13 +160,13 @@ func (s *Schedules) declare(ctx context.Context, name string, d plan.Definition)
 // undeclare deletes a schedule that is declared no longer, or leaves it to who has edited it.
 func (s *Schedules) undeclare(ctx context.Context, one *Schedule) error {
 	if !one.Edited {
-		err := s.Delete(ctx, one.Schedule.Name)
+		err := s.Delete(ctx, one.Name)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // another node was faster
 		}
 		return err
 	}
-	_, err := s.change(ctx, one.Schedule.Name, func(had *Schedule) (*store.Schedule, []store.Fire, error) {
+	_, err := s.change(ctx, one.Name, func(had *Schedule) (*store.Schedule, []store.Fire, error) {
 		if had == nil || had.Declared == nil {
 			return nil, nil, nil
 		}

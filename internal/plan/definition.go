@@ -108,7 +108,7 @@ func (d *Definition) Rules(name string) (*Rules, error) {
 
 // addFaults takes the faults of a schedule apart.
 func addFaults(bad *task.Invalid, err error) {
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what was joined is taken apart
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, one := range many.Unwrap() {
 			addFaults(bad, one)
 		}

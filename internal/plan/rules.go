@@ -73,10 +73,10 @@ func (r *Rules) Due(next, now int64) Due {
 // from is where the times begin that are fired, and why the earlier ones are not.
 func (r *Rules) from(next, now int64) (int64, string) {
 	onTime, oldest := now-OnTime.Microseconds(), now-max(r.window, OnTime).Microseconds()
-	switch {
-	case r.catchUp == None:
+	switch r.catchUp {
+	case None:
 		return onTime, "nobody was there at its time, and catch_up is none"
-	case r.catchUp == All:
+	case All:
 		return oldest, fmt.Sprintf("nobody was there at its time, and for longer than the catch_up_window of %s", r.window)
 	}
 	if next >= onTime {

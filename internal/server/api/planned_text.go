@@ -36,8 +36,10 @@ func requestOf(s *accept.Submission) *CreateRequest {
 		q.BodyBase64 = base64.StdEncoding.EncodeToString(s.Payload)
 	}
 	if r := p.Retry; r != (task.RetryPolicy{}) {
-		q.Retry = &RetryRequest{MaxAge: spanJSON(r.MaxAge), MinBackoff: spanJSON(r.MinBackoff), MaxBackoff: spanJSON(r.MaxBackoff),
-			MaxAttempts: unlessZero(r.MaxAttempts), Factor: unlessZero(r.Factor), Jitter: unlessZero(r.Jitter)}
+		q.Retry = &RetryRequest{
+			MaxAge: spanJSON(r.MaxAge), MinBackoff: spanJSON(r.MinBackoff), MaxBackoff: spanJSON(r.MaxBackoff),
+			MaxAttempts: unlessZero(r.MaxAttempts), Factor: unlessZero(r.Factor), Jitter: unlessZero(r.Jitter),
+		}
 	}
 	if u := s.Unique; u != nil {
 		q.Unique = &UniqueRequest{Key: u.Key, Window: spanJSON(u.Window), WhileOpen: u.WhileOpen, OnConflict: conflictNames[u.OnConflict]}

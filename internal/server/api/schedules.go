@@ -286,9 +286,24 @@ func readSchedule(w http.ResponseWriter, r *http.Request) (dry bool, d plan.Defi
 	if fault != nil {
 		return false, d, fault
 	}
+	d, fault = readPlan(text)
+	return dry, d, fault
+}
+
+// Plan reads a schedule as PUT /v1/schedules/{name} takes it. The error is a problem.
+func Plan(text []byte) (plan.Definition, error) {
+	d, fault := readPlan(text)
+	if fault != nil {
+		return d, fault
+	}
+	return d, nil
+}
+
+func readPlan(text []byte) (d plan.Definition, fault *problem.Problem) {
+	var bad task.Invalid
 	var req ScheduleRequest
 	if fault := decode(text, &req); fault != nil {
-		return false, d, fault
+		return d, fault
 	}
 	var raw struct {
 		Task json.RawMessage `json:"task"`
@@ -304,9 +319,9 @@ func readSchedule(w http.ResponseWriter, r *http.Request) (dry bool, d plan.Defi
 		StartsAt: req.StartsAt, EndsAt: req.EndsAt,
 	}
 	if len(bad) > 0 {
-		return false, d, invalidProblem(bad)
+		return d, invalidProblem(bad)
 	}
-	return dry, d, nil
+	return d, nil
 }
 
 // durationText is a duration that was given as text or in seconds.
@@ -334,7 +349,7 @@ func scheduleView(s *operate.Schedule) Schedule {
 		CreatedAt: timeText(s.CreatedAt), UpdatedAt: timeText(s.UpdatedAt),
 	}
 	if s.LastDue != 0 {
-		v.Last = &LastFire{Due: timeText(s.LastDue), FiredAt: timeText(s.LastFired), Outcome: s.Schedule.Last.String(), TaskID: idText(s.LastTask)}
+		v.Last = &LastFire{Due: timeText(s.LastDue), FiredAt: timeText(s.LastFired), Outcome: s.Last.String(), TaskID: idText(s.LastTask)}
 	}
 	return v
 }

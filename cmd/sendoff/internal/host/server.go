@@ -75,6 +75,10 @@ func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*
 		v.Close()
 		return nil, err
 	}
+	if err := s.declare(ctx, v.Engine); err != nil {
+		v.Close()
+		return nil, err
+	}
 	doors, err := s.Listen.Doors(local)
 	if err != nil {
 		v.Close()
