@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PARTS := core store engine sdk cmd chaos compat modules
 
-.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-pool proof-graphs bench lint proto clean
+.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs bench lint proto clean
 
 build: ## bin/sendoff, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sendoff ./cmd/sendoff
@@ -37,6 +37,9 @@ proof-limits: test-deps ## limits, order and dependencies, long forms: half an h
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./chaos -run 'Keys|Limits'
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./store/postgres -run 'Storm|Forgotten|ManyDependencies'
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./store/sqlite -run ManyDependencies
+
+proof-schedules: test-deps ## 200 one-second schedules on three nodes that are killed and stopped for 10 minutes
+	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./chaos -run Schedules
 
 proof-pool: test-deps ## processes, long forms: 100 trees of them, 10,000 tasks that print, 1,000 that are poison, nodes lost
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./internal/exec/process ./internal/dispatcherd/...
