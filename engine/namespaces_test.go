@@ -267,7 +267,8 @@ func unknownLike(value string) string {
 
 // TestANamespaceIsNotSeenFromAnother puts every value by which something of one namespace
 // is named into every place of every request of another one. The answer is that to a value
-// which nobody has, nothing of the other is in it, and nothing there has changed.
+// which nobody has, nothing of the other is in it, and nothing there has changed. With the
+// race detector, which makes it many times as slow, a tenth of the places are enough.
 func TestANamespaceIsNotSeenFromAnother(t *testing.T) {
 	for _, name := range []string{"theirs", auth.DefaultNamespace} {
 		t.Run(name, func(t *testing.T) { notSeen(t, name) })
@@ -288,6 +289,9 @@ func notSeen(t *testing.T, name string) {
 
 	cases := 0
 	for i, p := range probes(t, &doc) {
+		if underRace && i%10 != 0 {
+			continue
+		}
 		mine := newTenant(t, b, mux, fmt.Sprintf("mine-%d", i)) // what a case before has made is not there
 		other := newTenant(t, b, mux, fmt.Sprintf("other-%d", i))
 		for _, value := range values {
@@ -303,7 +307,7 @@ func notSeen(t *testing.T, name string) {
 			require.NotContains(t, got, canary, "%s: %s %s %s", p.name, method, path, body)
 		}
 	}
-	require.GreaterOrEqual(t, cases, 5000)
+	require.True(t, underRace || cases >= 5000, "%d cases", cases)
 	t.Logf("%d cases", cases)
 	require.Equal(t, before, theirs.state(t), "nothing of the other namespace has changed")
 }
