@@ -40,6 +40,11 @@ var acted = map[string]struct{ method, path, body, result string }{
 	"cancel-graph-run": {"POST", "/v1/graph-runs/x/cancel", "", "404"},
 	"pause-graph-run":  {"POST", "/v1/graph-runs/x/pause", "", "404"},
 	"resume-graph-run": {"POST", "/v1/graph-runs/x/resume", "", "404"},
+	"act-on-tasks":     {"POST", "/v1/tasks/bulk", `{"action":"retry","filter":{"queue":"nope"}}`, "ok"},
+	"pause-action":     {"POST", "/v1/actions/x/pause", "", "404"},
+	"resume-action":    {"POST", "/v1/actions/x/resume", "", "404"},
+	"abort-action":     {"POST", "/v1/actions/x/abort", "", "404"},
+	"undo-action":      {"POST", "/v1/actions/x/undo", "", "404"},
 	"retry-graph-run":  {"POST", "/v1/graph-runs/x/retry", "", "404"},
 }
 

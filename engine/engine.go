@@ -128,6 +128,7 @@ type Engine struct {
 	member       *node.Member
 	tasks        *operate.Tasks
 	functions    *operate.Functions
+	actions      *operate.Actions
 	waits        *operate.Waits
 	queues       *operate.Queues
 	gates        *operate.Limits
@@ -237,6 +238,7 @@ func (e *Engine) wireRooms() {
 		Changed: e.sawChanged,
 	})
 	e.functions = operate.NewFunctions(e.store, e.tasks)
+	e.actions = operate.NewActions(operate.ActionsConfig{Store: e.store, Tasks: e.tasks, NewID: accept.NewID, Log: cfg.Log})
 	e.waits = operate.NewWaits(operate.WaitsConfig{Store: e.store, Lanes: e.catalog, Functions: e.functions, Settings: e.catalog.Settings, Scheduler: string(Schedule)})
 	e.queues = operate.NewQueues(operate.QueuesConfig{
 		Store: e.store, Catalog: e.catalog, Wake: e.wake, Retention: cfg.Retention.kept(), CheckURL: e.checkURL,

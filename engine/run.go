@@ -72,6 +72,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	background.Go(func() error { return e.ring.Run(rest) })
 	if e.has(Schedule) {
 		background.Go(func() error { return e.scheduler.Run(rest) })
+		background.Go(func() error { return e.actions.Run(rest) })
 	}
 	e.ready.Store(true)
 	err := e.untilStop(ctx)

@@ -17,6 +17,7 @@ type Store interface {
 	Reader
 	Waits
 	Operator
+	Actions
 	Gates
 	Functions
 	Todos

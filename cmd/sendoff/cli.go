@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/actions"
+
 	"github.com/alecthomas/kong"
 
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/access"
@@ -37,6 +39,7 @@ type cli struct {
 	Migrate     migrateCmd        `cmd:"" help:"Bring a PostgreSQL database to this version's tables."`
 	APIKeys     access.Keys       `cmd:"" name:"api-keys" help:"Make, list and revoke the keys with which clients come in."`
 	Namespaces  access.Namespaces `cmd:"" help:"List namespaces, and set what they may use."`
+	Actions     actions.Command   `cmd:"" help:"Watch and steer what is done to many tasks."`
 	Audit       access.Audit      `cmd:"" help:"List what operators did, and look whether the list is whole."`
 	Keys        keysCmd           `cmd:"" help:"Print and rotate the keys that sign what the server sends."`
 	Config      configCmd         `cmd:"" help:"Print the effective configuration of serve and where it comes from."`

@@ -1,5 +1,7 @@
 package main
 
+import "github.com/sendoff-dev/sendoff/cmd/sendoff/internal/actions"
+
 import "github.com/sendoff-dev/sendoff/cmd/sendoff/internal/tail"
 
 type tasksCmd struct {
@@ -7,6 +9,7 @@ type tasksCmd struct {
 	Get      tasksGetCmd          `cmd:"" help:"Show tasks with their payloads, steps and attempts."`
 	Attempts tasksAttemptsCmd     `cmd:"" help:"List the attempts of tasks."`
 	Cancel   tasksCancelCmd       `cmd:"" help:"End tasks; attempts under way are stopped."`
+	Bulk     actions.Bulk         `cmd:"" help:"Do something to all tasks that are selected: prints what it would be, and asks."`
 	Retry    tasksRetryCmd        `cmd:"" help:"Start ended tasks anew."`
 	Run      tasksRunCmd          `cmd:"" help:"Run scheduled tasks now."`
 	Tree     tasksTreeCmd         `cmd:"" help:"Show a function with its steps and the calls made for it."`

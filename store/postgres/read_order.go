@@ -20,7 +20,7 @@ order by d.at desc, d.id desc limit $4`
 	listDueSQL = words.SQL(`
 select m.at, m.id from sendoff.timer m where m.kind not in (:suspended, :blocked) and m.lane = any($1) and (m.at, m.id) > ($2, $3) order by m.at, m.id limit $4`)
 	listReadySQL = `
-select r.prio::int8 << 56 | r.pos, r.id from unnest($1) as l(lane) cross join lateral (
+select r.pos, r.id, r.prio from unnest($1) as l(lane) cross join lateral (
  select r.prio, r.pos, r.id from sendoff.ready r where r.lane = l.lane and (r.prio, r.pos) >= ($5, $2) and (r.prio, r.pos, r.id) > ($5, $2, $3)
  order by r.prio, r.pos, r.id limit $4) r
 order by r.prio, r.pos, r.id limit $4`
@@ -38,7 +38,13 @@ func (s *Store) ListBy(ctx context.Context, by store.Order, lanes []int32, after
 		}
 		return store.Started(claims, after, limit), nil
 	}
-	q := placesOf(by, lanes, after, limit).rows(func(r *wireRow) { marks = append(marks, store.Mark{At: r.i8(), ID: r.id()}) })
+	q := placesOf(by, lanes, after, limit).rows(func(r *wireRow) {
+		m := store.Mark{At: r.i8(), ID: r.id()}
+		if by == store.ByPlace {
+			m.At = store.PlaceMark(r.i2(), m.At)
+		}
+		marks = append(marks, m)
+	})
 	if err := s.read(ctx, query(noJIT), q); err != nil {
 		return nil, fmt.Errorf("list tasks: %w", err)
 	}

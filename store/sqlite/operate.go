@@ -163,36 +163,38 @@ func (s *Store) step(ctx context.Context, step func(*writer, *woken) error) ([]s
 
 // Delete implements store.Operator.
 func (s *Store) Delete(ctx context.Context, id task.ID) ([]store.Woken, error) {
-	return s.step(ctx, func(w *writer, k *woken) error {
-		var row store.Row
-		var names []byte
-		found := false
-		err := w.query(func(r *sql.Rows) (err error) {
-			found = true
-			row, names, err = scanBrief(r)
+	return s.step(ctx, func(w *writer, k *woken) error { return w.delete(id, k) })
+}
+
+func (w *writer) delete(id task.ID, k *woken) error {
+	var row store.Row
+	var names []byte
+	found := false
+	err := w.query(func(r *sql.Rows) (err error) {
+		found = true
+		row, names, err = scanBrief(r)
+		return err
+	}, selectBrief+` where id = ?`, id[:])
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return store.ErrNotFound
+	}
+	if err := row.CanDelete(); err != nil {
+		return err
+	}
+	if !row.State.Final() && row.Flags&store.FlagParent != 0 {
+		if err := w.tell(&row, task.Canceled, task.Requested, "", nil, k); err != nil {
 			return err
-		}, selectBrief+` where id = ?`, id[:])
-		switch {
-		case err != nil:
-			return err
-		case !found:
-			return store.ErrNotFound
 		}
-		if err := row.CanDelete(); err != nil {
+	}
+	if !row.State.Final() {
+		if err := errors.Join(w.follow(&row, task.EndedBadly, k), w.leaveGates(&row, true, k)); err != nil {
 			return err
 		}
-		if !row.State.Final() && row.Flags&store.FlagParent != 0 {
-			if err := w.tell(&row, task.Canceled, task.Requested, "", nil, k); err != nil {
-				return err
-			}
-		}
-		if !row.State.Final() {
-			if err := errors.Join(w.follow(&row, task.EndedBadly, k), w.leaveGates(&row, true, k)); err != nil {
-				return err
-			}
-		}
-		return w.erase(&row, names)
-	})
+	}
+	return w.erase(&row, names)
 }
 
 // erase deletes a task and everything that belongs to it.

@@ -13,9 +13,9 @@ import (
 // Pages of the work lists in their orders, of a lane where the list is in the order of
 // lanes.
 var (
-	listFailed = `select at, id from dead where lane = ? and (at, id) < (?, ?) order by at desc, id desc limit ?`
-	listDue    = words.SQL(`select at, id from timer where kind not in (:suspended, :blocked) and lane in (select value from json_each(?)) and (at, id) > (?, ?) order by at, id limit ?`)
-	listReady  = `select prio << 56 | pos, id from ready where lane = ? and (prio, pos, id) > (?, ?, ?) order by prio, pos, id limit ?`
+	listFailed = `select at, id, 0 from dead where lane = ? and (at, id) < (?, ?) order by at desc, id desc limit ?`
+	listDue    = words.SQL(`select at, id, 0 from timer where kind not in (:suspended, :blocked) and lane in (select value from json_each(?)) and (at, id) > (?, ?) order by at, id limit ?`)
+	listReady  = `select pos, id, prio from ready where lane = ? and (prio, pos, id) > (?, ?, ?) order by prio, pos, id limit ?`
 )
 
 // ListBy implements store.Reader.
@@ -60,7 +60,9 @@ func placesOf(by store.Order, lane int32, after store.Mark, limit int) (string, 
 
 func scanMark(r *sql.Rows) (m store.Mark, err error) {
 	var id []byte
-	err = r.Scan(&m.At, &id)
+	var priority int16
+	err = r.Scan(&m.At, &id, &priority)
+	m.At = store.PlaceMark(priority, m.At)
 	m.ID = task.ID(id)
 	return m, err
 }

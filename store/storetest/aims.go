@@ -153,6 +153,8 @@ var aimsOfTasks = map[string]func(*machine){
 	"lane:too-many":     func(m *machine) { m.ensureLane("one too many", task.AnyPool) },
 	"list:some":         func(m *machine) { m.put(m.plain(task.HTTP)); m.listBy(store.Query{Limit: 3}) },
 	"list-by:some":      func(m *machine) { m.put(m.plain(task.HTTP)); m.listOrdered(1) },
+	"bulk:ok":           func(m *machine) { m.bulk(store.CancelThem) },
+	"bulk:passed":       func(m *machine) { m.bulk(store.RetryThem) },
 	"attempts:some":     func(m *machine) { m.readAttempts(m.end(m.hold(task.HTTP), task.Failure).ID) },
 	"payload:ok":        func(m *machine) { m.readPayload(m.put(m.plain(task.HTTP))) },
 	"payload:not-found": func(m *machine) { m.readPayload(m.newID()) },

@@ -61,6 +61,7 @@ type machine struct {
 	claims []task.ID
 	sent   []store.Transition
 	groups [][]store.NewTask
+	acts   []task.ID    // actions ever made
 	todos  []store.Todo // ever taken, and not finished
 
 	counted store.GateCounts // by the store before
@@ -93,7 +94,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		},
 		"aim":  func(t *rapid.T) { m.aim(rapid.SampledFrom(answers).Draw(t, "answer")) },
 		"read": m.read, "list": m.list, "checkpoint": m.checkpoint, "family": m.family, "family2": m.family, "todo": m.workOff,
-		"views": m.views, "graphs": m.keepGraphs, "schedules": m.keepSchedules, "fire": m.fireSome, "audit": m.keepAudit, "access": m.keepAccess,
+		"views": m.views, "graphs": m.keepGraphs, "schedules": m.keepSchedules, "fire": m.fireSome, "audit": m.keepAudit, "many": m.actMany, "access": m.keepAccess,
 	}
 	acts[""] = func(*rapid.T) { m.compareAll() }
 	return acts
@@ -224,6 +225,7 @@ func errName(err error) string {
 		"not-found": store.ErrNotFound, "changed": store.ErrChanged, "lost": store.ErrLeaseLost, "final": store.ErrFinal, "not-final": store.ErrNotFinal,
 		"running": store.ErrRunning, "dead": store.ErrNodeLost, "too-many": store.ErrTooManyQueues, "key-held": store.ErrKeyHeld,
 		"in-line": store.ErrInLine, "rate": store.ErrRate, "duplicate": store.ErrDuplicate,
+		"not-yours": store.ErrNotYours, "action-state": store.ErrActionState, "nothing-to-do": store.ErrNothingToDo,
 	} {
 		if errors.Is(err, e) {
 			return name

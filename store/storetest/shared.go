@@ -502,3 +502,43 @@ func (s *Shared) TrimFires(ctx context.Context, after store.ScheduleName, limit,
 	defer s.lock()()
 	return s.o.TrimFires(ctx, after, limit, keep, before)
 }
+
+func (s *Shared) PutAction(ctx context.Context, a store.Action) error {
+	defer s.lock()()
+	return s.o.PutAction(ctx, a)
+}
+
+func (s *Shared) Action(ctx context.Context, id task.ID) (store.Action, error) {
+	defer s.lock()()
+	return s.o.Action(ctx, id)
+}
+
+func (s *Shared) ListActions(ctx context.Context, ns int32, before task.ID, limit int) ([]store.Action, error) {
+	defer s.lock()()
+	return s.o.ListActions(ctx, ns, before, limit)
+}
+
+func (s *Shared) SteerAction(ctx context.Context, ns int32, id task.ID, to store.ActionState) error {
+	defer s.lock()()
+	return s.o.SteerAction(ctx, ns, id, to)
+}
+
+func (s *Shared) TakeActions(ctx context.Context, lease int64, limit int) ([]store.Action, error) {
+	defer s.lock()()
+	return s.o.TakeActions(ctx, lease, limit)
+}
+
+func (s *Shared) StepAction(ctx context.Context, step store.ActionStep) ([]store.Woken, error) {
+	defer s.lock()()
+	return s.o.StepAction(ctx, step)
+}
+
+func (s *Shared) ActionItems(ctx context.Context, id task.ID, after int64, limit int) ([]store.ActionItem, error) {
+	defer s.lock()()
+	return s.o.ActionItems(ctx, id, after, limit)
+}
+
+func (s *Shared) DropActions(ctx context.Context, before int64, limit int) (int, error) {
+	defer s.lock()()
+	return s.o.DropActions(ctx, before, limit)
+}

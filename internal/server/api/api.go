@@ -84,6 +84,7 @@ type Config struct {
 	Events      *events.Hub
 	Workers     Workers
 	Audit       Audit
+	Actions     Actions
 	Keys        Keys
 	Control     Control   // nil = this server is no service of dispatcherd
 	GraphRuns   GraphRuns // nil = this server carries out no graphs
@@ -123,6 +124,7 @@ func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	mountFunctions(api, cfg)
 	mountEndpoints(mux, api, cfg.Endpoints, c.refuse)
 	mountAudit(api, cfg.Audit)
+	mountActions(mux, api, cfg.Actions, c.refuse)
 	mountKeys(mux, api, &cfg, c.refuse)
 	mountEvents(mux, api.OpenAPI(), cfg.Events, c.refuse)
 	mountGraphRuns(mux, api, cfg.GraphRuns, c.refuse)

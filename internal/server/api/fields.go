@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
+	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/task"
 	"github.com/sendoff-dev/sendoff/task/cron"
 )
@@ -98,7 +99,7 @@ func (s *scanner) object(path string, field func(name string) (reflect.Type, boo
 
 // longest is how many entries lists may have.
 var longest = map[reflect.Type]int{
-	reflect.TypeFor[batchTasks](): task.MaxBatch, reflect.TypeFor[limitList](): task.MaxLimits, reflect.TypeFor[idList](): accept.MaxDependencies,
+	reflect.TypeFor[batchTasks](): task.MaxBatch, reflect.TypeFor[bulkIDs](): operate.MaxIDs, reflect.TypeFor[limitList](): task.MaxLimits, reflect.TypeFor[idList](): accept.MaxDependencies,
 	reflect.TypeFor[timeList](): cron.MaxTimes,
 }
 

@@ -27,6 +27,7 @@ var table = []struct {
 	{store.ErrNotFound, 404, "not_found", 0},
 	{store.ErrFinal, 409, "state_conflict", 0},
 	{store.ErrNotFunction, 409, "state_conflict", 0},
+	{store.ErrActionState, 409, "state_conflict", 0},
 	{store.ErrNotFinal, 409, "state_conflict", 0},
 	{store.ErrRunning, 409, "state_conflict", 0},
 	{store.ErrInLine, 409, "state_conflict", 0},

@@ -72,7 +72,33 @@ create table sendoff.fire (
     constraint fire_pkey primary key (ns, schedule, due, task)
 );
 
+-- What is done to many tasks at once; see store.Actions.
+create table sendoff.action (
+    id          uuid not null,
+    created_at  int8 not null,
+    finished_at int8 not null,
+    until       int8 not null, -- nobody else goes on with it before
+    fence       int8 not null,
+    items       int8 not null,
+    ns          int4 not null,
+    state       int2 not null,
+    body        bytea not null,
+    progress    bytea not null,
+    constraint action_pkey primary key (id)
+);
+create index action_ns on sendoff.action (ns, id);
+
+create table sendoff.action_item (
+    action uuid not null,
+    task   uuid not null,
+    seq    int8 not null,
+    run    int4 not null,
+    constraint action_item_pkey primary key (action, seq)
+);
+
 -- +goose Down
+drop table sendoff.action_item;
+drop table sendoff.action;
 drop table sendoff.fire;
 drop table sendoff.schedule;
 drop table sendoff.api_key;

@@ -71,7 +71,33 @@ create table fire (
   primary key (ns, schedule, due, task)
 ) strict, without rowid;
 
+-- What is done to many tasks at once; see store.Actions.
+create table action (
+  id blob not null primary key,
+  ns integer not null,
+  state integer not null,
+  fence integer not null,
+  until integer not null,      -- nobody else goes on with it before
+  created_at integer not null,
+  finished_at integer not null,
+  items integer not null,
+  body blob not null,
+  progress blob not null
+) strict;
+create index action_ns on action (ns, id);
+create index action_open on action (until, id) ;
+
+create table action_item (
+  action blob not null,
+  seq integer not null,
+  task blob not null,
+  run integer not null,
+  primary key (action, seq)
+) strict, without rowid;
+
 -- +goose Down
+drop table action_item;
+drop table action;
 drop table fire;
 drop table schedule;
 drop table api_key;
