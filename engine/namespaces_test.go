@@ -89,12 +89,15 @@ func (n *tenant) furnish(t *testing.T) (values []string) {
 	n.made(t, "PUT", "/v1/limits/their-other-limit", `{"concurrency":1}`)
 	n.made(t, "PUT", "/v1/queues/their-empty-queue", `{"target":"http://127.0.0.1:1/`+canary+`"}`)
 	n.made(t, "POST", "/v1/graphs", `{"name":"their-graph","description":"`+canary+`","jobs":{"A":{"run":["true"]}}}`)
+	for _, name := range []string{"their-schedule", "their-second-schedule"} {
+		n.made(t, "PUT", "/v1/schedules/"+name, `{"every":"1h","starts_at":"2100-01-01T00:00:00Z","task":{"url":"http://127.0.0.1:1/`+canary+`"}}`)
+	}
 	key := n.made(t, "POST", "/v1/api-keys", `{"name":"`+canary+`","scopes":["read"]}`)["id"].(string)
 	values = []string{
 		first, number, "their-id", "their-name", "their-queue", "their-group", "their-unique", "their-idempotency", held, "their-limit", "their-order",
-		"their-duplicate", follower, function, "their_function", over, "their-other-limit", "their-empty-queue", "their-graph", key, strings.ToUpper(first),
+		"their-duplicate", follower, function, "their_function", over, "their-other-limit", "their-empty-queue", "their-graph", "their-schedule", key, strings.ToUpper(first),
 	}
-	for _, list := range []string{"/v1/tasks?limit=1", "/v1/limits?limit=1", "/v1/audit?limit=1"} {
+	for _, list := range []string{"/v1/tasks?limit=1", "/v1/limits?limit=1", "/v1/schedules?limit=1", "/v1/audit?limit=1"} {
 		values = append(values, n.made(t, "GET", list, "")["next_cursor"].(string))
 	}
 	return values
@@ -103,7 +106,7 @@ func (n *tenant) furnish(t *testing.T) (values []string) {
 // state is all that a namespace shows of itself.
 func (n *tenant) state(t *testing.T) string {
 	var all []string
-	for _, list := range []string{"/v1/tasks?limit=500", "/v1/limits?limit=500", "/v1/queues", "/v1/graphs", "/v1/audit?limit=500"} {
+	for _, list := range []string{"/v1/tasks?limit=500", "/v1/limits?limit=500", "/v1/queues", "/v1/graphs", "/v1/schedules", "/v1/audit?limit=500"} {
 		_, text := n.ask(t, "GET", list, "")
 		all = append(all, text)
 	}
@@ -141,6 +144,7 @@ var examples = map[string]string{
 	"create-task": `{"url":"http://127.0.0.1:1","delay":"1h"}`, "create-tasks": `{"tasks":[{"url":"http://127.0.0.1:1","delay":"1h"}]}`,
 	"set-limit": `{"concurrency":1}`, "set-queue": `{}`, "update-queue": `{"timeout":"30s"}`, "save-graph": `{"name":"mine","jobs":{"A":{"run":["true"]}}}`,
 	"create-api-key": `{"name":"n","scopes":["read"]}`, "set-namespace": `{}`, "reset-endpoint": `{"endpoint":"http://127.0.0.1:1"}`, "start-graph-run": `{"graph":"mine"}`,
+	"set-schedule": `{"every":"1h","task":{"url":"http://127.0.0.1:1"}}`,
 }
 
 // probes are all places of all operations: parameters of paths and queries, headers, and
