@@ -45,6 +45,12 @@ var acted = map[string]struct{ method, path, body, result string }{
 	"resume-action":    {"POST", "/v1/actions/x/resume", "", "404"},
 	"abort-action":     {"POST", "/v1/actions/x/abort", "", "404"},
 	"undo-action":      {"POST", "/v1/actions/x/undo", "", "404"},
+	"set-schedule":     {"PUT", "/v1/schedules/s", `{"every":"1h","task":{"url":"http://127.0.0.1:1"}}`, "ok"},
+	"pause-schedule":   {"POST", "/v1/schedules/s/pause", "", "ok"},
+	"resume-schedule":  {"POST", "/v1/schedules/s/resume", "", "ok"},
+	"run-schedule":     {"POST", "/v1/schedules/s/run", "", "ok"},
+	"reset-schedule":   {"POST", "/v1/schedules/x/reset", "", "404"},
+	"delete-schedule":  {"DELETE", "/v1/schedules/s", "", "ok"},
 	"retry-graph-run":  {"POST", "/v1/graph-runs/x/retry", "", "404"},
 }
 
@@ -70,6 +76,8 @@ func TestEveryActionIsRecorded(t *testing.T) {
 			d.call(t, "PUT", "/v1/queues/empty", "{}")
 		case "delete-limit":
 			d.call(t, "PUT", "/v1/limits/l", `{"concurrency":1}`)
+		case "delete-schedule", "pause-schedule", "resume-schedule", "run-schedule":
+			d.call(t, "PUT", "/v1/schedules/s", acted["set-schedule"].body)
 		case "delete-graph":
 			d.call(t, "POST", "/v1/graphs", acted["save-graph"].body)
 		case "revoke-api-key":

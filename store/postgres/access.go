@@ -24,7 +24,7 @@ insert into sendoff.api_key (id, ns, name, prefix, hash, scopes, created_at, exp
 values ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, ` + accessRevSQL + ` + 1)`
 
 	revokeAPIKeySQL = `
-update sendoff.api_key set revoked_at = $3, rev = ` + accessRevSQL + ` + 1 where id = $1 and revoked_at = 0 and (ns = $2 or $2 = 0) returning id`
+update sendoff.api_key set revoked_at = $3, rev = ` + accessRevSQL + ` + 1 where id = $1 and revoked_at = 0 and ($4 or ns = $2) returning id`
 
 	useAPIKeysSQL = `
 update sendoff.api_key k set last_used_at = u.at from unnest($1, $2) as u(id, at) where k.id = u.id and k.last_used_at < u.at`
@@ -101,7 +101,7 @@ func (s *Store) PutAPIKey(ctx context.Context, k store.APIKey) error {
 // RevokeAPIKey ends a key; see store.Access.
 func (s *Store) RevokeAPIKey(ctx context.Context, namespace int32, id string) error {
 	found := false
-	err := s.changeAccess(ctx, orMissing(&found), query(revokeAPIKeySQL).text(id).i4(namespace).i8(s.clock.now()).rows(func(*wireRow) { found = true }))
+	err := s.changeAccess(ctx, orMissing(&found), query(revokeAPIKeySQL).text(id).i4(namespace).i8(s.clock.now()).bool(namespace == 0).rows(func(*wireRow) { found = true }))
 	if err != nil {
 		return fmt.Errorf("revoke an API key: %w", translate(err))
 	}

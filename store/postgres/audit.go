@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/sendoff-dev/sendoff/store"
 )
@@ -57,7 +58,7 @@ const auditColumns = ` seq, ns, at, key_id, name, address, action, target, count
 
 const (
 	listAuditSQL = `select` + auditColumns + `where ns = $1 and seq < $2 and ($3 = '' or key_id = $3 or name = $3) and ($4 = '' or action = $4)
- and ($5 = '' or target = $5) and at >= $6 and ($7 = 0 or at < $7) order by ns desc, seq desc limit $8`
+ and ($5 = '' or target = $5) and at >= $6 and at < $7 order by ns desc, seq desc limit $8`
 
 	auditAfterSQL = `select` + auditColumns + `where seq > $1 order by seq limit $2`
 
@@ -82,10 +83,14 @@ func readAudit(r *wireRow) store.AuditRow {
 func (s *Store) ListAudit(ctx context.Context, q store.AuditQuery) (rows []store.AuditRow, err error) {
 	before := q.Before
 	if before == 0 {
-		before = 1<<63 - 1
+		before = math.MaxInt64
+	}
+	till := q.Till
+	if till == 0 {
+		till = math.MaxInt64
 	}
 	err = s.read(ctx, query(pins), query(listAuditSQL).i4(max(q.Namespace, store.DefaultNamespace)).i8(before).text(q.Actor).text(q.Action).text(q.Target).
-		i8(q.After).i8(q.Till).i8(int64(q.Limit)).rows(func(r *wireRow) { rows = append(rows, readAudit(r)) }))
+		i8(q.After).i8(till).i8(int64(q.Limit)).rows(func(r *wireRow) { rows = append(rows, readAudit(r)) }))
 	if err != nil {
 		return nil, fmt.Errorf("list the audit: %w", translate(err))
 	}

@@ -87,7 +87,7 @@ func (s *Store) pinned(lane int32) map[string]*stmt {
 
 func auditPlans() map[string]*stmt {
 	return map[string]*stmt{
-		"list audit":  query(listAuditSQL).i4(1).i8(1 << 40).text("").text("").text("").i8(0).i8(0).i8(50),
+		"list audit":  query(listAuditSQL).i4(1).i8(1 << 40).text("").text("").text("").i8(0).i8(1 << 60).i8(50),
 		"audit after": auditAfter(0, 50, nil), "last seal": query(lastSealSQL), "drop audit": query(dropAuditSQL).i8(50).i8(10),
 		"seal audit": query(sealAuditSQL).i8s(2, func(i int) int64 { return int64(i) }).blobs(2, func(int) []byte { return []byte("s") }),
 	}
