@@ -72,7 +72,7 @@ func TestTheFirstGraphMakesItsPage(t *testing.T) {
 	require.FileExists(t, file)
 }
 
-func noProcess(context.Context, string, json.RawMessage, io.Writer) (json.RawMessage, error) {
+func noTask(context.Context, *graphfile.TaskCall, io.Writer) (json.RawMessage, error) {
 	return nil, errors.New("nothing is called here")
 }
 
@@ -86,7 +86,7 @@ func TestTheGraphsOfThePageAreGraphs(t *testing.T) {
 		}
 		f, err := graphfile.Parse("graphs.md", t.TempDir(), []byte(text))
 		require.NoError(t, err, text)
-		_, err = f.Goal(given, graphfile.Host{Process: noProcess})
+		_, err = f.Goal(given, graphfile.Host{Task: noTask})
 		require.NoError(t, err, text)
 		found++
 	}

@@ -9,8 +9,9 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// errCanceled is why a call is ended when its run is canceled.
-var errCanceled = errors.New("the run was canceled")
+// ErrCanceled is the cause of the end of a call's context when its run is canceled. With
+// any other one the call may be made again, here or on another node.
+var ErrCanceled = errors.New("the run was canceled")
 
 // whileWanted returns a context for a call of the attempt with an id, which ends when
 // the run is canceled. A function with something to undo is told of a cancel only
@@ -33,7 +34,7 @@ func (r *Runner) whileWanted(ctx context.Context, id string) (context.Context, f
 			case <-tick.C:
 			}
 			if t, err := client.Get(ctx, id); err == nil && t.Reason == task.Canceling.String() {
-				cancel(errCanceled)
+				cancel(ErrCanceled)
 			}
 		}
 	}()

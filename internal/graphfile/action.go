@@ -11,11 +11,11 @@ import (
 )
 
 // Action is what one of the calls of a job does: exactly one of Command, Request and
-// Process is there.
+// Task is there.
 type Action struct {
 	Command *Command
 	Request *Request
-	Process *Process
+	Task    *Task
 	Timeout time.Duration // 0 = none of its own
 }
 
@@ -55,11 +55,17 @@ type Request struct {
 // StatusRange is a status, or all of a class.
 type StatusRange struct{ From, To int }
 
-// Process is a process task: Python code that a warm worker runs.
-type Process struct {
-	Target string
-	Args   *Tree // a list; nil = none
-	Kwargs *Tree // a mapping; nil = none
+// Task is a call that is a task of its own: exactly one of Process, Function and Handler
+// is there.
+type Task struct {
+	Process string // Python code that a warm worker runs
+	Args    *Tree  // of a process, a list; nil = none
+	Kwargs  *Tree  // of a process, a mapping; nil = none
+
+	Function string // a durable function
+	Endpoint Text   // where Function is served
+	Handler  string // a Go handler in a program that embeds the engine
+	Input    *Tree  // of a function or a handler; nil = the Document of the call
 }
 
 // action reads a call: a list is a command.
@@ -70,7 +76,7 @@ func (r *reader) action(n *yaml.Node, what string) *Action {
 		return a
 	}
 	if n.Kind != yaml.MappingNode {
-		r.wrong(n, "%s: want a command such as [cp, a, b], or a mapping with command, shell, http or process, have %s", what, kindOf(n))
+		r.wrong(n, "%s: want a command such as [cp, a, b], or a mapping with command, shell, http, process, function or handler, have %s", what, kindOf(n))
 		return a
 	}
 	var kinds []string
@@ -80,34 +86,63 @@ func (r *reader) action(n *yaml.Node, what string) *Action {
 			read(n)
 		}
 	}
-	c, p := &Command{}, &Process{}
+	c, k := &Command{}, &Task{}
 	r.mapping(n, what, map[string]field{
-		"command": kind("command", func(n *yaml.Node) { c.Argv, a.Command = r.argv(n, what+": command"), c }),
-		"shell":   kind("shell", func(n *yaml.Node) { c.Shell, a.Command = r.shell(n, what+": shell"), c }),
-		"http":    kind("http", func(n *yaml.Node) { a.Request = r.request(n, what+": http") }),
-		"process": kind("process", func(n *yaml.Node) { p.Target, a.Process = r.plain(n, what+": process"), p }),
-		"env":     func(n *yaml.Node) { c.Env = r.pairs(n, what+": env") },
-		"dir":     func(n *yaml.Node) { c.Dir = r.text(n, what+": dir") },
-		"args":    func(n *yaml.Node) { p.Args = r.tree(n, what+": args", yaml.SequenceNode) },
-		"kwargs":  func(n *yaml.Node) { p.Kwargs = r.tree(n, what+": kwargs", yaml.MappingNode) },
-		"timeout": func(n *yaml.Node) { a.Timeout = r.span(n, what+": timeout", 1) },
+		"command":  kind("command", func(n *yaml.Node) { c.Argv, a.Command = r.argv(n, what+": command"), c }),
+		"shell":    kind("shell", func(n *yaml.Node) { c.Shell, a.Command = r.shell(n, what+": shell"), c }),
+		"http":     kind("http", func(n *yaml.Node) { a.Request = r.request(n, what+": http") }),
+		"process":  kind("process", func(n *yaml.Node) { k.Process, a.Task = r.named(n, what+": process"), k }),
+		"function": kind("function", func(n *yaml.Node) { k.Function, a.Task = r.named(n, what+": function"), k }),
+		"handler":  kind("handler", func(n *yaml.Node) { k.Handler, a.Task = r.named(n, what+": handler"), k }),
+		"env":      func(n *yaml.Node) { c.Env = r.pairs(n, what+": env") },
+		"dir":      func(n *yaml.Node) { c.Dir = r.text(n, what+": dir") },
+		"args":     func(n *yaml.Node) { k.Args = r.tree(n, what+": args", yaml.SequenceNode) },
+		"kwargs":   func(n *yaml.Node) { k.Kwargs = r.tree(n, what+": kwargs", yaml.MappingNode) },
+		"endpoint": func(n *yaml.Node) { k.Endpoint = r.endpoint(n, what+": endpoint") },
+		"input":    func(n *yaml.Node) { k.Input = r.tree(n, what+": input", 0) },
+		"timeout":  func(n *yaml.Node) { a.Timeout = r.span(n, what+": timeout", 1) },
 	})
-	r.oneKind(n, what, kinds, c, p)
+	r.oneKind(n, what, kinds, c, k)
 	return a
 }
 
 // oneKind checks that a call is one thing, and has nothing of another.
-func (r *reader) oneKind(n *yaml.Node, what string, kinds []string, c *Command, p *Process) {
+func (r *reader) oneKind(n *yaml.Node, what string, kinds []string, c *Command, k *Task) {
 	if len(kinds) != 1 {
-		r.wrong(n, "%s: want exactly one of command, shell, http and process, have %d", what, len(kinds))
+		r.wrong(n, "%s: want exactly one of command, shell, http, process, function and handler, have %d", what, len(kinds))
 		return
 	}
 	if isCommand := kinds[0] == "command" || kinds[0] == "shell"; !isCommand && (c.Env != nil || c.Dir.Raw != "") {
 		r.wrong(n, "%s: env and dir are of commands: leave them out", what)
 	}
-	if kinds[0] != "process" && (p.Args != nil || p.Kwargs != nil) {
-		r.wrong(n, "%s: args and kwargs are of process: put arguments into command", what)
+	if kinds[0] != "process" && (k.Args != nil || k.Kwargs != nil) {
+		r.wrong(n, "%s: args and kwargs are of process: put arguments into command, or into input of a function or handler", what)
 	}
+	if k.Input != nil && kinds[0] != "function" && kinds[0] != "handler" {
+		r.wrong(n, "%s: input is of function and handler: leave it out", what)
+	}
+	if (kinds[0] == "function") != (k.Endpoint.Raw != "") {
+		r.wrong(n, "%s: function and endpoint go together: say where the function is served, as in endpoint: http://127.0.0.1:9000", what)
+	}
+}
+
+// named reads what a task is called by.
+func (r *reader) named(n *yaml.Node, what string) string {
+	name := r.plain(n, what)
+	if name == "" {
+		r.wrong(n, "%s: it is empty: want a name", what)
+	}
+	return name
+}
+
+var endpointURL = regexp.MustCompile(`^(https?://|embedded://|bridge://|\$\{)`)
+
+func (r *reader) endpoint(n *yaml.Node, what string) Text {
+	t := r.text(n, what)
+	if !endpointURL.MatchString(t.Raw) {
+		r.wrong(n, "%s: %q: want the URL of the app that serves the function, such as http://127.0.0.1:9000", what, t.Raw)
+	}
+	return t
 }
 
 func (r *reader) argv(n *yaml.Node, what string) []Text {
@@ -238,8 +273,9 @@ func (a *Action) texts() []*Text {
 		}
 		out = append(out, q.JSON.texts()...)
 	}
-	if p := a.Process; p != nil {
-		out = append(out, slices.Concat(p.Args.texts(), p.Kwargs.texts())...)
+	if k := a.Task; k != nil {
+		out = append(out, &k.Endpoint)
+		out = append(out, slices.Concat(k.Args.texts(), k.Kwargs.texts(), k.Input.texts())...)
 	}
 	return out
 }

@@ -16,9 +16,12 @@ import (
 
 // Host is what the calls of a graph need of the program that runs it.
 type Host struct {
-	// Process carries out a process task and returns its result as JSON; nil = they are
-	// refused.
-	Process func(ctx context.Context, target string, payload json.RawMessage, log io.Writer) (json.RawMessage, error)
+	// Task carries out a task and returns its result as JSON; nil = they are refused.
+	Task func(ctx context.Context, t *TaskCall, log io.Writer) (json.RawMessage, error)
+
+	// NoServer tells that Task knows process tasks only: functions and handlers are refused
+	// when the graph is made.
+	NoServer bool
 
 	// Allow says why a program may not be run here, nil when it may; a script is the
 	// program sh. nil = all may. It is asked when the graph is made.
@@ -117,7 +120,7 @@ func (c *call) do(ctx context.Context) (answer []byte, err error) {
 	case c.Request != nil:
 		return c.request(ctx)
 	}
-	return c.process(ctx)
+	return c.task(ctx)
 }
 
 func (b *binding) document(a *jobgraph.Attempt) *Document {

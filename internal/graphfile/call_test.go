@@ -294,18 +294,37 @@ jobs:
 	require.FileExists(t, filepath.Join(dir, "darwin32"))
 }
 
-func TestAProcessTaskIsLeftToTheHost(t *testing.T) {
-	host := Host{Process: func(_ context.Context, target string, payload json.RawMessage, log io.Writer) (json.RawMessage, error) {
+func TestATaskIsLeftToTheHost(t *testing.T) {
+	host := Host{Task: func(_ context.Context, k *TaskCall, log io.Writer) (json.RawMessage, error) {
 		fmt.Fprintln(log, "printed")
-		return json.RawMessage(fmt.Sprintf(`{"shared": {"called": %q}}`, target+" "+string(payload))), nil
+		name := k.Process + k.Function + k.Endpoint + k.Handler
+		return json.RawMessage(fmt.Sprintf(`{"shared": {%q: %q}}`, k.Job, name+" "+string(k.Payload))), nil
 	}}
 	res, _ := runWith(t.Context(), t, `
 inputs: {n: 3}
 jobs:
-  A: {run: {process: jobs.thumbnail, args: ["${inputs.n}", "a${inputs.n}"], kwargs: {deep: [{x: "${job}"}]}}}
+  A: {deps: [B, C], run: {process: jobs.thumbnail, args: ["${inputs.n}", "a${inputs.n}"], kwargs: {deep: [{x: "${job}"}]}}}
+  B: {run: {function: charge, endpoint: "http://app:${inputs.n}", input: {n: "${inputs.n}"}}}
+  C: {deps: [B], run: {handler: reindex}}
 `, nil, host, jobgraph.Config{})
 	require.True(t, res.Reached, res.Err())
-	require.Equal(t, map[string]any{"called": `jobs.thumbnail {"args":[3,"a3"],"kwargs":{"deep":[{"x":"A"}]}}`}, res.Shared().All())
+	shared := res.Shared().All()
+	require.Equal(t, `jobs.thumbnail {"args":[3,"a3"],"kwargs":{"deep":[{"x":"A"}]}}`, shared["A"])
+	require.Equal(t, `chargehttp://app:3 {"n":3}`, shared["B"])
+	require.Contains(t, shared["C"], `reindex {"job":"C","attempt":1,"call":"run","inputs":{"n":3}`, "the document is its input")
+}
+
+func TestAHostWithoutAServerCallsProcessesOnly(t *testing.T) {
+	f, err := Parse("f.yaml", "/", []byte(`
+jobs:
+  A: {run: {handler: a}, deps: [B, C]}
+  B: {check: {function: b, endpoint: "http://app"}}
+  C: {run: {process: c.d}}
+`))
+	require.NoError(t, err)
+	_, err = f.Goal(nil, Host{Task: neverCalled, NoServer: true})
+	require.EqualError(t, err, "f.yaml:3: job \"A\": functions and handlers are called by a server: run it with sendoff graph run --server\n"+
+		"f.yaml:4: job \"B\": functions and handlers are called by a server: run it with sendoff graph run --server")
 }
 
 func TestAHostMayRefusePrograms(t *testing.T) {

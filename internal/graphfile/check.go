@@ -17,7 +17,7 @@ import (
 func Check(definition []byte) error {
 	f, err := Parse("definition", ".", definition)
 	if err == nil && !slices.ContainsFunc(f.Inputs, func(in Input) bool { return in.Required }) {
-		_, err = f.Goal(nil, Host{Process: neverCalled})
+		_, err = f.Goal(nil, Host{Task: neverCalled})
 	}
 	if err == nil {
 		return nil
@@ -34,8 +34,8 @@ func Check(definition []byte) error {
 	return bad
 }
 
-// neverCalled lets process tasks pass: whoever runs the graph says whether they may.
-func neverCalled(context.Context, string, json.RawMessage, io.Writer) (json.RawMessage, error) {
+// neverCalled lets tasks pass: whoever runs the graph says whether they may.
+func neverCalled(context.Context, *TaskCall, io.Writer) (json.RawMessage, error) {
 	return nil, errors.New("a graph that is only checked is not run")
 }
 

@@ -86,8 +86,10 @@ func (x *expansion) bind(a *Action, m *made) jobgraph.Func {
 	if a == nil {
 		return nil
 	}
-	if a.Process != nil && x.host.Process == nil {
-		x.add(m.spec.at, "%s: process tasks are not run here: want a command or http", jobNamed(m.spec.Name.Raw))
+	if k := a.Task; k != nil && x.host.Task == nil {
+		x.add(m.spec.at, "%s: tasks are not run here: want a command or http", jobNamed(m.spec.Name.Raw))
+	} else if k != nil && k.Process == "" && x.host.NoServer {
+		x.add(m.spec.at, "%s: functions and handlers are called by a server: run it with sendoff graph run --server", jobNamed(m.spec.Name.Raw))
 	}
 	if a.Command != nil && x.host.Allow != nil {
 		if err := x.host.Allow(a.Command.program(x.known(m.matrix))); err != nil {

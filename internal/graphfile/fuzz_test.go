@@ -25,7 +25,7 @@ func FuzzAFileIsReadOrRefused(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	host := Host{Process: func(context.Context, string, json.RawMessage, io.Writer) (json.RawMessage, error) { return nil, nil }}
+	host := Host{Task: func(context.Context, *TaskCall, io.Writer) (json.RawMessage, error) { return nil, nil }}
 	f.Fuzz(func(t *testing.T, text string) {
 		file, err := Parse("f.yaml", "/", []byte(text))
 		if err != nil {

@@ -40,10 +40,10 @@ func TestAMistakeIsToldWithItsLineAndItsFix(t *testing.T) {
 		"jobs:\n  A: {deps: [B]}\n  B: {deps: [C]}\n  C: {deps: [A]}":          "f.yaml:2: a cycle: A -> B -> C -> A: take one of these deps away",
 		"jobs:\n  A: {deps: [Popcron]}\n  Popcorn: {}":                         `f.yaml:2: job "A": deps: no job "Popcron": did you mean "Popcorn"?`,
 		"jobs:\n  A: {deps: B}":                                                `f.yaml:2: job "A": deps: want a list such as [a, b], have a text`,
-		"jobs:\n  A: {run: echo hi}":                                           `f.yaml:2: job "A": run: want a command such as [cp, a, b], or a mapping with command, shell, http or process, have a text`,
+		"jobs:\n  A: {run: echo hi}":                                           `f.yaml:2: job "A": run: want a command such as [cp, a, b], or a mapping with command, shell, http, process, function or handler, have a text`,
 		"jobs:\n  A: {run: []}":                                                `f.yaml:2: job "A": run: it names no program: want a list such as [cp, a, b]`,
-		"jobs:\n  A: {run: {shell: a, command: [b]}}":                          `f.yaml:2: job "A": run: want exactly one of command, shell, http and process, have 2`,
-		"jobs:\n  A: {run: {env: {A: b}}}":                                     `f.yaml:2: job "A": run: want exactly one of command, shell, http and process, have 0`,
+		"jobs:\n  A: {run: {shell: a, command: [b]}}":                          `f.yaml:2: job "A": run: want exactly one of command, shell, http, process, function and handler, have 2`,
+		"jobs:\n  A: {run: {env: {A: b}}}":                                     `f.yaml:2: job "A": run: want exactly one of command, shell, http, process, function and handler, have 0`,
 		"jobs:\n  A: {tries: 0}":                                               `f.yaml:2: job "A": tries: want a whole number from 1 on, have "0"`,
 		"jobs:\n  A: {tries: 1.1}":                                             `f.yaml:2: job "A": tries: want a whole number from 1 on, have "1.1"`,
 		"jobs:\n  A: {tries: '3'}":                                             `f.yaml:2: job "A": tries: want a whole number from 1 on, have "3"`,
@@ -68,7 +68,7 @@ func TestAMistakeIsToldWithItsLineAndItsFix(t *testing.T) {
 		"inputs: {n: {default: c, one_of: [a, b]}}\njobs:\n  A: {}":            `f.yaml:1: input "n": default: "c": want a, b`,
 		"jobs:\n  A: {matrix: {x: 3}}":                                         `f.yaml:2: job "A": matrix: x: want a list such as [a, b], or ${inputs.NAME} of an input of type list, have "3"`,
 		"jobs:\n  A: &a {run: [x], <<: *a}":                                    "f.yaml:2: *a stands within what it stands for: name something else",
-		"jobs:\n  A: {run: {process: a.b}}":                                    `f.yaml:2: job "A": process tasks are not run here: want a command or http`,
+		"jobs:\n  A: {run: {process: a.b}}":                                    `f.yaml:2: job "A": tasks are not run here: want a command or http`,
 		"jobs:\n  A: {run: [a], env: {}}":                                      `f.yaml:2: job "A": unknown key "env": want check, cleanup, deps, description, labels, matrix, retry_delay, run, timeout, tries, when`,
 	} {
 		assert.Equal(t, want, refusal(text), text)

@@ -4,6 +4,7 @@
 package graphs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/graphrun"
@@ -76,7 +78,7 @@ func (s *Service) graph(definition json.RawMessage, inputs map[string]any) (*job
 	if err != nil {
 		return nil, err
 	}
-	goal, err := f.Goal(inputs, graphfile.Host{Process: s.process, Allow: s.allow, Client: s.engine.HTTPClient(), Groups: &s.groups, Env: s.cfg.Env})
+	goal, err := f.Goal(inputs, graphfile.Host{Task: s.carryOut, Allow: s.allow, Client: s.engine.HTTPClient(), Groups: &s.groups, Env: s.cfg.Env})
 	if err != nil {
 		return nil, err
 	}
@@ -94,24 +96,46 @@ func (s *Service) allow(program string) error {
 	return fmt.Errorf("this server does not run %q for graphs: start it with --process-commands %s, or --process-commands any (process.commands in its configuration)", program, program)
 }
 
-// process has a task carried out by a worker process, with a key of the step that asks:
-// when the step is repeated after a crash, it waits for the same task.
-func (s *Service) process(ctx context.Context, target string, payload json.RawMessage, log io.Writer) (json.RawMessage, error) {
+// longest is how long a task may take that has no timeout of its own, as long as any.
+const longest = 24 * time.Hour
+
+// carryOut has a task carried out, with a key of the call that asks: when its step is
+// repeated after a crash, it waits for the same task. There is one attempt, as the tries
+// of the job decide. The task ends with the call when that timed out or was canceled;
+// when this node stops, another one goes on with it.
+func (s *Service) carryOut(ctx context.Context, call *graphfile.TaskCall, log io.Writer) (json.RawMessage, error) {
 	c := s.client()
 	t, err := c.Submit(ctx, sendoff.NewTask{
-		Process: target, Payload: payload, IdempotencyKey: sendoff.StepKey(ctx), Retry: &sendoff.RetryPolicy{MaxAttempts: 1},
+		Process: call.Process, Function: call.Function, Endpoint: call.Endpoint, Handler: call.Handler, Name: call.Job, Payload: call.Payload,
+		IdempotencyKey: sendoff.StepKey(ctx) + "/" + string(call.Call), Timeout: longest, Retry: &sendoff.RetryPolicy{MaxAttempts: 1},
 	})
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(log, "process task %s\n", t.ID)
-	if t, err = c.Wait(ctx, t.ID); err != nil {
+	fmt.Fprintf(log, "task %s\n", t.ID)
+	id := t.ID
+	if t, err = c.Wait(ctx, id); err != nil {
+		s.unwanted(ctx, id)
 		return nil, err
 	}
-	if t.State != sendoff.StateSucceeded {
-		return nil, errors.New(t.LastError)
+	if t.State == sendoff.StateSucceeded {
+		return t.Result, nil
 	}
-	return t.Result, nil
+	if t.Error != nil {
+		return nil, &graphfile.CallError{Kind: t.Error.Type, Text: t.Error.Message}
+	}
+	return nil, errors.New(cmp.Or(t.LastError, t.Reason, "task "+id+" is "+string(t.State)))
+}
+
+// unwanted cancels the task of a call that was ended for good.
+func (s *Service) unwanted(ctx context.Context, id string) {
+	cause := context.Cause(ctx)
+	if _, timedOut := errors.AsType[*graphfile.CallError](cause); !timedOut && !errors.Is(cause, graphrun.ErrCanceled) {
+		return
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer stop()
+	_, _ = s.client().Tasks.Cancel(ctx, id) // it may have ended, and ends with its timeout else
 }
 
 // wrong is the answer to a definition, or a run, that cannot be.

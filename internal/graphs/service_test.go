@@ -19,12 +19,16 @@ import (
 	"github.com/sendoff-dev/sendoff/store/sqlite"
 )
 
-// start runs an engine that carries out graphs, and returns a client of it.
-func start(t *testing.T, cfg graphs.Config) *sendoff.Client {
+// start runs an engine that carries out graphs, and returns a client of it. Each of set
+// is called before the engine runs.
+func start(t *testing.T, cfg graphs.Config, set ...func(*engine.Engine)) *sendoff.Client {
 	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "sendoff.db"), sqlite.Options{})
 	require.NoError(t, err)
 	e, err := engine.New(db, engine.Config{AllowLoopback: true})
 	require.NoError(t, err)
+	for _, f := range set {
+		f(e)
+	}
 	s, err := graphs.New(e, cfg)
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())

@@ -35,15 +35,15 @@ type workers struct {
 // endless is the timeout of tasks without one: those of calls end with their contexts.
 const endless = 365 * 24 * time.Hour
 
-// call carries out one task. It is what a graphfile.Host has as Process.
-func (w *workers) call(ctx context.Context, target string, payload json.RawMessage, log io.Writer) (json.RawMessage, error) {
+// call carries out one process task. It is what a graphfile.Host has as Task.
+func (w *workers) call(ctx context.Context, t *graphfile.TaskCall, log io.Writer) (json.RawMessage, error) {
 	id, err := w.begin(log)
 	if err != nil {
 		return nil, err
 	}
 	defer w.end(id)
-	spec := &task.Spec{Process: target, ClientID: id, Timeout: endless}
-	o := process.Executor{Pool: w.pool}.Execute(ctx, &store.Claimed{Payload: payload, MaxAttempts: 1}, spec)
+	spec := &task.Spec{Process: t.Process, ClientID: id, Timeout: endless}
+	o := process.Executor{Pool: w.pool}.Execute(ctx, &store.Claimed{Payload: t.Payload, MaxAttempts: 1}, spec)
 	if o.Class == task.Success {
 		return o.Answer.Body, nil
 	}

@@ -78,7 +78,9 @@ func (c *renderCmd) drawing(ctx context.Context) (draw.Graph, error) {
 			return draw.Graph{}, err
 		}
 	}
-	g, err := open(ctx, c.What, c.given())
+	what := c.given()
+	what.drawn = !c.Plan
+	g, err := open(ctx, c.What, what)
 	if err != nil {
 		return draw.Graph{}, err
 	}

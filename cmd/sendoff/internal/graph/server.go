@@ -67,7 +67,7 @@ func (c *runCmd) graphRun() (n sendoff.NewGraphRun, err error) {
 		return n, err
 	}
 	given := c.given()
-	if _, err := f.Goal(given.inputs, graphfile.Host{Process: elsewhere}); err != nil {
+	if _, err := f.Goal(given.inputs, graphfile.Host{Task: elsewhere}); err != nil {
 		return n, err // with the lines of the file
 	}
 	definition, err := graphfile.JSON(c.What, c.Name)
@@ -91,8 +91,8 @@ func (c *runCmd) graphRun() (n sendoff.NewGraphRun, err error) {
 	return n, nil
 }
 
-// elsewhere stands for the process tasks of a graph that is only looked at.
-func elsewhere(context.Context, string, json.RawMessage, io.Writer) (json.RawMessage, error) {
+// elsewhere stands for the tasks of a graph that is only looked at.
+func elsewhere(context.Context, *graphfile.TaskCall, io.Writer) (json.RawMessage, error) {
 	return nil, errors.New("it is not run here")
 }
 

@@ -14,6 +14,7 @@ type given struct {
 	inputs   map[string]any // texts of the command line, or values of an earlier run
 	args     []string
 	parallel int
+	drawn    bool      // nothing is called: it may hold what only a server calls
 	stderr   io.Writer // for what is printed outside of the calls of a job; nil = nowhere
 }
 
@@ -83,7 +84,7 @@ func openFile(path string, g given) (*opened, error) {
 		return nil, err
 	}
 	groups, w := &graphfile.Groups{}, &workers{dir: f.Dir, max: max(g.parallel, 1)}
-	goal, err := f.Goal(g.inputs, graphfile.Host{Groups: groups, Process: w.call})
+	goal, err := f.Goal(g.inputs, graphfile.Host{Groups: groups, Task: w.call, NoServer: !g.drawn})
 	if err != nil {
 		return nil, err
 	}
