@@ -342,7 +342,7 @@ func TestBadSchedulesAreRefused(t *testing.T) {
 
 // TestTenThousandSchedulesAtOnce prints how late the last of them is fired.
 func TestTenThousandSchedulesAtOnce(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || underRace {
 		t.Skip("it makes 10,000 schedules")
 	}
 	b := open(t, engine.Config{Roles: []engine.Role{engine.Accept, engine.Schedule}})
