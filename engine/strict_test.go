@@ -49,7 +49,7 @@ func TestWhatCannotBeUsedIsRefused(t *testing.T) {
 		{"an unknown parameter", "GET", "/v1/tasks/f?wiat=1s", "", nil, 422, "wiat"},
 		{"an empty filter", "GET", "/v1/tasks?root=", "", nil, 422, "root: is empty"},
 		{"a long Idempotency-Key of a batch", "POST", "/v1/tasks/batch", batchOf(here), []string{"Idempotency-Key", strings.Repeat("k", 256)}, 422, "Idempotency-Key: has 256 bytes"},
-		{"a filter given twice", "GET", "/v1/tasks?queue=a&queue=b", "", nil, 422, "queue: is given 2 times"},
+		{"an order given twice", "GET", "/v1/tasks?sort=next_at&sort=position", "", nil, 422, "sort: is given 2 times"},
 		{"an empty Idempotency-Key", "POST", "/v1/tasks", here, []string{"Idempotency-Key", ""}, 422, "not empty"},
 		{"a header of the connection", "POST", "/v1/tasks", task(`"headers":{"Expect":"100-continue"}`), nil, 422, "headers.Expect"},
 		{"another one", "POST", "/v1/tasks", task(`"headers":{"HTTP2-Settings":"x"}`), nil, 422, "headers.HTTP2-Settings"},

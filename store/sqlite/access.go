@@ -12,8 +12,9 @@ import (
 const nextRev = `(select max((select max(rev) from namespace), (select coalesce(max(rev), 0) from api_key)) + 1)`
 
 // EnsureNamespace implements store.Access.
-func (s *Store) EnsureNamespace(ctx context.Context, name string) (n store.Namespace, err error) {
-	err = s.do(store.WithoutAudit(ctx), rankOther, 1, func(w *writer) error {
+func (s *Store) EnsureNamespace(ctx context.Context, name string) (store.Namespace, error) {
+	var n store.Namespace
+	err := s.do(store.WithoutAudit(ctx), rankOther, 1, func(w *writer) error {
 		err := w.exec(`insert into namespace (id, name, created_at, rev) select max(id) + 1, ?, ?, `+nextRev+` from namespace where true on conflict (name) do nothing`, name, w.now)
 		if err != nil {
 			return err
@@ -21,7 +22,10 @@ func (s *Store) EnsureNamespace(ctx context.Context, name string) (n store.Names
 		n = store.Namespace{}
 		return w.one(`select id, name, settings, created_at from namespace where name = ?`, []any{name}, &n.ID, &n.Name, &n.Settings, &n.CreatedAt)
 	})
-	return n, err
+	if err != nil {
+		return store.Namespace{}, err // the writer may be at it still, when ctx ended
+	}
+	return n, nil
 }
 
 // SetNamespace implements store.Access.

@@ -96,7 +96,7 @@ func (s *Store) SealAudit(ctx context.Context, limit int) (int, error) {
 }
 
 // DropAudit implements store.Audits.
-func (s *Store) DropAudit(ctx context.Context, before int64, limit int) (dropped int, err error) {
+func (s *Store) DropAudit(ctx context.Context, before int64, limit int) (int, error) {
 	oldest, err := s.AuditAfter(ctx, 0, limit+1)
 	if err != nil {
 		return 0, err
@@ -105,10 +105,14 @@ func (s *Store) DropAudit(ctx context.Context, before int64, limit int) (dropped
 	if last == 0 {
 		return 0, nil
 	}
+	dropped := 0
 	err = s.do(ctx, rankOther, limit, func(w *writer) error {
 		n, err := w.changed(`delete from audit where seq < ?`, last)
 		dropped = int(n)
 		return err
 	})
-	return dropped, err
+	if err != nil {
+		return 0, err // the writer may be at it still, when ctx ended
+	}
+	return dropped, nil
 }

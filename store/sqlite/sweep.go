@@ -222,8 +222,9 @@ const forgetGates = `delete from gate where id in (select id from gate where ins
 	order by next, id limit ?)`
 
 // Retain implements store.Sweeper.
-func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (r store.Retained, err error) {
-	err = s.do(ctx, rankOther, limit, func(w *writer) (err error) {
+func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, limit int) (store.Retained, error) {
+	var r store.Retained
+	err := s.do(ctx, rankOther, limit, func(w *writer) (err error) {
 		r = store.Retained{}
 		var old []store.Row
 		var keys [][]byte
@@ -260,7 +261,7 @@ func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, lim
 			order by until, hash limit ?)`, w.now, limit)
 	})
 	if err != nil {
-		return store.Retained{}, err
+		return store.Retained{}, err // the writer may be at it still, when ctx ended
 	}
 	return r, nil
 }
