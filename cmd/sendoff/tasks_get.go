@@ -87,18 +87,7 @@ func printTask(t *term.Terminal, task *sendoff.Task) {
 	for _, k := range slices.Sorted(maps.Keys(task.Labels)) {
 		line("label", term.Clean(k+"="+task.Labels[k]))
 	}
-	for _, l := range task.Limits {
-		line("limit", term.Clean(limitText(l)))
-	}
-	line("order key", term.Clean(task.OrderKey))
-	line("duplicates", term.Clean(strings.TrimSpace(task.OnDuplicate+" "+task.DuplicateKey)))
-	if len(task.DependsOn) > 0 {
-		line("depends on", term.OneLine(strings.Join(task.DependsOn, " ")+" ("+task.When+")", 1000))
-	}
-	line("on success", callbackText(task.OnSuccess))
-	line("on failure", callbackText(task.OnFailure))
-	line("on complete", callbackText(task.OnComplete))
-	line("callback of", term.Clean(task.CallbackOf))
+	printOthers(line, task)
 	line("attempts", attemptsLine(task))
 	line("created", term.Clock(task.CreatedAt))
 	line("run at", term.Clock(task.RunAt))
@@ -126,6 +115,22 @@ func printTask(t *term.Terminal, task *sendoff.Task) {
 	if task.Error != nil {
 		t.Printf("%s\n", strings.Join(term.FailureLines("error       ", task.Error), "\n"))
 	}
+}
+
+// printOthers prints what a task has to do with others.
+func printOthers(line func(name, value string), task *sendoff.Task) {
+	for _, l := range task.Limits {
+		line("limit", term.Clean(limitText(l)))
+	}
+	line("order key", term.Clean(task.OrderKey))
+	line("duplicates", term.Clean(strings.TrimSpace(task.OnDuplicate+" "+task.DuplicateKey)))
+	if len(task.DependsOn) > 0 {
+		line("depends on", term.OneLine(strings.Join(task.DependsOn, " ")+" ("+task.When+")", 1000))
+	}
+	line("on success", callbackText(task.OnSuccess))
+	line("on failure", callbackText(task.OnFailure))
+	line("on complete", callbackText(task.OnComplete))
+	line("callback of", term.Clean(task.CallbackOf))
 }
 
 // callbackText is what is called, and where it waits.

@@ -32,6 +32,7 @@ type Filter struct {
 	Code           []Choice          `placeholder:"CODE" help:"How the last attempt went: a status, or a word such as timeout or crash."`
 	LastStatus     []Choice          `placeholder:"STATUS" help:"404, or 5xx."`
 	Node           []Choice          `placeholder:"ID" help:"Of the last attempt."`
+	Schedule       []Choice          `placeholder:"NAME" help:"That made it."`
 	Not            map[string]string `mapsep:"none" placeholder:"FIELD=VALUE" help:"All but these: one of the flags above, as in state=failed."`
 	Label          map[string]string `mapsep:"none" placeholder:"K=V" help:"All of them."`
 	ParentID       Choice            `placeholder:"ID" help:"Calls that this function made itself."`
