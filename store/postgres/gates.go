@@ -19,7 +19,7 @@ type gateFloor struct {
 	ctx   context.Context //nolint:containedctx // of the transaction: a Keeper asks for its steps, and knows of none
 	c     *session
 	now   int64
-	woken []store.Woken
+	woken *[]store.Woken // what becomes ready is told here, until the commit
 
 	behind bool // it holds tasks, whose locks come after those of gates
 
@@ -50,14 +50,14 @@ func (f *gateFloor) atGates(step func(*store.Keeper) error) error {
 // gateChange is a transaction at gates.
 func (s *Store) gateChange(ctx context.Context, fn func(*gateFloor) error) (woken []store.Woken, err error) {
 	err = s.change(ctx, func(ctx context.Context, c *session) error {
-		f := &gateFloor{s: s, ctx: ctx, c: c, now: s.clock.now()}
+		woken = nil
+		f := &gateFloor{s: s, ctx: ctx, c: c, now: s.clock.now(), woken: &woken}
 		if err := c.begin(ctx, query(pins)); err != nil {
 			return err
 		}
 		if err := fn(f); err != nil {
 			return err
 		}
-		woken = f.woken
 		return c.commit(ctx)
 	})
 	return woken, err
@@ -236,7 +236,7 @@ func (f *gateFloor) stand(row *store.Row, p store.Placement, pos int64) {
 	switch p.State {
 	case task.Ready:
 		lane = p.Lane
-		f.woken = store.Collect(f.woken, p.Woken(pos))
+		*f.woken = store.Collect(*f.woken, p.Woken(pos))
 	default:
 		pos = p.Due
 	}

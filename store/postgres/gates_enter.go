@@ -113,12 +113,12 @@ func (f *gateFloor) end(row *store.Row, to task.State, why task.Reason, reach st
 		return err
 	}
 	family.leaveCalls(family.members[row.ID], row.Token, reach)
-	family.ended(family.members[row.ID], to, why, text, nil, &f.woken)
+	family.ended(family.members[row.ID], to, why, text, nil, f.woken)
 	if err := f.do(family.statements()...); err != nil {
 		return err
 	}
 	if row.Flags&store.FlagDeps != 0 {
-		followers, err := f.s.newFollowing(f.now).tell(f.ctx, f.c, []root{endOf(row.ID, row.Run, row.Flags, task.EndOf(to, why), &f.woken)})
+		followers, err := f.s.newFollowing(f.now).tell(f.ctx, f.c, []root{endOf(row.ID, row.Run, row.Flags, task.EndOf(to, why), f.woken)})
 		if err == nil {
 			err = f.do(followers...)
 		}
@@ -216,9 +216,9 @@ func (f *gateFloor) skip(row *store.Row, why task.Reason) error {
 	if err := f.do(stmts...); err != nil {
 		return err
 	}
-	family.ended(family.members[row.ID], task.Canceled, why, "", nil, &f.woken)
+	family.ended(family.members[row.ID], task.Canceled, why, "", nil, f.woken)
 	if row.Flags&store.FlagDeps != 0 {
-		family.roots = append(family.roots, endOf(row.ID, row.Run, row.Flags, task.EndOf(task.Canceled, why), &f.woken))
+		family.roots = append(family.roots, endOf(row.ID, row.Run, row.Flags, task.EndOf(task.Canceled, why), f.woken))
 	}
 	writes, err := f.s.rest(f.ctx, f.c, family)
 	if err != nil {
@@ -287,14 +287,11 @@ func (f *gateFloor) holdOf(ops []*insertOp) error {
 
 func (p *plan) comeOne(f *gateFloor, r *newRow) error {
 	row := r.row()
+	f.woken = &r.op.woken
 	e, err := f.enter(&row, store.Newcomer, r.reason)
 	if err != nil {
 		return err
 	}
-	for _, w := range f.woken {
-		r.op.woken = store.Collect(r.op.woken, w)
-	}
-	f.woken = nil
 	if e.Dropped() {
 		r.state = e.State
 		p.drop(r, e.Holder)

@@ -25,7 +25,7 @@ func (c *session) enterLate(ctx context.Context) error {
 	for len(c.late) > 0 {
 		l := c.late[0]
 		c.late = c.late[1:]
-		f := &gateFloor{s: c.s, ctx: ctx, c: c, now: l.now, behind: true}
+		f := &gateFloor{s: c.s, ctx: ctx, c: c, now: l.now, woken: l.woken, behind: true}
 		row, err := f.row(l.id)
 		if err != nil {
 			return err
@@ -37,9 +37,6 @@ func (c *session) enterLate(ctx context.Context) error {
 		before.State, before.Reason, before.At = l.state, l.why, l.at
 		if err := f.reenter(&before, row.Reason, l.pos, store.Due); err != nil {
 			return err
-		}
-		for _, w := range f.woken {
-			*l.woken = store.Collect(*l.woken, w)
 		}
 	}
 	return nil

@@ -107,13 +107,10 @@ func (l *leaving) leave(f *family) error {
 		}
 		inside := store.Leaver{Task: e.ID, Token: e.Token}
 		row := inside.Row()
+		l.f.woken = &e.call.woken
 		if err := l.f.leaveThem(&row, l.gates[e.ID], e.Decision.To.Final()); err != nil {
 			return err
 		}
-		for _, w := range l.f.woken {
-			e.call.woken = store.Collect(e.call.woken, w)
-		}
-		l.f.woken = nil
 	}
 	return nil
 }

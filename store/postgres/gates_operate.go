@@ -99,7 +99,7 @@ func (f *gateFloor) promote(taken []due) (promoted int, err error) {
 		if d.pos = span.first; !d.gated {
 			err = f.do(enter([]entering{d.entering}, func(w store.Woken) {
 				promoted++
-				f.woken = store.Collect(f.woken, w)
+				*f.woken = store.Collect(*f.woken, w)
 			}))
 		} else {
 			var row *store.Row
@@ -116,14 +116,14 @@ func (f *gateFloor) promote(taken []due) (promoted int, err error) {
 }
 
 // purgeGated cancels tasks that wait, of which some have gates, and commits.
-func (s *Store) purgeGated(ctx context.Context, c *session, victims []victim) (int, []store.Woken, error) {
-	f := &gateFloor{s: s, ctx: ctx, c: c, now: s.clock.now()}
-	n, err := f.cancelAll(victims)
+func (s *Store) purgeGated(ctx context.Context, c *session, victims []victim) (n int, woken []store.Woken, err error) {
+	f := &gateFloor{s: s, ctx: ctx, c: c, now: s.clock.now(), woken: &woken}
+	n, err = f.cancelAll(victims)
 	if err == nil {
 		c.audit.SetCount(n)
 		err = c.commit(ctx)
 	}
-	return n, f.woken, err
+	return n, woken, err
 }
 
 // cancelAll cancels tasks that wait, in order, and returns how many it were.

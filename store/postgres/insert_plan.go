@@ -326,13 +326,10 @@ func (p *plan) replaceGated(f *gateFloor) error {
 		if row == nil || !store.Replaceable(row.State, row.Reason) {
 			continue // a claim was faster
 		}
+		f.woken = &p.causes[i].woken
 		if err := f.end(row, task.Canceled, task.Replaced, store.Alone); err != nil {
 			return err
 		}
-		for _, w := range f.woken {
-			p.causes[i].woken = store.Collect(p.causes[i].woken, w)
-		}
-		f.woken = nil
 	}
 	p.lost = []*stmt{}
 	return nil

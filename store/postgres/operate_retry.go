@@ -56,11 +56,14 @@ func (s *Store) retryAt(ctx context.Context, row *store.Row, position int64, rea
 		return false, s.act(ctx, &changed, query(pins), retryTask(row, position, false, &changed))
 	}
 	err = s.change(ctx, func(ctx context.Context, c *session) error {
+		if gated != nil {
+			*gated = nil
+		}
 		if err := c.begin(ctx, query(pins)); err != nil {
 			return err
 		}
 		writes, held := s.reclaim(ctx, c, row)
-		at := &gateFloor{s: s, ctx: ctx, c: c, now: s.clock.now()}
+		at := &gateFloor{s: s, ctx: ctx, c: c, now: s.clock.now(), woken: gated}
 		if held != nil && !errors.Is(held, store.ErrKeyHeld) {
 			return held
 		} else if err := at.lockGatesOfRow(row); err != nil {
@@ -106,7 +109,6 @@ func (s *Store) retryAt(ctx context.Context, row *store.Row, position int64, rea
 		if err := at.reenter(&before, task.Retried, position, store.Again); err != nil {
 			return err
 		}
-		*gated = at.woken
 		return c.commit(ctx)
 	})
 	return waits, err

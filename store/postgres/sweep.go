@@ -101,7 +101,7 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next i
 		if slices.ContainsFunc(taken, func(d due) bool { return d.gated }) {
 			c.rollback(ctx) // gates are locked before timers
 			taken = nil
-			f := &gateFloor{s: s, ctx: ctx, c: c, now: now}
+			f := &gateFloor{s: s, ctx: ctx, c: c, now: now, woken: &woken}
 			if err := f.takeDue(from, limit, take); err != nil {
 				return err
 			}
@@ -110,7 +110,6 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next i
 				next = 0
 				err = c.commit(ctx, rest)
 			}
-			woken = f.woken
 			return err
 		}
 		slices.SortFunc(taken, due.compare)
@@ -152,7 +151,7 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 			return err
 		}
 		result.Claims = len(claims)
-		at := &gateFloor{s: s, ctx: ctx, c: c, now: now, behind: true}
+		at := &gateFloor{s: s, ctx: ctx, c: c, now: now, woken: &result.Woken, behind: true}
 		poisoned, err := at.ending(endings)
 		if err != nil {
 			return err
@@ -172,10 +171,13 @@ func (s *Store) Rescue(ctx context.Context, self task.ID, known []task.ID, limit
 		if err := at.leftBehind(claims); err != nil {
 			return err
 		}
-		for _, w := range at.woken {
-			result.Woken = store.Collect(result.Woken, w)
+		err = c.commit(ctx)
+		for _, e := range endings { // who came late to its gates is known by now
+			for _, w := range e.call.woken {
+				result.Woken = store.Collect(result.Woken, w)
+			}
 		}
-		return c.commit(ctx)
+		return err
 	})
 	if err != nil {
 		return store.Rescued{}, fmt.Errorf("rescue lost claims: %w", err)
@@ -226,11 +228,6 @@ func (s *Store) endLost(ctx context.Context, c *session, endings []*ending, now 
 	followers, err := endInOrder(ctx, c, f, s.newFollowing(f.now), endings)
 	if err != nil {
 		return nil, err
-	}
-	for _, e := range endings {
-		for _, w := range e.call.woken {
-			result.Woken = store.Collect(result.Woken, w)
-		}
 	}
 	return append(f.statements(), followers...), nil
 }

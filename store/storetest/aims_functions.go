@@ -172,9 +172,10 @@ func (m *machine) clientID() store.Key {
 
 // wait suspends a function until the call that it makes has ended, and returns
 // the call. The messages that it was resumed with are used up.
-func (m *machine) wait(c store.Claimed) (call task.ID) {
+func (m *machine) wait(c store.Claimed, gates ...store.Gate) (call task.ID) {
 	n := m.plain(task.Function)
 	n.Parent, n.Root, n.Deliver, n.Correlation = c.ID, c.ID, true, 7
+	n.Gates = gates
 	e := &store.Effects{Seen: m.oracle.waits[c.ID].Total, Calls: []store.NewTask{n}, Open: 1, Need: 1, State: []byte("state")}
 	tr := store.Transition{ID: c.ID, Token: c.Token, Outcome: task.Suspend, Effects: e, Decision: task.Decision{To: task.Suspended, Delay: time.Hour}}
 	m.settleAll([]store.Transition{tr})

@@ -213,6 +213,16 @@ var aimsOfGates = map[string]func(*machine){
 		m.steer("retry", first)
 		m.stands(first, task.Failed, task.Rejected)
 	},
+	"gate:calls of a caller at a gate": func(m *machine) {
+		for _, end := range endsOfCalls {
+			mine, theirs := m.own(store.LimitGate, store.WaitInLine), m.own(store.DuplicateGate, store.Drop)
+			n := m.at(mine)
+			n.Kind, n.Lane = task.Function, m.lanes[0].ID
+			parent := m.took(n)
+			end(m, parent, theirs)
+			m.stands(parent.ID, task.Ready, task.NoReason)
+		}
+	},
 	"gate:dropped when it is due": func(m *machine) {
 		g := m.own(store.DuplicateGate, store.Drop)
 		n := m.at(g)
@@ -299,6 +309,42 @@ var aimsOfGates = map[string]func(*machine){
 			m.stands(id, task.Ready, task.NoReason)
 		}
 	},
+}
+
+// endsOfCalls are ways in which the call of a function ends at a gate: each tells its caller.
+var endsOfCalls = []func(m *machine, caller store.Claimed, g store.Gate){
+	func(m *machine, caller store.Claimed, g store.Gate) { m.steer("cancel", m.wait(caller, g)) },
+	func(m *machine, caller store.Claimed, g store.Gate) {
+		m.put(m.at(g))
+		m.wait(caller, g)
+		m.comesDue() // and is dropped
+	},
+	func(m *machine, caller store.Claimed, g store.Gate) {
+		m.wait(caller, g)
+		m.comesDue()
+		g.OnFull = store.ReplaceThem
+		m.put(m.at(g))
+	},
+	func(m *machine, caller store.Claimed, g store.Gate) {
+		replaces := g
+		replaces.OnFull = store.ReplaceThem
+		failed := m.put(m.at(replaces))
+		m.end(m.grab(failed), task.Reject)
+		m.wait(caller, g)
+		m.comesDue()
+		m.steer("retry", failed)
+	},
+	func(m *machine, caller store.Claimed, g store.Gate) {
+		call := m.wait(caller, g)
+		m.comesDue()
+		m.succeed(m.grab(call))
+	},
+}
+
+// comesDue lets time go on until calls with gates are due.
+func (m *machine) comesDue() {
+	m.now++
+	m.promoteUpTo(everything)
 }
 
 // took stores a task and claims it.
