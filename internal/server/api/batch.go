@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -42,9 +41,7 @@ func (c *creator) batch(w http.ResponseWriter, r *http.Request) {
 		c.refuse(w, fault)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(reply.status())
-	_ = json.NewEncoder(w).Encode(shownTo(r.Context(), reply)) // the client may be gone
+	answer(w, r, reply.status(), reply)
 }
 
 // status is 201 when something was stored, and 200 when everything was there

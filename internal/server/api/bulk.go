@@ -134,16 +134,9 @@ type actionItemsReply struct {
 const maxBulk = 64 << 10
 
 func mountActions(mux *route.Mux, api huma.API, actions Actions, refuse func(http.ResponseWriter, *problem.Problem)) {
-	mux.HandleFunc(auth.Operate, "POST /v1/tasks/bulk", func(w http.ResponseWriter, r *http.Request) {
-		status, answer, fault := bulk(w, r, actions)
-		if fault != nil {
-			refuse(w, fault)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(shownTo(r.Context(), answer)) // the client may be gone
-	})
+	mux.HandleFunc(auth.Operate, "POST /v1/tasks/bulk", byHand(refuse, func(w http.ResponseWriter, r *http.Request) (int, any, *problem.Problem) {
+		return bulk(w, r, actions)
+	}))
 	op := operation(auth.Operate, http.MethodPost, "/v1/tasks/bulk", "act-on-tasks",
 		"Act on many tasks: a dry run answers 200 with what would be done; otherwise 202, and the action is carried out in steps", http.StatusAccepted)
 	describe[BulkRequest, Action](api.OpenAPI(), &op, "202", "400", "401", "403", "404", "408", "413", "415", "422", "503")
@@ -234,12 +227,8 @@ func listItems(ctx context.Context, actions Actions, in *actionItemsInput) (*act
 
 // bulk answers POST /v1/tasks/bulk.
 func bulk(w http.ResponseWriter, r *http.Request, actions Actions) (int, any, *problem.Problem) {
-	text, fault := read(w, r, maxBulk)
+	req, _, fault := readAs[BulkRequest](w, r, maxBulk)
 	if fault != nil {
-		return 0, nil, fault
-	}
-	var req BulkRequest
-	if fault := decode(text, &req); fault != nil {
 		return 0, nil, fault
 	}
 	n, fault := req.action()

@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -148,20 +147,15 @@ func (c *creator) answer(w http.ResponseWriter, r *http.Request, sub *accept.Sub
 		c.refuse(w, fault)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
 	status := http.StatusOK
 	if res.Status == store.Created {
 		status = http.StatusCreated
 	}
 	if res.Status == store.Existing && res.Key == store.IdempotencyKey {
-		h.Set("Idempotent-Replayed", "true")
+		w.Header().Set("Idempotent-Replayed", "true")
 	}
-	h.Set("Location", "/v1/tasks/"+url.PathEscape(view.ID))
-	b, _ := json.Marshal(shownTo(r.Context(), view)) // plain data cannot fail
-	h.Set("Content-Length", strconv.Itoa(len(b)+1))
-	w.WriteHeader(status)
-	_, _ = w.Write(append(b, '\n')) // the client may be gone
+	w.Header().Set("Location", "/v1/tasks/"+url.PathEscape(view.ID))
+	answer(w, r, status, view)
 }
 
 // view returns the task of a result, or why there is none.

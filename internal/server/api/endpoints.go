@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -88,27 +87,18 @@ func mountEndpoints(mux *route.Mux, api huma.API, endpoints Endpoints, refuse fu
 		}
 		return out, nil
 	})
-	mux.HandleFunc(auth.Operate|auth.Whole, "POST /v1/endpoints/reset", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(auth.Operate|auth.Whole, "POST /v1/endpoints/reset", byHand(refuse, func(w http.ResponseWriter, r *http.Request) (int, any, *problem.Problem) {
 		name, fault := resetEndpoint(w, r, endpoints)
-		if fault != nil {
-			refuse(w, fault)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(ResetReply{name}) // the client may be gone
-	})
+		return http.StatusOK, ResetReply{name}, fault
+	}))
 	op := operation(auth.Operate|auth.Whole, http.MethodPost, "/v1/endpoints/reset", "reset-endpoint",
 		"Forget what went wrong with an endpoint, on all nodes: it gets what there is again. Tasks that were put off come when they are due", http.StatusOK)
 	describe[ResetRequest, ResetReply](api.OpenAPI(), &op, "200", "400", "401", "403", "404", "408", "413", "415", "422", "503")
 }
 
 func resetEndpoint(w http.ResponseWriter, r *http.Request, endpoints Endpoints) (name string, fault *problem.Problem) {
-	text, fault := read(w, r, maxReset)
+	req, _, fault := readAs[ResetRequest](w, r, maxReset)
 	if fault != nil {
-		return "", fault
-	}
-	var req ResetRequest
-	if fault := decode(text, &req); fault != nil {
 		return "", fault
 	}
 	store.AuditOf(r.Context()).SetTarget(req.Endpoint)

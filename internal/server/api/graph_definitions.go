@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -72,7 +71,9 @@ type graphRevInput struct {
 }
 
 func mountDefinitions(mux *route.Mux, api huma.API, graphs Definitions, refuse func(http.ResponseWriter, *problem.Problem)) {
-	mux.HandleFunc(auth.Operate, "POST /v1/graphs", func(w http.ResponseWriter, r *http.Request) { saveGraph(w, r, graphs, refuse) })
+	mux.HandleFunc(auth.Operate, "POST /v1/graphs", byHand(refuse, func(w http.ResponseWriter, r *http.Request) (int, any, *problem.Problem) {
+		return saveGraph(w, r, graphs)
+	}))
 	save := operation(auth.Operate, http.MethodPost, "/v1/graphs", "save-graph", "Keep the definition of a job graph, as the next revision of its name; 200 when it is the latest already", http.StatusCreated)
 	describe[GraphDefinition, GraphRevision](api.OpenAPI(), &save, "200", "201", "400", "401", "403", "408", "413", "415", "422", "503")
 	get(api, "/v1/graphs", "list-graphs", "List the graphs that are kept, by name, each with its latest revision", func(ctx context.Context, in *graphsInput) (*graphsReply, error) {
@@ -104,26 +105,21 @@ func mountDefinitions(mux *route.Mux, api huma.API, graphs Definitions, refuse f
 		})
 }
 
-func saveGraph(w http.ResponseWriter, r *http.Request, graphs Definitions, refuse func(http.ResponseWriter, *problem.Problem)) {
+func saveGraph(w http.ResponseWriter, r *http.Request, graphs Definitions) (status int, v any, fault *problem.Problem) {
 	name, definition, fault := readGraph(w, r)
 	if fault != nil {
-		refuse(w, fault)
-		return
+		return 0, nil, fault
 	}
 	store.AuditOf(r.Context()).SetTarget(name)
 	g, made, err := graphs.Save(r.Context(), name, definition)
 	if err != nil {
-		refuse(w, problemOf(err))
-		return
+		return 0, nil, problemOf(err)
 	}
-	b, _ := json.Marshal(shownTo(r.Context(), graphView(&g))) // plain data cannot fail
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(b)+1))
 	w.Header().Set("Location", "/v1/graphs/"+url.PathEscape(name))
-	if made {
-		w.WriteHeader(http.StatusCreated)
+	if status = http.StatusOK; made {
+		status = http.StatusCreated
 	}
-	_, _ = w.Write(append(b, '\n')) // the client may be gone
+	return status, graphView(&g), nil
 }
 
 // maxGraph limits the body of a definition, in bytes: it may be indented.
@@ -131,12 +127,8 @@ const maxGraph = 4 << 20
 
 // readGraph reads a definition, and returns it as it is kept.
 func readGraph(w http.ResponseWriter, r *http.Request) (name string, definition []byte, fault *problem.Problem) {
-	text, fault := read(w, r, maxGraph)
+	req, text, fault := readAs[GraphDefinition](w, r, maxGraph)
 	if fault != nil {
-		return "", nil, fault
-	}
-	var req GraphDefinition
-	if fault := decode(text, &req); fault != nil {
 		return "", nil, fault
 	}
 	var bad task.Invalid

@@ -213,12 +213,8 @@ func mountGraphVerbs(api huma.API, runs GraphRuns) {
 
 // startGraphRun reads what is to be run, and begins it.
 func startGraphRun(w http.ResponseWriter, r *http.Request, runs GraphRuns) (*GraphRun, error) {
-	text, fault := read(w, r, task.MaxPayload)
+	in, text, fault := readAs[NewGraphRun](w, r, task.MaxPayload)
 	if fault != nil {
-		return nil, fault
-	}
-	var in NewGraphRun
-	if fault := decode(text, &in); fault != nil {
 		return nil, fault
 	}
 	for key, value := range in.Definition {

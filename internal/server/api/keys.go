@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -68,18 +67,14 @@ type apiKeyInput struct {
 type meReply struct{ Body Me }
 
 func mountKeys(mux *route.Mux, api huma.API, cfg *Config, refuse func(http.ResponseWriter, *problem.Problem)) {
-	mux.HandleFunc(auth.Admin, "POST /v1/api-keys", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(auth.Admin, "POST /v1/api-keys", byHand(refuse, func(w http.ResponseWriter, r *http.Request) (int, any, *problem.Problem) {
 		made, fault := createKey(w, r, cfg.Keys)
-		if fault != nil {
-			refuse(w, fault)
-			return
+		if fault == nil {
+			w.Header().Set("Cache-Control", "no-store")
+			w.Header().Set("Location", "/v1/api-keys/"+made.ID)
 		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Location", "/v1/api-keys/"+made.ID)
-		w.WriteHeader(http.StatusCreated)
-		_ = json.NewEncoder(w).Encode(made) // the client may be gone
-	})
+		return http.StatusCreated, made, fault
+	}))
 	create := operation(auth.Admin, http.MethodPost, "/v1/api-keys", "create-api-key", "Make an API key, and see it this once", http.StatusCreated)
 	describe[NewKey, Key](api.OpenAPI(), &create, "201", "400", "401", "403", "408", "413", "415", "422", "503")
 	getWith(api, auth.Admin, "/v1/api-keys", "list-api-keys", "List the API keys that hold, oldest first", func(ctx context.Context, _ *struct{}) (*apiKeysReply, error) {
@@ -108,12 +103,8 @@ func mountKeys(mux *route.Mux, api huma.API, cfg *Config, refuse func(http.Respo
 }
 
 func createKey(w http.ResponseWriter, r *http.Request, keys Keys) (made Key, fault *problem.Problem) {
-	text, fault := read(w, r, maxSettings)
+	req, _, fault := readAs[NewKey](w, r, maxSettings)
 	if fault != nil {
-		return Key{}, fault
-	}
-	var req NewKey
-	if fault := decode(text, &req); fault != nil {
 		return Key{}, fault
 	}
 	var bad task.Invalid

@@ -3,9 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
-	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -87,22 +85,17 @@ func mountLimits(mux *route.Mux, api huma.API, limits Limits, refuse func(http.R
 			}
 			return nil, nil
 		})
-	mux.HandleFunc(auth.Operate, "PUT /v1/limits/{key}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(auth.Operate, "PUT /v1/limits/{key}", byHand(refuse, func(w http.ResponseWriter, r *http.Request) (int, any, *problem.Problem) {
 		settings, fault := readLimit(w, r)
 		if fault != nil {
-			refuse(w, fault)
-			return
+			return 0, nil, fault
 		}
 		l, err := limits.Set(r.Context(), settings)
 		if err != nil {
-			refuse(w, problemOf(err))
-			return
+			return 0, nil, problemOf(err)
 		}
-		b, _ := json.Marshal(limitState(&l)) // plain data cannot fail
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Length", strconv.Itoa(len(b)+1))
-		_, _ = w.Write(append(b, '\n')) // the client may be gone
-	})
+		return http.StatusOK, limitState(&l), nil
+	}))
 	put := operation(auth.Operate, http.MethodPut, "/v1/limits/{key}", "set-limit", "Configure a limit, whatever tasks say of it", http.StatusOK)
 	put.Parameters = []*huma.Param{{Name: "key", In: "path", Required: true, Schema: &huma.Schema{Type: "string"}, Description: "Key of the limit, percent-encoded."}}
 	describe[LimitSettings, LimitState](api.OpenAPI(), &put, "200", "400", "401", "403", "408", "409", "413", "415", "422", "503")
@@ -110,12 +103,8 @@ func mountLimits(mux *route.Mux, api huma.API, limits Limits, refuse func(http.R
 
 // readLimit reads what is to be configured. A field that is left out is not limited.
 func readLimit(w http.ResponseWriter, r *http.Request) (operate.LimitSettings, *problem.Problem) {
-	text, fault := read(w, r, maxSettings)
+	req, text, fault := readAs[LimitSettings](w, r, maxSettings)
 	if fault != nil {
-		return operate.LimitSettings{}, fault
-	}
-	var req LimitSettings
-	if fault := decode(text, &req); fault != nil {
 		return operate.LimitSettings{}, fault
 	}
 	var bad task.Invalid

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -48,27 +47,18 @@ func mountNamespaces(mux *route.Mux, api huma.API, keys Keys, refuse func(http.R
 		}
 		return out, nil
 	})
-	mux.HandleFunc(auth.Admin|auth.Whole, "PUT /v1/namespaces/{name}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(auth.Admin|auth.Whole, "PUT /v1/namespaces/{name}", byHand(refuse, func(w http.ResponseWriter, r *http.Request) (int, any, *problem.Problem) {
 		n, fault := setQuota(w, r, keys)
-		if fault != nil {
-			refuse(w, fault)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(n) // the client may be gone
-	})
+		return http.StatusOK, n, fault
+	}))
 	put := operation(auth.Admin|auth.Whole, http.MethodPut, "/v1/namespaces/{name}", "set-namespace", "Set what a namespace may use, which is made when it is new", http.StatusOK)
 	put.Parameters = []*huma.Param{{Name: "name", In: "path", Required: true, Schema: &huma.Schema{Type: "string"}}}
 	describe[Quota, Namespace](api.OpenAPI(), &put, "200", "400", "401", "403", "408", "413", "415", "422", "503")
 }
 
 func setQuota(w http.ResponseWriter, r *http.Request, keys Keys) (Namespace, *problem.Problem) {
-	text, fault := read(w, r, maxSettings)
+	req, _, fault := readAs[Quota](w, r, maxSettings)
 	if fault != nil {
-		return Namespace{}, fault
-	}
-	var req Quota
-	if fault := decode(text, &req); fault != nil {
 		return Namespace{}, fault
 	}
 	var bad task.Invalid

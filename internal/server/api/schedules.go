@@ -187,7 +187,9 @@ func mountSchedules(mux *route.Mux, api huma.API, cfg *Config, refuse func(http.
 		}
 		return out, nil
 	})
-	mux.HandleFunc(auth.Operate, "PUT /v1/schedules/{name}", func(w http.ResponseWriter, r *http.Request) { putSchedule(w, r, schedules, refuse) })
+	mux.HandleFunc(auth.Operate, "PUT /v1/schedules/{name}", byHand(refuse, func(w http.ResponseWriter, r *http.Request) (int, any, *problem.Problem) {
+		return putSchedule(w, r, schedules)
+	}))
 	put := operation(auth.Operate, http.MethodPut, "/v1/schedules/{name}", "set-schedule", "Make a schedule, or change it", http.StatusOK)
 	put.Parameters = []*huma.Param{
 		{Name: "name", In: "path", Required: true, Schema: &huma.Schema{Type: "string"}, Description: "Name of the schedule, percent-encoded, at most 200 bytes."},
@@ -237,37 +239,29 @@ func mountScheduleVerbs(api huma.API, cfg *Config) {
 		})
 }
 
-func putSchedule(w http.ResponseWriter, r *http.Request, schedules Schedules, refuse func(http.ResponseWriter, *problem.Problem)) {
+func putSchedule(w http.ResponseWriter, r *http.Request, schedules Schedules) (status int, v any, fault *problem.Problem) {
 	dry, d, fault := readSchedule(w, r)
 	if fault != nil {
-		refuse(w, fault)
-		return
+		return 0, nil, fault
 	}
-	name, status := r.PathValue("name"), http.StatusOK
-	var view Schedule
+	name := r.PathValue("name")
 	if dry {
 		one, fires, err := schedules.DryRun(r.Context(), name, d)
 		if err != nil {
-			refuse(w, problemOf(err))
-			return
+			return 0, nil, problemOf(err)
 		}
-		view = scheduleView(&one)
+		view := scheduleView(&one)
 		view.NextFires = fireTimes(fires)
-	} else {
-		one, made, err := schedules.Set(r.Context(), name, d)
-		if err != nil {
-			refuse(w, problemOf(err))
-			return
-		}
-		if view = scheduleView(&one); made {
-			status = http.StatusCreated
-		}
+		return http.StatusOK, view, nil
 	}
-	b, _ := json.Marshal(shownTo(r.Context(), view)) // plain data cannot fail
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(b)+1))
-	w.WriteHeader(status)
-	_, _ = w.Write(append(b, '\n')) // the client may be gone
+	one, made, err := schedules.Set(r.Context(), name, d)
+	if err != nil {
+		return 0, nil, problemOf(err)
+	}
+	if status = http.StatusOK; made {
+		status = http.StatusCreated
+	}
+	return status, scheduleView(&one), nil
 }
 
 // readSchedule reads what is to be set, and whether that is only tried.

@@ -3,9 +3,9 @@ package api
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -94,39 +94,28 @@ const maxSettings = 64 << 10
 // mountSettings adds the routes that change settings. Their bodies are read as those
 // of tasks are: a null and a zero that was given are not the same as nothing.
 func mountSettings(mux *route.Mux, doc *huma.OpenAPI, queues Setter, refuse func(http.ResponseWriter, *problem.Problem)) {
-	answer := func(w http.ResponseWriter, q operate.Queue, err error) {
-		if err != nil {
-			refuse(w, problemOf(err))
-			return
-		}
-		b, _ := json.Marshal(queueView(q)) // plain data cannot fail
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Length", strconv.Itoa(len(b)+1))
-		_, _ = w.Write(append(b, '\n')) // the client may be gone
+	change := func(set func(ctx context.Context, name string, change func(*task.QueueSettings) error) (operate.Queue, error)) http.HandlerFunc {
+		return byHand(refuse, func(w http.ResponseWriter, r *http.Request) (int, any, *problem.Problem) {
+			change, fault := readSettings(w, r)
+			if fault != nil {
+				return 0, nil, fault
+			}
+			q, err := set(r.Context(), r.PathValue("name"), change)
+			if err != nil {
+				return 0, nil, problemOf(err)
+			}
+			return http.StatusOK, queueView(q), nil
+		})
 	}
-	mux.HandleFunc(auth.Operate, "PUT /v1/queues/{name}", func(w http.ResponseWriter, r *http.Request) {
-		change, fault := readSettings(w, r)
-		if fault != nil {
-			refuse(w, fault)
-			return
-		}
+	replace := func(ctx context.Context, name string, change func(*task.QueueSettings) error) (operate.Queue, error) {
 		var settings task.QueueSettings
 		if err := change(&settings); err != nil {
-			refuse(w, problemOf(err))
-			return
+			return operate.Queue{}, err
 		}
-		q, err := queues.Set(r.Context(), r.PathValue("name"), settings)
-		answer(w, q, err)
-	})
-	mux.HandleFunc(auth.Operate, "PATCH /v1/queues/{name}", func(w http.ResponseWriter, r *http.Request) {
-		change, fault := readSettings(w, r)
-		if fault != nil {
-			refuse(w, fault)
-			return
-		}
-		q, err := queues.Update(r.Context(), r.PathValue("name"), change)
-		answer(w, q, err)
-	})
+		return queues.Set(ctx, name, settings)
+	}
+	mux.HandleFunc(auth.Operate, "PUT /v1/queues/{name}", change(replace))
+	mux.HandleFunc(auth.Operate, "PATCH /v1/queues/{name}", change(queues.Update))
 	put := operation(auth.Operate, http.MethodPut, "/v1/queues/{name}", "set-queue", "Replace the settings of a queue, which is made when it is new", http.StatusOK)
 	patch := operation(auth.Operate, http.MethodPatch, "/v1/queues/{name}", "update-queue", "Change settings of a queue: null puts one back to its default", http.StatusOK)
 	for _, op := range []*huma.Operation{&put, &patch} {
@@ -137,12 +126,8 @@ func mountSettings(mux *route.Mux, doc *huma.OpenAPI, queues Setter, refuse func
 
 // readSettings reads a body as a change of settings.
 func readSettings(w http.ResponseWriter, r *http.Request) (func(*task.QueueSettings) error, *problem.Problem) {
-	text, fault := read(w, r, maxSettings)
+	req, text, fault := readAs[SettingsRequest](w, r, maxSettings)
 	if fault != nil {
-		return nil, fault
-	}
-	var req SettingsRequest
-	if fault := decode(text, &req); fault != nil {
 		return nil, fault
 	}
 	var bad task.Invalid
