@@ -145,22 +145,16 @@ func (s *stream) write(text string) bool {
 
 func (s *stream) follow(r *http.Request, l *events.Listener) {
 	for {
-		e, number, changed, over := l.Next()
+		e, number, over := l.Next(r.Context(), keepAlive)
 		switch {
 		case over:
 			return
-		case changed != nil:
-			select {
-			case <-changed:
-			case <-time.After(keepAlive):
-				if !s.write(": keep\n\n") {
-					return
-				}
-			case <-r.Context().Done():
+		case e == nil:
+			if !s.write(": keep\n\n") {
 				return
 			}
-		case e.Type != events.Reset && e.Namespace != s.namespace, !s.topics.Has(&e):
-		case !s.write(s.message(&e, number)):
+		case e.Type != events.Reset && e.Namespace != s.namespace, !s.topics.Has(e):
+		case !s.write(s.message(e, number)):
 			return
 		}
 	}

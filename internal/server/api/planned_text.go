@@ -38,7 +38,7 @@ func requestOf(s *accept.Submission) *CreateRequest {
 	if r := p.Retry; r != (task.RetryPolicy{}) {
 		q.Retry = &RetryRequest{
 			MaxAge: spanJSON(r.MaxAge), MinBackoff: spanJSON(r.MinBackoff), MaxBackoff: spanJSON(r.MaxBackoff),
-			MaxAttempts: unlessZero(r.MaxAttempts), Factor: unlessZero(r.Factor), Jitter: unlessZero(r.Jitter),
+			MaxAttempts: unlessZero(r.MaxAttempts), Factor: unlessZero(r.Factor), Jitter: jitterOf(r.Jitter),
 		}
 	}
 	if u := s.Unique; u != nil {

@@ -50,16 +50,21 @@ func settingsView(q *task.QueueSettings) QueueSettings {
 	if r := q.Retry; r != (task.RetryPolicy{}) {
 		v.Retry = &QueueRetry{
 			MaxAttempts: r.MaxAttempts, MaxAge: spanText(r.MaxAge), MinBackoff: spanText(r.MinBackoff), MaxBackoff: spanText(r.MaxBackoff), Factor: r.Factor,
-		}
-		if r.Jitter != 0 {
-			jitter := max(r.Jitter, 0)
-			v.Retry.Jitter = &jitter
+			Jitter: jitterOf(r.Jitter),
 		}
 	}
 	if r := q.Retention; r != (task.Retention{}) {
 		v.Retention = &QueueRetention{spanText(r.Succeeded), spanText(r.Failed), spanText(r.Canceled)}
 	}
 	return v
+}
+
+// jitterOf is a jitter as requests have it: nil when none was given, and 0 for none at all.
+func jitterOf(j float64) *float64 {
+	if j == 0 {
+		return nil
+	}
+	return new(max(j, 0))
 }
 
 func spanText(d time.Duration) string {
