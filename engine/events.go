@@ -42,17 +42,8 @@ func (e *Engine) Subscribe(ctx context.Context, topics ...string) (iter.Seq[Even
 	return func(yield func(Event) bool) {
 		defer l.Close()
 		for {
-			happened, _, changed, over := l.Next()
-			switch {
-			case over:
-				return
-			case changed != nil:
-				select {
-				case <-changed:
-				case <-ctx.Done():
-					return
-				}
-			case wanted.Has(&happened) && !yield(eventOf(&happened)):
+			happened, _, over := l.Next(ctx, time.Hour)
+			if over || happened != nil && wanted.Has(happened) && !yield(eventOf(happened)) {
 				return
 			}
 		}

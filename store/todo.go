@@ -96,11 +96,8 @@ func (t *Todo) Matches(call *Row) bool {
 
 // Detail is what a row says beside its name, as it is stored.
 func (t *Todo) Detail() []byte {
-	if t.follows() {
+	if t.tells() {
 		return append([]byte{byte(t.End)}, t.Cursor[:]...)
-	}
-	if t.Kind == Callback {
-		return []byte{byte(t.End)}
 	}
 	b := binary.BigEndian.AppendUint32(nil, uint32(t.Epoch))
 	for _, c := range t.Correlations {
@@ -111,11 +108,8 @@ func (t *Todo) Detail() []byte {
 
 // SetDetail reads what Detail wrote. What a newer version wrote is left alone.
 func (t *Todo) SetDetail(b []byte) error {
-	if t.follows() && len(b) == 1+len(t.Cursor) {
+	if t.tells() && len(b) == 1+len(t.Cursor) {
 		t.End, t.Cursor = task.End(b[0]), task.ID(b[1:])
-	}
-	if t.Kind == Callback && len(b) == 1 {
-		t.End = task.End(b[0])
 	}
 	if t.Kind != CancelCalls {
 		return nil
@@ -130,8 +124,9 @@ func (t *Todo) SetDetail(b []byte) error {
 	return nil
 }
 
-// follows tells whether it is about the followers of its task.
-func (t *Todo) follows() bool { return t.Kind == Release || t.Kind == Revive }
+// tells tells whether it is about those who are told of the end of its task, or of its
+// new life.
+func (t *Todo) tells() bool { return t.Kind == Release || t.Kind == Revive || t.Kind == Callback }
 
 // Ended says what a Todo of a task tells its followers: how the task, as it stands now,
 // has ended; there says whether it is stored. Nothing when it is another life of the

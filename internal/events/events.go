@@ -57,10 +57,12 @@ type Topics struct {
 // that is none of them.
 func ParseTopics(text string) (t Topics, wrong string) {
 	t = Topics{queues: map[string]bool{}, tasks: map[string]bool{}, all: text == ""}
+	if t.all {
+		return t, ""
+	}
 	for topic := range strings.SplitSeq(text, ",") {
 		name, of, _ := strings.Cut(strings.TrimSpace(topic), ":")
 		switch {
-		case text == "":
 		case name == "tasks" && of == "":
 			t.all = true
 		case name == "queue" && of != "":

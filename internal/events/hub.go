@@ -1,6 +1,7 @@
 package events
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -110,18 +111,33 @@ func (l *Listener) Close() {
 	l.hub.listeners.Add(-1)
 }
 
-// Next returns the next event and its number, when there is one: otherwise changed is closed
-// when there may be. over says that there are no more. Whoever is too slow gets a Reset.
-func (l *Listener) Next() (e Event, number uint64, changed <-chan struct{}, over bool) {
-	if len(l.page) == 0 {
-		if changed, over = l.fill(); len(l.page) == 0 {
-			return e, 0, changed, over
+// Next waits for the next event and returns it with its number, or nil when none came in
+// the given time. over says that none comes any more: ctx or the hub has ended. Whoever is
+// too slow gets a Reset.
+func (l *Listener) Next(ctx context.Context, atMost time.Duration) (e *Event, number uint64, over bool) {
+	late := time.NewTimer(atMost)
+	defer late.Stop()
+	for len(l.page) == 0 {
+		changed, over := l.fill()
+		switch {
+		case over:
+			return nil, 0, true
+		case changed == nil:
+			continue
+		}
+		select {
+		case <-changed:
+		case <-late.C:
+			return nil, 0, false
+		case <-ctx.Done():
+			return nil, 0, true
 		}
 	}
-	e, l.page = l.page[0], l.page[1:]
-	return e, l.last - uint64(len(l.page)), nil, false
+	e, l.page = &l.page[0], l.page[1:]
+	return e, l.last - uint64(len(l.page)), false
 }
 
+// fill takes what there is; changed is closed when there may be more.
 func (l *Listener) fill() (changed <-chan struct{}, over bool) {
 	h := l.hub
 	h.mu.Lock()

@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -22,8 +23,8 @@ func publish(h *events.Hub, from, to int) {
 
 func drain(l *events.Listener) (tasks []string, last uint64) {
 	for {
-		e, n, changed, over := l.Next()
-		if changed != nil || over {
+		e, n, over := l.Next(context.Background(), time.Millisecond)
+		if e == nil || over {
 			return tasks, last
 		}
 		if e.Type == events.Reset {
@@ -53,7 +54,7 @@ func TestNothingIsKeptWhileNobodyListens(t *testing.T) {
 	_, known = h.Listen(1000)
 	require.False(t, known)
 	h.Close()
-	_, _, _, over := l.Next()
+	_, _, over := l.Next(t.Context(), time.Second)
 	require.True(t, over)
 }
 
