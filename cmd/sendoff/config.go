@@ -45,7 +45,7 @@ func (c *configCmd) Run(t *term.Terminal, ctx *kong.Context, r *resolver) error 
 // print prints a table with a line above each section.
 func (c *configCmd) print(t *term.Terminal, all []setting) error {
 	if c.JSON {
-		return t.JSON(listOf(all))
+		return t.JSON(term.ListOf(all))
 	}
 	var rows [][]string
 	section := ""

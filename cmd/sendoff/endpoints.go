@@ -33,7 +33,7 @@ func (c *endpointsListCmd) Run(ctx context.Context, t *term.Terminal) error {
 	}
 	slices.SortStableFunc(all, func(a, b sendoff.EndpointStats) int { return cmp.Compare(a.Endpoint, b.Endpoint) })
 	if c.JSON {
-		return t.JSON(listOf(all))
+		return t.JSON(term.ListOf(all))
 	}
 	var rows [][]string
 	for i := range all {
@@ -112,7 +112,7 @@ func (c *endpointsResetCmd) Run(ctx context.Context, t *term.Terminal) error {
 		}
 	}
 	if c.JSON {
-		return t.JSON(listOf(done))
+		return t.JSON(term.ListOf(done))
 	}
 	return nil
 }

@@ -31,15 +31,12 @@ func (c *limitsListCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	var all []sendoff.LimitState
-	for l, err := range client.Limits.List(ctx) {
-		if err != nil {
-			return err
-		}
-		all = append(all, l)
+	all, err := term.Collect(client.Limits.List(ctx), 0)
+	if err != nil {
+		return err
 	}
 	if c.JSON {
-		return t.JSON(listOf(all))
+		return t.JSON(term.ListOf(all))
 	}
 	printLimits(t, all)
 	return nil
@@ -71,7 +68,7 @@ func (c *someLimits) each(ctx context.Context, t *term.Terminal, do func(sendoff
 	if err != nil {
 		return err
 	}
-	done, err := eachOf(c.Keys, func(key string) (sendoff.LimitState, error) {
+	done, err := term.EachOf(c.Keys, func(key string) (sendoff.LimitState, error) {
 		l, err := do(client.Limits, ctx, key)
 		if err != nil {
 			return sendoff.LimitState{}, err
@@ -82,7 +79,7 @@ func (c *someLimits) each(ctx context.Context, t *term.Terminal, do func(sendoff
 	case c.JSON && len(c.Keys) == 1 && err == nil:
 		return t.JSON(done[0])
 	case c.JSON:
-		return cmp.Or(t.JSON(listOf(done)), err)
+		return cmp.Or(t.JSON(term.ListOf(done)), err)
 	case len(done) > 0:
 		printLimits(t, done)
 	}
@@ -131,9 +128,9 @@ func (c *limitsDeleteCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	done, err := eachOf(c.Keys, func(key string) (forgotten, error) { return forgotten{key}, client.Limits.Delete(ctx, key) })
+	done, err := term.EachOf(c.Keys, func(key string) (forgotten, error) { return forgotten{key}, client.Limits.Delete(ctx, key) })
 	if c.JSON {
-		return cmp.Or(t.JSON(listOf(done)), err)
+		return cmp.Or(t.JSON(term.ListOf(done)), err)
 	}
 	for _, d := range done {
 		t.Printf("%s  deleted\n", term.Clean(d.Key))

@@ -26,7 +26,7 @@ func (c *nodesCmd) Run(ctx context.Context, t *term.Terminal) error {
 		return err
 	}
 	if c.JSON {
-		return t.JSON(listOf(nodes))
+		return t.JSON(term.ListOf(nodes))
 	}
 	rows := make([][]string, len(nodes))
 	for i, n := range nodes {
@@ -73,7 +73,7 @@ func (c *workersCmd) list(ctx context.Context, client *sendoff.Client, t *term.T
 		return err
 	}
 	if c.JSON {
-		return t.JSON(listOf(workers))
+		return t.JSON(term.ListOf(workers))
 	}
 	rows := make([][]string, len(workers))
 	for i := range workers {

@@ -38,7 +38,7 @@ func (c *queuesListCmd) Run(ctx context.Context, t *term.Terminal) error {
 		return err
 	}
 	if c.JSON {
-		return t.JSON(listOf(queues))
+		return t.JSON(term.ListOf(queues))
 	}
 	printQueues(t, queues)
 	return nil
@@ -78,7 +78,7 @@ func (c *someQueues) each(ctx context.Context, t *term.Terminal,
 	if err != nil {
 		return err
 	}
-	done, err := eachOf(c.Names, func(name string) (sendoff.Queue, error) {
+	done, err := term.EachOf(c.Names, func(name string) (sendoff.Queue, error) {
 		q, err := do(client.Queues, ctx, name)
 		if err != nil {
 			return sendoff.Queue{}, err
@@ -89,7 +89,7 @@ func (c *someQueues) each(ctx context.Context, t *term.Terminal,
 	case c.JSON && len(c.Names) == 1 && err == nil:
 		return t.JSON(done[0])
 	case c.JSON:
-		return cmp.Or(t.JSON(listOf(done)), err)
+		return cmp.Or(t.JSON(term.ListOf(done)), err)
 	case len(done) > 0:
 		show(t, done)
 	}
@@ -121,9 +121,9 @@ func (c *queuesDeleteCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	done, err := eachOf(c.Names, func(name string) (deleted, error) { return deleted{name}, client.Queues.Delete(ctx, name) })
+	done, err := term.EachOf(c.Names, func(name string) (deleted, error) { return deleted{name}, client.Queues.Delete(ctx, name) })
 	if c.JSON {
-		return cmp.Or(t.JSON(listOf(done)), err)
+		return cmp.Or(t.JSON(term.ListOf(done)), err)
 	}
 	for _, d := range done {
 		t.Printf("%s  deleted\n", d.Queue)
@@ -151,12 +151,12 @@ func (c *queuesPurgeCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	done, err := eachOf(c.Names, func(name string) (purged, error) {
+	done, err := term.EachOf(c.Names, func(name string) (purged, error) {
 		n, err := client.Queues.Purge(ctx, name)
 		return purged{name, n}, err
 	})
 	if c.JSON {
-		return cmp.Or(t.JSON(listOf(done)), err)
+		return cmp.Or(t.JSON(term.ListOf(done)), err)
 	}
 	for _, p := range done {
 		t.Printf("%s  %d tasks canceled\n", p.Queue, p.Purged)
@@ -184,9 +184,9 @@ func (c *queuesStatsCmd) Run(ctx context.Context, t *term.Terminal) error {
 			c.Names = append(c.Names, q.Name)
 		}
 	}
-	stats, err := eachOf(c.Names, func(name string) (*sendoff.QueueStats, error) { return client.Queues.Stats(ctx, name) })
+	stats, err := term.EachOf(c.Names, func(name string) (*sendoff.QueueStats, error) { return client.Queues.Stats(ctx, name) })
 	if c.JSON {
-		return cmp.Or(t.JSON(listOf(stats)), err)
+		return cmp.Or(t.JSON(term.ListOf(stats)), err)
 	}
 	if len(stats) > 0 || err == nil {
 		printStats(t, stats)

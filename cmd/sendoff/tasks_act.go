@@ -60,12 +60,12 @@ func (c *someTasks) act(ctx context.Context, t *term.Terminal, do func(sendoff.T
 	if err != nil {
 		return err
 	}
-	done, err := eachOf(c.IDs, func(id string) (*sendoff.Task, error) { return do(client.Tasks, ctx, id) })
+	done, err := term.EachOf(c.IDs, func(id string) (*sendoff.Task, error) { return do(client.Tasks, ctx, id) })
 	switch {
 	case c.JSON && len(c.IDs) == 1 && err == nil:
 		return t.JSON(done[0])
 	case c.JSON:
-		return cmp.Or(t.JSON(listOf(done)), err)
+		return cmp.Or(t.JSON(term.ListOf(done)), err)
 	}
 	for _, task := range done {
 		t.Printf("%s  %s\n", task.ID, t.Paint(string(task.State), term.State(task)))
@@ -79,7 +79,7 @@ func (c *tasksDeleteCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	done, err := eachOf(c.IDs, func(id string) (string, error) { return id, client.Tasks.Delete(ctx, id) })
+	done, err := term.EachOf(c.IDs, func(id string) (string, error) { return id, client.Tasks.Delete(ctx, id) })
 	if c.JSON {
 		return cmp.Or(t.JSON(struct {
 			Deleted []string `json:"deleted"`

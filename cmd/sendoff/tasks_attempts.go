@@ -29,15 +29,15 @@ func (c *tasksAttemptsCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	found, err := eachOf(c.IDs, func(id string) (attemptsOf, error) {
+	found, err := term.EachOf(c.IDs, func(id string) (attemptsOf, error) {
 		attempts, err := calltree.AttemptsUpTo(ctx, client, id, c.Limit)
 		return attemptsOf{id, attempts}, err
 	})
 	switch {
 	case c.JSON && len(c.IDs) == 1 && err == nil:
-		return t.JSON(listOf(found[0].Items))
+		return t.JSON(term.ListOf(found[0].Items))
 	case c.JSON:
-		return cmp.Or(t.JSON(listOf(found)), err)
+		return cmp.Or(t.JSON(term.ListOf(found)), err)
 	}
 	for i, f := range found {
 		if len(c.IDs) > 1 {

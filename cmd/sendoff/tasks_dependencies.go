@@ -19,15 +19,12 @@ func (c *tasksDependenciesCmd) Run(ctx context.Context, t *term.Terminal) error 
 	if err != nil {
 		return err
 	}
-	var all []*sendoff.Dependency
-	for d, err := range client.Tasks.Dependencies(ctx, c.ID) {
-		if err != nil {
-			return err
-		}
-		all = append(all, d)
+	all, err := term.Collect(client.Tasks.Dependencies(ctx, c.ID), 0)
+	if err != nil {
+		return err
 	}
 	if c.JSON {
-		return t.JSON(listOf(all))
+		return t.JSON(term.ListOf(all))
 	}
 	rows := make([][]string, len(all))
 	for i, d := range all {

@@ -29,7 +29,7 @@ func (c *tasksGetCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	found, err := eachOf(c.IDs, func(id string) (taskWithAttempts, error) { return c.get(ctx, client, id) })
+	found, err := term.EachOf(c.IDs, func(id string) (taskWithAttempts, error) { return c.get(ctx, client, id) })
 	if c.JSON && len(c.IDs) == 1 && err == nil {
 		return t.JSON(found[0].task)
 	}
@@ -38,7 +38,7 @@ func (c *tasksGetCmd) Run(ctx context.Context, t *term.Terminal) error {
 		for i, f := range found {
 			tasks[i] = f.task
 		}
-		return cmp.Or(t.JSON(listOf(tasks)), err)
+		return cmp.Or(t.JSON(term.ListOf(tasks)), err)
 	}
 	for i, f := range found {
 		if i > 0 {

@@ -25,15 +25,12 @@ func (c *tasksListCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	var found []*sendoff.Task
-	for task, err := range client.Tasks.List(ctx, sendoff.Filter{Where: c.Where(), Sort: c.Sort, Limit: c.Limit}) {
-		if err != nil {
-			return err
-		}
-		found = append(found, task)
+	found, err := term.Collect(client.Tasks.List(ctx, sendoff.Filter{Where: c.Where(), Sort: c.Sort, Limit: c.Limit}), 0)
+	if err != nil {
+		return err
 	}
 	if c.JSON {
-		return t.JSON(listOf(found))
+		return t.JSON(term.ListOf(found))
 	}
 	printTasks(t, found)
 	if c.Limit > 0 && len(found) == c.Limit && t.Live {

@@ -25,7 +25,7 @@ func (c *tasksTreeCmd) Run(ctx context.Context, t *term.Terminal) error {
 		return err
 	}
 	if c.JSON {
-		return t.JSON(listOf(tasks))
+		return t.JSON(term.ListOf(tasks))
 	}
 	siblings := 50
 	if c.All {

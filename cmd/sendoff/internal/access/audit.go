@@ -37,17 +37,12 @@ func (c *auditListCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	var all []sendoff.AuditRecord
-	for r, err := range client.Audit.List(ctx, sendoff.AuditFilter{Actor: c.Actor, Action: c.Action, Target: c.Target, After: c.After, Before: c.Before}) {
-		if err != nil {
-			return err
-		}
-		if all = append(all, r); len(all) == c.Limit {
-			break
-		}
+	all, err := term.Collect(client.Audit.List(ctx, sendoff.AuditFilter{Actor: c.Actor, Action: c.Action, Target: c.Target, After: c.After, Before: c.Before}), c.Limit)
+	if err != nil {
+		return err
 	}
 	if c.JSON {
-		return t.JSON(listOf(all))
+		return t.JSON(term.ListOf(all))
 	}
 	rows := make([][]string, len(all))
 	for i, r := range all {

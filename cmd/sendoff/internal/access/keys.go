@@ -1,8 +1,8 @@
 package access
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -79,7 +79,7 @@ func (c *listCmd) Run(ctx context.Context, t *term.Terminal) error {
 			return err
 		}
 		if c.JSON {
-			return t.JSON(listOf(all))
+			return t.JSON(term.ListOf(all))
 		}
 		rows := make([][]string, len(all))
 		for i, k := range all {
@@ -106,31 +106,13 @@ type revoked struct {
 // Run ends keys, and goes on after one that is not there.
 func (c *revokeCmd) Run(ctx context.Context, t *term.Terminal) error {
 	return c.with(ctx, func(keys keys) error {
-		var done []revoked
-		var errs []error
-		for _, id := range c.IDs {
-			if err := keys.Revoke(ctx, id); err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			done = append(done, revoked{id})
-		}
+		done, err := term.EachOf(c.IDs, func(id string) (revoked, error) { return revoked{id}, keys.Revoke(ctx, id) })
 		if c.JSON {
-			return errors.Join(append(errs, t.JSON(listOf(done)))...)
+			return cmp.Or(t.JSON(term.ListOf(done)), err)
 		}
 		for _, r := range done {
 			t.Printf("%s  revoked\n", term.Clean(r.ID))
 		}
-		return errors.Join(errs...)
+		return err
 	})
-}
-
-// listOf is how every listing is printed as JSON: as the API does.
-func listOf[T any](items []T) any {
-	if items == nil {
-		items = []T{}
-	}
-	return struct {
-		Items []T `json:"items"`
-	}{items}
 }

@@ -28,7 +28,7 @@ func (c *namespacesListCmd) Run(ctx context.Context, t *term.Terminal) error {
 		return err
 	}
 	if c.JSON {
-		return t.JSON(listOf(all))
+		return t.JSON(term.ListOf(all))
 	}
 	printNamespaces(t, all)
 	return nil

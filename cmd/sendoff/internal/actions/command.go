@@ -135,19 +135,12 @@ func (c *listCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	all := []sendoff.Action{}
-	for a, err := range client.Actions.List(ctx) {
-		if err != nil {
-			return err
-		}
-		if all = append(all, a); len(all) == c.Limit {
-			break
-		}
+	all, err := term.Collect(client.Actions.List(ctx), c.Limit)
+	if err != nil {
+		return err
 	}
 	if c.JSON {
-		return t.JSON(struct {
-			Items []sendoff.Action `json:"items"`
-		}{all})
+		return t.JSON(term.ListOf(all))
 	}
 	table(t, all...)
 	return nil
@@ -210,17 +203,12 @@ func (c *itemsCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	all := []sendoff.ActionItem{}
-	for item, err := range client.Actions.Items(ctx, c.ID) {
-		if err != nil {
-			return err
-		}
-		all = append(all, item)
+	all, err := term.Collect(client.Actions.Items(ctx, c.ID), 0)
+	if err != nil {
+		return err
 	}
 	if c.JSON {
-		return t.JSON(struct {
-			Items []sendoff.ActionItem `json:"items"`
-		}{all})
+		return t.JSON(term.ListOf(all))
 	}
 	for _, item := range all {
 		t.Printf("%s\n", item.TaskID)

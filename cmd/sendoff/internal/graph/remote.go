@@ -9,8 +9,3 @@ import (
 type remote struct{ term.Remote }
 
 func (r *remote) client() (*sendoff.Client, error) { return r.Connect("sendoff-cli") }
-
-// items is how what is several is printed as JSON: as the API does.
-type items[T any] struct {
-	Items []T `json:"items"`
-}

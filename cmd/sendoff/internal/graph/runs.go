@@ -22,17 +22,12 @@ func (c *runsCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	runs := []*sendoff.GraphRun{}
-	for r, err := range client.GraphRuns.List(ctx, c.Graph) {
-		if err != nil {
-			return err
-		}
-		if runs = append(runs, r); len(runs) == c.Limit {
-			break
-		}
+	runs, err := term.Collect(client.GraphRuns.List(ctx, c.Graph), c.Limit)
+	if err != nil {
+		return err
 	}
 	if c.JSON {
-		return t.JSON(items[*sendoff.GraphRun]{runs})
+		return t.JSON(term.ListOf(runs))
 	}
 	rows := make([][]string, len(runs))
 	for i, r := range runs {
@@ -153,7 +148,7 @@ func (c *actCmd) each(ctx context.Context, t *term.Terminal, do func(sendoff.Gra
 		done = append(done, run)
 	}
 	if c.JSON {
-		return errors.Join(append(failed, t.JSON(items[*sendoff.GraphRun]{done}))...)
+		return errors.Join(append(failed, t.JSON(term.ListOf(done)))...)
 	}
 	for _, run := range done {
 		t.Printf("%s  %s\n", run.ID, t.Paint(run.State, stateText(run)))

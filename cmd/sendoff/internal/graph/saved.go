@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"strconv"
 	"time"
 
-	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/internal/graphfile"
 )
@@ -68,15 +66,12 @@ func (c *listCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	all := []sendoff.GraphRevision{}
-	for g, err := range client.Graphs.List(ctx) {
-		if err != nil {
-			return err
-		}
-		all = append(all, g)
+	all, err := term.Collect(client.Graphs.List(ctx), 0)
+	if err != nil {
+		return err
 	}
 	if c.JSON {
-		return t.JSON(items[sendoff.GraphRevision]{all})
+		return t.JSON(term.ListOf(all))
 	}
 	rows := make([][]string, len(all))
 	for i, g := range all {
@@ -103,19 +98,12 @@ func (c *forgetCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	done, failed := []forgotten{}, []error(nil)
-	for _, name := range c.Names {
-		if err := client.Graphs.Delete(ctx, name); err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		done = append(done, forgotten{name})
-	}
+	done, err := term.EachOf(c.Names, func(name string) (forgotten, error) { return forgotten{name}, client.Graphs.Delete(ctx, name) })
 	if c.JSON {
-		return cmp.Or(t.JSON(items[forgotten]{done}), errors.Join(failed...))
+		return cmp.Or(t.JSON(term.ListOf(done)), err)
 	}
 	for _, d := range done {
 		t.Printf("%s  forgotten\n", term.Clean(d.Name))
 	}
-	return errors.Join(failed...)
+	return err
 }

@@ -36,13 +36,6 @@ type previewCmd struct {
 
 const mostFires = 1000
 
-// fire is what --json prints of a time.
-type fire struct {
-	At    string `json:"at"`
-	Local string `json:"local"`
-	Note  string `json:"note,omitempty"`
-}
-
 // Run prints the next times.
 func (c *previewCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if c.Count < 1 || c.Count > mostFires {
@@ -64,7 +57,7 @@ func (c *previewCmd) Run(ctx context.Context, t *term.Terminal) error {
 	}
 	fires := schedule.Preview(after, c.Count)
 	if c.JSON {
-		return t.JSON(listOf(fires))
+		return t.JSON(term.ListOf(shownFires(fires)))
 	}
 	rows := make([][]string, len(fires))
 	for i, f := range fires {
@@ -88,7 +81,7 @@ func (c *previewCmd) stored(ctx context.Context, t *term.Terminal) error {
 	case err != nil:
 		return err
 	case c.JSON:
-		return t.JSON(items[sendoff.FireTime]{fires})
+		return t.JSON(term.ListOf(fires))
 	}
 	printFires(t, fires)
 	return nil
@@ -102,12 +95,11 @@ func printFires(t *term.Terminal, fires []sendoff.FireTime) {
 	t.Table([]string{"AT", "LOCAL", "NOTE"}, rows)
 }
 
-func listOf(fires []cron.Fire) any {
-	items := make([]fire, len(fires))
+// shownFires are times as a server shows those of its schedules.
+func shownFires(fires []cron.Fire) []sendoff.FireTime {
+	shown := make([]sendoff.FireTime, len(fires))
 	for i, f := range fires {
-		items[i] = fire{f.At.UTC().Format(time.RFC3339), f.At.Format(time.RFC3339), f.Note}
+		shown[i] = sendoff.FireTime{At: f.At.UTC().Format(time.RFC3339), Local: f.At.Format(time.RFC3339), Note: f.Note}
 	}
-	return struct {
-		Items []fire `json:"items"`
-	}{items}
+	return shown
 }

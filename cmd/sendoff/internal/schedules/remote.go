@@ -3,7 +3,6 @@ package schedules
 import (
 	"cmp"
 	"context"
-	"errors"
 	"time"
 
 	"github.com/sendoff-dev/sendoff"
@@ -14,11 +13,6 @@ type remote struct{ term.Remote }
 
 func (r *remote) client() (*sendoff.Client, error) { return r.Connect("sendoff-cli") }
 
-// items is how every listing is printed as JSON: as the API does.
-type items[T any] struct {
-	Items []T `json:"items"`
-}
-
 type listCmd struct{ remote }
 
 // Run lists schedules.
@@ -27,15 +21,12 @@ func (c *listCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	all := []sendoff.Schedule{}
-	for s, err := range client.Schedules.List(ctx) {
-		if err != nil {
-			return err
-		}
-		all = append(all, s)
+	all, err := term.Collect(client.Schedules.List(ctx), 0)
+	if err != nil {
+		return err
 	}
 	if c.JSON {
-		return t.JSON(items[sendoff.Schedule]{all})
+		return t.JSON(term.ListOf(all))
 	}
 	printSchedules(t, all)
 	return nil
@@ -79,21 +70,18 @@ func (c *some) each(ctx context.Context, t *term.Terminal, do func(sendoff.Sched
 	if err != nil {
 		return err
 	}
-	done, failed := []sendoff.Schedule{}, []error(nil)
-	for _, name := range c.Names {
+	done, err := term.EachOf(c.Names, func(name string) (sendoff.Schedule, error) {
 		s, err := do(client.Schedules, ctx, name)
 		if err != nil {
-			failed = append(failed, err)
-			continue
+			return sendoff.Schedule{}, err
 		}
-		done = append(done, *s)
-	}
-	err = errors.Join(failed...)
+		return *s, nil
+	})
 	switch {
 	case c.JSON && len(c.Names) == 1 && err == nil:
 		return t.JSON(done[0])
 	case c.JSON:
-		return cmp.Or(t.JSON(items[sendoff.Schedule]{done}), err)
+		return cmp.Or(t.JSON(term.ListOf(done)), err)
 	case len(done) > 0:
 		printSchedules(t, done)
 	}
@@ -113,21 +101,14 @@ func (c *deleteCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	done, failed := []deleted{}, []error(nil)
-	for _, name := range c.Names {
-		if err := client.Schedules.Delete(ctx, name); err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		done = append(done, deleted{name})
-	}
+	done, err := term.EachOf(c.Names, func(name string) (deleted, error) { return deleted{name}, client.Schedules.Delete(ctx, name) })
 	if c.JSON {
-		return cmp.Or(t.JSON(items[deleted]{done}), errors.Join(failed...))
+		return cmp.Or(t.JSON(term.ListOf(done)), err)
 	}
 	for _, d := range done {
 		t.Printf("%s  deleted\n", term.Clean(d.Name))
 	}
-	return errors.Join(failed...)
+	return err
 }
 
 type runCmd struct {
@@ -164,17 +145,12 @@ func (c *firesCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	all := []sendoff.Fire{}
-	for f, err := range client.Schedules.Fires(ctx, c.Name) {
-		if err != nil {
-			return err
-		}
-		if all = append(all, f); len(all) == c.Limit {
-			break
-		}
+	all, err := term.Collect(client.Schedules.Fires(ctx, c.Name), c.Limit)
+	if err != nil {
+		return err
 	}
 	if c.JSON {
-		return t.JSON(items[sendoff.Fire]{all})
+		return t.JSON(term.ListOf(all))
 	}
 	rows := make([][]string, len(all))
 	for i, f := range all {
