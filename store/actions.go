@@ -124,6 +124,19 @@ func (v Verb) Can(row *Row) error {
 	return row.CanDelete()
 }
 
+// Do does it to one task, by itself.
+func (v Verb) Do(ctx context.Context, with Operator, id task.ID) ([]Woken, error) {
+	switch v {
+	case CancelThem:
+		return with.Cancel(ctx, id, WithCalls)
+	case RetryThem:
+		return with.Retry(ctx, id)
+	case RunThem:
+		return with.RunNow(ctx, id)
+	}
+	return with.Delete(ctx, id)
+}
+
 // ActionStep is a part of an action. Tasks are given as they were seen: those that are not
 // like that any more are passed over.
 type ActionStep struct {

@@ -173,7 +173,7 @@ func (s *Store) StepAction(ctx context.Context, step store.ActionStep) (woken []
 
 // aloneDoes tells whether one statement does all that the verb does to a task.
 func aloneDoes(v store.Verb, row *store.Row) bool {
-	const more = store.Related | store.FlagKeys | store.FlagNeed | store.FlagCallbacks
+	const more = store.Related | store.FlagKeys | store.FlagNeed
 	switch {
 	case row.Flags&more != 0:
 		return false
@@ -195,15 +195,7 @@ func (s *Store) actOn(ctx context.Context, v store.Verb, seen *store.Row) ([]sto
 	case !rows[0].SameLife(seen):
 		return nil, store.ErrChanged
 	}
-	switch v {
-	case store.CancelThem:
-		return s.Cancel(ctx, seen.ID, store.WithCalls)
-	case store.RetryThem:
-		return s.Retry(ctx, seen.ID)
-	case store.RunThem:
-		return s.RunNow(ctx, seen.ID)
-	}
-	return s.Delete(ctx, seen.ID)
+	return v.Do(ctx, s, seen.ID)
 }
 
 // stepPlain does plain tasks with one statement, and reports, in one transaction.

@@ -115,15 +115,7 @@ func (o *Oracle) actOn(ctx context.Context, v store.Verb, seen *store.Row) ([]st
 	if err := v.Can(row); err != nil {
 		return nil, err
 	}
-	switch v {
-	case store.CancelThem:
-		return o.Cancel(ctx, seen.ID, store.WithCalls)
-	case store.RetryThem:
-		return o.Retry(ctx, seen.ID)
-	case store.RunThem:
-		return o.RunNow(ctx, seen.ID)
-	}
-	return o.Delete(ctx, seen.ID)
+	return v.Do(ctx, o, seen.ID)
 }
 
 // ActionItems implements store.Actions.
