@@ -203,24 +203,25 @@ func (e *Entry) wait(ctx context.Context) *worker {
 		case <-ctx.Done():
 			return e.p.giveUp(e.waits)
 		case <-back:
-			if e.p.crowded() {
+			if e.p.crowded(e.waits) {
 				return e.p.giveUp(e.waits)
 			}
 		}
 	}
 }
 
-// crowded tells whether more wait in line than workers are being started for.
-func (p *Pool) crowded() bool {
+// crowded tells whether no worker is being started for a call in line: as many as there
+// are before it, or fewer, are.
+func (p *Pool) crowded(waits *waiting) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := len(p.line)
-	for _, w := range p.workers {
-		if w.state == starting {
-			n--
+	left := p.starting()
+	for i := 0; i < len(p.line) && left > 0; i++ {
+		if p.line[i].before(waits) {
+			left--
 		}
 	}
-	return n > 0
+	return left == 0
 }
 
 // giveUp leaves the line. A worker that has come meanwhile is given on.
@@ -239,8 +240,13 @@ func (p *Pool) give(w *worker, c *Call) {
 	w.state, w.call, w.since, w.stage = running, c, time.Now(), ""
 }
 
-// free gives a worker to who waits for longest, or has it wait itself.
+// free gives a worker to who waits for longest, or has it wait itself. A pool that is
+// closed has no need of it.
 func (p *Pool) free(w *worker) {
+	if p.closed {
+		p.retire(w, "the pool is closed")
+		return
+	}
 	w.state, w.call, w.since, w.stage = idle, nil, time.Now(), ""
 	if len(p.line) == 0 {
 		p.idle = append(p.idle, w)
@@ -348,14 +354,16 @@ type waiting struct {
 	got   chan *worker
 }
 
+func (w *waiting) before(other *waiting) bool {
+	a, b := w.call, other.call
+	return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.ReadyAt, b.ReadyAt), cmp.Compare(w.order, other.order)) < 0
+}
+
 // queue is a heap: by priority, then by who has been ready for longest.
 type queue []*waiting
 
-func (l queue) Len() int { return len(l) }
-func (l queue) Less(i, j int) bool {
-	a, b := l[i], l[j]
-	return cmp.Or(cmp.Compare(a.call.Priority, b.call.Priority), cmp.Compare(a.call.ReadyAt, b.call.ReadyAt), cmp.Compare(a.order, b.order)) < 0
-}
+func (l queue) Len() int           { return len(l) }
+func (l queue) Less(i, j int) bool { return l[i].before(l[j]) }
 
 func (l queue) Swap(i, j int) {
 	l[i], l[j] = l[j], l[i]

@@ -331,6 +331,29 @@ func TestWorkersComeAndGo(t *testing.T) {
 	}, 10*time.Second, time.Millisecond)
 }
 
+// TestWhatWaitsForAWorkerThatIsBeingStartedIsKept: the call that came first. What no
+// worker is being started for is given back.
+func TestWhatWaitsForAWorkerThatIsBeingStartedIsKept(t *testing.T) {
+	p := pool(t, func(c *Config) {
+		c.Worker = append([]string{"sh", "-c", `sleep 0.5; exec "$@"`, "sh"}, c.Worker...)
+	})
+	go p.Do(context.Background(), call("jobs.sleep", "1.5")) // and the pool may be closed before
+	require.Eventually(t, func() bool { return len(p.Workers()) == 1 && p.Workers()[0].State == string(running) }, time.Minute, time.Millisecond)
+	var entries []*Entry
+	for range 4 {
+		c := call("jobs.echo", "1")
+		c.Back = true
+		entries = append(entries, p.Enter(c))
+	}
+	ends := make([]ending, len(entries))
+	var over sync.WaitGroup
+	for i, e := range entries {
+		over.Go(func() { ends[i] = e.Run(t.Context()).how })
+	}
+	over.Wait()
+	require.Equal(t, []ending{ok, unstarted, unstarted, unstarted}, ends)
+}
+
 func TestWornWorkersAreReplaced(t *testing.T) {
 	p := pool(t, func(c *Config) { c.Max, c.Tasks = 1, 3 })
 	seen := map[int]int{}

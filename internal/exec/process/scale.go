@@ -45,19 +45,22 @@ func (p *Pool) busy() (n int) {
 	return n
 }
 
+func (p *Pool) starting() (n int) {
+	for _, w := range p.workers {
+		if w.state == starting {
+			n++
+		}
+	}
+	return n
+}
+
 // scale starts the workers that are missing. Few are started at a time: a start costs
 // more than most tasks, and those in line may be done by then.
 func (p *Pool) scale() {
 	if p.closed || p.spawner == nil || len(p.cfg.Worker) == 0 || time.Now().Before(p.retry) {
 		return
 	}
-	begun := 0
-	for _, w := range p.workers {
-		if w.state == starting {
-			begun++
-		}
-	}
-	want := min(max(p.busy()+len(p.line), p.cfg.Min), p.cfg.Max)
+	begun, want := p.starting(), min(max(p.busy()+len(p.line), p.cfg.Min), p.cfg.Max)
 	for n := p.live(); n < want && begun < max(runtime.NumCPU(), 2); n++ {
 		w := &worker{p: p, number: p.number, state: starting, started: time.Now(), since: time.Now(), frames: make(chan frame, 4), gone: make(chan struct{})}
 		p.number++
@@ -77,11 +80,6 @@ func (p *Pool) startOne(w *worker) {
 		return
 	}
 	p.fails = 0
-	if p.closed {
-		p.retire(w, "the pool is closed")
-		p.mu.Unlock()
-		return
-	}
 	p.cfg.Log.Info("a worker is ready", "worker", w.number, "pid", w.pid, "lang", w.lang, "after", time.Since(w.started).Round(time.Millisecond).String())
 	p.free(w)
 	p.mu.Unlock()
