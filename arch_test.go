@@ -42,7 +42,7 @@ var rooms = []string{
 
 var executors = []string{"internal/exec/push/...", "internal/exec/function/...", "internal/exec/process/..."}
 
-var doors = []string{"internal/server/api", "internal/server/dispatchapi", "internal/server/dispatchr", "internal/server/guard"}
+var doors = []string{"internal/server/api", "internal/server/dispatchapi", "internal/server/dispatchr", "internal/server/guard", "internal/server/console"}
 
 // commands is where the rooms of the binary are.
 const commands = "cmd/sendoff/internal/"

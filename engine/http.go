@@ -13,6 +13,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/api"
 	"github.com/sendoff-dev/sendoff/internal/server/body"
+	"github.com/sendoff-dev/sendoff/internal/server/console"
 	"github.com/sendoff-dev/sendoff/internal/server/dispatchapi"
 	"github.com/sendoff-dev/sendoff/internal/server/dispatchr"
 	"github.com/sendoff-dev/sendoff/internal/server/guard"
@@ -32,16 +33,34 @@ type HandlerConfig struct {
 	TrustHeaders   []TrustHeader  // what whoever they have signed on may do; with one, a key is needed otherwise
 	TrustUser      string         // the header in which they name who it is, for the audit
 
+	// Console says what people can do in a browser: ConsoleOn, the default, ConsoleRead or
+	// ConsoleOff.
+	Console Console
+
 	GraphRuns any // what carries out graphs of jobs, made by sendoff serve for its own engine; nil = they are refused
 }
 
-// Handler returns the doors: the HTTP API under /v1, the services of Dispatch
+// Console is what the pages for people are for. The zero value is ConsoleOn.
+type Console string
+
+// What the console is for.
+const (
+	ConsoleOn   Console = "on"   // to see and to steer
+	ConsoleRead Console = "read" // to see
+	ConsoleOff  Console = "off"  // there is none
+)
+
+// Handler returns the doors: the console at /, the HTTP API under /v1, the services of Dispatch
 // (Connect, gRPC and gRPC-Web), Dispatchr's POST /task and GET /ping, /livez, /readyz, /metrics, /openapi.json and the public keys under
 // /.well-known/sendoff-keys. Mount it at the root of a server, or of a host.
 func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 	bodies := body.NewRoom(256<<20, body.Pace{})
 	before := cfg.guarded()
-	before.Authorize = e.ring.With(cfg.APIKeys, len(cfg.TrustHeaders) > 0).Authorize
+	keys := e.ring.With(cfg.APIKeys, len(cfg.TrustHeaders) > 0)
+	before.Authorize = keys.Authorize
+	if cfg.Console != ConsoleOff {
+		before.SignedOn = console.SignedOn(keys)
+	}
 	return guard.Wrap(bodies.Wrap(e.routes(cfg)), before)
 }
 
@@ -51,7 +70,8 @@ func (e *Engine) NeedsKey() bool { return e.ring.Closed() }
 
 // routes are those of all doors.
 func (e *Engine) routes(cfg HandlerConfig) *route.Mux {
-	mux := route.NewMux(route.Config{Refuse: refuse, Record: e.record, Refused: e.refusals.Add})
+	pages := e.console(cfg)
+	mux := route.NewMux(route.Config{Refuse: refuse(pages), Record: e.record, Refused: e.refusals.Add})
 	runs, _ := cfg.GraphRuns.(api.GraphRuns)
 	api.Mount(mux, api.Config{
 		Submit: e.acceptor, Stored: e.tasks, Tasks: e.tasks, Waits: e.waits, Steer: e.tasks, Others: e.tasks, Queues: e.queues, Settings: e.queues, Limits: e.gates, Functions: e.functions, Definitions: e.definitions, Schedules: e.schedules,
@@ -74,17 +94,33 @@ func (e *Engine) routes(cfg HandlerConfig) *route.Mux {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(e.keys.PublicJWKS())
 	})
+	if pages != nil {
+		console.Mount(mux, *pages)
+	}
 	mux.HandleFunc(auth.AnyKey, "/", api.NotFound(mux))
 	return mux
 }
 
-// refuse answers whoever has no key, or one that may not do that, in the words of the door.
-func refuse(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
-	if p.Status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer")
+// console is how the pages for people are made; nil = there are none.
+func (e *Engine) console(cfg HandlerConfig) *console.Config {
+	if cfg.Console == ConsoleOff {
+		return nil
 	}
-	if !dispatchapi.Refuse(w, r, p) {
-		problem.Write(w, p)
+	return &console.Config{ReadOnly: cfg.Console == ConsoleRead, Version: e.cfg.Version, Sessions: e.ring.With(cfg.APIKeys, len(cfg.TrustHeaders) > 0)}
+}
+
+// refuse answers whoever has no key, or one that may not do that, in the words of the door.
+func refuse(pages *console.Config) func(http.ResponseWriter, *http.Request, *problem.Problem) {
+	return func(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
+		if p.Status == http.StatusUnauthorized {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+		}
+		switch {
+		case dispatchapi.Refuse(w, r, p):
+		case pages != nil && console.Refuse(w, r, p, *pages):
+		default:
+			problem.Write(w, p)
+		}
 	}
 }
 

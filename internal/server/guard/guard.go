@@ -24,6 +24,10 @@ type Config struct {
 	// that need a key refuse the request. nil = no keys are used.
 	Authorize func(key string) (auth.Principal, error)
 
+	// SignedOn tells who asks from a browser in which somebody has signed on with a key. nil
+	// = nobody can.
+	SignedOn func(*http.Request) (auth.Principal, bool)
+
 	Doors   []Door         // that admit networks without a key
 	Proxies []netip.Prefix // whose headers are believed
 	Trust   []Trust        // what these headers allow

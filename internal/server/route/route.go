@@ -94,6 +94,13 @@ func (m *Mux) HandleFunc(need auth.Scope, path string, fn http.HandlerFunc) {
 	m.Handle(need, path, fn)
 }
 
+// Through adds a route that does nothing by itself: what it is asked for it asks of other
+// routes, which record it.
+func (m *Mux) Through(need auth.Scope, path string, fn http.HandlerFunc) {
+	m.Handle(need, path, fn)
+	m.routes[path].acts = false
+}
+
 // Name gives a route the name that its actions have in the audit.
 func (m *Mux) Name(path, action string) { m.routes[path].action = action }
 

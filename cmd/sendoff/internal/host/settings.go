@@ -44,6 +44,8 @@ type Listen struct {
 	TrustedProxy []string `name:"trusted-proxy" env:"SENDOFF_TRUSTED_PROXY" placeholder:"NETWORK" help:"Proxies whose X-Forwarded-For, and --trust-header, are believed."`
 	TrustHeader  []string `name:"trust-header" env:"SENDOFF_TRUST_HEADER" placeholder:"HEADER:VALUE=SCOPE+SCOPE" help:"What whoever a trusted proxy has signed on may do: X-Auth-Groups:ops=read+operate; * is any value."`
 	TrustUser    string   `name:"trust-user" default:"X-Forwarded-User" env:"SENDOFF_TRUST_USER" placeholder:"HEADER" help:"Header in which a trusted proxy names who it is, for the audit."`
+
+	Console string `default:"on" enum:"on,read,off" env:"SENDOFF_CONSOLE" help:"The pages for a browser at /: on; read: to look at only; off."`
 }
 
 // Node is what this server does among those that share a database.
@@ -162,7 +164,7 @@ func (l *Listen) Resolve() (addr *net.TCPAddr, local bool, err error) {
 
 // Doors is what stands before the doors, from the flags.
 func (l *Listen) Doors(local bool) (engine.HandlerConfig, error) {
-	cfg := engine.HandlerConfig{APIKeys: l.APIKeys, Hosts: l.hosts(), Local: local, TrustUser: l.TrustUser}
+	cfg := engine.HandlerConfig{APIKeys: l.APIKeys, Hosts: l.hosts(), Local: local, TrustUser: l.TrustUser, Console: engine.Console(l.Console)}
 	for _, text := range l.OpenDoor {
 		door, err := engine.ParseOpenDoor(text)
 		if err != nil {

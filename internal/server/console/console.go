@@ -1,0 +1,155 @@
+// Package console is the door for people: pages that a browser shows, made here as a
+// whole and complete without scripts.
+//
+// A page shows what the HTTP API answers, asked in this process as whoever looks at the
+// page: its address has the parameters of that question, and what a key may not see or do
+// is refused there, whatever the page offers. A button is a form; what it changes is
+// recorded as the call of the API that it leads to.
+package console
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/a-h/templ"
+
+	"github.com/sendoff-dev/sendoff/internal/auth"
+	"github.com/sendoff-dev/sendoff/internal/inprocess"
+	"github.com/sendoff-dev/sendoff/internal/need"
+	"github.com/sendoff-dev/sendoff/internal/server/console/pages"
+	"github.com/sendoff-dev/sendoff/internal/server/problem"
+	"github.com/sendoff-dev/sendoff/internal/server/route"
+)
+
+// Config of the console. Version and Sessions may be left out.
+type Config struct {
+	ReadOnly bool     // nothing can be done from it
+	Version  string   // of the server
+	Sessions Sessions // of those who have signed on with a key; nil = no keys are used
+}
+
+// Sessions remember who has signed on. access.Keyring implements it.
+type Sessions interface {
+	// SignOn returns a token for somebody who has a key.
+	SignOn(key string) (token string, err error)
+	// SignedOn tells whose a token is; renewed is another one that holds for longer, "" =
+	// this one is good for a while.
+	SignedOn(token string) (who auth.Principal, renewed string, err error)
+}
+
+// door is the console.
+type door struct {
+	cfg   Config
+	api   http.RoundTripper
+	tries tries
+}
+
+// page writes a page, or returns why there is none.
+type page func(w http.ResponseWriter, r *http.Request) error
+
+// Mount puts the console on a mux that has the routes of the API.
+func Mount(mux *route.Mux, cfg Config) {
+	need.Fields(struct{ Mux *route.Mux }{mux}, "Mux")
+	d := &door{cfg: cfg, api: inprocess.Transport(mux)}
+	show := func(path string, scope auth.Scope, p page) { mux.Through(scope, "GET "+path, d.serve(p)) }
+	act := func(path string, p page) { mux.Through(auth.Operate, "POST "+path, d.serve(d.writable(p))) }
+
+	show("/{$}", auth.Read, d.overview)
+	show("/tasks", auth.Read, d.tasks)
+	show("/tasks/{id}", auth.Read, d.task)
+	act("/tasks/{id}/{verb}", d.actOnTask)
+	show("/queues", auth.Read, d.queues)
+	show("/queues/{name}", auth.Read, d.queue)
+	act("/queues/{name}/{verb}", d.actOnQueue)
+	show("/schedules", auth.Read, d.schedules)
+	show("/schedules/{name}", auth.Read, d.schedule)
+	act("/schedules/{name}/{verb}", d.actOnSchedule)
+	show("/limits", auth.Read, d.limits)
+	show("/nodes", auth.Read|auth.Whole, d.nodes)
+	show("/endpoints", auth.Read, d.endpoints)
+	show("/actions", auth.Read, d.actions)
+	show("/actions/{id}", auth.Read, d.action)
+	show("/actions/new", auth.Read|auth.Operate, d.newAction)
+	act("/actions", d.startAction)
+	act("/actions/{id}/{verb}", d.steerAction)
+	show("/audit", auth.Admin, d.audit)
+	show("/help", auth.Read, d.help)
+
+	mux.Through(auth.Public, "GET /login", d.login)
+	mux.Through(auth.Public, "POST /login", d.signOn)
+	mux.Through(auth.AnyKey, "POST /logout", d.signOff)
+	mux.Through(auth.Public, "GET /assets/{hash}/{file}", serveAsset)
+}
+
+// policy is what a page may load and do: what is ours, and no script that is not a file.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; " +
+	"frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types sendoff"
+
+func headers(h http.Header) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+}
+
+// serve answers with a page, or with one that says why there is none.
+func (d *door) serve(p page) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		headers(w.Header())
+		d.renew(w, r)
+		if err := p(w, r); err != nil {
+			d.fail(w, r, err)
+		}
+	}
+}
+
+// writable refuses what would change something on a console that only shows.
+func (d *door) writable(p page) page {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if d.cfg.ReadOnly {
+			return problem.New(http.StatusConflict, "state_conflict", "this console only shows: the server was started with --console=read")
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+		if err := r.ParseForm(); err != nil {
+			return problem.New(http.StatusBadRequest, "invalid_request", "the form cannot be read: "+err.Error())
+		}
+		return p(w, r)
+	}
+}
+
+// frame is what is around every page.
+func (d *door) frame(r *http.Request, title string) pages.Frame {
+	who := auth.From(r.Context())
+	f := pages.Frame{Title: title, Path: r.URL.Path, Version: d.cfg.Version, Style: assetPath("app.css"), Script: assetPath("app.js"), Icon: assetPath("icon.svg")}
+	f.Theme = themeOf(r)
+	if who != nil {
+		f.Who, f.Namespace = who.Name, who.Namespace
+		f.Admin, f.Whole = who.Lacks(auth.Admin) == 0, !who.Elsewhere()
+		f.MayAct = !d.cfg.ReadOnly && who.Lacks(auth.Operate) == 0
+	}
+	if _, err := r.Cookie(cookieName(r)); err == nil {
+		f.SignedOn = true
+	}
+	f.Did = pages.Did(r.URL.Query().Get("did"))
+	return f
+}
+
+func themeOf(r *http.Request) string {
+	if c, err := r.Cookie("sendoff_theme"); err == nil && (c.Value == "light" || c.Value == "dark") {
+		return c.Value
+	}
+	return ""
+}
+
+func write(w http.ResponseWriter, r *http.Request, status int, c templ.Component) error {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	return c.Render(r.Context(), w)
+}
+
+// done leads to a page, whose path is escaped, after something was done.
+func done(w http.ResponseWriter, r *http.Request, path, did string) {
+	http.Redirect(w, r, path+"?"+url.Values{"did": {did}}.Encode(), http.StatusSeeOther)
+}
