@@ -79,16 +79,8 @@ func (s *Store) retryAt(ctx context.Context, row *store.Row, position int64, rea
 		if held != nil {
 			return held
 		}
-		var err error
 		f, changed := newFamily(s.clock, s.clock.now()), false
-		q := retryTask(row, position, waits, &changed)
-		if row.Flags&store.FlagWaits == 0 {
-			err = c.do(ctx, q)
-		} else {
-			ids := []task.ID{row.ID}
-			err = c.do(ctx, append(f.lock(nil, ids), q, f.look(ids))...)
-		}
-		if err := raced(err, &changed); err != nil {
+		if err := raced(f.retried(ctx, c, row, retryTask(row, position, waits, &changed)), &changed); err != nil {
 			return err
 		}
 		if revives {
@@ -112,6 +104,15 @@ func (s *Store) retryAt(ctx context.Context, row *store.Row, position int64, rea
 		return c.commit(ctx)
 	})
 	return waits, err
+}
+
+// retried makes a task ready by q, and looks at the calls of one that waits for them.
+func (f *family) retried(ctx context.Context, c *session, row *store.Row, q *stmt) error {
+	if row.Flags&store.FlagWaits == 0 {
+		return c.do(ctx, q)
+	}
+	ids := []task.ID{row.ID}
+	return c.do(ctx, append(f.lock(nil, ids), q, f.look(ids))...)
 }
 
 var retrySQL = words.SQL(`

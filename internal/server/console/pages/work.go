@@ -47,13 +47,7 @@ func troubles(o *Overview) (list []trouble) {
 			recent++
 		}
 	}
-	if recent > 0 {
-		text := fmt.Sprintf("%d tasks failed within the last hour.", recent)
-		if recent == 1 {
-			text = "A task failed within the last hour."
-		} else if recent == OverviewRows {
-			text = fmt.Sprintf("%d tasks or more failed within the last hour.", recent)
-		}
+	if text := failedText(recent); text != "" {
 		list = append(list, trouble{text, tab(nil, "failed")})
 	}
 	for i := range o.Nodes {
@@ -63,6 +57,19 @@ func troubles(o *Overview) (list []trouble) {
 		}
 	}
 	return list
+}
+
+// failedText says how many tasks have failed within the hour, as far as they were looked at.
+func failedText(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "A task failed within the last hour."
+	case OverviewRows:
+		return fmt.Sprintf("%d tasks or more failed within the last hour.", n)
+	}
+	return fmt.Sprintf("%d tasks failed within the last hour.", n)
 }
 
 // alike selects the failed tasks that are of the same kind.
