@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PARTS := core store engine sdk cmd chaos compat modules
 
-.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs bench lint console proto clean
+.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs bench lint console console-shots proto clean
 
 build: ## bin/sendoff, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sendoff ./cmd/sendoff
@@ -59,6 +59,10 @@ lint: ## golangci-lint with .golangci.yml, installed when it is missing
 
 console: ## the pages of the console, from internal/server/console/pages/*.templ
 	go run github.com/a-h/templ/cmd/templ@v0.3.1100 generate -path internal/server/console
+
+console-shots: ## pictures of all pages of the console in build/console, with a browser
+	mkdir -p build/console
+	SENDOFF_SHOTS=$(CURDIR)/build/console go test -count=1 -timeout 5m ./internal/server/console -run NarrowScreen
 
 proto: ## gen/ from proto/; needs buf, protoc-gen-go and protoc-gen-connect-go
 	cd proto && buf generate

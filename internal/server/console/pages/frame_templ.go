@@ -469,7 +469,7 @@ func Login(f Frame, s SignOn) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 33, "<section class=\"login\"><h1>Sign in</h1><p>This server takes API keys. <code>sendoff api-keys create --name me --scope admin</code> makes one, on the machine that has the database.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 33, "<section class=\"login\"><h1>Sign in</h1><p>This server takes API keys. <code>sendoff api-keys create me --scope admin --db FILE|URL</code> makes one, where the database is.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
