@@ -51,6 +51,7 @@ type Client struct {
 	APIKeys   APIKeys   // who may come in: create, list, revoke
 	Audit     Audit     // what operators did
 	Actions   Actions   // what is done to many tasks at once
+	Failures  Failures  // groups of tasks that failed alike: list, mute
 
 	Namespaces Namespaces // what they may use: list, set
 
@@ -101,7 +102,7 @@ func NewClient(config ClientConfig) (*Client, error) {
 	}
 	c.Tasks, c.Queues, c.Limits, c.Schedules, c.Graphs, c.GraphRuns = Tasks{c}, Queues{c}, Limits{c}, Schedules{c}, Graphs{c}, GraphRuns{c}
 	c.Endpoints, c.Nodes, c.Workers = Endpoints{c}, Nodes{c}, Workers{c}
-	c.APIKeys, c.Audit, c.Namespaces, c.Actions = APIKeys{c}, Audit{c}, Namespaces{c}, Actions{c}
+	c.APIKeys, c.Audit, c.Namespaces, c.Actions, c.Failures = APIKeys{c}, Audit{c}, Namespaces{c}, Actions{c}, Failures{c}
 	c.extension = sync.OnceValue(c.newExtension)
 	return c, nil
 }

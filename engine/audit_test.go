@@ -51,6 +51,7 @@ var acted = map[string]struct{ method, path, body, result string }{
 	"run-schedule":     {"POST", "/v1/schedules/s/run", "", "ok"},
 	"reset-schedule":   {"POST", "/v1/schedules/x/reset", "", "404"},
 	"delete-schedule":  {"DELETE", "/v1/schedules/s", "", "ok"},
+	"mute-failure":     {"POST", "/v1/failures/x/mute", `{"for":"1h"}`, "404"},
 	"retry-graph-run":  {"POST", "/v1/graph-runs/x/retry", "", "404"},
 }
 

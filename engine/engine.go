@@ -143,6 +143,7 @@ type Engine struct {
 	ring         *access.Ring // who may come in
 	allowed      *access.Quotas
 	apiKeys      *operate.Keys
+	failures     *operate.Failures
 	refusals     *access.Refusals
 
 	unknown func(error) // logs what went wrong with the database when a client is not told
@@ -260,9 +261,10 @@ func (e *Engine) wireRooms() {
 		e.member.Tell(store.Hint{Changed: store.ChangedKeys})
 	}})
 	e.schedules = operate.NewSchedules(operate.SchedulesConfig{Store: e.store, Planner: planner{e}, Changed: func() { e.scheduler.Planned() }})
+	e.failures = operate.NewFailures(operate.FailuresConfig{Store: e.store, Lane: e.catalog.ByID, Log: cfg.Log})
 	e.definitions = operate.NewDefinitions(e.store, cfg.CheckGraph)
 	e.settler = settle.New(settle.Config{
-		Store: e.store, Bell: bell{e}, Watchers: e.tasks, Call: e.prepareCall, Left: e.left, Look: e.lookAtTodos, Settled: e.sawSettled, Meter: e.meters, Log: cfg.Log,
+		Store: e.store, Bell: bell{e}, Watchers: e.tasks, Call: e.prepareCall, Left: e.left, Look: e.lookAtTodos, Settled: e.settled, Meter: e.meters, Log: cfg.Log,
 	})
 	e.scheduler = schedule.New(schedule.Config{
 		Store: e.store, Claims: work{e}, Wake: e.wake,

@@ -83,6 +83,14 @@ func (e *Engine) sawStarted(c *store.Claimed, spec *task.Spec) {
 	}
 }
 
+// settled tells of the end of an attempt.
+func (e *Engine) settled(end *settle.End, to task.State, why task.Reason) {
+	if to == task.Failed {
+		e.failures.Add(end.Task, end.Spec, &end.Outcome)
+	}
+	e.sawSettled(end, to, why)
+}
+
 func (e *Engine) sawSettled(end *settle.End, to task.State, why task.Reason) {
 	if end.Spec == nil || !e.events.Wanted() {
 		return

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/route"
@@ -26,3 +28,6 @@ func OperatedBy(e *Engine) *operate.Tasks { return e.tasks }
 func KeepOf(e *Engine) store.Keep {
 	return store.Keep{Retention: e.cfg.Retention.micros(), Lanes: e.retentions()}
 }
+
+// FlushFailures writes the groups of failures that were gathered.
+func FlushFailures(e *Engine) { e.failures.Flush(context.Background()) }

@@ -20,6 +20,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/server/route"
+	"github.com/sendoff-dev/sendoff/store"
 )
 
 // tenant is a namespace, and who asks in it.
@@ -103,10 +104,20 @@ func (n *tenant) furnish(t *testing.T) (values []string) {
 	return values
 }
 
+// failures has two groups of failures in a namespace, and returns the id of one and a cursor.
+func (n *tenant) failures(t *testing.T, b *bundle) []string {
+	for _, print := range []string{"their-failure-ab", "their-failure-cd"} {
+		g := store.FailureGroup{Namespace: n.who.NamespaceID, Print: store.Hash([]byte(print)), Queue: "their-queue", Target: canary, Text: canary, FirstAt: 1, LastAt: 2, Count: 3}
+		require.NoError(t, b.db.AddFailures(t.Context(), []store.FailureGroup{g}, store.KeepFailures))
+	}
+	page := n.made(t, "GET", "/v1/failures?limit=1", "")
+	return []string{page["items"].([]any)[0].(map[string]any)["id"].(string), page["next_cursor"].(string)}
+}
+
 // state is all that a namespace shows of itself.
 func (n *tenant) state(t *testing.T) string {
 	var all []string
-	for _, list := range []string{"/v1/tasks?limit=500", "/v1/limits?limit=500", "/v1/queues", "/v1/graphs", "/v1/schedules", "/v1/audit?limit=500"} {
+	for _, list := range []string{"/v1/tasks?limit=500", "/v1/limits?limit=500", "/v1/queues", "/v1/graphs", "/v1/schedules", "/v1/audit?limit=500", "/v1/failures"} {
 		_, text := n.ask(t, "GET", list, "")
 		all = append(all, text)
 	}
@@ -144,7 +155,7 @@ var examples = map[string]string{
 	"create-task": `{"url":"http://127.0.0.1:1","delay":"1h"}`, "create-tasks": `{"tasks":[{"url":"http://127.0.0.1:1","delay":"1h"}]}`,
 	"set-limit": `{"concurrency":1}`, "set-queue": `{}`, "update-queue": `{"timeout":"30s"}`, "save-graph": `{"name":"mine","jobs":{"A":{"run":["true"]}}}`,
 	"create-api-key": `{"name":"n","scopes":["read"]}`, "set-namespace": `{}`, "reset-endpoint": `{"endpoint":"http://127.0.0.1:1"}`, "start-graph-run": `{"graph":"mine"}`,
-	"set-schedule": `{"every":"1h","task":{"url":"http://127.0.0.1:1"}}`,
+	"set-schedule": `{"every":"1h","task":{"url":"http://127.0.0.1:1"}}`, "mute-failure": `{"for":"1h"}`,
 }
 
 // probes are all places of all operations: parameters of paths and queries, headers, and
@@ -284,7 +295,7 @@ func notSeen(t *testing.T, name string) {
 	defer b.db.Close()
 	mux := engine.RoutesOf(b.Engine)
 	theirs := newTenant(t, b, mux, name)
-	values := theirs.furnish(t)
+	values := append(theirs.furnish(t), theirs.failures(t, b)...)
 	before := theirs.state(t)
 	require.Contains(t, before, canary)
 	_, text := theirs.ask(t, "GET", "/openapi.json", "")

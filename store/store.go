@@ -29,6 +29,7 @@ type Store interface {
 	Firer
 	Gauges
 	Audits
+	Failures
 	Access
 
 	// Ping writes nothing and tells whether the database answers.

@@ -73,21 +73,11 @@ var fields = map[string]field{
 	"code":        {of: codeOf},
 	"last_status": {of: func(t *Task) string { return strconv.Itoa(int(t.LastCode)) }, same: sameStatus, want: statusWanted},
 	"node":        {of: nodeOf},
+	"failure":     {of: failureOfTask, want: failureWanted},
 }
 
-// codeOf says in a word how the last attempt went: the status of its answer, or why there
-// was none, or its outcome.
-func codeOf(t *Task) string {
-	switch {
-	case t.LastCode != 0:
-		return strconv.Itoa(int(t.LastCode))
-	case t.LastCause != 0:
-		return t.LastCause.String()
-	case t.LastOutcome == task.NoOutcome:
-		return ""
-	}
-	return t.LastOutcome.String()
-}
+// codeOf is the codeText of the last attempt.
+func codeOf(t *Task) string { return codeText(t.LastCode, t.LastCause, t.LastOutcome) }
 
 func nodeOf(t *Task) string {
 	if t.Node.IsZero() {
@@ -106,6 +96,13 @@ func stateWanted(name string) string {
 func priorityWanted(text string) string {
 	if n, err := strconv.Atoi(text); err != nil || n < 0 || n > task.MaxPriority || text != strconv.Itoa(n) {
 		return fmt.Sprintf("is %q: want 0 to %d", text, task.MaxPriority)
+	}
+	return ""
+}
+
+func failureWanted(text string) string {
+	if _, err := parseFailure(text); err != nil {
+		return fmt.Sprintf("is %q: want the id of a group of failures", text)
 	}
 	return ""
 }
@@ -199,6 +196,9 @@ func ParseFilter(params url.Values, bad *task.Invalid) Filter {
 			break
 		}
 		f.parse(param, values, bad)
+	}
+	if len(f.States) == 0 && slices.ContainsFunc(f.Tests, func(t Test) bool { return t.Field == "failure" && !t.Not }) {
+		f.States = []task.State{task.Failed} // nothing else is of a group, and these are looked up
 	}
 	return f
 }

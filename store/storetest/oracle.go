@@ -34,6 +34,7 @@ type Oracle struct {
 	schedules
 	deps
 	audits
+	failures
 	access
 	actions
 }

@@ -542,3 +542,23 @@ func (s *Shared) DropActions(ctx context.Context, before int64, limit int) (int,
 	defer s.lock()()
 	return s.o.DropActions(ctx, before, limit)
 }
+
+func (s *Shared) AddFailures(ctx context.Context, groups []store.FailureGroup, keep int) error {
+	defer s.lock()()
+	return s.o.AddFailures(ctx, groups, keep)
+}
+
+func (s *Shared) ListFailures(ctx context.Context, namespace int32, after store.FailureMark, limit int) ([]store.FailureGroup, error) {
+	defer s.lock()()
+	return s.o.ListFailures(ctx, namespace, after, limit)
+}
+
+func (s *Shared) FindFailure(ctx context.Context, namespace int32, print store.Hash) (store.FailureGroup, error) {
+	defer s.lock()()
+	return s.o.FindFailure(ctx, namespace, print)
+}
+
+func (s *Shared) MuteFailure(ctx context.Context, namespace int32, print store.Hash, until int64) (store.FailureGroup, error) {
+	defer s.lock()()
+	return s.o.MuteFailure(ctx, namespace, print, until)
+}

@@ -86,6 +86,7 @@ type Config struct {
 	Audit       Audit
 	Actions     Actions
 	Keys        Keys
+	Failures    Failures
 	Control     Control   // nil = this server is no service of dispatcherd
 	GraphRuns   GraphRuns // nil = this server carries out no graphs
 	Nodes       func(ctx context.Context) ([]store.Node, error)
@@ -125,6 +126,7 @@ func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	mountEndpoints(mux, api, cfg.Endpoints, c.refuse)
 	mountAudit(api, cfg.Audit)
 	mountActions(mux, api, cfg.Actions, c.refuse)
+	mountFailures(mux, api, cfg.Failures, c.refuse)
 	mountKeys(mux, api, &cfg, c.refuse)
 	mountEvents(mux, api.OpenAPI(), cfg.Events, c.refuse)
 	mountGraphRuns(mux, api, cfg.GraphRuns, c.refuse)

@@ -41,6 +41,7 @@ type Filter struct {
 	Code           []string `query:"code,explode" doc:"How the last attempt went: its status; or why there was no answer, such as timeout; or its outcome, such as crash."`
 	LastStatus     []string `query:"last_status,explode" doc:"404, or all of a hundred as 5xx."`
 	Node           []string `query:"node,explode" doc:"Id of the node of the last attempt."`
+	Failure        []string `query:"failure,explode" doc:"Id of a group of GET /v1/failures. Without state it selects failed tasks."`
 	ParentID       string   `query:"parent_id" doc:"Calls that this function made itself."`
 	RootID         string   `query:"root_id" doc:"Id of the first function of a tree: selects the calls below it, itself not."`
 	Root           string   `query:"root" deprecated:"true" doc:"The same as root_id."`

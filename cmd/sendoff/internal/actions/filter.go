@@ -33,6 +33,7 @@ type Filter struct {
 	LastStatus     []Choice          `placeholder:"STATUS" help:"404, or 5xx."`
 	Node           []Choice          `placeholder:"ID" help:"Of the last attempt."`
 	Schedule       []Choice          `placeholder:"NAME" help:"That made it."`
+	Failure        []Choice          `placeholder:"ID" help:"Of a group that sendoff failures lists."`
 	Not            map[string]string `mapsep:"none" placeholder:"FIELD=VALUE" help:"All but these: one of the flags above, as in state=failed."`
 	Label          map[string]string `mapsep:"none" placeholder:"K=V" help:"All of them."`
 	ParentID       Choice            `placeholder:"ID" help:"Calls that this function made itself."`
