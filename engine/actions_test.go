@@ -73,23 +73,23 @@ func openFailing(t *testing.T) *door {
 func TestFailedTasksAreRetriedInBulk(t *testing.T) {
 	d := openFailing(t)
 	c := clientOf(t, d.url, "")
-	failing(t, d, "mail", 1200)
+	failing(t, d, "mail", 600)
 	failing(t, d, "other", 3)
 	require.NoError(t, func() error { _, err := c.Queues.Pause(t.Context(), "mail"); return err }())
 	want := sendoff.Bulk{Action: "retry", Filter: map[string][]string{"state": {"failed"}, "queue": {"mail"}}, Rate: "max", Reason: "the mail server is back"}
 	look, err := c.Actions.Preview(t.Context(), want)
 	require.NoError(t, err)
-	require.Equal(t, 1200, look.Matched)
+	require.Equal(t, 600, look.Matched)
 	require.True(t, look.Exact)
 	require.Len(t, look.Sample, 10)
-	require.Equal(t, 1200, d.depth(t, "mail"), "a dry run does nothing")
+	require.Equal(t, 600, d.depth(t, "mail"), "a dry run does nothing")
 
 	want.Bound = &look.Bound
 	a, err := c.Actions.Start(t.Context(), want)
 	require.NoError(t, err)
 	a = actionEnd(t, c, a.ID)
 	require.Equal(t, "done", a.State)
-	require.EqualValues(t, 1200, a.Done)
+	require.EqualValues(t, 600, a.Done)
 	require.Zero(t, a.Passed)
 	require.True(t, a.Undoable)
 	require.Equal(t, 0, d.depth(t, "mail"))
@@ -100,13 +100,13 @@ func TestFailedTasksAreRetriedInBulk(t *testing.T) {
 		require.EqualValues(t, 2, item.Run)
 		n++
 	}
-	require.Equal(t, 1200, n)
+	require.Equal(t, 600, n)
 
 	undone, err := c.Actions.Undo(t.Context(), a.ID)
 	require.NoError(t, err)
 	undone = actionEnd(t, c, undone.ID)
 	require.Equal(t, "cancel", undone.Action)
-	require.EqualValues(t, 1200, undone.Done)
+	require.EqualValues(t, 600, undone.Done)
 	require.Len(t, d.ids(t, "state=canceled&queue=mail"), 500)
 	_, err = c.Actions.Undo(t.Context(), undone.ID)
 	require.True(t, sendoff.IsConflict(err), err)
@@ -143,7 +143,7 @@ func TestABulkRetryLeavesWhatFailedAfterItsBound(t *testing.T) {
 func TestAnActionIsPausedAndAborted(t *testing.T) {
 	d := openFailing(t)
 	c := clientOf(t, d.url, "")
-	failing(t, d, "q", 1500)
+	failing(t, d, "q", 1100)
 	require.NoError(t, func() error { _, err := c.Queues.Pause(t.Context(), "q"); return err }())
 	a, err := c.Actions.Start(t.Context(), sendoff.Bulk{Action: "delete", Filter: map[string][]string{"queue": {"q"}}, Rate: "500/s"})
 	require.NoError(t, err)
@@ -152,7 +152,7 @@ func TestAnActionIsPausedAndAborted(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "paused", a.State)
 	time.Sleep(1500 * time.Millisecond)
-	require.Equal(t, 1000, d.depth(t, "q"))
+	require.Equal(t, 600, d.depth(t, "q"))
 	_, err = c.Actions.Pause(t.Context(), a.ID)
 	require.True(t, sendoff.IsConflict(err), err)
 	_, err = c.Actions.Resume(t.Context(), a.ID)

@@ -66,7 +66,7 @@ func Mount(mux *route.Mux, cfg Config) {
 	act("/schedules/{name}/{verb}", d.actOnSchedule)
 	show("/limits", auth.Read, d.limits)
 	show("/nodes", auth.Read|auth.Whole, d.nodes)
-	show("/endpoints", auth.Read, d.endpoints)
+	show("/endpoints", auth.Read|auth.Whole, d.endpoints)
 	show("/actions", auth.Read, d.actions)
 	show("/actions/{id}", auth.Read, d.action)
 	show("/actions/new", auth.Read|auth.Operate, d.newAction)
