@@ -267,5 +267,8 @@ func (c *enqueueCmd) show(t *term.Terminal, task *sendoff.Task) error {
 	case len(task.Result) > 0:
 		t.Printf("  %s\n", term.Clean(string(task.Result)))
 	}
+	if t.Live {
+		t.Printf("  %s\n", t.Paint("canceled", c.Page(task.ID)))
+	}
 	return nil
 }

@@ -47,6 +47,9 @@ func (c *serveCmd) greet(t *term.Terminal, s *host.Server) {
 		db = "PostgreSQL " + host.Redacted(c.DB.DSN)
 	}
 	t.Printf("sendoff %s\n  address   %s\n  database  %s\n  roles     %s\n", version, s.URL(), db, strings.Join(c.Node.Roles, ", "))
+	if c.Listen.Console != "off" {
+		t.Printf("  console   %s/\n", s.URL())
+	}
 	if t.Live {
 		t.Printf("\nSubmit a first task from another terminal:\n\n"+
 			"  curl -d '{\"url\":\"http://127.0.0.1:9000/hook\",\"payload\":{\"hello\":\"world\"}}' %s/v1/tasks\n"+

@@ -14,7 +14,10 @@ import (
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
-type tasksGetCmd struct{ someTasks }
+type tasksGetCmd struct {
+	someTasks
+	Web bool `help:"Print the address of its page in the console, and nothing else."`
+}
 
 // taskWithAttempts is what --json prints of one task.
 type taskWithAttempts struct {
@@ -25,6 +28,12 @@ type taskWithAttempts struct {
 
 // Run shows tasks. With --json one id prints the task, several a list.
 func (c *tasksGetCmd) Run(ctx context.Context, t *term.Terminal) error {
+	if c.Web {
+		for _, id := range c.IDs {
+			t.Printf("%s\n", c.Page(id))
+		}
+		return nil
+	}
 	client, err := c.client()
 	if err != nil {
 		return err

@@ -34,7 +34,6 @@ type Server struct {
 	graphs   *graphs.Service
 	listener net.Listener
 	http     *http.Server
-	console  bool               // is at the address
 	cut      context.CancelFunc // ends requests under way
 	hold     <-chan struct{}    // tasks are accepted but not carried out until it is closed; nil = at once
 }
@@ -118,7 +117,6 @@ func (s *Server) wire(cfg engine.HandlerConfig) {
 	var base context.Context
 	base, s.cut = context.WithCancel(context.Background())
 	s.http = newHTTP(base, s.Engine.Handler(cfg), s.log)
-	s.console = cfg.Console != engine.ConsoleOff
 }
 
 // newHTTP is the server in front of an engine. Requests end with base.
@@ -200,9 +198,6 @@ func (s *Server) Run(signals <-chan os.Signal) error {
 	go func() { worked <- s.work(ctx) }()
 	go func() { served <- s.http.Serve(s.listener) }()
 	s.log.Info("serving", slog.String("address", s.URL()), slog.String("version", s.version))
-	if s.console {
-		s.log.Info("the console is there for a browser", slog.String("address", s.URL()+"/"))
-	}
 	select {
 	case sig := <-signals:
 		s.log.Info("stopping: finishing what is under way", slog.String("signal", sig.String()), slog.String("grace", s.grace.String()))

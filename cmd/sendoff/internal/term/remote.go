@@ -1,12 +1,23 @@
 package term
 
-import "github.com/sendoff-dev/sendoff"
+import (
+	"cmp"
+	"net/url"
+	"strings"
+
+	"github.com/sendoff-dev/sendoff"
+)
 
 // Remote are the flags of every client command.
 type Remote struct {
 	URL    string `name:"url" env:"SENDOFF_URL" placeholder:"URL" help:"The server; default http://127.0.0.1:4450."`
 	APIKey string `name:"api-key" env:"SENDOFF_API_KEY" placeholder:"KEY" help:"API key, when the server wants one."`
 	JSON   bool   `name:"json" help:"Print JSON."`
+}
+
+// Page is the address of a task in the console of the server.
+func (r *Remote) Page(id string) string {
+	return strings.TrimRight(cmp.Or(r.URL, sendoff.DefaultURL), "/") + "/tasks/" + url.PathEscape(id)
 }
 
 // Connect returns a client of the server that the flags name, which calls itself agent.

@@ -103,5 +103,5 @@ func (d *demo) explore() {
 	if !d.t.Live {
 		return
 	}
-	d.t.Printf("\nExplore:  export SENDOFF_URL=%s\n  sendoff tasks list --state failed\n  sendoff queues stats\n  curl $SENDOFF_URL/openapi.json\n", d.server.URL())
+	d.t.Printf("\nExplore:  %[1]s/ in a browser, or\n  export SENDOFF_URL=%[1]s\n  sendoff tasks list --state failed\n  sendoff queues stats\n  curl $SENDOFF_URL/openapi.json\n", d.server.URL())
 }
