@@ -2,7 +2,7 @@ package store
 
 // Flag bits of a task, fixed at insert unless said otherwise.
 const (
-	FlagBody   int32 = 1 << 0 // the payload is in body, part 0
+	FlagBody   int32 = 1 << 0 // the payload is in body, part 0; changes with it, see Operator.Change
 	FlagKeys   int32 = 1 << 1 // has a client id or a unique key
 	FlagParent int32 = 1 << 2 // its end is told to its parent
 	FlagGate   int32 = 1 << 3 // has gates

@@ -32,6 +32,13 @@ type Operator interface {
 	// full, and counts there beyond what is allowed.
 	RunBeyond(ctx context.Context, id task.ID) ([]Woken, error)
 
+	// Change changes a task that has not started, all at once; a claim that was faster
+	// wins. One that is made due later gives up its places at its gates, and comes to
+	// them as a new one when it is due; otherwise it keeps them, its position in ready,
+	// and its number in line. ErrNotFound; ErrUnchangeable, ErrChanged when it is not as
+	// the caller has seen it, ErrKeyHeld when its unique key is held in its new queue.
+	Change(ctx context.Context, c *Change) ([]Woken, error)
+
 	// Delete erases a task that is not running, with its attempts, its payload
 	// and those of its keys whose time is over. The parent of one that has not
 	// ended is told that it was canceled. ErrNotFound, ErrRunning.

@@ -10,7 +10,9 @@ import (
 
 var answersOfDeps = slices.Sorted(maps.Keys(aimsOfDeps))
 
-var aimsOfDeps = map[string]func(*machine){
+var aimsOfDeps = both(aimsOfDependents, aimsOfChangesOfDependents)
+
+var aimsOfDependents = map[string]func(*machine){
 	"insert:missing": func(m *machine) {
 		m.put(m.after(task.AllOK, m.newID()))
 		m.submit([]store.NewTask{m.plain(task.HTTP), m.after(task.AllOK, m.newID())}, true)

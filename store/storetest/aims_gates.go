@@ -45,7 +45,9 @@ func (m *machine) aimAtGates(what string) {
 	m.saw("way to " + what)
 }
 
-var aimsOfGates = map[string]func(*machine){
+var aimsOfGates = both(aimsAtGates, aimsOfChangesAtGates)
+
+var aimsAtGates = map[string]func(*machine){
 	"ahead at a gate": func(m *machine) {
 		g := m.own(store.LimitGate, store.WaitInLine)
 		for range 4 {

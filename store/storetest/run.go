@@ -88,7 +88,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"insert": m.insert, "insert2": m.insert, "insertKeyed": m.insertKeyed, "insertAgain": m.insertAgain,
 		"claim": m.claim, "claim2": m.claim, "settle": m.settle, "settle2": m.settle, "settleAgain": m.settleAgain,
 		"promote": m.promote, "rescue": m.rescue, "loseNodes": m.loseNodes, "retain": m.retain, "advance": m.advance,
-		"members": m.members, "operate": m.operate, "operate2": m.operate, "purge": m.purge, "pause": m.pause, "settings": m.settings, "share": m.share, "share2": m.share,
+		"members": m.members, "operate": m.operate, "operate2": m.operate, "change": m.changeSome, "purge": m.purge, "pause": m.pause, "settings": m.settings, "share": m.share, "share2": m.share,
 		"lane": func(t *rapid.T) {
 			m.ensureLane(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "queue"), task.AnyPool)
 		},
@@ -226,7 +226,7 @@ func errName(err error) string {
 		"not-found": store.ErrNotFound, "changed": store.ErrChanged, "lost": store.ErrLeaseLost, "final": store.ErrFinal, "not-final": store.ErrNotFinal,
 		"running": store.ErrRunning, "dead": store.ErrNodeLost, "too-many": store.ErrTooManyQueues, "key-held": store.ErrKeyHeld,
 		"in-line": store.ErrInLine, "rate": store.ErrRate, "duplicate": store.ErrDuplicate,
-		"not-yours": store.ErrNotYours, "action-state": store.ErrActionState, "nothing-to-do": store.ErrNothingToDo,
+		"unchangeable": store.ErrUnchangeable, "not-yours": store.ErrNotYours, "action-state": store.ErrActionState, "nothing-to-do": store.ErrNothingToDo,
 	} {
 		if errors.Is(err, e) {
 			return name

@@ -201,6 +201,11 @@ func (s *Shared) RunNow(ctx context.Context, id task.ID) ([]store.Woken, error) 
 	return s.o.RunNow(ctx, id)
 }
 
+func (s *Shared) Change(ctx context.Context, c *store.Change) ([]store.Woken, error) {
+	defer s.lock()()
+	return s.o.Change(ctx, c)
+}
+
 func (s *Shared) RunBeyond(ctx context.Context, id task.ID) ([]store.Woken, error) {
 	defer s.lock()()
 	return s.o.RunBeyond(ctx, id)
