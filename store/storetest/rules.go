@@ -17,7 +17,7 @@ import (
 // is compared with the oracle; the rule itself is not: the two could share a
 // mistake.
 func RunRules(t *testing.T, open func(clock func() int64) store.Store) {
-	for _, r := range slices.Concat(rules, rulesOfKeys, rulesOfOrder, rulesOfGates, rulesOfGraphs, rulesOfSchedules, rulesOfAudit) {
+	for _, r := range slices.Concat(rules, rulesOfChanges, rulesOfKeys, rulesOfOrder, rulesOfGates, rulesOfGraphs, rulesOfSchedules, rulesOfAudit) {
 		t.Run(r.name, func(t *testing.T) { r.check(newMachine(t, open, map[string]int{})) })
 	}
 }
