@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -80,24 +79,9 @@ func (q Queues) Set(ctx context.Context, name string, settings QueueSettings) (*
 // to their defaults: names as in the API, such as "timeout", "retry" or
 // "retry.max_attempts". See [IsNotFound].
 func (q Queues) Update(ctx context.Context, name string, settings QueueSettings, defaults ...string) (*Queue, error) {
-	b, err := json.Marshal(settings)
+	body, err := withNulls(settings, defaults)
 	if err != nil {
 		return nil, err
-	}
-	var body map[string]any
-	if err := json.Unmarshal(b, &body); err != nil {
-		return nil, err
-	}
-	for _, field := range defaults {
-		at := body
-		if group, one, nested := strings.Cut(field, "."); nested {
-			inner, _ := at[group].(map[string]any)
-			if inner == nil {
-				inner = map[string]any{}
-			}
-			at[group], at, field = inner, inner, one
-		}
-		at[field] = nil
 	}
 	return q.settle(ctx, http.MethodPatch, name, body)
 }

@@ -340,3 +340,21 @@ func TestSettingsOfAQueueAreInTheShapeOfTheAPI(t *testing.T) {
 	require.Equal(t, "PATCH /v1/queues/q", method+" "+path)
 	require.JSONEq(t, `{"timeout":"1m0s","target":null,"retry":{"max_attempts":null,"factor":null}}`, body)
 }
+
+func TestAChangeOfATaskSendsWhatIsGiven(t *testing.T) {
+	var asked, body string
+	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		asked, body = r.Method+" "+r.URL.EscapedPath(), string(b)
+		answer(w, 200, `{"id":"a b","state":"scheduled","queue":"q"}`)
+	})
+	got, err := c.Tasks.Change(t.Context(), "a b", sendoff.TaskChange{
+		Delay: time.Minute, Queue: "q", Priority: new(0), Retry: &sendoff.RetryPolicy{MaxAttempts: 3}, Labels: map[string]string{"a": "1"},
+		Payload: json.RawMessage(`{"n":9007199254740993}`),
+	}, "expires_at", "labels.b.c", "retry.jitter")
+	require.NoError(t, err)
+	require.Equal(t, "q", got.Queue)
+	require.Equal(t, "PATCH /v1/tasks/a%20b", asked)
+	require.JSONEq(t, `{"delay":"1m0s","queue":"q","priority":0,"retry":{"max_attempts":3,"jitter":null},"labels":{"a":"1","b.c":null},"expires_at":null,"payload":{"n":9007199254740993}}`, body)
+	require.Contains(t, body, "9007199254740993")
+}

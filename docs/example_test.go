@@ -57,6 +57,13 @@ func steer(ctx context.Context, client *sendoff.Client) error {
 	return err
 }
 
+func changeTask(ctx context.Context, client *sendoff.Client) error {
+	_, err := client.Tasks.Change(ctx, "report-7", sendoff.TaskChange{
+		Delay: 10 * time.Minute, Queue: "reports", Labels: map[string]string{"customer": "8"},
+	}, "expires_at") // and these have their defaults again
+	return err
+}
+
 func follow(ctx context.Context, client *sendoff.Client) error {
 	for e, err := range client.Tasks.Tail(ctx, "queue:mail") {
 		if err != nil {
@@ -233,4 +240,4 @@ func submitTurn(ctx context.Context, e *engine.Engine, db *sqlite.Store) error {
 	})
 }
 
-var _ = []any{submit, steer, limited, follow, receive, receiveWebhook, once, fence, embed, mount, ends, submitTx, submitTurn, again}
+var _ = []any{submit, steer, limited, follow, changeTask, receive, receiveWebhook, once, fence, embed, mount, ends, submitTx, submitTurn, again}

@@ -20,6 +20,7 @@ var acted = map[string]struct{ method, path, body, result string }{
 	"cancel-task":      {"POST", "/v1/tasks/{waiting}/cancel", "", "ok"},
 	"retry-task":       {"POST", "/v1/tasks/{ended}/retry", "", "ok"},
 	"run-task":         {"POST", "/v1/tasks/{waiting}/run?ignore_limits=true", "", "ok"},
+	"change-task":      {"PATCH", "/v1/tasks/{waiting}", `{"delay":"2h"}`, "ok"},
 	"delete-task":      {"DELETE", "/v1/tasks/{ended}", "", "ok"},
 	"restart-task":     {"POST", "/v1/tasks/{function}/restart", "", "ok"},
 	"pause-queue":      {"POST", "/v1/queues/mail/pause", "", "ok"},

@@ -236,7 +236,7 @@ func (e *Engine) wireRooms() {
 	e.tasks = operate.NewTasks(operate.TasksConfig{
 		Store: e.store, Lanes: e.catalog, Wake: e.wake, ClientKey: accept.ClientIDHash,
 		Stopped: func(id task.ID) { e.canceled(store.Held{ID: id}) }, Left: func(id task.ID) { e.left(id) },
-		Changed: e.sawChanged,
+		Changed: e.sawChanged, Due: func(at int64) { bell{e}.Due(at) }, Revise: e.acceptor.Revise,
 	})
 	e.functions = operate.NewFunctions(e.store, e.tasks)
 	e.actions = operate.NewActions(operate.ActionsConfig{Store: e.store, Tasks: e.tasks, NewID: accept.NewID, Log: cfg.Log})

@@ -1,13 +1,16 @@
 package main
 
-import "github.com/sendoff-dev/sendoff/cmd/sendoff/internal/actions"
-
-import "github.com/sendoff-dev/sendoff/cmd/sendoff/internal/tail"
+import (
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/actions"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/change"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/tail"
+)
 
 type tasksCmd struct {
 	List     tasksListCmd         `cmd:"" help:"List tasks, newest first."`
 	Get      tasksGetCmd          `cmd:"" help:"Show tasks with their payloads, steps and attempts."`
 	Attempts tasksAttemptsCmd     `cmd:"" help:"List the attempts of tasks."`
+	Change   change.Command       `cmd:"" help:"Change a task that has not started: when, where and what."`
 	Cancel   tasksCancelCmd       `cmd:"" help:"End tasks; attempts under way are stopped."`
 	Bulk     actions.Bulk         `cmd:"" help:"Do something to all tasks that are selected: prints what it would be, and asks."`
 	Retry    tasksRetryCmd        `cmd:"" help:"Start ended tasks anew."`

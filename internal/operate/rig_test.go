@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"net/url"
@@ -49,6 +50,10 @@ func newRig(t *testing.T) *rig {
 		Store: r.Shared, Lanes: names, Wake: wake, ClientKey: func(id string) store.Hash { return store.HashOf([]byte(id)) },
 		Stopped: func(id task.ID) { note(func() { r.stopped = append(r.stopped, id) }) },
 		Left:    func(id task.ID) { note(func() { r.left = append(r.left, id) }) },
+		Due:     func(int64) {},
+		Revise: func(_ context.Context, row *store.Row, _ store.Lane, _ *task.Revision) (*store.Change, error) {
+			return &store.Change{ID: row.ID, Was: row.Spec, Spec: row.Spec, MaxAttempts: row.MaxAttempts}, nil
+		},
 	})
 	r.functions = NewFunctions(r.Shared, r.tasks)
 	r.queues = NewQueues(QueuesConfig{Store: r.Shared, Catalog: names, Wake: wake, Changed: func() { note(func() { r.changed++ }) },

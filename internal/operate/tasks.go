@@ -34,6 +34,7 @@ type taskSteerer interface {
 	RunNow(ctx context.Context, id task.ID) ([]store.Woken, error)
 	RunBeyond(ctx context.Context, id task.ID) ([]store.Woken, error)
 	Delete(ctx context.Context, id task.ID) ([]store.Woken, error)
+	Change(ctx context.Context, c *store.Change) ([]store.Woken, error)
 }
 
 // callReader finds the calls that were made for a task.
@@ -71,7 +72,11 @@ type TasksConfig struct {
 	Stopped   func(task.ID)              // a task was canceled: stop its attempt, here or elsewhere
 	Left      func(task.ID)              // a step has left a store.Todo
 	Changed   func(*Task)                // a step was made; nil = nobody is told
+	Due       func(at int64)             // a task is due at a time, microseconds
 	ClientKey func(id string) store.Hash // the key of an id chosen by a client
+
+	// Revise checks what is to become of a task, and turns it into a change.
+	Revise func(ctx context.Context, row *store.Row, lane store.Lane, r *task.Revision) (*store.Change, error)
 }
 
 // Tasks looks at tasks, waits for them and steers them. Safe for concurrent use.
@@ -83,7 +88,7 @@ type Tasks struct {
 
 // NewTasks returns a Tasks.
 func NewTasks(cfg TasksConfig) *Tasks {
-	need.Fields(cfg, "Store", "Lanes", "Wake", "Stopped", "Left", "ClientKey")
+	need.Fields(cfg, "Store", "Lanes", "Wake", "Stopped", "Left", "Due", "ClientKey", "Revise")
 	return &Tasks{cfg: cfg, ends: newEnds(cfg.Store.Rows), heavy: make(heavy, heavyAtATime)}
 }
 
@@ -110,7 +115,10 @@ func named(id string, err error) error {
 	if held, ok := errors.AsType[store.KeyHeld](err); ok {
 		return fmt.Errorf("task %q: %w", id, held)
 	}
-	for _, known := range []error{store.ErrNotFound, store.ErrFinal, store.ErrNotFinal, store.ErrRunning, store.ErrNotFunction, store.ErrInLine, store.ErrRate, store.ErrUnmet} {
+	if stands, ok := errors.AsType[store.Unchangeable](err); ok {
+		return fmt.Errorf("task %q: %w", id, stands)
+	}
+	for _, known := range []error{store.ErrNotFound, store.ErrChanged, store.ErrFinal, store.ErrNotFinal, store.ErrRunning, store.ErrNotFunction, store.ErrInLine, store.ErrRate, store.ErrUnmet} {
 		if errors.Is(err, known) {
 			return fmt.Errorf("task %q: %w", id, known)
 		}

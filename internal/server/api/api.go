@@ -74,6 +74,7 @@ type Config struct {
 	Waits       Waits
 	Steer       Steerer
 	Others      Others
+	Changes     Changer
 	Queues      Queues
 	Settings    Setter
 	Limits      Limits
@@ -115,6 +116,7 @@ func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	mux.HandleFunc(auth.Enqueue, "POST /v1/tasks/batch", c.batch)
 	describeCreate(api.OpenAPI())
 	mountSettings(mux, api.OpenAPI(), cfg.Settings, c.refuse)
+	mountChange(mux, api.OpenAPI(), &cfg, c.refuse)
 	mountTasks(api, cfg)
 	mountQueues(api, cfg)
 	mountWorkers(api, cfg.Workers)
@@ -261,18 +263,23 @@ func getTask(ctx context.Context, cfg *Config, in *getInput) (*taskReply, error)
 	if err != nil {
 		return nil, problemOf(err)
 	}
-	payload, err := tasks.Payload(ctx, t.ID)
+	return wholeTask(ctx, cfg, &t)
+}
+
+// wholeTask is a task with all that belongs to it.
+func wholeTask(ctx context.Context, cfg *Config, t *operate.Task) (*taskReply, error) {
+	payload, err := cfg.Tasks.Payload(ctx, t.ID)
 	if err != nil {
 		return nil, problemOf(err)
 	}
-	waiting, err := cfg.Waits.For(ctx, &t)
+	waiting, err := cfg.Waits.For(ctx, t)
 	if err != nil {
 		return nil, problemOf(err)
 	}
-	reply := &taskReply{viewOf(&t)}
+	reply := &taskReply{viewOf(t)}
 	reply.Body.withPayload(t.Spec, payload)
 	reply.Body.WaitingFor = waitingView(waiting)
-	if err := reply.Body.withEnd(ctx, &t, tasks); err != nil {
+	if err := reply.Body.withEnd(ctx, t, cfg.Tasks); err != nil {
 		return nil, problemOf(err)
 	}
 	return reply, nil

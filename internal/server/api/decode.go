@@ -64,7 +64,7 @@ const unknownField = "is not a known field, see /openapi.json"
 
 func wanted(goType string) string {
 	switch {
-	case strings.Contains(goType, "texts"):
+	case strings.Contains(goType, "texts"), strings.Contains(goType, "labelChanges"):
 		return "an object with text values"
 	case strings.Contains(goType, "batchTasks"), strings.Contains(goType, "limitList"), strings.Contains(goType, "idList"), strings.Contains(goType, "timeList"):
 		return "a list"

@@ -49,26 +49,30 @@ func (s *scanner) value(t reflect.Type, path string) {
 	case c == '{' && t.Kind() == reflect.Struct:
 		s.object(path, func(name string) (reflect.Type, bool) { f, ok := fieldsOf(t)[name]; return f, ok })
 	case c == '{' && t == reflect.TypeFor[texts]():
-		s.object(path, s.entry(path))
+		s.object(path, s.entry(path, reflect.TypeFor[entryText]()))
+	case c == '{' && t == reflect.TypeFor[labelChanges]():
+		s.object(path, s.entry(path, reflect.TypeFor[labelText]()))
 	case c == '[' && longest[t] > 0:
 		s.list(t.Elem(), path, longest[t])
 	case c == '"' && t.Kind() == reflect.String:
 		s.text(path)
 	case t == reflect.TypeFor[entryText]():
 		s.refuse(path, "is a JSON "+kindOf(s.b[s.i:])+": want text")
+	case t == reflect.TypeFor[labelText]() && c != 'n':
+		s.refuse(path, "is a JSON "+kindOf(s.b[s.i:])+": want text, or null")
 	default:
 		s.skip()
 	}
 }
 
-// entry checks the entries of texts.
-func (s *scanner) entry(path string) func(string) (reflect.Type, bool) {
+// entry checks the entries of an object that are of a type.
+func (s *scanner) entry(path string, of reflect.Type) func(string) (reflect.Type, bool) {
 	n := 0
 	return func(name string) (reflect.Type, bool) {
 		if n++; n > maxTexts {
 			s.refuse(path, fmt.Sprintf("has more than %d entries", maxTexts))
 		}
-		return reflect.TypeFor[entryText](), true
+		return of, true
 	}
 }
 

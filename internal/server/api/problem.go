@@ -33,6 +33,7 @@ var table = []struct {
 	{store.ErrInLine, 409, "state_conflict", 0},
 	{store.ErrRate, 409, "state_conflict", 0},
 	{store.ErrUnmet, 409, "state_conflict", 0},
+	{store.ErrUnchangeable, 409, "state_conflict", 0},
 	{store.ErrKeyHeld, 409, "already_exists", 0},
 	{store.ErrQueueNotEmpty, 409, "queue_not_empty", 0},
 	{store.ErrOldNode, 409, "old_node", 0},

@@ -1,0 +1,43 @@
+package operate
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/task"
+)
+
+// Change changes a task that has not started. task.Invalid, store.ErrNotFound,
+// store.ErrUnchangeable, store.ErrKeyHeld, and those of a queue that is made.
+func (ts *Tasks) Change(ctx context.Context, id string, r *task.Revision) (Task, error) {
+	return ts.step(ctx, id, func(id task.ID) error {
+		for range changeTries {
+			if err := ts.change(ctx, id, r); !errors.Is(err, store.ErrChanged) {
+				return err
+			}
+		}
+		return store.ErrChanged
+	})
+}
+
+func (ts *Tasks) change(ctx context.Context, id task.ID, r *task.Revision) error {
+	t, err := ts.get(ctx, id)
+	if err != nil {
+		return err
+	}
+	asItIs := store.Change{ID: id, Was: t.Row.Spec}
+	if _, _, err := asItIs.Next(&t.Row, 0); err != nil {
+		return err
+	}
+	c, err := ts.cfg.Revise(ctx, &t.Row, ts.cfg.Lanes.ByID(t.Lane), r)
+	if err != nil {
+		return err
+	}
+	woken, err := ts.cfg.Store.Change(ctx, c)
+	ts.wake(woken)
+	if err == nil && c.Due != nil {
+		ts.cfg.Due(*c.Due) // a time that is past is one that a rate may have made later
+	}
+	return err
+}
