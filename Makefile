@@ -2,9 +2,9 @@
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-PARTS := core store engine sdk cmd chaos compat modules
+PARTS := core store engine sdk cmd chaos compat python modules
 
-.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs bench lint console console-shots proto clean
+.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs bench lint console console-shots python proto clean
 
 build: ## bin/sendoff, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sendoff ./cmd/sendoff
@@ -64,8 +64,11 @@ console-shots: ## pictures of all pages of the console in build/console, with a 
 	mkdir -p build/console
 	SENDOFF_SHOTS=$(CURDIR)/build/console go test -count=1 -timeout 5m ./internal/server/console -run NarrowScreen
 
+python: ## the Python package: types, style, tests against the program; wheel and sdist in python/dist
+	scripts/python
+
 proto: ## gen/ from proto/; needs buf, protoc-gen-go and protoc-gen-connect-go
 	cd proto && buf generate
 
 clean:
-	rm -rf bin
+	rm -rf bin python/dist

@@ -1,0 +1,86 @@
+"""The values that a client sends and gets."""
+
+from sendoff.models.access import Actor, APIKey, AuditRecord, AuditState, Me, Namespace, Quota
+from sendoff.models.actions import Action, ActionBound, ActionItem, ActionPreview
+from sendoff.models.attempts import Attempt, Dependency, Step, StepCounts, StepPage
+from sendoff.models.events import Event, EventTask
+from sendoff.models.failures import FailureGroup
+from sendoff.models.graphs import GraphCleanup, GraphError, GraphJob, GraphRevision, GraphRun
+from sendoff.models.limits import LimitState
+from sendoff.models.nodes import Endpoint, EndpointOnNode, Node, ResetEndpoint, Worker
+from sendoff.models.policy import Limit, QueueSettings, Retention, RetryPolicy
+from sendoff.models.queues import Queue, QueueStats
+from sendoff.models.requests import (
+    Bulk,
+    Filter,
+    LimitSettings,
+    NewGraphRun,
+    NewSchedule,
+    NewTask,
+    StartSignal,
+    TaskChange,
+    Unique,
+)
+from sendoff.models.schedules import Fire, FireTime, LastFire, Schedule
+from sendoff.models.tasks import Callback, Count, FunctionError, LimitUse, Task, TaskPage, Tree, WaitedFor, Waiting
+
+__all__ = [
+    "APIKey",
+    "Action",
+    "ActionBound",
+    "ActionItem",
+    "ActionPreview",
+    "Actor",
+    "Attempt",
+    "AuditRecord",
+    "AuditState",
+    "Bulk",
+    "Callback",
+    "Count",
+    "Dependency",
+    "Endpoint",
+    "EndpointOnNode",
+    "Event",
+    "EventTask",
+    "FailureGroup",
+    "Filter",
+    "Fire",
+    "FireTime",
+    "FunctionError",
+    "GraphCleanup",
+    "GraphError",
+    "GraphJob",
+    "GraphRevision",
+    "GraphRun",
+    "LastFire",
+    "Limit",
+    "LimitSettings",
+    "LimitState",
+    "LimitUse",
+    "Me",
+    "Namespace",
+    "NewGraphRun",
+    "NewSchedule",
+    "NewTask",
+    "Node",
+    "Queue",
+    "QueueSettings",
+    "QueueStats",
+    "Quota",
+    "ResetEndpoint",
+    "Retention",
+    "RetryPolicy",
+    "Schedule",
+    "StartSignal",
+    "Step",
+    "StepCounts",
+    "StepPage",
+    "Task",
+    "TaskChange",
+    "TaskPage",
+    "Tree",
+    "Unique",
+    "WaitedFor",
+    "Waiting",
+    "Worker",
+]

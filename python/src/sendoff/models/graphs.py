@@ -1,0 +1,91 @@
+"""Answers of the server: graphs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphRevision:
+    """A revision of a graph that is kept."""
+
+    created_at: datetime  # When this revision was saved
+    name: str
+    rev: int  # From 1 on, without gaps
+    definition: Any = None  # As it was saved; only of Graphs.get
+    redacted: bool = False  # What it carries was left out: the key has no scope payloads
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphError:
+    """What a graph, or a job of it, failed with."""
+
+    message: str
+    type: str
+    phase: str = ""  # definition, run, cleanup
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphCleanup:
+    """A cleanup of a job, and what came of it."""
+
+    attempt: int
+    job: str
+    message: str | None
+    outcome: str  # pass, fail
+    redacted: bool = False  # What it carries was left out: the key has no scope payloads
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphJob:
+    """A job of a run."""
+
+    attempts: int
+    checks: int
+    color: str  # green, darkgreen, red, white
+    deps: list[str]
+    duration: timedelta  # Seconds, of its attempts
+    error: GraphError | None
+    how: str | None  # in_place, achieved
+    name: str
+    rechecks: int
+    result: Any
+    runs: int
+    state: str  # waiting, running, succeeded, failed, blocked, skipped, canceled
+    labels: dict[str, str] = field(default_factory=dict)
+    reason: str = ""  # What the first Check of its last attempt said
+    redacted: bool = False  # What it carries was left out: the key has no scope payloads
+    task_id: str = ""  # Of its last attempt
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphRun:
+    """A run of a graph of jobs."""
+
+    created_at: datetime
+    duration: timedelta  # Seconds
+    error: GraphError | None
+    id: str
+    partial: bool
+    passes: int
+    reached: bool
+    state: str  # failed: the goal was not reached, or a cleanup failed: queued, running, succeeded, failed, canceled
+    # In the order in which they were called; not in listings
+    cleanups: list[GraphCleanup] = field(default_factory=list)
+    exit: int | None = None  # 0 reached, 1 not, 3 a cleanup failed
+    finished_at: datetime | None = None
+    goal: str = ""
+    graph: str = ""
+    jobs: list[GraphJob] = field(default_factory=list)  # In depth-first post-order from the goal; not in listings
+    labels: dict[str, str] = field(default_factory=dict)
+    paused: bool = False  # Nothing more begins until it is resumed
+    redacted: bool = False  # What it carries was left out: the key has no scope payloads
+    retry_of: str = ""  # The run whose failed jobs it tries again
+    started_at: datetime | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run has ended."""
+        return self.state not in ("queued", "running")

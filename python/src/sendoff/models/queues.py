@@ -1,0 +1,34 @@
+"""Answers of the server: queues."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sendoff.models.policy import QueueSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue:
+    """A queue: what was set of it, and what holds."""
+
+    effective: QueueSettings  # The same with the defaults: those of a push, where functions have others
+    name: str
+    paused: bool
+    settings: QueueSettings  # What was set
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueStats:
+    """How many tasks of a queue are in which state."""
+
+    blocked: int
+    failed: int
+    oldest_ready: timedelta  # How long the oldest ready task has waited
+    paused: bool
+    queue: str
+    ready: int
+    running: int  # In flight, on all nodes
+    scheduled: int
+    suspended: int

@@ -1,0 +1,55 @@
+"""The servers, their worker processes, and what they call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sendoff._codec import encode, plain
+from sendoff._flow import Items, Reply, Request, items, one, path, read, write
+from sendoff._group import D, Group, operation
+from sendoff.models.nodes import Endpoint, Node, ResetEndpoint, Worker
+
+# Commands of dispatcherd that change tasks: not repeated when an answer is lost.
+_ONCE = ("cancel", "run")
+
+
+def _members(reply: Reply) -> dict[str, Any]:
+    return dict(reply.json())
+
+
+class Nodes(Group[D]):
+    """The servers."""
+
+    @operation
+    def list(self) -> Request[Items[Node]]:
+        """The nodes that are alive."""
+        return read(path("nodes"), items(Node))
+
+
+class Workers(Group[D]):
+    """The worker processes of all nodes."""
+
+    @operation
+    def list(self) -> Request[Items[Worker]]:
+        """All of them, first those of the node that answers."""
+        return read(path("workers"), items(Worker))
+
+    @operation
+    def control(self, command: str, data: Any = None) -> Request[dict[str, Any]]:
+        """Sends a control command of dispatcherd, such as "running", to the service that answers."""
+        body = {} if data is None else plain(data)
+        return write("POST", path("control", command), _members, body, command not in _ONCE)
+
+
+class Endpoints(Group[D]):
+    """The hosts and apps that nodes have called lately."""
+
+    @operation
+    def list(self) -> Request[Items[Endpoint]]:
+        """All of them, and how they are treated."""
+        return read(path("endpoints"), items(Endpoint))
+
+    @operation
+    def reset(self, endpoint: str) -> Request[ResetEndpoint]:
+        """Forgets what went wrong with an endpoint, on all nodes: it is let in again."""
+        return write("POST", path("endpoints", "reset"), one(ResetEndpoint), encode({"endpoint": endpoint}))

@@ -1,0 +1,134 @@
+"""Tasks that are there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import fields
+from typing import Any, overload
+
+from sendoff._codec import encode_with_nulls, plain
+from sendoff._drivers import Async, Sync
+from sendoff._flow import Page, Request, act, nothing, one, page, path, read, write
+from sendoff._group import D, Group, listing, operation
+from sendoff._tail import Tail
+from sendoff.models.attempts import Attempt, Dependency, StepPage
+from sendoff.models.events import Event
+from sendoff.models.requests import Filter, TaskChange
+from sendoff.models.tasks import Task, TaskPage, Tree
+
+
+def filter_query(filter: Filter | None) -> dict[str, Any]:
+    """The parameters that select tasks."""
+    if filter is None:
+        return {}
+    plain_fields = {f.name: getattr(filter, f.name) for f in fields(filter) if f.name not in ("labels", "where")}
+    labels = {f"label.{k}": v for k, v in (filter.labels or {}).items()}
+    return {k: v for k, v in {**plain_fields, **labels, **(filter.where or {})}.items() if v is not None}
+
+
+class _Tail:
+    """Makes a method that hears events, of the kind of its group."""
+
+    @overload
+    def __get__(self, group: Group[Sync], owner: Any) -> Callable[..., Iterator[Event]]: ...
+    @overload
+    def __get__(self, group: Group[Async], owner: Any) -> Callable[..., AsyncIterator[Event]]: ...
+    def __get__(self, group: Any, owner: Any) -> Any:
+        return lambda *topics: group._driver.tail(Tail(topics))
+
+
+class Tasks(Group[D]):
+    """Lists, looks at and steers tasks. A task is named by its id, the id that its client
+    chose, or its job number."""
+
+    @listing
+    def list(
+        self, filter: Filter | None = None, *, sort: str | None = None, limit: int | None = None
+    ) -> Request[Page[Task]]:
+        """Goes through the tasks that fit, on all pages.
+
+        sort: -created_at (the default), -finished_at with state failed, next_at with scheduled,
+        position with ready, started_at with running. limit: tasks a page, 1 to 500.
+        """
+        return read(path("tasks"), page(Task), **filter_query(filter), sort=sort, limit=limit)
+
+    @operation
+    def page(
+        self,
+        filter: Filter | None = None,
+        *,
+        sort: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        count: bool | None = None,
+    ) -> Request[TaskPage]:
+        """One page, with how many there are if count is set. It can be short, or empty, although more follow."""
+        query = {**filter_query(filter), "sort": sort, "limit": limit, "cursor": cursor, "count": count}
+        return read(path("tasks"), one(TaskPage), **query)
+
+    @listing
+    def attempts(self, id: str, *, limit: int | None = None) -> Request[Page[Attempt]]:
+        """Goes through the attempts that are kept, oldest first."""
+        return read(path("tasks", id, "attempts"), page(Attempt), limit=limit)
+
+    @listing
+    def dependencies(self, id: str, *, limit: int | None = None) -> Request[Page[Dependency]]:
+        """Goes through the tasks that it depends on, with what came of them."""
+        return read(path("tasks", id, "dependencies"), page(Dependency), limit=limit)
+
+    @operation
+    def steps(
+        self, id: str, *, order: str | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> Request[StepPage]:
+        """A page of the steps of a function; order: oldest (the default), newest."""
+        return read(path("tasks", id, "steps"), one(StepPage), order=order, limit=limit, cursor=cursor)
+
+    @operation
+    def tree(self, id: str) -> Request[Tree]:
+        """A function with all calls made for it."""
+        return read(path("tasks", id, "tree"), one(Tree))
+
+    @operation
+    def change(self, id: str, change: TaskChange | None = None, *defaults: str) -> Request[Task]:
+        """Changes a task that has not started, and puts fields named in defaults, such as "run_at",
+        "retry.max_attempts" or "labels.team", back to their defaults. A Conflict once it has started."""
+        body = encode_with_nulls(change or TaskChange(), defaults)
+        return write("PATCH", path("tasks", id), one(Task), body)
+
+    @operation
+    def cancel(self, id: str, *, now: bool | None = None) -> Request[Task]:
+        """Ends a task and stops its attempt. A function that has something to undo does that
+        first, unless now is set. A task that has ended otherwise is a Conflict."""
+        return act(path("tasks", id, "cancel"), one(Task), True, now=now)
+
+    @operation
+    def retry(self, id: str, *, followers: bool | None = None) -> Request[Task]:
+        """Starts a new run of a task that has ended; followers: frees those that depend on it.
+        Not repeated when its answer is lost: that would be a Conflict."""
+        return act(path("tasks", id, "retry"), one(Task), False, followers=followers)
+
+    @operation
+    def run(self, id: str, *, ignore_limits: bool | None = None) -> Request[Task]:
+        """Runs a scheduled task now; ignore_limits: beyond limits, order and duplicates."""
+        return act(path("tasks", id, "run"), one(Task), False, ignore_limits=ignore_limits)
+
+    @operation
+    def restart(self, id: str) -> Request[Task]:
+        """Begins a function again from its input, whatever its state; its calls are canceled."""
+        return act(path("tasks", id, "restart"), one(Task), False)
+
+    @operation
+    def signal(self, id: str, name: str, value: Any = None) -> Request[None]:
+        """Sends a value, as JSON, to a function that has not ended. Not repeated when its answer is lost."""
+        return write("POST", path("tasks", id, "signals", name), nothing, plain(value), False)
+
+    @operation
+    def delete(self, id: str) -> Request[None]:
+        """Erases a task that is not running, with its attempts."""
+        return Request("DELETE", path("tasks", id), nothing)
+
+    tail = _Tail()
+    """Hears what happens to tasks from now on, of the topics "tasks" (the default), "queue:NAME"
+    and "task:ID". It comes back by itself when the connection is lost, and goes on behind the
+    last event; an event of the type reset says that others are missing. For watching: who has
+    to act on the end of a task gives it on_complete."""
