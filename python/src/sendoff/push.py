@@ -1,0 +1,220 @@
+"""For apps that are pushed to: what becomes of a task, the task of a push, and middleware.
+
+Raise Permanent, RetryAfter or Snooze below Asgi or Wsgi, the middleware that verifies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import math
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any, TypeAlias
+from urllib.parse import quote, unquote
+
+from sendoff._waits import seconds
+from sendoff.verify import KeysUnavailable, Refused, Verifier
+
+MAX_BODY = 1 << 20  # bytes: the largest payload of a task
+
+
+class Outcome(Exception):
+    """What becomes of the task, raised by the app in place of an answer."""
+
+    status = 500
+
+    def headers(self) -> dict[str, str]:
+        """Those of the answer."""
+        return {}
+
+
+class Permanent(Outcome):
+    """It fails, and is never tried again."""
+
+    status = 422
+
+    def headers(self) -> dict[str, str]:
+        return {"Sendoff-Retry": "no"}
+
+
+class RetryAfter(Outcome):
+    """It failed, and is tried again after so long (seconds, 24 h at most)."""
+
+    def __init__(self, after: float | timedelta, text: str = "") -> None:
+        super().__init__(text)
+        self.after = max(math.ceil(seconds(after)), 1)
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.after)}
+
+
+class Snooze(RetryAfter):
+    """Not now: it is tried again after so long. No attempt is spent, and no other task is held back."""
+
+    status = 503
+
+    def headers(self) -> dict[str, str]:
+        return {**super().headers(), "Sendoff-Retry": "yes"}
+
+
+@dataclass(frozen=True)
+class PushedTask:
+    """The task of a push, from its headers."""
+
+    id: str
+    queue: str
+    name: str
+    attempt: int  # in this run, from 1
+    max_attempts: int
+    final: bool  # it is the last attempt
+    token: int  # the fence: larger with each attempt, over all runs
+
+
+def task_of(headers: Mapping[str, str]) -> PushedTask:
+    """Reads the headers of a push; a ValueError when they are not those of one."""
+    found = {k.lower(): v for k, v in headers.items()}
+    try:
+        return PushedTask(
+            id=unquote(found["sendoff-task-id"]),
+            queue=unquote(found["sendoff-queue"]),
+            name=unquote(found.get("sendoff-task-name", "")),
+            attempt=int(found["sendoff-attempt"]),
+            max_attempts=int(found["sendoff-max-attempts"]),
+            final=found.get("sendoff-final-attempt") == "?1",
+            token=int(found["sendoff-token"]),
+        )
+    except KeyError as e:
+        raise ValueError(f"this is no push: there is no header {e}") from e
+
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Asgi:
+    """Lets only verified pushes through to an ASGI app, and answers for outcomes that it raises.
+
+    Others get 401, which the server tries again; a larger body 413; 503 when the keys cannot be had.
+    verifier = None: nothing is verified. FastAPI: app.add_middleware(Asgi, verifier=...).
+    """
+
+    def __init__(self, app: AsgiApp, verifier: Verifier | None = None, max_body: int = MAX_BODY) -> None:
+        self._app, self._verifier, self._max = app, verifier, max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = False
+
+        async def watched(message: MutableMapping[str, Any]) -> None:
+            nonlocal began
+            began = True
+            await send(message)
+
+        try:
+            heard = receive if self._verifier is None else await self._verified(self._verifier, scope, receive)
+            await self._app(scope, heard, watched)
+        except (Outcome, Refused, KeysUnavailable, _TooLarge) as e:
+            if began:
+                raise
+            await _answer(e, send)
+
+    async def _verified(self, verifier: Verifier, scope: Scope, receive: Receive) -> Receive:
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Refused("the body broke off")
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self._max:
+                raise _TooLarge("the body is larger than this app accepts")
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        target = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1").partition("?")[0]
+        if query := scope.get("query_string", b"").decode("latin-1"):
+            target += "?" + query
+        host = {k.lower(): v for k, v in headers.items()}.get("host", "")
+        url = f"{scope.get('scheme', 'http')}://{host}{target}"
+        await asyncio.to_thread(verifier.verify, scope["method"], url, headers, body)
+        told = False
+
+        async def again() -> MutableMapping[str, Any]:
+            nonlocal told
+            if told:
+                return await receive()
+            told = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return again
+
+
+class _TooLarge(Exception):
+    pass
+
+
+def _status(error: Exception) -> tuple[int, dict[str, str]]:
+    if isinstance(error, Outcome):
+        return error.status, error.headers()
+    if isinstance(error, _TooLarge):
+        return 413, {}
+    return (503 if isinstance(error, KeysUnavailable) else 401), {}
+
+
+async def _answer(error: Exception, send: Send) -> None:
+    status, extra = _status(error)
+    text = str(error).encode()
+    headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(text)), **extra}
+    told = [(k.lower().encode(), v.encode()) for k, v in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": told})
+    await send({"type": "http.response.body", "body": text})
+
+
+Environ: TypeAlias = dict[str, Any]
+WsgiApp: TypeAlias = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+
+class Wsgi:
+    """As Asgi, for a WSGI app. What the app raises while its answer is read breaks that off."""
+
+    def __init__(self, app: WsgiApp, verifier: Verifier | None = None, max_body: int = MAX_BODY) -> None:
+        self._app, self._verifier, self._max = app, verifier, max_body
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        try:
+            if self._verifier is not None:
+                self._verify(self._verifier, environ)
+            return self._app(environ, start_response)
+        except (Outcome, Refused, KeysUnavailable, _TooLarge) as e:
+            status, extra = _status(e)
+            text = str(e).encode()
+            headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(text)), **extra}
+            start_response(f"{status} {HTTPStatus(status).phrase}", [*headers.items()], sys.exc_info())
+            return [text]
+
+    def _verify(self, verifier: Verifier, environ: Environ) -> None:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        if length > self._max:
+            raise _TooLarge("the body is larger than this app accepts")
+        body = environ["wsgi.input"].read(length)
+        environ["wsgi.input"] = io.BytesIO(body)
+        headers = {k[5:].replace("_", "-"): v for k, v in environ.items() if k.startswith("HTTP_")}
+        # Some servers make up a type where none was sent.
+        if (kind := environ.get("CONTENT_TYPE")) and (body or '"content-type"' in headers.get("SIGNATURE-INPUT", "")):
+            headers["Content-Type"] = kind
+        target = environ.get("REQUEST_URI") or environ.get("RAW_URI") or _rebuilt(environ)
+        url = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}{target}"
+        verifier.verify(environ["REQUEST_METHOD"], url, headers, body)
+
+
+def _rebuilt(environ: Environ) -> str:
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    query = environ.get("QUERY_STRING", "")
+    return quote(path.encode("latin-1"), safe="/~!$&'()*+,;=:@") + (f"?{query}" if query else "")
