@@ -144,6 +144,7 @@ type Engine struct {
 	allowed      *access.Quotas
 	apiKeys      *operate.Keys
 	failures     *operate.Failures
+	series       *operate.Series
 	refusals     *access.Refusals
 
 	unknown func(error) // logs what went wrong with the database when a client is not told
@@ -262,6 +263,7 @@ func (e *Engine) wireRooms() {
 	}})
 	e.schedules = operate.NewSchedules(operate.SchedulesConfig{Store: e.store, Planner: planner{e}, Changed: func() { e.scheduler.Planned() }})
 	e.failures = operate.NewFailures(operate.FailuresConfig{Store: e.store, Lane: e.catalog.ByID, Log: cfg.Log})
+	e.series = operate.NewSeries(e.seriesConfig())
 	e.definitions = operate.NewDefinitions(e.store, cfg.CheckGraph)
 	e.settler = settle.New(settle.Config{
 		Store: e.store, Bell: bell{e}, Watchers: e.tasks, Call: e.prepareCall, Left: e.left, Look: e.lookAtTodos, Settled: e.settled, Meter: e.meters, Log: cfg.Log,

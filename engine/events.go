@@ -66,6 +66,7 @@ func (e *Engine) see(h events.Event, lane int32, attempt int32, at int64) {
 }
 
 func (e *Engine) sawCreated(t *store.NewTask, at int64) {
+	e.series.Accepted(t.Lane)
 	if !e.events.Wanted() {
 		return
 	}
@@ -85,6 +86,7 @@ func (e *Engine) sawStarted(c *store.Claimed, spec *task.Spec) {
 
 // settled tells of the end of an attempt.
 func (e *Engine) settled(end *settle.End, to task.State, why task.Reason) {
+	e.series.Settled(end.Task.Lane, end.Outcome.Class, to, end.Took)
 	if to == task.Failed {
 		e.failures.Add(end.Task, end.Spec, &end.Outcome)
 	}

@@ -31,3 +31,9 @@ func KeepOf(e *Engine) store.Keep {
 
 // FlushFailures writes the groups of failures that were gathered.
 func FlushFailures(e *Engine) { e.failures.Flush(context.Background()) }
+
+// FlushSeries has the engine look how much waits, and write all that it has counted.
+func FlushSeries(e *Engine) {
+	e.series.Sample(context.Background())
+	e.series.Flush(context.Background(), e.store.Now()+store.Hour)
+}

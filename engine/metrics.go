@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/telemetry"
 )
@@ -44,4 +45,14 @@ func (e *Engine) gatesSeen() telemetry.Gates {
 	b, counted := e.gates.Backlog(2 * time.Second)
 	g.Backlog, g.Counted = telemetry.Backlog(b), counted
 	return g
+}
+
+// seriesConfig is that of what is counted by the minute. Those that do the work of time look
+// how much waits.
+func (e *Engine) seriesConfig() operate.SeriesConfig {
+	cfg := operate.SeriesConfig{Store: e.store, Lanes: e.catalog, Node: accept.NewID(), Shared: e.shared, Log: e.cfg.Log}
+	if e.has(Schedule) {
+		cfg.Depths = e.queues.Depths
+	}
+	return cfg
 }

@@ -19,7 +19,9 @@ import (
 
 // execute carries out one attempt and returns what settles it.
 func (e *Engine) execute(ctx context.Context, c *store.Claimed, begin func()) func() {
-	e.meters.Waited(time.Duration(max(c.StartedAt-c.ReadyAt, 0)) * time.Microsecond)
+	waited := time.Duration(max(c.StartedAt-c.ReadyAt, 0)) * time.Microsecond
+	e.meters.Waited(waited)
+	e.series.Started(c.Lane, waited)
 	started := time.Now()
 	spec, err := task.DecodeSpec(c.Spec)
 	if err != nil {
@@ -71,6 +73,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	background.Go(func() error { return e.refusals.Run(rest) })
 	background.Go(func() error { return e.ring.Run(rest) })
 	background.Go(func() error { return e.failures.Run(rest) })
+	background.Go(func() error { return e.series.Run(rest) })
 	if e.has(Schedule) {
 		background.Go(func() error { return e.scheduler.Run(rest) })
 		background.Go(func() error { return e.actions.Run(rest) })

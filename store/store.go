@@ -30,6 +30,7 @@ type Store interface {
 	Gauges
 	Audits
 	Failures
+	Rollups
 	Access
 
 	// Ping writes nothing and tells whether the database answers.

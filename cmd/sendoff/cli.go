@@ -18,6 +18,7 @@ import (
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/graph"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/schedules"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/stats"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
@@ -41,6 +42,7 @@ type cli struct {
 	APIKeys     access.Keys       `cmd:"" name:"api-keys" help:"Make, list and revoke the keys with which clients come in."`
 	Namespaces  access.Namespaces `cmd:"" help:"List namespaces, and set what they may use."`
 	Actions     actions.Command   `cmd:"" help:"Watch and steer what is done to many tasks."`
+	Stats       stats.Command     `cmd:"" help:"Show what happened in queues over a time."`
 	Failures    failures.Command  `cmd:"" help:"List groups of tasks that failed alike, and mute them."`
 	Audit       access.Audit      `cmd:"" help:"List what operators did, and look whether the list is whole."`
 	Keys        keysCmd           `cmd:"" help:"Print and rotate the keys that sign what the server sends."`

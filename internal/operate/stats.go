@@ -46,6 +46,11 @@ func (qs *Queues) AllStats(ctx context.Context) ([]QueueStats, error) {
 	return qs.statsOf(space(ctx), lanes), nil
 }
 
+// Depths is how much waits in every line, of all namespaces; see AllStats.
+func (qs *Queues) Depths(ctx context.Context) ([]store.LaneStats, error) {
+	return qs.depths.get(ctx, 0)
+}
+
 // Stored counts the tasks of each namespace that have not ended, or have failed.
 func (qs *Queues) Stored(ctx context.Context) (map[int32]int64, error) {
 	lanes, err := qs.depths.get(ctx, 0)

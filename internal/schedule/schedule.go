@@ -38,6 +38,7 @@ type Config struct {
 		TrimFires(ctx context.Context, after store.ScheduleName, limit, keep int, before int64) (store.ScheduleName, error)
 		SealAudit(ctx context.Context, limit int) (int, error)
 		DropAudit(ctx context.Context, before int64, limit int) (int, error)
+		FoldRollups(ctx context.Context, from, to, before int64, limit int) (int, error)
 		Now() int64
 	}
 	Claims    Claims
@@ -119,6 +120,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	g.Go(func() error { return s.workOff(ctx) })
 	g.Go(func() error { return s.seal(ctx) })
 	g.Go(func() error { return s.drop(ctx) })
+	g.Go(func() error { return s.fold(ctx) })
 	if s.cfg.Planner != nil {
 		g.Go(func() error { return s.fire(ctx) })
 		g.Go(func() error { return s.trim(ctx) })

@@ -230,4 +230,5 @@ const (
 	lockShares  = 0x73656e_04 // the limits of queues are being shared
 	lockGraphs  = 0x73656e_05 // definitions of graphs are being put or deleted
 	lockAccess  = 0x73656e_06 // keys and namespaces are being changed
+	lockRollups = 0x73656e_07 // rollups are being folded
 )

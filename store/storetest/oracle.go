@@ -35,6 +35,7 @@ type Oracle struct {
 	deps
 	audits
 	failures
+	rollups
 	access
 	actions
 }

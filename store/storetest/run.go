@@ -94,7 +94,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		},
 		"aim":  func(t *rapid.T) { m.aim(rapid.SampledFrom(answers).Draw(t, "answer")) },
 		"read": m.read, "list": m.list, "checkpoint": m.checkpoint, "family": m.family, "family2": m.family, "todo": m.workOff,
-		"views": m.views, "graphs": m.keepGraphs, "schedules": m.keepSchedules, "fire": m.fireSome, "audit": m.keepAudit, "failures": m.keepFailures, "many": m.actMany, "access": m.keepAccess,
+		"views": m.views, "graphs": m.keepGraphs, "schedules": m.keepSchedules, "fire": m.fireSome, "audit": m.keepAudit, "failures": m.keepFailures, "rollups": m.keepRollups, "many": m.actMany, "access": m.keepAccess,
 	}
 	acts[""] = func(*rapid.T) { m.compareAll() }
 	return acts

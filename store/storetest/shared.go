@@ -567,3 +567,18 @@ func (s *Shared) MuteFailure(ctx context.Context, namespace int32, print store.H
 	defer s.lock()()
 	return s.o.MuteFailure(ctx, namespace, print, until)
 }
+
+func (s *Shared) PutRollups(ctx context.Context, rows []store.Rollup) error {
+	defer s.lock()()
+	return s.o.PutRollups(ctx, rows)
+}
+
+func (s *Shared) Rollups(ctx context.Context, step, from, till int64, lanes []int32) ([]store.Rollup, error) {
+	defer s.lock()()
+	return s.o.Rollups(ctx, step, from, till, lanes)
+}
+
+func (s *Shared) FoldRollups(ctx context.Context, from, to, before int64, limit int) (int, error) {
+	defer s.lock()()
+	return s.o.FoldRollups(ctx, from, to, before, limit)
+}

@@ -88,6 +88,7 @@ type Config struct {
 	Actions     Actions
 	Keys        Keys
 	Failures    Failures
+	Series      Series
 	Control     Control   // nil = this server is no service of dispatcherd
 	GraphRuns   GraphRuns // nil = this server carries out no graphs
 	Nodes       func(ctx context.Context) ([]store.Node, error)
@@ -128,6 +129,7 @@ func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	mountEndpoints(mux, api, cfg.Endpoints, c.refuse)
 	mountAudit(api, cfg.Audit)
 	mountActions(mux, api, cfg.Actions, c.refuse)
+	mountStats(api, cfg.Series)
 	mountFailures(mux, api, cfg.Failures, c.refuse)
 	mountKeys(mux, api, &cfg, c.refuse)
 	mountEvents(mux, api.OpenAPI(), cfg.Events, c.refuse)
