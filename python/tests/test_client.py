@@ -180,6 +180,17 @@ def test_many_tasks_are_acted_on(sendoff_client: Client) -> None:
     assert len(list(sendoff_client.actions.items(action.id, limit=2))) == 5
 
 
+def test_what_happened_was_counted(sendoff_client: Client, app: App) -> None:
+    queue = fresh("counted")
+    task = sendoff_client.submit(NewTask(url=f"{app.url}/hook", queue=queue))
+    sendoff_client.wait(task.id, 10)
+    series = sendoff_client.queues.series(queue, step=timedelta(minutes=1))
+    assert series.step == timedelta(minutes=1)
+    assert series.to > series.from_
+    assert {i.key for i in series.items} <= {queue}
+    assert all(p.accepted == 1 for i in series.items for p in i.points if p.started)
+
+
 def test_what_failed_alike_is_a_group(sendoff_client: Client) -> None:
     assert [g.id for g in sendoff_client.failures.list() if g.count < 1] == []
     with pytest.raises(errors.NotFound):

@@ -77,6 +77,7 @@ SAMPLES: dict[str, Any] = {
     "Sequence[str]": ["read"],
     "datetime": datetime(2026, 1, 1, tzinfo=timezone.utc),
     "datetime | timedelta": timedelta(hours=1),
+    "timedelta": timedelta(hours=1),
     "float | timedelta": timedelta(seconds=1),
     "int": 1,
     "bool": True,

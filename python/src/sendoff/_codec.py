@@ -87,15 +87,16 @@ def _duration(value: Any) -> timedelta:
 
 
 def _object(cls: type[Any]) -> Decoder:
-    plan: list[tuple[str, Decoder, bool]] = []
+    plan: list[tuple[Field[Any], Decoder, bool]] = []
 
     def read(value: Any) -> Any:
         if not plan:
             hints = typing.get_type_hints(cls)
-            plan.extend((f.name, decoder(hints[f.name]), _required(f)) for f in fields(cls))
+            plan.extend((f, decoder(hints[f.name]), _required(f)) for f in fields(cls))
         if not isinstance(value, dict):
             raise TypeError(f"{cls.__name__} is {type(value).__name__}")
-        return cls(**{n: d(value[n]) for n, d, needed in plan if needed or n in value})
+        named = ((f.name, f.metadata.get("name", f.name), d, needed) for f, d, needed in plan)
+        return cls(**{own: d(value[n]) for own, n, d, needed in named if needed or n in value})
 
     return read
 

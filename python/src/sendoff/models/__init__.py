@@ -22,6 +22,7 @@ from sendoff.models.requests import (
     Unique,
 )
 from sendoff.models.schedules import Fire, FireTime, LastFire, Schedule
+from sendoff.models.stats import Quantiles, Stats, StatsItem, StatsPoint
 from sendoff.models.tasks import Callback, Count, FunctionError, LimitUse, Task, TaskPage, Tree, WaitedFor, Waiting
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "NewSchedule",
     "NewTask",
     "Node",
+    "Quantiles",
     "Queue",
     "QueueSettings",
     "QueueStats",
@@ -72,6 +74,9 @@ __all__ = [
     "RetryPolicy",
     "Schedule",
     "StartSignal",
+    "Stats",
+    "StatsItem",
+    "StatsPoint",
     "Step",
     "StepCounts",
     "StepPage",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from sendoff._codec import encode, encode_with_nulls
 from sendoff._flow import Items, Page, Reply, Request, act, items, nothing, one, page, path, read, write
 from sendoff._group import D, Group, listing, operation
@@ -10,6 +12,7 @@ from sendoff.models.limits import LimitState
 from sendoff.models.policy import QueueSettings
 from sendoff.models.queues import Queue, QueueStats
 from sendoff.models.requests import LimitSettings
+from sendoff.models.stats import Stats
 
 
 def _purged(reply: Reply) -> int:
@@ -36,6 +39,18 @@ class Queues(Group[D]):
     def stats(self, name: str) -> Request[QueueStats]:
         """How many of its tasks are in which state."""
         return read(path("queues", name, "stats"), one(QueueStats))
+
+    @operation
+    def series(
+        self,
+        *queues: str,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        step: timedelta | None = None,
+    ) -> Request[Stats]:
+        """What happened in queues, default all, over a time, default the last three hours; step: a minute, ten
+        minutes or an hour, default the shortest that is kept so long."""
+        return read(path("stats"), one(Stats), by="queue", key=queues, **{"from": start, "to": end}, step=step)
 
     @operation
     def pause(self, name: str) -> Request[Queue]:
