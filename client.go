@@ -3,6 +3,7 @@ package sendoff
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff/gen/sendoff/v1/sendoffv1connect"
+	"github.com/sendoff-dev/sendoff/internal/tlsfile"
 )
 
 // DefaultURL is where a Sendoff server listens unless told otherwise.
@@ -75,6 +77,9 @@ type ClientConfig struct {
 	// Timeout must be longer than 30 s, the time that [Client.Wait] waits in one
 	// request.
 	HTTPClient *http.Client
+	// CAFile is a PEM file of authorities that vouch for the server, besides those of this
+	// machine. It is not read where there is an HTTPClient. Default: SENDOFF_CA.
+	CAFile string
 	// Resends is how often a request that may be repeated is sent again; default 4,
 	// negative = never.
 	Resends int
@@ -98,7 +103,11 @@ func NewClient(config ClientConfig) (*Client, error) {
 		resends: max(cmp.Or(config.Resends, 4), 0), agent: cmp.Or(config.UserAgent, "sendoff-go"),
 	}
 	if c.http == nil {
-		c.http = &http.Client{Transport: newTransport()}
+		t, err := newTransport(cmp.Or(config.CAFile, os.Getenv("SENDOFF_CA")))
+		if err != nil {
+			return nil, err
+		}
+		c.http = &http.Client{Transport: t}
 	}
 	c.Tasks, c.Queues, c.Limits, c.Schedules, c.Graphs, c.GraphRuns = Tasks{c}, Queues{c}, Limits{c}, Schedules{c}, Graphs{c}, GraphRuns{c}
 	c.Endpoints, c.Nodes, c.Workers = Endpoints{c}, Nodes{c}, Workers{c}
@@ -109,10 +118,18 @@ func NewClient(config ClientConfig) (*Client, error) {
 
 // newTransport keeps more connections than net/http does, for callers that
 // submit from many goroutines.
-func newTransport() *http.Transport {
+func newTransport(caFile string) (*http.Transport, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 64
-	return t
+	if caFile == "" {
+		return t, nil
+	}
+	roots, err := tlsfile.Roots(caFile)
+	if err != nil {
+		return nil, err
+	}
+	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+	return t, nil
 }
 
 // URL is the server's, without a slash at the end.

@@ -14,6 +14,8 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -68,6 +70,15 @@ type Retention struct {
 	Failed    time.Duration // default 14 days
 }
 
+// Egress says how apps are called. The zero value calls them directly, and knows the
+// authorities that this machine knows.
+type Egress struct {
+	Proxy       string                                                      // URL that requests go through: http, https, socks5; "" = none
+	NoProxy     []string                                                    // hosts, .SUFFIX, addresses and CIDRs that are called without it; this machine always is
+	Roots       *x509.CertPool                                              // vouch for the certificates of apps; default those of this machine
+	Certificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error) // shown to apps that ask for one; nil = none is
+}
+
 // Config of an Engine. The zero value is ready for use.
 type Config struct {
 	Name  string // of this node, for people; default host:pid
@@ -100,6 +111,7 @@ type Config struct {
 	KeepState     []string // hosts of endpoints whose functions are not begun again when their app cannot read their state any more; "*" = all
 	AllowEgress   []string // CIDRs and hosts that may be called although they are private
 	AllowLoopback bool     // targets on this machine may be called
+	Egress        Egress   // how they are called
 
 	Version string
 	Metrics *Metrics // instruments to fill; default new ones
@@ -201,7 +213,11 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 func (e *Engine) HTTPClient() *http.Client { return e.client }
 
 func (e *Engine) wirePush() error {
-	dialer, err := egress.New(egress.Config{Allow: e.cfg.AllowEgress, AllowLoopback: e.cfg.AllowLoopback})
+	out := e.cfg.Egress
+	dialer, err := egress.New(egress.Config{
+		Allow: e.cfg.AllowEgress, AllowLoopback: e.cfg.AllowLoopback,
+		Proxy: out.Proxy, NoProxy: out.NoProxy, Roots: out.Roots, Certificate: out.Certificate,
+	})
 	if err != nil {
 		return err
 	}

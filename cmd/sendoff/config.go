@@ -68,7 +68,7 @@ func (c *configCmd) value(ctx *kong.Context, flag *kong.Flag) string {
 			return ""
 		}
 		return fmt.Sprintf("(%d, not shown)", len(c.Listen.APIKeys))
-	case "db", "listen-dsn":
+	case "db", "listen-dsn", "egress-proxy":
 		return host.Redacted(fmt.Sprint(ctx.FlagValue(flag)))
 	case "keys-file":
 		return c.KeysPath()

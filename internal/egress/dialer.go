@@ -3,11 +3,14 @@ package egress
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"syscall"
 	"time"
@@ -48,6 +51,18 @@ type Config struct {
 	// MaxIdlePerHost is how many idle connections are kept to one host; default 256.
 	MaxIdlePerHost int
 
+	// Proxy that requests go through, as a URL; "" = none. See [ParseProxy]. This machine
+	// is called without it, and so is what NoProxy lists: hosts, which stand for what is
+	// below them too, .SUFFIX, addresses, CIDRs, each with a port or without; * = all.
+	Proxy   string
+	NoProxy []string
+
+	// Roots vouch for the certificates of servers; default those of this machine.
+	Roots *x509.CertPool
+
+	// Certificate is shown to servers that ask for one; nil = none is.
+	Certificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
+
 	// Resolver for host names; default Go's own, which behaves alike on all systems.
 	Resolver *net.Resolver
 }
@@ -59,6 +74,8 @@ type Dialer struct {
 	allowLoopback bool
 	maxIdle       int
 	dialer        net.Dialer
+	proxy         func(*http.Request) (*url.URL, error) // nil = none
+	tls           *tls.Config                           // nil = the default
 }
 
 // New returns a dialer, or an error that names the entry of the allow list that
@@ -69,6 +86,12 @@ func New(c Config) (*Dialer, error) {
 		return nil, err
 	}
 	d := &Dialer{allow: allow, allowLoopback: c.AllowLoopback, maxIdle: cmp.Or(c.MaxIdlePerHost, 256)}
+	if err := d.throughProxy(c); err != nil {
+		return nil, err
+	}
+	if c.Roots != nil || c.Certificate != nil {
+		d.tls = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots, GetClientCertificate: c.Certificate}
+	}
 	d.dialer = net.Dialer{
 		Timeout: cmp.Or(c.Timeout, 10*time.Second), KeepAlive: 30 * time.Second,
 		Resolver: c.Resolver, ControlContext: d.control,
@@ -129,13 +152,13 @@ func (d *Dialer) check(addr netip.AddrPort) error {
 // attempt, because it cannot be told whether it was read.
 const idleTimeout = 4 * time.Second
 
-// Transport returns a new HTTP transport over the dialer. It uses no proxy and
-// adds no Accept-Encoding, so bodies arrive as they were sent. Its RoundTrip
+// Transport returns a new HTTP transport over the dialer. It heeds no variables of the
+// environment and adds no Accept-Encoding, so bodies arrive as they were sent. Its RoundTrip
 // follows no redirects. Response headers are bounded to 64 KiB. Keep one for the
 // life of the process: it holds the idle connections.
 func (d *Dialer) Transport() *http.Transport {
-	return &http.Transport{
-		Proxy:                  nil,
+	t := &http.Transport{
+		Proxy:                  d.proxy,
 		DialContext:            d.DialContext,
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    10 * time.Second,
@@ -146,4 +169,8 @@ func (d *Dialer) Transport() *http.Transport {
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true,
 	}
+	if d.tls != nil {
+		t.TLSClientConfig = d.tls.Clone()
+	}
+	return t
 }

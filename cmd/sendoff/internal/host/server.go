@@ -33,6 +33,7 @@ type Server struct {
 	Engine   *engine.Engine
 	graphs   *graphs.Service
 	listener net.Listener
+	scheme   string // that clients begin the address with
 	http     *http.Server
 	cut      context.CancelFunc // ends requests under way
 	hold     <-chan struct{}    // tasks are accepted but not carried out until it is closed; nil = at once
@@ -59,7 +60,12 @@ func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*
 		return nil, openError(err)
 	}
 	v := &Server{log: log, version: version, grace: s.Node.Grace, store: db}
-	if v.Engine, err = engine.New(db, s.engineConfig(local, version, metrics, log)); err != nil {
+	cfg := s.engineConfig(local, version, metrics, log)
+	if cfg.Egress, err = s.Outbound.egress(log); err != nil {
+		v.Close()
+		return nil, err
+	}
+	if v.Engine, err = engine.New(db, cfg); err != nil {
 		v.Close()
 		return nil, err
 	}
@@ -86,6 +92,12 @@ func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*
 	}
 	doors.GraphRuns = v.graphs
 	told(&doors, log)
+	pair, err := s.Listen.pair(log)
+	if err != nil {
+		v.Close()
+		return nil, err
+	}
+	v.listener, v.scheme = secure(v.listener, pair)
 	v.wire(doors)
 	return v, nil
 }
@@ -123,6 +135,7 @@ func (s *Server) wire(cfg engine.HandlerConfig) {
 func newHTTP(base context.Context, doors http.Handler, log *slog.Logger) *http.Server {
 	var protocols http.Protocols // gRPC clients begin with HTTP/2 at once
 	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
 		Protocols:         &protocols,
@@ -154,10 +167,15 @@ func (l *Listen) Serve(ctx context.Context, e *engine.Engine, log *slog.Logger) 
 	if err != nil {
 		return err
 	}
+	pair, err := l.pair(log)
+	if err != nil {
+		return err
+	}
+	secured, scheme := secure(listener, pair)
 	server := newHTTP(ctx, e.Handler(doors), log)
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
-	log.Info("serving the API", "address", "http://"+listener.Addr().String())
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	log.Info("serving the API", "address", scheme+listener.Addr().String())
+	if err := server.Serve(secured); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -176,13 +194,13 @@ func (s *Server) URL() string {
 	addr := s.listener.Addr().(*net.TCPAddr)
 	if addr.IP.IsUnspecified() {
 		host, _ := os.Hostname()
-		return fmt.Sprintf("http://%s:%d", host, addr.Port)
+		return fmt.Sprintf("%s%s:%d", s.scheme, host, addr.Port)
 	}
-	return "http://" + addr.String()
+	return s.scheme + addr.String()
 }
 
 // LocalURL is the server as this machine reaches it.
-func (s *Server) LocalURL() string { return "http://" + s.listener.Addr().String() }
+func (s *Server) LocalURL() string { return s.scheme + s.listener.Addr().String() }
 
 // HoldBack accepts tasks and carries none out until the channel is closed. watch
 // is put before the doors. It is called before run.

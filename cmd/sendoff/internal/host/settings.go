@@ -40,6 +40,9 @@ type Listen struct {
 	APIKeys   []string `name:"api-keys" env:"SENDOFF_API_KEYS" placeholder:"KEY" help:"Keys that clients must send. Prefer the variable: others can read arguments."`
 	AllowHost []string `name:"allow-host" env:"SENDOFF_ALLOW_HOST" placeholder:"NAME" help:"Host name that requests may ask for, besides those of this machine."`
 
+	TLSCert string `name:"tls-cert" env:"SENDOFF_TLS_CERT" placeholder:"FILE" help:"Certificate to be reached by HTTPS, PEM, with those that vouch for it after it. Read again when it changes."`
+	TLSKey  string `name:"tls-key" env:"SENDOFF_TLS_KEY" placeholder:"FILE" help:"Its private key, PEM."`
+
 	OpenDoor     []string `name:"open-door" env:"SENDOFF_OPEN_DOOR" placeholder:"DOOR=NETWORK" help:"Admit a network without a key, to create tasks only: dispatchr=10.0.0.0/8. Doors are api, dispatch and dispatchr."`
 	TrustedProxy []string `name:"trusted-proxy" env:"SENDOFF_TRUSTED_PROXY" placeholder:"NETWORK" help:"Proxies whose X-Forwarded-For, and --trust-header, are believed."`
 	TrustHeader  []string `name:"trust-header" env:"SENDOFF_TRUST_HEADER" placeholder:"HEADER:VALUE=SCOPE+SCOPE" help:"What whoever a trusted proxy has signed on may do: X-Auth-Groups:ops=read+operate; * is any value."`
@@ -76,6 +79,12 @@ type Outbound struct {
 	AllowEgress []string `env:"SENDOFF_ALLOW_EGRESS" placeholder:"CIDR|HOST" help:"Private networks and hosts that may be called. Loopback is, while we listen there only."`
 	KeysFile    string   `env:"SENDOFF_KEYS_FILE" placeholder:"FILE" help:"Keys that sign pushes, made when missing. Default: the SQLite file with .keys added, or ./sendoff.keys."`
 	Unsigned    bool     `env:"SENDOFF_UNSIGNED" help:"Do not sign pushes."`
+
+	EgressProxy string   `env:"SENDOFF_EGRESS_PROXY" placeholder:"URL" help:"Proxy that apps are called through: http, https or socks5. It decides what names may be reached."`
+	NoProxy     []string `env:"SENDOFF_NO_PROXY" placeholder:"HOST|CIDR" help:"What is called without the proxy. This machine always is."`
+	EgressCA    string   `name:"egress-ca" env:"SENDOFF_EGRESS_CA" placeholder:"FILE" help:"Authorities that vouch for apps besides those of this machine, PEM."`
+	EgressCert  string   `env:"SENDOFF_EGRESS_CERT" placeholder:"FILE" help:"Certificate for apps that ask for one, PEM. Read again when it changes."`
+	EgressKey   string   `env:"SENDOFF_EGRESS_KEY" placeholder:"FILE" help:"Its private key, PEM."`
 }
 
 // Retention is how long ended tasks are kept.
@@ -135,6 +144,9 @@ func (s *Settings) Check() error {
 		return err
 	}
 	if _, err := s.Listen.Doors(false); err != nil {
+		return err
+	}
+	if _, err := s.Listen.pair(nil); err != nil {
 		return err
 	}
 	for _, check := range []func() error{s.DB.check, s.Node.check, s.Push.check, s.Function.check, s.Process.check, s.Outbound.check, s.Retention.check} {
@@ -239,6 +251,9 @@ func (f *Function) check() error {
 func (o *Outbound) check() error {
 	if o.Unsigned && o.KeysFile != "" {
 		return term.Usage("--unsigned and --keys-file exclude each other")
+	}
+	if _, err := o.egress(nil); err != nil {
+		return err
 	}
 	return nil
 }

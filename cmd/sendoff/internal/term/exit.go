@@ -2,6 +2,7 @@ package term
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/url"
@@ -73,7 +74,16 @@ func Explain(err error) string {
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			return fmt.Sprintf("cannot connect to %s: connection refused\nis the server running? start it with: sendoff serve\nor name another one with --url or SENDOFF_URL", server)
 		}
+		if untrusted(u.Err) {
+			return fmt.Sprintf("cannot trust %s: %s\nname the authority that vouches for it with --ca FILE or SENDOFF_CA, or the host that its certificate is for with --url", server, u.Err)
+		}
 		return fmt.Sprintf("cannot reach %s: %s\ncheck --url or SENDOFF_URL", server, u.Err)
 	}
 	return err.Error()
+}
+
+// untrusted tells whether the certificate of a server is what is wrong.
+func untrusted(err error) bool {
+	_, is := errors.AsType[*tls.CertificateVerificationError](err)
+	return is
 }

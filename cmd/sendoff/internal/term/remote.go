@@ -12,6 +12,7 @@ import (
 type Remote struct {
 	URL    string `name:"url" env:"SENDOFF_URL" placeholder:"URL" help:"The server; default http://127.0.0.1:4450."`
 	APIKey string `name:"api-key" env:"SENDOFF_API_KEY" placeholder:"KEY" help:"API key, when the server wants one."`
+	CA     string `name:"ca" env:"SENDOFF_CA" placeholder:"FILE" help:"Authorities that vouch for the server besides those of this machine, PEM."`
 	JSON   bool   `name:"json" help:"Print JSON."`
 }
 
@@ -22,7 +23,7 @@ func (r *Remote) Page(id string) string {
 
 // Connect returns a client of the server that the flags name, which calls itself agent.
 func (r *Remote) Connect(agent string) (*sendoff.Client, error) {
-	c, err := sendoff.NewClient(sendoff.ClientConfig{URL: r.URL, APIKey: r.APIKey, UserAgent: agent, Resends: 2})
+	c, err := sendoff.NewClient(sendoff.ClientConfig{URL: r.URL, APIKey: r.APIKey, CAFile: r.CA, UserAgent: agent, Resends: 2})
 	if err != nil {
 		return nil, &Exit{Code: ExitUsage, Err: err}
 	}
