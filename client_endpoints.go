@@ -3,6 +3,7 @@ package sendoff
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -10,7 +11,7 @@ import (
 // all nodes know it: limits and counts are sums, the state is that of the node that holds
 // it back most.
 type EndpointStats struct {
-	Endpoint string `json:"endpoint"` // its URL, without credentials; of what is pushed to, the host
+	Endpoint string `json:"endpoint"` // its URL, without credentials; of what is pushed to, the host, without its scheme while nobody has called it
 	EndpointStatus
 	Nodes []NodeEndpoint `json:"nodes"` // what each node knows
 }
@@ -19,7 +20,7 @@ type EndpointStats struct {
 type EndpointStatus struct {
 	Kind        string        `json:"kind"` // http, function
 	State       EndpointState `json:"state"`
-	Reason      string        `json:"reason,omitempty"`      // why it is not open: unreachable, refused, throttled, errors
+	Reason      string        `json:"reason,omitempty"`      // why it is not open: unreachable, refused, throttled, errors, operator
 	Detail      string        `json:"detail,omitempty"`      // the same, for people
 	Since       time.Time     `json:"since,omitzero"`        // it is not open; zero = it is
 	PausedUntil time.Time     `json:"paused_until,omitzero"` // left alone until then
@@ -48,7 +49,7 @@ type EndpointState string
 const (
 	EndpointOpen   EndpointState = "open"   // it gets what there is
 	EndpointSlow   EndpointState = "slow"   // it gets fewer attempts at a time than it did
-	EndpointPaused EndpointState = "paused" // it is left alone, until one attempt has found it well
+	EndpointPaused EndpointState = "paused" // it is left alone: until one attempt has found it well, or an operator resumes it
 )
 
 // Endpoints are the hosts and apps that the servers call: [Client.Endpoints].
@@ -68,6 +69,47 @@ func (e Endpoints) Reset(ctx context.Context, endpoint string) (name string, err
 	var out resetEndpoint
 	_, _, err = e.c.do(ctx, request{method: http.MethodPost, path: "/v1/endpoints/reset", body: resetEndpoint{endpoint}, again: true}, &out)
 	return out.Endpoint, err
+}
+
+// Pause pauses the pushes to a host, such as app.example:8080, on all nodes: its tasks
+// wait and spend no attempt. What is under way goes on.
+func (e Endpoints) Pause(ctx context.Context, host string) (PausedHost, error) {
+	return e.steer(ctx, host, "pause")
+}
+
+// Resume lets pushes to a host go again: the tasks come when they are due, most of them
+// within half a minute.
+func (e Endpoints) Resume(ctx context.Context, host string) (PausedHost, error) {
+	return e.steer(ctx, host, "resume")
+}
+
+func (e Endpoints) steer(ctx context.Context, host, verb string) (out PausedHost, err error) {
+	_, _, err = e.c.do(ctx, request{method: http.MethodPost, path: hostPath(host) + verb, again: true}, &out)
+	return out, err
+}
+
+// Probe has all nodes ask at once whether a host is well that they leave alone. One of the
+// tasks that were put off there goes first, and the others follow when it goes well. An
+// error for which [IsNotFound] is true when no node has called the host lately.
+func (e Endpoints) Probe(ctx context.Context, host string) (out Probe, err error) {
+	_, _, err = e.c.do(ctx, request{method: http.MethodPost, path: hostPath(host) + "probe", again: true}, &out)
+	return out, err
+}
+
+func hostPath(host string) string { return "/v1/endpoints/" + url.PathEscape(host) + "/" }
+
+// PausedHost tells whether pushes to a host are paused.
+type PausedHost struct {
+	Host   string    `json:"host"` // with its port when it has one
+	Paused bool      `json:"paused"`
+	Since  time.Time `json:"since,omitzero"` // zero = it is not paused
+}
+
+// Probe is what a host was tried with.
+type Probe struct {
+	Host      string   `json:"host"`
+	Endpoints []string `json:"endpoints"`      // of the host, that the nodes ask again
+	Task      string   `json:"task,omitempty"` // id of the one that goes first; "" = none of those that were put off was found
 }
 
 type resetEndpoint struct {

@@ -21,7 +21,7 @@ type EndpointState string
 const (
 	EndpointOpen   EndpointState = "open"   // it gets what there is
 	EndpointSlow   EndpointState = "slow"   // it gets fewer at a time than it did
-	EndpointPaused EndpointState = "paused" // it is left alone, until one attempt has found it well
+	EndpointPaused EndpointState = "paused" // it is left alone: until one attempt has found it well, or an operator resumes it
 )
 
 // Endpoint is a host that tasks are pushed to, or an app that serves functions, as all
@@ -31,7 +31,7 @@ type Endpoint struct {
 	Endpoint    string    // its URL, without credentials; of a push scheme, host and port alone
 	Kind        task.Kind // HTTP or Function
 	State       EndpointState
-	Reason      string    // why it is not open: unreachable, refused, throttled or errors; "" = it is
+	Reason      string    // why it is not open: unreachable, refused, throttled, errors or operator; "" = it is
 	Detail      string    // the same, for people
 	Since       time.Time // it is not open; zero = it is
 	PausedUntil time.Time // it is left alone; zero = it is not
@@ -77,6 +77,45 @@ func (es *Endpoints) List(ctx context.Context) ([]Endpoint, error) {
 // no node has called it lately.
 func (es *Endpoints) Reset(ctx context.Context, endpoint string) (name string, err error) {
 	return es.endpoints.Reset(ctx, endpoint)
+}
+
+// PausedHost tells whether pushes to a host are paused.
+type PausedHost struct {
+	Host   string // with its port when it has one
+	Paused bool
+	Since  time.Time // zero = it is not paused
+}
+
+// Pause pauses the pushes to a host, such as app.example:8080, on all nodes: its tasks
+// wait and spend no attempt. What is under way goes on. task.Invalid.
+func (es *Endpoints) Pause(ctx context.Context, host string) (PausedHost, error) {
+	return pausedHost(es.endpoints.PauseHost(ctx, host, true))
+}
+
+// Resume lets pushes to a host go again: the tasks come when they are due, most of them
+// within half a minute. task.Invalid.
+func (es *Endpoints) Resume(ctx context.Context, host string) (PausedHost, error) {
+	return pausedHost(es.endpoints.PauseHost(ctx, host, false))
+}
+
+func pausedHost(h operate.PausedHost, err error) (PausedHost, error) {
+	return PausedHost{h.Host, h.Paused, timeOf(h.Since)}, err
+}
+
+// Probe is what a host was tried with.
+type Probe struct {
+	Host      string
+	Endpoints []string // of the host, that the nodes ask again
+	Task      string   // id of the one that goes first; "" = none of those that were put off was found
+}
+
+// Probe has all nodes ask at once whether a host is well that they leave alone. One of the
+// tasks that were put off there goes first, and the others follow when it goes well.
+// task.Invalid, store.ErrNotFound when no node has called the host lately, and an error
+// when it is paused.
+func (es *Endpoints) Probe(ctx context.Context, host string) (Probe, error) {
+	p, err := es.endpoints.Probe(ctx, host)
+	return Probe(p), err
 }
 
 func endpointOf(e *operate.Endpoint) Endpoint {
@@ -127,6 +166,12 @@ func (c called) states() map[telemetry.Called]int {
 // ResetEndpoint implements operate.Called.
 func (c called) ResetEndpoint(name string) bool {
 	pushed, served := c.e.pusher.Reset(name), c.e.runner.Reset(name)
+	return pushed || served
+}
+
+// ProbeEndpoint implements operate.Called.
+func (c called) ProbeEndpoint(name string) bool {
+	pushed, served := c.e.pusher.Probe(name), c.e.runner.Probe(name)
 	return pushed || served
 }
 

@@ -191,6 +191,9 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("read the API keys: %w", err)
 	}
 	e.wireRooms()
+	if err := e.endpoints.Refresh(ctx); err != nil {
+		return nil, fmt.Errorf("read which hosts are paused: %w", err)
+	}
 	e.executors = exec.ByKind{task.HTTP: e.pusher, task.Function: e.runner, task.Local: e.handlers}
 	e.room = claim.NewRoom()
 	if !e.cfg.ProcessesOnly {
@@ -231,6 +234,7 @@ func (e *Engine) wirePush() error {
 	e.pusher = push.New(dialer, push.Config{
 		Keys: e.keys, UserAgent: strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
 		Queue: func(lane int32) string { return e.catalog.QueueName(lane) }, Slots: e.cfg.PushSlots, Meter: e.meters.Hosts(task.HTTP),
+		Paused: func(host string) time.Time { return timeOf(e.endpoints.PausedSince(host)) },
 	})
 	e.wireFunctions(dialer)
 	e.acceptor = accept.New(accept.Config{
@@ -257,7 +261,10 @@ func (e *Engine) wireRooms() {
 	})
 	e.functions = operate.NewFunctions(e.store, e.tasks)
 	e.actions = operate.NewActions(operate.ActionsConfig{Store: e.store, Tasks: e.tasks, NewID: accept.NewID, Log: cfg.Log})
-	e.waits = operate.NewWaits(operate.WaitsConfig{Store: e.store, Lanes: e.catalog, Functions: e.functions, Settings: e.catalog.Settings, Scheduler: string(Schedule)})
+	e.waits = operate.NewWaits(operate.WaitsConfig{
+		Store: e.store, Lanes: e.catalog, Functions: e.functions, Settings: e.catalog.Settings, Scheduler: string(Schedule),
+		PausedHost: func(host string) int64 { return e.endpoints.PausedSince(host) },
+	})
 	e.queues = operate.NewQueues(operate.QueuesConfig{
 		Store: e.store, Catalog: e.catalog, Wake: e.wake, Retention: cfg.Retention.kept(), CheckURL: e.checkURL,
 		Changed: func() { e.member.Tell(store.Hint{Changed: store.ChangedCatalog}) },
@@ -266,6 +273,7 @@ func (e *Engine) wireRooms() {
 	e.endpoints = operate.NewEndpoints(operate.EndpointsConfig{
 		Store: e.store, Called: called{e}, Workers: e.workers, Shared: e.shared, Every: cfg.Heartbeat, Now: e.store.Now, Log: cfg.Log,
 		Asked:  func() { e.member.Tell(store.Hint{Changed: store.ChangedEndpoints}) },
+		First:  e.tasks.RunPutOff,
 		Events: e.events, Listens: func() { e.member.Tell(store.Hint{Changed: store.ChangedEvents}) },
 	})
 	e.gates = operate.NewLimits(operate.LimitsConfig{

@@ -167,7 +167,7 @@ func probes(t *testing.T, doc *document) (list []probe) {
 			body := examples[op.ID]
 			fill := func(path, name, value string) string {
 				path = strings.ReplaceAll(path, "{"+name+"}", url.PathEscape(value))
-				return strings.NewReplacer("{id}", "nobody", "{name}", "nobody", "{key}", "nobody", "{command}", "alive").Replace(path)
+				return strings.NewReplacer("{id}", "nobody", "{name}", "nobody", "{key}", "nobody", "{command}", "alive", "{host}", "nobody").Replace(path)
 			}
 			for _, p := range op.Parameters {
 				at := op.ID + " " + p.In + " " + p.Name

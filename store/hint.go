@@ -22,7 +22,7 @@ const (
 	ChangedSchedules Changed = 1 << 3 // reserved
 	ChangedPools     Changed = 1 << 4 // reserved: what nodes serve
 	ChangedTodos     Changed = 1 << 5 // there is something left to do, and the node that tells it does not do it
-	ChangedEndpoints Changed = 1 << 6 // all nodes are asked to begin anew with one
+	ChangedEndpoints Changed = 1 << 6 // all nodes are asked to begin anew with one, or pushes to some are paused or resumed
 	ChangedEvents    Changed = 1 << 8 // somebody listens to events at the node that tells it
 	ChangedShares    Changed = 1 << 7 // of the limits of queues: some may be given back, or taken
 )

@@ -14,6 +14,10 @@ import (
 type endpointsCmd struct {
 	List  endpointsListCmd  `cmd:"" default:"withargs" help:"List the hosts that are pushed to and the apps of functions."`
 	Reset endpointsResetCmd `cmd:"" help:"Forget what went wrong with endpoints, on all nodes: they get what there is again."`
+
+	Pause  endpointsPauseCmd  `cmd:"" help:"Pause pushes to hosts, on all nodes: their tasks wait and spend no attempt."`
+	Resume endpointsResumeCmd `cmd:"" help:"Resume pushes to hosts, on all nodes."`
+	Probe  endpointsProbeCmd  `cmd:"" help:"Ask at once whether hosts are well that are left alone, on all nodes."`
 }
 
 type endpointsListCmd struct {
@@ -65,7 +69,7 @@ func endpointRow(name string, e *sendoff.EndpointStatus, where string) []string 
 // stateText says how an endpoint is treated, why and since when.
 func stateText(e *sendoff.EndpointStatus) string {
 	text := string(e.State)
-	if e.State == sendoff.EndpointPaused {
+	if e.State == sendoff.EndpointPaused && e.Reason != "operator" {
 		text = pausedText(time.Until(e.PausedUntil))
 	}
 	if e.State == sendoff.EndpointOpen || e.Reason == "" {
@@ -109,6 +113,61 @@ func (c *endpointsResetCmd) Run(ctx context.Context, t *term.Terminal) error {
 		done = append(done, reset{name})
 		if !c.JSON {
 			t.Printf("%s is open on all nodes\n", term.Clean(name))
+		}
+	}
+	if c.JSON {
+		return t.JSON(term.ListOf(done))
+	}
+	return nil
+}
+
+// hosts are those that a command is about.
+type hosts struct {
+	remote
+	Hosts []string `arg:"" name:"host" help:"Hosts, with their port when they have one, such as app.example:8080; or any URL of them."`
+}
+
+type endpointsPauseCmd struct{ hosts }
+
+// Run pauses pushes to hosts.
+func (c *endpointsPauseCmd) Run(ctx context.Context, t *term.Terminal) error {
+	return steerHosts(ctx, t, &c.hosts, sendoff.Endpoints.Pause, func(h *sendoff.PausedHost) string { return "pushes to " + h.Host + " are paused" })
+}
+
+type endpointsResumeCmd struct{ hosts }
+
+// Run resumes pushes to hosts.
+func (c *endpointsResumeCmd) Run(ctx context.Context, t *term.Terminal) error {
+	return steerHosts(ctx, t, &c.hosts, sendoff.Endpoints.Resume, func(h *sendoff.PausedHost) string { return "pushes to " + h.Host + " go on" })
+}
+
+type endpointsProbeCmd struct{ hosts }
+
+// Run has nodes ask whether hosts are well.
+func (c *endpointsProbeCmd) Run(ctx context.Context, t *term.Terminal) error {
+	return steerHosts(ctx, t, &c.hosts, sendoff.Endpoints.Probe, func(p *sendoff.Probe) string {
+		if p.Task == "" {
+			return "the next task for " + p.Host + " goes at once; none that was put off was found"
+		}
+		return "task " + p.Task + " goes to " + p.Host + " now"
+	})
+}
+
+// steerHosts does something to each of some hosts, and says in a line what came of it.
+func steerHosts[T any](ctx context.Context, t *term.Terminal, c *hosts, do func(sendoff.Endpoints, context.Context, string) (T, error), line func(*T) string) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	var done []T
+	for _, host := range c.Hosts {
+		got, err := do(client.Endpoints, ctx, host)
+		if err != nil {
+			return err
+		}
+		done = append(done, got)
+		if !c.JSON {
+			t.Printf("%s\n", term.Clean(line(&got)))
 		}
 	}
 	if c.JSON {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,6 +27,7 @@ import (
 type Called interface {
 	Endpoints() []Endpoint          // those that were called lately
 	ResetEndpoint(name string) bool // forget what went wrong; false = it was not called lately
+	ProbeEndpoint(name string) bool // let the next attempt go at once, and see; likewise
 	Self() (node task.ID, name string)
 }
 
@@ -38,9 +40,14 @@ type EndpointsConfig struct {
 	Listens func()          // somebody listens to events here: tell the other nodes; required with Events
 	Shared  bool            // other nodes use the store
 	Every   time.Duration   // between what is told to the other nodes; default 3 s
-	Asked   func()          // all nodes are asked for a reset: tell them
-	Now     func() int64    // the database's clock, in microseconds; default this machine's
-	Log     *slog.Logger    // nil = none
+	Asked   func()          // all nodes are asked for something, or hosts were paused: tell them
+
+	// First makes the next task due that was put off at a host, and returns its id; "" = there
+	// is none. nil = nobody does.
+	First func(ctx context.Context, host string) (id string, err error)
+
+	Now func() int64 // the database's clock, in microseconds; default this machine's
+	Log *slog.Logger // nil = none
 }
 
 // Endpoints looks at the hosts and apps that all nodes call, and lets those in again
@@ -57,6 +64,9 @@ type Endpoints struct {
 
 	mu   sync.Mutex
 	done map[task.ID]int64 // resets, with the time at which they were asked for
+
+	reading sync.Mutex
+	paused  atomic.Pointer[map[string]int64] // hosts that get no pushes, and since when
 }
 
 // NewEndpoints returns an Endpoints. Run has to run for other nodes to be heard.
@@ -71,7 +81,9 @@ func NewEndpoints(cfg EndpointsConfig) *Endpoints {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Endpoints{cfg: cfg, look: make(chan struct{}, 1), done: map[task.ID]int64{}}
+	es := &Endpoints{cfg: cfg, look: make(chan struct{}, 1), done: map[task.ID]int64{}}
+	es.paused.Store(&map[string]int64{})
+	return es
 }
 
 // Endpoint is what one node knows of an endpoint. Nodes of several versions read it:
@@ -124,7 +136,7 @@ func (es *Endpoints) List(ctx context.Context) ([]EndpointInfo, error) {
 			m.add(EndpointOnNode{Node: v.Node, Name: v.Name, At: v.At, Endpoint: e})
 		}
 	}
-	return m.list(), err
+	return es.addPaused(m.list()), err
 }
 
 type nodeView struct {
@@ -171,18 +183,18 @@ func (es *Endpoints) Reset(ctx context.Context, endpoint string) (name string, e
 			known = known || slices.ContainsFunc(v.Endpoints, func(e Endpoint) bool { return e.Endpoint == name })
 		}
 		if known {
-			return name, es.ask(ctx, name)
+			return name, es.ask(ctx, store.Reset{Endpoint: name})
 		}
 	}
 	return "", fmt.Errorf("endpoint %s: %w: no node has called it lately", names[0], store.ErrNotFound)
 }
 
 // ask has the other nodes do the same.
-func (es *Endpoints) ask(ctx context.Context, name string) error {
+func (es *Endpoints) ask(ctx context.Context, r store.Reset) error {
 	if !es.cfg.Shared {
 		return nil
 	}
-	r := store.Reset{ID: task.ID(uuid.Must(uuid.NewV7())), Endpoint: name}
+	r.ID = task.ID(uuid.Must(uuid.NewV7()))
 	es.mu.Lock()
 	es.done[r.ID] = es.cfg.Now()
 	es.mu.Unlock()
@@ -284,11 +296,21 @@ func (es *Endpoints) turn(ctx context.Context) error {
 	for _, r := range resets {
 		if _, done := es.done[r.ID]; !done {
 			es.done[r.ID] = r.At
-			es.cfg.Called.ResetEndpoint(r.Endpoint)
+			es.do(r)
 		}
 	}
 	es.mu.Unlock()
-	return errors.Join(es.hear(ctx), es.tell(ctx))
+	return errors.Join(es.Refresh(ctx), es.hear(ctx), es.tell(ctx))
+}
+
+// do does what another node has asked for.
+func (es *Endpoints) do(r store.Reset) {
+	switch r.Kind {
+	case store.ResetEndpoint:
+		es.cfg.Called.ResetEndpoint(r.Endpoint)
+	case store.ProbeEndpoint:
+		es.cfg.Called.ProbeEndpoint(r.Endpoint)
+	}
 }
 
 // tell writes what this node knows, when it is something new.

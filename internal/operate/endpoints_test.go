@@ -26,6 +26,8 @@ type caller struct {
 	list  []Endpoint
 	has   []Worker
 	reset []string
+
+	probed []string
 }
 
 func (c *caller) workers() []Worker {
@@ -47,6 +49,19 @@ func (c *caller) ResetEndpoint(name string) bool {
 	defer c.mu.Unlock()
 	c.reset = append(c.reset, name)
 	return slices.ContainsFunc(c.list, func(e Endpoint) bool { return e.Endpoint == name })
+}
+
+func (c *caller) ProbeEndpoint(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.probed = append(c.probed, name)
+	return slices.ContainsFunc(c.list, func(e Endpoint) bool { return e.Endpoint == name })
+}
+
+func (c *caller) probes() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.probed)
 }
 
 func (c *caller) resets() []string {
@@ -223,5 +238,33 @@ func TestANodeWritesWhatHasChanged(t *testing.T) {
 		require.NoError(t, err)
 		require.Greater(t, views[0].At, first)
 		require.Less(t, views[0].At-first, (time.Minute + 4*time.Second).Microseconds())
+	})
+}
+
+func TestAProbeAndAPauseReachAllNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := &caller{}, &caller{list: []Endpoint{{Endpoint: "http://app:80/x", Kind: task.Function}}}
+		all := cluster(t, true, a, b)
+		time.Sleep(4 * time.Second) // b has told what it knows
+		p, err := all[0].Probe(t.Context(), "APP:80")
+		require.NoError(t, err)
+		require.Equal(t, Probe{Host: "app:80", Endpoints: []string{"http://app:80/x"}}, p)
+		synctest.Wait()
+		require.Equal(t, []string{"http://app:80/x"}, b.probes())
+
+		_, err = all[0].PauseHost(t.Context(), "app:80", true)
+		require.NoError(t, err)
+		synctest.Wait()
+		for _, node := range all {
+			require.NotZero(t, node.PausedSince("App:80"))
+		}
+		for i := 1; i < maxPaused; i++ {
+			_, err = all[1].PauseHost(t.Context(), fmt.Sprint("h", i), true)
+			require.NoError(t, err)
+		}
+		_, err = all[1].PauseHost(t.Context(), "one-more", true)
+		require.ErrorContains(t, err, "1000 hosts are paused, resume one of them first")
+		_, err = all[1].PauseHost(t.Context(), "h1", true)
+		require.NoError(t, err, "it is one of them")
 	})
 }

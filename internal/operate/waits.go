@@ -38,6 +38,10 @@ type WaitsConfig struct {
 	Functions *Functions
 	Settings  func(namespace int32, queue string) task.QueueSettings
 	Scheduler string // the role of nodes that make due what is due
+
+	// PausedHost tells since when pushes to a host are paused, in microseconds; 0 = they are
+	// not.
+	PausedHost func(host string) int64
 }
 
 // Waits finds out what tasks wait for. Safe for concurrent use.
@@ -45,7 +49,7 @@ type Waits struct{ cfg WaitsConfig }
 
 // NewWaits returns a Waits.
 func NewWaits(cfg WaitsConfig) *Waits {
-	need.Fields(cfg, "Store", "Lanes", "Functions", "Settings", "Scheduler")
+	need.Fields(cfg, "Store", "Lanes", "Functions", "Settings", "Scheduler", "PausedHost")
 	return &Waits{cfg}
 }
 
@@ -89,6 +93,8 @@ const (
 	HelpRestart WaitOperation = "restart-task"
 	HelpLimit   WaitOperation = "set-limit"
 	HelpQueue   WaitOperation = "update-queue"
+
+	HelpEndpoint WaitOperation = "resume-endpoint"
 )
 
 const (
@@ -139,6 +145,14 @@ func (w *Waits) scheduled(ctx context.Context, t *Task) (*Waiting, error) {
 		return w.atRate(t), nil
 	}
 	v := &Waiting{Cause: task.WaitDue, Until: t.At, Text: "due at " + clock(t.At) + whyLater(t), Help: []WaitOperation{HelpRun}}
+	if host := hostOf(t.Spec.URL); t.Reason == task.PutOff && host != "" {
+		if since := w.cfg.PausedHost(host); since != 0 {
+			return &Waiting{
+				Cause: task.WaitEndpoint, Since: since, Until: t.At, Help: []WaitOperation{HelpEndpoint},
+				Text: fmt.Sprintf("pushes to %s are paused since %s; it is looked at again at %s", host, clock(since), clock(t.At)),
+			}, nil
+		}
+	}
 	if t.Reason == task.PutOff || t.Reason == task.Refused {
 		v.Cause, v.Text = task.WaitEndpoint, "tried again at "+clock(t.At)+whyLater(t)
 	}

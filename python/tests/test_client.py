@@ -207,6 +207,11 @@ def test_the_rest_can_be_read(sendoff_client: Client) -> None:
     assert sendoff_client.workers.list() == []
     assert [n.name for n in sendoff_client.namespaces.list()] == ["default"]
     assert isinstance(sendoff_client.endpoints.list(), list)
+    assert sendoff_client.endpoints.pause("http://nobody.example:8080/x").host == "nobody.example:8080"
+    assert "operator" in [e.reason for e in sendoff_client.endpoints.list()]
+    assert not sendoff_client.endpoints.resume("nobody.example:8080").paused
+    with pytest.raises(errors.NotFound):
+        sendoff_client.endpoints.probe("nobody.example")
     graph = fresh("graph")
     definition = {"name": graph, "jobs": {"Page": {"run": ["true"]}, "Site": {"deps": ["Page"]}}}
     assert sendoff_client.graphs.save(definition).rev == 1

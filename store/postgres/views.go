@@ -49,7 +49,7 @@ func (s *Store) AskReset(ctx context.Context, r store.Reset) error {
 	now := s.clock.now()
 	err := s.write(ctx,
 		query(`delete from sendoff.endpoint_reset where at < $1`).i8(now-store.KeepResets),
-		query(`insert into sendoff.endpoint_reset (id, at, endpoint) values ($1, $2, $3) on conflict (id) do nothing`).id(r.ID).i8(now).text(r.Endpoint))
+		query(`insert into sendoff.endpoint_reset (id, at, endpoint, kind) values ($1, $2, $3, $4) on conflict (id) do nothing`).id(r.ID).i8(now).text(r.Endpoint).i2(int16(r.Kind)))
 	if err != nil {
 		return fmt.Errorf("ask for a reset: %w", err)
 	}
@@ -59,10 +59,35 @@ func (s *Store) AskReset(ctx context.Context, r store.Reset) error {
 // Resets lists what was asked for; see store.Views.
 func (s *Store) Resets(ctx context.Context, since int64) ([]store.Reset, error) {
 	var resets []store.Reset
-	err := s.read(ctx, query(`select id, at, endpoint from sendoff.endpoint_reset where at >= $1 order by at, id`).i8(since).
-		rows(func(r *wireRow) { resets = append(resets, store.Reset{ID: r.id(), At: r.i8(), Endpoint: r.text()}) }))
+	err := s.read(ctx, query(`select id, at, endpoint, kind from sendoff.endpoint_reset where at >= $1 order by at, id`).i8(since).
+		rows(func(r *wireRow) {
+			resets = append(resets, store.Reset{ID: r.id(), At: r.i8(), Endpoint: r.text(), Kind: store.ResetKind(r.i2())})
+		}))
 	if err != nil {
 		return nil, fmt.Errorf("list resets: %w", err)
 	}
 	return resets, nil
+}
+
+// PauseHost pauses pushes to a host, or resumes them; see store.Views.
+func (s *Store) PauseHost(ctx context.Context, host string, paused bool) error {
+	q := query(`delete from sendoff.endpoint_pause where host = $1`).text(host)
+	if paused {
+		q = query(`insert into sendoff.endpoint_pause (host, at) values ($1, $2) on conflict (host) do nothing`).text(host).i8(s.clock.now())
+	}
+	if err := s.write(ctx, q); err != nil {
+		return fmt.Errorf("pause a host: %w", err)
+	}
+	return nil
+}
+
+// PausedHosts lists the hosts that get no pushes; see store.Views.
+func (s *Store) PausedHosts(ctx context.Context) ([]store.PausedHost, error) {
+	var hosts []store.PausedHost
+	err := s.read(ctx, query(`select host, at from sendoff.endpoint_pause order by host`).
+		rows(func(r *wireRow) { hosts = append(hosts, store.PausedHost{Host: r.text(), At: r.i8()}) }))
+	if err != nil {
+		return nil, fmt.Errorf("list paused hosts: %w", err)
+	}
+	return hosts, nil
 }

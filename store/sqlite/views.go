@@ -36,7 +36,7 @@ func (s *Store) AskReset(ctx context.Context, r store.Reset) error {
 		if err := w.exec(`delete from endpoint_reset where at < ?`, w.now-store.KeepResets); err != nil {
 			return err
 		}
-		return w.exec(`insert into endpoint_reset (id, at, endpoint) values (?,?,?) on conflict (id) do nothing`, r.ID[:], w.now, r.Endpoint)
+		return w.exec(`insert into endpoint_reset (id, at, endpoint, kind) values (?,?,?,?) on conflict (id) do nothing`, r.ID[:], w.now, r.Endpoint, r.Kind)
 	})
 }
 
@@ -44,8 +44,26 @@ func (s *Store) AskReset(ctx context.Context, r store.Reset) error {
 func (s *Store) Resets(ctx context.Context, since int64) ([]store.Reset, error) {
 	return readAll(ctx, s, func(r *sql.Rows) (v store.Reset, err error) {
 		var id []byte
-		err = r.Scan(&id, &v.At, &v.Endpoint)
+		err = r.Scan(&id, &v.At, &v.Endpoint, &v.Kind)
 		copy(v.ID[:], id)
 		return v, err
-	}, `select id, at, endpoint from endpoint_reset where at >= ? order by at, id`, since)
+	}, `select id, at, endpoint, kind from endpoint_reset where at >= ? order by at, id`, since)
+}
+
+// PauseHost implements store.Views.
+func (s *Store) PauseHost(ctx context.Context, host string, paused bool) error {
+	return s.do(ctx, rankOther, 1, func(w *writer) error {
+		if paused {
+			return w.exec(`insert into endpoint_pause (host, at) values (?,?) on conflict (host) do nothing`, host, w.now)
+		}
+		return w.exec(`delete from endpoint_pause where host = ?`, host)
+	})
+}
+
+// PausedHosts implements store.Views.
+func (s *Store) PausedHosts(ctx context.Context) ([]store.PausedHost, error) {
+	return readAll(ctx, s, func(r *sql.Rows) (h store.PausedHost, err error) {
+		err = r.Scan(&h.Host, &h.At)
+		return h, err
+	}, `select host, at from endpoint_pause order by host`)
 }

@@ -8,11 +8,14 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// views has a node tell something, or asks for a reset, and looks at both.
+// views has a node tell something, asks for a reset, or pauses a host, and looks at all
+// of them.
 func (m *machine) views(t *rapid.T) {
-	switch rapid.IntRange(0, 4).Draw(t, "step") {
+	switch rapid.IntRange(0, 5).Draw(t, "step") {
 	case 0:
 		m.askReset(m.newID(), rapid.SampledFrom([]string{"http://a", "https://b.example/x"}).Draw(t, "endpoint"))
+	case 1:
+		m.pauseHost(rapid.SampledFrom([]string{"a", "b.example:8080"}).Draw(t, "host"), rapid.Bool().Draw(t, "paused"))
 	default:
 		m.tell(rapid.SampledFrom(m.nodes).Draw(t, "node"), rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, "view"))
 	}
@@ -34,7 +37,7 @@ func (m *machine) lookAtViews() {
 }
 
 func (m *machine) askReset(id task.ID, endpoint string) {
-	r := store.Reset{ID: id, Endpoint: endpoint}
+	r := store.Reset{ID: id, Endpoint: endpoint, Kind: store.ResetKind(id[15] % 2)}
 	require.NoError(m.rt, m.real.AskReset(ctx, r))
 	_ = m.oracle.AskReset(ctx, r)
 }
@@ -45,6 +48,20 @@ func (m *machine) lookAtResets(since int64) {
 	want, _ := m.oracle.Resets(ctx, since)
 	m.same("resets", got, want)
 	m.saw("resets:" + map[bool]string{true: "some", false: "none"}[len(got) > 0])
+}
+
+func (m *machine) pauseHost(host string, paused bool) {
+	require.NoError(m.rt, m.real.PauseHost(ctx, host, paused))
+	_ = m.oracle.PauseHost(ctx, host, paused)
+	m.lookAtPausedHosts()
+}
+
+func (m *machine) lookAtPausedHosts() {
+	got, err := m.real.PausedHosts(ctx)
+	require.NoError(m.rt, err)
+	want, _ := m.oracle.PausedHosts(ctx)
+	m.same("paused hosts", got, want)
+	m.saw("paused hosts:" + map[bool]string{true: "some", false: "none"}[len(got) > 0])
 }
 
 // aimViews lead to each answer about views.
@@ -63,6 +80,17 @@ var aimViews = map[string]func(*machine){
 		m.leave(node)
 		m.tell(m.alive(), nil)
 		m.lookAtViews()
+	},
+	"paused hosts:none": func(m *machine) {
+		m.pauseHost("a", true)
+		m.pauseHost("a", false)
+		m.pauseHost("a", false)
+	},
+	"paused hosts:some": func(m *machine) {
+		m.pauseHost("b", true)
+		m.now++
+		m.pauseHost("a", true)
+		m.pauseHost("b", true)
 	},
 	"resets:none": func(m *machine) {
 		m.askReset(m.newID(), "http://a")

@@ -15,9 +15,12 @@ import (
 type views struct {
 	told   map[task.ID]store.View
 	resets map[task.ID]store.Reset
+	paused map[string]int64 // hosts that get no pushes, with since when
 }
 
-func newViews() views { return views{map[task.ID]store.View{}, map[task.ID]store.Reset{}} }
+func newViews() views {
+	return views{map[task.ID]store.View{}, map[task.ID]store.Reset{}, map[string]int64{}}
+}
 
 // SetView implements store.Views.
 func (o *Oracle) SetView(_ context.Context, node task.ID, body []byte) error {
@@ -58,5 +61,24 @@ func (o *Oracle) Resets(_ context.Context, since int64) ([]store.Reset, error) {
 		}
 	}
 	slices.SortFunc(out, func(a, b store.Reset) int { return cmp.Or(cmp.Compare(a.At, b.At), bytes.Compare(a.ID[:], b.ID[:])) })
+	return out, nil
+}
+
+// PauseHost implements store.Views.
+func (o *Oracle) PauseHost(_ context.Context, host string, paused bool) error {
+	if !paused {
+		delete(o.views.paused, host)
+	} else if _, known := o.views.paused[host]; !known {
+		o.views.paused[host] = o.Clock()
+	}
+	return nil
+}
+
+// PausedHosts implements store.Views.
+func (o *Oracle) PausedHosts(context.Context) ([]store.PausedHost, error) {
+	var out []store.PausedHost
+	for _, host := range slices.Sorted(maps.Keys(o.views.paused)) {
+		out = append(out, store.PausedHost{Host: host, At: o.views.paused[host]})
+	}
 	return out, nil
 }

@@ -286,6 +286,16 @@ func (s *Shared) Resets(ctx context.Context, since int64) ([]store.Reset, error)
 	return s.o.Resets(ctx, since)
 }
 
+func (s *Shared) PauseHost(ctx context.Context, host string, paused bool) error {
+	defer s.lock()()
+	return s.o.PauseHost(ctx, host, paused)
+}
+
+func (s *Shared) PausedHosts(ctx context.Context) ([]store.PausedHost, error) {
+	defer s.lock()()
+	return s.o.PausedHosts(ctx)
+}
+
 func (s *Shared) PutGraph(ctx context.Context, namespace int32, name string, definition []byte) (store.Graph, bool, error) {
 	defer s.lock()()
 	return s.o.PutGraph(ctx, namespace, name, definition)

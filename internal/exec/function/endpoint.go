@@ -116,3 +116,7 @@ func (x *Executor) Stats() []EndpointStats {
 // Reset forgets what went wrong with an endpoint, and tells whether it was called
 // lately: it gets what there is again.
 func (x *Executor) Reset(endpoint string) bool { return x.endpoints.Reset(endpoint) }
+
+// Probe has the next run ask whether an endpoint is well, and tells whether it was called
+// lately.
+func (x *Executor) Probe(endpoint string) bool { return x.endpoints.Probe(endpoint) }

@@ -215,12 +215,20 @@ func (b *Book[T]) All() []*Endpoint[T] {
 }
 
 // Reset forgets what went wrong with an endpoint, and tells whether it is known.
-func (b *Book[T]) Reset(key string) bool {
+func (b *Book[T]) Reset(key string) bool { return b.do(key, (*Endpoint[T]).Reset) }
+
+// Probe has the next attempt ask whether an endpoint is well, and tells whether it is
+// known.
+func (b *Book[T]) Probe(key string) bool {
+	return b.do(key, func(e *Endpoint[T]) { e.Circuit.Probe() })
+}
+
+func (b *Book[T]) do(key string, fn func(*Endpoint[T])) bool {
 	b.mu.RLock()
 	e := b.byKey[key]
 	b.mu.RUnlock()
 	if e != nil {
-		e.Reset()
+		fn(e)
 	}
 	return e != nil
 }

@@ -16,6 +16,7 @@ const (
 	Refused     Why = "refused"     // it does not let us in
 	Throttled   Why = "throttled"   // it says that it is too much, or when to come back
 	Errors      Why = "errors"      // attempts fail, break off or get no answer in time
+	Operator    Why = "operator"    // somebody has paused it
 )
 
 // How long an endpoint that is out of order is left alone: it doubles from one to the
@@ -128,6 +129,14 @@ func (c *Circuit) Reset() {
 	defer c.mu.Unlock()
 	c.faults = 0
 	c.open()
+}
+
+// Probe ends the time for which the endpoint is left alone: the next attempt asks whether
+// it is well, at once.
+func (c *Circuit) Probe() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.until, c.probing = time.Time{}, time.Time{}
 }
 
 func (c *Circuit) open() {

@@ -149,3 +149,18 @@ func TestALineIsNoLongerThanFiveMinutes(t *testing.T) {
 	require.Equal(t, time.Minute, l.Wait(now, from, time.Hour))
 	require.Equal(t, time.Minute+time.Second, l.Wait(now, from, 0), "they come at least once a second")
 }
+
+func TestAProbeGoesAtOnce(t *testing.T) {
+	var c Circuit
+	now := time.Now()
+	wait := func() time.Duration { d, _ := c.Enter(now); return d }
+	c.Probe()
+	require.Zero(t, wait())
+	c.Pause(now, Pause{Why: Throttled, For: time.Minute})
+	require.Positive(t, wait())
+	c.Probe()
+	require.Zero(t, wait(), "one goes first")
+	require.Positive(t, wait(), "the others wait for it")
+	c.Pause(now, Pause{Why: Throttled, For: time.Minute})
+	require.Equal(t, time.Minute, wait().Round(time.Minute), "it was not well")
+}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/sendoff-dev/sendoff/internal/egress"
@@ -22,6 +23,9 @@ const (
 	longest  = 2 * time.Second
 	busyWait = 500 * time.Millisecond
 )
+
+// pausedWait is when a push to a host that somebody has paused comes back at the earliest.
+const pausedWait = 15 * time.Second
 
 // host is what this node knows of a host that is pushed to.
 type host = pace.Endpoint[struct{}]
@@ -48,6 +52,10 @@ type pushed struct {
 func (p *Pusher) enter(ctx context.Context, t *store.Claimed, what string, u *url.URL) (*pushed, pace.Ticket, *task.Outcome) {
 	now := p.config.Now()
 	x := &pushed{host: p.hostOf(u, now), task: t.ID, what: what, began: now}
+	if !p.config.Paused(u.Host).IsZero() {
+		wait := x.host.Circuit.Line.Wait(now, now.Add(pausedWait), 0)
+		return nil, pace.Ticket{}, p.putOff(x, wait, "pushes to the host are paused", task.NoCause)
+	}
 	wait, pause := x.host.Circuit.Enter(now)
 	if wait > 0 {
 		return nil, pace.Ticket{}, p.putOff(x, wait, "the host is left alone for a while: "+pause.Text, pause.Cause)
@@ -158,6 +166,10 @@ func (p *Pusher) Stats() []pace.Stats {
 	list := make([]pace.Stats, len(all))
 	for i, h := range all {
 		list[i] = h.Stats(now)
+		_, host, _ := strings.Cut(h.Key, "://")
+		if since := p.config.Paused(host); !since.IsZero() {
+			list[i].State, list[i].Why, list[i].Text, list[i].Since, list[i].Paused = pace.Paused, pace.Operator, "paused by an operator", since, time.Time{}
+		}
 	}
 	return list
 }
@@ -165,3 +177,7 @@ func (p *Pusher) Stats() []pace.Stats {
 // Reset forgets what went wrong with a host, and tells whether it was pushed to lately:
 // it gets what there is again.
 func (p *Pusher) Reset(host string) bool { return p.hosts.Reset(host) }
+
+// Probe has the next push ask whether a host is well, and tells whether it was pushed to
+// lately.
+func (p *Pusher) Probe(host string) bool { return p.hosts.Probe(host) }

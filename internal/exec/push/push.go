@@ -50,6 +50,10 @@ type Config struct {
 	// 256.
 	Slots int
 
+	// Paused tells since when a host gets no pushes because somebody has paused it; zero =
+	// it gets them. It must be safe for concurrent use. nil = none is.
+	Paused func(host string) time.Time
+
 	// Meter counts what is held back from hosts; nil = nobody looks.
 	Meter exec.Meter
 
@@ -79,6 +83,9 @@ func New(d *egress.Dialer, c Config) *Pusher {
 	}
 	if c.Queue == nil {
 		c.Queue = func(int32) string { return "" }
+	}
+	if c.Paused == nil {
+		c.Paused = func(string) time.Time { return time.Time{} }
 	}
 	if c.Meter == nil {
 		c.Meter = exec.Unmetered{}

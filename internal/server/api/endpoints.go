@@ -18,12 +18,14 @@ import (
 type Endpoints interface {
 	List(ctx context.Context) ([]operate.EndpointInfo, error)
 	Reset(ctx context.Context, endpoint string) (name string, err error)
+	PauseHost(ctx context.Context, host string, paused bool) (operate.PausedHost, error)
+	Probe(ctx context.Context, host string) (operate.Probe, error)
 }
 
 // Endpoint is a host that tasks are pushed to, or an app that serves functions, as all
 // nodes know it.
 type Endpoint struct {
-	Endpoint string `json:"endpoint" doc:"The URL of an app of functions; of what is pushed to, the host."`
+	Endpoint string `json:"endpoint" doc:"The URL of an app of functions; of what is pushed to, the host, without its scheme while it is paused and no node has called it."`
 	EndpointState
 	Nodes []EndpointOnNode `json:"nodes" doc:"What each node knows; above are the sums, and the state of the node that holds it back most."`
 }
@@ -31,8 +33,8 @@ type Endpoint struct {
 // EndpointState is how an endpoint is treated, and how it fares.
 type EndpointState struct {
 	Kind        string `json:"kind" enum:"http,function"`
-	State       string `json:"state" enum:"open,slow,paused" doc:"open: it gets what there is; slow: fewer attempts at a time than before; paused: none, until one has found it well."`
-	Reason      string `json:"reason,omitempty" enum:"unreachable,refused,throttled,errors" doc:"Why it is not open."`
+	State       string `json:"state" enum:"open,slow,paused" doc:"open: it gets what there is; slow: fewer attempts at a time than before; paused: none, until one has found it well, or an operator resumes it."`
+	Reason      string `json:"reason,omitempty" enum:"unreachable,refused,throttled,errors,operator" doc:"Why it is not open."`
 	Detail      string `json:"detail,omitempty" doc:"The same, for people."`
 	Since       string `json:"since,omitempty" format:"date-time" doc:"When it was last open."`
 	PausedUntil string `json:"paused_until,omitempty" doc:"The endpoint did not let attempts in, and is left alone until then."`
@@ -87,6 +89,7 @@ func mountEndpoints(mux *route.Mux, api huma.API, endpoints Endpoints, refuse fu
 		}
 		return out, nil
 	})
+	mountHosts(api, endpoints)
 	mux.HandleFunc(auth.Operate|auth.Whole, "POST /v1/endpoints/reset", byHand(refuse, func(w http.ResponseWriter, r *http.Request) (int, any, *problem.Problem) {
 		name, fault := resetEndpoint(w, r, endpoints)
 		return http.StatusOK, ResetReply{name}, fault
@@ -94,6 +97,56 @@ func mountEndpoints(mux *route.Mux, api huma.API, endpoints Endpoints, refuse fu
 	op := operation(auth.Operate|auth.Whole, http.MethodPost, "/v1/endpoints/reset", "reset-endpoint",
 		"Forget what went wrong with an endpoint, on all nodes: it gets what there is again. Tasks that were put off come when they are due", http.StatusOK)
 	describe[ResetRequest, ResetReply](api.OpenAPI(), &op, "200", "400", "401", "403", "404", "408", "413", "415", "422", "503")
+}
+
+type hostInput struct {
+	Host string `path:"host" doc:"The host, with its port when it has one, such as app.example:8080; or any URL of it."`
+}
+
+// PausedHost tells whether pushes to a host are paused.
+type PausedHost struct {
+	Host   string `json:"host"`
+	Paused bool   `json:"paused"`
+	Since  string `json:"since,omitempty" format:"date-time" doc:"Since when it is."`
+}
+
+// Probe is what a host was tried with.
+type Probe struct {
+	Host      string   `json:"host"`
+	Endpoints []string `json:"endpoints" doc:"Of the host: the nodes ask them again."`
+	Task      string   `json:"task,omitempty" doc:"Id of the task that goes first, one of those that were put off at the host; absent when none was found."`
+}
+
+type pausedHostReply struct{ Body PausedHost }
+
+type probeReply struct{ Body Probe }
+
+func mountHosts(api huma.API, endpoints Endpoints) {
+	for _, to := range []struct {
+		verb, summary string
+		paused        bool
+	}{
+		{"pause", "Pause pushes to a host, on all nodes: they wait and spend no attempt; those under way go on", true},
+		{"resume", "Resume pushes to a host, on all nodes: they come when they are due", false},
+	} {
+		huma.Register(api, operation(auth.Operate|auth.Whole, http.MethodPost, "/v1/endpoints/{host}/"+to.verb, to.verb+"-endpoint", to.summary, http.StatusOK),
+			func(ctx context.Context, in *hostInput) (*pausedHostReply, error) {
+				h, err := endpoints.PauseHost(ctx, in.Host, to.paused)
+				if err != nil {
+					return nil, problemOf(err)
+				}
+				return &pausedHostReply{PausedHost{h.Host, h.Paused, timeText(h.Since)}}, nil
+			})
+	}
+	probe := operation(auth.Operate|auth.Whole, http.MethodPost, "/v1/endpoints/{host}/probe", "probe-endpoint",
+		"Ask at once whether a host is well that is left alone, on all nodes: one of the tasks that were put off there goes first", http.StatusOK)
+	huma.Register(api, probe, func(ctx context.Context, in *hostInput) (*probeReply, error) {
+		p, err := endpoints.Probe(ctx, in.Host)
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		return &probeReply{Probe(p)}, nil
+	})
 }
 
 func resetEndpoint(w http.ResponseWriter, r *http.Request, endpoints Endpoints) (name string, fault *problem.Problem) {

@@ -67,6 +67,7 @@ func Mount(mux *route.Mux, cfg Config) {
 	show("/limits", auth.Read, d.limits)
 	show("/nodes", auth.Read|auth.Whole, d.nodes)
 	show("/endpoints", auth.Read|auth.Whole, d.endpoints)
+	act("/endpoints/{host}/{verb}", d.actOnEndpoint)
 	show("/actions", auth.Read, d.actions)
 	show("/actions/{id}", auth.Read, d.action)
 	show("/actions/new", auth.Read|auth.Operate, d.newAction)

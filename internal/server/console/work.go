@@ -104,6 +104,11 @@ func (d *door) actOnQueue(w http.ResponseWriter, r *http.Request) error {
 
 // steer has the API do something to what has a name, and leads back to its page.
 func (d *door) steer(w http.ResponseWriter, r *http.Request, kind, name string, verbs map[string]string) error {
+	return d.steerFrom(w, r, "/"+kind+"/"+url.PathEscape(name), kind, name, verbs)
+}
+
+// steerFrom is steer from another page, to which it leads back.
+func (d *door) steerFrom(w http.ResponseWriter, r *http.Request, back, kind, name string, verbs map[string]string) error {
 	verb := r.PathValue("verb")
 	did, ok := verbs[verb]
 	if !ok {
@@ -112,7 +117,7 @@ func (d *door) steer(w http.ResponseWriter, r *http.Request, kind, name string, 
 	if err := d.post(r.Context(), "/v1/"+kind+"/"+url.PathEscape(name)+"/"+verb, nil, r.PostForm.Get("reason"), nil); err != nil {
 		return err
 	}
-	done(w, r, "/"+kind+"/"+url.PathEscape(name), did)
+	done(w, r, back, did)
 	return nil
 }
 
@@ -173,6 +178,10 @@ func (d *door) endpoints(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return write(w, r, http.StatusOK, pages.EndpointList(d.frame(r, "Endpoints"), page.Items))
+}
+
+func (d *door) actOnEndpoint(w http.ResponseWriter, r *http.Request) error {
+	return d.steerFrom(w, r, "/endpoints", "endpoints", r.PathValue("host"), map[string]string{"pause": "paused", "resume": "resumed", "probe": "probed"})
 }
 
 func (d *door) audit(w http.ResponseWriter, r *http.Request) error {

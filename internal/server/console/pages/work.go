@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -105,4 +106,14 @@ func yes(is bool) string {
 		return "page"
 	}
 	return "false"
+}
+
+// hostOf is the host of an endpoint, with its port when it has one.
+func hostOf(e *sendoff.EndpointStats) string {
+	_, rest, ok := strings.Cut(e.Endpoint, "://")
+	if !ok {
+		return e.Endpoint // it is paused, and nobody has called it
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	return host
 }

@@ -7,7 +7,7 @@ from sendoff.models.events import Event, EventTask
 from sendoff.models.failures import FailureGroup
 from sendoff.models.graphs import GraphCleanup, GraphError, GraphJob, GraphRevision, GraphRun
 from sendoff.models.limits import LimitState
-from sendoff.models.nodes import Endpoint, EndpointOnNode, Node, ResetEndpoint, Worker
+from sendoff.models.nodes import Endpoint, EndpointOnNode, Node, PausedHost, Probe, ResetEndpoint, Worker
 from sendoff.models.policy import Limit, QueueSettings, Retention, RetryPolicy
 from sendoff.models.queues import Queue, QueueStats
 from sendoff.models.requests import (
@@ -64,6 +64,8 @@ __all__ = [
     "NewSchedule",
     "NewTask",
     "Node",
+    "PausedHost",
+    "Probe",
     "Quantiles",
     "Queue",
     "QueueSettings",

@@ -32,14 +32,14 @@ class EndpointOnNode:
     put_off: int  # Tasks that were put off without an attempt
     seen_at: datetime  # When it was so: another node tells it every some seconds
     # open: it gets what there is; slow: fewer attempts at a time than before; paused: none, until one has found it
-    # well: open, slow, paused
+    # well, or an operator resumes it: open, slow, paused
     state: str
     succeeded: int
     waiting: int  # Attempts that wait for the limit
     detail: str = ""  # The same, for people
     last_error: str = ""
     paused_until: datetime | None = None  # The endpoint did not let attempts in, and is left alone until then
-    reason: str = ""  # Why it is not open: unreachable, refused, throttled, errors
+    reason: str = ""  # Why it is not open: unreachable, refused, throttled, errors, operator
     redacted: bool = False  # What it carries was left out: the key has no scope payloads
     sdk: str = ""
     since: datetime | None = None  # When it was last open
@@ -49,7 +49,9 @@ class EndpointOnNode:
 class Endpoint:
     """A host or an app that nodes have called lately."""
 
-    endpoint: str  # The URL of an app of functions; of what is pushed to, the host
+    # The URL of an app of functions; of what is pushed to, the host, without its scheme while it is paused and no node
+    # has called it
+    endpoint: str
     failed: int
     in_flight: int
     kind: str  # http, function
@@ -58,14 +60,14 @@ class Endpoint:
     nodes: list[EndpointOnNode]
     put_off: int  # Tasks that were put off without an attempt
     # open: it gets what there is; slow: fewer attempts at a time than before; paused: none, until one has found it
-    # well: open, slow, paused
+    # well, or an operator resumes it: open, slow, paused
     state: str
     succeeded: int
     waiting: int  # Attempts that wait for the limit
     detail: str = ""  # The same, for people
     last_error: str = ""
     paused_until: datetime | None = None  # The endpoint did not let attempts in, and is left alone until then
-    reason: str = ""  # Why it is not open: unreachable, refused, throttled, errors
+    reason: str = ""  # Why it is not open: unreachable, refused, throttled, errors, operator
     redacted: bool = False  # What it carries was left out: the key has no scope payloads
     sdk: str = ""
     since: datetime | None = None  # When it was last open
@@ -98,3 +100,22 @@ class ResetEndpoint:
     """The endpoint that was reset."""
 
     endpoint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PausedHost:
+    """Whether pushes to a host are paused."""
+
+    host: str
+    paused: bool
+    since: datetime | None = None  # Since when it is
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """What a host was tried with."""
+
+    endpoints: list[str]  # Of the host: the nodes ask them again
+    host: str
+    # Id of the task that goes first, one of those that were put off at the host; absent when none was found
+    task: str = ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from sendoff._codec import encode, plain
-from sendoff._flow import Items, Reply, Request, items, one, path, read, write
+from sendoff._flow import Items, Reply, Request, act, items, one, path, read, write
 from sendoff._group import D, Group, operation
-from sendoff.models.nodes import Endpoint, Node, ResetEndpoint, Worker
+from sendoff.models.nodes import Endpoint, Node, PausedHost, Probe, ResetEndpoint, Worker
 
 # Commands of dispatcherd that change tasks: not repeated when an answer is lost.
 _ONCE = ("cancel", "run")
@@ -53,3 +53,18 @@ class Endpoints(Group[D]):
     def reset(self, endpoint: str) -> Request[ResetEndpoint]:
         """Forgets what went wrong with an endpoint, on all nodes: it is let in again."""
         return write("POST", path("endpoints", "reset"), one(ResetEndpoint), encode({"endpoint": endpoint}))
+
+    @operation
+    def pause(self, host: str) -> Request[PausedHost]:
+        """Pauses the pushes to a host such as "app.example:8080", on all nodes: they wait and spend no attempt."""
+        return act(path("endpoints", host, "pause"), one(PausedHost), True)
+
+    @operation
+    def resume(self, host: str) -> Request[PausedHost]:
+        """Lets pushes to a host go again: they come when they are due."""
+        return act(path("endpoints", host, "resume"), one(PausedHost), True)
+
+    @operation
+    def probe(self, host: str) -> Request[Probe]:
+        """Asks at once whether a host is well that is left alone: one of the tasks put off there goes first."""
+        return act(path("endpoints", host, "probe"), one(Probe), True)
