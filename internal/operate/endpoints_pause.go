@@ -156,7 +156,11 @@ func (ts *Tasks) RunPutOff(ctx context.Context, host string) (id string, err err
 // hostNamed is the host that somebody names, or a URL of it.
 func hostNamed(text string) (string, error) {
 	raw := strings.TrimSpace(text)
-	if !strings.Contains(raw, "://") {
+	switch {
+	case strings.Contains(raw, "://"):
+	case strings.HasSuffix(raw, ":443"): // which https leaves out
+		raw = "https://" + raw
+	default:
 		raw = "http://" + raw
 	}
 	u, err := egress.ParseTarget(raw)

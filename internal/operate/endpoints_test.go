@@ -243,20 +243,20 @@ func TestANodeWritesWhatHasChanged(t *testing.T) {
 
 func TestAProbeAndAPauseReachAllNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := &caller{}, &caller{list: []Endpoint{{Endpoint: "http://app:80/x", Kind: task.Function}}}
+		a, b := &caller{}, &caller{list: []Endpoint{{Endpoint: "http://app:8080/x", Kind: task.Function}}}
 		all := cluster(t, true, a, b)
 		time.Sleep(4 * time.Second) // b has told what it knows
-		p, err := all[0].Probe(t.Context(), "APP:80")
+		p, err := all[0].Probe(t.Context(), "APP:8080")
 		require.NoError(t, err)
-		require.Equal(t, Probe{Host: "app:80", Endpoints: []string{"http://app:80/x"}}, p)
+		require.Equal(t, Probe{Host: "app:8080", Endpoints: []string{"http://app:8080/x"}}, p)
 		synctest.Wait()
-		require.Equal(t, []string{"http://app:80/x"}, b.probes())
+		require.Equal(t, []string{"http://app:8080/x"}, b.probes())
 
-		_, err = all[0].PauseHost(t.Context(), "app:80", true)
+		_, err = all[0].PauseHost(t.Context(), "app:8080", true)
 		require.NoError(t, err)
 		synctest.Wait()
 		for _, node := range all {
-			require.NotZero(t, node.PausedSince("App:80"))
+			require.NotZero(t, node.PausedSince("App:8080"))
 		}
 		for i := 1; i < maxPaused; i++ {
 			_, err = all[1].PauseHost(t.Context(), fmt.Sprint("h", i), true)
@@ -266,5 +266,10 @@ func TestAProbeAndAPauseReachAllNodes(t *testing.T) {
 		require.ErrorContains(t, err, "1000 hosts are paused, resume one of them first")
 		_, err = all[1].PauseHost(t.Context(), "h1", true)
 		require.NoError(t, err, "it is one of them")
+		for _, same := range []string{"h1:443", "h1:80", "https://h1/x", "http://H1:80"} {
+			h, err := all[1].PauseHost(t.Context(), same, true)
+			require.NoError(t, err)
+			require.Equal(t, "h1", h.Host, same)
+		}
 	})
 }
