@@ -18,6 +18,7 @@ import (
 // have far more to do when the server stops than they may. It begins again at once, and
 // after an hour in which nobody was there to start anything.
 func TestARateHoldsAfterAnHourWithoutAServer(t *testing.T) {
+	hoursWithoutRace(t)
 	hundred := task.Rate{N: 100, Per: time.Second}
 	for name, slow := range map[string]engine.Task{
 		"queue": {Handler: "h", Queue: "q"},

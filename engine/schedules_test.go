@@ -52,6 +52,14 @@ func (p *planned) start() {
 	p.run(p.t)
 }
 
+// hoursWithoutRace skips a test of virtual hours under the race detector, where their
+// many quiet seconds take minutes.
+func hoursWithoutRace(t *testing.T) {
+	if underRace {
+		t.Skip("virtual hours: without the race detector")
+	}
+}
+
 // away stops the engine for a time.
 func (p *planned) away(d time.Duration) {
 	p.stop()
@@ -93,6 +101,7 @@ func (p *planned) outcomes(name string) string {
 // TestVirtualHoursOfSchedules: nothing is fired twice and nothing is missed, while the
 // engine is started anew now and then.
 func TestVirtualHoursOfSchedules(t *testing.T) {
+	hoursWithoutRace(t)
 	synctest.Test(t, func(t *testing.T) {
 		p := openPlanned(t)
 		every := map[string]time.Duration{"minutely": time.Minute, "often": 7 * time.Second, "jittered": 3 * time.Minute}
@@ -125,6 +134,7 @@ func TestVirtualHoursOfSchedules(t *testing.T) {
 }
 
 func TestAnOutageIsCaughtUpWith(t *testing.T) {
+	hoursWithoutRace(t)
 	synctest.Test(t, func(t *testing.T) { // it begins at midnight
 		p := openPlanned(t)
 		p.set(engine.ScheduleSpec{Name: "none", Cron: "*/10 * * * *", CatchUp: engine.CatchUpNone})
@@ -142,6 +152,7 @@ func TestAnOutageIsCaughtUpWith(t *testing.T) {
 }
 
 func TestASchedulePausesIsEditedAndEnds(t *testing.T) {
+	hoursWithoutRace(t)
 	synctest.Test(t, func(t *testing.T) {
 		p := openPlanned(t)
 		midnight := time.Now().UTC()
