@@ -3,6 +3,7 @@ package sendoff
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -14,7 +15,7 @@ type Node struct {
 	Version    int       `json:"version,omitempty"` // of what it writes to the database
 	StartedAt  time.Time `json:"started_at,omitzero"`
 	LeaseUntil time.Time `json:"lease_until,omitzero"` // counts as lost from then on; zero where no other node could take over
-	Draining   bool      `json:"draining"`             // is stopping
+	Draining   bool      `json:"draining"`             // claims nothing more: is stopping, or was told so
 }
 
 // Nodes lists the servers: [Client.Nodes].
@@ -25,4 +26,12 @@ func (n Nodes) List(ctx context.Context) ([]Node, error) {
 	var out items[Node]
 	_, _, err := n.c.do(ctx, request{method: http.MethodGet, path: "/v1/nodes"}, &out)
 	return out.Items, err
+}
+
+// Drain has a server claim nothing more until it is started anew. It finishes what it runs,
+// and still accepts and schedules. An error for which [IsNotFound] is true when no server
+// with this id is alive.
+func (n Nodes) Drain(ctx context.Context, id string) (out Node, err error) {
+	_, _, err = n.c.do(ctx, request{method: http.MethodPost, path: "/v1/nodes/" + url.PathEscape(id) + "/drain", again: true}, &out)
+	return out, err
 }

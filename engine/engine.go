@@ -315,7 +315,7 @@ func (e *Engine) loop(name string, room func() int, serves func(pool string) boo
 	return claim.New(claim.Config{
 		Name: name, Room: room, Within: e.room, Poll: e.cfg.Poll, Store: e.store, Log: e.cfg.Log,
 		Claimed: e.meters.Claimed(name), Execute: e.execute,
-		Node:  func() (task.ID, bool) { return e.member.ID() },
+		Node:  e.claiming,
 		Lanes: func() []store.Lane { return e.catalog.Lanes(func(l store.Lane) bool { return serves(l.Pool) }) },
 	})
 }
@@ -373,6 +373,9 @@ func (e *Engine) hint(h store.Hint) {
 	}
 	if h.Changed.Has(store.ChangedKeys) {
 		e.ring.Look()
+	}
+	if h.Changed.Has(store.ChangedOrders) {
+		e.member.Look()
 	}
 	if h.Changed.Has(store.ChangedTodos) {
 		e.scheduler.Look()

@@ -37,3 +37,6 @@ func FlushSeries(e *Engine) {
 	e.series.Sample(context.Background())
 	e.series.Flush(context.Background(), e.store.Now()+store.Hour)
 }
+
+// Draining tells whether an engine claims nothing more.
+func Draining(e *Engine) bool { return e.member.Draining() }

@@ -25,6 +25,7 @@ const (
 	ChangedEndpoints Changed = 1 << 6 // all nodes are asked to begin anew with one, or pushes to some are paused or resumed
 	ChangedEvents    Changed = 1 << 8 // somebody listens to events at the node that tells it
 	ChangedShares    Changed = 1 << 7 // of the limits of queues: some may be given back, or taken
+	ChangedOrders    Changed = 1 << 9 // a node was told something, which it reads with its heartbeat
 )
 
 // Has tells whether c holds one of the things in of.

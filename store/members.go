@@ -11,9 +11,13 @@ type Members interface {
 	// Register adds a node with a lease of ttl microseconds.
 	Register(ctx context.Context, n Node, ttl int64) error
 
-	// Heartbeat extends the lease of a node to ttl microseconds from now.
-	// ErrNodeLost when it has run out: it cannot be revived.
-	Heartbeat(ctx context.Context, id task.ID, ttl int64, draining bool) error
+	// Heartbeat extends the lease of a node to ttl microseconds from now, and tells whether
+	// the node was told to drain. ErrNodeLost when it has run out: it cannot be revived.
+	Heartbeat(ctx context.Context, id task.ID, ttl int64, draining bool) (told bool, err error)
+
+	// Drain tells a node to claim nothing more, for as long as it lives: it hears of that
+	// with its next heartbeat. ErrNotFound when it is not alive.
+	Drain(ctx context.Context, id task.ID) error
 
 	// Leave removes a node; its claims are rescued at once.
 	Leave(ctx context.Context, id task.ID) error
@@ -35,7 +39,7 @@ type Node struct {
 	Pools      string // whose lanes it claims from, one a line
 	StartedAt  int64
 	LeaseUntil int64
-	Draining   bool
+	Draining   bool // it claims nothing more, or was told so
 }
 
 // VersionGates is the version of the first nodes that know of gates and dependencies. An

@@ -13,10 +13,15 @@ import (
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
-type nodesCmd struct{ remote }
+type nodesCmd struct {
+	List  nodesListCmd  `cmd:"" default:"withargs" help:"List the servers that share the database."`
+	Drain nodesDrainCmd `cmd:"" help:"Have servers claim nothing more until they are started anew: they finish what they run."`
+}
+
+type nodesListCmd struct{ remote }
 
 // Run lists nodes.
-func (c *nodesCmd) Run(ctx context.Context, t *term.Terminal) error {
+func (c *nodesListCmd) Run(ctx context.Context, t *term.Terminal) error {
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -32,11 +37,39 @@ func (c *nodesCmd) Run(ctx context.Context, t *term.Terminal) error {
 	for i, n := range nodes {
 		state := "running"
 		if n.Draining {
-			state = "stopping"
+			state = "draining"
 		}
 		rows[i] = []string{n.ID, term.OneLine(n.Name, 40), state, strings.Join(n.Roles, ","), term.Ago(n.StartedAt), term.Ago(n.LeaseUntil)}
 	}
 	t.Table([]string{"ID", "NAME", "STATE", "ROLES", "UP", "LEASE ENDS"}, rows)
+	return nil
+}
+
+type nodesDrainCmd struct {
+	remote
+	IDs []string `arg:"" name:"id" help:"Ids of nodes, as listed."`
+}
+
+// Run has nodes claim nothing more.
+func (c *nodesDrainCmd) Run(ctx context.Context, t *term.Terminal) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	var done []sendoff.Node
+	for _, id := range c.IDs {
+		n, err := client.Nodes.Drain(ctx, id)
+		if err != nil {
+			return err
+		}
+		done = append(done, n)
+		if !c.JSON {
+			t.Printf("%s (%s) claims nothing more; what it still runs: sendoff tasks list --state running --node %s\n", n.ID, term.OneLine(n.Name, 40), n.ID)
+		}
+	}
+	if c.JSON {
+		return t.JSON(term.ListOf(done))
+	}
 	return nil
 }
 

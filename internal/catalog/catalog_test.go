@@ -56,7 +56,8 @@ func TestTheOldestNodeThatIsAliveIsKnown(t *testing.T) {
 			require.NoError(t, db.Register(t.Context(), store.Node{ID: task.ID{id}, Version: version}, time.Minute.Microseconds()))
 		}
 		require.EqualValues(t, 4, least())
-		require.NoError(t, db.Heartbeat(t.Context(), task.ID{1}, time.Hour.Microseconds(), false))
+		_, err := db.Heartbeat(t.Context(), task.ID{1}, time.Hour.Microseconds(), false)
+		require.NoError(t, err)
 		time.Sleep(2 * time.Minute)
 		require.EqualValues(t, 5, least(), "the lease of the older one has run out")
 	})

@@ -66,6 +66,7 @@ type Member struct {
 	mu   sync.Mutex
 	hint store.Hint
 	send chan struct{}
+	look chan struct{} // a renewal is to be made now
 }
 
 // New returns a member that is not registered yet.
@@ -86,7 +87,7 @@ func New(cfg Config) *Member {
 	if cfg.Beat == 0 {
 		cfg.Beat = 3 * time.Second
 	}
-	m := &Member{cfg: cfg, send: make(chan struct{}, 1)}
+	m := &Member{cfg: cfg, send: make(chan struct{}, 1), look: make(chan struct{}, 1)}
 	m.id.Store(&task.ID{})
 	m.until.Store(&time.Time{})
 	return m
@@ -112,7 +113,7 @@ func (m *Member) Join(ctx context.Context) error {
 func (m *Member) join(ctx context.Context) error {
 	id := task.ID(uuid.Must(uuid.NewV7()))
 	started := time.Now()
-	n := store.Node{ID: id, Name: m.cfg.Name, Version: Version, Roles: m.cfg.Roles}
+	n := store.Node{ID: id, Name: m.cfg.Name, Version: Version, Roles: m.cfg.Roles, Draining: m.drain.Load()}
 	n.Pools = strings.Join(m.cfg.Work.Pools(), "\n")
 	if err := m.cfg.Store.Register(ctx, n, m.cfg.Lease.Microseconds()); err != nil {
 		return err
@@ -131,8 +132,19 @@ func (m *Member) trust(started time.Time) {
 	}
 }
 
-// Drain marks the node as one that takes no more work.
+// Drain marks the node as one that takes no more work, for as long as the process lives.
 func (m *Member) Drain() { m.drain.Store(true) }
+
+// Draining tells whether the node takes no more work: it is stopping, or was told to drain.
+func (m *Member) Draining() bool { return m.drain.Load() }
+
+// Look has the node see at once whether it was told something.
+func (m *Member) Look() {
+	select {
+	case m.look <- struct{}{}:
+	default:
+	}
+}
 
 // Leave gives the lease up; claims that are still open are rescued at once.
 func (m *Member) Leave(ctx context.Context) error {
@@ -178,6 +190,8 @@ func (m *Member) beat(ctx context.Context) {
 			if !renewed {
 				next.Reset(m.cfg.Beat / 6)
 			}
+		case <-m.look:
+			next.Reset(0)
 		case <-next.C:
 			next.Reset(m.cfg.Beat)
 			if n < renewals {
@@ -197,10 +211,12 @@ func (m *Member) renew(ctx context.Context) bool {
 	if id.IsZero() {
 		return m.rejoin(ctx, id)
 	}
-	err := m.cfg.Store.Heartbeat(ctx, id, m.cfg.Lease.Microseconds(), m.drain.Load())
+	told, err := m.cfg.Store.Heartbeat(ctx, id, m.cfg.Lease.Microseconds(), m.drain.Load())
 	switch {
 	case err == nil:
-		m.renewed(id, started, left)
+		if m.renewed(id, started, left); told && !m.drain.Swap(true) {
+			m.cfg.Log.Info("this node was told to drain: it claims nothing more until it is started anew", "node", id.String())
+		}
 		return true
 	case errors.Is(err, store.ErrNodeLost):
 		return m.rejoin(ctx, id)

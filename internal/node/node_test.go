@@ -30,21 +30,21 @@ type members struct {
 	lock chan struct{}
 }
 
-func (m *members) Heartbeat(ctx context.Context, id task.ID, ttl int64, draining bool) error {
+func (m *members) Heartbeat(ctx context.Context, id task.ID, ttl int64, draining bool) (bool, error) {
 	m.mu.Lock()
 	down, slow, hang := m.down, m.slow, m.hang
 	if m.hang = false; hang {
 		m.mu.Unlock()
 		<-ctx.Done()
-		return ctx.Err()
+		return false, ctx.Err()
 	}
-	err := m.Oracle.Heartbeat(ctx, id, ttl, draining)
+	told, err := m.Oracle.Heartbeat(ctx, id, ttl, draining)
 	m.mu.Unlock()
 	time.Sleep(slow) // the answer is slow, not the renewal
 	if down {
-		return errors.New("no connection")
+		return false, errors.New("no connection")
 	}
-	return err
+	return told, err
 }
 
 func (m *members) set(down bool, slow time.Duration) {
@@ -233,4 +233,33 @@ func TestWhatWasLostIsAnAttemptNotATask(t *testing.T) {
 		require.NoError(t, m.Run(ctx))
 		require.Equal(t, held, stopped)
 	})
+}
+
+// What a node was told outlives its lease, though the row in which it stood does not.
+func TestANodeThatWasToldToDrainGoesOnUnderANewID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, m, _, stop := start(t)
+		defer stop()
+		first, _ := m.ID()
+		require.NoError(t, with(s, func() error { return s.Drain(t.Context(), first) }))
+		require.False(t, m.Draining())
+		m.Look()
+		synctest.Wait()
+		require.True(t, m.Draining(), "at once when it looks")
+		require.NoError(t, with(s, func() error { return s.Leave(t.Context(), first) })) // another node has buried it
+		time.Sleep(4 * time.Second)
+		second, trusted := m.ID()
+		require.True(t, trusted)
+		require.NotEqual(t, first, second)
+		var nodes []store.Node
+		require.NoError(t, with(s, func() (err error) { nodes, err = s.Nodes(t.Context()); return err }))
+		require.Len(t, nodes, 1)
+		require.True(t, nodes[0].Draining)
+	})
+}
+
+func with(m *members, fn func() error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return fn()
 }

@@ -125,7 +125,8 @@ func TestAReadyTaskWaitsForItsQueueANodeAndItsTurn(t *testing.T) {
 		}, r.waiting(t, ids[0]), "the only one serves no pool")
 
 		draining := r.alive(t, "leaves", "any\nfunction")
-		require.NoError(t, r.Heartbeat(t.Context(), draining, 1e15, true))
+		_, err := r.Heartbeat(t.Context(), draining, 1e15, true)
+		require.NoError(t, err)
 		require.Equal(t, task.WaitNoNode, r.waiting(t, ids[0]).Cause, "who stops takes nothing on")
 		r.alive(t, "stays", "any\nlocal:other")
 		handled, err := r.EnsureLane(t.Context(), store.DefaultNamespace, "q", task.LocalPool("mail"), 100)

@@ -204,6 +204,8 @@ def test_what_failed_alike_is_a_group(sendoff_client: Client) -> None:
 def test_the_rest_can_be_read(sendoff_client: Client) -> None:
     assert "admin" in sendoff_client.me().scopes
     assert sendoff_client.nodes.list()[0].roles
+    with pytest.raises(errors.NotFound):
+        sendoff_client.nodes.drain("nobody")
     assert sendoff_client.workers.list() == []
     assert [n.name for n in sendoff_client.namespaces.list()] == ["default"]
     assert isinstance(sendoff_client.endpoints.list(), list)

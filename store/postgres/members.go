@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,23 +27,40 @@ on conflict (id) do update set name = excluded.name, version = excluded.version,
 
 // Heartbeat extends a lease, by the database's clock, and takes the occasion to
 // read it; see store.Members.
-func (s *Store) Heartbeat(ctx context.Context, id task.ID, ttl int64, draining bool) error {
+func (s *Store) Heartbeat(ctx context.Context, id task.ID, ttl int64, draining bool) (told bool, err error) {
 	alive := false
 	before := time.Now()
-	err := s.keep(ctx, query(`
+	err = s.keep(ctx, query(`
 update sendoff.node n set lease_until = t.now + $2, draining = $3
 from (select coalesce($4, `+databaseClock+`) as now) t
-where n.id = $1 and n.lease_until > t.now returning t.now`).
+where n.id = $1 and n.lease_until > t.now returning t.now, n.told_at > 0`).
 		id(id).i8(ttl).bool(draining).null8(s.clock.lease()).
 		rows(func(r *wireRow) {
 			alive = true
 			s.clock.measured(before, time.Now(), r.i8())
+			told = r.bool()
 		}))
 	switch {
 	case err != nil:
-		return fmt.Errorf("heartbeat: %w", err)
+		return false, fmt.Errorf("heartbeat: %w", err)
 	case !alive:
-		return store.ErrNodeLost
+		return false, store.ErrNodeLost
+	}
+	return told, nil
+}
+
+// Drain tells a node to claim nothing more; see store.Members.
+func (s *Store) Drain(ctx context.Context, id task.ID) error {
+	found := false
+	err := s.act(ctx, &found, query(`
+update sendoff.node n set told_at = t.now from (select coalesce($2, `+databaseClock+`) as now) t
+where n.id = $1 and n.lease_until > t.now returning true`).id(id).null8(s.clock.lease()).
+		rows(func(r *wireRow) { found = r.bool() }))
+	switch {
+	case errors.Is(err, errRace):
+		return store.ErrNotFound
+	case err != nil:
+		return fmt.Errorf("tell a node to drain: %w", err)
 	}
 	return nil
 }
@@ -55,7 +73,7 @@ func (s *Store) Leave(ctx context.Context, id task.ID) error {
 	return nil
 }
 
-const nodeColumns = ` id, name, version, roles, pools, started_at, lease_until, draining `
+const nodeColumns = ` id, name, version, roles, pools, started_at, lease_until, draining or told_at > 0 `
 
 func readNode(r *wireRow) store.Node {
 	return store.Node{

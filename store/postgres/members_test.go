@@ -21,7 +21,8 @@ func (f *fixture) beat(t *testing.T) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
 	defer cancel()
-	return f.s.Heartbeat(ctx, f.node, time.Hour.Microseconds(), false)
+	_, err := f.s.Heartbeat(ctx, f.node, time.Hour.Microseconds(), false)
+	return err
 }
 
 // TestNothingStandsBetweenANodeAndItsHeartbeat: a lock on the tasks makes more
@@ -85,7 +86,7 @@ func TestADeadConnectionCostsNoLease(t *testing.T) {
 	p.silence()
 	ctx, cancel := context.WithCancel(t.Context())
 	var hanging sync.WaitGroup
-	hanging.Go(func() { _ = f.s.Heartbeat(ctx, f.node, time.Hour.Microseconds(), false) })
+	hanging.Go(func() { _, _ = f.s.Heartbeat(ctx, f.node, time.Hour.Microseconds(), false) })
 	require.Eventually(t, p.swallowed, 10*time.Second, time.Millisecond)
 	require.NoError(t, f.beat(t), "over a new connection")
 	p.hangUp()

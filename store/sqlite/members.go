@@ -19,13 +19,29 @@ func (s *Store) Register(ctx context.Context, n store.Node, ttl int64) error {
 }
 
 // Heartbeat implements store.Members.
-func (s *Store) Heartbeat(ctx context.Context, id task.ID, ttl int64, draining bool) error {
-	return s.do(ctx, rankSettle, 1, func(w *writer) error {
+func (s *Store) Heartbeat(ctx context.Context, id task.ID, ttl int64, draining bool) (told bool, err error) {
+	var k bool
+	err = s.do(ctx, rankSettle, 1, func(w *writer) error {
 		n, err := w.changed(`update node set lease_until = ?1 + ?2, draining = ?3 where id = ?4 and lease_until > ?1`, w.now, ttl, draining, id[:])
-		if err == nil && n == 0 {
+		switch {
+		case err != nil:
+			return err
+		case n == 0:
 			return store.ErrNodeLost
 		}
-		return err
+		return w.one(`select told_at > 0 from node where id = ?`, []any{id[:]}, &k)
+	})
+	if err != nil {
+		return false, err
+	}
+	return k, nil
+}
+
+// Drain implements store.Members.
+func (s *Store) Drain(ctx context.Context, id task.ID) error {
+	return s.do(ctx, rankOther, 1, func(w *writer) error {
+		n, err := w.changed(`update node set told_at = ?1 where id = ?2 and lease_until > ?1`, w.now, id[:])
+		return orNotFound(err, n)
 	})
 }
 
@@ -44,7 +60,7 @@ func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
 	return readAll(ctx, s, scanNode, selectNode+`where lease_until > ? order by id`, s.clock())
 }
 
-const selectNode = `select id, name, version, roles, pools, started_at, lease_until, draining from node `
+const selectNode = `select id, name, version, roles, pools, started_at, lease_until, draining or told_at > 0 from node `
 
 func scanNode(r *sql.Rows) (n store.Node, err error) {
 	var id []byte

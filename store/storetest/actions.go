@@ -422,11 +422,13 @@ func (m *machine) expire(ids []task.ID) {
 
 func (m *machine) members(t *rapid.T) {
 	node := rapid.SampledFrom(m.nodes).Draw(t, "node")
-	switch rapid.IntRange(0, 5).Draw(t, "step") {
+	switch rapid.IntRange(0, 6).Draw(t, "step") {
 	case 0:
 		m.register()
 	case 1:
 		m.leave(node)
+	case 2:
+		m.drain(node)
 	default:
 		m.heartbeat(node)
 	}
@@ -443,9 +445,18 @@ func (m *machine) leave(node task.ID) {
 }
 
 func (m *machine) heartbeat(node task.ID) {
-	err := m.real.Heartbeat(ctx, node, 10*second, true)
-	m.same("heartbeat", errName(err), errName(m.oracle.Heartbeat(ctx, node, 10*second, true)))
+	draining := node[15]%2 == 0
+	told, err := m.real.Heartbeat(ctx, node, 10*second, draining)
+	wantTold, wantErr := m.oracle.Heartbeat(ctx, node, 10*second, draining)
+	m.same("heartbeat", errName(err), errName(wantErr))
+	m.same("told to drain", told, wantTold)
 	m.saw("heartbeat:" + map[bool]string{true: "ok", false: "lost"}[err == nil])
+}
+
+func (m *machine) drain(node task.ID) {
+	err := m.real.Drain(ctx, node)
+	m.same("drain", errName(err), errName(m.oracle.Drain(ctx, node)))
+	m.saw("drain:" + map[bool]string{true: "ok", false: "not-found"}[err == nil])
 }
 
 func (m *machine) anyID(t *rapid.T) task.ID {

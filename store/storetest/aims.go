@@ -121,6 +121,17 @@ var aimsOfTasks = map[string]func(*machine){
 		m.now += 11 * second
 		m.heartbeat(node)
 	},
+	"drain:ok": func(m *machine) {
+		node := m.alive()
+		m.drain(node)
+		m.heartbeat(node)
+		m.heartbeat(node) // whatever the node writes, the order stands
+	},
+	"drain:not-found": func(m *machine) {
+		node := m.alive()
+		m.now += 11 * second
+		m.drain(node)
+	},
 	"leave:ok":         func(m *machine) { m.leave(m.alive()) },
 	"cancel:ok":        func(m *machine) { m.steer("cancel", m.put(m.plain(task.HTTP))) },
 	"cancel:not-found": func(m *machine) { m.steer("cancel", m.newID()) },

@@ -16,18 +16,27 @@ func (o *Oracle) Register(_ context.Context, n store.Node, ttl int64) error {
 	return nil
 }
 
-func (o *Oracle) Heartbeat(_ context.Context, id task.ID, ttl int64, draining bool) error {
+func (o *Oracle) Heartbeat(_ context.Context, id task.ID, ttl int64, draining bool) (told bool, err error) {
 	if !o.alive(id) {
-		return store.ErrNodeLost
+		return false, store.ErrNodeLost
 	}
 	n := o.nodes[id]
 	n.LeaseUntil, n.Draining = o.Clock()+ttl, draining
 	o.nodes[id] = n
+	return o.ordered[id], nil
+}
+
+func (o *Oracle) Drain(_ context.Context, id task.ID) error {
+	if !o.alive(id) {
+		return store.ErrNotFound
+	}
+	o.ordered[id] = true
 	return nil
 }
 
 func (o *Oracle) Leave(_ context.Context, id task.ID) error {
 	delete(o.nodes, id)
+	delete(o.ordered, id)
 	o.endShares()
 	return nil
 }
@@ -36,6 +45,7 @@ func (o *Oracle) Nodes(context.Context) ([]store.Node, error) {
 	var out []store.Node
 	for id, n := range o.nodes {
 		if o.alive(id) {
+			n.Draining = n.Draining || o.ordered[id]
 			out = append(out, n)
 		}
 	}

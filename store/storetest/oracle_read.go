@@ -144,7 +144,8 @@ func (o *Oracle) Snapshot(context.Context) (store.Snapshot, error) {
 		s.Keys = append(s.Keys, e)
 	}
 	slices.SortFunc(s.Keys, byKey)
-	for _, n := range o.nodes {
+	for id, n := range o.nodes {
+		n.Draining = n.Draining || o.ordered[id]
 		s.Nodes = append(s.Nodes, n)
 	}
 	s.States = maps.Clone(o.states)
@@ -209,9 +210,11 @@ func (o *Oracle) clone() *Oracle {
 	c.payloads, c.keysOf, c.ready, c.timers = maps.Clone(o.payloads), maps.Clone(o.keysOf), maps.Clone(o.ready), maps.Clone(o.timers)
 	c.dead, c.claims, c.keys = maps.Clone(o.dead), maps.Clone(o.claims), maps.Clone(o.keys)
 	c.attempts, c.nodes = maps.Clone(o.attempts), maps.Clone(o.nodes)
+	c.ordered = maps.Clone(o.ordered)
 	c.waits, c.messages = maps.Clone(o.waits), maps.Clone(o.messages)
 	c.journals, c.states, c.todos = maps.Clone(o.journals), maps.Clone(o.states), maps.Clone(o.todos)
 	c.told, c.resets = maps.Clone(o.told), maps.Clone(o.resets)
+	c.views.paused = maps.Clone(o.views.paused)
 	c.edges, c.needs = maps.Clone(o.edges), maps.Clone(o.needs)
 	c.doors = o.doors.clone()
 	return &c

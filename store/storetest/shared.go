@@ -106,9 +106,14 @@ func (s *Shared) Register(ctx context.Context, n store.Node, ttl int64) error {
 	return s.o.Register(ctx, n, ttl)
 }
 
-func (s *Shared) Heartbeat(ctx context.Context, id task.ID, ttl int64, draining bool) error {
+func (s *Shared) Heartbeat(ctx context.Context, id task.ID, ttl int64, draining bool) (bool, error) {
 	defer s.lock()()
 	return s.o.Heartbeat(ctx, id, ttl, draining)
+}
+
+func (s *Shared) Drain(ctx context.Context, id task.ID) error {
+	defer s.lock()()
+	return s.o.Drain(ctx, id)
 }
 
 func (s *Shared) Leave(ctx context.Context, id task.ID) error {

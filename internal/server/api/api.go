@@ -92,6 +92,7 @@ type Config struct {
 	Control     Control   // nil = this server is no service of dispatcherd
 	GraphRuns   GraphRuns // nil = this server carries out no graphs
 	Nodes       func(ctx context.Context) ([]store.Node, error)
+	Drain       func(ctx context.Context, node string) error // has a node claim nothing more
 	Version     string
 	Unknown     func(error) // gets what went wrong with the database when a client is answered 503; nil = nobody
 }
@@ -120,6 +121,7 @@ func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	mountChange(mux, api.OpenAPI(), &cfg, c.refuse)
 	mountTasks(api, cfg)
 	mountQueues(api, cfg)
+	mountNodes(api, cfg)
 	mountWorkers(api, cfg.Workers)
 	mountControl(api, cfg.Control)
 	mountLimits(mux, api, cfg.Limits, c.refuse)

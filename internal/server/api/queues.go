@@ -3,8 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -29,12 +27,6 @@ type statsReply struct{ Body QueueStats }
 type purgeReply struct {
 	Body struct {
 		Purged int `json:"purged" doc:"Tasks that were canceled."`
-	}
-}
-
-type nodesReply struct {
-	Body struct {
-		Items []Node `json:"items"`
 	}
 }
 
@@ -85,9 +77,6 @@ func mountQueues(api huma.API, cfg Config) {
 			}
 			return nil, nil
 		})
-	getWith(api, auth.Read|auth.Whole, "/v1/nodes", "list-nodes", "List the nodes that are alive", func(ctx context.Context, _ *struct{}) (*nodesReply, error) {
-		return nodes(ctx, cfg)
-	})
 }
 
 func setPaused(api huma.API, cfg Config, verb, summary string, paused bool) {
@@ -103,21 +92,4 @@ func queueAnswer(q operate.Queue, err error) (*queueReply, error) {
 		return nil, problemOf(err)
 	}
 	return &queueReply{queueView(q)}, nil
-}
-
-func nodes(ctx context.Context, cfg Config) (*nodesReply, error) {
-	all, err := cfg.Nodes(ctx)
-	if err != nil {
-		return nil, problemOf(err)
-	}
-	out := &nodesReply{}
-	out.Body.Items = make([]Node, len(all))
-	for i, n := range all {
-		v := Node{ID: n.ID.String(), Name: n.Name, Roles: strings.Split(n.Roles, ","), Version: n.Version, StartedAt: timeText(n.StartedAt), Draining: n.Draining}
-		if time.UnixMicro(n.LeaseUntil).Before(time.Now().AddDate(1, 0, 0)) {
-			v.LeaseUntil = timeText(n.LeaseUntil)
-		}
-		out.Body.Items[i] = v
-	}
-	return out, nil
 }

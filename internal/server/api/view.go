@@ -337,5 +337,5 @@ type Node struct {
 	Version    int32    `json:"version" doc:"Of what it writes to the database."`
 	StartedAt  string   `json:"started_at"`
 	LeaseUntil string   `json:"lease_until,omitempty" doc:"Absent where no other node could take over."`
-	Draining   bool     `json:"draining"`
+	Draining   bool     `json:"draining" doc:"It claims nothing more: it is stopping, or was told so."`
 }

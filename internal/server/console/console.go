@@ -66,6 +66,7 @@ func Mount(mux *route.Mux, cfg Config) {
 	act("/schedules/{name}/{verb}", d.actOnSchedule)
 	show("/limits", auth.Read, d.limits)
 	show("/nodes", auth.Read|auth.Whole, d.nodes)
+	act("/nodes/{id}/{verb}", d.actOnNode)
 	show("/endpoints", auth.Read|auth.Whole, d.endpoints)
 	act("/endpoints/{host}/{verb}", d.actOnEndpoint)
 	show("/actions", auth.Read, d.actions)

@@ -180,6 +180,10 @@ func (d *door) endpoints(w http.ResponseWriter, r *http.Request) error {
 	return write(w, r, http.StatusOK, pages.EndpointList(d.frame(r, "Endpoints"), page.Items))
 }
 
+func (d *door) actOnNode(w http.ResponseWriter, r *http.Request) error {
+	return d.steerFrom(w, r, "/nodes", "nodes", r.PathValue("id"), map[string]string{"drain": "drained"})
+}
+
 func (d *door) actOnEndpoint(w http.ResponseWriter, r *http.Request) error {
 	return d.steerFrom(w, r, "/endpoints", "endpoints", r.PathValue("host"), map[string]string{"pause": "paused", "resume": "resumed", "probe": "probed"})
 }

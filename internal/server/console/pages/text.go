@@ -145,7 +145,7 @@ func icon(state string) string { return cmp.Or(icons[state], "?") }
 var did = map[string]string{
 	"canceled": "Canceled.", "retried": "It runs again.", "run": "It runs now.", "restarted": "It was begun again.", "deleted": "Deleted.",
 	"paused": "Paused.", "resumed": "Resumed.", "started": "Started.", "aborted": "Aborted.", "undone": "It is being undone.",
-	"probed": "It is asked whether it is well.",
+	"probed": "It is asked whether it is well.", "drained": "It claims nothing more.",
 }
 
 // Did says what was done; "" = nothing that is known.

@@ -10,7 +10,7 @@ from datetime import datetime
 class Node:
     """A server that is alive."""
 
-    draining: bool
+    draining: bool  # It claims nothing more: it is stopping, or was told so
     id: str
     name: str
     roles: list[str]

@@ -25,6 +25,11 @@ class Nodes(Group[D]):
         """The nodes that are alive."""
         return read(path("nodes"), items(Node))
 
+    @operation
+    def drain(self, id: str) -> Request[Node]:
+        """Has a node claim nothing more until it is started anew: it finishes what it runs."""
+        return act(path("nodes", id, "drain"), one(Node), True)
+
 
 class Workers(Group[D]):
     """The worker processes of all nodes."""
