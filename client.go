@@ -157,11 +157,7 @@ func (c *Client) get(ctx context.Context, id string, wait time.Duration) (*Task,
 func (c *Client) Wait(ctx context.Context, id string) (*Task, error) {
 	var last *Task
 	for {
-		wait := maxWait
-		if at, ok := ctx.Deadline(); ok {
-			wait = min(wait, max(time.Until(at)-50*time.Millisecond, time.Millisecond))
-		}
-		t, err := c.get(ctx, id, wait)
+		t, err := c.get(ctx, id, waitIn(ctx))
 		if err != nil {
 			return last, err
 		}
@@ -172,6 +168,15 @@ func (c *Client) Wait(ctx context.Context, id string) (*Task, error) {
 			return t, err
 		}
 	}
+}
+
+// waitIn is how long to wait in one request, so that its answer comes before ctx ends.
+func waitIn(ctx context.Context) time.Duration {
+	at, ok := ctx.Deadline()
+	if !ok {
+		return maxWait
+	}
+	return min(maxWait, max(time.Until(at)-50*time.Millisecond, time.Millisecond))
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -184,9 +185,33 @@ type BatchItem struct {
 // lost is repeated without making a second task. When t.Unique says so, the
 // task that holds the key already is returned, with Existing set.
 func (c *Client) Submit(ctx context.Context, t NewTask) (*Task, error) {
-	key := cmp.Or(t.IdempotencyKey, newKey())
+	return c.submit(ctx, t, 0)
+}
+
+// SubmitAndWait is [Client.Submit] and then [Client.Wait], in one request where the end comes
+// within 30 s: for who answers a request of his own with what became of a task. The API
+// key needs the scope read as well. An error after the task was handed over comes with the
+// task as it was last seen; with none it may have been handed over all the same.
+func (c *Client) SubmitAndWait(ctx context.Context, t NewTask) (*Task, error) {
+	out, err := c.submit(ctx, t, waitIn(ctx))
+	if err != nil || out.Final() {
+		return out, err
+	}
+	last, err := c.Wait(ctx, out.ID)
+	if last == nil {
+		return out, err
+	}
+	last.Existing, last.Replayed, last.Dropped = out.Existing, out.Replayed, out.Dropped
+	return last, err
+}
+
+func (c *Client) submit(ctx context.Context, t NewTask, wait time.Duration) (*Task, error) {
+	r := request{method: http.MethodPost, path: "/v1/tasks", body: t, key: cmp.Or(t.IdempotencyKey, newKey()), again: true, wait: wait}
+	if wait > 0 {
+		r.query = url.Values{"wait": {wait.String()}}
+	}
 	var out Task
-	status, header, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/tasks", body: t, key: key, again: true}, &out)
+	status, header, err := c.do(ctx, r, &out)
 	if err != nil {
 		return nil, err
 	}

@@ -255,7 +255,7 @@ func (e *Engine) wirePush() error {
 func (e *Engine) wireRooms() {
 	cfg := e.cfg
 	e.tasks = operate.NewTasks(operate.TasksConfig{
-		Store: e.store, Lanes: e.catalog, Wake: e.wake, ClientKey: accept.ClientIDHash,
+		Store: e.store, Lanes: e.catalog, Wake: e.wake, ClientKey: accept.ClientIDHash, Alone: e.catalog.Alone,
 		Stopped: func(id task.ID) { e.canceled(store.Held{ID: id}) }, Left: func(id task.ID) { e.left(id) },
 		Changed: e.sawChanged, Due: func(at int64) { bell{e}.Due(at) }, Revise: e.acceptor.Revise,
 	})

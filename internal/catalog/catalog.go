@@ -33,7 +33,8 @@ type Catalog struct {
 	byID   map[int32]store.Lane
 	queues map[queueName]queue
 	read   time.Time       // when all was read last
-	least  int32           // version of the nodes that are alive
+	nodes  int             // that are alive
+	least  int32           // version of them
 	served map[string]bool // pools that these claim from
 	left   map[int32]int   // lanes of forgotten queues, and how often relist looks at each from now on
 
@@ -104,7 +105,7 @@ func (c *Catalog) refresh(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.read, c.least, c.served = began, math.MaxInt32, map[string]bool{}
+	c.read, c.nodes, c.least, c.served = began, len(nodes), math.MaxInt32, map[string]bool{}
 	for _, n := range nodes {
 		c.least = min(c.least, n.Version)
 		for pool := range strings.SplitSeq(n.Pools, "\n") {
@@ -248,6 +249,13 @@ func (c *Catalog) Least(own int32) int32 {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return min(own, c.least)
+}
+
+// Alone tells whether no other node was alive when this was read last.
+func (c *Catalog) Alone() bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.nodes <= 1
 }
 
 // ByID returns a lane; an unknown one has empty names.

@@ -14,7 +14,8 @@ import (
 // ends lets callers wait for the end of tasks, and for messages to them. What happens
 // on this node is told at once; for the others one look at a time serves all who wait.
 type ends struct {
-	rows func(ctx context.Context, ids []task.ID) ([]store.Row, error)
+	rows  func(ctx context.Context, ids []task.ID) ([]store.Row, error)
+	alone func() bool // no other node shares the database
 
 	mu       sync.Mutex
 	watchers map[task.ID][]chan struct{}
@@ -22,12 +23,24 @@ type ends struct {
 }
 
 const (
-	lookEvery = 500 * time.Millisecond
-	lookAt    = 1000 // tasks at a time
+	lookEvery  = 500 * time.Millisecond // where nothing but an expiry ends a task that this node is not told of
+	lookSoon   = 25 * time.Millisecond  // where other nodes end tasks
+	lookForOne = 100 * time.Microsecond // more for each task that is waited for
+	lookAt     = 1000                   // tasks at a time
 )
 
-func newEnds(rows func(context.Context, []task.ID) ([]store.Row, error)) *ends {
-	return &ends{rows: rows, watchers: map[task.ID][]chan struct{}{}}
+func newEnds(rows func(context.Context, []task.ID) ([]store.Row, error), alone func() bool) *ends {
+	return &ends{rows: rows, alone: alone, watchers: map[task.ID][]chan struct{}{}}
+}
+
+// rest is the time between two looks.
+func (e *ends) rest() time.Duration {
+	if e.alone() {
+		return lookEvery
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return min(lookSoon+time.Duration(len(e.watchers))*lookForOne, lookEvery)
 }
 
 // watch returns a channel that gets a value when the task ends or something on this
@@ -77,7 +90,7 @@ func (e *ends) look(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(lookEvery):
+		case <-time.After(e.rest()):
 		}
 		e.mu.Lock()
 		ids := slices.Collect(maps.Keys(e.watchers))

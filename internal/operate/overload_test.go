@@ -17,7 +17,7 @@ import (
 func TestOneLookServesAllWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
-		looks, ended := 0, false
+		looks, ended, alone := 0, false, true
 		e := newEnds(func(_ context.Context, ids []task.ID) (rows []store.Row, err error) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -30,7 +30,7 @@ func TestOneLookServesAllWhoWait(t *testing.T) {
 				rows = append(rows, row)
 			}
 			return rows, nil
-		})
+		}, func() bool { mu.Lock(); defer mu.Unlock(); return alone })
 		var told []<-chan struct{}
 		for i := range 300 {
 			var id task.ID
@@ -42,6 +42,11 @@ func TestOneLookServesAllWhoWait(t *testing.T) {
 		time.Sleep(10*time.Second + time.Millisecond)
 		mu.Lock()
 		require.Equal(t, 20, looks, "300 waiters look once for all of them, every half second")
+		alone = false // from the look on that is due
+		mu.Unlock()
+		time.Sleep(10 * time.Second)
+		mu.Lock()
+		require.InDelta(t, 20+9.5/0.055, looks, 2, "and 18 times a second where other nodes end tasks")
 		ended = true
 		mu.Unlock()
 		for _, ch := range told {
@@ -52,7 +57,7 @@ func TestOneLookServesAllWhoWait(t *testing.T) {
 
 func TestWhoWaitsForATaskThatIsGoneIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := newEnds(func(context.Context, []task.ID) ([]store.Row, error) { return nil, nil })
+		e := newEnds(func(context.Context, []task.ID) ([]store.Row, error) { return nil, nil }, func() bool { return true })
 		ch, stop := e.watch(task.ID{1})
 		defer stop()
 		<-ch
@@ -61,7 +66,7 @@ func TestWhoWaitsForATaskThatIsGoneIsTold(t *testing.T) {
 
 func TestTheLookingEndsWithTheWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // fails while a goroutine is left
-		e := newEnds(func(context.Context, []task.ID) ([]store.Row, error) { return nil, context.Canceled })
+		e := newEnds(func(context.Context, []task.ID) ([]store.Row, error) { return nil, context.Canceled }, func() bool { return true })
 		for range 3 {
 			_, one := e.watch(task.ID{1})
 			_, two := e.watch(task.ID{1})

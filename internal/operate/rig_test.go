@@ -51,6 +51,7 @@ func newRig(t *testing.T) *rig {
 		Stopped: func(id task.ID) { note(func() { r.stopped = append(r.stopped, id) }) },
 		Left:    func(id task.ID) { note(func() { r.left = append(r.left, id) }) },
 		Due:     func(int64) {},
+		Alone:   func() bool { return true },
 		Revise: func(_ context.Context, row *store.Row, _ store.Lane, _ *task.Revision) (*store.Change, error) {
 			return &store.Change{ID: row.ID, Was: row.Spec, Spec: row.Spec, MaxAttempts: row.MaxAttempts}, nil
 		},

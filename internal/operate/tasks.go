@@ -74,6 +74,7 @@ type TasksConfig struct {
 	Changed   func(*Task)                // a step was made; nil = nobody is told
 	Due       func(at int64)             // a task is due at a time, microseconds
 	ClientKey func(id string) store.Hash // the key of an id chosen by a client
+	Alone     func() bool                // no other node shares the database: nobody else ends tasks
 
 	// Revise checks what is to become of a task, and turns it into a change.
 	Revise func(ctx context.Context, row *store.Row, lane store.Lane, r *task.Revision) (*store.Change, error)
@@ -88,8 +89,8 @@ type Tasks struct {
 
 // NewTasks returns a Tasks.
 func NewTasks(cfg TasksConfig) *Tasks {
-	need.Fields(cfg, "Store", "Lanes", "Wake", "Stopped", "Left", "Due", "ClientKey", "Revise")
-	return &Tasks{cfg: cfg, ends: newEnds(cfg.Store.Rows), heavy: make(heavy, heavyAtATime)}
+	need.Fields(cfg, "Store", "Lanes", "Wake", "Stopped", "Left", "Due", "ClientKey", "Alone", "Revise")
+	return &Tasks{cfg: cfg, ends: newEnds(cfg.Store.Rows, cfg.Alone), heavy: make(heavy, heavyAtATime)}
 }
 
 // Resolve finds a task by its id, by the id a client chose, or by the number
@@ -186,10 +187,23 @@ func (ts *Tasks) Rows(ctx context.Context, ids []task.ID) ([]Task, error) {
 // Wait returns a task when it has ended, or as it is after the given time. When
 // ctx ends first it returns the error of ctx, and the task as it was last seen.
 func (ts *Tasks) Wait(ctx context.Context, id string, atMost time.Duration) (Task, error) {
-	found, err := ts.Resolve(ctx, id)
+	found, err := task.ParseID(id)
+	if err != nil {
+		found, err = ts.Resolve(ctx, id)
+	}
 	if err != nil {
 		return Task{}, err
 	}
+	t, err := ts.await(ctx, found, atMost)
+	if errors.Is(err, store.ErrNotFound) { // an id that its client chose may look like ours
+		if other, e := ts.Resolve(ctx, id); e == nil && other != found {
+			return ts.await(ctx, other, atMost)
+		}
+	}
+	return t, err
+}
+
+func (ts *Tasks) await(ctx context.Context, found task.ID, atMost time.Duration) (Task, error) {
 	ended, stop := ts.ends.watch(found)
 	defer stop()
 	deadline := time.NewTimer(atMost)
@@ -208,6 +222,43 @@ func (ts *Tasks) Wait(ctx context.Context, id string, atMost time.Duration) (Tas
 		}
 	}
 }
+
+// Expected is the end of a task that may not be there yet.
+type Expected struct {
+	tasks *Tasks
+	id    task.ID
+	ended <-chan struct{}
+	stop  func()
+}
+
+// Expect is for who waits for a task that is about to be stored under the id: its end is
+// not missed, however soon it comes, and need not be looked for before it does. Stop it.
+func (ts *Tasks) Expect(id task.ID) *Expected {
+	ended, stop := ts.ends.watch(id)
+	return &Expected{ts, id, ended, stop}
+}
+
+// Wait is as [Tasks.Wait].
+func (e *Expected) Wait(ctx context.Context, atMost time.Duration) (Task, error) {
+	deadline := time.NewTimer(atMost)
+	defer deadline.Stop()
+	for over := false; ; {
+		select {
+		case <-e.ended:
+		case <-deadline.C:
+			over = true
+		case <-ctx.Done():
+			return Task{}, ctx.Err()
+		}
+		t, err := e.tasks.get(ctx, e.id)
+		if err != nil || over || t.State.Final() {
+			return t, err
+		}
+	}
+}
+
+// Stop ends the waiting.
+func (e *Expected) Stop() { e.stop() }
 
 // Ended tells those who wait for a task.
 func (ts *Tasks) Ended(id task.ID) { ts.ends.tell(id) }

@@ -29,6 +29,8 @@ type Submitter interface {
 type Stored interface {
 	Get(ctx context.Context, id string) (operate.Task, error)
 	Rows(ctx context.Context, ids []task.ID) ([]operate.Task, error)
+	Wait(ctx context.Context, id string, atMost time.Duration) (operate.Task, error)
+	Expect(id task.ID) *operate.Expected
 }
 
 // Viewer looks at tasks.
@@ -113,6 +115,8 @@ func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	c := &creator{submit: cfg.Submit, tasks: cfg.Stored, refuse: func(w http.ResponseWriter, p *problem.Problem) {
 		cfg.tell(p)
 		problem.Write(w, p)
+	}, whole: func(ctx context.Context, t *operate.Task, payload func() ([]byte, error)) (*taskReply, error) {
+		return wholeTask(ctx, &cfg, t, payload)
 	}}
 	mux.HandleFunc(auth.Enqueue, "POST /v1/tasks", c.create)
 	mux.HandleFunc(auth.Enqueue, "POST /v1/tasks/batch", c.batch)
@@ -267,12 +271,16 @@ func getTask(ctx context.Context, cfg *Config, in *getInput) (*taskReply, error)
 	if err != nil {
 		return nil, problemOf(err)
 	}
-	return wholeTask(ctx, cfg, &t)
+	return wholeTask(ctx, cfg, &t, nil)
 }
 
-// wholeTask is a task with all that belongs to it.
-func wholeTask(ctx context.Context, cfg *Config, t *operate.Task) (*taskReply, error) {
-	payload, err := cfg.Tasks.Payload(ctx, t.ID)
+// wholeTask is a task with all that belongs to it; read reads its payload, nil = the
+// database does.
+func wholeTask(ctx context.Context, cfg *Config, t *operate.Task, read func() ([]byte, error)) (*taskReply, error) {
+	if read == nil {
+		read = func() ([]byte, error) { return cfg.Tasks.Payload(ctx, t.ID) }
+	}
+	payload, err := read()
 	if err != nil {
 		return nil, problemOf(err)
 	}
@@ -306,11 +314,15 @@ type attemptsReply struct {
 func describeCreate(doc *huma.OpenAPI) {
 	one := operation(auth.Enqueue, http.MethodPost, "/v1/tasks", "create-task", "Submit a task: it is on disk when the answer comes", http.StatusCreated)
 	many := operation(auth.Enqueue, http.MethodPost, "/v1/tasks/batch", "create-tasks", "Submit up to 1,000 tasks in one transaction", http.StatusCreated)
+	one.Parameters = []*huma.Param{{
+		Name: waitParameter, In: "query", Schema: &huma.Schema{Type: "string"}, Example: "30s",
+		Description: "Answer when the task has ended, or after this time, as it is then: a duration, or seconds; more than 60s is 60s. The task is on disk all the while: who goes away changes nothing. It takes the scope read as well.",
+	}}
 	for _, op := range []*huma.Operation{&one, &many} {
-		op.Parameters = []*huma.Param{{
+		op.Parameters = append(op.Parameters, &huma.Param{
 			Name: "Idempotency-Key", In: "header", Schema: &huma.Schema{Type: "string"},
 			Description: "The same request with the same key within 24 hours gets the same answer, with Idempotent-Replayed: true.",
-		}}
+		})
 	}
 	describe[CreateRequest, Task](doc, &one, "200", "201", "400", "401", "403", "408", "409", "413", "415", "422", "503")
 	describe[BatchRequest, BatchReply](doc, &many, "200", "201", "400", "401", "403", "408", "409", "413", "415", "422", "503")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,15 +28,20 @@ const (
 type creator struct {
 	submit Submitter
 	tasks  Stored
+	whole  func(ctx context.Context, t *operate.Task, payload func() ([]byte, error)) (*taskReply, error)
 	refuse func(http.ResponseWriter, *problem.Problem)
 }
 
 const keyHeader = "Idempotency-Key"
 
-// checkRequest refuses what would be dropped: a query, and keys beyond one.
-func checkRequest(r *http.Request) *problem.Problem {
+// checkRequest refuses what would be dropped: a query but for the parameters, and keys
+// beyond one.
+func checkRequest(r *http.Request, parameters ...string) *problem.Problem {
 	var bad task.Invalid
-	for name := range r.URL.Query() {
+	for name, values := range r.URL.Query() {
+		if slices.Contains(parameters, name) && len(values) == 1 {
+			continue
+		}
 		bad.Add(name, "is not a parameter of this request: put the fields of the task into the body")
 	}
 	keys := r.Header.Values(keyHeader)
@@ -51,9 +57,10 @@ func checkRequest(r *http.Request) *problem.Problem {
 	return nil
 }
 
-// read reads the body of a submission of at most limit bytes.
-func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *problem.Problem) {
-	if p := checkRequest(r); p != nil {
+// read reads the body of a submission of at most limit bytes, whose query may have the
+// parameters, once each.
+func read(w http.ResponseWriter, r *http.Request, limit int64, parameters ...string) ([]byte, *problem.Problem) {
+	if p := checkRequest(r, parameters...); p != nil {
 		return nil, p
 	}
 	return readBody(w, r, limit)
@@ -83,7 +90,12 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *pro
 
 // create handles POST /v1/tasks.
 func (c *creator) create(w http.ResponseWriter, r *http.Request) {
-	text, fault := read(w, r, maxCreate)
+	text, fault := read(w, r, maxCreate, waitParameter)
+	if fault != nil {
+		c.refuse(w, fault)
+		return
+	}
+	wait, fault := waitForEnd(r)
 	if fault != nil {
 		c.refuse(w, fault)
 		return
@@ -102,6 +114,12 @@ func (c *creator) create(w http.ResponseWriter, r *http.Request) {
 	if sub.IdempotencyKey = r.Header.Get(keyHeader); sub.IdempotencyKey != "" {
 		sub.Fingerprint = store.HashOf([]byte(r.URL.Path), text)
 	}
+	var end *operate.Expected
+	if wait > 0 {
+		sub.ID = accept.NewID()
+		end = c.tasks.Expect(sub.ID)
+		defer end.Stop()
+	}
 	subs := []accept.Submission{sub}
 	results, err := c.submit.Accept(r.Context(), subs, true)
 	if err != nil {
@@ -113,7 +131,15 @@ func (c *creator) create(w http.ResponseWriter, r *http.Request) {
 		c.refuse(w, fault)
 		return
 	}
-	c.answer(w, r, &subs[0], &results[0], shown)
+	view, fault := c.view(r, &subs[0], &results[0], shown)
+	if fault != nil {
+		c.refuse(w, fault)
+		return
+	}
+	if wait > 0 {
+		view = c.atItsEnd(r.Context(), view, &subs[0], &results[0], end, wait)
+	}
+	c.answer(w, r, &results[0], view)
 }
 
 // asStored reads those of the tasks just stored that may have to wait for others: only
@@ -141,12 +167,7 @@ func (c *creator) asStored(ctx context.Context, subs []accept.Submission, result
 	return shown, nil
 }
 
-func (c *creator) answer(w http.ResponseWriter, r *http.Request, sub *accept.Submission, res *accept.Result, shown map[task.ID]Task) {
-	view, fault := c.view(r, sub, res, shown)
-	if fault != nil {
-		c.refuse(w, fault)
-		return
-	}
+func (c *creator) answer(w http.ResponseWriter, r *http.Request, res *accept.Result, view *Task) {
 	status := http.StatusOK
 	if res.Status == store.Created {
 		status = http.StatusCreated

@@ -84,14 +84,21 @@ class Operations(Group[D]):
         return self._driver.settings.url
 
     @operation
-    def submit(self, task: NewTask, *, idempotency_key: str | None = None) -> Request[Task]:
+    def submit(
+        self, task: NewTask, *, wait: float | timedelta | None = None, idempotency_key: str | None = None
+    ) -> Request[Task]:
         """Hands a task over: it is on the server's disk when this returns.
+
+        With wait, of 60 s at most, it is the task when it has ended, or as it is then: one
+        request for who answers a request of his own. The key needs the scope read as well.
 
         It sends an Idempotency-Key, one for all times that the request is sent: so a request
         whose answer was lost is repeated without making a second task. existing, replayed and
         dropped of the task say when it was there already.
         """
-        return keyed(write("POST", path("tasks"), _submitted, encode(task)), idempotency_key)
+        span = None if wait is None else timedelta(seconds=seconds(wait))
+        request = write("POST", path("tasks"), _submitted, encode(task), True, wait=span)
+        return keyed(replace(request, wait=seconds(wait or 0)), idempotency_key)
 
     @operation
     def batch(
