@@ -48,7 +48,7 @@ def test_a_task_is_submitted_delivered_and_waited_for(sendoff_client: Client, ap
 
 
 def test_a_submission_is_answered_with_its_end(sendoff_client: Client, app: App) -> None:
-    task = sendoff_client.submit(NewTask(url=f"{app.url}/raw", payload={"n": 1}), wait=10)
+    task = sendoff_client.submit(NewTask(url=f"{app.url}/hook", payload={"n": 1}), wait=10)
     assert (task.state, task.payload, task.existing) == ("succeeded", {"n": 1}, False)
     late = sendoff_client.submit(NewTask(url="http://127.0.0.1:1/", delay=LATER), wait=timedelta(milliseconds=20))
     assert late.state == "scheduled"
