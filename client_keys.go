@@ -49,6 +49,9 @@ type Me struct {
 	Scopes    []Scope  `json:"scopes"`
 	Features  []string `json:"features"` // what the server does besides: graph_runs, control
 	Version   string   `json:"version"`  // of the server
+
+	Paused      bool      `json:"paused"`                // everything is, in the namespace: see [Client.PauseAll]
+	PausedSince time.Time `json:"paused_since,omitzero"` // zero = it is not
 }
 
 // APIKeys makes, lists and revokes API keys: [Client.APIKeys]. It takes a key with the scope

@@ -119,3 +119,25 @@ func (q Queues) Stats(ctx context.Context, name string) (*QueueStats, error) {
 }
 
 func queuePath(name, rest string) string { return "/v1/queues/" + url.PathEscape(name) + rest }
+
+// Everything tells whether everything is paused.
+type Everything struct {
+	Namespace string    `json:"namespace"` // in which it is: that of the key
+	Paused    bool      `json:"paused"`
+	Since     time.Time `json:"since,omitzero"` // zero = it is not
+}
+
+// PauseAll pauses everything in the namespace of the key, on all servers: nothing is started
+// from any queue, those as well that are made later. Attempts under way go on, and
+// submissions are accepted.
+func (c *Client) PauseAll(ctx context.Context) (Everything, error) { return c.everything(ctx, "pause") }
+
+// ResumeAll ends what PauseAll began. Queues that are paused by themselves stay so.
+func (c *Client) ResumeAll(ctx context.Context) (Everything, error) {
+	return c.everything(ctx, "resume")
+}
+
+func (c *Client) everything(ctx context.Context, verb string) (out Everything, err error) {
+	_, _, err = c.do(ctx, request{method: http.MethodPost, path: "/v1/" + verb, again: true}, &out)
+	return out, err
+}

@@ -263,7 +263,8 @@ func (e *Engine) wireRooms() {
 	e.actions = operate.NewActions(operate.ActionsConfig{Store: e.store, Tasks: e.tasks, NewID: accept.NewID, Log: cfg.Log})
 	e.waits = operate.NewWaits(operate.WaitsConfig{
 		Store: e.store, Lanes: e.catalog, Functions: e.functions, Settings: e.catalog.Settings, Scheduler: string(Schedule),
-		PausedHost: func(host string) int64 { return e.endpoints.PausedSince(host) },
+		PausedHost:  func(host string) int64 { return e.endpoints.PausedSince(host) },
+		PausedSince: e.catalog.PausedSince,
 	})
 	e.queues = operate.NewQueues(operate.QueuesConfig{
 		Store: e.store, Catalog: e.catalog, Wake: e.wake, Retention: cfg.Retention.kept(), CheckURL: e.checkURL,

@@ -101,6 +101,28 @@ func (q *Queues) AllStats(ctx context.Context) ([]QueueStats, error) {
 	return out, err
 }
 
+// Everything tells whether everything is paused.
+type Everything struct {
+	Paused bool
+	Since  time.Time // zero = it is not
+}
+
+// PauseAll pauses everything in the namespace of whoever asks, on all nodes: nothing is
+// started from any queue, those as well that are made later. Attempts under way go on.
+// store.ErrOldNode while a node is alive that would not heed it.
+func (q *Queues) PauseAll(ctx context.Context) (Everything, error) {
+	return everythingOf(q.queues.PauseAll(ctx, true))
+}
+
+// ResumeAll ends what PauseAll began. Queues that are paused by themselves stay so.
+func (q *Queues) ResumeAll(ctx context.Context) (Everything, error) {
+	return everythingOf(q.queues.PauseAll(ctx, false))
+}
+
+func everythingOf(all operate.Everything, err error) (Everything, error) {
+	return Everything{all.Paused, timeOf(all.Since)}, err
+}
+
 func queueOf(q operate.Queue) Queue {
 	return Queue{q.Name, q.Paused, timeOf(q.CreatedAt), q.Settings, q.Effective}
 }

@@ -16,8 +16,10 @@ func (e *Engine) wireQuotas() {
 		Store: e.store, Room: bounds{e.room}, Log: e.cfg.Log,
 		Node:   func() (task.ID, bool) { return e.member.ID() },
 		Limits: e.limits,
-		Lanes:  func() []store.Lane { return e.catalog.Lanes(func(l store.Lane) bool { return e.serves(l.Pool) }) },
-		Tell:   func() { e.member.Tell(store.Hint{Changed: store.ChangedShares}) },
+		Lanes: func() []store.Lane {
+			return e.catalog.Lanes(func(l store.Lane) bool { return e.serves(l.Pool) && e.catalog.PausedSince(l.Namespace) == 0 })
+		},
+		Tell: func() { e.member.Tell(store.Hint{Changed: store.ChangedShares}) },
 	})
 	e.catalog.Watch(e.quotas.Note)
 	e.meters.WatchShares(e.shares)

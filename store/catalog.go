@@ -28,6 +28,15 @@ type Catalog interface {
 	// returns the lanes to wake. ErrNotFound when there is no such queue.
 	SetPaused(ctx context.Context, queue int32, paused bool) ([]Woken, error)
 
+	// PauseNamespace pauses or resumes all queues of a namespace at once, those as well that
+	// are made later; which of them are paused by themselves stays as it is. Nothing is claimed
+	// there from the moment this returns; attempts under way go on. Resuming returns the lanes
+	// to wake. ErrNotFound when there is no such namespace.
+	PauseNamespace(ctx context.Context, namespace int32, paused bool) ([]Woken, error)
+
+	// PausedNamespaces lists the namespaces that are paused, with since when, in microseconds.
+	PausedNamespaces(ctx context.Context) (map[int32]int64, error)
+
 	// SetSettings replaces the settings of a queue, which the store does not read,
 	// if they still are what the caller has seen: was, nil for none. ErrChanged when
 	// they are not, ErrNotFound when there is no such queue.

@@ -50,6 +50,10 @@ const VersionGates int32 = 2
 // would end a task and call nobody back.
 const VersionCallbacks int32 = 3
 
+// VersionPause is the version of the first nodes that claim nothing from a namespace that is
+// paused.
+const VersionPause int32 = 4
+
 // Held is a task that a node believes to be running.
 type Held struct {
 	ID    task.ID

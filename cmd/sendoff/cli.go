@@ -28,6 +28,8 @@ type cli struct {
 	Run         runCmd            `cmd:"" help:"Develop an app with durable functions: a server beside it, and the tree of its calls."`
 	Enqueue     enqueueCmd        `cmd:"" help:"Submit a task."`
 	Tasks       tasksCmd          `cmd:"" help:"List tasks, look at them, steer them."`
+	Pause       pauseCmd          `cmd:"" help:"Pause everything: nothing is started from any queue until sendoff resume."`
+	Resume      resumeCmd         `cmd:"" help:"Resume everything; queues that are paused by themselves stay so."`
 	Queues      queuesCmd         `cmd:"" help:"List queues, pause, resume and purge them."`
 	Limits      limitsCmd         `cmd:"" help:"List limits that tasks share, configure and pause them."`
 	Schedules   schedules.Command `cmd:"" help:"List, set, pause, run and preview schedules."`

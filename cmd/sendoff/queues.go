@@ -41,6 +41,43 @@ func (c *queuesListCmd) Run(ctx context.Context, t *term.Terminal) error {
 		return t.JSON(term.ListOf(queues))
 	}
 	printQueues(t, queues)
+	if me, err := client.Me(ctx); err == nil && me.Paused {
+		t.Printf("\neverything is paused since %s: sendoff resume\n", term.Clock(me.PausedSince))
+	}
+	return nil
+}
+
+type (
+	pauseCmd  struct{ remote }
+	resumeCmd struct{ remote }
+)
+
+// Run pauses everything.
+func (c *pauseCmd) Run(ctx context.Context, t *term.Terminal) error {
+	return c.everything(ctx, t, (*sendoff.Client).PauseAll)
+}
+
+// Run resumes everything.
+func (c *resumeCmd) Run(ctx context.Context, t *term.Terminal) error {
+	return c.everything(ctx, t, (*sendoff.Client).ResumeAll)
+}
+
+func (c *remote) everything(ctx context.Context, t *term.Terminal, do func(*sendoff.Client, context.Context) (sendoff.Everything, error)) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	all, err := do(client, ctx)
+	switch {
+	case err != nil:
+		return err
+	case c.JSON:
+		return t.JSON(all)
+	case all.Paused:
+		t.Printf("everything is paused since %s: what runs goes on, nothing else starts\n", term.Clock(all.Since))
+	default:
+		t.Printf("everything goes on, but for queues that are paused by themselves\n")
+	}
 	return nil
 }
 

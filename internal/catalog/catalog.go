@@ -36,6 +36,7 @@ type Catalog struct {
 	nodes  int             // that are alive
 	least  int32           // version of them
 	served map[string]bool // pools that these claim from
+	rest   map[int32]int64 // namespaces that are paused, with since when
 	left   map[int32]int   // lanes of forgotten queues, and how often relist looks at each from now on
 
 	stale chan struct{}
@@ -99,13 +100,17 @@ func (c *Catalog) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	rest, err := c.store.PausedNamespaces(ctx)
+	if err != nil {
+		return err
+	}
 	nodes, err := c.store.Nodes(ctx)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.read, c.nodes, c.least, c.served = began, len(nodes), math.MaxInt32, map[string]bool{}
+	c.read, c.nodes, c.least, c.served, c.rest = began, len(nodes), math.MaxInt32, map[string]bool{}, rest
 	for _, n := range nodes {
 		c.least = min(c.least, n.Version)
 		for pool := range strings.SplitSeq(n.Pools, "\n") {
@@ -354,6 +359,14 @@ func (c *Catalog) SetPaused(queue int32, paused bool) {
 			c.put(l)
 		}
 	}
+}
+
+// PausedSince tells since when everything is paused in a namespace, in microseconds, as of
+// the last look; 0 = it is not.
+func (c *Catalog) PausedSince(namespace int32) int64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.rest[namespace]
 }
 
 // Served tells whether a node that is alive claims from a pool, as of the last look.

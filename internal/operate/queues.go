@@ -13,6 +13,7 @@ import (
 // QueueStore is what Queues needs of a database.
 type QueueStore interface {
 	SetPaused(ctx context.Context, queue int32, paused bool) ([]store.Woken, error)
+	PauseNamespace(ctx context.Context, namespace int32, paused bool) ([]store.Woken, error)
 	SetSettings(ctx context.Context, queue int32, was, settings []byte) error
 	Forget(ctx context.Context, queue int32) error
 	Purge(ctx context.Context, lanes []int32, limit int) (int, []store.Woken, error)
@@ -28,6 +29,7 @@ type Catalog interface {
 	Queue(namespace int32, name string) (store.Queue, bool)
 	Queues(namespace int32) []store.Queue
 	SetPaused(queue int32, paused bool)
+	PausedSince(namespace int32) int64
 	Refresh(ctx context.Context) error
 }
 

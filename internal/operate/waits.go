@@ -42,6 +42,9 @@ type WaitsConfig struct {
 	// PausedHost tells since when pushes to a host are paused, in microseconds; 0 = they are
 	// not.
 	PausedHost func(host string) int64
+
+	// PausedSince tells since when everything is paused in a namespace, likewise.
+	PausedSince func(namespace int32) int64
 }
 
 // Waits finds out what tasks wait for. Safe for concurrent use.
@@ -49,7 +52,7 @@ type Waits struct{ cfg WaitsConfig }
 
 // NewWaits returns a Waits.
 func NewWaits(cfg WaitsConfig) *Waits {
-	need.Fields(cfg, "Store", "Lanes", "Functions", "Settings", "Scheduler", "PausedHost")
+	need.Fields(cfg, "Store", "Lanes", "Functions", "Settings", "Scheduler", "PausedHost", "PausedSince")
 	return &Waits{cfg}
 }
 
@@ -94,7 +97,8 @@ const (
 	HelpLimit   WaitOperation = "set-limit"
 	HelpQueue   WaitOperation = "update-queue"
 
-	HelpEndpoint WaitOperation = "resume-endpoint"
+	HelpEndpoint  WaitOperation = "resume-endpoint"
+	HelpResumeAll WaitOperation = "resume-everything"
 )
 
 const (
@@ -186,6 +190,11 @@ func whyLater(t *Task) string {
 
 func (w *Waits) ready(ctx context.Context, t *Task) (*Waiting, error) {
 	lane := w.cfg.Lanes.ByID(t.Lane)
+	if since := w.cfg.PausedSince(lane.Namespace); since != 0 {
+		return &Waiting{
+			Cause: task.WaitPaused, Since: max(since, t.At), Text: "everything is paused, since " + clock(since), Help: []WaitOperation{HelpResumeAll},
+		}, nil
+	}
 	if lane.Paused {
 		return &Waiting{
 			Cause: task.WaitPaused, Since: t.At, Text: fmt.Sprintf("the queue %q is paused", lane.Queue), Help: []WaitOperation{HelpResume},

@@ -26,7 +26,7 @@ func (r *rig) waiting(t *testing.T, id string) *Waiting {
 	t.Helper()
 	got, err := r.tasks.Get(t.Context(), id)
 	require.NoError(t, err)
-	w, err := NewWaits(WaitsConfig{Store: r.Shared, Lanes: r.queues.cfg.Catalog.(Lanes), Functions: r.functions, Settings: r.settings, Scheduler: "schedule", PausedHost: func(string) int64 { return 0 }}).For(t.Context(), &got)
+	w, err := NewWaits(WaitsConfig{Store: r.Shared, Lanes: r.queues.cfg.Catalog.(Lanes), Functions: r.functions, Settings: r.settings, Scheduler: "schedule", PausedHost: func(string) int64 { return 0 }, PausedSince: r.queues.cfg.Catalog.PausedSince}).For(t.Context(), &got)
 	require.NoError(t, err)
 	return w
 }

@@ -210,6 +210,10 @@ def test_what_failed_alike_is_a_group(sendoff_client: Client) -> None:
 
 def test_the_rest_can_be_read(sendoff_client: Client) -> None:
     assert "admin" in sendoff_client.me().scopes
+    assert sendoff_client.pause_all().since is not None
+    assert sendoff_client.me().paused
+    assert sendoff_client.resume_all().namespace == "default"
+    assert not sendoff_client.me().paused
     assert sendoff_client.nodes.list()[0].roles
     with pytest.raises(errors.NotFound):
         sendoff_client.nodes.drain("nobody")

@@ -147,6 +147,47 @@ func (s *Store) SetPaused(ctx context.Context, queue int32, paused bool) ([]stor
 	return woken, nil
 }
 
+var resumedNamespaceSQL = words.SQL(`
+select a.id, p.prio::int2, x.pos from sendoff.queue q join sendoff.lane a on a.queue = q.id cross join generate_series(0, :suspect_priority) as p(prio)
+cross join lateral (select pos from sendoff.ready r where r.lane = a.id and r.prio = p.prio::int2 order by pos limit 1) x
+where q.ns = $1 and not q.paused`)
+
+// PauseNamespace pauses or resumes all queues of a namespace; see store.Catalog, and
+// SetPaused for the lock.
+func (s *Store) PauseNamespace(ctx context.Context, namespace int32, paused bool) ([]store.Woken, error) {
+	found := false
+	err := s.act(ctx, &found, query(`
+update sendoff.namespace set paused_at = case when not $2 then 0 when paused_at > 0 then paused_at else $3 end where id = $1 returning true`).
+		i4(namespace).bool(paused).i8(s.clock.now()).rows(func(r *wireRow) { found = r.bool() }))
+	if errors.Is(err, errRace) {
+		return nil, store.ErrNotFound
+	}
+	var woken []store.Woken
+	switch {
+	case err != nil:
+	case paused:
+		err = s.write(ctx, query(`select pg_advisory_xact_lock($1)`).i8(lockClaims))
+	default:
+		err = s.read(ctx, query(pins), query(resumedNamespaceSQL).i4(namespace).
+			rows(func(r *wireRow) { woken = append(woken, store.Woken{Lane: r.i4(), Priority: r.i2(), Position: r.i8()}) }))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pause or resume a namespace: %w", err)
+	}
+	return woken, nil
+}
+
+// PausedNamespaces lists the namespaces that are paused; see store.Catalog.
+func (s *Store) PausedNamespaces(ctx context.Context) (map[int32]int64, error) {
+	out := map[int32]int64{}
+	err := s.read(ctx, query(`select id, paused_at from sendoff.namespace where paused_at > 0`).
+		rows(func(r *wireRow) { out[r.i4()] = r.i8() }))
+	if err != nil {
+		return nil, fmt.Errorf("list paused namespaces: %w", err)
+	}
+	return out, nil
+}
+
 // SetSettings replaces the settings of a queue; see store.Catalog.
 func (s *Store) SetSettings(ctx context.Context, queue int32, was, settings []byte) error {
 	err := s.change(ctx, func(ctx context.Context, c *session) error {

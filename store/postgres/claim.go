@@ -48,7 +48,8 @@ with l as materialized (
  cross join lateral (
   select r.ctid from sendoff.ready r where r.lane = slot.lane and r.prio = slot.prio and r.pos >= slot.cur
   order by r.pos limit slot.lim for update skip locked) as x
- where (select not q.paused from sendoff.lane a join sendoff.queue q on q.id = a.queue where a.id = slot.lane)
+ where (select not q.paused and coalesce(n.paused_at, 0) = 0 from sendoff.lane a join sendoff.queue q on q.id = a.queue
+  left join sendoff.namespace n on n.id = q.ns where a.id = slot.lane)
   and exists (select from sendoff.node where id = $2 and lease_until > coalesce($4, ` + databaseClock + `))
  limit $9),
 c as (delete from sendoff.ready r using l where r.ctid = l.ctid returning r.id, r.pos, r.prio, l.n),

@@ -128,19 +128,62 @@ func (s *Store) SetPaused(ctx context.Context, queue int32, paused bool) ([]stor
 		if err != nil || n == 0 || paused {
 			return orNotFound(err, n)
 		}
-		return w.query(func(r *sql.Rows) error {
-			var wk store.Woken
-			if err := r.Scan(&wk.Lane, &wk.Priority, &wk.Position); err != nil {
-				return err
-			}
-			k.add(wk.Lane, wk.Priority, wk.Position)
-			return nil
-		}, `select r.lane, r.prio, min(r.pos) from ready r join lane l on l.id = r.lane where l.queue = ? group by r.lane, r.prio`, queue)
+		return w.resumed(&k, `select r.lane, r.prio, min(r.pos) from ready r join lane l on l.id = r.lane where l.queue = ? group by r.lane, r.prio`, queue)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return k.list, nil
+}
+
+// resumed adds what waits in lanes that are resumed: lane, priority and first position.
+func (w *writer) resumed(k *woken, query string, arg any) error {
+	return w.query(func(r *sql.Rows) error {
+		var wk store.Woken
+		if err := r.Scan(&wk.Lane, &wk.Priority, &wk.Position); err != nil {
+			return err
+		}
+		k.add(wk.Lane, wk.Priority, wk.Position)
+		return nil
+	}, query, arg)
+}
+
+// PauseNamespace implements store.Catalog.
+func (s *Store) PauseNamespace(ctx context.Context, namespace int32, paused bool) ([]store.Woken, error) {
+	var k woken
+	err := s.do(ctx, rankOther, 1, func(w *writer) error {
+		k = woken{}
+		n, err := w.changed(`update namespace set paused_at = iif(?1, iif(paused_at > 0, paused_at, ?2), 0) where id = ?3`, paused, w.now, namespace)
+		if err != nil || n == 0 || paused {
+			return orNotFound(err, n)
+		}
+		return w.resumed(&k, `select r.lane, r.prio, min(r.pos) from ready r join lane l on l.id = r.lane join queue q on q.id = l.queue
+			where q.ns = ? and not q.paused group by r.lane, r.prio`, namespace)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return k.list, nil
+}
+
+// PausedNamespaces implements store.Catalog.
+func (s *Store) PausedNamespaces(ctx context.Context) (map[int32]int64, error) {
+	type paused struct {
+		id int32
+		at int64
+	}
+	rows, err := readAll(ctx, s, func(r *sql.Rows) (n paused, err error) {
+		err = r.Scan(&n.id, &n.at)
+		return n, err
+	}, `select id, paused_at from namespace where paused_at > 0`)
+	if err != nil {
+		return nil, err
+	}
+	out := map[int32]int64{}
+	for _, n := range rows {
+		out[n.id] = n.at
+	}
+	return out, nil
 }
 
 // SetSettings implements store.Catalog.

@@ -84,7 +84,7 @@ var claimTasks = words.SQL(`update task set token = token + 1,
 		last_started = case when flags & :related = 0 and expires_at between 1 and ?6 then last_started else ?6 end,
 		first_started = case when first_started > 0 or flags & :related = 0 and expires_at between 1 and ?6 then first_started else ?6 end
 	from (select id from ready where lane = +?1 and prio = +?2 and pos >= +?3
-		and not exists (select 1 from lane l join queue q on q.id = l.queue where l.id = +?1 and q.paused)
+		and not exists (select 1 from lane l join queue q on q.id = l.queue left join namespace n on n.id = q.ns where l.id = +?1 and (q.paused or n.paused_at > 0))
 		order by pos, id limit +?4) as r
 	where task.id = r.id
 	returning task.id, token, lane, at, kind, flags, run, failures, crashes, max_attempts, created_at, expires_at,

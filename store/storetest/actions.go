@@ -547,6 +547,11 @@ func (m *machine) purgeLane(lane int32, limit int) {
 }
 
 func (m *machine) pause(t *rapid.T) {
+	if rapid.IntRange(0, 4).Draw(t, "everything") == 0 {
+		m.pauseNamespace(rapid.SampledFrom([]int32{1, 99}).Draw(t, "namespace"), true)
+		m.claim(t)
+		m.pauseNamespace(1, false)
+	}
 	m.setPaused(rapid.SampledFrom([]int32{1, 2, 99}).Draw(t, "queue"), rapid.Bool().Draw(t, "paused"))
 }
 
@@ -563,6 +568,22 @@ func (m *machine) set(queue int32, was, settings []byte) {
 	m.same("settings", got, errName(m.oracle.SetSettings(ctx, queue, was, settings)))
 	m.saw("settings:" + got)
 	m.sameCatalog()
+}
+
+func (m *machine) pauseNamespace(namespace int32, paused bool) {
+	woken, err := m.real.PauseNamespace(ctx, namespace, paused)
+	want, wantErr := m.oracle.PauseNamespace(ctx, namespace, paused)
+	m.same("pause of everything", errName(err), errName(wantErr))
+	m.same("woken by resume of everything", sortWoken(woken), sortWoken(want))
+	verb := map[bool]string{true: "pause everything:", false: "resume everything:"}[paused]
+	m.saw(verb + errName(err))
+	since, err := m.real.PausedNamespaces(ctx)
+	require.NoError(m.rt, err)
+	wantSince, _ := m.oracle.PausedNamespaces(ctx)
+	m.same("paused namespaces", len(since), len(wantSince))
+	for id, at := range wantSince {
+		m.same("paused since", since[id], at)
+	}
 }
 
 func (m *machine) setPaused(queue int32, paused bool) {

@@ -147,6 +147,14 @@ var aimsOfTasks = map[string]func(*machine){
 	"delete:not-found": func(m *machine) { m.steer("delete", m.newID()) },
 	"delete:running":   func(m *machine) { m.steer("delete", m.hold(task.HTTP).ID) },
 	"purge:some":       func(m *machine) { m.purgeLane(m.oracle.tasks[m.put(m.plain(task.HTTP))].Lane, everything) },
+	"pause everything:ok": func(m *machine) {
+		m.pauseNamespace(1, true)
+		m.pauseNamespace(1, false)
+	},
+	"pause everything:not-found":  func(m *machine) { m.pauseNamespace(99, true) },
+	"resume everything:ok":        func(m *machine) { m.pauseNamespace(1, false) },
+	"resume everything:not-found": func(m *machine) { m.pauseNamespace(99, false) },
+
 	"pause:ok":         func(m *machine) { m.setPaused(1, true) },
 	"pause:not-found":  func(m *machine) { m.setPaused(99, true) },
 	"resume:ok":        func(m *machine) { m.setPaused(1, false) },

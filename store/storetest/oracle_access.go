@@ -13,10 +13,11 @@ type access struct {
 	namespaces []store.Namespace
 	apiKeys    []store.APIKey
 	changes    int64
+	restAt     map[int32]int64 // namespaces that are paused, with since when
 }
 
 func newAccess() access {
-	return access{namespaces: []store.Namespace{{ID: store.DefaultNamespace, Name: store.DefaultNamespaceName}}, changes: 1}
+	return access{namespaces: []store.Namespace{{ID: store.DefaultNamespace, Name: store.DefaultNamespaceName}}, changes: 1, restAt: map[int32]int64{}}
 }
 
 // EnsureNamespace implements store.Access.

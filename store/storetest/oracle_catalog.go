@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/store"
@@ -98,4 +99,31 @@ func (o *Oracle) SetSettings(_ context.Context, queue int32, was, settings []byt
 	return nil
 }
 
-func (o *Oracle) paused(lane int32) bool { return o.queues[o.lanes[lane-1].QueueID-1].Paused }
+func (o *Oracle) paused(lane int32) bool {
+	l := o.lanes[lane-1]
+	return o.queues[l.QueueID-1].Paused || o.restAt[l.Namespace] != 0
+}
+
+func (o *Oracle) PauseNamespace(_ context.Context, namespace int32, paused bool) ([]store.Woken, error) {
+	if !slices.ContainsFunc(o.namespaces, func(n store.Namespace) bool { return n.ID == namespace }) {
+		return nil, store.ErrNotFound
+	}
+	if paused {
+		if o.restAt[namespace] == 0 {
+			o.restAt[namespace] = o.Clock()
+		}
+		return nil, nil
+	}
+	delete(o.restAt, namespace)
+	var woken []store.Woken
+	for _, e := range o.ready {
+		if o.lanes[e.Lane-1].Namespace == namespace && !o.paused(e.Lane) {
+			woken = store.Collect(woken, store.Woken{Lane: e.Lane, Priority: e.Priority, Position: e.Position})
+		}
+	}
+	return woken, nil
+}
+
+func (o *Oracle) PausedNamespaces(context.Context) (map[int32]int64, error) {
+	return maps.Clone(o.restAt), nil
+}

@@ -210,7 +210,7 @@ func (o *Oracle) clone() *Oracle {
 	c.payloads, c.keysOf, c.ready, c.timers = maps.Clone(o.payloads), maps.Clone(o.keysOf), maps.Clone(o.ready), maps.Clone(o.timers)
 	c.dead, c.claims, c.keys = maps.Clone(o.dead), maps.Clone(o.claims), maps.Clone(o.keys)
 	c.attempts, c.nodes = maps.Clone(o.attempts), maps.Clone(o.nodes)
-	c.ordered = maps.Clone(o.ordered)
+	c.ordered, c.restAt = maps.Clone(o.ordered), maps.Clone(o.restAt)
 	c.waits, c.messages = maps.Clone(o.waits), maps.Clone(o.messages)
 	c.journals, c.states, c.todos = maps.Clone(o.journals), maps.Clone(o.states), maps.Clone(o.todos)
 	c.told, c.resets = maps.Clone(o.told), maps.Clone(o.resets)

@@ -39,6 +39,7 @@ var rules = []rule{
 	{"a node without a lease claims nothing", nothingWithoutLease},
 	{"a task that has expired is not started", expiredNotStarted},
 	{"a paused queue gives nothing", pausedGivesNothing},
+	{"where everything is paused nothing is claimed", pausedEverywhere},
 	{"a queue is forgotten when all in it has ended", forgottenWhenEmpty},
 	{"a forgotten queue gives what came into it", forgottenGives},
 	{"lanes of a forgotten queue go with its last task", forgottenLanesGo},
@@ -285,6 +286,23 @@ func pausedGivesNothing(m *machine) {
 	m.setPaused(m.lanes[0].QueueID, true)
 	require.Empty(m.rt, m.claimFor(m.alive(), everything))
 	m.setPaused(m.lanes[0].QueueID, false)
+	require.Equal(m.rt, []task.ID{id}, m.claimFor(m.alive(), everything))
+}
+
+// pausedEverywhere: what a queue is by itself stays as it is.
+func pausedEverywhere(m *machine) {
+	id := m.put(m.plain(task.HTTP))
+	m.pauseNamespace(store.DefaultNamespace, true)
+	m.now++
+	m.pauseNamespace(store.DefaultNamespace, true) // since when it is does not change
+	require.Empty(m.rt, m.claimFor(m.alive(), everything))
+	m.setPaused(m.lanes[0].QueueID, true)
+	m.pauseNamespace(store.DefaultNamespace, false)
+	require.Empty(m.rt, m.claimFor(m.alive(), everything))
+	m.pauseNamespace(store.DefaultNamespace, true)
+	m.setPaused(m.lanes[0].QueueID, false)
+	require.Empty(m.rt, m.claimFor(m.alive(), everything))
+	m.pauseNamespace(store.DefaultNamespace, false)
 	require.Equal(m.rt, []task.ID{id}, m.claimFor(m.alive(), everything))
 }
 

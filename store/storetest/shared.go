@@ -56,6 +56,16 @@ func (s *Shared) SetPaused(ctx context.Context, queue int32, paused bool) ([]sto
 	return s.o.SetPaused(ctx, queue, paused)
 }
 
+func (s *Shared) PauseNamespace(ctx context.Context, namespace int32, paused bool) ([]store.Woken, error) {
+	defer s.lock()()
+	return s.o.PauseNamespace(ctx, namespace, paused)
+}
+
+func (s *Shared) PausedNamespaces(ctx context.Context) (map[int32]int64, error) {
+	defer s.lock()()
+	return s.o.PausedNamespaces(ctx)
+}
+
 func (s *Shared) SetSettings(ctx context.Context, queue int32, was []byte, settings []byte) error {
 	defer s.lock()()
 	return s.o.SetSettings(ctx, queue, was, settings)

@@ -60,6 +60,8 @@ type Queues interface {
 	Delete(ctx context.Context, name string) error
 	Purge(ctx context.Context, name string) (int, error)
 	Stats(ctx context.Context, name string) (operate.QueueStats, error)
+	PauseAll(ctx context.Context, paused bool) (operate.Everything, error)
+	Everything(ctx context.Context) operate.Everything
 }
 
 // Setter changes the settings of queues.
@@ -125,6 +127,7 @@ func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	mountChange(mux, api.OpenAPI(), &cfg, c.refuse)
 	mountTasks(api, cfg)
 	mountQueues(api, cfg)
+	mountEverything(api, cfg.Queues)
 	mountNodes(api, cfg)
 	mountWorkers(api, cfg.Workers)
 	mountControl(api, cfg.Control)

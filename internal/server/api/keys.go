@@ -52,6 +52,9 @@ type Me struct {
 	Scopes    []string `json:"scopes"`
 	Features  []string `json:"features" doc:"What this server does besides: graph_runs, control."`
 	Version   string   `json:"version"`
+
+	Paused      bool   `json:"paused" doc:"Everything is paused in the namespace."`
+	PausedSince string `json:"paused_since,omitempty" format:"date-time" doc:"Since when it is."`
 }
 
 type apiKeysReply struct {
@@ -139,5 +142,7 @@ func meView(ctx context.Context, cfg *Config) Me {
 	if cfg.Control != nil {
 		me.Features = append(me.Features, "control")
 	}
+	all := cfg.Queues.Everything(ctx)
+	me.Paused, me.PausedSince = all.Paused, timeText(all.Since)
 	return me
 }

@@ -55,6 +55,7 @@ func Mount(mux *route.Mux, cfg Config) {
 	act := func(path string, p page) { mux.Through(auth.Operate, "POST "+path, d.serve(d.writable(p))) }
 
 	show("/{$}", auth.Read, d.overview)
+	act("/everything/{verb}", d.actOnEverything)
 	show("/tasks", auth.Read, d.tasks)
 	show("/tasks/{id}", auth.Read, d.task)
 	act("/tasks/{id}/{verb}", d.actOnTask)

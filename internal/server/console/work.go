@@ -42,6 +42,9 @@ func (d *door) overview(w http.ResponseWriter, r *http.Request) error {
 		}
 		*list.into = page.Items
 	}
+	if err := d.get(r.Context(), "/v1/me", nil, &shown.Me); err != nil {
+		return err
+	}
 	if who := auth.From(r.Context()); who == nil || !who.Elsewhere() {
 		var nodes items[sendoff.Node]
 		if err := d.get(r.Context(), "/v1/nodes", nil, &nodes); err != nil {
@@ -100,6 +103,20 @@ func (d *door) queue(w http.ResponseWriter, r *http.Request) error {
 
 func (d *door) actOnQueue(w http.ResponseWriter, r *http.Request) error {
 	return d.steer(w, r, "queues", r.PathValue("name"), map[string]string{"pause": "paused", "resume": "resumed"})
+}
+
+// actOnEverything pauses or resumes all queues.
+func (d *door) actOnEverything(w http.ResponseWriter, r *http.Request) error {
+	verb := r.PathValue("verb")
+	did, ok := map[string]string{"pause": "paused", "resume": "resumed"}[verb]
+	if !ok {
+		return unknownVerb(verb)
+	}
+	if err := d.post(r.Context(), "/v1/"+verb, nil, r.PostForm.Get("reason"), nil); err != nil {
+		return err
+	}
+	done(w, r, "/", did)
+	return nil
 }
 
 // steer has the API do something to what has a name, and leads back to its page.

@@ -11,11 +11,11 @@ from datetime import timedelta
 from typing import Any
 
 from sendoff._codec import encode
-from sendoff._flow import Flow, Items, Pause, Reply, Request, items, keyed, one, page, path, read, write
+from sendoff._flow import Flow, Items, Pause, Reply, Request, act, items, keyed, one, page, path, read, write
 from sendoff._group import D, Group, operation, procedure
 from sendoff._waits import MAX_WAIT, seconds
 from sendoff.errors import Problem, TaskFailed, WaitTimeout, problem_of
-from sendoff.models.access import Me
+from sendoff.models.access import Everything, Me
 from sendoff.models.attempts import Attempt
 from sendoff.models.requests import NewTask
 from sendoff.models.tasks import Task
@@ -143,6 +143,16 @@ class Operations(Group[D]):
     def me(self) -> Request[Me]:
         """Who asks, and what that may do."""
         return read(path("me"), one(Me))
+
+    @operation
+    def pause_all(self) -> Request[Everything]:
+        """Pauses everything in the namespace of the key: no queue starts anything; attempts under way go on."""
+        return act(path("pause"), one(Everything), True)
+
+    @operation
+    def resume_all(self) -> Request[Everything]:
+        """Ends what pause_all began. Queues that are paused by themselves stay so."""
+        return act(path("resume"), one(Everything), True)
 
     def _wait(self, id: str, timeout: float | timedelta | None) -> Flow[Task]:
         until = None if timeout is None else time.monotonic() + seconds(timeout)

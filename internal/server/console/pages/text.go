@@ -98,6 +98,7 @@ type Overview struct {
 	Queues          []sendoff.QueueStats
 	Failed, Running []sendoff.Task
 	Nodes           []sendoff.Node
+	Me              sendoff.Me
 }
 
 // Queue is the page of one.

@@ -1,6 +1,6 @@
 """The values that a client sends and gets."""
 
-from sendoff.models.access import Actor, APIKey, AuditRecord, AuditState, Me, Namespace, Quota
+from sendoff.models.access import Actor, APIKey, AuditRecord, AuditState, Everything, Me, Namespace, Quota
 from sendoff.models.actions import Action, ActionBound, ActionItem, ActionPreview
 from sendoff.models.attempts import Attempt, Dependency, Step, StepCounts, StepPage
 from sendoff.models.events import Event, EventTask
@@ -43,6 +43,7 @@ __all__ = [
     "EndpointOnNode",
     "Event",
     "EventTask",
+    "Everything",
     "FailureGroup",
     "Filter",
     "Fire",

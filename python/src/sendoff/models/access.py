@@ -47,9 +47,20 @@ class Me:
     features: list[str]  # What this server does besides: graph_runs, control
     name: str  # Of the key; anybody where none is needed
     namespace: str
+    paused: bool  # Everything is paused in the namespace
     scopes: list[str]
     version: str
     key: str = ""  # Id of the key, of one that is stored
+    paused_since: datetime | None = None  # Since when it is
+
+
+@dataclass(frozen=True, kw_only=True)
+class Everything:
+    """Whether everything is paused."""
+
+    namespace: str  # In which it is: that of the key that asks
+    paused: bool
+    since: datetime | None = None  # Since when it is
 
 
 @dataclass(frozen=True, kw_only=True)
