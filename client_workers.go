@@ -10,6 +10,7 @@ import (
 
 // Worker is a process that carries out tasks with a Process.
 type Worker struct {
+	ID        string    `json:"id"`   // over all servers
 	Node      string    `json:"node"` // name of the server that has it
 	NodeID    string    `json:"node_id"`
 	At        time.Time `json:"at,omitzero"` // when it was so: of servers other than the one that answers, some seconds ago
@@ -18,12 +19,13 @@ type Worker struct {
 	Lang      string    `json:"lang,omitempty"` // what it runs, as it says
 	State     string    `json:"state"`          // starting, idle, running, stopping
 	StartedAt time.Time `json:"started_at,omitzero"`
-	Since     time.Time `json:"since,omitzero"`    // in this state
-	Done      int       `json:"done"`              // attempts that it has carried out
-	Task      string    `json:"task,omitempty"`    // id of the task that it runs
-	Process   string    `json:"process,omitempty"` // what that is
-	Stage     string    `json:"stage,omitempty"`   // of what is done to stop it: asked, terminated, killed
-	Memory    int64     `json:"memory,omitempty"`  // bytes resident
+	Since     time.Time `json:"since,omitzero"`     // in this state
+	Done      int       `json:"done"`               // attempts that it has carried out
+	Task      string    `json:"task,omitempty"`     // id of the task that it runs
+	Process   string    `json:"process,omitempty"`  // what that is
+	Stage     string    `json:"stage,omitempty"`    // of what is done to stop it: asked, terminated, killed
+	Memory    int64     `json:"memory,omitempty"`   // bytes resident
+	Replaced  bool      `json:"replaced,omitempty"` // it ends with its task, and another one is started
 }
 
 // Workers looks at worker processes: [Client.Workers].
@@ -35,6 +37,14 @@ func (w Workers) List(ctx context.Context) ([]Worker, error) {
 	var out items[Worker]
 	_, _, err := w.c.do(ctx, request{method: http.MethodGet, path: "/v1/workers"}, &out)
 	return out.Items, err
+}
+
+// Replace has a process end when its task has, at once when it has none, on whichever
+// server; another one is started when it is needed. An error for which [IsNotFound] is true
+// when there is none with this id, and a [Problem] of status 409 while it starts or ends.
+func (w Workers) Replace(ctx context.Context, id string) (out Worker, err error) {
+	_, _, err = w.c.do(ctx, request{method: http.MethodPost, path: "/v1/workers/" + url.PathEscape(id) + "/replace"}, &out)
+	return out, err
 }
 
 // Control sends a control command of dispatcherd, such as "running", to the service that

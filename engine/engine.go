@@ -272,7 +272,7 @@ func (e *Engine) wireRooms() {
 		Least:   func() int32 { return e.catalog.Least(node.Version) },
 	})
 	e.endpoints = operate.NewEndpoints(operate.EndpointsConfig{
-		Store: e.store, Called: called{e}, Workers: e.workers, Shared: e.shared, Every: cfg.Heartbeat, Now: e.store.Now, Log: cfg.Log,
+		Store: e.store, Called: called{e}, Workers: e.workers, Replace: e.replaceWorker, Shared: e.shared, Every: cfg.Heartbeat, Now: e.store.Now, Log: cfg.Log,
 		Asked:  func() { e.member.Tell(store.Hint{Changed: store.ChangedEndpoints}) },
 		First:  e.tasks.RunPutOff,
 		Events: e.events, Listens: func() { e.member.Tell(store.Hint{Changed: store.ChangedEvents}) },

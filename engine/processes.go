@@ -12,6 +12,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/exec/process"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/telemetry"
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -227,6 +228,7 @@ type Worker struct {
 	Process   string    // what that is
 	Stage     string    // of what is done to stop it: asked, terminated, killed; "" = nothing
 	Memory    int64     // bytes resident; 0 = not known
+	Replaced  bool      // it ends with its task, and another one is started
 }
 
 // Workers lists the processes of this node's pool.
@@ -239,7 +241,7 @@ func (e *Engine) Workers() []Worker {
 	for i, w := range all {
 		out[i] = Worker{
 			Number: w.Number, PID: w.PID, Lang: w.Lang, State: w.State, StartedAt: w.Started, Since: w.Since, Done: w.Done,
-			Task: w.Task, Process: w.Target, Stage: w.Stage, Memory: w.Memory,
+			Task: w.Task, Process: w.Target, Stage: w.Stage, Memory: w.Memory, Replaced: w.Replaced,
 		}
 	}
 	return out
@@ -252,8 +254,27 @@ func (e *Engine) workers() []operate.Worker {
 	for i, w := range all {
 		out[i] = operate.Worker{
 			Number: w.Number, PID: w.PID, Lang: w.Lang, State: w.State, StartedAt: microsOf(w.StartedAt), Since: microsOf(w.Since), Done: w.Done,
-			Task: w.Task, Process: w.Process, Stage: w.Stage, Memory: w.Memory,
+			Task: w.Task, Process: w.Process, Stage: w.Stage, Memory: w.Memory, Replaced: w.Replaced,
 		}
 	}
 	return out
+}
+
+// ReplaceWorker has a process of this node's pool end when its task has, at once when it has
+// none; another one is started as far as one is needed. store.ErrNotFound, and an error while
+// it starts or ends.
+func (e *Engine) ReplaceWorker(number int) error { return e.replaceWorker(number) }
+
+func (e *Engine) replaceWorker(number int) error {
+	if e.processes == nil {
+		return fmt.Errorf("worker %d: %w: this node has no processes", number, store.ErrNotFound)
+	}
+	err := e.processes.Replace(number)
+	switch {
+	case errors.Is(err, process.ErrNoWorker):
+		return fmt.Errorf("worker %d: %w: it has just gone", number, store.ErrNotFound)
+	case errors.Is(err, process.ErrWorkerState):
+		return fmt.Errorf("worker %d: %w", number, operate.ErrWorkerState)
+	}
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -175,4 +176,33 @@ func TestWorkersOfOtherNodesAreShown(t *testing.T) {
 		require.False(t, shown[1].At.IsZero())
 	}
 	require.Equal(t, []string{"node-1", "node-0"}, []string{shown[0].Node, shown[1].Node}, "the one that answers is the first")
+}
+
+// TestAWorkerOfAnotherNodeIsReplaced when its task has ended, and not before.
+func TestAWorkerOfAnotherNodeIsReplaced(t *testing.T) {
+	all := nodesWith(t, 2, engine.Config{Processes: processes(t, appPy), Heartbeat: 20 * time.Millisecond}, func(int, *engine.Engine) {})
+	client := doorOf(t, all[0])
+	var theirs sendoff.Worker
+	require.Eventually(t, func() bool {
+		shown, err := client.Workers.List(t.Context())
+		require.NoError(t, err)
+		for _, w := range shown {
+			if w.Node == "node-1" && w.State == "idle" {
+				theirs = w
+			}
+		}
+		return theirs.ID != ""
+	}, 20*time.Second, 5*time.Millisecond)
+	require.Equal(t, theirs.NodeID+"-"+strconv.Itoa(theirs.Number), theirs.ID)
+	done, err := client.Workers.Replace(t.Context(), theirs.ID)
+	require.NoError(t, err)
+	require.Equal(t, []any{theirs.ID, true}, []any{done.ID, done.Replaced})
+	require.Eventually(t, func() bool {
+		shown := all[1].Workers()
+		return len(shown) == 1 && shown[0].Number != theirs.Number && shown[0].State == "idle"
+	}, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool {
+		_, err = client.Workers.Replace(t.Context(), theirs.ID)
+		return sendoff.IsNotFound(err)
+	}, 10*time.Second, 5*time.Millisecond)
 }

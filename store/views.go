@@ -66,4 +66,5 @@ type ResetKind int16
 const (
 	ResetEndpoint ResetKind = 0 // forget what went wrong with it
 	ProbeEndpoint ResetKind = 1 // let the next attempt go at once, and see
+	ReplaceWorker ResetKind = 2 // of a node, which Endpoint names
 )

@@ -74,12 +74,49 @@ func (c *nodesDrainCmd) Run(ctx context.Context, t *term.Terminal) error {
 }
 
 type workersCmd struct {
+	List    workersListCmd    `cmd:"" default:"withargs" help:"List the worker processes of all servers."`
+	Replace workersReplaceCmd `cmd:"" help:"Have workers end when their task has; others are started when they are needed."`
+}
+
+type workersReplaceCmd struct {
+	remote
+	IDs []string `arg:"" name:"id" help:"Ids of workers, as listed."`
+}
+
+// Run replaces workers.
+func (c *workersReplaceCmd) Run(ctx context.Context, t *term.Terminal) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	var done []sendoff.Worker
+	for _, id := range c.IDs {
+		w, err := client.Workers.Replace(ctx, id)
+		if err != nil {
+			return err
+		}
+		done = append(done, w)
+		if !c.JSON {
+			when := "now"
+			if w.Task != "" {
+				when = "when task " + w.Task + " has ended"
+			}
+			t.Printf("worker %d of %s ends %s\n", w.Number, term.OneLine(w.Node, 30), term.Clean(when))
+		}
+	}
+	if c.JSON {
+		return t.JSON(term.ListOf(done))
+	}
+	return nil
+}
+
+type workersListCmd struct {
 	remote
 	Once bool `help:"Print them once, also on a terminal."`
 }
 
 // Run lists the worker processes of all servers over one database; on a terminal, until q is pressed.
-func (c *workersCmd) Run(ctx context.Context, t *term.Terminal) error {
+func (c *workersListCmd) Run(ctx context.Context, t *term.Terminal) error {
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -100,7 +137,7 @@ func (c *workersCmd) Run(ctx context.Context, t *term.Terminal) error {
 	return err
 }
 
-func (c *workersCmd) list(ctx context.Context, client *sendoff.Client, t *term.Terminal) error {
+func (c *workersListCmd) list(ctx context.Context, client *sendoff.Client, t *term.Terminal) error {
 	workers, err := client.Workers.List(ctx)
 	if err != nil {
 		return err
@@ -112,7 +149,7 @@ func (c *workersCmd) list(ctx context.Context, client *sendoff.Client, t *term.T
 	for i := range workers {
 		rows[i] = workerRow(&workers[i])
 	}
-	t.Table([]string{"NODE", "WORKER", "PID", "STATE", "SINCE", "DONE", "MEMORY", "RUNS", "TASK"}, rows)
+	t.Table([]string{"NODE", "WORKER", "PID", "STATE", "SINCE", "DONE", "MEMORY", "RUNS", "TASK", "ID"}, rows)
 	return nil
 }
 
@@ -121,8 +158,11 @@ func workerRow(w *sendoff.Worker) []string {
 	if w.Stage != "" {
 		state += " (" + w.Stage + ")"
 	}
+	if w.Replaced {
+		state += ", then ends"
+	}
 	if w.Memory > 0 {
 		memory = humanize.IBytes(uint64(w.Memory))
 	}
-	return []string{term.OneLine(w.Node, 30), strconv.Itoa(w.Number), strconv.Itoa(w.PID), state, term.Ago(w.Since), strconv.Itoa(w.Done), memory, term.OneLine(w.Process, 40), w.Task}
+	return []string{term.OneLine(w.Node, 30), strconv.Itoa(w.Number), strconv.Itoa(w.PID), state, term.Ago(w.Since), strconv.Itoa(w.Done), memory, term.OneLine(w.Process, 40), w.Task, w.ID}
 }

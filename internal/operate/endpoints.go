@@ -35,12 +35,13 @@ type Called interface {
 type EndpointsConfig struct {
 	Store   store.Views
 	Called  Called
-	Workers func() []Worker // processes of this node's pool; nil = it has none
-	Events  *events.Hub     // of this node; nil = it has none
-	Listens func()          // somebody listens to events here: tell the other nodes; required with Events
-	Shared  bool            // other nodes use the store
-	Every   time.Duration   // between what is told to the other nodes; default 3 s
-	Asked   func()          // all nodes are asked for something, or hosts were paused: tell them
+	Workers func() []Worker        // processes of this node's pool; nil = it has none
+	Replace func(number int) error // one of these, when its task has ended; required with Workers
+	Events  *events.Hub            // of this node; nil = it has none
+	Listens func()                 // somebody listens to events here: tell the other nodes; required with Events
+	Shared  bool                   // other nodes use the store
+	Every   time.Duration          // between what is told to the other nodes; default 3 s
+	Asked   func()                 // all nodes are asked for something, or hosts were paused: tell them
 
 	// First makes the next task due that was put off at a host, and returns its id; "" = there
 	// is none. nil = nobody does.
@@ -310,6 +311,8 @@ func (es *Endpoints) do(r store.Reset) {
 		es.cfg.Called.ResetEndpoint(r.Endpoint)
 	case store.ProbeEndpoint:
 		es.cfg.Called.ProbeEndpoint(r.Endpoint)
+	case store.ReplaceWorker:
+		es.replace(r.Endpoint)
 	}
 }
 

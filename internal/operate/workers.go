@@ -20,6 +20,7 @@ type Worker struct {
 	Process   string `json:"process,omitempty"`
 	Stage     string `json:"stage,omitempty"`
 	Memory    int64  `json:"memory,omitempty"` // bytes
+	Replaced  bool   `json:"replaced,omitempty"`
 }
 
 // WorkerOnNode is one, and whose.

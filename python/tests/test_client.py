@@ -218,6 +218,8 @@ def test_the_rest_can_be_read(sendoff_client: Client) -> None:
     with pytest.raises(errors.NotFound):
         sendoff_client.nodes.drain("nobody")
     assert sendoff_client.workers.list() == []
+    with pytest.raises(errors.NotFound):
+        sendoff_client.workers.replace("nobody")
     assert [n.name for n in sendoff_client.namespaces.list()] == ["default"]
     assert isinstance(sendoff_client.endpoints.list(), list)
     assert sendoff_client.endpoints.pause("http://nobody.example:8080/x").host == "nobody.example:8080"

@@ -56,6 +56,12 @@ type Config struct {
 // ErrLost says that a task is not to be begun, for whom it belongs to is gone.
 var ErrLost = errors.New("the node that it belongs to is gone")
 
+// Why a worker is not replaced.
+var (
+	ErrNoWorker    = errors.New("there is none")
+	ErrWorkerState = errors.New("it starts or ends")
+)
+
 // MessageType is the content type of a payload that is a whole message of dispatcherd.
 const MessageType = "application/vnd.dispatcherd+json"
 

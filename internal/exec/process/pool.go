@@ -264,6 +264,9 @@ func (p *Pool) release(w *worker, r *Result, alive bool) {
 		why = w.worn()
 	}
 	p.mu.Lock()
+	if alive && w.unwanted {
+		why = askedFor
+	}
 	if r.how != unstarted {
 		w.done++
 		p.mean = (p.mean*7 + r.took) / 8
@@ -397,6 +400,8 @@ type Worker struct {
 	Target  string
 	Stage   string // of what is done to stop its task: asked, terminated, killed
 	Memory  int64  // bytes resident; 0 = not known
+
+	Replaced bool // it ends with its task, and another one is started
 }
 
 // Workers lists the workers, by number.
@@ -405,7 +410,7 @@ func (p *Pool) Workers() []Worker {
 	all := make([]Worker, 0, len(p.workers))
 	for _, w := range p.workers {
 		shown := Worker{
-			Number: w.number, PID: w.pid, Lang: w.lang, State: string(w.state), Started: w.started, Since: w.since, Done: w.done, Stage: w.stage,
+			Number: w.number, PID: w.pid, Lang: w.lang, State: string(w.state), Started: w.started, Since: w.since, Done: w.done, Stage: w.stage, Replaced: w.unwanted,
 		}
 		if w.call != nil {
 			shown.Task, shown.Target = w.call.ID, w.call.Target

@@ -60,6 +60,9 @@ func (p *Pool) Waiting() int { return 0 }
 // Config is what the pool was made with.
 func (p *Pool) Config() Config { return p.cfg }
 
+// Replace finds none.
+func (p *Pool) Replace(int) error { return ErrNoWorker }
+
 // Workers lists none.
 func (p *Pool) Workers() []Worker { return nil }
 
@@ -71,6 +74,7 @@ type Worker struct {
 	Started, Since                   time.Time
 	Done                             int
 	Memory                           int64
+	Replaced                         bool
 }
 
 type output struct{}

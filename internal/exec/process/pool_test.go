@@ -87,6 +87,10 @@ def hog(mib, child):
 def sleep(seconds):
     time.sleep(seconds)
 
+def await_file(path):
+    while not os.path.exists(path):
+        time.sleep(0.01)
+
 def deaf(seconds):
     end = time.time() + seconds
     while time.time() < end:

@@ -37,8 +37,10 @@ type worker struct {
 	call  *Call // that it carries out
 	since time.Time
 	stage string // of what is done to stop it
-	done  int    // attempts that it has carried out
-	buf   []byte
+
+	unwanted bool // it is to be replaced when its task has ended
+	done     int  // attempts that it has carried out
+	buf      []byte
 }
 
 type workerState string

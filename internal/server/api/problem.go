@@ -39,6 +39,7 @@ var table = []struct {
 	{store.ErrOldNode, 409, "old_node", 0},
 	{operate.ErrOtherNamespace, 403, "forbidden", 0},
 	{operate.ErrNotDeclared, 409, "state_conflict", 0},
+	{operate.ErrWorkerState, 409, "state_conflict", 0},
 	{operate.ErrHostPaused, 409, "state_conflict", 0},
 	{operate.ErrDropped, 409, "state_conflict", 0},
 	{store.ErrChanged, 409, "state_conflict", 0},

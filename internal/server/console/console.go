@@ -68,6 +68,7 @@ func Mount(mux *route.Mux, cfg Config) {
 	show("/limits", auth.Read, d.limits)
 	show("/nodes", auth.Read|auth.Whole, d.nodes)
 	act("/nodes/{id}/{verb}", d.actOnNode)
+	act("/workers/{id}/{verb}", d.actOnWorker)
 	show("/endpoints", auth.Read|auth.Whole, d.endpoints)
 	act("/endpoints/{host}/{verb}", d.actOnEndpoint)
 	show("/actions", auth.Read, d.actions)

@@ -15,7 +15,7 @@ import (
 // areas are the first parts of the paths of the console.
 var areas = map[string]bool{
 	"": true, "tasks": true, "queues": true, "schedules": true, "limits": true, "nodes": true, "endpoints": true, "actions": true, "audit": true,
-	"help": true, "everything": true, "login": true, "logout": true, "assets": true,
+	"help": true, "everything": true, "workers": true, "login": true, "logout": true, "assets": true,
 }
 
 // Owns tells whether a path is one of the console, where the cookie of a session counts.

@@ -201,6 +201,10 @@ func (d *door) actOnNode(w http.ResponseWriter, r *http.Request) error {
 	return d.steerFrom(w, r, "/nodes", "nodes", r.PathValue("id"), map[string]string{"drain": "drained"})
 }
 
+func (d *door) actOnWorker(w http.ResponseWriter, r *http.Request) error {
+	return d.steerFrom(w, r, "/nodes", "workers", r.PathValue("id"), map[string]string{"replace": "replaced"})
+}
+
 func (d *door) actOnEndpoint(w http.ResponseWriter, r *http.Request) error {
 	return d.steerFrom(w, r, "/endpoints", "endpoints", r.PathValue("host"), map[string]string{"pause": "paused", "resume": "resumed", "probe": "probed"})
 }

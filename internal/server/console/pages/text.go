@@ -147,6 +147,7 @@ var did = map[string]string{
 	"canceled": "Canceled.", "retried": "It runs again.", "run": "It runs now.", "restarted": "It was begun again.", "deleted": "Deleted.",
 	"paused": "Paused.", "resumed": "Resumed.", "started": "Started.", "aborted": "Aborted.", "undone": "It is being undone.",
 	"probed": "It is asked whether it is well.", "drained": "It claims nothing more.",
+	"replaced": "It ends with its task, and another one is started.",
 }
 
 // Did says what was done; "" = nothing that is known.

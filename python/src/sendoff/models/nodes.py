@@ -79,6 +79,7 @@ class Worker:
 
     at: datetime  # When it was so: of a node that does not answer itself, some seconds ago
     done: int  # Attempts that it has carried out
+    id: str  # Over all nodes: that of the node, a dash and number
     node: str  # Name of the node
     node_id: str
     number: int  # From 0, in the order of their starts
@@ -89,6 +90,7 @@ class Worker:
     lang: str = ""  # What it runs, as it says
     memory: int | None = None  # Bytes resident
     process: str = ""  # What that is
+    replaced: bool = False  # It ends with its task, and another one is started
     # What has been done to stop its task: it was asked to, its group got SIGTERM, or SIGKILL: asked, terminated,
     # killed
     stage: str = ""

@@ -40,6 +40,11 @@ class Workers(Group[D]):
         return read(path("workers"), items(Worker))
 
     @operation
+    def replace(self, id: str) -> Request[Worker]:
+        """Has a worker end when its task has, on whichever node; another one is started when it is needed."""
+        return act(path("workers", id, "replace"), one(Worker), False)
+
+    @operation
     def control(self, command: str, data: Any = None) -> Request[dict[str, Any]]:
         """Sends a control command of dispatcherd, such as "running", to the service that answers."""
         body = {} if data is None else plain(data)
