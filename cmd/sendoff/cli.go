@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/access"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/backup"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/failures"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/graph"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
@@ -41,6 +42,8 @@ type cli struct {
 	Ctl         ctlCmd            `cmd:"" help:"Ask a service of dispatcherd, in place of dispatcherctl."`
 	Vet         vetCmd            `cmd:"" help:"Find mistakes in durable functions: what makes a replay differ from the run."`
 	Migrate     migrateCmd        `cmd:"" help:"Bring a PostgreSQL database to this version's tables."`
+	Backup      backup.Backup     `cmd:"" help:"Copy a SQLite database, beside a server that has it open."`
+	Restore     backup.Restore    `cmd:"" help:"Make a SQLite database from such a copy; nothing of it runs until sendoff resume --restored."`
 	APIKeys     access.Keys       `cmd:"" name:"api-keys" help:"Make, list and revoke the keys with which clients come in."`
 	Namespaces  access.Namespaces `cmd:"" help:"List namespaces, and set what they may use."`
 	Actions     actions.Command   `cmd:"" help:"Watch and steer what is done to many tasks."`

@@ -3,10 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"strconv"
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
+	"github.com/sendoff-dev/sendoff/store/sqlite"
 )
 
 type queuesCmd struct {
@@ -49,7 +53,11 @@ func (c *queuesListCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 type (
 	pauseCmd  struct{ remote }
-	resumeCmd struct{ remote }
+	resumeCmd struct {
+		remote
+		Restored bool   `help:"What a restore has held back, in all namespaces of a SQLite file, whether a server runs on it or not."`
+		DB       string `name:"db" default:"./sendoff.db" env:"SENDOFF_DB" placeholder:"FILE" help:"That file."`
+	}
 )
 
 // Run pauses everything.
@@ -59,7 +67,29 @@ func (c *pauseCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 // Run resumes everything.
 func (c *resumeCmd) Run(ctx context.Context, t *term.Terminal) error {
+	if c.Restored {
+		return c.restored(ctx, t)
+	}
 	return c.everything(ctx, t, (*sendoff.Client).ResumeAll)
+}
+
+func (c *resumeCmd) restored(ctx context.Context, t *term.Terminal) error {
+	n, err := sqlite.ResumeRestored(ctx, c.DB)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w\nname the restored file with --db", err)
+	case err != nil:
+		return err
+	case c.JSON:
+		return t.JSON(struct {
+			Namespaces int64 `json:"namespaces"` // that go on
+		}{n})
+	case n == 0:
+		t.Printf("%s: nothing of it is held back by a restore\n", c.DB)
+	default:
+		t.Printf("%s: everything goes on, but for queues and namespaces that were paused by hand\n", c.DB)
+	}
+	return nil
 }
 
 func (c *remote) everything(ctx context.Context, t *term.Terminal, do func(*sendoff.Client, context.Context) (sendoff.Everything, error)) error {

@@ -81,6 +81,9 @@ func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*
 		v.Close()
 		return nil, err
 	}
+	if paused, err := db.PausedNamespaces(ctx); err == nil && len(paused) > 0 {
+		log.Warn("paused: nothing runs there until sendoff resume, or after a restore sendoff resume --restored", "namespaces", len(paused))
+	}
 	if err := s.declare(ctx, v.Engine); err != nil {
 		v.Close()
 		return nil, err

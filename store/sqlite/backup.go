@@ -1,0 +1,214 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/sendoff-dev/sendoff/store"
+)
+
+// Copied is a copy of a database file.
+type Copied struct {
+	Bytes  int64
+	Tasks  int64
+	Schema int64  // version of its tables
+	SHA256 string // of the file, in hexadecimal
+}
+
+// ErrExists says that there is a file where one is to be made.
+var ErrExists = errors.New("there is a file already")
+
+// ErrNotOurs says that a file is no database of this program.
+var ErrNotOurs = errors.New("it is no Sendoff database")
+
+// Backup copies the database file at path to dest, as it is at one moment, beside a server
+// that has it open and goes on: the log of the server grows meanwhile, and nothing waits. The
+// copy is checked, is on disk and has the mode 0600 before it gets its name; whatever
+// fails, nothing of that name is made or changed. With replace a file at dest is replaced.
+// Errors: fs.ErrNotExist, ErrExists, ErrNotOurs, store.ErrBroken, store.ErrFull.
+//
+// It is SQLite's VACUUM INTO, so that the copy is no larger than what it holds.
+func Backup(ctx context.Context, path, dest string, replace bool) (Copied, error) {
+	c, err := backUp(ctx, path, dest, replace)
+	if err != nil {
+		return Copied{}, fmt.Errorf("back up %s to %s: %w", path, dest, translate(err))
+	}
+	return c, nil
+}
+
+func backUp(ctx context.Context, path, dest string, replace bool) (Copied, error) {
+	if err := mayMake(path, dest, replace); err != nil {
+		return Copied{}, err
+	}
+	var c Copied
+	err := beside(dest, func(temp string) error {
+		if err := vacuumInto(ctx, path, temp); err != nil {
+			return err
+		}
+		return look(ctx, temp, &c)
+	})
+	return c, err
+}
+
+// mayMake refuses to copy a file onto itself, or onto another one that is to stay.
+func mayMake(path, dest string, replace bool) error {
+	from, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	to, err := os.Stat(dest)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case os.SameFile(from, to):
+		return fmt.Errorf("%w: it is the database itself", ErrExists)
+	case !replace:
+		return ErrExists
+	case !to.Mode().IsRegular():
+		return fmt.Errorf("%w, and it is not a regular one", ErrExists)
+	}
+	return nil
+}
+
+// beside has fill fill a private file in the directory of dest, and gives it that name when it
+// is whole and on disk.
+func beside(dest string, fill func(temp string) error) error {
+	f, err := os.CreateTemp(filepath.Dir(dest), "."+filepath.Base(dest)+".*.partial") // of mode 0600
+	if err != nil {
+		return err
+	}
+	temp := f.Name()
+	defer func() {
+		for _, left := range []string{"", "-journal", "-wal", "-shm"} {
+			_ = os.Remove(temp + left) // the first is gone when all went well
+		}
+	}()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := fill(temp); err != nil {
+		return err
+	}
+	if err := syncFile(temp); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, dest); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dest))
+}
+
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// syncDir has a new name be on disk, where directories can be synced.
+func syncDir(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// justRead opens a file without changing it.
+func justRead(path string) (*sql.DB, error) {
+	real, err := filepath.EvalSymlinks(path) // the log beside it is found by the name
+	if err != nil {
+		return nil, err
+	}
+	u := url.URL{Scheme: "file", Opaque: url.PathEscape(real)}
+	db, err := sql.Open("sqlite", u.String()+"?mode=ro&_pragma=busy_timeout(10000)&_pragma=temp_store(MEMORY)")
+	if err == nil {
+		db.SetMaxOpenConns(1)
+	}
+	return db, err
+}
+
+// vacuumInto copies a database of ours into an empty file.
+func vacuumInto(ctx context.Context, path, temp string) error {
+	db, err := justRead(path)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if _, err := schemaOf(ctx, db); err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, `vacuum into ?`, temp)
+	return err
+}
+
+// schemaOf is the version of the tables of a file.
+func schemaOf(ctx context.Context, db *sql.DB) (version int64, err error) {
+	var tables int
+	err = db.QueryRowContext(ctx, `select count(*) from sqlite_schema where type = 'table' and name in ('goose_db_version', 'task', 'ready')`).Scan(&tables)
+	switch {
+	case err != nil && codeOf(err)&0xff == codeNoFile, err == nil && tables != 3:
+		return 0, errors.Join(ErrNotOurs, err)
+	case err != nil:
+		return 0, err
+	}
+	err = db.QueryRowContext(ctx, `select coalesce(max(version_id), 0) from goose_db_version where is_applied`).Scan(&version)
+	return version, err
+}
+
+// look checks a copy from its first page to its last, and counts what it holds.
+func look(ctx context.Context, path string, c *Copied) error {
+	db, err := justRead(path)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if err := whole(ctx, db); err != nil {
+		return err
+	}
+	if c.Schema, err = schemaOf(ctx, db); err != nil {
+		return err
+	}
+	if err := db.QueryRowContext(ctx, `select count(*) from task`).Scan(&c.Tasks); err != nil {
+		return err
+	}
+	return c.measure(path)
+}
+
+// whole has SQLite check a file.
+func whole(ctx context.Context, db *sql.DB) error {
+	var found string
+	err := db.QueryRowContext(ctx, `pragma integrity_check(1)`).Scan(&found)
+	if err == nil && found != "ok" {
+		err = fmt.Errorf("%w: integrity_check: %s", store.ErrBroken, found)
+	}
+	return err
+}
+
+func (c *Copied) measure(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	c.Bytes, err = io.Copy(sum, f)
+	c.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	return err
+}
