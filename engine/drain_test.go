@@ -79,4 +79,5 @@ func TestANodeDrainsItself(t *testing.T) {
 	w, err := b.Tasks().WaitingFor(t.Context(), id)
 	require.NoError(t, err)
 	require.Equal(t, task.WaitNoNode, w.Cause)
+	require.Equal(t, "no node that is alive has the handler \"h\", but for such as are draining", w.Text)
 }

@@ -178,3 +178,15 @@ func endpointHost(name string) string {
 	}
 	return strings.ToLower(u.Host)
 }
+
+// pushedHost is the host that a task is pushed to; "" = none.
+func pushedHost(t *Task) string {
+	if t.Spec.URL == "" {
+		return ""
+	}
+	host, err := hostNamed(t.Spec.URL)
+	if err != nil {
+		return ""
+	}
+	return host
+}

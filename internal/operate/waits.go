@@ -149,7 +149,7 @@ func (w *Waits) scheduled(ctx context.Context, t *Task) (*Waiting, error) {
 		return w.atRate(t), nil
 	}
 	v := &Waiting{Cause: task.WaitDue, Until: t.At, Text: "due at " + clock(t.At) + whyLater(t), Help: []WaitOperation{HelpRun}}
-	if host := hostOf(t.Spec.URL); t.Reason == task.PutOff && host != "" {
+	if host := pushedHost(t); t.Reason == task.PutOff && host != "" {
 		if since := w.cfg.PausedHost(host); since != 0 {
 			return &Waiting{
 				Cause: task.WaitEndpoint, Since: since, Until: t.At, Help: []WaitOperation{HelpEndpoint},
@@ -208,7 +208,12 @@ func (w *Waits) ready(ctx context.Context, t *Task) (*Waiting, error) {
 		return !n.Draining && slices.Contains(strings.Split(n.Pools, "\n"), lane.Pool)
 	}
 	if !slices.ContainsFunc(nodes, serves) {
-		return noNode(nodes, t.At, "no node that is alive "+what(lane.Pool)), nil
+		draining := func(n store.Node) bool { return n.Draining && slices.Contains(strings.Split(n.Pools, "\n"), lane.Pool) }
+		text := "no node that is alive " + what(lane.Pool)
+		if slices.ContainsFunc(nodes, draining) {
+			text += ", but for such as are draining"
+		}
+		return noNode(nodes, t.At, text), nil
 	}
 	if v, err := w.queueLimit(ctx, t, lane); err != nil || v != nil {
 		return v, err

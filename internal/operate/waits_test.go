@@ -138,7 +138,7 @@ func TestAReadyTaskWaitsForItsQueueANodeAndItsTurn(t *testing.T) {
 		require.Equal(t, `no node that is alive has the handler "mail"`, w.Text)
 		require.ElementsMatch(t, []string{"", "leaves", "stays"}, w.Nodes)
 		w = r.waiting(t, r.insert(t, "q", function("f")))
-		require.Equal(t, "no node that is alive runs functions", w.Text)
+		require.Equal(t, "no node that is alive runs functions, but for such as are draining", w.Text)
 
 		r.insert(t, "other", task.Spec{})
 		require.Equal(t, &Ahead{0, true}, r.waiting(t, ids[0]).Ahead)

@@ -28,10 +28,11 @@ func (m *machine) actMany(t *rapid.T) {
 		rows, err := m.real.Rows(ctx, rapid.SliceOfNDistinct(rapid.SampledFrom(ids), 0, min(4, len(ids)), rapid.ID).Draw(t, "tasks"))
 		require.NoError(m.rt, err)
 		slices.SortFunc(rows, func(a, b store.Row) int { return slices.Compare(a.ID[:], b.ID[:]) })
-		if len(rows) == 1 && rapid.IntRange(0, 9).Draw(t, "stale") == 0 {
+		stale := len(rows) == 1 && rapid.IntRange(0, 9).Draw(t, "stale") == 0
+		verb := rapid.SampledFrom([]store.Verb{store.CancelThem, store.RetryThem, store.RetryThem, store.RunThem, store.DeleteThem}).Draw(t, "verb")
+		if stale && verb.Can(&rows[0]) == nil { // otherwise there are two reasons to pass it over
 			rows[0].Run++
 		}
-		verb := rapid.SampledFrom([]store.Verb{store.CancelThem, store.RetryThem, store.RetryThem, store.RunThem, store.DeleteThem}).Draw(t, "verb")
 		if simple(rows) {
 			m.stepAction(a, rapid.Int64Range(-1, 0).Draw(t, "fence"), verb, rows)
 		}
