@@ -11,13 +11,27 @@ import (
 // Bulk is what is to be done to many tasks: those that a filter selects, or those with ids.
 // A zero filter without ids needs All.
 type Bulk struct {
-	Action string              // "cancel", "retry", "run" or "delete"
+	Action string              // "cancel", "retry", "run", "delete", "reschedule" or "move"
+	To     *BulkTo             // of reschedule and move
 	Filter map[string][]string // as Filter.Where: the parameters of GET /v1/tasks that select
 	IDs    []string            // at most 500, in place of Filter
 	All    bool
 	Rate   string       // "500/s", the default; or "max"
 	Reason string       // for the audit
 	Bound  *ActionBound // of a preview: the same tasks; nil = those that are there now
+}
+
+// BulkTo is what tasks become: one of its fields.
+type BulkTo struct {
+	Queue string         // of move: where they are to wait
+	Delay *time.Duration // of reschedule: when they are to start, from now on; 0 is at once
+	RunAt time.Time      // of reschedule, in place of Delay; what is past is at once
+}
+
+// ActionTo is what an action makes of tasks.
+type ActionTo struct {
+	Queue string    `json:"queue,omitempty"`
+	RunAt time.Time `json:"run_at,omitzero"`
 }
 
 // ActionBound is up to where an action goes.
@@ -39,7 +53,8 @@ type ActionPreview struct {
 type Action struct {
 	ID         string              `json:"id"`
 	Action     string              `json:"action"`
-	State      string              `json:"state"` // "counting", "running", "paused", "done" or "aborted"
+	To         *ActionTo           `json:"to,omitempty"` // of reschedule and move
+	State      string              `json:"state"`        // "counting", "running", "paused", "done" or "aborted"
 	Filter     map[string][]string `json:"filter,omitempty"`
 	IDs        int                 `json:"ids,omitempty"`
 	UndoOf     string              `json:"undo_of,omitempty"`
@@ -71,8 +86,26 @@ type ActionItem struct {
 // use holds what [Client] says.
 type Actions struct{ c *Client }
 
+type bulkTo struct {
+	Queue string    `json:"queue,omitempty"`
+	Delay string    `json:"delay,omitempty"`
+	RunAt time.Time `json:"run_at,omitzero"`
+}
+
+func (t *BulkTo) body() *bulkTo {
+	if t == nil {
+		return nil
+	}
+	to := &bulkTo{Queue: t.Queue, RunAt: t.RunAt}
+	if t.Delay != nil {
+		to.Delay = t.Delay.String()
+	}
+	return to
+}
+
 type bulkBody struct {
 	Action string              `json:"action"`
+	To     *bulkTo             `json:"to,omitempty"`
 	Filter map[string][]string `json:"filter,omitempty"`
 	IDs    []string            `json:"ids,omitempty"`
 	All    bool                `json:"all,omitempty"`
@@ -83,7 +116,7 @@ type bulkBody struct {
 }
 
 func (b *Bulk) body(dry bool) bulkBody {
-	return bulkBody{b.Action, b.Filter, b.IDs, b.All, b.Rate, b.Reason, dry, b.Bound}
+	return bulkBody{b.Action, b.To.body(), b.Filter, b.IDs, b.All, b.Rate, b.Reason, dry, b.Bound}
 }
 
 // Preview tells what an action would do, and does nothing.

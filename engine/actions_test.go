@@ -169,7 +169,7 @@ func TestABulkActionThatCannotBeReadIsRefused(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"action":"retry"}`:                                          "say \"all\": true",
 		`{"action":"retry","filter":{}}`:                              "say \"all\": true",
-		`{"action":"burn","all":true}`:                                "want one of cancel, retry, run, delete",
+		`{"action":"burn","all":true}`:                                "want one of cancel, retry, run, delete, reschedule, move",
 		`{"action":"retry","all":true,"ids":["a"]}`:                   "one of the three",
 		`{"action":"retry","filter":{"statee":"x"}}`:                  "is not a filter",
 		`{"action":"retry","filter":{"state":[]}}`:                    "empty list",

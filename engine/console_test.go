@@ -205,6 +205,13 @@ func TestTasksAreSteeredByForms(t *testing.T) {
 	_, _, got := d.call(t, "GET", "/v1/tasks/"+later, "")
 	require.Equal(t, "scheduled", got["state"], "it came after the page was made")
 
+	_, _, page = b.get(t, "/actions/new?action=move&id="+later)
+	require.Contains(t, page, "To the queue")
+	_, _, page = b.get(t, "/actions/new?action=move&to=post&id="+later)
+	require.Contains(t, page, `name="to" value="post"`)
+	_, _, _ = b.post(t, "/actions", url.Values{"action": {"move"}, "to": {"post"}, "id": {later}})
+	require.Eventually(t, func() bool { _, _, got = d.call(t, "GET", "/v1/tasks/"+later, ""); return got["queue"] == "post" }, 10*time.Second, 5*time.Millisecond)
+
 	code, _, page = b.post(t, "/tasks/"+id+"/delete", nil)
 	require.Equal(t, 200, code)
 	require.Contains(t, page, "Deleted.")

@@ -103,6 +103,9 @@ const (
 	RetryThem  Verb = "retry"
 	RunThem    Verb = "run"
 	DeleteThem Verb = "delete"
+
+	RescheduleThem Verb = "reschedule" // as the Changes of a step say
+	MoveThem       Verb = "move"       // to another queue, so as well
 )
 
 // Can tells whether the verb does something to a task: nil, or why not.
@@ -120,12 +123,17 @@ func (v Verb) Can(row *Row) error {
 			return ErrNothingToDo
 		}
 		return row.CanRunNow()
+	case RescheduleThem, MoveThem:
+		return row.CanChange()
 	}
 	return row.CanDelete()
 }
 
+// Changes tells whether the verb gives each task a Change.
+func (v Verb) Changes() bool { return v == RescheduleThem || v == MoveThem }
+
 // Do does it to one task, by itself.
-func (v Verb) Do(ctx context.Context, with Operator, id task.ID) ([]Woken, error) {
+func (v Verb) Do(ctx context.Context, with Operator, id task.ID, c *Change) ([]Woken, error) {
 	switch v {
 	case CancelThem:
 		return with.Cancel(ctx, id, WithCalls)
@@ -133,6 +141,8 @@ func (v Verb) Do(ctx context.Context, with Operator, id task.ID) ([]Woken, error
 		return with.Retry(ctx, id)
 	case RunThem:
 		return with.RunNow(ctx, id)
+	case RescheduleThem, MoveThem:
+		return with.Change(ctx, c)
 	}
 	return with.Delete(ctx, id)
 }
@@ -140,12 +150,21 @@ func (v Verb) Do(ctx context.Context, with Operator, id task.ID) ([]Woken, error
 // ActionStep is a part of an action. Tasks are given as they were seen: those that are not
 // like that any more are passed over.
 type ActionStep struct {
-	ID     task.ID
-	Fence  int64
-	Lease  int64 // microseconds until somebody else may go on
-	Verb   Verb
-	Tasks  []Row
-	Report func(errs []error) ActionReport // gets what came of each task, perhaps once more
+	ID      task.ID
+	Fence   int64
+	Lease   int64 // microseconds until somebody else may go on
+	Verb    Verb
+	Tasks   []Row
+	Changes []*Change                       // one for each of Tasks, when the verb has them
+	Report  func(errs []error) ActionReport // gets what came of each task, perhaps once more
+}
+
+// Change is the change of a task of the step; nil when its verb has none.
+func (s *ActionStep) Change(i int) *Change {
+	if !s.Verb.Changes() {
+		return nil
+	}
+	return s.Changes[i]
 }
 
 // ActionReport is how far an action came.
@@ -172,6 +191,7 @@ func (r *Row) SameLife(seen *Row) bool {
 func PassedOver(err error) bool {
 	for _, why := range []error{
 		ErrNotFound, ErrFinal, ErrNotFinal, ErrRunning, ErrInLine, ErrRate, ErrDuplicate, ErrUnmet, ErrKeyHeld, ErrChanged, ErrNothingToDo, ErrCanceling,
+		ErrUnchangeable,
 	} {
 		if errors.Is(err, why) {
 			return true

@@ -89,6 +89,12 @@ func or[T any](given *T, stays T) T {
 	return stays
 }
 
+// CanChange tells whether a task can be changed as it stands: nil, or Unchangeable.
+func (r *Row) CanChange() error {
+	c := Change{Was: r.Spec}
+	return c.can(r, Stays)
+}
+
 // can tells whether the change can be made: nil, or why not.
 func (c *Change) can(row *Row, move Move) error {
 	refused := Unchangeable{State: row.State, Reason: row.Reason}

@@ -51,11 +51,19 @@ const MaxIDs = 500
 // NewAction is what is asked for.
 type NewAction struct {
 	Verb   store.Verb
+	To     ActionTo   // when the verb is to reschedule or to move
 	Params url.Values // the filter, see ParseFilter
 	IDs    []string
 	Rate   int // tasks a second; 0 = as fast as it goes
 	Reason string
 	Bound  Bound // zero = now
+}
+
+// ActionTo is what becomes of each task: another queue, or another time to start.
+type ActionTo struct {
+	Queue string
+	Delay *time.Duration // since the action was made; 0 is at once
+	RunAt time.Time      // in place of Delay; what is past is at once
 }
 
 // Bound is up to where an action goes: tasks that were made before the id, and what ended
@@ -68,6 +76,7 @@ type Bound struct {
 // actionPlan is an action as it is kept.
 type actionPlan struct {
 	Verb    store.Verb
+	To      ActionTo // a Delay was made a RunAt of
 	Params  url.Values
 	IDs     []task.ID
 	UndoOf  task.ID // the action whose tasks these are
@@ -95,6 +104,7 @@ type progress struct {
 type ActionView struct {
 	store.Action
 	Verb    store.Verb
+	To      ActionTo
 	Params  url.Values
 	IDs     int
 	UndoOf  task.ID
@@ -123,7 +133,7 @@ func viewAction(a store.Action) (v ActionView, err error) {
 		return v, err
 	}
 	return ActionView{
-		Action: a, Verb: p.Verb, Params: p.Params, IDs: len(p.IDs), UndoOf: p.UndoOf, Bound: p.Bound, Rate: p.Rate, Reason: p.Reason, By: p.By,
+		Action: a, Verb: p.Verb, To: p.To, Params: p.Params, IDs: len(p.IDs), UndoOf: p.UndoOf, Bound: p.Bound, Rate: p.Rate, Reason: p.Reason, By: p.By,
 		Matched: p.Matched, Exact: p.Exact, Done: at.Done, Passed: at.Passed, Failed: at.Failed,
 	}, nil
 }
@@ -205,10 +215,13 @@ func (as *Actions) keep(ctx context.Context, p *actionPlan) (ActionView, error) 
 
 // plan makes of what is asked for what is kept: names become ids.
 func (as *Actions) plan(ctx context.Context, n *NewAction) (actionPlan, error) {
-	p := actionPlan{Verb: n.Verb, Params: n.Params, Bound: n.Bound, Rate: n.Rate, Reason: n.Reason}
+	p := actionPlan{Verb: n.Verb, To: n.To, Params: n.Params, Bound: n.Bound, Rate: n.Rate, Reason: n.Reason}
 	if p.Bound == (Bound{}) {
 		p.Bound.At = as.cfg.Store.Now()
 		p.Bound.ID = task.FloorID(time.UnixMicro(p.Bound.At).Add(time.Millisecond))
+	}
+	if p.To.Delay != nil {
+		p.To.RunAt = time.UnixMicro(as.cfg.Store.Now()).Add(*p.To.Delay)
 	}
 	for _, name := range []string{"root_id", "root", "graph_run", "parent_id"} {
 		if len(p.Params[name]) == 1 {

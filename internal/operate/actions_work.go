@@ -91,20 +91,16 @@ func (as *Actions) stepOf(ctx context.Context, a *store.Action, p *actionPlan, a
 		return 0, false, err
 	}
 	rows, apart := as.split(p.Verb, tasks)
-	var stopped []task.ID
-	for _, id := range apart { // what takes more than its own transaction
-		switch err := as.cancelApart(ctx, id); {
-		case err == nil:
-			next.Done++
-			stopped = append(stopped, id)
-		case store.PassedOver(err):
-			next.Passed++
-		default:
-			return 0, false, err
-		}
+	stopped, err := as.stop(ctx, apart, &next)
+	if err != nil {
+		return 0, false, err
+	}
+	rows, changes, err := as.revise(ctx, p, rows, &next)
+	if err != nil {
+		return 0, false, err
 	}
 	var result progress
-	step := store.ActionStep{ID: a.ID, Fence: a.Fence, Lease: actionLease.Microseconds(), Verb: p.Verb, Tasks: rows, Report: func(errs []error) store.ActionReport {
+	step := store.ActionStep{ID: a.ID, Fence: a.Fence, Lease: actionLease.Microseconds(), Verb: p.Verb, Tasks: rows, Changes: changes, Report: func(errs []error) store.ActionReport {
 		result = next
 		r := store.ActionReport{State: store.ActionRunning}
 		if over {
@@ -132,6 +128,7 @@ func (as *Actions) stepOf(ctx context.Context, a *store.Action, p *actionPlan, a
 	a.Items = min(a.Items+result.Done-at.Done, store.MaxActionItems)
 	*at = result
 	as.after(ctx, p.Verb, rows)
+	as.due(changes)
 	return len(tasks), over, nil
 }
 
@@ -159,6 +156,22 @@ func (as *Actions) split(v store.Verb, tasks []Task) (rows []store.Row, apart []
 	return rows, apart
 }
 
+// stop cancels tasks of which each takes more than its own transaction.
+func (as *Actions) stop(ctx context.Context, apart []task.ID, at *progress) (stopped []task.ID, err error) {
+	for _, id := range apart {
+		switch err := as.cancelApart(ctx, id); {
+		case err == nil:
+			at.Done++
+			stopped = append(stopped, id)
+		case store.PassedOver(err):
+			at.Passed++
+		default:
+			return nil, err
+		}
+	}
+	return stopped, nil
+}
+
 func (as *Actions) cancelApart(ctx context.Context, id task.ID) error {
 	_, err := as.cfg.Tasks.Cancel(ctx, id.String())
 	return err
@@ -184,8 +197,9 @@ func (as *Actions) after(ctx context.Context, v store.Verb, rows []store.Row) {
 // page looks for the next tasks of an action, and gives passed those to which nothing is to
 // be done. It moves at behind them.
 func (as *Actions) page(ctx context.Context, namespace int32, p *actionPlan, at *progress, passed func(*Task)) (tasks []Task, over bool, err error) {
+	now := as.cfg.Store.Now()
 	take := func(t *Task) {
-		if p.Verb.Can(&t.Row) == nil {
+		if p.Verb.Can(&t.Row) == nil && !p.To.there(t, now) {
 			tasks = append(tasks, *t)
 		} else {
 			passed(t)

@@ -14,7 +14,7 @@ import pytest
 
 import sendoff
 from conftest import App
-from sendoff import Bulk, Client, Filter, NewSchedule, NewTask, QueueSettings, RetryPolicy, TaskChange, errors
+from sendoff import Bulk, BulkTo, Client, Filter, NewSchedule, NewTask, QueueSettings, RetryPolicy, TaskChange, errors
 from sendoff.models import Event, LimitSettings
 from sendoff.testing import Server
 
@@ -180,6 +180,9 @@ def test_many_tasks_are_acted_on(sendoff_client: Client) -> None:
     sendoff_client.batch([NewTask(url="http://127.0.0.1:1/", queue=queue, delay=LATER, labels={"a": "b"})] * 5)
     bulk = Bulk("cancel", Filter(queue=queue, labels={"a": "b"}), rate="max")
     assert sendoff_client.actions.preview(bulk).matched == 5
+    later = Bulk("reschedule", Filter(queue=queue), rate="max", to=BulkTo(delay=timedelta(hours=1)))
+    to = sendoff_client.actions.start(later).to
+    assert to is not None and to.run_at is not None
     action = sendoff_client.actions.start(bulk)
     while not action.ended:
         action = sendoff_client.actions.get(action.id)

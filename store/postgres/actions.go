@@ -130,7 +130,7 @@ func (s *Store) TakeActions(ctx context.Context, lease int64, limit int) (taken 
 }
 
 // StepAction acts on tasks; see store.Actions. What takes more than a statement (relations,
-// keys, gates, an attempt under way) is done first, each task in its own transaction: when
+// keys, gates, an attempt under way, a change) is done first, each task in its own transaction: when
 // the rest does not come about, these are found done, and passed over.
 func (s *Store) StepAction(ctx context.Context, step store.ActionStep) (woken []store.Woken, err error) {
 	ctx = store.WithoutAudit(ctx)
@@ -148,7 +148,7 @@ func (s *Store) StepAction(ctx context.Context, step store.ActionStep) (woken []
 			plain = append(plain, i)
 			continue
 		}
-		w, err := s.actOn(ctx, step.Verb, seen)
+		w, err := s.actOn(ctx, step.Verb, seen, step.Change(i))
 		if err != nil && !store.PassedOver(err) {
 			return woken, err
 		}
@@ -185,7 +185,7 @@ func aloneDoes(v store.Verb, row *store.Row) bool {
 	return v == store.RunThem
 }
 
-func (s *Store) actOn(ctx context.Context, v store.Verb, seen *store.Row) ([]store.Woken, error) {
+func (s *Store) actOn(ctx context.Context, v store.Verb, seen *store.Row, c *store.Change) ([]store.Woken, error) {
 	rows, err := s.Rows(ctx, []task.ID{seen.ID})
 	switch {
 	case err != nil:
@@ -195,7 +195,7 @@ func (s *Store) actOn(ctx context.Context, v store.Verb, seen *store.Row) ([]sto
 	case !rows[0].SameLife(seen):
 		return nil, store.ErrChanged
 	}
-	return v.Do(ctx, s, seen.ID)
+	return v.Do(ctx, s, seen.ID, c)
 }
 
 // stepPlain does plain tasks with one statement, and reports, in one transaction.

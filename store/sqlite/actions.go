@@ -116,7 +116,7 @@ func (s *Store) StepAction(ctx context.Context, step store.ActionStep) ([]store.
 		}
 		errs := make([]error, len(step.Tasks))
 		for i := range step.Tasks {
-			if errs[i], err = w.actApart(step.Verb, &step.Tasks[i], &k); err != nil {
+			if errs[i], err = w.actApart(step.Verb, &step.Tasks[i], step.Change(i), &k); err != nil {
 				return err
 			}
 		}
@@ -152,15 +152,15 @@ func (w *writer) report(a *store.Action, r store.ActionReport, lease int64) erro
 
 // actApart acts on a task, and leaves nothing of it in the transaction when it was passed
 // over for a reason, which it returns.
-func (w *writer) actApart(v store.Verb, seen *store.Row, k *woken) (passed, err error) {
+func (w *writer) actApart(v store.Verb, seen *store.Row, c *store.Change, k *woken) (passed, err error) {
 	const many = store.FlagKeys | store.FlagNeed | store.FlagGate // of which something may be written before it fails
 	if seen.Flags&many == 0 {
-		err = w.actOn(v, seen, k)
+		err = w.actOn(v, seen, c, k)
 	} else {
 		if err := w.exec("savepoint apart"); err != nil {
 			return nil, err
 		}
-		if err = w.actOn(v, seen, k); err != nil && store.PassedOver(err) {
+		if err = w.actOn(v, seen, c, k); err != nil && store.PassedOver(err) {
 			if err := w.exec("rollback to apart"); err != nil {
 				return nil, err
 			}
@@ -175,7 +175,7 @@ func (w *writer) actApart(v store.Verb, seen *store.Row, k *woken) (passed, err 
 	return nil, err
 }
 
-func (w *writer) actOn(v store.Verb, seen *store.Row, k *woken) error {
+func (w *writer) actOn(v store.Verb, seen *store.Row, c *store.Change, k *woken) error {
 	row, err := w.row(seen.ID)
 	switch {
 	case err != nil:
@@ -194,6 +194,8 @@ func (w *writer) actOn(v store.Verb, seen *store.Row, k *woken) error {
 		return w.retry(&row, k)
 	case store.RunThem:
 		return w.promote(&dueTimer{at: row.At, id: row.ID, who: row.Entrant()}, k)
+	case store.RescheduleThem, store.MoveThem:
+		return w.change(&row, c, k)
 	}
 	return w.delete(row.ID, k)
 }

@@ -29,7 +29,7 @@ func (m *machine) actMany(t *rapid.T) {
 		require.NoError(m.rt, err)
 		slices.SortFunc(rows, func(a, b store.Row) int { return slices.Compare(a.ID[:], b.ID[:]) })
 		stale := len(rows) == 1 && rapid.IntRange(0, 9).Draw(t, "stale") == 0
-		verb := rapid.SampledFrom([]store.Verb{store.CancelThem, store.RetryThem, store.RetryThem, store.RunThem, store.DeleteThem}).Draw(t, "verb")
+		verb := rapid.SampledFrom([]store.Verb{store.CancelThem, store.RetryThem, store.RetryThem, store.RunThem, store.DeleteThem, store.RescheduleThem, store.MoveThem}).Draw(t, "verb")
 		if stale && verb.Can(&rows[0]) == nil { // otherwise there are two reasons to pass it over
 			rows[0].Run++
 		}
@@ -89,8 +89,9 @@ func (m *machine) dropActions(before int64) {
 func (m *machine) stepAction(id task.ID, fence int64, verb store.Verb, rows []store.Row) {
 	a, _ := m.oracle.Action(ctx, id)
 	var told [2][]string
+	changes := m.changesOf(verb, rows)
 	step := func(i int) store.ActionStep {
-		return store.ActionStep{ID: id, Fence: a.Fence + fence, Lease: second, Verb: verb, Tasks: slices.Clone(rows), Report: func(errs []error) store.ActionReport {
+		return store.ActionStep{ID: id, Fence: a.Fence + fence, Lease: second, Verb: verb, Tasks: slices.Clone(rows), Changes: changes, Report: func(errs []error) store.ActionReport {
 			told[i] = nil
 			r := store.ActionReport{State: store.ActionRunning, Progress: []byte(strconv.Itoa(len(errs)))}
 			for n, err := range errs {
@@ -108,8 +109,30 @@ func (m *machine) stepAction(id task.ID, fence int64, verb store.Verb, rows []st
 	m.same("woken by an action", lanesOf(woken), lanesOf(wantWoken))
 	for _, name := range told[0] {
 		m.saw("bulk:" + map[bool]string{true: "ok", false: "passed"}[name == "ok"])
+		if name == "ok" && verb.Changes() {
+			m.saw("bulk:changed")
+		}
 	}
 	m.sameActions()
+}
+
+// changesOf are the changes of a step: some tasks are due later, others at once, or stand in
+// another lane.
+func (m *machine) changesOf(verb store.Verb, rows []store.Row) (changes []*store.Change) {
+	if !verb.Changes() {
+		return nil
+	}
+	for i := range rows {
+		row := &rows[i]
+		c := &store.Change{ID: row.ID, Was: row.Spec, Spec: append(slices.Clone(row.Spec), 'x'), MaxAttempts: row.MaxAttempts}
+		if lanes := m.lanesLike(row.Lane); verb == store.MoveThem && len(lanes) > 0 {
+			c.Lane = &lanes[len(lanes)-1]
+		} else {
+			c.Due = new(m.now + int64(i%2)*second)
+		}
+		changes = append(changes, c)
+	}
+	return changes
 }
 
 // lanesOf are where something was woken; at which place, the order in which tasks are done

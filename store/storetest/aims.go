@@ -168,11 +168,15 @@ var aimsOfTasks = map[string]func(*machine){
 		m.ensureLane("a", task.AnyPool)
 		m.set(1, []byte("never set"), nil)
 	},
-	"lane:ok":           func(m *machine) { m.ensureLane("a", task.AnyPool) },
-	"lane:too-many":     func(m *machine) { m.ensureLane("one too many", task.AnyPool) },
-	"list:some":         func(m *machine) { m.put(m.plain(task.HTTP)); m.listBy(store.Query{Limit: 3}) },
-	"list-by:some":      func(m *machine) { m.put(m.plain(task.HTTP)); m.listOrdered(1) },
-	"bulk:ok":           func(m *machine) { m.bulk(store.CancelThem) },
+	"lane:ok":       func(m *machine) { m.ensureLane("a", task.AnyPool) },
+	"lane:too-many": func(m *machine) { m.ensureLane("one too many", task.AnyPool) },
+	"list:some":     func(m *machine) { m.put(m.plain(task.HTTP)); m.listBy(store.Query{Limit: 3}) },
+	"list-by:some":  func(m *machine) { m.put(m.plain(task.HTTP)); m.listOrdered(1) },
+	"bulk:ok":       func(m *machine) { m.bulk(store.CancelThem) },
+	"bulk:changed": func(m *machine) {
+		m.bulk(store.RescheduleThem)
+		m.bulk(store.MoveThem)
+	},
 	"bulk:passed":       func(m *machine) { m.bulk(store.RetryThem) },
 	"attempts:some":     func(m *machine) { m.readAttempts(m.end(m.hold(task.HTTP), task.Failure).ID) },
 	"payload:ok":        func(m *machine) { m.readPayload(m.put(m.plain(task.HTTP))) },

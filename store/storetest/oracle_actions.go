@@ -88,7 +88,7 @@ func (o *Oracle) StepAction(ctx context.Context, s store.ActionStep) (woken []st
 	errs := make([]error, len(s.Tasks))
 	for i := range s.Tasks {
 		var w []store.Woken
-		w, errs[i] = o.actOn(ctx, s.Verb, &s.Tasks[i])
+		w, errs[i] = o.actOn(ctx, s.Verb, &s.Tasks[i], s.Change(i))
 		for _, w := range w {
 			woken = store.Collect(woken, w)
 		}
@@ -104,7 +104,7 @@ func (o *Oracle) StepAction(ctx context.Context, s store.ActionStep) (woken []st
 	return woken, nil
 }
 
-func (o *Oracle) actOn(ctx context.Context, v store.Verb, seen *store.Row) ([]store.Woken, error) {
+func (o *Oracle) actOn(ctx context.Context, v store.Verb, seen *store.Row, c *store.Change) ([]store.Woken, error) {
 	row := o.tasks[seen.ID]
 	switch {
 	case row == nil:
@@ -115,7 +115,7 @@ func (o *Oracle) actOn(ctx context.Context, v store.Verb, seen *store.Row) ([]st
 	if err := v.Can(row); err != nil {
 		return nil, err
 	}
-	return v.Do(ctx, o, seen.ID)
+	return v.Do(ctx, o, seen.ID, c)
 }
 
 // ActionItems implements store.Actions.

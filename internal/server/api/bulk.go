@@ -36,7 +36,8 @@ type bulkIDs []string
 
 // BulkRequest is the body of POST /v1/tasks/bulk: one of filter, ids and all.
 type BulkRequest struct {
-	Action string          `json:"action" enum:"cancel,retry,run,delete" doc:"What is done to each task."`
+	Action string          `json:"action" enum:"cancel,retry,run,delete,reschedule,move" doc:"What is done to each task."`
+	To     *BulkTo         `json:"to,omitempty" doc:"With reschedule and move only."`
 	Filter json.RawMessage `json:"filter,omitempty" doc:"An object: the parameters of GET /v1/tasks that select tasks, each with a value or a list of them."`
 	IDs    bulkIDs         `json:"ids,omitempty" maxItems:"500" doc:"In place of filter."`
 	All    bool            `json:"all,omitempty" doc:"In place of filter: all tasks."`
@@ -44,6 +45,19 @@ type BulkRequest struct {
 	Reason string          `json:"reason,omitempty" doc:"For the audit."`
 	DryRun bool            `json:"dry_run,omitempty" doc:"Tell what would be done, and do nothing."`
 	Bound  *ActionBound    `json:"bound,omitempty" doc:"Of a dry run: the same tasks. Default now."`
+}
+
+// BulkTo is what tasks are to become: one of its fields.
+type BulkTo struct {
+	Queue string          `json:"queue,omitempty" doc:"Of move: the queue in which they are to wait."`
+	Delay json.RawMessage `json:"delay,omitempty" doc:"Of reschedule: when they are to start, from now on; 0s is at once."`
+	RunAt string          `json:"run_at,omitempty" doc:"Of reschedule, in place of delay; what is past is at once."`
+}
+
+// ActionTo is what tasks are to become, in an answer.
+type ActionTo struct {
+	Queue string `json:"queue,omitempty"`
+	RunAt string `json:"run_at,omitempty"`
 }
 
 // ActionBound is up to where an action goes.
@@ -62,7 +76,8 @@ type ActionActor struct {
 // Action is something that is done to many tasks, in an answer.
 type Action struct {
 	ID         string              `json:"id"`
-	Action     string              `json:"action" enum:"cancel,retry,run,delete"`
+	Action     string              `json:"action" enum:"cancel,retry,run,delete,reschedule,move"`
+	To         *ActionTo           `json:"to,omitempty" doc:"Of reschedule and move."`
 	State      string              `json:"state" enum:"counting,running,paused,done,aborted"`
 	Filter     map[string][]string `json:"filter,omitempty"`
 	IDs        int                 `json:"ids,omitempty" doc:"How many tasks it was given by their ids."`
@@ -253,7 +268,10 @@ func bulk(w http.ResponseWriter, r *http.Request, actions Actions) (int, any, *p
 	return http.StatusAccepted, actionView(&a), nil
 }
 
-var verbs = []string{string(store.CancelThem), string(store.RetryThem), string(store.RunThem), string(store.DeleteThem)}
+var verbs = []string{
+	string(store.CancelThem), string(store.RetryThem), string(store.RunThem), string(store.DeleteThem),
+	string(store.RescheduleThem), string(store.MoveThem),
+}
 
 // action reads what is asked for.
 func (q *BulkRequest) action() (*operate.NewAction, *problem.Problem) {
@@ -262,6 +280,7 @@ func (q *BulkRequest) action() (*operate.NewAction, *problem.Problem) {
 	if !slices.Contains(verbs, q.Action) {
 		bad.Add("action", "is %q: want one of %s", q.Action, strings.Join(verbs, ", "))
 	}
+	n.To = q.to(&bad)
 	n.Params = q.params(&bad)
 	f := operate.ParseFilter(n.Params, &bad)
 	ways := 0
@@ -291,6 +310,33 @@ func (q *BulkRequest) action() (*operate.NewAction, *problem.Problem) {
 		return nil, invalidProblem(bad)
 	}
 	return n, nil
+}
+
+// to reads what tasks are to become.
+func (q *BulkRequest) to(bad *task.Invalid) (to operate.ActionTo) {
+	verb := store.Verb(q.Action)
+	if q.To == nil {
+		q.To = &BulkTo{}
+	} else if !verb.Changes() {
+		bad.Add("to", "belongs to the actions reschedule and move")
+		return to
+	}
+	delay, delayed := duration(bad, "to.delay", q.To.Delay)
+	if delayed {
+		task.DelaySpan.Check(bad, "to.delay", delay)
+		to.Delay = &delay
+	}
+	to.Queue, to.RunAt = q.To.Queue, timeOf(bad, "to.run_at", q.To.RunAt)
+	timed := len(q.To.Delay) > 0 || q.To.RunAt != ""
+	switch {
+	case verb == store.MoveThem && (timed || to.Queue == ""):
+		bad.Add("to", "is not a queue: move wants {\"queue\":\"NAME\"}")
+	case verb == store.MoveThem:
+		bad.CheckQueue("to.queue", to.Queue)
+	case verb == store.RescheduleThem && (to.Queue != "" || !timed || len(q.To.Delay) > 0 && q.To.RunAt != ""):
+		bad.Add("to", "is not one time: reschedule wants {\"delay\":\"10m\"} or {\"run_at\":\"2026-01-31T12:00:00Z\"}")
+	}
+	return to
 }
 
 // rateOf reads how many tasks a second; 0 is as fast as it goes.
@@ -365,6 +411,12 @@ func actionView(a *operate.ActionView) Action {
 		ID: a.ID.String(), Action: string(a.Verb), State: actionStates[a.State], Filter: a.Params, IDs: a.IDs, Bound: boundView(a.Bound), Matched: a.Matched, Exact: a.Exact,
 		Done: a.Done, Passed: a.Passed, Failed: a.Failed, Rate: "max", Reason: a.Reason, By: ActionActor(a.By),
 		CreatedAt: timeText(a.CreatedAt), FinishedAt: timeText(a.FinishedAt), Undoable: a.Undoable(),
+	}
+	if a.Verb.Changes() {
+		v.To = &ActionTo{Queue: a.To.Queue}
+		if !a.To.RunAt.IsZero() {
+			v.To.RunAt = timeText(a.To.RunAt.UnixMicro())
+		}
 	}
 	if a.Rate > 0 {
 		v.Rate = fmt.Sprintf("%d/s", a.Rate)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/internal/server/console/pages"
@@ -11,36 +12,56 @@ import (
 
 // bulk is the body of POST /v1/tasks/bulk.
 type bulk struct {
-	Action string          `json:"action"`
-	Filter url.Values      `json:"filter,omitempty"`
-	IDs    []string        `json:"ids,omitempty"`
-	All    bool            `json:"all,omitempty"`
-	Rate   string          `json:"rate,omitempty"`
-	Reason string          `json:"reason,omitempty"`
-	DryRun bool            `json:"dry_run,omitempty"`
-	Bound  json.RawMessage `json:"bound,omitempty"`
+	Action string            `json:"action"`
+	To     map[string]string `json:"to,omitempty"`
+	Filter url.Values        `json:"filter,omitempty"`
+	IDs    []string          `json:"ids,omitempty"`
+	All    bool              `json:"all,omitempty"`
+	Rate   string            `json:"rate,omitempty"`
+	Reason string            `json:"reason,omitempty"`
+	DryRun bool              `json:"dry_run,omitempty"`
+	Bound  json.RawMessage   `json:"bound,omitempty"`
 }
 
 // selected says which tasks it is about: those that were ticked, or what a filter selects.
 func selected(action string, q url.Values) bulk {
-	b := bulk{Action: action, IDs: q["id"]}
+	b := bulk{Action: action, To: become(action, q.Get("to")), IDs: q["id"]}
 	if len(b.IDs) > 0 {
 		return b
 	}
 	b.Filter = selecting(q)
-	for _, name := range []string{"action", "id", "rate", "reason", "bound"} {
+	for _, name := range []string{"action", "to", "id", "rate", "reason", "bound"} {
 		b.Filter.Del(name)
 	}
 	b.All = len(b.Filter) == 0
 	return b
 }
 
-// newAction shows what would be done, before it is.
+// become says what tasks are to become: of a move a queue, of what is rescheduled a time, or
+// a duration from now on.
+func become(action, to string) map[string]string {
+	field := "queue"
+	switch _, err := time.ParseDuration(to); {
+	case !pages.AsksTo(action):
+		return nil
+	case action == "move":
+	case err == nil:
+		field = "delay"
+	default:
+		field = "run_at"
+	}
+	return map[string]string{field: to}
+}
+
+// newAction shows what would be done, before it is; first it asks what tasks are to become.
 func (d *door) newAction(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	b := selected(q.Get("action"), q)
 	b.DryRun = true
-	var shown pages.Dry
+	shown := pages.Dry{Action: b.Action, IDs: b.IDs, Filter: b.Filter, Text: filterText(b.Filter), To: q.Get("to")}
+	if pages.AsksTo(b.Action) && shown.To == "" {
+		return write(w, r, http.StatusOK, pages.AskTo(d.frame(r, "Act on many"), &shown))
+	}
 	if err := d.post(r.Context(), "/v1/tasks/bulk", b, "", &shown.Preview); err != nil {
 		return err
 	}
@@ -48,8 +69,7 @@ func (d *door) newAction(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	shown.Action, shown.IDs, shown.Filter, shown.Bound = b.Action, b.IDs, b.Filter, string(bound)
-	shown.Text = filterText(b.Filter)
+	shown.Bound = string(bound)
 	return write(w, r, http.StatusOK, pages.DryRun(d.frame(r, "Act on many"), &shown))
 }
 

@@ -13,6 +13,7 @@ from sendoff._client import AsyncClient, Client
 from sendoff._operations import BatchItem
 from sendoff.models import (
     Bulk,
+    BulkTo,
     Filter,
     Limit,
     LimitSettings,
@@ -33,6 +34,7 @@ __all__ = [
     "AsyncClient",
     "BatchItem",
     "Bulk",
+    "BulkTo",
     "Client",
     "Filter",
     "Limit",

@@ -14,29 +14,53 @@ import (
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // Bulk is sendoff tasks bulk.
 type Bulk struct {
 	term.Remote
-	Action string `arg:"" enum:"cancel,retry,run,delete" help:"cancel, retry, run or delete."`
+	Action string `arg:"" enum:"cancel,retry,run,delete,reschedule,move" help:"cancel, retry, run, delete, reschedule or move."`
 	Filter
-	ID     []string `placeholder:"ID" help:"These tasks, in place of a filter; at most 500."`
-	All    bool     `help:"All tasks, in place of a filter."`
-	Rate   string   `default:"500/s" placeholder:"N/s|max" help:"Tasks a second."`
-	Why    string   `placeholder:"TEXT" help:"For the audit."`
-	DryRun bool     `help:"Print what would be done, and do nothing."`
-	Yes    bool     `short:"y" help:"Do not ask."`
-	Watch  bool     `help:"Follow it to its end."`
+	ID      []string       `placeholder:"ID" help:"These tasks, in place of a filter; at most 500."`
+	All     bool           `help:"All tasks, in place of a filter."`
+	ToQueue string         `placeholder:"NAME" help:"Of move: the queue in which they are to wait."`
+	ToDelay *time.Duration `placeholder:"10m" help:"Of reschedule: start after this time, from now on; 0s is at once."`
+	ToRunAt string         `placeholder:"TIME" help:"Of reschedule: start at this time (RFC 3339)."`
+	Rate    string         `default:"500/s" placeholder:"N/s|max" help:"Tasks a second."`
+	Why     string         `placeholder:"TEXT" help:"For the audit."`
+	DryRun  bool           `help:"Print what would be done, and do nothing."`
+	Yes     bool           `short:"y" help:"Do not ask."`
+	Watch   bool           `help:"Follow it to its end."`
+}
+
+// to is what the tasks are to become.
+func (c *Bulk) to() (*sendoff.BulkTo, error) {
+	if c.ToQueue == "" && c.ToDelay == nil && c.ToRunAt == "" {
+		return nil, nil
+	}
+	to := &sendoff.BulkTo{Queue: c.ToQueue, Delay: c.ToDelay}
+	if c.ToRunAt != "" {
+		at, err := task.ParseTime(c.ToRunAt)
+		if err != nil {
+			return nil, term.Usage("--to-run-at %s: %s", c.ToRunAt, err)
+		}
+		to.RunAt = at
+	}
+	return to, nil
 }
 
 // Run prints what would be done, asks, and begins.
 func (c *Bulk) Run(ctx context.Context, t *term.Terminal) error {
+	to, err := c.to()
+	if err != nil {
+		return err
+	}
 	client, err := c.Connect("sendoff-cli")
 	if err != nil {
 		return err
 	}
-	b := sendoff.Bulk{Action: c.Action, Filter: c.Where(), IDs: c.ID, All: c.All, Rate: c.Rate, Reason: c.Why}
+	b := sendoff.Bulk{Action: c.Action, To: to, Filter: c.Where(), IDs: c.ID, All: c.All, Rate: c.Rate, Reason: c.Why}
 	look, err := client.Actions.Preview(ctx, b)
 	if err != nil {
 		return err
@@ -83,8 +107,8 @@ func preview(t *term.Terminal, verb string, look *sendoff.ActionPreview) {
 	}
 	rows := make([][]string, len(look.Sample))
 	for i := range look.Sample {
-		task := &look.Sample[i]
-		rows[i] = []string{task.ID, string(task.State), task.Queue, term.OneLine(cmp.Or(task.LastError, task.Name), 60)}
+		one := &look.Sample[i]
+		rows[i] = []string{one.ID, string(one.State), one.Queue, term.OneLine(cmp.Or(one.LastError, one.Name), 60)}
 	}
 	t.Table([]string{"ID", "STATE", "QUEUE", "LAST ERROR"}, rows)
 }

@@ -118,6 +118,7 @@ type Schedule struct {
 // Dry is what an action on many tasks would do.
 type Dry struct {
 	Action  string
+	To      string // what tasks are to become
 	IDs     []string
 	Filter  url.Values
 	Text    string // of the filter

@@ -20,7 +20,10 @@ func depth(s *sendoff.QueueStats, state string) int64 {
 }
 
 // bulkActions are what can be done to many tasks.
-var bulkActions = []string{"retry", "cancel", "run", "delete"}
+var bulkActions = []string{"retry", "cancel", "run", "reschedule", "move", "delete"}
+
+// AsksTo tells whether an action needs to be told what tasks are to become.
+func AsksTo(action string) bool { return action == "reschedule" || action == "move" }
 
 // trouble is something to look at.
 type trouble struct {

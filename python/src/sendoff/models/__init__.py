@@ -1,7 +1,7 @@
 """The values that a client sends and gets."""
 
 from sendoff.models.access import Actor, APIKey, AuditRecord, AuditState, Everything, Me, Namespace, Quota
-from sendoff.models.actions import Action, ActionBound, ActionItem, ActionPreview
+from sendoff.models.actions import Action, ActionBound, ActionItem, ActionPreview, ActionTo
 from sendoff.models.attempts import Attempt, Dependency, Step, StepCounts, StepPage
 from sendoff.models.events import Event, EventTask
 from sendoff.models.failures import FailureGroup
@@ -12,6 +12,7 @@ from sendoff.models.policy import Limit, QueueSettings, Retention, RetryPolicy
 from sendoff.models.queues import Queue, QueueStats
 from sendoff.models.requests import (
     Bulk,
+    BulkTo,
     Filter,
     LimitSettings,
     NewGraphRun,
@@ -31,11 +32,13 @@ __all__ = [
     "ActionBound",
     "ActionItem",
     "ActionPreview",
+    "ActionTo",
     "Actor",
     "Attempt",
     "AuditRecord",
     "AuditState",
     "Bulk",
+    "BulkTo",
     "Callback",
     "Count",
     "Dependency",

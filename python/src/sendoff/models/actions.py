@@ -18,10 +18,18 @@ class ActionBound:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ActionTo:
+    """What tasks are to become."""
+
+    queue: str = ""
+    run_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Action:
     """Something that is done to many tasks."""
 
-    action: str  # cancel, retry, run, delete
+    action: str  # cancel, retry, run, delete, reschedule, move
     bound: ActionBound
     by: Actor
     created_at: datetime
@@ -38,6 +46,7 @@ class Action:
     finished_at: datetime | None = None
     ids: int | None = None  # How many tasks it was given by their ids
     reason: str = ""
+    to: ActionTo | None = None  # Of reschedule and move
     undo_of: str = ""  # The action that it undoes
 
     @property

@@ -184,13 +184,23 @@ class Filter:
 
 
 @dataclass(frozen=True)
+class BulkTo:
+    """What tasks are to become: one of these."""
+
+    queue: str | None = None  # of move: where they are to wait
+    delay: timedelta | None = None  # of reschedule: when they are to start, from now on; 0 is at once
+    run_at: datetime | None = None  # of reschedule; what is past is at once
+
+
+@dataclass(frozen=True)
 class Bulk:
     """What is done to many tasks: to those that a filter selects, to those with ids, or to all."""
 
-    action: str  # cancel, retry, run, delete
+    action: str  # cancel, retry, run, delete, reschedule, move
     filter: Filter | None = None
     ids: Sequence[str] | None = None  # at most 500, in place of the filter
     all: bool | None = None  # in place of the filter
     rate: str | None = None  # tasks a second: "500/s", the default; or "max"
     reason: str | None = None  # for the audit
     bound: ActionBound | None = None  # of a preview: the same tasks
+    to: BulkTo | None = None  # with reschedule and move

@@ -20,8 +20,8 @@ def _body(bulk: Bulk, dry_run: bool) -> dict[str, Any]:
 
 
 class Actions(Group[D]):
-    """Cancels, retries, runs and deletes many tasks; the server carries it out, whatever
-    becomes of the client."""
+    """Cancels, retries, runs, reschedules, moves and deletes many tasks; the server carries
+    it out, whatever becomes of the client."""
 
     @operation
     def preview(self, bulk: Bulk) -> Request[ActionPreview]:
