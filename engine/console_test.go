@@ -79,6 +79,8 @@ func TestEveryPageIsWholeAndHarmless(t *testing.T) {
 	require.Equal(t, 200, code, page)
 	action := regexp.MustCompile(`/actions/([0-9a-f-]{36})/`).FindStringSubmatch(page + "/actions/" + bulkOf(t, d) + "/")[1]
 
+	group := failureOf(t, d)
+
 	seen := 0
 	for _, pattern := range engine.RoutesOf(d.Engine).Patterns() {
 		path, is := strings.CutPrefix(pattern, "GET ")
@@ -87,6 +89,9 @@ func TestEveryPageIsWholeAndHarmless(t *testing.T) {
 		}
 		seen++
 		which := id
+		if strings.HasPrefix(path, "/failures/") {
+			which = group
+		}
 		if strings.HasPrefix(path, "/actions/") {
 			which = action
 		}
@@ -106,7 +111,7 @@ func TestEveryPageIsWholeAndHarmless(t *testing.T) {
 		require.Contains(t, page, "</html>", path)
 		require.Less(t, len(page), 60<<10, path)
 	}
-	require.Greater(t, seen, 13)
+	require.Greater(t, seen, 15)
 	_, _, page = b.get(t, "/tasks/"+id)
 	for _, text := range []string{hostile, "rejected", "X-Mine", "422"} {
 		require.Contains(t, html.UnescapeString(page), text)
@@ -122,6 +127,56 @@ func TestEveryPageIsWholeAndHarmless(t *testing.T) {
 func bulkOf(t *testing.T, d *door) string {
 	_, _, list := d.call(t, "GET", "/v1/actions", "")
 	return list["items"].([]any)[0].(map[string]any)["id"].(string)
+}
+
+// failureOf is the group of failures that failed last.
+func failureOf(t *testing.T, d *door) string {
+	engine.FlushFailures(d.Engine)
+	_, _, list := d.call(t, "GET", "/v1/failures", "")
+	return list["items"].([]any)[0].(map[string]any)["id"].(string)
+}
+
+// TestFailuresAlikeAreSteered: one line for all of a kind, retried together, and muted.
+func TestFailuresAlikeAreSteered(t *testing.T) {
+	d := openDoor(t, engine.Config{}, engine.HandlerConfig{})
+	target := app(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_, _ = io.WriteString(w, "no such card")
+	})
+	for range 3 {
+		id := submit(t, d, fmt.Sprintf(`{"url":%q,"name":"charge"}`, target))
+		_, _, ended := d.call(t, "GET", "/v1/tasks/"+id+"?wait=5s", "")
+		require.Equal(t, "failed", ended["state"])
+	}
+	group := failureOf(t, d)
+	b := browse(t, d)
+	_, _, page := b.get(t, "/")
+	require.Contains(t, page, `href="/failures/`+group+`"`, "the overview has what failed last")
+	_, _, page = b.get(t, "/failures")
+	require.Equal(t, 1, strings.Count(page, `<tr id="f-`))
+	require.Contains(t, page, `<td data-label="Count" class="n">3</td>`)
+	_, _, page = b.get(t, "/failures/"+group)
+	require.Equal(t, 3, strings.Count(page, `<tr id="t-`))
+	require.Contains(t, html.UnescapeString(page), "/actions/new?action=retry&failure="+group)
+	_, _, page = b.get(t, "/actions/new?action=retry&failure="+group)
+	require.Contains(t, page, "3</strong> tasks would be changed")
+
+	code, _, page := b.post(t, "/failures/"+group+"/mute", url.Values{"for": {"8h"}, "reason": {"card office is shut"}})
+	require.Equal(t, 200, code)
+	require.Contains(t, page, "Muted.")
+	require.Equal(t, "card office is shut", recorded(t, d, "mute-failure")[0]["reason"])
+	_, _, page = b.get(t, "/")
+	require.NotContains(t, page, `href="/failures/`+group+`"`)
+	_, _, page = b.get(t, "/failures")
+	require.Contains(t, page, `<span class="tag">muted</span>`)
+	code, _, page = b.post(t, "/failures/"+group+"/unmute", nil)
+	require.Equal(t, 200, code)
+	require.NotContains(t, page, `class="tag"`)
+	for path, form := range map[string]url.Values{"/mute": {"for": {"soon"}}, "/explode": nil} {
+		code, _, page = b.post(t, "/failures/"+group+path, form)
+		require.GreaterOrEqual(t, code, 400, path)
+		require.Contains(t, page, `role="alert"`)
+	}
 }
 
 // TestAPageShowsWhatTheAPIAnswers: the same tasks in the same order, for the same query.

@@ -180,7 +180,7 @@ func (b *browser) press(t *testing.T, key string) {
 func paths(id string) []string {
 	return []string{
 		"/", "/tasks", "/tasks?state=failed", "/tasks?name=none", "/tasks/" + id, "/queues", "/queues/billing", "/schedules", "/limits", "/nodes", "/endpoints", "/actions",
-		"/actions/new?action=retry&state=failed", "/audit", "/help", "/login",
+		"/actions/new?action=retry&state=failed", "/audit", "/help", "/login", "/failures",
 	}
 }
 
@@ -197,23 +197,41 @@ func TestPagesFitANarrowScreen(t *testing.T) {
 	}
 	_, err := b.Tasks().Wait(t.Context(), id, time.Minute)
 	require.NoError(t, err)
-	shots := os.Getenv("SENDOFF_SHOTS")
 	for i, path := range paths(id) {
-		b.do(t, chromedp.EmulateViewport(320, 800), chromedp.Navigate(b.url+path))
-		require.LessOrEqual(t, value[int](t, b, "document.documentElement.scrollWidth"), 320, path)
-		require.True(t, value[bool](t, b, `document.documentElement.classList.contains("scripted")`), path)
-		if shots == "" {
-			continue
-		}
-		for _, theme := range []string{"light", "dark"} {
-			for width, of := range map[int64]string{320: "narrow", 1280: "wide"} {
-				b.do(t, chromedp.EmulateViewport(width, 800), chromedp.Evaluate[chromedp.Void](fmt.Sprintf("document.documentElement.dataset.theme = %q", theme)))
-				picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-				require.NoError(t, err)
-				name := fmt.Sprintf("%02d-%s-%s.png", i, of, theme)
-				require.NoError(t, os.WriteFile(filepath.Join(shots, name), picture, 0o600))
-			}
+		b.look(t, i, path)
+	}
+	b.look(t, len(paths(id)), "/failures/"+b.group(t))
+	require.Empty(t, b.problems)
+}
+
+// group is one of the groups of failures, as soon as there is one.
+func (b *browser) group(t *testing.T) (id string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		b.do(t, chromedp.Navigate(b.url+"/failures"))
+		id = value[string](t, b, `document.querySelector("tr[id^=f-]")?.id.slice(2) ?? ""`)
+		return id != ""
+	}, 20*time.Second, 50*time.Millisecond)
+	return id
+}
+
+// look shows a page on a narrow screen, and takes pictures of it if somebody wants them.
+func (b *browser) look(t *testing.T, i int, path string) {
+	t.Helper()
+	b.do(t, chromedp.EmulateViewport(320, 800), chromedp.Navigate(b.url+path))
+	require.LessOrEqual(t, value[int](t, b, "document.documentElement.scrollWidth"), 320, path)
+	require.True(t, value[bool](t, b, `document.documentElement.classList.contains("scripted")`), path)
+	shots := os.Getenv("SENDOFF_SHOTS")
+	if shots == "" {
+		return
+	}
+	for _, theme := range []string{"light", "dark"} {
+		for width, of := range map[int64]string{320: "narrow", 1280: "wide"} {
+			b.do(t, chromedp.EmulateViewport(width, 800), chromedp.Evaluate[chromedp.Void](fmt.Sprintf("document.documentElement.dataset.theme = %q", theme)))
+			picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+			require.NoError(t, err)
+			name := fmt.Sprintf("%02d-%s-%s.png", i, of, theme)
+			require.NoError(t, os.WriteFile(filepath.Join(shots, name), picture, 0o600))
 		}
 	}
-	require.Empty(t, b.problems)
 }

@@ -42,6 +42,9 @@ func (d *door) overview(w http.ResponseWriter, r *http.Request) error {
 		}
 		*list.into = page.Items
 	}
+	if shown.Alike, err = d.newestFailures(r); err != nil {
+		return err
+	}
 	if err := d.get(r.Context(), "/v1/me", nil, &shown.Me); err != nil {
 		return err
 	}

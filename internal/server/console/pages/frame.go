@@ -21,7 +21,7 @@ var terms = [][2]string{
 // keys are those that the script listens to.
 var keys = [][2]string{
 	{"/", "to the box for filters"},
-	{"g o", "overview; g t tasks, g q queues, g s schedules, g l limits, g e endpoints, g n nodes, g a actions"},
+	{"g o", "overview; g t tasks, g f failures, g q queues, g s schedules, g l limits, g e endpoints, g n nodes, g a actions"},
 	{"j k", "next and previous row"},
 	{"Enter", "open the row"},
 	{"x", "tick the row"},

@@ -97,6 +97,7 @@ type Overview struct {
 	Counts          []StateCount
 	Queues          []sendoff.QueueStats
 	Failed, Running []sendoff.Task
+	Alike           []sendoff.FailureGroup // that failed last and are not muted
 	Nodes           []sendoff.Node
 	Me              sendoff.Me
 }
@@ -146,6 +147,7 @@ func icon(state string) string { return cmp.Or(icons[state], "?") }
 // did are words for what was done, by what stands in the address.
 var did = map[string]string{
 	"canceled": "Canceled.", "retried": "It runs again.", "run": "It runs now.", "restarted": "It was begun again.", "deleted": "Deleted.",
+	"muted": "Muted.", "unmuted": "It is not muted any more.",
 	"paused": "Paused.", "resumed": "Resumed.", "started": "Started.", "aborted": "Aborted.", "undone": "It is being undone.",
 	"probed": "It is asked whether it is well.", "drained": "It claims nothing more.",
 	"replaced": "It ends with its task, and another one is started.",
