@@ -84,6 +84,14 @@ class Unavailable(Problem):
     """The server cannot do it now (502, 503, 504): see retry_after."""
 
 
+class InvalidValue(SendoffError, ValueError):
+    """A value has no JSON, or JSON is not what an annotation says; where names it."""
+
+    def __init__(self, where: str, message: str) -> None:
+        super().__init__(f"{where}: {message}")
+        self.where = where
+
+
 class WaitTimeout(SendoffError, TimeoutError):
     """The task has not ended in the time that was given; task is how it was last seen."""
 
