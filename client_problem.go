@@ -63,6 +63,11 @@ func hasStatus(err error, status int) bool {
 	return ok && p.Status == status && p.Code != ""
 }
 
+func hasCode(err error, code string) bool {
+	p, ok := errors.AsType[*Problem](err)
+	return ok && p.Code == code
+}
+
 // problemOf reads a refusal; it copes with the ones of proxies in between.
 func problemOf(res *http.Response, body []byte) *Problem {
 	var p Problem

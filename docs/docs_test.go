@@ -76,7 +76,7 @@ func TestTheDiagramOfStatesIsTheTableOfTransitions(t *testing.T) {
 func TestEveryReasonIsExplained(t *testing.T) {
 	text, err := os.ReadFile("states.md")
 	require.NoError(t, err)
-	for r := task.Delayed; r <= task.Canceling; r++ {
+	for r := task.Delayed; r <= task.Acknowledging; r++ {
 		require.Contains(t, string(text), "| `"+r.String()+"` |")
 	}
 }

@@ -29,6 +29,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/access"
+	"github.com/sendoff-dev/sendoff/internal/acks"
 	"github.com/sendoff-dev/sendoff/internal/catalog"
 	"github.com/sendoff-dev/sendoff/internal/claim"
 	"github.com/sendoff-dev/sendoff/internal/egress"
@@ -136,6 +137,7 @@ type Engine struct {
 	embedded     sync.Map             // name -> http.RoundTripper
 	keys         *httpsig.Keys
 	settler      *settle.Settler
+	acks         *acks.Acks
 	scheduler    *schedule.Scheduler
 	member       *node.Member
 	tasks        *operate.Tasks
@@ -292,6 +294,10 @@ func (e *Engine) wireRooms() {
 	e.definitions = operate.NewDefinitions(e.store, cfg.CheckGraph)
 	e.settler = settle.New(settle.Config{
 		Store: e.store, Bell: bell{e}, Watchers: e.tasks, Call: e.prepareCall, Left: e.left, Look: e.lookAtTodos, Settled: e.settled, Meter: e.meters, Log: cfg.Log,
+	})
+	e.acks = acks.New(acks.Config{
+		Store: e.store, Settler: e.settler, Node: func() (task.ID, bool) { return e.member.ID() }, Find: e.tasks.Resolve,
+		Least: func() int32 { return e.catalog.Least(node.Version) }, Log: cfg.Log,
 	})
 	e.scheduler = schedule.New(schedule.Config{
 		Store: e.store, Claims: work{e}, Wake: e.wake,

@@ -328,11 +328,11 @@ func TestEveryRouteIsInTheOpenAPIDocument(t *testing.T) {
 	for path, methods := range doc["paths"].(map[string]any) {
 		for method := range methods.(map[string]any) {
 			n++
-			path := strings.NewReplacer("{id}", "x", "{name}", "x", "{key}", "x", "{host}", "x", "/v1/events", "/v1/events?topics=x").Replace(path)
+			path := strings.NewReplacer("{id}", "x", "{name}", "x", "{key}", "x", "{host}", "x", "{token}", "1", "/v1/events", "/v1/events?topics=x").Replace(path)
 			code, _, _ := d.call(t, strings.ToUpper(method), path, "")
 			require.NotEqual(t, 405, code, method+" "+path)
 			require.NotEqual(t, 501, code, method+" "+path)
 		}
 	}
-	require.Equal(t, 83, n)
+	require.Equal(t, 86, n)
 }

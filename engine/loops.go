@@ -58,7 +58,7 @@ func (w work) Pools() []string                     { return w.e.pools() }
 func (w work) Held(age time.Duration) []store.Held { return w.e.loops.held(age) }
 func (w work) Stop(h store.Held)                   { w.e.loops.stop(h) }
 func (w work) Lost()                               { w.e.quotas.Lost(); w.e.loops.drop() }
-func (w work) Known() []task.ID                    { return w.e.loops.claims() }
+func (w work) Known() []task.ID                    { return append(w.e.loops.claims(), w.e.acks.Claims()...) }
 
 func (w work) Self() task.ID {
 	id, _ := w.e.member.ID()

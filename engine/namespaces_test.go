@@ -156,6 +156,7 @@ var examples = map[string]string{
 	"set-limit": `{"concurrency":1}`, "set-queue": `{}`, "update-queue": `{"timeout":"30s"}`, "save-graph": `{"name":"mine","jobs":{"A":{"run":["true"]}}}`,
 	"create-api-key": `{"name":"n","scopes":["read"]}`, "set-namespace": `{}`, "reset-endpoint": `{"endpoint":"http://127.0.0.1:1"}`, "start-graph-run": `{"graph":"mine"}`,
 	"set-schedule": `{"every":"1h","task":{"url":"http://127.0.0.1:1"}}`, "mute-failure": `{"for":"1h"}`,
+	"complete-attempt": `{"result":1}`, "fail-attempt": `{"error":"e"}`, "heartbeat-attempt": `{"extend":"1m"}`,
 }
 
 // probes are all places of all operations: parameters of paths and queries, headers, and
@@ -167,7 +168,7 @@ func probes(t *testing.T, doc *document) (list []probe) {
 			body := examples[op.ID]
 			fill := func(path, name, value string) string {
 				path = strings.ReplaceAll(path, "{"+name+"}", url.PathEscape(value))
-				return strings.NewReplacer("{id}", "nobody", "{name}", "nobody", "{key}", "nobody", "{command}", "alive", "{host}", "nobody").Replace(path)
+				return strings.NewReplacer("{id}", "nobody", "{name}", "nobody", "{key}", "nobody", "{command}", "alive", "{host}", "nobody", "{token}", "1").Replace(path)
 			}
 			for _, p := range op.Parameters {
 				at := op.ID + " " + p.In + " " + p.Name

@@ -38,6 +38,9 @@ func (e *Engine) execute(ctx context.Context, c *store.Claimed, begin func()) fu
 		return func() { e.settler.HandBack(e.ending.writes, c) }
 	}
 	end := settle.End{Task: c, Spec: spec, Outcome: o, Took: time.Since(started)}
+	if o.Class == task.Detach {
+		return func() { e.acks.Detach(e.ending.writes, end) }
+	}
 	return func() { e.settler.Settle(e.ending.writes, end) }
 }
 
@@ -77,6 +80,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	if e.has(Schedule) {
 		background.Go(func() error { return e.scheduler.Run(rest) })
 		background.Go(func() error { return e.actions.Run(rest) })
+		background.Go(func() error { return e.acks.Run(rest) })
 	}
 	e.ready.Store(true)
 	err := e.untilStop(ctx)

@@ -70,6 +70,18 @@ func refuseTask(w http.ResponseWriter, err error) {
 	http.Error(w, strings.ToValidUTF8(err.Error(), "?"), status)
 }
 
+// Manual answers that the task is taken and that its end is told later, by
+// sendoff.Tasks.Complete or Fail with the task's id and token, within a time: 1 s to 24 h, 0 = the
+// task's timeout. Until then it is running; when nobody has told by then, the attempt has failed.
+// A [HandlerFunc] returns nil after it.
+func Manual(w http.ResponseWriter, within time.Duration) {
+	w.Header().Set(HeaderAck, "manual")
+	if within > 0 {
+		w.Header().Set(HeaderAckTimeout, within.String())
+	}
+	w.WriteHeader(http.StatusAccepted)
+}
+
 // answer notes whether it has begun.
 type answer struct {
 	http.ResponseWriter

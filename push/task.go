@@ -23,6 +23,13 @@ const (
 // whatever its status: "no" of a failed one, "yes" of any.
 const HeaderRetry = "Sendoff-Retry"
 
+// HeaderAck is the header of a 202 that says "manual": its app tells later how the task ends,
+// within the time in HeaderAckTimeout, "10m" or seconds. See [Manual].
+const (
+	HeaderAck        = "Sendoff-Ack"
+	HeaderAckTimeout = "Sendoff-Ack-Timeout"
+)
+
 // Task is what a push says of its task. Its payload is the body of the request.
 type Task struct {
 	ID          string // the one that its client chose, or the server's; the same in all attempts

@@ -54,6 +54,11 @@ const VersionCallbacks int32 = 3
 // paused.
 const VersionPause int32 = 4
 
+// VersionAcks is the version of the first nodes that know of attempts whose app tells how they
+// end. An older one would make such a task ready when its time has passed, and run it again after
+// it was canceled.
+const VersionAcks int32 = 5
+
 // Held is a task that a node believes to be running.
 type Held struct {
 	ID    task.ID

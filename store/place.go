@@ -11,7 +11,7 @@ const (
 	Nowhere    Place = iota // it has ended
 	InReady                 // in ready: for a claim
 	InTimer                 // in timer: for a time, whatever else may end its wait
-	InClaim                 // in an open claim: it runs
+	InClaim                 // in an open claim: a node runs it
 	InRelation              // for others alone, which find it when they end
 )
 
@@ -22,6 +22,9 @@ func PlaceOf(s task.State, why task.Reason) Place {
 	case task.Ready:
 		return InReady
 	case task.Running:
+		if why == task.Acknowledging {
+			return InTimer
+		}
 		return InClaim
 	case task.Blocked:
 		if why == task.Depends || gateReason(why) {

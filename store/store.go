@@ -12,6 +12,7 @@ type Store interface {
 	Inserter
 	Claimer
 	Settler
+	Acks
 	Sweeper
 	Members
 	Reader

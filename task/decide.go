@@ -23,12 +23,14 @@ const (
 	Suspend   Class = 10 // a function waits: for calls, a time, a signal
 	Continue  Class = 11 // a function goes on with another function or input
 	Block     Class = 12 // a function's code does not fit what was recorded: somebody has to act
+	Detach    Class = 13 // it goes on, and its app tells how it ends within Outcome.Within; never stored
 )
 
 var classNames = map[Class]string{
 	NoOutcome: "", Success: "success", Failure: "failure", Reject: "reject", Throttle: "throttle",
 	Interrupt: "interrupt", Crash: "crash", Expire: "expire", Cancel: "cancel", Snooze: "snooze",
 	Suspend: "suspend", Continue: "continue", Block: "block",
+	Detach: "detach",
 }
 
 func (c Class) String() string { return nameOf(classNames, c, "outcome") }
@@ -40,6 +42,7 @@ type Outcome struct {
 	Error      string        // what went wrong, for a person; empty on success
 	Cause      Cause         // why there was no answer
 	RetryAfter time.Duration // asked for by the target; 0 = use the policy
+	Within     time.Duration // of Detach: how long the app has to tell how it ends
 	Why        Reason        // of Throttle, when it is not that the target asked for it
 	Answer     Answer        // what came back
 	Progress   *Progress     // of a function; nil = none

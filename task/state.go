@@ -93,6 +93,7 @@ const (
 	Starting         Reason = 25 // blocked: what it belongs to is not complete
 	Duplicate        Reason = 26 // blocked: others of its duplicate key come first
 	Lost             Reason = 27 // failed: what ran it was lost, and it is never begun twice
+	Acknowledging    Reason = 28 // running: its app has taken it, and has until a time to tell how it ends
 )
 
 var reasonNames = map[Reason]string{
@@ -102,6 +103,7 @@ var reasonNames = map[Reason]string{
 	Retried: "retried", Snoozed: "snoozed", Mismatch: "mismatch", Continued: "continued", Restarted: "restarted",
 	Refused: "refused", PutOff: "put_off", Canceling: "canceling",
 	Ordered: "order", Limited: "limit", Depends: "dependencies", Starting: "starting", Duplicate: "duplicate", Lost: "lost",
+	Acknowledging: "acknowledgement",
 }
 
 func (r Reason) String() string { return nameOf(reasonNames, r, "reason") }

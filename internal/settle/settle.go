@@ -77,6 +77,7 @@ type End struct {
 	Spec    *task.Spec // nil = it could not be read
 	Outcome task.Outcome
 	Took    time.Duration
+	Written *bool // set when the end was written; nil = nobody asks
 }
 
 // Settle writes the ends of attempts, in one transaction when the database takes
@@ -265,6 +266,9 @@ func (s *Settler) tell(b *batch, errs []error) {
 	for i, err := range errs {
 		if err != nil {
 			continue
+		}
+		if w := b.ends[i].Written; w != nil {
+			*w = true
 		}
 		if s.cfg.Settled != nil {
 			s.cfg.Settled(&b.ends[i].End, b.ts[i].Decision.To, b.ts[i].Decision.Reason)

@@ -48,6 +48,9 @@ RENAMED = {
 WITHOUT = {
     "BatchReply",
     "BatchRequest",
+    "CompleteRequest",
+    "FailRequest",
+    "HeartbeatRequest",
     "FieldError",
     "MuteRequest",
     "GraphDefinition",

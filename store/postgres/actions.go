@@ -179,10 +179,8 @@ func aloneDoes(v store.Verb, row *store.Row) bool {
 		return false
 	case v == store.RetryThem:
 		return row.State != task.Succeeded
-	case v == store.CancelThem:
-		return row.State != task.Running
 	}
-	return v == store.RunThem
+	return row.State != task.Running && (v == store.CancelThem || v == store.RunThem)
 }
 
 func (s *Store) actOn(ctx context.Context, v store.Verb, seen *store.Row, c *store.Change) ([]store.Woken, error) {

@@ -73,7 +73,8 @@ var cancelRunningSQL = words.SQL(`
 with u as (
  update sendoff.task set state = :canceled, reason = $4, finished_at = $3, token = token + 1,
   last_outcome = $7, last_code = 0, last_error = $5, last_cause = null
- where id = $1 and state = :running and token = $2 and ($6 or flags & :flag_deps = 0) returning id, run, node, last_started),
+ where id = $1 and state = :running and token = $2 and ($6 or flags & :flag_deps = 0) returning id, run, node, last_started, at),
+m as (delete from sendoff.timer m using u where m.at = u.at and m.id = u.id), -- of one whose app was to tell how it ends
 a as (insert into sendoff.attempt (task, token, started_at, finished_at, run, number, code, outcome, truncated, node, error)
  select id, $2, last_started, $3, run, $8, 0, $7, false, node, $5 from u)
 select true from u`)
@@ -229,7 +230,7 @@ from (select r.id, r.pos from unnest($1) as a(lane)
 join sendoff.task t on t.id = any(array[r.id]) and t.state = :ready and t.at = r.pos`)
 	purgeTimersSQL = words.SQL(`
 select t.id, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent
-from (select m.id, m.at from sendoff.timer m where m.lane = any($1) order by m.at, m.id limit $2) m
+from (select m.id, m.at from sendoff.timer m where m.lane = any($1) and m.kind <> :running order by m.at, m.id limit $2) m
 join sendoff.task t on t.id = any(array[m.id]) and t.state in :timed and t.at = m.at`)
 	purgeNeedsSQL = words.SQL(`
 select t.id, t.lane, t.prio, t.crashes, t.at, t.state, t.kind, t.flags, t.parent

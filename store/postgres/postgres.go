@@ -86,7 +86,9 @@ type Store struct {
 	copies  chan struct{} // one slot for each COPY that may run
 
 	timers floor // below which no timer was left
-	totals store.GateTotals
+
+	deadlines floor // likewise, of what runs without a node
+	totals    store.GateTotals
 
 	mu     sync.Mutex
 	closed bool

@@ -69,10 +69,11 @@ func (s *Store) FindKey(ctx context.Context, namespace int32, kind store.KeyKind
 
 var (
 	countTimersSQL = words.SQL(`
-select lane, count(*) filter (where kind not in (:suspended, :blocked)), count(*) filter (where kind = :suspended), count(*) filter (where kind = :blocked)
+select lane, count(*) filter (where kind not in (:suspended, :blocked, :running)), count(*) filter (where kind = :suspended), count(*) filter (where kind = :blocked),
+ count(*) filter (where kind = :running)
 from sendoff.timer group by lane`)
 	countRunningSQL = words.SQL(`
-select lane, count(*) from sendoff.task where state = :running and id in (select unnest(ids) from sendoff.claim) group by lane`)
+select lane, count(*) from sendoff.task where state = :running and reason <> :reason_acknowledgement and id in (select unnest(ids) from sendoff.claim) group by lane`)
 )
 
 // countReadySQL looks up one task for each line. It asks for positions "from" that of
@@ -96,12 +97,12 @@ func (s *Store) Stats(ctx context.Context) ([]store.LaneStats, error) {
 		query(countReadySQL).rows(func(r *wireRow) { of(r.i4()).AddReady(r.i8(), r.i8()) }),
 		query(countTimersSQL).rows(func(r *wireRow) {
 			l := of(r.i4())
-			l.Scheduled, l.Suspended, l.Blocked = r.i8(), r.i8(), r.i8()
+			l.Scheduled, l.Suspended, l.Blocked, l.Running = r.i8(), r.i8(), r.i8(), r.i8()
 		}),
 		query(`select lane, count(distinct task) from sendoff.line group by lane`).rows(func(r *wireRow) { of(r.i4()).Blocked += r.i8() }),
 		query(`select lane, count(*) from sendoff.need where waits group by lane`).rows(func(r *wireRow) { of(r.i4()).Blocked += r.i8() }),
 		query(`select lane, count(*) from sendoff.dead group by lane`).rows(func(r *wireRow) { of(r.i4()).Failed = r.i8() }),
-		query(countRunningSQL).rows(func(r *wireRow) { of(r.i4()).Running = r.i8() }))
+		query(countRunningSQL).rows(func(r *wireRow) { of(r.i4()).Running += r.i8() }))
 	if err != nil {
 		return nil, fmt.Errorf("count tasks: %w", err)
 	}

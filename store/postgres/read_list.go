@@ -45,7 +45,7 @@ func (s *Store) shortList(ctx context.Context, states []task.State) (string, err
 // shortLists are the work lists of states.
 var shortLists = map[task.State]string{
 	task.Ready: "sendoff.ready", task.Failed: "sendoff.dead",
-	task.Scheduled: words.SQL("(select * from sendoff.timer where kind not in (:suspended, :blocked))"),
+	task.Scheduled: words.SQL("(select * from sendoff.timer where kind not in (:suspended, :blocked, :running))"),
 	task.Suspended: words.SQL("(select * from sendoff.timer where kind = :suspended)"),
 	task.Blocked:   words.SQL("(select id, lane from sendoff.timer where kind = :blocked union all select task, lane from sendoff.need where waits union all select distinct task, lane from sendoff.line)"),
 }

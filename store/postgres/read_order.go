@@ -18,7 +18,10 @@ select d.at, d.id from unnest($1) as l(lane) cross join lateral (
  select d.at, d.id from sendoff.dead d where d.lane = l.lane and d.at <= $2 and (d.at, d.id) < ($2, $3) order by d.at desc, d.id desc limit $4) d
 order by d.at desc, d.id desc limit $4`
 	listDueSQL = words.SQL(`
-select m.at, m.id from sendoff.timer m where m.kind not in (:suspended, :blocked) and m.lane = any($1) and (m.at, m.id) > ($2, $3) order by m.at, m.id limit $4`)
+select m.at, m.id from sendoff.timer m where m.kind not in (:suspended, :blocked, :running) and m.lane = any($1) and (m.at, m.id) > ($2, $3) order by m.at, m.id limit $4`)
+	listStartedSQL = words.SQL(`
+select id, node, at, ids from sendoff.claim
+union all select t.id, t.id, t.last_started, array[t.id] from sendoff.timer m join sendoff.task t on t.id = any(array[m.id]) where m.kind = :running`)
 	listReadySQL = `
 select r.pos, r.id, r.prio from unnest($1) as l(lane) cross join lateral (
  select r.prio, r.pos, r.id from sendoff.ready r where r.lane = l.lane and (r.prio, r.pos) >= ($5, $2) and (r.prio, r.pos, r.id) > ($5, $2, $3)
@@ -30,7 +33,7 @@ order by r.prio, r.pos, r.id limit $4`
 func (s *Store) ListBy(ctx context.Context, by store.Order, lanes []int32, after store.Mark, limit int) (marks []store.Mark, err error) {
 	if by == store.ByStart {
 		var claims []store.ClaimEntry
-		err := s.read(ctx, query(`select id, node, at, ids from sendoff.claim`).rows(func(r *wireRow) {
+		err := s.read(ctx, query(listStartedSQL).rows(func(r *wireRow) {
 			claims = append(claims, store.ClaimEntry{ID: r.id(), Node: r.id(), At: r.i8(), Tasks: r.ids()})
 		}))
 		if err != nil {

@@ -46,11 +46,14 @@ func (f *floor) swept(now int64, full bool) {
 	}
 }
 
-const dueSQL = `
-with l as materialized (select ctid from sendoff.timer where at >= $1 and at <= $2 order by at, id limit $3 for update skip locked),
+// What runs has a deadline among the timers, which is not a time to be made ready: see Acks.
+var dueSQL = words.SQL(`
+with l as materialized (select ctid from sendoff.timer where at >= $1 and at <= $2 and kind <> :running order by at, id limit $3 for update skip locked),
 m as (delete from sendoff.timer t using l where t.ctid = l.ctid returning t.at, t.id)
 select m.at, m.id, k.state, k.lane, k.kind, k.prio, k.crashes, k.flags
-from m cross join lateral (select * from sendoff.task k where k.id = m.id) k`
+from m cross join lateral (select * from sendoff.task k where k.id = m.id) k`)
+
+var nextTimerSQL = words.SQL(`select at from sendoff.timer where at >= $1 and kind <> :running order by at, id limit 1`)
 
 // due is a task whose timer was taken.
 type due struct {
@@ -70,7 +73,7 @@ func (d due) compare(other due) int {
 }
 
 var gatesOfDueSQL = words.SQL(`
-select t.gates from (select id from sendoff.timer where at >= $1 and at <= $2 order by at, id limit $3) m
+select t.gates from (select id from sendoff.timer where at >= $1 and at <= $2 and kind <> :running order by at, id limit $3) m
 join sendoff.task t on t.id = any(array[m.id]) where t.flags & :flag_gate <> 0`)
 
 // takeDue begins a transaction, locks the gates of what is due, and takes it.
@@ -93,7 +96,7 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next i
 		promoted, next, woken, taken, now = 0, 0, nil, nil, s.clock.now()
 		take := query(dueSQL).i8(from).i8(now).i8(int64(limit)).
 			rows(func(r *wireRow) { taken = append(taken, readDue(r)) })
-		rest := query(`select at from sendoff.timer where at >= $1 order by at, id limit 1`).i8(from).
+		rest := query(nextTimerSQL).i8(from).
 			rows(func(r *wireRow) { next = r.i8() })
 		if err := c.begin(ctx, query(pins), take, rest); err != nil || len(taken) == 0 {
 			return err

@@ -246,7 +246,7 @@ func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (int, []sto
 		purged, k = 0, woken{}
 		for _, query := range []string{
 			`select id from ready where lane in (select value from json_each(?)) order by lane, prio, pos, id limit ?`,
-			`select id from timer where lane in (select value from json_each(?)) order by at, id limit ?`,
+			purgeTimers,
 			purgeNeeds,
 			`select distinct task from line where lane in (select value from json_each(?)) order by task limit ?`,
 		} {
@@ -264,6 +264,8 @@ func (s *Store) Purge(ctx context.Context, lanes []int32, limit int) (int, []sto
 	}
 	return purged, k.list, nil
 }
+
+var purgeTimers = words.SQL(`select id from timer where lane in (select value from json_each(?)) and kind <> :running order by at, id limit ?`)
 
 // purge cancels the tasks that a query lists, given lanes and a limit.
 func (w *writer) purge(query, lanes string, limit int, k *woken) (int, error) {

@@ -121,7 +121,7 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]store.Row, task.ID, 
 // shortLists are the work lists of states.
 var shortLists = map[task.State]string{
 	task.Ready: "ready", task.Failed: "dead",
-	task.Scheduled: words.SQL("(select * from timer where kind not in (:suspended, :blocked))"),
+	task.Scheduled: words.SQL("(select * from timer where kind not in (:suspended, :blocked, :running))"),
 	task.Suspended: words.SQL("(select * from timer where kind = :suspended)"),
 	task.Blocked:   words.SQL("(select id, lane from timer where kind = :blocked union all select task, lane from need where waits union all select distinct task, lane from line)"),
 }

@@ -13,9 +13,11 @@ import (
 // Pages of the work lists in their orders, of a lane where the list is in the order of
 // lanes.
 var (
-	listFailed = `select at, id, 0 from dead where lane = ? and (at, id) < (?, ?) order by at desc, id desc limit ?`
-	listDue    = words.SQL(`select at, id, 0 from timer where kind not in (:suspended, :blocked) and lane in (select value from json_each(?)) and (at, id) > (?, ?) order by at, id limit ?`)
-	listReady  = `select pos, id, prio from ready where lane = ? and (prio, pos, id) > (?, ?, ?) order by prio, pos, id limit ?`
+	listFailed  = `select at, id, 0 from dead where lane = ? and (at, id) < (?, ?) order by at desc, id desc limit ?`
+	listDue     = words.SQL(`select at, id, 0 from timer where kind not in (:suspended, :blocked, :running) and lane in (select value from json_each(?)) and (at, id) > (?, ?) order by at, id limit ?`)
+	listStarted = words.SQL(`select id, node, at, ids, 0 from claim
+		union all select t.id, t.id, t.last_started, t.id, 0 from timer r join task t on t.id = r.id where r.kind = :running`)
+	listReady = `select pos, id, prio from ready where lane = ? and (prio, pos, id) > (?, ?, ?) order by prio, pos, id limit ?`
 )
 
 // ListBy implements store.Reader.
@@ -24,7 +26,7 @@ func (s *Store) ListBy(ctx context.Context, by store.Order, lanes []int32, after
 	case store.ByDue:
 		return readAll(ctx, s, scanMark, listDue, jsonList(lanes), after.At, after.ID[:], limit)
 	case store.ByStart:
-		claims, err := readAll(ctx, s, scanClaimEntry, `select id, node, at, ids, 0 from claim`)
+		claims, err := readAll(ctx, s, scanClaimEntry, listStarted)
 		return store.Started(claims, after, limit), err
 	}
 	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})

@@ -91,6 +91,8 @@ func (d depths) timers(ctx context.Context, tx *sql.Tx) error {
 			l.Suspended++
 		case task.Blocked:
 			l.Blocked++
+		case task.Running:
+			l.Running++
 		default:
 			l.Scheduled++
 		}
@@ -110,7 +112,7 @@ func (d depths) dead(ctx context.Context, tx *sql.Tx) error {
 	return d.each(ctx, tx, func(l *store.LaneStats, n int64) { l.Failed = n }, countDead)
 }
 
-var countRunning = words.SQL(`select lane, count(*) from task where state = :running and id in (select unhex(value) from json_each(?)) group by lane`)
+var countRunning = words.SQL(`select lane, count(*) from task where state = :running and reason <> :reason_acknowledgement and id in (select unhex(value) from json_each(?)) group by lane`)
 
 func (d depths) running(ctx context.Context, tx *sql.Tx) error {
 	var ids []string
@@ -124,7 +126,7 @@ func (d depths) running(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	return d.each(ctx, tx, func(l *store.LaneStats, n int64) { l.Running = n },
+	return d.each(ctx, tx, func(l *store.LaneStats, n int64) { l.Running += n },
 		countRunning, jsonList(ids))
 }
 

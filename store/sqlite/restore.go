@@ -146,7 +146,7 @@ func setApart(ctx context.Context, tx *sql.Tx) error {
 		{`update task set token = token + ?`, []any{tokensLater}},
 		{`update namespace set paused_at = ? where paused_at = 0`, []any{now}},
 		{`insert or replace into meta (name, value) values ('restored_at', ?)`, []any{strconv.FormatInt(now, 10)}},
-		{`update meta set value = lower(hex(randomblob(16))) where name = 'incarnation'`, nil},
+		{`update meta set value = lower(hex(randomblob(?))) where name = 'incarnation'`, []any{16}},
 	} {
 		if _, err := tx.ExecContext(ctx, stmt.sql, stmt.values...); err != nil {
 			return err

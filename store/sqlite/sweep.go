@@ -39,7 +39,7 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (int, int64, []store.
 				promoted++
 			}
 		}
-		return w.one(`select coalesce(min(at), 0) from timer`, nil, &next)
+		return w.one(firstTimer, nil, &next)
 	})
 	if err != nil {
 		return 0, 0, nil, err
@@ -47,8 +47,15 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (int, int64, []store.
 	return promoted, next, k.list, nil
 }
 
+// What runs has a deadline among the timers, which is not a time to be made ready: see Acks.
+var (
+	firstTimer = words.SQL(`select coalesce((select at from timer where kind <> :running order by at limit 1), 0)`)
+	selectDue  = words.SQL(`select r.at, r.id, r.lane, t.kind, t.prio, t.crashes, t.flags from timer r join task t on t.id = r.id
+		where r.at <= ? and r.kind <> :running order by r.at, r.id limit +?`)
+)
+
 func (s *Store) nextTimer(ctx context.Context) (next int64, err error) {
-	err = s.read.QueryRowContext(ctx, `select coalesce(min(at), 0) from timer`).Scan(&next)
+	err = s.read.QueryRowContext(ctx, firstTimer).Scan(&next)
 	return next, s.translate(err)
 }
 
@@ -61,7 +68,7 @@ func (w *writer) due(limit int) ([]dueTimer, error) {
 		copy(d.id[:], id)
 		due = append(due, d)
 		return err
-	}, `select r.at, r.id, r.lane, t.kind, t.prio, t.crashes, t.flags from timer r join task t on t.id = r.id where r.at <= ? order by r.at, r.id limit +?`, w.now, limit)
+	}, selectDue, w.now, limit)
 	return due, err
 }
 

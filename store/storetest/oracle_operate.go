@@ -161,7 +161,7 @@ func (o *Oracle) Purge(_ context.Context, lanes []int32, limit int) (purged int,
 			purged++
 		}
 	}
-	for _, e := range sortedTimers(o.timers) {
+	for _, e := range o.waitingTimers() {
 		if purged < limit && slices.Contains(lanes, e.Lane) {
 			o.cancel(o.tasks[e.ID], task.Requested, &woken)
 			purged++

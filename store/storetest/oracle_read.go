@@ -90,7 +90,7 @@ func (o *Oracle) ListBy(_ context.Context, by store.Order, lanes []int32, after 
 		}
 	}
 	if by == store.ByStart {
-		return store.Started(slices.Collect(maps.Values(o.claims)), after, limit), nil
+		return store.Started(o.started(), after, limit), nil
 	}
 	return by.Merge(all, limit), nil
 }

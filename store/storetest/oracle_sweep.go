@@ -13,7 +13,7 @@ func (o *Oracle) PromoteDue(_ context.Context, limit int) (int, int64, []store.W
 	now := o.Clock()
 	var woken []store.Woken
 	promoted := 0
-	for i, e := range sortedTimers(o.timers) {
+	for i, e := range o.waitingTimers() {
 		if e.At > now || i == limit {
 			break
 		}
@@ -26,7 +26,7 @@ func (o *Oracle) PromoteDue(_ context.Context, limit int) (int, int64, []store.W
 		promoted++
 	}
 	var next int64
-	if left := sortedTimers(o.timers); len(left) > 0 {
+	if left := o.waitingTimers(); len(left) > 0 {
 		next = left[0].At
 	}
 	return promoted, next, woken, nil

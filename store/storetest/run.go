@@ -48,21 +48,22 @@ func random(t *testing.T, open func(clock func() int64) store.Store, actions fun
 
 // machine drives both stores.
 type machine struct {
-	rt     rapid.TB
-	real   store.Store
-	oracle *Oracle
-	seen   map[string]int
-	now    int64
-	serial uint64
-	ids    []task.ID // ever submitted
-	lanes  []store.Lane
-	nodes  []task.ID
-	held   []store.Claimed
-	claims []task.ID
-	sent   []store.Transition
-	groups [][]store.NewTask
-	acts   []task.ID    // actions ever made
-	todos  []store.Todo // ever taken, and not finished
+	rt       rapid.TB
+	real     store.Store
+	oracle   *Oracle
+	seen     map[string]int
+	now      int64
+	serial   uint64
+	ids      []task.ID // ever submitted
+	lanes    []store.Lane
+	nodes    []task.ID
+	held     []store.Claimed
+	detached []store.Claimed
+	claims   []task.ID
+	sent     []store.Transition
+	groups   [][]store.NewTask
+	acts     []task.ID    // actions ever made
+	todos    []store.Todo // ever taken, and not finished
 
 	counted store.GateCounts // by the store before
 	steps   int              // comparisons
@@ -94,7 +95,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		},
 		"aim":  func(t *rapid.T) { m.aim(rapid.SampledFrom(answers).Draw(t, "answer")) },
 		"read": m.read, "list": m.list, "checkpoint": m.checkpoint, "family": m.family, "family2": m.family, "todo": m.workOff,
-		"views": m.views, "graphs": m.keepGraphs, "schedules": m.keepSchedules, "fire": m.fireSome, "audit": m.keepAudit, "failures": m.keepFailures, "rollups": m.keepRollups, "many": m.actMany, "access": m.keepAccess,
+		"views": m.views, "graphs": m.keepGraphs, "schedules": m.keepSchedules, "fire": m.fireSome, "audit": m.keepAudit, "failures": m.keepFailures, "rollups": m.keepRollups, "many": m.actMany, "access": m.keepAccess, "acks": m.acks,
 	}
 	acts[""] = func(*rapid.T) { m.compareAll() }
 	return acts

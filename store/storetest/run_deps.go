@@ -30,7 +30,7 @@ func RunDeps(t *testing.T, open func(clock func() int64) store.Store) {
 func (m *machine) actionsOfDeps() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"insert": m.insertDependent, "insert2": m.insertDependent, "insertAgain": m.insertAgain,
-		"work": m.work, "work2": m.work, "work3": m.work, "settleAgain": m.settleAgain, "claim": m.claim,
+		"work": m.work, "work2": m.work, "work3": m.work, "settleAgain": m.settleAgain, "acks": m.acks, "claim": m.claim,
 		"operate": m.operateDependent, "operate2": m.operateDependent, "change": m.changeSome, "purge": m.purge, "promote": m.promote, "retain": m.retain,
 		"rescue": m.rescue, "loseNodes": m.loseNodes, "follow": m.followSome, "follow2": m.followSome, "read": m.readDeps, "list": m.list,
 		"aim": func(t *rapid.T) {

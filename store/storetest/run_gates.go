@@ -30,7 +30,7 @@ func RunGates(t *testing.T, open func(clock func() int64) store.Store) {
 func (m *machine) actionsOfGates() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"insert": m.insertGated, "insert2": m.insertGated, "insertAgain": m.insertAgain,
-		"work": m.work, "work2": m.work, "work3": m.work, "settleAgain": m.settleAgain, "family": m.family,
+		"work": m.work, "work2": m.work, "work3": m.work, "settleAgain": m.settleAgain, "acks": m.acks, "family": m.family,
 		"operate": m.operateGated, "operate2": m.operateGated, "change": m.changeSome, "purge": m.purge, "limit": m.setLimit, "left": m.stopped,
 		"promote": m.promote, "rescue": m.rescue, "members": m.members, "retain": m.retain, "read": m.read, "list": m.list, "todo": m.workOff,
 		"aim":     func(t *rapid.T) { m.aimAtGates(rapid.SampledFrom(answersOfGates).Draw(t, "answer")) },

@@ -71,6 +71,26 @@ func (s *Shared) SetSettings(ctx context.Context, queue int32, was []byte, setti
 	return s.o.SetSettings(ctx, queue, was, settings)
 }
 
+func (s *Shared) Detach(ctx context.Context, h store.Held, within int64) (int64, error) {
+	defer s.lock()()
+	return s.o.Detach(ctx, h, within)
+}
+
+func (s *Shared) Attach(ctx context.Context, a store.Attach) (store.Row, error) {
+	defer s.lock()()
+	return s.o.Attach(ctx, a)
+}
+
+func (s *Shared) Extend(ctx context.Context, h store.Held, within int64) (int64, error) {
+	defer s.lock()()
+	return s.o.Extend(ctx, h, within)
+}
+
+func (s *Shared) Overdue(ctx context.Context, limit int) ([]store.Held, error) {
+	defer s.lock()()
+	return s.o.Overdue(ctx, limit)
+}
+
 func (s *Shared) Insert(ctx context.Context, tasks []store.NewTask, atomic bool) ([]store.Inserted, []store.Woken, error) {
 	defer s.lock()()
 	return s.o.Insert(ctx, tasks, atomic)

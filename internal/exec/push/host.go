@@ -43,9 +43,10 @@ type pushed struct {
 	task     task.ID
 	what     string
 	began    time.Time
-	err      error // why no whole answer came
-	retry    bool  // the app has said itself what becomes of the task
-	rejected bool  // by us: it was not sent
+	err      error         // why no whole answer came
+	retry    bool          // the app has said itself what becomes of the task
+	rejected bool          // by us: it was not sent
+	within   time.Duration // that the app wants to tell how it ends; 0 = it has done so
 }
 
 // enter tells whether the push may go now; its outcome otherwise.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sendoff-dev/sendoff/internal/retryafter"
 	"github.com/sendoff-dev/sendoff/task"
@@ -58,4 +59,16 @@ func statusText(status int) string {
 		return text + ", redirects are not followed"
 	}
 	return text
+}
+
+// within is how long the app has to tell how the attempt ends, when its answer says that it will:
+// as long as it asks for, otherwise as long as an attempt may take. 0 = the answer is the end.
+func within(r *http.Response, timeout time.Duration) time.Duration {
+	if r.StatusCode != http.StatusAccepted || !strings.EqualFold(strings.TrimSpace(r.Header.Get("Sendoff-Ack")), "manual") {
+		return 0
+	}
+	if asked, err := task.ParseDuration(strings.TrimSpace(r.Header.Get("Sendoff-Ack-Timeout"))); err == nil && asked > 0 {
+		timeout = asked
+	}
+	return min(max(timeout, task.MinTimeout), task.MaxTimeout)
 }

@@ -110,6 +110,7 @@ func (p *Pusher) Close() { p.transport.CloseIdleConnections() }
 //
 // The answer's header "Sendoff-Retry: no" makes any failed answer a reject and
 // "Sendoff-Retry: yes" any answer one to be tried again, whatever its status.
+// A 202 with "Sendoff-Ack: manual" is no end: see task.Detach.
 // 489 with "Upstash-NonRetryable-Error: true" is a reject. Retry-After, in
 // seconds or as a date, is honoured on every failed answer. An address that the
 // egress guard refuses is a failure whose text names the flag to open it; a task
@@ -133,6 +134,9 @@ func (p *Pusher) Execute(ctx context.Context, t *store.Claimed, spec *task.Spec)
 	}
 	out := p.send(ctx, t, spec, u, x)
 	p.ended(x, ticket, &out)
+	if out.Class == task.Success && x.within > 0 {
+		out = task.Outcome{Class: task.Detach, Code: out.Code, Within: x.within}
+	}
 	return out
 }
 
@@ -153,7 +157,7 @@ func (p *Pusher) send(ctx context.Context, t *store.Claimed, spec *task.Spec, u 
 		return p.noAnswer(ctx, attempt, x.what, "no answer", timeout, err)
 	}
 	defer response.Body.Close()
-	x.retry = response.Header.Get("Sendoff-Retry") != ""
+	x.retry, x.within = response.Header.Get("Sendoff-Retry") != "", within(response, timeout)
 	o := p.outcome(x.what, response)
 	answer, err := p.answer(response)
 	o.Answer = answer

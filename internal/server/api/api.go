@@ -79,6 +79,7 @@ type Config struct {
 	Steer       Steerer
 	Others      Others
 	Changes     Changer
+	Acks        Acks
 	Queues      Queues
 	Settings    Setter
 	Limits      Limits
@@ -125,6 +126,7 @@ func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	describeCreate(api.OpenAPI())
 	mountSettings(mux, api.OpenAPI(), cfg.Settings, c.refuse)
 	mountChange(mux, api.OpenAPI(), &cfg, c.refuse)
+	mountAcks(mux, api.OpenAPI(), &cfg, c.refuse)
 	mountTasks(api, cfg)
 	mountQueues(api, cfg)
 	mountEverything(api, cfg.Queues)

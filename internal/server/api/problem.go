@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
+	"github.com/sendoff-dev/sendoff/internal/acks"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/body"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
@@ -37,6 +38,8 @@ var table = []struct {
 	{store.ErrKeyHeld, 409, "already_exists", 0},
 	{store.ErrQueueNotEmpty, 409, "queue_not_empty", 0},
 	{store.ErrOldNode, 409, "old_node", 0},
+	{store.ErrLeaseLost, 409, "lease_lost", 0},
+	{acks.ErrNotWritten, 503, "unavailable", 1},
 	{operate.ErrOtherNamespace, 403, "forbidden", 0},
 	{operate.ErrNotDeclared, 409, "state_conflict", 0},
 	{operate.ErrWorkerState, 409, "state_conflict", 0},

@@ -81,7 +81,7 @@ func all() map[string]string {
 		add("kind_"+k.String(), int64(k))
 	}
 	add("reason_none", int64(task.NoReason))
-	for r := task.NoReason + 1; r <= task.Duplicate; r++ {
+	for r := task.NoReason + 1; r <= task.Acknowledging; r++ {
 		add("reason_"+r.String(), int64(r))
 	}
 	add("outcome_none", int64(task.NoOutcome))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import fields
+from datetime import timedelta
 from typing import Any, overload
 
 from sendoff._codec import encode_with_nulls, plain
@@ -121,6 +122,25 @@ class Tasks(Group[D]):
     def signal(self, id: str, name: str, value: Any = None) -> Request[None]:
         """Sends a value, as JSON, to a function that has not ended. Not repeated when its answer is lost."""
         return write("POST", path("tasks", id, "signals", name), nothing, plain(value), False)
+
+    @operation
+    def complete(self, id: str, token: int, result: Any = None) -> Request[None]:
+        """Tells that a task is done whose push was answered 202 with "Sendoff-Ack: manual"; token
+        is its Sendoff-Token. Conflict (code lease_lost) when that attempt is over."""
+        return write("POST", path("tasks", id, "attempts", str(token), "complete"), nothing, {"result": plain(result)})
+
+    @operation
+    def fail(
+        self, id: str, token: int, error: str = "", *, retry: bool = True, delay: timedelta | None = None
+    ) -> Request[None]:
+        """Tells that such a task has failed: tried again after delay, or the backoff, unless retry is false."""
+        body = plain({"error": error, "retry": retry, "delay": delay or 0})
+        return write("POST", path("tasks", id, "attempts", str(token), "fail"), nothing, body)
+
+    @operation
+    def heartbeat(self, id: str, token: int, extend: timedelta) -> Request[None]:
+        """Has such a task go on for a time from now."""
+        return write("POST", path("tasks", id, "attempts", str(token), "heartbeat"), nothing, plain({"extend": extend}))
 
     @operation
     def delete(self, id: str) -> Request[None]:
