@@ -57,9 +57,21 @@ func New() *Metrics {
 		fires:       counters("sendoff_schedule_fires_total", "Times of schedules that this node has dealt with, by what became of them.", "outcome"),
 		lateness:    histogram("sendoff_schedule_lateness_seconds", "Time from when a schedule was due to when its task was on disk.", prometheus.ExponentialBuckets(0.001, 2, 20)),
 	}
+	m.begin()
 	m.Registry.MustRegister(m.accepted, m.claimed, m.settled, m.stale, m.rescued, m.promoted, m.nodesLost, m.commit, m.batch,
 		m.attempt, m.wait, m.leaseMargin, m.cuts, m.pauses, m.putOff, m.fires, m.lateness, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// begin shows what alerts are about from the start, as 0: nobody sees a counter rise that is
+// not there before.
+func (m *Metrics) begin() {
+	for _, c := range []task.Class{task.Failure, task.Reject, task.Crash, task.Expire} {
+		m.settled.WithLabelValues(c.String(), task.Failed.String())
+	}
+	for _, outcome := range []string{"fired", "skipped", "missed"} {
+		m.fires.WithLabelValues(outcome)
+	}
 }
 
 func counter(name, help string) prometheus.Counter {
