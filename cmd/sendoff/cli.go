@@ -17,6 +17,7 @@ import (
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/backup"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/failures"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/graph"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/health"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/schedules"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/stats"
@@ -35,6 +36,7 @@ type cli struct {
 	Limits      limitsCmd         `cmd:"" help:"List limits that tasks share, configure and pause them."`
 	Schedules   schedules.Command `cmd:"" help:"List, set, pause, run and preview schedules."`
 	Graph       graph.Command     `cmd:"" help:"Plan, run, show and draw graphs of jobs, from a file."`
+	Health      health.Command    `cmd:"" help:"Tell whether a server works, by the exit code: for checks of containers."`
 	Endpoints   endpointsCmd      `cmd:"" help:"List the hosts and apps that are called, and let in again those that are held back."`
 	Nodes       nodesCmd          `cmd:"" help:"List the servers that share the database."`
 	Workers     workersCmd        `cmd:"" help:"List the worker processes of all servers."`

@@ -32,6 +32,12 @@ func (c *serveCmd) Run(ctx context.Context, t *term.Terminal, command *kong.Cont
 	if unknown := unknownVariables(command.Model, os.Environ()); len(unknown) > 0 {
 		log.Warn("variables that are no settings have no effect, see sendoff config", "variables", unknown)
 	}
+	// First, for those who want to see why opening takes long.
+	stopDebug, err := c.Debug.Serve(log)
+	if err != nil {
+		return err
+	}
+	defer stopDebug()
 	s, err := host.Open(ctx, &c.Settings, version, log)
 	if err != nil {
 		return err
