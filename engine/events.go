@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -79,6 +80,9 @@ func (e *Engine) sawCreated(t *store.NewTask, at int64) {
 }
 
 func (e *Engine) sawStarted(c *store.Claimed, spec *task.Spec) {
+	if e.verbose() {
+		e.cfg.Log.Debug("attempt started", "task_id", c.ID, "token", c.Token, "name", spec.Name)
+	}
 	if e.events.Wanted() {
 		e.see(events.Of(events.Started, c.ID, spec, task.Running, task.NoReason), c.Lane, c.Failures+1, c.StartedAt)
 	}
@@ -90,8 +94,15 @@ func (e *Engine) settled(end *settle.End, to task.State, why task.Reason) {
 	if to == task.Failed {
 		e.failures.Add(end.Task, end.Spec, &end.Outcome)
 	}
+	if o := &end.Outcome; e.verbose() {
+		e.cfg.Log.Debug("attempt ended", "task_id", end.Task.ID, "token", end.Task.Token, "outcome", o.Class.String(), "state", to.String(),
+			"reason", why.String(), "took", end.Took.String(), "code", o.Code, "err", o.Error)
+	}
 	e.sawSettled(end, to, why)
 }
+
+// verbose tells whether there is a line in the log for each attempt.
+func (e *Engine) verbose() bool { return e.cfg.Log.Enabled(context.Background(), slog.LevelDebug) }
 
 func (e *Engine) sawSettled(end *settle.End, to task.State, why task.Reason) {
 	if end.Spec == nil || !e.events.Wanted() {
