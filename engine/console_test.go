@@ -8,6 +8,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -177,6 +178,38 @@ func TestFailuresAlikeAreSteered(t *testing.T) {
 		require.GreaterOrEqual(t, code, 400, path)
 		require.Contains(t, page, `role="alert"`)
 	}
+}
+
+// TestWhatHappenedIsDrawn, with the numbers of GET /v1/stats beside the drawing.
+func TestWhatHappenedIsDrawn(t *testing.T) {
+	d := openDoor(t, engine.Config{}, engine.HandlerConfig{})
+	target := app(t, func(http.ResponseWriter, *http.Request) {})
+	b := browse(t, d)
+	submit(t, d, fmt.Sprintf(`{"url":%q,"queue":"a?b","delay":"1h"}`, target))
+	for range 3 {
+		id := submit(t, d, fmt.Sprintf(`{"url":%q,"queue":"mail"}`, target))
+		_, _, ended := d.call(t, "GET", "/v1/tasks/"+id+"?wait=5s", "")
+		require.Equal(t, "succeeded", ended["state"])
+	}
+	for _, path := range []string{"/queues/mail", "/queues/mail?span=24h", "/queues/mail?span=7d", "/", "/?span=7d"} {
+		code, _, page := b.get(t, path)
+		require.Equal(t, 200, code, path)
+		require.Contains(t, page, `<figure class="chart">`, path)
+		require.Regexp(t, `accepted at most [1-4], succeeded at most [1-3], failed at most 0<`, page, path)
+		require.NotContains(t, page, "NaN", path)
+		var succeeded int
+		for _, row := range regexp.MustCompile(`<td data-label="Succeeded" class="n">(\d+)</td>`).FindAllStringSubmatch(page, -1) {
+			n, err := strconv.Atoi(row[1])
+			require.NoError(t, err)
+			succeeded += n
+		}
+		require.Equal(t, 3, succeeded, path)
+	}
+	_, _, page := b.get(t, "/queues/a%3Fb")
+	require.Contains(t, page, `href="/queues/a%3Fb?span=24h"`)
+	code, _, page := b.get(t, "/queues/mail?span=1y")
+	require.Equal(t, 422, code)
+	require.Contains(t, page, "want 1h, 24h or 7d")
 }
 
 // TestAPageShowsWhatTheAPIAnswers: the same tasks in the same order, for the same query.

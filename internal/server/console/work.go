@@ -42,6 +42,9 @@ func (d *door) overview(w http.ResponseWriter, r *http.Request) error {
 		}
 		*list.into = page.Items
 	}
+	if shown.History, err = d.history(r, ""); err != nil {
+		return err
+	}
 	if shown.Alike, err = d.newestFailures(r); err != nil {
 		return err
 	}
@@ -94,6 +97,10 @@ func (d *door) queue(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := d.get(r.Context(), path+"/stats", nil, &shown.Stats); err != nil {
+		return err
+	}
+	var err error
+	if shown.History, err = d.history(r, name); err != nil {
 		return err
 	}
 	var page items[sendoff.Task]

@@ -95,6 +95,7 @@ const OverviewRows = 8
 // Overview is the first page.
 type Overview struct {
 	Counts          []StateCount
+	History         History
 	Queues          []sendoff.QueueStats
 	Failed, Running []sendoff.Task
 	Alike           []sendoff.FailureGroup // that failed last and are not muted
@@ -104,9 +105,10 @@ type Overview struct {
 
 // Queue is the page of one.
 type Queue struct {
-	Queue  sendoff.Queue
-	Stats  sendoff.QueueStats
-	Newest []sendoff.Task
+	Queue   sendoff.Queue
+	Stats   sendoff.QueueStats
+	History History
+	Newest  []sendoff.Task
 }
 
 // Schedule is the page of one.
