@@ -114,6 +114,7 @@ func TestEveryPageIsWholeAndHarmless(t *testing.T) {
 	}
 	require.Greater(t, seen, 15)
 	_, _, page = b.get(t, "/tasks/"+id)
+	require.Regexp(t, `<rect class="p-bad" [^>]*><title>attempt 1: reject, `, page, "its time is drawn")
 	for _, text := range []string{hostile, "rejected", "X-Mine", "422"} {
 		require.Contains(t, html.UnescapeString(page), text)
 	}
