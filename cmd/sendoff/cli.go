@@ -15,6 +15,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/access"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/backup"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/doctor"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/failures"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/graph"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/health"
@@ -46,6 +47,7 @@ type cli struct {
 	Migrate     migrateCmd        `cmd:"" help:"Bring a PostgreSQL database to this version's tables."`
 	Backup      backup.Backup     `cmd:"" help:"Copy a SQLite database, beside a server that has it open."`
 	Restore     backup.Restore    `cmd:"" help:"Make a SQLite database from such a copy; nothing of it runs until sendoff resume --restored."`
+	Doctor      doctor.Command    `cmd:"" help:"Look a database over: whether it agrees with itself, and is fit to be served."`
 	APIKeys     access.Keys       `cmd:"" name:"api-keys" help:"Make, list and revoke the keys with which clients come in."`
 	Namespaces  access.Namespaces `cmd:"" help:"List namespaces, and set what they may use."`
 	Actions     actions.Command   `cmd:"" help:"Watch and steer what is done to many tasks."`
@@ -72,7 +74,7 @@ Exit codes: 0 done, 1 error, 2 wrong usage, 3 the task that was waited for did n
 type helped int
 
 func execute(ctx context.Context, args []string, t *term.Terminal) (err error) {
-	var grammar cli
+	grammar := cli{Doctor: doctor.Command{Version: version}}
 	sources := &resolver{}
 	parser, err := kong.New(&grammar, kong.Name("sendoff"), kong.Description(description), kong.Writers(t.Stdout, t.Stderr),
 		kong.Exit(func(code int) { panic(helped(code)) }), kong.Resolvers(sources),

@@ -49,6 +49,8 @@ func TestExitCodesTellWrongUsageFromErrors(t *testing.T) {
 		{"queues purge q", 2, "--yes"},
 		{"migrate --db x.db", 2, "sendoff serve itself"},
 		{"migrate --db postgres://127.0.0.1:1/x", 1, "connect"},
+		{"doctor --db mysql://u:hush@h/d", 2, "want a file path or a postgres:// URL"},
+		{"doctor --db /no/such/file.db", 1, "cannot be looked at"},
 		{"tasks list --url nonsense", 2, "server URL"},
 		{"tasks list", 1, "is the server running? start it with: sendoff serve"},
 		{"serve --listen 0.0.0.0:0", 2, "set SENDOFF_API_KEYS"},
