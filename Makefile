@@ -2,9 +2,9 @@
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-PARTS := core store engine sdk cmd chaos compat python modules
+PARTS := core store engine sdk cmd chaos compat python package modules
 
-.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs bench lint console console-shots python proto clean
+.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs bench lint console console-shots python proto dist package clean
 
 build: ## bin/sendoff, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sendoff ./cmd/sendoff
@@ -51,6 +51,12 @@ proof-graphs: test-deps ## graphs of jobs, long forms: 10,000 random ones beside
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./compat -run DoJobber
 	go test -count=1 -timeout 1h ./jobgraph ./graphrun -rapid.checks=2000
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./chaos -run GraphRun
+
+dist: ## a release into dist/: archives for all platforms, Debian packages, SHA256SUMS
+	scripts/dist
+
+package: ## the Debian package of this machine, checked, installed into a directory and purged; twice the same
+	scripts/test-package
 
 bench: ## side by side with others, see bench/
 	cd bench && go run .

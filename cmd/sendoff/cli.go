@@ -21,6 +21,7 @@ import (
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/health"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/schedules"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/shell"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/stats"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
@@ -56,6 +57,9 @@ type cli struct {
 	Audit       access.Audit      `cmd:"" help:"List what operators did, and look whether the list is whole."`
 	Keys        keysCmd           `cmd:"" help:"Print and rotate the keys that sign what the server sends."`
 	Config      configCmd         `cmd:"" help:"Print the effective configuration of serve and where it comes from."`
+	Completion  shell.Completion  `cmd:"" help:"Print what completes sendoff in a shell: bash, zsh, fish."`
+	Complete    shell.Complete    `cmd:"" name:"__complete" hidden:""`
+	Man         shell.Man         `cmd:"" help:"Print the manual page."`
 	Version     versionCmd        `cmd:"" help:"Print the version."`
 	Demo        demoCmd           `cmd:"" help:"See tasks accepted, delivered, retried and finished, in about ten seconds."`
 }

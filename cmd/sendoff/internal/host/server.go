@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/internal/graphfile"
 	"github.com/sendoff-dev/sendoff/internal/graphs"
@@ -49,6 +51,14 @@ func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
+	socket, err := handed()
+	if err != nil {
+		return nil, err
+	}
+	if socket != nil {
+		local = socket.Addr().(*net.TCPAddr).IP.IsLoopback()
+		log.Info("listening on the socket of systemd, whatever --listen says", "address", socket.Addr().String())
+	}
 	if s.DB.missing() { // a database that is not there has no keys
 		if err := s.Listen.Guarded(local, false); err != nil {
 			return nil, err
@@ -59,50 +69,53 @@ func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*
 	if err != nil {
 		return nil, openError(err)
 	}
-	v := &Server{log: log, version: version, grace: s.Node.Grace, store: db}
-	cfg := s.engineConfig(local, version, metrics, log)
-	if cfg.Egress, err = s.Outbound.egress(log); err != nil {
+	v := &Server{log: log, version: version, grace: s.Node.Grace, store: db, listener: socket}
+	if err := v.open(ctx, s, addr, local, metrics); err != nil {
 		v.Close()
 		return nil, err
 	}
-	if v.Engine, err = engine.New(db, cfg); err != nil {
-		v.Close()
-		return nil, err
-	}
-	if err = s.Listen.Guarded(local, v.Engine.NeedsKey()); err != nil {
-		v.Close()
-		return nil, err
-	}
-	if v.listener, err = net.ListenTCP("tcp", addr); err != nil {
-		v.Close()
-		return nil, listenError(s.Listen.Addr, err)
-	}
-	if v.graphs, err = graphs.New(v.Engine, graphs.Config{Commands: s.Process.Commands, Env: s.Process.environ()}); err != nil {
-		v.Close()
-		return nil, err
-	}
-	if paused, err := db.PausedNamespaces(ctx); err == nil && len(paused) > 0 {
-		log.Warn("paused: nothing runs there until sendoff resume, or after a restore sendoff resume --restored", "namespaces", len(paused))
-	}
-	if err := s.declare(ctx, v.Engine); err != nil {
-		v.Close()
-		return nil, err
-	}
-	doors, err := s.Listen.Doors(local)
-	if err != nil {
-		v.Close()
-		return nil, err
-	}
-	doors.GraphRuns = v.graphs
-	told(&doors, log)
-	pair, err := s.Listen.pair(log)
-	if err != nil {
-		v.Close()
-		return nil, err
-	}
-	v.listener, v.scheme = secure(v.listener, pair)
-	v.wire(doors)
 	return v, nil
+}
+
+// open puts everything over the database that is open. local tells whether only this
+// machine can reach the server.
+func (s *Server) open(ctx context.Context, set *Settings, addr *net.TCPAddr, local bool, metrics *engine.Metrics) error {
+	cfg := set.engineConfig(local, s.version, metrics, s.log)
+	var err error
+	if cfg.Egress, err = set.Outbound.egress(s.log); err != nil {
+		return err
+	}
+	if s.Engine, err = engine.New(s.store, cfg); err != nil {
+		return err
+	}
+	if err := set.Listen.Guarded(local, s.Engine.NeedsKey()); err != nil {
+		return err
+	}
+	if err := s.listen(set.Listen.Addr, addr); err != nil {
+		return err
+	}
+	if s.graphs, err = graphs.New(s.Engine, graphs.Config{Commands: set.Process.Commands, Env: set.Process.environ()}); err != nil {
+		return err
+	}
+	if paused, err := s.store.PausedNamespaces(ctx); err == nil && len(paused) > 0 {
+		s.log.Warn("paused: nothing runs there until sendoff resume, or after a restore sendoff resume --restored", "namespaces", len(paused))
+	}
+	if err := set.declare(ctx, s.Engine); err != nil {
+		return err
+	}
+	doors, err := set.Listen.Doors(local)
+	if err != nil {
+		return err
+	}
+	doors.GraphRuns = s.graphs
+	told(&doors, s.log)
+	pair, err := set.Listen.pair(s.log)
+	if err != nil {
+		return err
+	}
+	s.listener, s.scheme = secure(s.listener, pair)
+	s.wire(doors)
+	return nil
 }
 
 func (s *Settings) engineConfig(local bool, version string, m *engine.Metrics, log *slog.Logger) engine.Config {
@@ -119,6 +132,19 @@ func (s *Settings) engineConfig(local bool, version string, m *engine.Metrics, l
 	cfg.AllowEgress, cfg.AllowLoopback, cfg.KeysFile = s.Outbound.AllowEgress, local, s.KeysPath()
 	cfg.Retention = engine.Retention{Succeeded: s.Retention.Succeeded, Canceled: s.Retention.Succeeded, Failed: s.Retention.Failed}
 	return cfg
+}
+
+// listen binds the address, unless a socket was handed over.
+func (s *Server) listen(name string, addr *net.TCPAddr) (err error) {
+	if s.listener != nil {
+		return nil
+	}
+	l, err := net.ListenTCP("tcp", addr)
+	if err != nil {
+		return listenError(name, err)
+	}
+	s.listener = l
+	return nil
 }
 
 func listenError(addr string, err error) error {
@@ -218,10 +244,12 @@ func (s *Server) Run(signals <-chan os.Signal) error {
 	worked, served := make(chan error, 1), make(chan error, 1)
 	go func() { worked <- s.work(ctx) }()
 	go func() { served <- s.http.Serve(s.listener) }()
+	go s.tellSystemd(ctx)
 	s.log.Info("serving", slog.String("address", s.URL()), slog.String("version", s.version))
 	select {
 	case sig := <-signals:
 		s.log.Info("stopping: finishing what is under way", slog.String("signal", sig.String()), slog.String("grace", s.grace.String()))
+		notify(daemon.SdNotifyStopping)
 		stop()
 		return s.stop(signals, worked)
 	case err := <-worked:
