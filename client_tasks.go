@@ -99,6 +99,19 @@ func (t Tasks) Delete(ctx context.Context, id string) error {
 	return err
 }
 
+// Suggest returns values by which tasks can be selected, at most 20 and in order: of a field
+// such as "queue", "target_host" or "label.tenant", or names of labels for "label", those that
+// begin with prefix. They are names that the server keeps, and otherwise of the newest tasks.
+func (t Tasks) Suggest(ctx context.Context, field, prefix string) ([]string, error) {
+	query := url.Values{"field": {field}}
+	if prefix != "" {
+		query.Set("prefix", prefix)
+	}
+	var out items[string]
+	_, _, err := t.c.do(ctx, request{method: http.MethodGet, path: "/v1/suggest", query: query}, &out)
+	return out.Items, err
+}
+
 // Tree returns a function and the calls that were made for it, by creation;
 // Task.ParentID tells where each belongs.
 func (t Tasks) Tree(ctx context.Context, id string) ([]Task, error) {

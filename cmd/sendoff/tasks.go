@@ -24,6 +24,7 @@ type tasksCmd struct {
 	Fail      ack.Fail             `cmd:"" help:"Tell that such a task has failed."`
 	Heartbeat ack.Heartbeat        `cmd:"" help:"Have such a task go on."`
 	Depends   tasksDependenciesCmd `cmd:"" name:"dependencies" help:"List what a task depends on, with what came of it."`
+	Suggest   actions.Suggest      `cmd:"" help:"List values by which tasks can be selected."`
 	Tail      tail.Command         `cmd:"" help:"Show what happens to tasks, as it happens."`
 	Delete    tasksDeleteCmd       `cmd:"" help:"Erase tasks that are not running."`
 }

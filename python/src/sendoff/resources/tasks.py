@@ -9,7 +9,7 @@ from typing import Any, overload
 
 from sendoff._codec import encode_with_nulls, plain
 from sendoff._drivers import Async, Sync
-from sendoff._flow import Page, Request, act, nothing, one, page, path, read, write
+from sendoff._flow import Items, Page, Request, act, items, nothing, one, page, path, read, write
 from sendoff._group import D, Group, listing, operation
 from sendoff._tail import Tail
 from sendoff.models.attempts import Attempt, Dependency, StepPage
@@ -88,6 +88,12 @@ class Tasks(Group[D]):
     def tree(self, id: str) -> Request[Tree]:
         """A function with all calls made for it."""
         return read(path("tasks", id, "tree"), one(Tree))
+
+    @operation
+    def suggest(self, field: str, prefix: str | None = None) -> Request[Items[str]]:
+        """Values by which tasks can be selected, at most 20: of a field such as "queue", "target_host"
+        or "label.tenant", or names of labels for "label". Names that are kept, or of the newest tasks."""
+        return read(path("suggest"), items(str), field=field, prefix=prefix)
 
     @operation
     def change(self, id: str, change: TaskChange | None = None, *defaults: str) -> Request[Task]:
