@@ -23,6 +23,7 @@ type Command struct {
 	Fires   firesCmd   `cmd:"" help:"List what became of the times of a schedule."`
 	Preview previewCmd `cmd:"" help:"Print when a schedule or a cron expression is due, with what changes of clocks do to it."`
 	Reset   resetCmd   `cmd:"" help:"Have declared schedules be as the configuration file of the server says."`
+	Import  importCmd  `cmd:"" help:"Make a schedule of each line of a crontab."`
 	Delete  deleteCmd  `cmd:"" help:"Forget schedules; the tasks that they made stay."`
 }
 
