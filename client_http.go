@@ -200,6 +200,9 @@ func (c *Client) request(ctx context.Context, r request, body []byte) (*http.Req
 	if r.key != "" {
 		req.Header.Set("Idempotency-Key", r.key)
 	}
+	if reason := reasonOf(ctx); reason != "" {
+		req.Header.Set(reasonHeader, reason)
+	}
 	if c.key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.key)
 	}

@@ -92,11 +92,13 @@ func pausedText(left time.Duration) string {
 
 type endpointsResetCmd struct {
 	remote
+	term.Why
 	Endpoints []string `arg:"" name:"url" help:"URLs of endpoints, as listed; or any below them."`
 }
 
 // Run resets endpoints.
 func (c *endpointsResetCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -127,24 +129,36 @@ type hosts struct {
 	Hosts []string `arg:"" name:"host" help:"Hosts, with their port when they have one, such as app.example:8080; or any URL of them."`
 }
 
-type endpointsPauseCmd struct{ hosts }
+type endpointsPauseCmd struct {
+	hosts
+	term.Why
+}
 
 // Run pauses pushes to hosts.
 func (c *endpointsPauseCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	return steerHosts(ctx, t, &c.hosts, sendoff.Endpoints.Pause, func(h *sendoff.PausedHost) string { return "pushes to " + h.Host + " are paused" })
 }
 
-type endpointsResumeCmd struct{ hosts }
+type endpointsResumeCmd struct {
+	hosts
+	term.Why
+}
 
 // Run resumes pushes to hosts.
 func (c *endpointsResumeCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	return steerHosts(ctx, t, &c.hosts, sendoff.Endpoints.Resume, func(h *sendoff.PausedHost) string { return "pushes to " + h.Host + " go on" })
 }
 
-type endpointsProbeCmd struct{ hosts }
+type endpointsProbeCmd struct {
+	hosts
+	term.Why
+}
 
 // Run has nodes ask whether hosts are well.
 func (c *endpointsProbeCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	return steerHosts(ctx, t, &c.hosts, sendoff.Endpoints.Probe, func(p *sendoff.Probe) string {
 		if p.Task == "" {
 			return "the next task for " + p.Host + " goes at once; none that was put off was found"

@@ -43,9 +43,15 @@ func (c *limitsListCmd) Run(ctx context.Context, t *term.Terminal) error {
 }
 
 type (
-	limitsGetCmd    struct{ someLimits }
-	limitsPauseCmd  struct{ someLimits }
-	limitsResumeCmd struct{ someLimits }
+	limitsGetCmd   struct{ someLimits }
+	limitsPauseCmd struct {
+		someLimits
+		term.Why
+	}
+	limitsResumeCmd struct {
+		someLimits
+		term.Why
+	}
 )
 
 // Run shows limits.
@@ -55,11 +61,13 @@ func (c *limitsGetCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 // Run pauses limits.
 func (c *limitsPauseCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	return c.each(ctx, t, sendoff.Limits.Pause)
 }
 
 // Run resumes limits.
 func (c *limitsResumeCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	return c.each(ctx, t, sendoff.Limits.Resume)
 }
 
@@ -88,6 +96,7 @@ func (c *someLimits) each(ctx context.Context, t *term.Terminal, do func(sendoff
 
 type limitsSetCmd struct {
 	remote
+	term.Why
 	Key         string `arg:"" name:"key" help:"Key of the limit."`
 	Concurrency int    `placeholder:"N" help:"So many tasks run at a time, on all nodes together; default any number."`
 	Rate        string `placeholder:"100/s" help:"So many start in a second, minute (10/m) or hour (5/h); default any number."`
@@ -97,6 +106,7 @@ type limitsSetCmd struct {
 
 // Run configures a limit.
 func (c *limitsSetCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	if c.Concurrency == 0 && c.Rate == "" && !c.Paused {
 		return term.Usage("nothing to limit: give --concurrency, --rate or --paused")
 	}
@@ -115,7 +125,10 @@ func (c *limitsSetCmd) Run(ctx context.Context, t *term.Terminal) error {
 	return nil
 }
 
-type limitsDeleteCmd struct{ someLimits }
+type limitsDeleteCmd struct {
+	someLimits
+	term.Why
+}
 
 // forgotten is what --json prints.
 type forgotten struct {
@@ -124,6 +137,7 @@ type forgotten struct {
 
 // Run forgets limits.
 func (c *limitsDeleteCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	client, err := c.client()
 	if err != nil {
 		return err

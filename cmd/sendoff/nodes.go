@@ -47,11 +47,13 @@ func (c *nodesListCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 type nodesDrainCmd struct {
 	remote
+	term.Why
 	IDs []string `arg:"" name:"id" help:"Ids of nodes, as listed."`
 }
 
 // Run has nodes claim nothing more.
 func (c *nodesDrainCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -80,11 +82,13 @@ type workersCmd struct {
 
 type workersReplaceCmd struct {
 	remote
+	term.Why
 	IDs []string `arg:"" name:"id" help:"Ids of workers, as listed."`
 }
 
 // Run replaces workers.
 func (c *workersReplaceCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	client, err := c.client()
 	if err != nil {
 		return err

@@ -52,9 +52,13 @@ func (c *queuesListCmd) Run(ctx context.Context, t *term.Terminal) error {
 }
 
 type (
-	pauseCmd  struct{ remote }
+	pauseCmd struct {
+		remote
+		term.Why
+	}
 	resumeCmd struct {
 		remote
+		term.Why
 		Restored bool   `help:"What a restore has held back, in all namespaces of a SQLite file, whether a server runs on it or not."`
 		DB       string `name:"db" default:"./sendoff.db" env:"SENDOFF_DB" placeholder:"FILE" help:"That file."`
 	}
@@ -62,11 +66,13 @@ type (
 
 // Run pauses everything.
 func (c *pauseCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	return c.everything(ctx, t, (*sendoff.Client).PauseAll)
 }
 
 // Run resumes everything.
 func (c *resumeCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	if c.Restored {
 		return c.restored(ctx, t)
 	}
@@ -112,9 +118,15 @@ func (c *remote) everything(ctx context.Context, t *term.Terminal, do func(*send
 }
 
 type (
-	queuesGetCmd    struct{ someQueues }
-	queuesPauseCmd  struct{ someQueues }
-	queuesResumeCmd struct{ someQueues }
+	queuesGetCmd   struct{ someQueues }
+	queuesPauseCmd struct {
+		someQueues
+		term.Why
+	}
+	queuesResumeCmd struct {
+		someQueues
+		term.Why
+	}
 )
 
 // Run shows queues, with their settings.
@@ -130,11 +142,13 @@ func (c *queuesGetCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 // Run pauses queues.
 func (c *queuesPauseCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	return c.each(ctx, t, sendoff.Queues.Pause, printQueues)
 }
 
 // Run resumes queues.
 func (c *queuesResumeCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	return c.each(ctx, t, sendoff.Queues.Resume, printQueues)
 }
 
@@ -175,7 +189,10 @@ func printQueues(t *term.Terminal, queues []sendoff.Queue) {
 	t.Table([]string{"QUEUE", "STATE", "CREATED"}, rows)
 }
 
-type queuesDeleteCmd struct{ someQueues }
+type queuesDeleteCmd struct {
+	someQueues
+	term.Why
+}
 
 // deleted is what --json prints.
 type deleted struct {
@@ -184,6 +201,7 @@ type deleted struct {
 
 // Run forgets queues.
 func (c *queuesDeleteCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -200,6 +218,7 @@ func (c *queuesDeleteCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 type queuesPurgeCmd struct {
 	someQueues
+	term.Why
 	Yes bool `help:"Really do it."`
 }
 
@@ -211,6 +230,7 @@ type purged struct {
 
 // Run purges queues.
 func (c *queuesPurgeCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	if !c.Yes {
 		return term.Usage("purge cancels everything that waits in the queue, which cannot be undone in one step: say --yes")
 	}

@@ -12,6 +12,7 @@ import (
 
 type queuesSetCmd struct {
 	remote
+	term.Why
 	Name string `arg:"" name:"queue" help:"Name of the queue."`
 
 	Concurrency int    `placeholder:"N" help:"Attempts under way at a time, over all nodes."`
@@ -34,6 +35,7 @@ type queuesSetCmd struct {
 
 // Run changes settings, and shows what holds now.
 func (c *queuesSetCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	settings := c.settings()
 	if settings == (sendoff.QueueSettings{}) && len(c.Default) == 0 {
 		return term.Usage("nothing to set: give --concurrency, --timeout or another setting, or --default")

@@ -17,21 +17,28 @@ type someTasks struct {
 type (
 	tasksCancelCmd struct {
 		someTasks
+		term.Why
 		Now bool `help:"End functions at once: what they have to undo is not undone."`
 	}
 	tasksRetryCmd struct {
 		someTasks
+		term.Why
 		Followers bool `help:"Tasks that were canceled because these did not succeed wait for them again."`
 	}
 	tasksRunCmd struct {
 		someTasks
+		term.Why
 		IgnoreLimits bool `help:"Whatever limits, order and duplicates say."`
 	}
-	tasksDeleteCmd struct{ someTasks }
+	tasksDeleteCmd struct {
+		someTasks
+		term.Why
+	}
 )
 
 // Run cancels tasks.
 func (c *tasksCancelCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	if c.Now {
 		return c.act(ctx, t, sendoff.Tasks.CancelNow)
 	}
@@ -40,6 +47,7 @@ func (c *tasksCancelCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 // Run starts ended tasks anew.
 func (c *tasksRetryCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	if c.Followers {
 		return c.act(ctx, t, sendoff.Tasks.RetryFollowers)
 	}
@@ -48,6 +56,7 @@ func (c *tasksRetryCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 // Run runs scheduled tasks now.
 func (c *tasksRunCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	if c.IgnoreLimits {
 		return c.act(ctx, t, sendoff.Tasks.RunBeyond)
 	}
@@ -75,6 +84,7 @@ func (c *someTasks) act(ctx context.Context, t *term.Terminal, do func(sendoff.T
 
 // Run erases tasks.
 func (c *tasksDeleteCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	client, err := c.client()
 	if err != nil {
 		return err

@@ -10,10 +10,14 @@ import (
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
-type tasksRestartCmd struct{ someTasks }
+type tasksRestartCmd struct {
+	someTasks
+	term.Why
+}
 
 // Run begins functions again from their inputs.
 func (c *tasksRestartCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	return c.act(ctx, t, sendoff.Tasks.Restart)
 }
 

@@ -36,6 +36,7 @@ func (c *namespacesListCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 type namespacesSetCmd struct {
 	term.Remote
+	term.Why
 	Name  string `arg:"" help:"Name of the namespace."`
 	Rate  string `placeholder:"100/s" help:"Submissions in a second, minute (10/m) or hour (5/h), on each node; default any number."`
 	Burst int    `placeholder:"N" help:"Of a rate: so many may come at once; default those of a second."`
@@ -44,6 +45,7 @@ type namespacesSetCmd struct {
 
 // Run sets what a namespace may use.
 func (c *namespacesSetCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	client, err := c.Connect("sendoff-cli")
 	if err != nil {
 		return err

@@ -176,12 +176,24 @@ type oneAction struct {
 }
 
 type (
-	getCmd    struct{ oneAction }
-	pauseCmd  struct{ oneAction }
-	resumeCmd struct{ oneAction }
-	abortCmd  struct{ oneAction }
-	undoCmd   struct{ oneAction }
-	itemsCmd  struct{ oneAction }
+	getCmd   struct{ oneAction }
+	pauseCmd struct {
+		oneAction
+		term.Why
+	}
+	resumeCmd struct {
+		oneAction
+		term.Why
+	}
+	abortCmd struct {
+		oneAction
+		term.Why
+	}
+	undoCmd struct {
+		oneAction
+		term.Why
+	}
+	itemsCmd struct{ oneAction }
 )
 
 // Run shows an action.
@@ -191,21 +203,25 @@ func (c *getCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 // Run pauses an action.
 func (c *pauseCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	return c.do(ctx, t, sendoff.Actions.Pause)
 }
 
 // Run resumes an action.
 func (c *resumeCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	return c.do(ctx, t, sendoff.Actions.Resume)
 }
 
 // Run ends an action.
 func (c *abortCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	return c.do(ctx, t, sendoff.Actions.Abort)
 }
 
 // Run undoes an action.
 func (c *undoCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	return c.do(ctx, t, sendoff.Actions.Undo)
 }
 

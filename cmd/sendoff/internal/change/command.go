@@ -20,6 +20,7 @@ import (
 // Command is the grammar of sendoff tasks change.
 type Command struct {
 	term.Remote
+	term.Why
 	ID string `arg:"" name:"id" help:"Id of a task that has not started."`
 
 	Delay     *time.Duration `placeholder:"90s" help:"Start after this time, from now on; 0s is at once."`
@@ -42,6 +43,7 @@ type Command struct {
 
 // Run changes the task, and shows how it stands.
 func (c *Command) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	wanted, err := c.change(os.Stdin)
 	if err != nil {
 		return err

@@ -56,12 +56,14 @@ func (c *getCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 type muteCmd struct {
 	some
+	term.Why
 	For   time.Duration `xor:"until" placeholder:"DURATION" help:"So long from now on, such as 8h."`
 	Until time.Time     `xor:"until" placeholder:"TIME" help:"Until then, such as 2027-03-27T00:00:00Z."`
 }
 
 // Run mutes groups, or ends that.
 func (c *muteCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	if c.For < 0 {
 		return term.Usage("--for is negative: want a duration such as 8h, or none to end a mute")
 	}

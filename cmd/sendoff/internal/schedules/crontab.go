@@ -24,6 +24,7 @@ import (
 
 type importCmd struct {
 	remote
+	term.Why
 	Crontab  string        `arg:"" help:"Crontab of a user, as crontab -l prints it; - is stdin."`
 	Process  string        `default:"sh" placeholder:"NAME" help:"The command of the server that gets each line as a script at stdin: serve with --process-command 'sh=/bin/sh'."`
 	Prefix   string        `default:"cron" placeholder:"NAME" help:"How the names of the schedules begin."`
@@ -54,6 +55,7 @@ type imported struct {
 // Run makes a schedule of each line. Those that cannot be one are named, and leave the others
 // as they are.
 func (c *importCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	zone, err := cron.Zone(cmp.Or(c.Timezone, "UTC"))
 	if err != nil {
 		return term.Usage("--timezone: %w", err)

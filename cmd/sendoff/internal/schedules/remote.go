@@ -38,10 +38,19 @@ type some struct {
 }
 
 type (
-	getCmd    struct{ some }
-	pauseCmd  struct{ some }
-	resumeCmd struct{ some }
-	resetCmd  struct{ some }
+	getCmd   struct{ some }
+	pauseCmd struct {
+		some
+		term.Why
+	}
+	resumeCmd struct {
+		some
+		term.Why
+	}
+	resetCmd struct {
+		some
+		term.Why
+	}
 )
 
 // Run shows schedules.
@@ -51,16 +60,19 @@ func (c *getCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 // Run pauses schedules.
 func (c *pauseCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	return c.each(ctx, t, sendoff.Schedules.Pause)
 }
 
 // Run resumes schedules.
 func (c *resumeCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	return c.each(ctx, t, sendoff.Schedules.Resume)
 }
 
 // Run takes what the configuration file of the server says.
 func (c *resetCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	return c.each(ctx, t, sendoff.Schedules.Reset)
 }
 
@@ -88,7 +100,10 @@ func (c *some) each(ctx context.Context, t *term.Terminal, do func(sendoff.Sched
 	return err
 }
 
-type deleteCmd struct{ some }
+type deleteCmd struct {
+	some
+	term.Why
+}
 
 // deleted is what --json prints of one.
 type deleted struct {
@@ -97,6 +112,7 @@ type deleted struct {
 
 // Run forgets schedules, and goes on after a failure.
 func (c *deleteCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -113,11 +129,13 @@ func (c *deleteCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 type runCmd struct {
 	remote
+	term.Why
 	Name string `arg:"" help:"Name of the schedule."`
 }
 
 // Run makes a task of a schedule now.
 func (c *runCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	client, err := c.client()
 	if err != nil {
 		return err

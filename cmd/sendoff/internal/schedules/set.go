@@ -11,6 +11,7 @@ import (
 
 type setCmd struct {
 	remote
+	term.Why
 	Name     string   `arg:"" help:"Name of the schedule."`
 	Cron     string   `placeholder:"EXPR" help:"Five fields: minute, hour, day of month, month, day of week; or @daily and the like."`
 	Every    string   `placeholder:"90s" help:"An interval, 1s at least."`
@@ -35,6 +36,7 @@ type setCmd struct {
 
 // Run makes a schedule, or changes it.
 func (c *setCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
 	task, err := c.task()
 	if err != nil {
 		return err
