@@ -29,6 +29,7 @@ from sendoff.models import (
     TaskChange,
     Unique,
 )
+from sendoff.tasks import Tasks, task
 
 __all__ = [
     "AsyncClient",
@@ -49,7 +50,9 @@ __all__ = [
     "StartSignal",
     "Task",
     "TaskChange",
+    "Tasks",
     "Unique",
     "errors",
     "models",
+    "task",
 ]

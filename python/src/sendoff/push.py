@@ -1,6 +1,7 @@
 """For apps that are pushed to: what becomes of a task, the task of a push, and middleware.
 
-Raise Permanent, RetryAfter or Snooze below Asgi or Wsgi, the middleware that verifies.
+Raise Permanent, RetryAfter or Snooze below Asgi or Wsgi, the middleware that verifies; in worker
+processes they mean the same.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Permanent(Outcome):
     """It fails, and is never tried again."""
 
     status = 422
+    permanent = True  # as worker processes read it
 
     def headers(self) -> dict[str, str]:
         return {"Sendoff-Retry": "no"}
@@ -46,7 +48,7 @@ class RetryAfter(Outcome):
 
     def __init__(self, after: float | timedelta, text: str = "") -> None:
         super().__init__(text)
-        self.after = max(math.ceil(seconds(after)), 1)
+        self.after = self.retry_after = max(math.ceil(seconds(after)), 1)
 
     def headers(self) -> dict[str, str]:
         return {"Retry-After": str(self.after)}
@@ -56,6 +58,7 @@ class Snooze(RetryAfter):
     """Not now: it is tried again after so long. No attempt is spent, and no other task is held back."""
 
     status = 503
+    snooze = True
 
     def headers(self) -> dict[str, str]:
         return {**super().headers(), "Sendoff-Retry": "yes"}

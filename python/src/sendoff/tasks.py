@@ -1,0 +1,292 @@
+"""Functions as tasks: pushed to the app that serves them, or run by the server's worker processes.
+
+@sendoff.task(queue="mail")
+def welcome(user: int) -> None: ...
+
+welcome.submit(7)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import inspect
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+from urllib.parse import quote
+
+from sendoff._client import Client
+from sendoff._values import Arguments, to_json
+from sendoff._waits import seconds
+from sendoff.errors import InvalidValue
+from sendoff.models import NewTask, Task
+from sendoff.push import Asgi, AsgiApp, Environ, Outcome, Permanent, Receive, RetryAfter, Scope, Send, Wsgi, WsgiApp
+from sendoff.verify import Verifier
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_OURS = {"url", "process", "function", "endpoint", "handler", "payload", "body", "content_type", "method"}
+_AS_JSON = "_sendoff_json"  # among the arguments of a call by a worker process, which knows nothing of annotations
+_log = logging.getLogger("sendoff")
+
+
+class Tasks:
+    """The tasks of an app, and how they are carried out.
+
+    url: where the server reaches this app's asgi() or wsgi(), such as "http://app:8000/tasks";
+    default SENDOFF_TASKS_URL. Without one, worker processes of the server carry the tasks out.
+    client: default one of its own, made on first use from the environment.
+    """
+
+    def __init__(self, url: str | None = None, *, client: Client | None = None) -> None:
+        self.url, self.client = url, client
+        self._known: dict[str, TaskFunction[..., Any]] = {}
+        self._eager, self._lock = False, threading.Lock()
+
+    @overload
+    def task(self, function: Callable[P, R], /) -> TaskFunction[P, R]: ...
+
+    @overload
+    def task(self, **options: Any) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
+
+    def task(self, *function: Any, **options: Any) -> Any:
+        """Makes a task of a plain or async function. options: fields of NewTask, such as queue, retry, limits,
+        timeout; name is "module.function" by default. A TypeError names what is none of them."""
+        if not function:
+            return lambda f: self._define(f, options)
+        return self._define(function[0], options)
+
+    def _define(self, function: Callable[P, R], options: dict[str, Any]) -> TaskFunction[P, R]:
+        made = TaskFunction(self, function, _settings(NewTask(), options))
+        if made.name in self._known:
+            raise ValueError(f"there is a task {made.name!r} already: give one of them another name")
+        self._known[made.name] = made
+        return made
+
+    @contextlib.contextmanager
+    def eager(self) -> Iterator[None]:
+        """For tests: meanwhile, what is submitted is called at once, with arguments that went through JSON.
+        What it raises, submit raises. No server is needed; options such as delay count for nothing."""
+        before, self._eager = self._eager, True
+        try:
+            yield
+        finally:
+            self._eager = before
+
+    def asgi(self, verifier: Verifier | None) -> AsgiApp:
+        """An ASGI app that carries out what is pushed: mount it where url says. None: nothing is verified."""
+        return Asgi(self._asgi, verifier)
+
+    def wsgi(self, verifier: Verifier | None) -> WsgiApp:
+        """As asgi, for WSGI."""
+        return Wsgi(self._wsgi, verifier)
+
+    def _connected(self) -> Client:
+        with self._lock:
+            if self.client is None:
+                self.client = Client()
+            return self.client
+
+    def _target(self, task: TaskFunction[..., Any]) -> dict[str, str]:
+        url = self.url or os.environ.get("SENDOFF_TASKS_URL")
+        if url:
+            return {"url": f"{url.rstrip('/')}/{quote(task.name, safe='')}"}
+        function = task.function
+        if function.__module__ == "__main__" or "." in function.__qualname__:
+            raise ValueError(
+                f"task {task.name!r}: worker processes cannot import it; define it at the top of a module, "
+                "or set the URL of the app that serves it"
+            )
+        return {"process": f"{function.__module__}.{function.__qualname__}"}
+
+    def _named(self, path: str) -> TaskFunction[..., Any]:
+        name = path.rpartition("/")[2]
+        if name not in self._known:
+            raise RetryAfter(10, f"there is no task {name!r} in this app")
+        return self._known[name]
+
+    async def _asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        with _failing(scope["path"]):
+            task = self._named(scope["path"])
+            args, kwargs = task.read(*_payload(body))
+            if inspect.iscoroutinefunction(task.function):
+                value = await task.function(*args, **kwargs)
+            else:
+                value = await asyncio.to_thread(task.function, *args, **kwargs)
+            answer = _answer(task.written(value))
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    def _wsgi(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+        with _failing(path):
+            args, kwargs = _payload(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+            answer = _answer(self._named(path).carry_out(*args, **kwargs))
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
+        return [answer]
+
+
+class TaskFunction(Generic[P, R]):
+    """A function that can be submitted as a task. Called, it is the function."""
+
+    def __init__(self, tasks: Tasks, function: Callable[P, R], settings: NewTask) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = settings.name or f"{function.__module__}.{function.__qualname__}"
+        self._tasks, self._arguments = tasks, Arguments(function)
+        self._settings = replace(settings, name=self.name)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        if _AS_JSON in kwargs:
+            called: Any = self.carry_out(*args, **{k: v for k, v in kwargs.items() if k != _AS_JSON})
+            return called  # type: ignore[no-any-return]
+        return self.function(*args, **kwargs)
+
+    def options(self, **options: Any) -> TaskFunction[P, R]:
+        """The same task with other options, fields of NewTask: welcome.options(delay=...).submit(7)."""
+        return TaskFunction(self._tasks, self.function, _settings(self._settings, {"name": self.name, **options}))
+
+    def new(self, *args: P.args, **kwargs: P.kwargs) -> NewTask:
+        """What submit hands over: for batch, a schedule, or an AsyncClient. InvalidValue names a wrong argument."""
+        return self._new(args, kwargs)
+
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Submitted:
+        """Hands a call over: it is on the server's disk when this returns. InvalidValue names a wrong argument."""
+        return self._submit(args, kwargs)
+
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> Submitted:
+        """Celery's name of submit."""
+        return self._submit(args, kwargs)
+
+    def apply_async(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        countdown: float | timedelta | None = None,
+        eta: datetime | None = None,
+        expires: float | datetime | None = None,
+        task_id: str | None = None,
+        **options: Any,
+    ) -> Submitted:
+        """As Celery's: countdown in seconds is delay, eta run_at, expires expires_at (seconds from now, or a
+        time), task_id id. options: fields of NewTask; priority is ours, 0 the first."""
+        if isinstance(expires, (int, float)):
+            expires = datetime.now().astimezone() + timedelta(seconds=expires)
+        theirs = {
+            "delay": None if countdown is None else timedelta(seconds=seconds(countdown)),
+            "run_at": eta,
+            "expires_at": expires,
+            "id": task_id,
+        }
+        chosen = {k: v for k, v in theirs.items() if v is not None}
+        return self.options(**chosen, **options)._submit(args, kwargs or {})
+
+    def carry_out(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls it with arguments as JSON, and returns JSON."""
+        given, named = self.read(args, kwargs)
+        value: Any = self.function(*given, **named)
+        return self.written(asyncio.run(value) if inspect.iscoroutine(value) else value)
+
+    def read(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Makes arguments of their JSON; Permanent for what does not fit: the next attempt would have the same."""
+        try:
+            return self._arguments.read(args, kwargs)
+        except InvalidValue as e:
+            raise Permanent(str(e)) from e
+
+    def written(self, value: Any) -> Any:
+        """A result as JSON."""
+        return to_json(value, f"{self.name}: result")
+
+    def result(self, value: Any) -> Any:
+        """A result, as the annotation says, out of JSON."""
+        return self._arguments.result(value)
+
+    def _new(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewTask:
+        left, named = self._arguments.write(args, kwargs)
+        target: dict[str, Any] = dict(self._tasks._target(self))
+        if "process" in target:
+            named[_AS_JSON] = True
+        return replace(self._settings, payload={"args": left, "kwargs": named}, **target)
+
+    def _submit(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Submitted:
+        if self._tasks._eager:
+            left, named = json.loads(json.dumps(self._arguments.write(args, kwargs)))
+            return Submitted(self, None, None, json.loads(json.dumps(self.carry_out(*left, **named))))
+        client = self._tasks._connected()
+        return Submitted(self, client, client.submit(self._new(args, kwargs)), None)
+
+
+class Submitted:
+    """A call that was handed over. task: as the server accepted it; None when it was called at once."""
+
+    def __init__(self, of: TaskFunction[..., Any], client: Client | None, task: Task | None, value: Any) -> None:
+        self.task, self._of, self._client, self._value = task, of, client, value
+
+    @property
+    def id(self) -> str:
+        """The task's; "" when it was called at once."""
+        return self.task.id if self.task else ""
+
+    def result(self, timeout: float | timedelta | None = None) -> Any:
+        """Waits, and returns what the function returned, made of JSON by its annotation. Raises TaskFailed, and
+        WaitTimeout when timeout (seconds) is over."""
+        if self.task is None or self._client is None:
+            return self._of.result(self._value)
+        return self._of.result(self._client.result(self.task.id, timeout))
+
+    get = result  # Celery's name
+
+
+def _settings(base: NewTask, options: dict[str, Any]) -> NewTask:
+    if taken := _OURS & set(options):
+        raise TypeError(f"{min(taken)} is no option of a task: Tasks chooses where it is carried out")
+    return replace(base, **options)
+
+
+@contextlib.contextmanager
+def _failing(path: str) -> Iterator[None]:
+    try:
+        yield
+    except Outcome:
+        raise
+    except Exception as e:
+        _log.exception("task %s has failed", path)
+        raise _Failed(f"{type(e).__name__}: {e}") from e
+
+
+class _Failed(Outcome):
+    """Any other exception: tried again as the task's retry says."""
+
+
+def _payload(body: bytes) -> tuple[list[Any], dict[str, Any]]:
+    try:
+        found = json.loads(body)
+        args, kwargs = found["args"], found["kwargs"]
+    except (ValueError, KeyError, TypeError) as e:
+        raise Permanent("the body is no call: want {args: [...], kwargs: {...}}") from e
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise Permanent("the body is no call: args is a list, kwargs an object")
+    return args, kwargs
+
+
+def _answer(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+default = Tasks()
+task = default.task
