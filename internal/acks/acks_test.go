@@ -2,6 +2,8 @@ package acks_test
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,7 +26,8 @@ type rig struct {
 	least   int32
 	trusted bool
 	deaf    bool // what is to be written is not
-	ends    []settle.End
+	mu      sync.Mutex
+	ends    []settle.End // guarded by mu where it is settled beside the test
 	back    int
 	task    store.Claimed
 }
@@ -46,8 +49,16 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
+func (r *rig) ended() []settle.End {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.ends)
+}
+
 func (r *rig) Settle(ctx context.Context, ends ...settle.End) {
+	r.mu.Lock()
 	r.ends = append(r.ends, ends...)
+	r.mu.Unlock()
 	if r.deaf {
 		return
 	}
@@ -131,10 +142,11 @@ func TestTheTimeOfAnAttemptEndsIt(t *testing.T) {
 		_, err := r.a.Extend(ctx, "x", r.task.Token, time.Minute)
 		require.NoError(t, err)
 		time.Sleep(58 * time.Second)
-		require.Empty(t, r.ends)
+		require.Empty(t, r.ended())
 		time.Sleep(4 * time.Second)
-		require.Len(t, r.ends, 1)
-		require.Equal(t, []any{task.Failure, task.CauseTimeout}, []any{r.ends[0].Outcome.Class, r.ends[0].Outcome.Cause})
+		ends := r.ended()
+		require.Len(t, ends, 1)
+		require.Equal(t, []any{task.Failure, task.CauseTimeout}, []any{ends[0].Outcome.Class, ends[0].Outcome.Cause})
 		stop()
 		require.NoError(t, <-over)
 	})
