@@ -131,13 +131,18 @@ func (c *Config) Allows(target string) bool {
 	if strings.HasPrefix(target, "lambda") {
 		return c.Eval
 	}
+	target = dotted(target)
 	for _, a := range c.Allow {
+		a = dotted(a)
 		if a == "*" || a == target || strings.HasPrefix(target, strings.TrimSuffix(a, ".*")+".") {
 			return true
 		}
 	}
 	return false
 }
+
+// dotted is a target in the one of its two spellings that has no colon.
+func dotted(target string) string { return strings.Replace(target, ":", ".", 1) }
 
 // Prefixed writes lines to w, each after the name of its task: for people.
 func Prefixed(w io.Writer) func(Line) {
