@@ -11,7 +11,7 @@ import (
 
 // neutral are functions of the SDK that take a context and may be called
 // anywhere.
-const neutral = "Now Info Logger StepKey WithTimeout NewSaga Function.Handle Endpoint.ListenAndServe"
+const neutral = "Now Info Logger StepKey WithTimeout WithReason NewSaga Function.Handle Endpoint.ListenAndServe"
 
 // TestTheAnalyzerKnowsTheSDK compares the table of operations with the SDK: one
 // that is new there must be put into it.
