@@ -74,7 +74,11 @@ func TestPushesToAHostArePausedOnAllNodes(t *testing.T) {
 	require.Equal(t, sendoff.PausedHost{Host: host}, resumed)
 	require.Eventually(t, func() bool { return !isPaused(here) }, 10*time.Second, 10*time.Millisecond)
 	for range ids {
-		probe, err := here.Endpoints.Probe(t.Context(), host)
+		var probe sendoff.Probe
+		require.Eventually(t, func() bool { // what the other node has called is known a moment later
+			probe, err = here.Endpoints.Probe(t.Context(), host)
+			return !sendoff.IsNotFound(err)
+		}, 20*time.Second, 10*time.Millisecond)
 		require.NoError(t, err)
 		require.Equal(t, []string{app.URL}, probe.Endpoints)
 		require.Contains(t, ids, probe.Task)
