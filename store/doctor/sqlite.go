@@ -2,11 +2,9 @@ package doctor
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,24 +20,15 @@ const heldInFile = `select node, id from (with recursive one(node, id, rest) as 
 
 // openFile opens a file for reading, whoever else has it open.
 func openFile(ctx context.Context, path string) (*patient, []test, error) {
-	real, err := filepath.EvalSymlinks(path) // the log beside it is found by the name
+	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	u := url.URL{Scheme: "file", Opaque: url.PathEscape(real)}
-	db, err := sql.Open("sqlite", u.String()+"?mode=ro&_pragma=busy_timeout(10000)&_pragma=temp_store(MEMORY)")
+	db, err := sqlite.OpenToRead(ctx, path)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	db.SetMaxOpenConns(1)
 	p := &patient{db: db, path: real, held: heldInFile}
-	tables, err := p.number(ctx, `select count(*) from sqlite_schema where type = 'table' and name in ('goose_db_version', 'task', 'ready', 'node')`)
-	if err == nil && tables != 4 {
-		err = sqlite.ErrNotOurs
-	}
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
-	}
 	return p, ofFile, nil
 }
 

@@ -130,51 +130,49 @@ func syncDir(path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// justRead opens a file without changing it.
-func justRead(path string) (*sql.DB, error) {
+// OpenToRead opens a database of ours without changing anything of it, whoever else has it
+// open. fs.ErrNotExist, ErrNotOurs.
+func OpenToRead(ctx context.Context, path string) (*sql.DB, error) {
 	real, err := filepath.EvalSymlinks(path) // the log beside it is found by the name
 	if err != nil {
 		return nil, err
 	}
 	u := url.URL{Scheme: "file", Opaque: url.PathEscape(real)}
 	db, err := sql.Open("sqlite", u.String()+"?mode=ro&_pragma=busy_timeout(10000)&_pragma=temp_store(MEMORY)")
-	if err == nil {
-		db.SetMaxOpenConns(1)
+	if err != nil {
+		return nil, err
 	}
-	return db, err
+	db.SetMaxOpenConns(1)
+	if err := ours(ctx, db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// ours tells whether a file has tables of ours, of whatever version.
+func ours(ctx context.Context, db *sql.DB) error {
+	var tables int
+	err := db.QueryRowContext(ctx, `select count(*) from sqlite_schema where type = 'table' and name in ('goose_db_version', 'task', 'ready', 'node')`).Scan(&tables)
+	if err != nil && codeOf(err)&0xff == codeNoFile || err == nil && tables != 4 {
+		return errors.Join(ErrNotOurs, err)
+	}
+	return err
 }
 
 // vacuumInto copies a database of ours into an empty file.
 func vacuumInto(ctx context.Context, path, temp string) error {
-	db, err := justRead(path)
+	db, err := OpenToRead(ctx, path)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if _, err := schemaOf(ctx, db); err != nil {
-		return err
-	}
 	_, err = db.ExecContext(ctx, `vacuum into ?`, temp)
 	return err
 }
 
-// schemaOf is the version of the tables of a file.
-func schemaOf(ctx context.Context, db *sql.DB) (version int64, err error) {
-	var tables int
-	err = db.QueryRowContext(ctx, `select count(*) from sqlite_schema where type = 'table' and name in ('goose_db_version', 'task', 'ready')`).Scan(&tables)
-	switch {
-	case err != nil && codeOf(err)&0xff == codeNoFile, err == nil && tables != 3:
-		return 0, errors.Join(ErrNotOurs, err)
-	case err != nil:
-		return 0, err
-	}
-	err = db.QueryRowContext(ctx, `select coalesce(max(version_id), 0) from goose_db_version where is_applied`).Scan(&version)
-	return version, err
-}
-
 // look checks a copy from its first page to its last, and counts what it holds.
 func look(ctx context.Context, path string, c *Copied) error {
-	db, err := justRead(path)
+	db, err := OpenToRead(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -182,10 +180,7 @@ func look(ctx context.Context, path string, c *Copied) error {
 	if err := whole(ctx, db); err != nil {
 		return err
 	}
-	if c.Schema, err = schemaOf(ctx, db); err != nil {
-		return err
-	}
-	if err := db.QueryRowContext(ctx, `select count(*) from task`).Scan(&c.Tasks); err != nil {
+	if err := db.QueryRowContext(ctx, `select (`+newestApplied+`), (select count(*) from task)`).Scan(&c.Schema, &c.Tasks); err != nil {
 		return err
 	}
 	return c.measure(path)

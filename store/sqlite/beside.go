@@ -69,6 +69,9 @@ func (s *Store) joinIn(ctx context.Context) (err error) {
 	return nil
 }
 
+// newestApplied is the version of the tables of a file.
+const newestApplied = `select coalesce(max(version_id), 0) from goose_db_version where is_applied`
+
 // sameTables tells whether the file has the tables of this version.
 func sameTables(ctx context.Context, db *sql.DB) error {
 	all, err := fs.Glob(migrations, "migrations/*.sql")
@@ -79,7 +82,7 @@ func sameTables(ctx context.Context, db *sql.DB) error {
 	if _, err := fmt.Sscanf(filepath.Base(all[len(all)-1]), "%d_", &newest); err != nil {
 		return err
 	}
-	err = db.QueryRowContext(ctx, `select coalesce(max(version_id), 0) from goose_db_version where is_applied`).Scan(&have)
+	err = db.QueryRowContext(ctx, newestApplied).Scan(&have)
 	if err != nil || have != newest {
 		return fmt.Errorf("%w: they are at %d, it knows %d", ErrNoTables, have, newest)
 	}

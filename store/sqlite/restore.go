@@ -70,14 +70,11 @@ func (r *Restored) restore(ctx context.Context, from, path string) error {
 }
 
 func checked(ctx context.Context, path string) error {
-	db, err := justRead(path)
+	db, err := OpenToRead(ctx, path)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if _, err := schemaOf(ctx, db); err != nil {
-		return err
-	}
 	return whole(ctx, db)
 }
 
@@ -159,8 +156,12 @@ func setApart(ctx context.Context, tx *sql.Tx) error {
 // tells in how many namespaces that was; those that were paused before, or by hand since, stay
 // so. Errors: fs.ErrNotExist, ErrNotOurs, ErrNoTables.
 func ResumeRestored(ctx context.Context, path string) (namespaces int64, err error) {
-	if err := checkOurs(ctx, path); err != nil {
+	db, err := OpenToRead(ctx, path)
+	if err != nil {
 		return 0, fmt.Errorf("open database %s: %w", path, translate(err))
+	}
+	if err := db.Close(); err != nil {
+		return 0, err
 	}
 	a, err := OpenBeside(ctx, path)
 	if err != nil {
@@ -175,16 +176,6 @@ func ResumeRestored(ctx context.Context, path string) (namespaces int64, err err
 		return errors.Join(err, w.exec(`delete from meta where name = 'restored_at'`))
 	})
 	return namespaces, err
-}
-
-func checkOurs(ctx context.Context, path string) error {
-	db, err := justRead(path)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	_, err = schemaOf(ctx, db)
-	return err
 }
 
 // translate turns errors about a file that no store has open into those of package store.
