@@ -60,7 +60,7 @@ func (c *Backup) Run(ctx context.Context, t *term.Terminal) error {
 	if c.JSON {
 		return t.JSON(shown(c.Dest, &made, began))
 	}
-	t.Printf("%s: %d tasks, %s, in %s\nsha256 %s\n", c.Dest, made.Tasks, size(made.Bytes), time.Since(began).Round(time.Millisecond), made.SHA256)
+	t.Printf("%s: %d tasks, %s, in %s\nsha256 %s\n", c.Dest, made.Tasks, term.Bytes(made.Bytes), time.Since(began).Round(time.Millisecond), made.SHA256)
 	return nil
 }
 
@@ -74,16 +74,4 @@ func (c *Backup) explain(err error) error {
 		return fmt.Errorf("%w\nthe database is damaged: keep the backups you have, and see docs/operations.md for how to save what can be read", err)
 	}
 	return err
-}
-
-// size is a number of bytes as people write it.
-func size(n int64) string {
-	const kilo = 1000
-	switch {
-	case n >= kilo*kilo*kilo:
-		return fmt.Sprintf("%.1f GB", float64(n)/kilo/kilo/kilo)
-	case n >= kilo*kilo:
-		return fmt.Sprintf("%.1f MB", float64(n)/kilo/kilo)
-	}
-	return fmt.Sprintf("%.0f kB", float64(n)/kilo)
 }

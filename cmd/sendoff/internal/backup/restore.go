@@ -48,7 +48,7 @@ func (c *Restore) Run(ctx context.Context, t *term.Terminal) error {
 	if c.JSON {
 		return t.JSON(restored{shown(c.DB, &made.Copied, began), made.Epoch, append([]string{}, made.InDoubt...)})
 	}
-	t.Printf("%s: %d tasks, %s, in %s; restored for the %s time\n", c.DB, made.Tasks, size(made.Bytes), time.Since(began).Round(time.Millisecond), nth(made.Epoch))
+	t.Printf("%s: %d tasks, %s, in %s; restored for the %s time\n", c.DB, made.Tasks, term.Bytes(made.Bytes), time.Since(began).Round(time.Millisecond), nth(made.Epoch))
 	if n := len(made.InDoubt); n > 0 {
 		t.Printf("\n%d were being carried out when the copy was made, and may have ended:\n", n)
 		for _, id := range made.InDoubt[:min(n, 20)] {

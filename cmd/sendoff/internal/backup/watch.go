@@ -28,7 +28,7 @@ func watch(t *term.Terminal, dest string) (done func()) {
 				}
 				return
 			case <-time.After(time.Second):
-				fmt.Fprintf(t.Stderr, "\r\033[K%s written...", size(partial(dest)))
+				fmt.Fprintf(t.Stderr, "\r\033[K%s written...", term.Bytes(partial(dest)))
 				shown = true
 			}
 		}

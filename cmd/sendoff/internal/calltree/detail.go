@@ -125,13 +125,8 @@ func roundTrip(a *sendoff.Attempt, shown *sendoff.FunctionError) []string {
 // size is a number of bytes for people.
 func size(text string) string {
 	n, err := strconv.ParseInt(text, 10, 64)
-	switch {
-	case err != nil:
+	if err != nil {
 		return ""
-	case n < 1000:
-		return fmt.Sprintf("%d B", n)
-	case n < 1_000_000:
-		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
 	}
-	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	return term.Bytes(n)
 }
