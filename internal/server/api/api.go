@@ -116,11 +116,9 @@ func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	hc.Info.Description = "Hand it a task: it is on disk before you get the answer, and then it is carried out."
 	api := huma.NewAPI(hc, routes{mux})
 
-	c := &creator{submit: cfg.Submit, tasks: cfg.Stored, refuse: func(w http.ResponseWriter, p *problem.Problem) {
+	c := &creator{submit: cfg.Submit, tasks: cfg.Stored, cfg: &cfg, refuse: func(w http.ResponseWriter, p *problem.Problem) {
 		cfg.tell(p)
 		problem.Write(w, p)
-	}, whole: func(ctx context.Context, t *operate.Task, payload func() ([]byte, error)) (*taskReply, error) {
-		return wholeTask(ctx, &cfg, t, payload)
 	}}
 	mux.HandleFunc(auth.Enqueue, "POST /v1/tasks", c.create)
 	mux.HandleFunc(auth.Enqueue, "POST /v1/tasks/batch", c.batch)
@@ -278,19 +276,20 @@ func getTask(ctx context.Context, cfg *Config, in *getInput) (*taskReply, error)
 	if err != nil {
 		return nil, problemOf(err)
 	}
-	return wholeTask(ctx, cfg, &t, nil)
+	return wholeTask(ctx, cfg, &t)
 }
 
-// wholeTask is a task with all that belongs to it; read reads its payload, nil = the
-// database does.
-func wholeTask(ctx context.Context, cfg *Config, t *operate.Task, read func() ([]byte, error)) (*taskReply, error) {
-	if read == nil {
-		read = func() ([]byte, error) { return cfg.Tasks.Payload(ctx, t.ID) }
-	}
-	payload, err := read()
+// wholeTask is a task with all that belongs to it.
+func wholeTask(ctx context.Context, cfg *Config, t *operate.Task) (*taskReply, error) {
+	payload, err := cfg.Tasks.Payload(ctx, t.ID)
 	if err != nil {
 		return nil, problemOf(err)
 	}
+	return taskWith(ctx, cfg, t, payload)
+}
+
+// taskWith is wholeTask for who has the payload.
+func taskWith(ctx context.Context, cfg *Config, t *operate.Task, payload []byte) (*taskReply, error) {
 	waiting, err := cfg.Waits.For(ctx, t)
 	if err != nil {
 		return nil, problemOf(err)

@@ -68,7 +68,7 @@ func change(w http.ResponseWriter, r *http.Request, cfg *Config) (int, any, *pro
 	if err != nil {
 		return 0, nil, problemOf(err)
 	}
-	reply, err := wholeTask(r.Context(), cfg, &t, nil)
+	reply, err := wholeTask(r.Context(), cfg, &t)
 	if err != nil {
 		return 0, nil, problemOf(err)
 	}

@@ -28,7 +28,7 @@ const (
 type creator struct {
 	submit Submitter
 	tasks  Stored
-	whole  func(ctx context.Context, t *operate.Task, payload func() ([]byte, error)) (*taskReply, error)
+	cfg    *Config
 	refuse func(http.ResponseWriter, *problem.Problem)
 }
 

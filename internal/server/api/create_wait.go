@@ -22,9 +22,7 @@ func waitForEnd(r *http.Request) (time.Duration, *problem.Problem) {
 		return 0, problemOf(err)
 	}
 	if wait > 0 && !auth.May(r.Context(), auth.Read) {
-		p := problem.New(http.StatusForbidden, "forbidden", "wait shows what became of the task: this key has no scope "+auth.Read.String()+"; submit without it")
-		p.Scope = auth.Read.String()
-		return 0, p
+		return 0, lacks(auth.Read, "wait shows what became of the task: this key has no scope "+auth.Read.String()+"; submit without it")
 	}
 	return wait, nil
 }
@@ -33,22 +31,25 @@ func waitForEnd(r *http.Request) (time.Duration, *problem.Problem) {
 // time. The submission counts whatever comes after it: when that cannot be read, or
 // who asks has gone, it is the task as it was accepted.
 func (c *creator) atItsEnd(ctx context.Context, accepted *Task, sub *accept.Submission, res *accept.Result, end *operate.Expected, wait time.Duration) *Task {
-	var t operate.Task
-	var err error
-	payload := func() ([]byte, error) { return sub.Payload, nil }
-	if res.Status == store.Created {
-		t, err = end.Wait(ctx, wait)
-	} else {
-		t, err = c.tasks.Wait(ctx, res.ID.String(), wait)
-		payload = nil
-	}
-	if err != nil {
-		return accepted
-	}
-	reply, err := c.whole(ctx, &t, payload)
+	reply, err := c.ended(ctx, sub, res, end, wait)
 	if err != nil {
 		return accepted
 	}
 	reply.Body.Dropped = accepted.Dropped
 	return &reply.Body
+}
+
+func (c *creator) ended(ctx context.Context, sub *accept.Submission, res *accept.Result, end *operate.Expected, wait time.Duration) (*taskReply, error) {
+	if res.Status == store.Created {
+		t, err := end.Wait(ctx, wait)
+		if err != nil {
+			return nil, err
+		}
+		return taskWith(ctx, c.cfg, &t, sub.Payload)
+	}
+	t, err := c.tasks.Wait(ctx, res.ID.String(), wait)
+	if err != nil {
+		return nil, err
+	}
+	return wholeTask(ctx, c.cfg, &t)
 }

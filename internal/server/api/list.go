@@ -123,8 +123,13 @@ func list(ctx context.Context, tasks Viewer, in *listInput) (*listReply, error) 
 
 // lacksPayloads refuses to select by what the key may not see.
 func lacksPayloads(param string) *problem.Problem {
-	p := problem.New(http.StatusForbidden, "forbidden", param+" selects by what tasks brought back: this key has no scope "+auth.Payloads.String())
-	p.Scope = auth.Payloads.String()
+	return lacks(auth.Payloads, param+" selects by what tasks brought back: this key has no scope "+auth.Payloads.String())
+}
+
+// lacks refuses what takes a scope that the key has not, beyond that of the route.
+func lacks(scope auth.Scope, text string) *problem.Problem {
+	p := problem.New(http.StatusForbidden, "forbidden", text)
+	p.Scope = scope.String()
 	return p
 }
 
