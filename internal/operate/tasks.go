@@ -203,24 +203,14 @@ func (ts *Tasks) Wait(ctx context.Context, id string, atMost time.Duration) (Tas
 	return t, err
 }
 
-func (ts *Tasks) await(ctx context.Context, found task.ID, atMost time.Duration) (Task, error) {
-	ended, stop := ts.ends.watch(found)
-	defer stop()
-	deadline := time.NewTimer(atMost)
-	defer deadline.Stop()
-	for {
-		t, err := ts.get(ctx, found)
-		if err != nil || t.State.Final() {
-			return t, err
-		}
-		select {
-		case <-ended:
-		case <-deadline.C:
-			return t, nil
-		case <-ctx.Done():
-			return t, ctx.Err()
-		}
+func (ts *Tasks) await(ctx context.Context, id task.ID, atMost time.Duration) (Task, error) {
+	end := ts.Expect(id)
+	defer end.Stop()
+	t, err := ts.get(ctx, id)
+	if err != nil || t.State.Final() {
+		return t, err
 	}
+	return end.wait(ctx, t, atMost)
 }
 
 // Expected is the end of a task that may not be there yet.
@@ -240,6 +230,11 @@ func (ts *Tasks) Expect(id task.ID) *Expected {
 
 // Wait is as [Tasks.Wait].
 func (e *Expected) Wait(ctx context.Context, atMost time.Duration) (Task, error) {
+	return e.wait(ctx, Task{}, atMost)
+}
+
+// wait is Wait for who has seen the task.
+func (e *Expected) wait(ctx context.Context, seen Task, atMost time.Duration) (Task, error) {
 	deadline := time.NewTimer(atMost)
 	defer deadline.Stop()
 	for over := false; ; {
@@ -248,12 +243,13 @@ func (e *Expected) Wait(ctx context.Context, atMost time.Duration) (Task, error)
 		case <-deadline.C:
 			over = true
 		case <-ctx.Done():
-			return Task{}, ctx.Err()
+			return seen, ctx.Err()
 		}
 		t, err := e.tasks.get(ctx, e.id)
 		if err != nil || over || t.State.Final() {
 			return t, err
 		}
+		seen = t
 	}
 }
 
