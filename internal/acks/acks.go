@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -99,19 +98,9 @@ func (a *Acks) Detach(ctx context.Context, end settle.End) {
 			return
 		}
 		a.cfg.Log.Warn("detaching failed, trying again", "task_id", held.ID, "err", err)
-		if !pause(ctx, wait) {
+		if !settle.Pause(ctx, wait) {
 			return
 		}
-	}
-}
-
-// pause waits for about d and tells whether ctx goes on.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d/2 + rand.N(d/2)):
-		return true
 	}
 }
 
@@ -198,7 +187,7 @@ func (a *Acks) onceDetached(ctx context.Context, held store.Held, do func() erro
 			return nil, store.ErrNotFound
 		}
 		row = &rows[0]
-		if row.Token != held.Token || row.State != task.Running || time.Now().After(until) || !pause(ctx, 40*time.Millisecond) {
+		if row.Token != held.Token || row.State != task.Running || time.Now().After(until) || !settle.Pause(ctx, 40*time.Millisecond) {
 			return row, err
 		}
 	}
@@ -260,7 +249,7 @@ const (
 
 // Run ends attempts whose time has passed, as failed, until ctx ends.
 func (a *Acks) Run(ctx context.Context) error {
-	for wait := every; pause(ctx, wait); {
+	for wait := every; settle.Pause(ctx, wait); {
 		n, err := a.endOverdue(ctx)
 		if wait = every; n == most {
 			wait = time.Millisecond

@@ -94,7 +94,7 @@ func (s *Settler) Settle(ctx context.Context, ends ...End) {
 		b.ends[i].End = ends[i]
 	}
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		if s.try(ctx, b); len(b.ends) == 0 || !pause(ctx, wait) {
+		if s.try(ctx, b); len(b.ends) == 0 || !Pause(ctx, wait) {
 			return
 		}
 	}
@@ -178,8 +178,9 @@ func (s *Settler) refused(ctx context.Context, e *ending, t *store.Transition, e
 	return false
 }
 
-// pause waits for about d and tells whether ctx goes on.
-func pause(ctx context.Context, d time.Duration) bool {
+// Pause waits for about d, half of it at least, and tells whether ctx goes on: between tries
+// of nodes that are not to try all at once.
+func Pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
 		return false
@@ -217,7 +218,7 @@ func (s *Settler) stopped(ctx context.Context, c *store.Claimed) {
 			return
 		}
 		s.cfg.Log.Warn("leaving gates failed, trying again", "task_id", c.ID, "err", err)
-		if !pause(ctx, wait) {
+		if !Pause(ctx, wait) {
 			return
 		}
 	}
