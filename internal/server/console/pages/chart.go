@@ -109,8 +109,8 @@ func (h *History) charts() []chart {
 	}, count}}
 	if h.one {
 		all = append(all, chart{"Wait of tasks that started", []curve{
-			h.curve("half of them", "c-came", func(s *step) float64 { return seconds(s.wait, func(q *sendoff.Quantiles) string { return q.P50 }) }),
-			h.curve("95 %", "c-bad", func(s *step) float64 { return seconds(s.wait, func(q *sendoff.Quantiles) string { return q.P95 }) }),
+			h.curve("half of them", "c-came", func(s *step) float64 { return seconds(s.wait, half) }),
+			h.curve("95 %", "c-bad", func(s *step) float64 { return seconds(s.wait, nearly) }),
 		}, func(v float64) string { return span(time.Duration(v * float64(time.Second))) }})
 	}
 	return slices.DeleteFunc(all, func(c chart) bool { return c.most() == 0 })
