@@ -66,7 +66,7 @@ def decoder(hint: Any) -> Decoder:
     if hint is datetime:
         return parse_time
     if hint is timedelta:
-        return _duration
+        return read_duration
     if is_dataclass(hint):
         return _object(cast("type[Any]", hint))
     origin, args = typing.get_origin(hint), typing.get_args(hint)
@@ -82,7 +82,8 @@ def decoder(hint: Any) -> Decoder:
     return lambda v: v
 
 
-def _duration(value: Any) -> timedelta:
+def read_duration(value: Any) -> timedelta:
+    """Reads "1h30m", or seconds."""
     return parse_duration(value) if isinstance(value, str) else timedelta(seconds=value)
 
 

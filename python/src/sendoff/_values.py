@@ -21,7 +21,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
-from sendoff._codec import format_duration, parse_duration
+from sendoff._codec import format_duration, parse_time, read_duration
 from sendoff.errors import InvalidValue
 
 _LISTS: dict[Any, Callable[[Any], Any]] = {
@@ -170,24 +170,15 @@ def _kind(cls: Any, want: str, make: Callable[[Any], Any], accepts: Any) -> Read
     return read
 
 
-def _moment(text: str) -> datetime:
-    # CPython 3.10 does not read Z.
-    return datetime.fromisoformat(text[:-1] + "+00:00" if text[-1:] in ("Z", "z") else text)
-
-
-def _span(value: Any) -> timedelta:
-    return parse_duration(value) if isinstance(value, str) else timedelta(seconds=value)
-
-
 _PLAIN: dict[Any, Reader] = {
     str: _kind(str, "text", str, str),
     bool: _kind(bool, "true or false", bool, bool),
     int: _kind(int, "a whole number", int, int),
     float: _kind(float, "a number", float, (int, float)),
-    datetime: _kind(datetime, "a time such as 2030-01-31T12:00:00+00:00", _moment, str),
+    datetime: _kind(datetime, "a time such as 2030-01-31T12:00:00+00:00", parse_time, str),
     date: _kind(date, "a date such as 2030-01-31", date.fromisoformat, str),
     time: _kind(time, "a time of day such as 12:00:00", time.fromisoformat, str),
-    timedelta: _kind(timedelta, "a duration such as 1h30m, or seconds", _span, (str, int, float)),
+    timedelta: _kind(timedelta, "a duration such as 1h30m, or seconds", read_duration, (str, int, float)),
     UUID: _kind(UUID, "a UUID", UUID, str),
     Decimal: _kind(Decimal, "a decimal number", lambda v: Decimal(str(v)), (str, int, float)),
     bytes: _kind(bytes, "base64", lambda v: base64.b64decode(v, validate=True), str),
