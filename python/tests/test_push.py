@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from socketserver import ThreadingMixIn
 from typing import Any
+from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
@@ -53,7 +56,7 @@ class Silent(WSGIRequestHandler):
         pass
 
 
-def serve_asgi(verifier: Verifier) -> Iterator[str]:
+def serve_asgi(verifier: Verifier | None) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(Asgi(asgi_app, verifier), port=0, lifespan="off", log_level="warning"))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
     thread.start()
@@ -64,7 +67,7 @@ def serve_asgi(verifier: Verifier) -> Iterator[str]:
     thread.join()
 
 
-def serve_wsgi(verifier: Verifier) -> Iterator[str]:
+def serve_wsgi(verifier: Verifier | None) -> Iterator[str]:
     with make_server("127.0.0.1", 0, Wsgi(wsgi_app, verifier), Threading, Silent) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -95,6 +98,70 @@ def test_outcomes_are_what_the_app_raises(pushed: str, sendoff_client: Client) -
             attempts = list(sendoff_client.tasks.attempts(task.id))
         assert (attempts[0].outcome, attempts[0].status) == (outcome, status)
         sendoff_client.tasks.cancel(task.id)
+
+
+def first_line(url: str, request: str) -> str:
+    """What is answered to the beginning of a request whose body never comes."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=20) as connection:
+        connection.sendall(request.replace("\n", "\r\n").encode())
+        return connection.makefile().readline()
+
+
+HEAD = "POST /hook HTTP/1.1\nHost: app\nContent-Length: 1000000\n"
+
+
+def test_a_stranger_is_refused_before_its_body_comes(pushed: str) -> None:
+    forged = 'Signature: sendoff=:AAAA:\nSignature-Input: sendoff=("@method");created=1\nWebhook-Signature: v1,AAAA\n'
+    assert " 401 " in first_line(pushed, f"{HEAD}\n")
+    assert " 401 " in first_line(pushed, f"{HEAD}{forged}\n")
+
+
+@pytest.fixture(params=[serve_asgi, serve_wsgi])
+def open_app(request: pytest.FixtureRequest) -> Iterator[str]:
+    yield from request.param(None)
+
+
+def test_a_large_body_is_refused_before_it_comes(open_app: str) -> None:
+    assert " 413 " in first_line(open_app, f"{HEAD.replace('1000000', '1048577')}\n")
+
+
+@pytest.mark.parametrize(("chunks", "status"), [(2, 200), (3, 413)])
+def test_chunks_are_counted(chunks: int, status: int) -> None:
+    sent: list[Any] = []
+    rest = [{"type": "http.request", "body": b"x" * 4, "more_body": i < chunks - 1} for i in range(chunks)]
+
+    async def receive() -> Any:
+        return rest.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["body"] == b"x" * 8
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    asyncio.run(Asgi(app, max_body=8)(scope, receive, send))
+    assert sent[0]["status"] == status
+
+    def plain(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        assert environ["wsgi.input"].read() == b"x" * 8
+        start_response("200 OK", [])
+        return []
+
+    told: list[str] = []
+    environ = {"wsgi.input": io.BytesIO(b"x" * 4 * chunks), "wsgi.input_terminated": True}
+    Wsgi(plain, max_body=8)(environ, lambda line, *more: told.append(line))
+    assert told[0].startswith(str(status))
+
+
+@pytest.mark.parametrize("length", ["-1", "1.5", "x", "²"])
+def test_a_length_that_is_no_number_is_refused(length: str) -> None:
+    told: list[str] = []
+    environ = {"CONTENT_LENGTH": length, "wsgi.input": None}
+    Wsgi(wsgi_app)(environ, lambda line, *more: told.append(line))
+    assert told == ["401 Unauthorized"]
 
 
 @pytest.fixture

@@ -103,8 +103,8 @@ AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 class Asgi:
     """Lets only verified pushes through to an ASGI app, and answers for outcomes that it raises.
 
-    Others get 401, which the server tries again; a larger body 413; 503 when the keys cannot be had.
-    verifier = None: nothing is verified. FastAPI: app.add_middleware(Asgi, verifier=...).
+    Others get 401, which the server tries again, before their body is read; a larger body than
+    max_body bytes 413; 503 when the keys cannot be had. verifier = None: nothing is verified.
     """
 
     def __init__(self, app: AsgiApp, verifier: Verifier | None = None, max_body: int = MAX_BODY) -> None:
@@ -114,7 +114,7 @@ class Asgi:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = False
+        began = heard = False
 
         async def watched(message: MutableMapping[str, Any]) -> None:
             nonlocal began
@@ -122,31 +122,22 @@ class Asgi:
             await send(message)
 
         try:
-            heard = receive if self._verifier is None else await self._verified(self._verifier, scope, receive)
-            await self._app(scope, heard, watched)
-        except (Outcome, Refused, KeysUnavailable, _TooLarge) as e:
+            again = await self._verified(scope, receive)
+            heard = True
+            await self._app(scope, again, watched)
+        except (Outcome, Refused, KeysUnavailable, TooLarge) as e:
             if began:
                 raise
-            await _answer(e, send)
+            # Without it the server would go on reading the body of a stranger, to keep the connection.
+            await _answer(e, send, close=not heard and scope.get("http_version", "1.1").startswith("1"))
 
-    async def _verified(self, verifier: Verifier, scope: Scope, receive: Receive) -> Receive:
-        body = b""
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Refused("the body broke off")
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self._max:
-                raise _TooLarge("the body is larger than this app accepts")
-        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-        target = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1").partition("?")[0]
-        if query := scope.get("query_string", b"").decode("latin-1"):
-            target += "?" + query
-        host = {k.lower(): v for k, v in headers.items()}.get("host", "")
-        url = f"{scope.get('scheme', 'http')}://{host}{target}"
-        await asyncio.to_thread(verifier.verify, scope["method"], url, headers, body)
+    async def _verified(self, scope: Scope, receive: Receive) -> Receive:
+        check: Callable[[bytes], None] | None = None
+        if self._verifier is not None:
+            check = await asyncio.to_thread(self._verifier.head, *asgi_head(scope))
+        body = await _read(scope, receive, self._max)
+        if check is not None:
+            await asyncio.to_thread(check, body)
         told = False
 
         async def again() -> MutableMapping[str, Any]:
@@ -159,22 +150,63 @@ class Asgi:
         return again
 
 
-class _TooLarge(Exception):
-    pass
+def asgi_head(scope: Scope) -> tuple[str, str, dict[str, str]]:
+    """Method, URL and headers of an ASGI request, as Verifier.head wants them."""
+    headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+    target = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1").partition("?")[0]
+    if query := scope.get("query_string", b"").decode("latin-1"):
+        target += "?" + query
+    host = {k.lower(): v for k, v in headers.items()}.get("host", "")
+    return scope["method"], f"{scope.get('scheme', 'http')}://{host}{target}", headers
 
 
-def _status(error: Exception) -> tuple[int, dict[str, str]]:
+async def _read(scope: Scope, receive: Receive, most: int) -> bytes:
+    length = next((v.decode("latin-1") for k, v in scope["headers"] if k.lower() == b"content-length"), "")
+    _bounded(length, most)
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused("the body broke off")
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > most:
+            raise TooLarge
+    return bytes(body)
+
+
+def _bounded(length: str, most: int) -> int:
+    """The Content-Length; 0 without one."""
+    if length and not (length.isascii() and length.isdigit()):
+        raise Refused("the Content-Length is no number")
+    found = int(length or 0)
+    if found > most:
+        raise TooLarge
+    return found
+
+
+class TooLarge(Exception):
+    """The body is larger than the app accepts: 413."""
+
+    def __init__(self) -> None:
+        super().__init__("the body is larger than this app accepts")
+
+
+def answer_of(error: Exception) -> tuple[int, dict[str, str]]:
+    """Status and headers of the answer to an Outcome, Refused, KeysUnavailable or TooLarge."""
     if isinstance(error, Outcome):
         return error.status, error.headers()
-    if isinstance(error, _TooLarge):
+    if isinstance(error, TooLarge):
         return 413, {}
     return (503 if isinstance(error, KeysUnavailable) else 401), {}
 
 
-async def _answer(error: Exception, send: Send) -> None:
-    status, extra = _status(error)
+async def _answer(error: Exception, send: Send, close: bool) -> None:
+    status, extra = answer_of(error)
     text = str(error).encode()
     headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(text)), **extra}
+    if close:
+        headers["Connection"] = "close"
     told = [(k.lower().encode(), v.encode()) for k, v in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": told})
     await send({"type": "http.response.body", "body": text})
@@ -192,29 +224,37 @@ class Wsgi:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         try:
-            if self._verifier is not None:
-                self._verify(self._verifier, environ)
+            self._verify(environ)
             return self._app(environ, start_response)
-        except (Outcome, Refused, KeysUnavailable, _TooLarge) as e:
-            status, extra = _status(e)
+        except (Outcome, Refused, KeysUnavailable, TooLarge) as e:
+            status, extra = answer_of(e)
             text = str(e).encode()
             headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(text)), **extra}
             start_response(f"{status} {HTTPStatus(status).phrase}", [*headers.items()], sys.exc_info())
             return [text]
 
-    def _verify(self, verifier: Verifier, environ: Environ) -> None:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length > self._max:
-            raise _TooLarge("the body is larger than this app accepts")
+    def _verify(self, environ: Environ) -> None:
+        check = self._verifier.head(*wsgi_head(environ)) if self._verifier is not None else None
+        length = _bounded(environ.get("CONTENT_LENGTH") or "", self._max)
+        if environ.get("wsgi.input_terminated") and not environ.get("CONTENT_LENGTH"):  # it came in chunks
+            length = self._max + 1
         body = environ["wsgi.input"].read(length)
-        environ["wsgi.input"] = io.BytesIO(body)
-        headers = {k[5:].replace("_", "-"): v for k, v in environ.items() if k.startswith("HTTP_")}
-        # Some servers make up a type where none was sent.
-        if (kind := environ.get("CONTENT_TYPE")) and (body or '"content-type"' in headers.get("SIGNATURE-INPUT", "")):
-            headers["Content-Type"] = kind
-        target = environ.get("REQUEST_URI") or environ.get("RAW_URI") or _rebuilt(environ)
-        url = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}{target}"
-        verifier.verify(environ["REQUEST_METHOD"], url, headers, body)
+        if len(body) > self._max:
+            raise TooLarge
+        if check is not None:
+            check(body)
+        environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
+
+
+def wsgi_head(environ: Environ) -> tuple[str, str, dict[str, str]]:
+    """Method, URL and headers of a WSGI request, as Verifier.head wants them."""
+    headers = {k[5:].replace("_", "-"): v for k, v in environ.items() if k.startswith("HTTP_")}
+    # Some servers make up a type where none was sent.
+    sent = environ.get("CONTENT_LENGTH") not in (None, "", "0") or "TRANSFER-ENCODING" in headers
+    if (kind := environ.get("CONTENT_TYPE")) and (sent or '"content-type"' in headers.get("SIGNATURE-INPUT", "")):
+        headers["Content-Type"] = kind
+    target = environ.get("REQUEST_URI") or environ.get("RAW_URI") or _rebuilt(environ)
+    return environ["REQUEST_METHOD"], f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}{target}", headers
 
 
 def _rebuilt(environ: Environ) -> str:

@@ -108,18 +108,27 @@ class Verifier:
 
     def verify(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
         """Raises Refused unless the push is the server's and new. url is the whole one, without a default port."""
+        self.head(method, url, headers)(body)
+
+    def head(self, method: str, url: str, headers: Mapping[str, str]) -> Callable[[bytes], None]:
+        """As verify, for those who have not read the body yet: a stranger is Refused before. What it
+        returns checks the body, and raises Refused as well. Webhook signatures cover the body: of these
+        only presence and age are checked before."""
         found = {k.lower(): v for k, v in headers.items()}
         if self._key is None:
-            self._webhook(found, body)
-            return
+            return self._webhook_head(found)
         if self._public:
             parts = urlsplit(url)
             url = self._public + url[len(f"{parts.scheme}://{parts.netloc}") :]
         nonce = self._signature(method, url, found)
-        digest = f"sha-512=:{base64.b64encode(hashlib.sha512(body).digest()).decode()}:"
-        if not hmac.compare_digest(digest.encode(), found["content-digest"].encode()):
-            raise Refused("the body is not what was signed")
-        self._once(nonce)
+
+        def check(body: bytes) -> None:
+            digest = f"sha-512=:{base64.b64encode(hashlib.sha512(body).digest()).decode()}:"
+            if not hmac.compare_digest(digest.encode(), found["content-digest"].encode()):
+                raise Refused("the body is not what was signed")
+            self._once(nonce)
+
+        return check
 
     def _signature(self, method: str, url: str, headers: Mapping[str, str]) -> str:
         params = _INPUT.search(headers.get("signature-input", ""))
@@ -171,16 +180,22 @@ class Verifier:
             if len(self._seen) > self._most:
                 self._seen.popitem(last=False)
 
-    def _webhook(self, headers: Mapping[str, str], body: bytes) -> None:
+    def _webhook_head(self, headers: Mapping[str, str]) -> Callable[[bytes], None]:
         made = headers.get("webhook-signature", "").split()
+        if not made:
+            raise Refused("there is no webhook signature")
         created = headers.get("webhook-timestamp", "")
         self._fresh(created)
-        signed = f"{headers.get('webhook-id', '')}.{created}.".encode() + body
-        for secret in self._secrets:
-            want = "v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
-            if any(hmac.compare_digest(want.encode(), m.encode()) for m in made):
-                return
-        raise Refused("the webhook signature is not that of the body")
+
+        def check(body: bytes) -> None:
+            signed = f"{headers.get('webhook-id', '')}.{created}.".encode() + body
+            for secret in self._secrets:
+                want = "v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
+                if any(hmac.compare_digest(want.encode(), m.encode()) for m in made):
+                    return
+            raise Refused("the webhook signature is not that of the body")
+
+        return check
 
 
 def _signed(raw: bytes, signature: bytes, base: bytes) -> bool:
