@@ -181,6 +181,7 @@ func paths(id string) []string {
 	return []string{
 		"/", "/tasks", "/tasks?state=failed", "/tasks?name=none", "/tasks/" + id, "/queues", "/queues/billing", "/schedules", "/limits", "/nodes", "/endpoints", "/actions",
 		"/actions/new?action=retry&state=failed", "/audit", "/help", "/login", "/failures",
+		"/tasks/new", "/tasks/new?from=" + id,
 	}
 }
 
@@ -227,7 +228,7 @@ func (b *browser) look(t *testing.T, i int, path string) {
 	}
 	for _, theme := range []string{"light", "dark"} {
 		for width, of := range map[int64]string{320: "narrow", 1280: "wide"} {
-			b.do(t, chromedp.EmulateViewport(width, 800), chromedp.Evaluate[chromedp.Void](fmt.Sprintf("document.documentElement.dataset.theme = %q", theme)))
+			b.do(t, chromedp.EmulateViewport(width, 1400), chromedp.Evaluate[chromedp.Void](fmt.Sprintf("document.documentElement.dataset.theme = %q", theme)))
 			picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 			require.NoError(t, err)
 			name := fmt.Sprintf("%02d-%s-%s.png", i, of, theme)

@@ -13,34 +13,56 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
 )
 
+// ask is a question to the API.
+type ask struct {
+	method, path string
+	query        url.Values
+	body         any    // sent as JSON; nil = nothing
+	reason       string // for the audit; "" = none
+	key          string // that names a request to submit; "" = none
+}
+
 // get asks the API as whoever is in ctx.
 func (d *door) get(ctx context.Context, path string, query url.Values, out any) error {
-	return d.call(ctx, http.MethodGet, path, query, nil, "", out)
+	return d.call(ctx, ask{method: http.MethodGet, path: path, query: query}, out)
 }
 
 // post has the API do something. reason is for the audit; "" = none.
 func (d *door) post(ctx context.Context, path string, body any, reason string, out any) error {
-	return d.call(ctx, http.MethodPost, path, nil, body, reason, out)
+	return d.call(ctx, ask{method: http.MethodPost, path: path, body: body, reason: reason}, out)
 }
 
-func (d *door) call(ctx context.Context, method, path string, query url.Values, body any, reason string, out any) error {
-	var sent []byte
-	if body != nil {
-		var err error
-		if sent, err = json.Marshal(body); err != nil {
-			return fmt.Errorf("encode the question: %w", err)
+// request is a question as it is sent.
+func (a *ask) request(ctx context.Context) (*http.Request, error) {
+	var sent bytes.Buffer
+	if a.body != nil {
+		enc := json.NewEncoder(&sent)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(a.body); err != nil {
+			return nil, fmt.Errorf("encode the question: %w", err)
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://console"+path, bytes.NewReader(sent))
+	req, err := http.NewRequestWithContext(ctx, a.method, "http://console"+a.path, &sent)
 	if err != nil {
-		return problem.New(http.StatusNotFound, "not_found", "there is no such page: "+err.Error())
+		return nil, problem.New(http.StatusNotFound, "not_found", "there is no such page: "+err.Error())
 	}
-	req.URL.RawQuery = query.Encode()
-	if body != nil {
+	req.URL.RawQuery = a.query.Encode()
+	for name, value := range map[string]string{"Sendoff-Reason": a.reason, "Idempotency-Key": a.key} {
+		if value != "" {
+			req.Header.Set(name, value)
+		}
+	}
+	if a.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if reason != "" {
-		req.Header.Set("Sendoff-Reason", reason)
+	return req, nil
+}
+
+// call asks the API, and reads what it answers into out; nil = nobody wants to know.
+func (d *door) call(ctx context.Context, a ask, out any) error {
+	req, err := a.request(ctx)
+	if err != nil {
+		return err
 	}
 	res, err := d.api.RoundTrip(req)
 	if err != nil {

@@ -57,7 +57,10 @@ func Mount(mux *route.Mux, cfg Config) {
 	show("/{$}", auth.Read, d.overview)
 	act("/everything/{verb}", d.actOnEverything)
 	show("/tasks", auth.Read, d.tasks)
+	show("/tasks/new", auth.Enqueue, d.newTask)
+	mux.Through(auth.Enqueue, "POST /tasks/new", d.serve(d.writable(d.submitTask)))
 	show("/tasks/{id}", auth.Read, d.task)
+	show("/tasks/{id}/change", auth.Read|auth.Operate, d.changeForm)
 	act("/tasks/{id}/{verb}", d.actOnTask)
 	show("/failures", auth.Read, d.failures)
 	show("/failures/{id}", auth.Read, d.failure)
@@ -112,13 +115,16 @@ func (d *door) serve(p page) http.HandlerFunc {
 	}
 }
 
+// mostForm is how much a form can have, in bytes: a payload of a MiB grows by its escapes.
+const mostForm = 4 << 20
+
 // writable refuses what would change something on a console that only shows.
 func (d *door) writable(p page) page {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if d.cfg.ReadOnly {
 			return problem.New(http.StatusConflict, "state_conflict", "this console only shows: the server was started with --console=read")
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+		r.Body = http.MaxBytesReader(w, r.Body, mostForm)
 		if err := r.ParseForm(); err != nil {
 			return problem.New(http.StatusBadRequest, "invalid_request", "the form cannot be read: "+err.Error())
 		}
@@ -134,7 +140,7 @@ func (d *door) frame(r *http.Request, title string) pages.Frame {
 	if who != nil {
 		f.Who, f.Namespace = who.Name, who.Namespace
 		f.Admin, f.Whole = who.Lacks(auth.Admin) == 0, !who.Elsewhere()
-		f.MayAct = !d.cfg.ReadOnly && who.Lacks(auth.Operate) == 0
+		f.MayAct, f.MaySubmit = !d.cfg.ReadOnly && who.Lacks(auth.Operate) == 0, !d.cfg.ReadOnly && who.Lacks(auth.Enqueue) == 0
 	}
 	if _, err := r.Cookie(cookieName(r)); err == nil {
 		f.SignedOn = true

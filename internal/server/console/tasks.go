@@ -82,11 +82,13 @@ func (d *door) actOnTask(w http.ResponseWriter, r *http.Request) error {
 	path := "/v1/tasks/" + url.PathEscape(id)
 	switch {
 	case verb == "delete":
-		if err := d.call(r.Context(), http.MethodDelete, path, nil, nil, r.PostForm.Get("reason"), nil); err != nil {
+		if err := d.call(r.Context(), ask{method: http.MethodDelete, path: path, reason: r.PostForm.Get("reason")}, nil); err != nil {
 			return err
 		}
 		done(w, r, "/tasks", "deleted")
 		return nil
+	case verb == "change":
+		return d.changeTask(w, r)
 	case !ok:
 		return unknownVerb(verb)
 	}

@@ -40,7 +40,7 @@ func current(at, path string) string {
 // live says how often a page is asked for again, in seconds; "" = never.
 func live(path string) string {
 	switch {
-	case path == "/help" || path == "/login" || path == "/actions/new":
+	case path == "/help" || path == "/login" || path == "/actions/new" || path == "/tasks/new" || strings.HasSuffix(path, "/change"):
 		return ""
 	case strings.HasPrefix(path, "/tasks/") || strings.HasPrefix(path, "/actions/"):
 		return "2"

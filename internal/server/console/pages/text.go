@@ -31,7 +31,7 @@ type Frame struct {
 	Who, Namespace      string
 	SignedOn            bool // with a key, by the page for that
 	Admin, Whole        bool // may see the audit; what is of the whole server
-	MayAct              bool
+	MayAct, MaySubmit   bool
 	Did                 string // what was done last, for people; "" = nothing
 }
 
@@ -149,6 +149,7 @@ func icon(state string) string { return cmp.Or(icons[state], "?") }
 // did are words for what was done, by what stands in the address.
 var did = map[string]string{
 	"canceled": "Canceled.", "retried": "It runs again.", "run": "It runs now.", "restarted": "It was begun again.", "deleted": "Deleted.",
+	"submitted": "Submitted.", "dropped": "Nothing was submitted: this task is there already.", "changed": "Changed.",
 	"muted": "Muted.", "unmuted": "It is not muted any more.",
 	"paused": "Paused.", "resumed": "Resumed.", "started": "Started.", "aborted": "Aborted.", "undone": "It is being undone.",
 	"probed": "It is asked whether it is well.", "drained": "It claims nothing more.",
@@ -364,6 +365,8 @@ func may(t *sendoff.Task, verb string) bool {
 	switch verb {
 	case "cancel":
 		return !t.Final()
+	case "change":
+		return startable(t)
 	case "retry":
 		return t.State == "failed" || t.State == "canceled"
 	case "run":
