@@ -1,23 +1,34 @@
-"""The code in docs/python.md."""
+"""The code in docs/python.md and docs/python-web.md."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from conftest import App
+from sendoff.tasks import default
 from sendoff.testing import Server
 
-PAGE = Path(__file__).parents[2] / "docs" / "python.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "python.md"
+
+
+def code_of(page: str) -> list[str]:
+    if not (DOCS / page).exists():
+        pytest.skip("without the repository there is no page")
+    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
 
 
 @pytest.fixture
 def blocks() -> list[str]:
-    if not PAGE.exists():
-        pytest.skip("without the repository there is no page")
-    return re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return code_of("python.md")
 
 
 def test_the_quick_start_runs(
@@ -37,3 +48,40 @@ def test_the_quick_start_runs(
 def test_all_code_is_python(blocks: list[str]) -> None:
     for block in blocks:
         compile(block, str(PAGE), "exec")
+
+
+CHECKS = """
+import django
+django.setup()
+import page_tasks, page_sell, page_urls
+from django.core.management import call_command
+from sendoff.django import _schedules, _settings
+call_command("check")
+for name, given in _settings.setting("SCHEDULES").items():
+    _schedules._schedule(name, given)
+"""
+
+
+def test_the_code_for_frameworks_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(default, "around", default.around)  # what the page sets is undone
+    fastapi, flask, *django, held = code_of("python-web.md")
+    module: dict[str, Any] = sys.modules.setdefault("page", ModuleType("page")).__dict__
+    exec(fastapi, module)
+    exec(flask, module)
+    exec(held, module)
+    assert {"/hook/<int:order>", "/encode"} <= {rule.rule for rule in module["app"].url_map.iter_rules()}
+    for name, block in zip(("settings", "tasks", "sell", "urls"), django, strict=True):
+        (tmp_path / f"page_{name}.py").write_text(
+            ("from page_tasks import confirm\n" if name == "sell" else "") + block
+        )
+    settings = tmp_path / "page_settings.py"
+    settings.write_text(
+        settings.read_text().replace("shop.tasks", "page_tasks") + "ROOT_URLCONF = 'page_urls'\nSECRET_KEY = 'x'\n"
+    )
+    (tmp_path / "page_checks.py").write_text(CHECKS)
+    env = {
+        **os.environ,
+        "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}",
+        "DJANGO_SETTINGS_MODULE": "page_settings",
+    }
+    subprocess.run([sys.executable, str(tmp_path / "page_checks.py")], env=env, check=True)

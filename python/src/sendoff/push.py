@@ -64,6 +64,21 @@ class Snooze(RetryAfter):
         return {**super().headers(), "Sendoff-Retry": "yes"}
 
 
+class Manual(Outcome):
+    """The app has taken it, and tells later how it ends: see Held. timeout: by when, or a heartbeat
+    (seconds, 1 s to 24 h); default the task's. Of pushes only."""
+
+    status = 202
+
+    def __init__(self, timeout: float | timedelta | None = None) -> None:
+        super().__init__()
+        self.timeout = None if timeout is None else max(math.ceil(seconds(timeout)), 1)
+
+    def headers(self) -> dict[str, str]:
+        limit = {} if self.timeout is None else {"Sendoff-Ack-Timeout": str(self.timeout)}
+        return {"Sendoff-Ack": "manual", **limit}
+
+
 @dataclass(frozen=True)
 class PushedTask:
     """The task of a push, from its headers."""
@@ -78,8 +93,9 @@ class PushedTask:
 
 
 def task_of(headers: Mapping[str, str]) -> PushedTask:
-    """Reads the headers of a push; a ValueError when they are not those of one."""
-    found = {k.lower(): v for k, v in headers.items()}
+    """Reads the headers of a push, by their names or by those in a WSGI environ; a ValueError when they are
+    not those of one."""
+    found = {k.lower().removeprefix("http_").replace("_", "-"): v for k, v in headers.items() if isinstance(v, str)}
     try:
         return PushedTask(
             id=unquote(found["sendoff-task-id"]),
@@ -162,7 +178,7 @@ def asgi_head(scope: Scope) -> tuple[str, str, dict[str, str]]:
 
 async def _read(scope: Scope, receive: Receive, most: int) -> bytes:
     length = next((v.decode("latin-1") for k, v in scope["headers"] if k.lower() == b"content-length"), "")
-    _bounded(length, most)
+    content_length(length, most)
     body, more = bytearray(), True
     while more:
         message = await receive()
@@ -175,8 +191,8 @@ async def _read(scope: Scope, receive: Receive, most: int) -> bytes:
     return bytes(body)
 
 
-def _bounded(length: str, most: int) -> int:
-    """The Content-Length; 0 without one."""
+def content_length(length: str, most: int) -> int:
+    """Reads a Content-Length; 0 without one. Raises Refused, and TooLarge when it is more than most."""
     if length and not (length.isascii() and length.isdigit()):
         raise Refused("the Content-Length is no number")
     found = int(length or 0)
@@ -235,7 +251,7 @@ class Wsgi:
 
     def _verify(self, environ: Environ) -> None:
         check = self._verifier.head(*wsgi_head(environ)) if self._verifier is not None else None
-        length = _bounded(environ.get("CONTENT_LENGTH") or "", self._max)
+        length = content_length(environ.get("CONTENT_LENGTH") or "", self._max)
         if environ.get("wsgi.input_terminated") and not environ.get("CONTENT_LENGTH"):  # it came in chunks
             length = self._max + 1
         body = environ["wsgi.input"].read(length)

@@ -17,6 +17,8 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, ParamSpec, TypeVar, overload
@@ -27,7 +29,21 @@ from sendoff._values import Arguments, to_json
 from sendoff._waits import seconds
 from sendoff.errors import InvalidValue
 from sendoff.models import NewTask, Task
-from sendoff.push import Asgi, AsgiApp, Environ, Outcome, Permanent, Receive, RetryAfter, Scope, Send, Wsgi, WsgiApp
+from sendoff.push import (
+    Asgi,
+    AsgiApp,
+    Environ,
+    Outcome,
+    Permanent,
+    PushedTask,
+    Receive,
+    RetryAfter,
+    Scope,
+    Send,
+    Wsgi,
+    WsgiApp,
+    task_of,
+)
 from sendoff.verify import Verifier
 
 P = ParamSpec("P")
@@ -35,6 +51,7 @@ R = TypeVar("R")
 
 _OURS = {"url", "process", "function", "endpoint", "handler", "payload", "body", "content_type", "method"}
 _AS_JSON = "_sendoff_json"  # among the arguments of a call by a worker process, which knows nothing of annotations
+_current: ContextVar[PushedTask] = ContextVar("sendoff-task")
 _log = logging.getLogger("sendoff")
 
 
@@ -44,11 +61,15 @@ class Tasks:
     url: where the server reaches this app's asgi() or wsgi(), such as "http://app:8000/tasks";
     default SENDOFF_TASKS_URL. Without one, worker processes of the server carry the tasks out.
     client: default one of its own, made on first use from the environment.
+    always_eager: as within eager(), for the settings of a project's tests.
+    around: makes the context that each task is carried out in, such as the app_context of Flask.
     """
 
     def __init__(self, url: str | None = None, *, client: Client | None = None) -> None:
         self.url, self.client = url, client
+        self.around: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
         self._known: dict[str, TaskFunction[..., Any]] = {}
+        self.always_eager = False
         self._eager, self._lock = False, threading.Lock()
 
     @overload
@@ -89,7 +110,12 @@ class Tasks:
         """As asgi, for WSGI."""
         return Wsgi(self._wsgi, verifier)
 
-    def _connected(self) -> Client:
+    def all(self) -> list[TaskFunction[..., Any]]:
+        """Its tasks, by their names."""
+        return [task for _, task in sorted(self._known.items())]
+
+    def connected(self) -> Client:
+        """The client that tasks are submitted with."""
         with self._lock:
             if self.client is None:
                 self.client = Client()
@@ -113,28 +139,30 @@ class Tasks:
             raise RetryAfter(10, f"there is no task {name!r} in this app")
         return self._known[name]
 
+    def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        """Carries out a push that was verified: the last part of path names the task, body is the call.
+        What it returned, as JSON; an Outcome is raised."""
+        with _failing(path), _shown(headers):
+            args, kwargs = _payload(body)
+            return _json(self._named(path).carry_out(*args, **kwargs))
+
     async def _asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
-        with _failing(scope["path"]):
-            task = self._named(scope["path"])
-            args, kwargs = task.read(*_payload(body))
-            if inspect.iscoroutinefunction(task.function):
-                value = await task.function(*args, **kwargs)
-            else:
-                value = await asyncio.to_thread(task.function, *args, **kwargs)
-            answer = _answer(task.written(value))
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        body, path = (await receive())["body"], scope["path"]  # the whole of it: Asgi has read it
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        task = self._known.get(path.rpartition("/")[2])
+        if task is None or not inspect.iscoroutinefunction(task.function):
+            answer = await asyncio.to_thread(self.answer, path, headers, body)
+        else:
+            with _failing(path), _shown(headers), self.around():
+                args, kwargs = task.read(*_payload(body))
+                answer = _json(task.written(await task.function(*args, **kwargs)))
+        told = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": told})
         await send({"type": "http.response.body", "body": answer})
 
     def _wsgi(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
-        with _failing(path):
-            args, kwargs = _payload(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
-            answer = _answer(self._named(path).carry_out(*args, **kwargs))
+        answer = self.answer(path, environ, environ["wsgi.input"].read())
         start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
         return [answer]
 
@@ -158,6 +186,10 @@ class TaskFunction(Generic[P, R]):
     def options(self, **options: Any) -> TaskFunction[P, R]:
         """The same task with other options, fields of NewTask: welcome.options(delay=...).submit(7)."""
         return TaskFunction(self._tasks, self.function, _settings(self._settings, {"name": self.name, **options}))
+
+    def option(self, name: str) -> Any:
+        """One of its options; None when the server chooses."""
+        return getattr(self._settings, name)
 
     def new(self, *args: P.args, **kwargs: P.kwargs) -> NewTask:
         """What submit hands over: for batch, a schedule, or an AsyncClient. InvalidValue names a wrong argument."""
@@ -198,8 +230,9 @@ class TaskFunction(Generic[P, R]):
     def carry_out(self, *args: Any, **kwargs: Any) -> Any:
         """Calls it with arguments as JSON, and returns JSON."""
         given, named = self.read(args, kwargs)
-        value: Any = self.function(*given, **named)
-        return self.written(asyncio.run(value) if inspect.iscoroutine(value) else value)
+        with self._tasks.around():
+            value: Any = self.function(*given, **named)
+            return self.written(asyncio.run(value) if inspect.iscoroutine(value) else value)
 
     def read(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """Makes arguments of their JSON; Permanent for what does not fit: the next attempt would have the same."""
@@ -224,11 +257,16 @@ class TaskFunction(Generic[P, R]):
         return replace(self._settings, payload={"args": left, "kwargs": named}, **target)
 
     def _submit(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Submitted:
-        if self._tasks._eager:
-            left, named = json.loads(json.dumps(self._arguments.write(args, kwargs)))
-            return Submitted(self, None, None, json.loads(json.dumps(self.carry_out(*left, **named))))
-        client = self._tasks._connected()
-        return Submitted(self, client, client.submit(self._new(args, kwargs)), None)
+        return self.prepared(args, kwargs)()
+
+    def prepared(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Callable[[], Submitted]:
+        """submit in two halves: arguments are checked and written now, and the call is handed over by what this
+        returns."""
+        if self._tasks._eager or self._tasks.always_eager:
+            left, named = json.loads(json.dumps(self._arguments.write(args, kwargs or {})))
+            return lambda: Submitted(self, None, None, json.loads(json.dumps(self.carry_out(*left, **named))))
+        client, new = self._tasks.connected(), self._new(args, kwargs or {})
+        return lambda: Submitted(self, client, client.submit(new), None)
 
 
 class Submitted:
@@ -284,7 +322,25 @@ def _payload(body: bytes) -> tuple[list[Any], dict[str, Any]]:
     return args, kwargs
 
 
-def _answer(value: Any) -> bytes:
+def current() -> PushedTask:
+    """The task that is carried out here, by push to the app; a LookupError elsewhere."""
+    return _current.get()
+
+
+@contextlib.contextmanager
+def _shown(headers: Mapping[str, str]) -> Iterator[None]:
+    try:
+        shown = _current.set(task_of(headers))
+    except ValueError:  # it was not verified, and is sent by hand, say
+        yield
+        return
+    try:
+        yield
+    finally:
+        _current.reset(shown)
+
+
+def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
