@@ -12,6 +12,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/sqlite"
 )
 
@@ -170,4 +171,30 @@ func TestTheClientDeletesQueues(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, c.Queues.Delete(ctx, "once"))
 	require.True(t, sendoff.IsNotFound(c.Queues.Delete(ctx, "once")))
+}
+
+// TestAFaultOfTheDatabaseIsAnAnswer: 503 in the words of a check, and no error of the client.
+func TestAFaultOfTheDatabaseIsAnAnswer(t *testing.T) {
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "sendoff.db"), sqlite.Options{})
+	require.NoError(t, err)
+	defer db.Close()
+	e, err := engine.New(db, engine.Config{Examine: func(context.Context) (store.Health, error) {
+		return store.Health{Database: "sqlite", Checks: []store.Check{{Name: "disk", Status: store.CheckFail, Detail: "it is full", Fix: "make room", Duration: 31 * time.Microsecond}}}, nil
+	}})
+	require.NoError(t, err)
+	door := httptest.NewServer(e.Handler(engine.HandlerConfig{APIKeys: []string{"key"}}))
+	defer door.Close()
+	res, err := http.Get(door.URL + "/v1/health")
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, http.StatusUnauthorized, res.StatusCode)
+
+	c, err := sendoff.NewClient(sendoff.ClientConfig{URL: door.URL, APIKey: "key"})
+	require.NoError(t, err)
+	h, err := c.Health(t.Context())
+	require.NoError(t, err)
+	require.False(t, h.OK)
+	require.Equal(t, sendoff.HealthSummary{Fail: 2}, h.Summary)
+	require.Equal(t, "not started, or stopping", h.Checks[0].Detail)
+	require.Equal(t, sendoff.HealthCheck{Name: "disk", Status: sendoff.HealthFail, Detail: "it is full", Fix: "make room", Duration: "31µs"}, h.Checks[1])
 }

@@ -25,6 +25,7 @@ type request struct {
 	key    string        // Idempotency-Key; "" = none
 	again  bool          // may be repeated although it is a POST
 	wait   time.Duration // that the server takes on purpose
+	also   int           // a status that is an answer and no problem when its body is JSON; 0 = none
 }
 
 // The bounds of one call.
@@ -75,6 +76,11 @@ func (r *request) misled() error {
 	return nil
 }
 
+// answeredBy tells whether an answer that is none of 2xx is what was asked for.
+func (r *request) answeredBy(res *http.Response) bool {
+	return res.StatusCode == r.also && res.Header.Get("Content-Type") == "application/json"
+}
+
 // retryable tells whether a request that ended with err may be sent again, and
 // after how long.
 func (r *request) retryable(err error, try int) (time.Duration, bool) {
@@ -122,7 +128,7 @@ func (c *Client) try(ctx context.Context, r request, body []byte, out any) (int,
 	if err != nil {
 		return res.StatusCode, res.Header, fmt.Errorf("read the answer of %s: %w", c.base, err)
 	}
-	if res.StatusCode >= 300 {
+	if res.StatusCode >= 300 && !r.answeredBy(res) {
 		return res.StatusCode, res.Header, problemOf(res, answer)
 	}
 	if err := read(res, answer, out); err != nil {

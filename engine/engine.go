@@ -101,6 +101,10 @@ type Config struct {
 	// is an object of JSON, with a task.Invalid or another error; nil = any is kept.
 	CheckGraph func(definition []byte) error
 
+	// Examine looks the database over for GET /v1/health, some times a minute at most, and is
+	// given 20 s; nil = the answer is only whether this node works. See store/doctor.
+	Examine func(ctx context.Context) (store.Health, error)
+
 	Grace     time.Duration // for attempts under way when Run's context ends; default 25 s
 	Lease     time.Duration // after which a silent node is lost; default 10 s
 	Heartbeat time.Duration // default 3 s
@@ -158,6 +162,7 @@ type Engine struct {
 	allowed      *access.Quotas
 	apiKeys      *operate.Keys
 	failures     *operate.Failures
+	health       *operate.Health
 	series       *operate.Series
 	refusals     *access.Refusals
 
@@ -290,6 +295,7 @@ func (e *Engine) wireRooms() {
 	}})
 	e.schedules = operate.NewSchedules(operate.SchedulesConfig{Store: e.store, Planner: planner{e}, Changed: func() { e.scheduler.Planned() }})
 	e.failures = operate.NewFailures(operate.FailuresConfig{Store: e.store, Lane: e.catalog.ByID, Log: cfg.Log})
+	e.health = operate.NewHealth(operate.HealthConfig{Ready: e.Ready, Examine: cfg.Examine})
 	e.series = operate.NewSeries(e.seriesConfig())
 	e.definitions = operate.NewDefinitions(e.store, cfg.CheckGraph)
 	e.settler = settle.New(settle.Config{

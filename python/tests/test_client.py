@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 import sendoff
@@ -218,6 +219,8 @@ def test_the_rest_can_be_read(sendoff_client: Client) -> None:
     assert sendoff_client.resume_all().namespace == "default"
     assert not sendoff_client.me().paused
     assert sendoff_client.nodes.list()[0].roles
+    health = sendoff_client.health()
+    assert (health.ok, health.database, health.checks[0].name) == (True, "sqlite", "node")
     with pytest.raises(errors.NotFound):
         sendoff_client.nodes.drain("nobody")
     assert sendoff_client.workers.list() == []
@@ -257,6 +260,25 @@ def test_keys_say_what_a_client_may_do(tmp_path: Path) -> None:
             with pytest.raises(errors.QuotaExceeded) as full:
                 bounded.submit(NewTask(url="http://127.0.0.1:1/", delay=LATER))
         assert full.value.retry_after is not None
+
+
+def test_a_check_that_fails_is_an_answer() -> None:
+    check = {"name": "disk", "status": "fail", "detail": "it is full", "fix": "make room", "duration": "31µs"}
+    found = {
+        "ok": False,
+        "at": "2026-11-27T22:40:00Z",
+        "version": "1.4.0",
+        "database": "sqlite",
+        "summary": {"ok": 0, "warn": 0, "fail": 1, "skip": 0},
+        "checks": [{**check, "repairable": False, "repaired": False}],
+    }
+    answers = iter([httpx.Response(503, json=found), httpx.Response(503, json={"detail": "busy", "code": "busy"})])
+    with httpx.Client(transport=httpx.MockTransport(lambda _: next(answers))) as http:
+        client = Client("http://127.0.0.1:1", http=http, resends=0)
+        health = client.health()
+        assert (health.ok, health.checks[0].status) == (False, "fail")
+        with pytest.raises(errors.NotSendoff):
+            client.health()
 
 
 def test_the_environment_says_which_server(sendoff_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,50 +11,22 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sendoff-dev/sendoff/store"
 )
 
-// Status is how a check ended.
-type Status string
-
-// What a check says.
+// What a check says; see store.CheckStatus.
 const (
-	OK   Status = "ok"
-	Warn Status = "warn" // it works, and somebody should know
-	Fail Status = "fail" // tasks are lost, late or in danger
-	Skip Status = "skip" // it says nothing about this database
+	OK   = store.CheckOK
+	Warn = store.CheckWarn
+	Fail = store.CheckFail
+	Skip = store.CheckSkip
 )
-
-// Check is what was found of one thing.
-type Check struct {
-	Name       string
-	Status     Status
-	Detail     string        // what was found
-	Fix        string        // what to do about it; "" when there is nothing to do
-	Repairable bool          // Options.Repair does it
-	Repaired   bool          // it did
-	Duration   time.Duration // that the check took
-}
-
-// Report is what was found of a database.
-type Report struct {
-	At       time.Time
-	Database string // "sqlite" or "postgres"
-	Checks   []Check
-}
-
-// Count is how many checks ended so.
-func (r *Report) Count(s Status) (n int) {
-	for i := range r.Checks {
-		if r.Checks[i].Status == s {
-			n++
-		}
-	}
-	return n
-}
 
 // Options of an examination.
 type Options struct {
-	Repair bool // change what can be changed safely beside a server: the modes of files
+	Repair bool          // change what can be changed safely beside a server: the modes of files
+	Each   time.Duration // a check that takes longer is left out; 0 = each takes as long as it likes
 }
 
 // ErrUnreachable says that there is no database of ours to look at.
@@ -62,7 +34,7 @@ var ErrUnreachable = errors.New("the database cannot be looked at")
 
 // finding is what a check says, before it is told from others.
 type finding struct {
-	status     Status
+	status     store.CheckStatus
 	detail     string
 	fix        string
 	repairable bool
@@ -95,34 +67,48 @@ type patient struct {
 
 // Examine looks a database over: a SQLite file, or a postgres:// URL. A check that cannot be
 // made fails, and the others go on. Errors: ErrUnreachable.
-func Examine(ctx context.Context, dsn string, o Options) (Report, error) {
+func Examine(ctx context.Context, dsn string, o Options) (store.Health, error) {
 	open, floor := openFile, "sqlite"
 	if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {
 		open, floor = openServer, "postgres"
 	}
 	p, tests, err := open(ctx, dsn)
 	if err != nil {
-		return Report{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return store.Health{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	defer p.db.Close()
 	p.repair = o.Repair
 	if err := p.meet(ctx); err != nil {
-		return Report{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return store.Health{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	r := Report{At: time.Now(), Database: floor}
+	r := store.Health{At: time.Now(), Database: floor}
 	for _, t := range append(tests, shared...) {
-		r.Checks = append(r.Checks, t.make(ctx, p))
+		r.Checks = append(r.Checks, t.within(ctx, p, o.Each))
 	}
 	return r, ctx.Err()
 }
 
-func (t *test) make(ctx context.Context, p *patient) Check {
+// within makes a check that is left out when it takes longer; 0 = it is not.
+func (t *test) within(ctx context.Context, p *patient, atMost time.Duration) store.Check {
+	if atMost == 0 {
+		return t.make(ctx, p)
+	}
+	limited, cancel := context.WithTimeout(ctx, atMost)
+	defer cancel()
+	c := t.make(limited, p)
+	if limited.Err() != nil && ctx.Err() == nil {
+		c.Status, c.Detail, c.Fix = Skip, fmt.Sprintf("it takes longer than %s, and was left out: sendoff doctor makes it", atMost), ""
+	}
+	return c
+}
+
+func (t *test) make(ctx context.Context, p *patient) store.Check {
 	began := time.Now()
 	f, err := t.run(ctx, p)
 	if err != nil {
 		f = finding{status: Fail, detail: "the check could not be made: " + err.Error(), fix: "see what the error says; the database may be damaged, or not allow it"}
 	}
-	return Check{
+	return store.Check{
 		Name: t.name, Status: f.status, Detail: f.detail, Fix: f.fix, Repairable: f.repairable, Repaired: f.repaired,
 		Duration: time.Since(began),
 	}

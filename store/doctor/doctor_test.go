@@ -141,12 +141,12 @@ func furnish(t *testing.T, s store.Store) (ids []string) {
 
 func newID() task.ID { return task.ID(uuid.Must(uuid.NewV7())) }
 
-func examined(t *testing.T, dsn string) map[string]doctor.Check {
+func examined(t *testing.T, dsn string) map[string]store.Check {
 	t.Helper()
 	r, err := doctor.Examine(t.Context(), dsn, doctor.Options{})
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(r.Checks), 20)
-	found := map[string]doctor.Check{}
+	found := map[string]store.Check{}
 	for _, c := range r.Checks {
 		require.NotContains(t, found, c.Name)
 		found[c.Name] = c
@@ -155,7 +155,7 @@ func examined(t *testing.T, dsn string) map[string]doctor.Check {
 }
 
 // healthy are the statuses of a check that found nothing.
-var healthy = []doctor.Status{doctor.OK, doctor.Skip}
+var healthy = []store.CheckStatus{doctor.OK, doctor.Skip}
 
 // ofTheMachine are checks that say how the tests' machine is set up.
 var ofTheMachine = []string{"fsync", "full_page_writes", "synchronous-commit", "disk"}
@@ -176,7 +176,7 @@ func TestEachCheckFindsWhatItIsFor(t *testing.T) {
 				f.exec(t, fault.sql)
 				after := examined(t, f.dsn)
 				c := after[fault.check]
-				require.Contains(t, []doctor.Status{doctor.Warn, doctor.Fail}, c.Status, "%s: %s", c.Name, fault.sql)
+				require.Contains(t, []store.CheckStatus{doctor.Warn, doctor.Fail}, c.Status, "%s: %s", c.Name, fault.sql)
 				require.NotEmpty(t, c.Fix, c.Name)
 				if !seen[c.Name] {
 					require.Equal(t, doctor.OK, before[c.Name].Status, c.Name)
@@ -214,7 +214,7 @@ func TestEachServerCheckFindsWhatItIsFor(t *testing.T) {
 	after := examined(t, dsn)
 	for _, name := range []string{"triggers", "indexes", "schema", "writable"} {
 		require.Equal(t, doctor.OK, before[name].Status, name)
-		require.Contains(t, []doctor.Status{doctor.Warn, doctor.Fail}, after[name].Status, name)
+		require.Contains(t, []store.CheckStatus{doctor.Warn, doctor.Fail}, after[name].Status, name)
 	}
 }
 
@@ -266,7 +266,22 @@ func TestEachFileCheckFindsWhatItIsFor(t *testing.T) {
 			continue
 		}
 		require.Contains(t, healthy, before, fault.check)
-		require.Contains(t, []doctor.Status{doctor.Warn, doctor.Fail}, after.Status, fault.check)
+		require.Contains(t, []store.CheckStatus{doctor.Warn, doctor.Fail}, after.Status, fault.check)
+	}
+}
+
+// TestACheckThatTakesLongIsLeftOut: the rest of the report is there, and nothing of it is a fault.
+func TestACheckThatTakesLongIsLeftOut(t *testing.T) {
+	for name, f := range both(t) {
+		t.Run(name, func(t *testing.T) {
+			r, err := doctor.Examine(t.Context(), f.dsn, doctor.Options{Each: time.Nanosecond})
+			require.NoError(t, err)
+			require.Len(t, r.Checks, len(examined(t, f.dsn)))
+			for _, c := range r.Checks {
+				require.Equal(t, doctor.Skip, c.Status, c.Name)
+				require.Equal(t, "it takes longer than 1ns, and was left out: sendoff doctor makes it", c.Detail)
+			}
+		})
 	}
 }
 

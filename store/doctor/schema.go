@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+
+	"github.com/sendoff-dev/sendoff/store"
 )
 
 // schema compares the tables with what this program knows.
@@ -32,7 +34,7 @@ func (p *patient) schema(ctx context.Context, known fs.FS, query, fix string) (f
 }
 
 // expect compares a setting with what it has to be.
-func (p *patient) expect(ctx context.Context, query, name, want string, otherwise Status, fix string) (finding, error) {
+func (p *patient) expect(ctx context.Context, query, name, want string, otherwise store.CheckStatus, fix string) (finding, error) {
 	got, err := p.ask(ctx, query)
 	switch {
 	case err != nil:

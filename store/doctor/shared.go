@@ -7,12 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/internal/words"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
 // none is a check that finds nothing: each row of the query is a fault, by its id or name.
-func none(name string, status Status, query, means, fix string) test {
+func none(name string, status store.CheckStatus, query, means, fix string) test {
 	query = words.SQL(query)
 	return test{name, func(ctx context.Context, p *patient) (finding, error) {
 		var names []string

@@ -95,6 +95,7 @@ type Config struct {
 	Failures    Failures
 	Series      Series
 	Suggest     Suggest
+	Health      Healths
 	Control     Control   // nil = this server is no service of dispatcherd
 	GraphRuns   GraphRuns // nil = this server carries out no graphs
 	Nodes       func(ctx context.Context) ([]store.Node, error)
@@ -141,6 +142,7 @@ func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	mountActions(mux, api, cfg.Actions, c.refuse)
 	mountStats(api, cfg.Series)
 	mountSuggest(api, cfg.Suggest)
+	mountHealth(api, &cfg)
 	mountFailures(mux, api, cfg.Failures, c.refuse)
 	mountKeys(mux, api, &cfg, c.refuse)
 	mountEvents(mux, api.OpenAPI(), cfg.Events, c.refuse)

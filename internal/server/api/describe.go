@@ -24,6 +24,7 @@ func describeProblems(doc *huma.OpenAPI) {
 			}
 		}
 	}
+	describeHealth(doc)
 	delete(doc.Components.Schemas.Map(), "ErrorModel")
 	delete(doc.Components.Schemas.Map(), "ErrorDetail")
 	list := doc.Paths["/v1/tasks"].Get

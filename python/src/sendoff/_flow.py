@@ -55,6 +55,11 @@ class Request(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict)
     again: bool = False  # may be repeated although it is a POST
     wait: float = 0.0  # seconds that the server takes on purpose
+    also: int = 0  # a status that is an answer and no problem when its body is JSON
+
+    def answered_by(self, reply: Reply) -> bool:
+        """Whether an answer that is none of 2xx is what was asked for."""
+        return reply.status == self.also and reply.headers.get("Content-Type") == "application/json"
 
     @property
     def target(self) -> str:
@@ -180,7 +185,7 @@ def send(request: Request[T], resends: int) -> Flow[T]:
     for attempt in range(resends + 1):
         try:
             reply: Reply = yield Send(request)
-            if reply.status < 300:
+            if reply.status < 300 or request.answered_by(reply):
                 return request.parse(reply)
             failure: SendoffError = refusal(reply)
         except Unreachable as e:

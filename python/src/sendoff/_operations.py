@@ -17,6 +17,7 @@ from sendoff._waits import MAX_WAIT, seconds
 from sendoff.errors import Problem, TaskFailed, WaitTimeout, problem_of
 from sendoff.models.access import Everything, Me
 from sendoff.models.attempts import Attempt
+from sendoff.models.health import Health
 from sendoff.models.requests import NewTask
 from sendoff.models.tasks import Task
 from sendoff.resources.access import APIKeys, Audit, Namespaces
@@ -143,6 +144,11 @@ class Operations(Group[D]):
     def me(self) -> Request[Me]:
         """Who asks, and what that may do."""
         return read(path("me"), one(Me))
+
+    @operation
+    def health(self) -> Request[Health]:
+        """What was found of the server and its database; a check that fails is no error: see ok."""
+        return replace(read(path("health"), one(Health)), also=503)
 
     @operation
     def pause_all(self) -> Request[Everything]:

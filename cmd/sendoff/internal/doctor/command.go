@@ -7,8 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/doctor"
 )
 
@@ -29,33 +31,6 @@ func (Command) Help() string {
 Exit codes: 0 no check failed (there may be warnings), 1 one did, or the database cannot be looked at, 2 wrong usage.`
 }
 
-// report is what --json prints.
-type report struct {
-	OK       bool    `json:"ok"`
-	At       string  `json:"at"`
-	Version  string  `json:"version"`
-	Database string  `json:"database"`
-	Summary  summary `json:"summary"`
-	Checks   []check `json:"checks"`
-}
-
-type summary struct {
-	OK   int `json:"ok"`
-	Warn int `json:"warn"`
-	Fail int `json:"fail"`
-	Skip int `json:"skip"`
-}
-
-type check struct {
-	Name       string `json:"name"`
-	Status     string `json:"status"`
-	Detail     string `json:"detail"`
-	Fix        string `json:"fix"`
-	Repairable bool   `json:"repairable"`
-	Repaired   bool   `json:"repaired"`
-	Duration   string `json:"duration"`
-}
-
 // Run looks a database over.
 func (c *Command) Run(ctx context.Context, t *term.Terminal) error {
 	db := host.DB{DSN: c.DB}
@@ -70,7 +45,7 @@ func (c *Command) Run(ctx context.Context, t *term.Terminal) error {
 	if c.JSON {
 		err = t.JSON(r)
 	} else {
-		c.print(t, r)
+		t.Health(host.Redacted(c.DB), r, c.All)
 	}
 	if err == nil && !r.OK {
 		return &term.Exit{Code: term.ExitError}
@@ -78,31 +53,18 @@ func (c *Command) Run(ctx context.Context, t *term.Terminal) error {
 	return err
 }
 
-func shown(found *doctor.Report, version string) *report {
-	r := &report{
-		OK: found.Count(doctor.Fail) == 0, At: found.At.UTC().Format(time.RFC3339Nano), Version: version, Database: found.Database,
-		Summary: summary{found.Count(doctor.OK), found.Count(doctor.Warn), found.Count(doctor.Fail), found.Count(doctor.Skip)},
+// shown is what was found in the words of the API.
+func shown(found *store.Health, version string) *sendoff.Health {
+	h := &sendoff.Health{
+		OK: found.Count(store.CheckFail) == 0, At: found.At.UTC(), Version: version, Database: found.Database,
+		Summary: sendoff.HealthSummary{OK: found.Count(store.CheckOK), Warn: found.Count(store.CheckWarn), Fail: found.Count(store.CheckFail), Skip: found.Count(store.CheckSkip)},
 	}
 	for i := range found.Checks {
-		f := &found.Checks[i]
-		r.Checks = append(r.Checks, check{f.Name, string(f.Status), f.Detail, f.Fix, f.Repairable, f.Repaired, f.Duration.Round(time.Microsecond).String()})
+		c := &found.Checks[i]
+		h.Checks = append(h.Checks, sendoff.HealthCheck{
+			Name: c.Name, Status: sendoff.HealthStatus(c.Status), Detail: c.Detail, Fix: c.Fix, Repairable: c.Repairable, Repaired: c.Repaired,
+			Duration: c.Duration.Round(time.Microsecond).String(),
+		})
 	}
-	return r
-}
-
-func (c *Command) print(t *term.Terminal, r *report) {
-	var rows [][]string
-	for i := range r.Checks {
-		f := &r.Checks[i]
-		quiet := f.Status == string(doctor.OK) || f.Status == string(doctor.Skip)
-		if quiet && !f.Repaired && !c.All {
-			continue
-		}
-		rows = append(rows, []string{f.Status, f.Name, term.Clean(f.Detail), term.Clean(f.Fix)})
-	}
-	if len(rows) > 0 {
-		t.Table([]string{"STATUS", "CHECK", "FOUND", "WHAT TO DO"}, rows)
-		t.Printf("\n")
-	}
-	t.Printf("%s: %d ok, %d to know of, %d failed, %d left out\n", host.Redacted(c.DB), r.Summary.OK, r.Summary.Warn, r.Summary.Fail, r.Summary.Skip)
+	return h
 }

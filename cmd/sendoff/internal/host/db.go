@@ -9,10 +9,12 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/store"
+	"github.com/sendoff-dev/sendoff/store/doctor"
 	"github.com/sendoff-dev/sendoff/store/postgres"
 	"github.com/sendoff-dev/sendoff/store/sqlite"
 )
@@ -50,6 +52,14 @@ func (d *DB) open(ctx context.Context, m *engine.Metrics, log *slog.Logger) (sto
 		return postgres.Open(ctx, d.DSN, postgres.Options{ListenDSN: d.ListenDSN, Migrate: d.Migrate, Logger: log, OnCommit: m.Commit})
 	}
 	return sqlite.Open(ctx, d.DSN, sqlite.Options{OnCommit: m.Commit})
+}
+
+// checkTakes is what a check may take that is made beside the work of a server.
+const checkTakes = 250 * time.Millisecond
+
+// examine looks the database over beside the server that has it open.
+func (d *DB) examine(ctx context.Context) (store.Health, error) {
+	return doctor.Examine(ctx, d.DSN, doctor.Options{Each: checkTakes})
 }
 
 // Redacted hides the password of a URL.

@@ -127,7 +127,7 @@ func (s *Settings) engineConfig(local bool, version string, m *engine.Metrics, l
 	cfg.PushSlots = s.Push.Slots
 	cfg.FunctionSlots, cfg.FunctionFloor = s.Function.Slots, s.Function.Floor
 	cfg.Processes = s.Process.config()
-	cfg.CheckGraph = graphfile.Check
+	cfg.CheckGraph, cfg.Examine = graphfile.Check, s.DB.examine
 	cfg.StrictStatus, cfg.KeepState = s.Apps.StrictStatus, s.Apps.KeepState
 	cfg.AllowEgress, cfg.AllowLoopback, cfg.KeysFile = s.Outbound.AllowEgress, local, s.KeysPath()
 	cfg.Retention = engine.Retention{Succeeded: s.Retention.Succeeded, Canceled: s.Retention.Succeeded, Failed: s.Retention.Failed}

@@ -6,6 +6,7 @@ from sendoff.models.attempts import Attempt, Dependency, Step, StepCounts, StepP
 from sendoff.models.events import Event, EventTask
 from sendoff.models.failures import FailureGroup
 from sendoff.models.graphs import GraphCleanup, GraphError, GraphJob, GraphRevision, GraphRun
+from sendoff.models.health import Health, HealthCheck, HealthSummary
 from sendoff.models.limits import LimitState
 from sendoff.models.nodes import Endpoint, EndpointOnNode, Node, PausedHost, Probe, ResetEndpoint, Worker
 from sendoff.models.policy import Limit, QueueSettings, Retention, RetryPolicy
@@ -57,6 +58,9 @@ __all__ = [
     "GraphJob",
     "GraphRevision",
     "GraphRun",
+    "Health",
+    "HealthCheck",
+    "HealthSummary",
     "LastFire",
     "Limit",
     "LimitSettings",
