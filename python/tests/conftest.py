@@ -1,10 +1,28 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
+import uvicorn
+
+from sample_tasks import tasks
+from sendoff import Client
+from sendoff.testing import Server
+from sendoff.verify import Verifier
+
+
+class Threading(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class Silent(WSGIRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
 
 
 class App(ThreadingHTTPServer):
@@ -41,3 +59,33 @@ def app() -> Iterator[App]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
+
+
+@pytest.fixture
+def through(sendoff_client: Client) -> Iterator[None]:
+    tasks.client = sendoff_client
+    yield
+    tasks.url = tasks.client = None
+
+
+@pytest.fixture(params=["asgi", "wsgi"])
+def carried(request: pytest.FixtureRequest, sendoff_server: Server, through: None) -> Iterator[None]:
+    verifier = Verifier(sendoff_server.url)
+    if request.param == "asgi":
+        server = uvicorn.Server(uvicorn.Config(tasks.asgi(verifier), port=0, lifespan="off", log_level="warning"))
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
+        thread.start()
+        while not server.started:
+            thread.join(0.01)
+        tasks.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/tasks"
+        yield
+        server.should_exit = True
+        thread.join()
+        return
+    with make_server("127.0.0.1", 0, tasks.wsgi(verifier), Threading, Silent) as plain:
+        thread = threading.Thread(target=plain.serve_forever, args=(0.01,))
+        thread.start()
+        tasks.url = f"http://127.0.0.1:{plain.server_port}/tasks/"
+        yield
+        plain.shutdown()
+        thread.join()

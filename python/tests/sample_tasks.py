@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
-from sendoff import RetryPolicy, Tasks
+from sendoff import Client, RetryPolicy, Tasks
 from sendoff.push import Permanent
 
 tasks = Tasks()
+if "URL_IN" in os.environ:
+    tasks.client = Client(Path(os.environ["URL_IN"]).read_text())
 
 
 @dataclass(frozen=True)
@@ -30,3 +34,38 @@ async def add(a: int, b: int) -> int:
 @tasks.task
 def refuse() -> None:
     raise Permanent("never")
+
+
+@tasks.task
+def double(a: int) -> int:
+    return 2 * a
+
+
+@tasks.task
+def total(values: list[int], more: int = 0) -> int:
+    return sum(values) + more
+
+
+@tasks.task
+def flat(values: list[list[int]]) -> list[int]:
+    return [v for each in values for v in each]
+
+
+@tasks.task
+def text(length: int) -> str:
+    return "x" * length
+
+
+@tasks.task
+def longest(value: str) -> int:
+    return len(value)
+
+
+@tasks.task
+def broken(*args: int) -> int:
+    raise Permanent("broken")
+
+
+@tasks.task
+def alarm(of: str) -> str:
+    return f"alarm of {of}"

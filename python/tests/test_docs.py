@@ -50,6 +50,14 @@ def test_all_code_is_python(blocks: list[str]) -> None:
         compile(block, str(PAGE), "exec")
 
 
+def test_the_canvas_of_the_page_works(blocks: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    (canvas,) = [b for b in blocks if "chord" in b]
+    module: dict[str, Any] = sys.modules.setdefault("page_canvas", ModuleType("page_canvas")).__dict__
+    exec(canvas, module)
+    with default.eager():
+        assert module["book"](3) == 4
+
+
 CHECKS = """
 import django
 django.setup()

@@ -7,14 +7,14 @@ import io
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from socketserver import ThreadingMixIn
 from typing import Any
 from urllib.parse import urlsplit
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import make_server
 
 import pytest
 import uvicorn
 
+from conftest import Silent, Threading
 from sendoff import Client, NewTask
 from sendoff.push import Asgi, Permanent, RetryAfter, Snooze, Wsgi, task_of
 from sendoff.testing import Server
@@ -45,15 +45,6 @@ def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Ite
     outcome_of(environ["PATH_INFO"])
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [environ["HTTP_SENDOFF_TASK_ID"].encode() + b" " + environ["wsgi.input"].read()]
-
-
-class Threading(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class Silent(WSGIRequestHandler):
-    def log_message(self, *args: object) -> None:
-        pass
 
 
 def serve_asgi(verifier: Verifier | None) -> Iterator[str]:

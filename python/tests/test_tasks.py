@@ -2,57 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-import threading
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
-from wsgiref.simple_server import make_server
 
 import httpx
 import pytest
-import uvicorn
 
 import sendoff
-from sample_tasks import Parcel, add, forward, refuse, tasks
-from sendoff import Client, NewTask, Tasks
+from sample_tasks import Parcel, add, broken, double, forward, refuse, tasks, total
+from sendoff import Client, NewTask, Tasks, chain, group
 from sendoff.errors import InvalidValue, TaskFailed
 from sendoff.testing import Server
-from sendoff.verify import Verifier
-from test_push import Silent, Threading
 
 PARCEL = Parcel("Anna", date(2030, 1, 31))
-
-
-@pytest.fixture
-def through(sendoff_client: Client) -> Iterator[None]:
-    tasks.client = sendoff_client
-    yield
-    tasks.url = tasks.client = None
-
-
-@pytest.fixture(params=["asgi", "wsgi"])
-def pushed(request: pytest.FixtureRequest, sendoff_server: Server, through: None) -> Iterator[None]:
-    verifier = Verifier(sendoff_server.url)
-    if request.param == "asgi":
-        server = uvicorn.Server(uvicorn.Config(tasks.asgi(verifier), port=0, lifespan="off", log_level="warning"))
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
-        thread.start()
-        while not server.started:
-            thread.join(0.01)
-        tasks.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/tasks"
-        yield
-        server.should_exit = True
-        thread.join()
-        return
-    with make_server("127.0.0.1", 0, tasks.wsgi(verifier), Threading, Silent) as plain:
-        thread = threading.Thread(target=plain.serve_forever, args=(0.01,))
-        thread.start()
-        tasks.url = f"http://127.0.0.1:{plain.server_port}/tasks/"
-        yield
-        plain.shutdown()
-        thread.join()
 
 
 def check_calls() -> None:
@@ -63,25 +26,35 @@ def check_calls() -> None:
     assert (failed.value.task.reason, failed.value.task.attempts) == ("rejected", 1)
 
 
-def test_an_app_carries_them_out(pushed: None) -> None:
+def check_canvas() -> None:
+    assert chain(add.s(1, 2), double.s(), group(add.s(10), double.si(1)), total.s(more=1)).submit().result(20) == 19
+    with pytest.raises(TaskFailed, match=r"sample_tasks\.broken|broken"):
+        chain(broken.s(), double.s()).submit().result(20)
+
+
+def test_an_app_carries_them_out(carried: None) -> None:
     check_calls()
+    check_canvas()
 
 
 def test_worker_processes_carry_them_out(tmp_path: Path, through: None, monkeypatch: pytest.MonkeyPatch) -> None:
     here = f"{Path(__file__).parent}:{Path(sendoff.__file__).resolve().parents[1]}"
     monkeypatch.setenv("PYTHONPATH", here)
-    args = ["--process-allow", "sample_tasks", "--process-python", sys.executable]
+    where = tmp_path / "url"  # of the server, which the tasks ask what they follow
+    args = ["--process-allow", "sample_tasks", "--process-python", sys.executable, "--process-env", f"URL_IN={where}"]
     with Server(tmp_path, args=args) as server, server.client() as client:
+        where.write_text(server.url)
         tasks.client = client
         check_calls()
+        check_canvas()
 
 
-def test_a_stranger_carries_nothing_out(pushed: None, sendoff_client: Client) -> None:
+def test_a_stranger_carries_nothing_out(carried: None, sendoff_client: Client) -> None:
     call = {"args": [1, 2], "kwargs": {}}
     assert httpx.post(add.new(1, 2).url or "", json=call).status_code == 401
 
 
-def test_a_call_that_does_not_fit_fails_for_good(pushed: None, sendoff_client: Client) -> None:
+def test_a_call_that_does_not_fit_fails_for_good(carried: None, sendoff_client: Client) -> None:
     for payload in ({"args": ["x", 1], "kwargs": {}}, {"args": 1, "kwargs": {}}, [1, 2]):
         task = sendoff_client.submit(NewTask(url=add.new(1, 2).url, payload=payload), wait=20)
         assert (task.state, task.reason) == ("failed", "rejected")

@@ -11,6 +11,7 @@ with sendoff.Client() as client:
 from sendoff import errors, models
 from sendoff._client import AsyncClient, Client
 from sendoff._operations import BatchItem
+from sendoff.canvas import chain, chord, group
 from sendoff.models import (
     Bulk,
     BulkTo,
@@ -52,7 +53,10 @@ __all__ = [
     "TaskChange",
     "Tasks",
     "Unique",
+    "chain",
+    "chord",
     "errors",
+    "group",
     "models",
     "task",
 ]

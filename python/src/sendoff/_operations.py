@@ -50,7 +50,7 @@ def _submitted(reply: Reply) -> Task:
     return replace(task, replayed=replayed, existing=reply.status == 200 and not replayed and not task.dropped)
 
 
-def _body(attempt: Attempt) -> Any:
+def answer_body(attempt: Attempt) -> Any:
     """What the answer of a push carried."""
     kind = attempt.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if attempt.body and not attempt.truncated and (kind == "application/json" or kind.endswith("+json")):
@@ -178,5 +178,5 @@ class Operations(Group[D]):
             found = yield from self._send(request)
             last = found.items[-1] if found.items else last
             if not found.next_cursor:
-                return _body(last) if last else None
+                return answer_body(last) if last else None
             request = replace(request, query={**request.query, "cursor": found.next_cursor})

@@ -307,6 +307,9 @@ def _name(hint: Any) -> str:
     return "null" if _bare(hint) is _NONE else getattr(hint, "__name__", None) or str(hint)
 
 
+_LATER: Any = object()
+
+
 class Arguments:
     """The arguments of a function as JSON: a list, and an object of those by name."""
 
@@ -316,16 +319,20 @@ class Arguments:
         self._signature = inspect.signature(function)
         self._known: dict[str, Any] | None = None
 
-    def write(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-        """Checks arguments as a call would, and against the annotations; InvalidValue names the one that is wrong."""
-        bound = self._bind(args, kwargs)
-        left, named = self._each(bound, lambda where, hint, value: to_json(value, where))
+    def write(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], behind: bool = False
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Checks arguments as a call would, and against the annotations; InvalidValue names the one that is wrong.
+        behind: they come behind a first one, which is not known yet."""
+        bound = self._bind([_LATER, *args] if behind else args, kwargs)
+        left, named = self._each(bound, lambda where, hint, value: value if value is _LATER else to_json(value, where))
         self.read(left, named)
-        return left, named
+        return left[1:] if behind else left, named
 
     def read(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """Makes the arguments of a call out of JSON."""
-        return self._each(self._bind(args, kwargs), lambda where, hint, value: from_json(hint, value, where))
+        bound = self._bind(args, kwargs)
+        return self._each(bound, lambda where, hint, value: value if value is _LATER else from_json(hint, value, where))
 
     def result(self, value: Any) -> Any:
         """A result, out of JSON."""

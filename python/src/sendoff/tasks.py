@@ -27,6 +27,7 @@ from urllib.parse import quote
 from sendoff._client import Client
 from sendoff._values import Arguments, to_json
 from sendoff._waits import seconds
+from sendoff.canvas import RESULTS, Signature, first_argument
 from sendoff.errors import InvalidValue
 from sendoff.models import NewTask, Task
 from sendoff.push import (
@@ -102,6 +103,11 @@ class Tasks:
         finally:
             self._eager = before
 
+    @property
+    def is_eager(self) -> bool:
+        """Whether what is submitted is called at once."""
+        return self._eager or self.always_eager
+
     def asgi(self, verifier: Verifier | None) -> AsgiApp:
         """An ASGI app that carries out what is pushed: mount it where url says. None: nothing is verified."""
         return Asgi(self._asgi, verifier)
@@ -154,7 +160,7 @@ class Tasks:
             answer = await asyncio.to_thread(self.answer, path, headers, body)
         else:
             with _failing(path), _shown(headers), self.around():
-                args, kwargs = task.read(*_payload(body))
+                args, kwargs = task.read(*await asyncio.to_thread(task.whole, *_payload(body)))
                 answer = _json(task.written(await task.function(*args, **kwargs)))
         told = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": told})
@@ -174,7 +180,7 @@ class TaskFunction(Generic[P, R]):
         functools.update_wrapper(self, function)
         self.function = function
         self.name = settings.name or f"{function.__module__}.{function.__qualname__}"
-        self._tasks, self._arguments = tasks, Arguments(function)
+        self.tasks, self.arguments = tasks, Arguments(function)
         self._settings = replace(settings, name=self.name)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -185,7 +191,20 @@ class TaskFunction(Generic[P, R]):
 
     def options(self, **options: Any) -> TaskFunction[P, R]:
         """The same task with other options, fields of NewTask: welcome.options(delay=...).submit(7)."""
-        return TaskFunction(self._tasks, self.function, _settings(self._settings, {"name": self.name, **options}))
+        return TaskFunction(self.tasks, self.function, _settings(self._settings, {"name": self.name, **options}))
+
+    def s(self, *args: Any, **kwargs: Any) -> Signature:
+        """A call for a chain, a group or a chord, which takes what came before as its first argument."""
+        return Signature(self, args, kwargs)
+
+    def si(self, *args: Any, **kwargs: Any) -> Signature:
+        """As s, and takes nothing of what came before."""
+        return Signature(self, args, kwargs, immutable=True)
+
+    def submitted(self, id: str) -> Submitted:
+        """A call that was handed over before, by its id: to wait for its result."""
+        client = self.tasks.connected()
+        return Submitted(self, client, client.get(id), None)
 
     def option(self, name: str) -> Any:
         """One of its options; None when the server chooses."""
@@ -229,15 +248,22 @@ class TaskFunction(Generic[P, R]):
 
     def carry_out(self, *args: Any, **kwargs: Any) -> Any:
         """Calls it with arguments as JSON, and returns JSON."""
-        given, named = self.read(args, kwargs)
-        with self._tasks.around():
+        given, named = self.read(*self.whole(args, kwargs))
+        with self.tasks.around():
             value: Any = self.function(*given, **named)
             return self.written(asyncio.run(value) if inspect.iscoroutine(value) else value)
+
+    def whole(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """With what came of the tasks that it follows, which is asked of the server, in front."""
+        if RESULTS not in kwargs:
+            return args, kwargs
+        left = {k: v for k, v in kwargs.items() if k != RESULTS}
+        return [first_argument(self.tasks.connected(), kwargs[RESULTS]), *args], left
 
     def read(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """Makes arguments of their JSON; Permanent for what does not fit: the next attempt would have the same."""
         try:
-            return self._arguments.read(args, kwargs)
+            return self.arguments.read(args, kwargs)
         except InvalidValue as e:
             raise Permanent(str(e)) from e
 
@@ -247,14 +273,16 @@ class TaskFunction(Generic[P, R]):
 
     def result(self, value: Any) -> Any:
         """A result, as the annotation says, out of JSON."""
-        return self._arguments.result(value)
+        return self.arguments.result(value)
 
     def _new(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewTask:
-        left, named = self._arguments.write(args, kwargs)
-        target: dict[str, Any] = dict(self._tasks._target(self))
-        if "process" in target:
-            named[_AS_JSON] = True
-        return replace(self._settings, payload={"args": left, "kwargs": named}, **target)
+        return self.of_json(*self.arguments.write(args, kwargs))
+
+    def of_json(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewTask:
+        """As new, of arguments that are JSON already."""
+        target: dict[str, Any] = dict(self.tasks._target(self))
+        named = {**kwargs, _AS_JSON: True} if "process" in target else kwargs
+        return replace(self._settings, payload={"args": args, "kwargs": named}, **target)
 
     def _submit(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Submitted:
         return self.prepared(args, kwargs)()
@@ -262,10 +290,10 @@ class TaskFunction(Generic[P, R]):
     def prepared(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Callable[[], Submitted]:
         """submit in two halves: arguments are checked and written now, and the call is handed over by what this
         returns."""
-        if self._tasks._eager or self._tasks.always_eager:
-            left, named = json.loads(json.dumps(self._arguments.write(args, kwargs or {})))
+        if self.tasks.is_eager:
+            left, named = json.loads(json.dumps(self.arguments.write(args, kwargs or {})))
             return lambda: Submitted(self, None, None, json.loads(json.dumps(self.carry_out(*left, **named))))
-        client, new = self._tasks.connected(), self._new(args, kwargs or {})
+        client, new = self.tasks.connected(), self._new(args, kwargs or {})
         return lambda: Submitted(self, client, client.submit(new), None)
 
 
@@ -288,6 +316,18 @@ class Submitted:
         return self._of.result(self._client.result(self.task.id, timeout))
 
     get = result  # Celery's name
+
+    def state(self) -> str:
+        """How it is now: scheduled, ready, running, suspended, blocked, succeeded, failed, canceled."""
+        if self.task is None or self._client is None:
+            return "succeeded"
+        self.task = self._client.get(self.task.id)
+        return self.task.state
+
+    def cancel(self) -> None:
+        """Ends it, whether it waits or runs. Conflict when it has ended."""
+        if self.task is not None and self._client is not None:
+            self.task = self._client.tasks.cancel(self.task.id)
 
 
 def _settings(base: NewTask, options: dict[str, Any]) -> NewTask:
