@@ -246,8 +246,8 @@ func (e *Engine) wirePush() error {
 	e.wireFunctions(dialer)
 	e.acceptor = accept.New(accept.Config{
 		Store: e.store, CheckURL: dialer.CheckURL, Process: e.checkProcess, Embedded: e.embeds, Meter: e.meters, Closed: !e.has(Accept),
-		Lane: func(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error) {
-			return e.catalog.Lane(ctx, namespace, queue, pool)
+		Lane: func(ctx context.Context, namespace int32, queue, pool, group string) (store.Lane, error) {
+			return e.catalog.LaneOf(ctx, namespace, queue, pool, group)
 		},
 		Settings: func(namespace int32, queue string) task.QueueSettings { return e.catalog.Settings(namespace, queue) },
 		Find:     func(ctx context.Context, id string) (task.ID, error) { return e.tasks.Resolve(ctx, id) },
@@ -328,8 +328,9 @@ func (e *Engine) loop(name string, room func() int, serves func(pool string) boo
 	return claim.New(claim.Config{
 		Name: name, Room: room, Within: e.room, Poll: e.cfg.Poll, Store: e.store, Log: e.cfg.Log,
 		Claimed: e.meters.Claimed(name), Execute: e.execute,
-		Node:  e.claiming,
-		Lanes: func() []store.Lane { return e.catalog.Lanes(func(l store.Lane) bool { return serves(l.Pool) }) },
+		Node:   e.claiming,
+		Lanes:  func() []store.Lane { return e.catalog.Lanes(func(l store.Lane) bool { return serves(l.Pool) }) },
+		Weight: func(l store.Lane) int32 { return e.catalog.Weight(l) },
 	})
 }
 

@@ -43,7 +43,8 @@ type lanesIn struct {
 	made    bool
 }
 
-func (l *lanesIn) lane(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error) {
+func (l *lanesIn) lane(ctx context.Context, namespace int32, queue, pool, group string) (store.Lane, error) {
+	pool = l.catalog.PoolOf(namespace, queue, pool, group)
 	maker, alone := l.tx.(store.LaneMaker)
 	if !alone {
 		return l.catalog.Lane(ctx, namespace, queue, pool)

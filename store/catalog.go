@@ -5,7 +5,7 @@ import "context"
 // Catalog keeps the names of queues and lanes.
 type Catalog interface {
 	// EnsureLane returns the lane of (namespace, queue, pool) and makes queue and
-	// lane when they are new. It fails with ErrTooManyQueues beyond maxQueues
+	// lane when they are new; that of a group of the queue for a pool by GroupPool. It fails with ErrTooManyQueues beyond maxQueues
 	// queues in the namespace.
 	EnsureLane(ctx context.Context, namespace int32, queue, pool string, maxQueues int) (Lane, error)
 
@@ -54,17 +54,6 @@ type Queue struct {
 	Paused    bool
 	Settings  []byte // see task.QueueSettings; nil = none
 	CreatedAt int64
-}
-
-// Lane is a queue's line for one pool: what a claim takes from.
-type Lane struct {
-	ID        int32
-	Namespace int32
-	QueueID   int32
-	Queue     string
-	Pool      string
-	Paused    bool
-	Forgotten bool // its queue is not listed any more
 }
 
 // ForgetAfter is for how long the lanes of a forgotten queue stay at least, in

@@ -21,6 +21,9 @@ type QueueSettings struct {
 	Target  string        // URL that a task without a target is pushed to, and endpoint of a function without one; default none
 
 	Retention Retention
+
+	Discipline Discipline // how tasks of the same priority take turns; default Fifo
+	Weights    Weights    // of groups, while the discipline is Fair; default 1 each
 }
 
 // Retention is how long ended tasks stay visible.
@@ -40,6 +43,7 @@ func (q *QueueSettings) Check(bad *Invalid) {
 	}
 	q.Retry.Check(bad, MaxAttempts)
 	q.checkTarget(bad)
+	q.checkTurns(bad)
 	for _, r := range []struct {
 		field string
 		d     time.Duration
@@ -66,13 +70,16 @@ func (q *QueueSettings) Limited() bool { return q.Concurrency > 0 || q.Rate.N > 
 
 // Or returns q with everything that was not set taken from d.
 func (q QueueSettings) Or(d QueueSettings) QueueSettings {
+	if q.Weights == (Weights{}) {
+		q.Weights = d.Weights
+	}
 	if q.Rate != (Rate{}) {
 		d.Rate, d.Burst = q.Rate, cmp.Or(q.Burst, 1)
 	}
 	return QueueSettings{
 		Concurrency: cmp.Or(q.Concurrency, d.Concurrency), Rate: d.Rate, Burst: d.Burst,
 		Timeout: cmp.Or(q.Timeout, d.Timeout), Retry: q.Retry.Or(d.Retry), Target: cmp.Or(q.Target, d.Target),
-		Retention: q.Retention.Or(d.Retention),
+		Retention: q.Retention.Or(d.Retention), Discipline: cmp.Or(q.Discipline, d.Discipline), Weights: q.Weights,
 	}
 }
 
@@ -91,6 +98,8 @@ type storedQueue struct {
 	Retry       storedRetry     `json:"retry,omitzero"`
 	Target      string          `json:"target,omitempty"`
 	Retention   storedRetention `json:"retention,omitzero"`
+	Discipline  Discipline      `json:"discipline,omitempty"`
+	Weights     Weights         `json:"weights,omitzero"`
 }
 
 type storedRetry struct {
@@ -121,7 +130,8 @@ func (q *QueueSettings) Encode() []byte {
 			MaxAttempts: r.MaxAttempts, MaxAge: r.MaxAge.Microseconds(), MinBackoff: r.MinBackoff.Microseconds(),
 			MaxBackoff: r.MaxBackoff.Microseconds(), Factor: r.Factor, Jitter: r.Jitter,
 		},
-		Retention: storedRetention{keep.Succeeded.Microseconds(), keep.Failed.Microseconds(), keep.Canceled.Microseconds()},
+		Retention:  storedRetention{keep.Succeeded.Microseconds(), keep.Failed.Microseconds(), keep.Canceled.Microseconds()},
+		Discipline: q.Discipline, Weights: q.Weights,
 	})
 	return b
 }
@@ -144,6 +154,7 @@ func DecodeQueueSettings(b []byte) (QueueSettings, error) {
 			MaxAttempts: r.MaxAttempts, MaxAge: of(r.MaxAge), MinBackoff: of(r.MinBackoff), MaxBackoff: of(r.MaxBackoff),
 			Factor: r.Factor, Jitter: r.Jitter,
 		},
-		Retention: Retention{of(keep.Succeeded), of(keep.Failed), of(keep.Canceled)},
+		Retention:  Retention{of(keep.Succeeded), of(keep.Failed), of(keep.Canceled)},
+		Discipline: s.Discipline, Weights: s.Weights,
 	}, nil
 }

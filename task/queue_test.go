@@ -29,9 +29,11 @@ func TestSettingsOfAQueueAreStoredAsTheyAre(t *testing.T) {
 	require.Nil(t, none.Encode())
 	all := task.QueueSettings{
 		Concurrency: 5, Rate: task.Rate{N: 100, Per: time.Second}, Burst: 20, Timeout: 30 * time.Second, Target: "http://host/path",
-		Retry:     task.RetryPolicy{MaxAttempts: 3, MaxAge: time.Hour, MinBackoff: time.Millisecond, MaxBackoff: time.Minute, Factor: 1.5, Jitter: -1},
-		Retention: task.Retention{Succeeded: time.Hour, Failed: 2 * time.Hour, Canceled: 3 * time.Hour},
+		Retry:      task.RetryPolicy{MaxAttempts: 3, MaxAge: time.Hour, MinBackoff: time.Millisecond, MaxBackoff: time.Minute, Factor: 1.5, Jitter: -1},
+		Retention:  task.Retention{Succeeded: time.Hour, Failed: 2 * time.Hour, Canceled: 3 * time.Hour},
+		Discipline: task.Fair, Weights: task.NewWeights(map[string]int32{"b": 2, "a": 1000, "none": 1}),
 	}
+	require.Equal(t, map[string]int32{"a": 1000, "b": 2}, all.Weights.Map())
 	for _, want := range []task.QueueSettings{none, all, {Concurrency: 1}, {Rate: all.Rate}, {Retry: task.RetryPolicy{Jitter: 0.5}}} {
 		var bad task.Invalid
 		want.Check(&bad)
@@ -45,6 +47,10 @@ func TestSettingsOfAQueueAreStoredAsTheyAre(t *testing.T) {
 	require.Equal(t, task.QueueSettings{Concurrency: 2}, got)
 	_, err = task.DecodeQueueSettings([]byte(`{"concurrency":"x"}`))
 	require.Error(t, err)
+}
+
+func weights(group string, weight int32) task.Weights {
+	return task.NewWeights(map[string]int32{group: weight})
 }
 
 func TestFaultsOfSettingsNameFieldAndFix(t *testing.T) {
@@ -65,6 +71,12 @@ func TestFaultsOfSettingsNameFieldAndFix(t *testing.T) {
 		`target: is "/path": want a URL such as http://host/path`:                   {Target: "/path"},
 		"retention.succeeded: is -1s: want 1ms to 100 years":                        {Retention: task.Retention{Succeeded: -time.Second}},
 		"retention.failed: is 1µs: want 1ms to 100 years":                           {Retention: task.Retention{Failed: time.Microsecond}},
+		`discipline: is "lifo": want "fifo" (first in, first out) or "fair"`:        {Discipline: "lifo"},
+		`weights: belong to a discipline: want discipline "fair" as well`:           {Weights: weights("a", 2)},
+		"weights.a: is 0: want 1 to 1000":                                           {Discipline: task.Fair, Weights: weights("a", 0)},
+		"weights.a: is 1001: want 1 to 1000":                                        {Discipline: task.Fair, Weights: weights("a", 1001)},
+		"weights: has an empty name: want the name of a group":                      {Discipline: task.Fair, Weights: weights("", 2)},
+		"weights: must be text without control characters":                          {Discipline: task.Fair, Weights: weights("a\nb", 2)},
 		"retention.canceled: is more than 100 years: want 1ms to 100 years":         {Retention: task.Retention{Canceled: task.Horizon + 1}},
 	} {
 		var bad task.Invalid

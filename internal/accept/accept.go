@@ -93,8 +93,8 @@ type Result struct {
 	Err       error          // task.Invalid: refused before it came to the store
 }
 
-// Lanes finds the lane of a queue and a pool, or makes it.
-type Lanes func(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error)
+// Lanes finds the lane of a queue and a pool for a task of a group, or makes it.
+type Lanes func(ctx context.Context, namespace int32, queue, pool, group string) (store.Lane, error)
 
 // Bell tells those who have to know that there is something to do.
 type Bell interface {

@@ -37,7 +37,7 @@ func newRig(change ...func(*Config)) *rig {
 	r := &rig{Oracle: storetest.NewOracle(func() int64 { return noon.UnixMicro() })}
 	cfg := Config{
 		Store: r.Oracle, Bell: r, Meter: r, Embedded: func(name string) bool { return name == "app" },
-		Lane: func(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error) {
+		Lane: func(ctx context.Context, namespace int32, queue, pool, _ string) (store.Lane, error) {
 			return r.EnsureLane(ctx, namespace, queue, pool, 3)
 		},
 		CheckURL: func(u *url.URL) error {

@@ -10,7 +10,7 @@ import (
 // Check says what is wrong with a submission, as Accept would, without what only shows when
 // it is stored. It stores nothing. task.Invalid, store.ErrOldNode.
 func (a *Acceptor) Check(ctx context.Context, s *Submission) error {
-	nowhere := func(context.Context, int32, string, string) (store.Lane, error) { return store.Lane{}, nil }
+	nowhere := func(context.Context, int32, string, string, string) (store.Lane, error) { return store.Lane{}, nil }
 	_, _, _, err := a.prepareAll(ctx, nowhere, []Submission{*s}, true)
 	return err
 }

@@ -46,7 +46,7 @@ func (a *Acceptor) prepare(ctx context.Context, lanes Lanes, s *Submission, take
 	if err := a.everyNodeKnows(&s.Spec); err != nil {
 		return err
 	}
-	lane, err := lanes(ctx, s.Namespace, s.Queue, s.Spec.Pool())
+	lane, err := lanes(ctx, s.Namespace, s.Queue, s.Spec.Pool(), s.Spec.Group)
 	if err != nil {
 		return fmt.Errorf("queue %q: %w", s.Queue, err)
 	}
@@ -246,7 +246,7 @@ func (a *Acceptor) checkTarget(bad *task.Invalid, s *task.Spec) {
 		bad.Add("method", "method and headers belong to tasks with a url")
 	}
 	bad.CheckText("name", s.Name, 200)
-	bad.CheckText("group", s.Group, 200)
+	bad.CheckText("group", s.Group, task.MaxGroup)
 	bad.CheckText("content_type", s.ContentType, 200)
 }
 

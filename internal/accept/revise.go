@@ -53,7 +53,7 @@ func (a *Acceptor) Revise(ctx context.Context, row *store.Row, lane store.Lane, 
 	if v.Submission.Queue == lane.Queue {
 		return c, nil
 	}
-	to, err := a.cfg.Lane(ctx, lane.Namespace, v.Submission.Queue, lane.Pool)
+	to, err := a.cfg.Lane(ctx, lane.Namespace, v.Submission.Queue, lane.Pool, v.Spec.Group)
 	if err != nil {
 		return nil, fmt.Errorf("queue %q: %w", v.Submission.Queue, err)
 	}

@@ -32,6 +32,7 @@ type Catalog struct {
 	byName map[laneName]store.Lane
 	byID   map[int32]store.Lane
 	queues map[queueName]queue
+	groups map[int32]int   // by queue: lanes of groups
 	read   time.Time       // when all was read last
 	nodes  int             // that are alive
 	least  int32           // version of them
@@ -46,6 +47,7 @@ type Catalog struct {
 type queue struct {
 	store.Queue
 	settings task.QueueSettings // as Settings has them
+	weights  map[string]int32   // of settings
 }
 
 type queueName struct {
@@ -55,10 +57,12 @@ type queueName struct {
 
 type laneName struct {
 	namespace   int32
-	queue, pool string
+	queue, pool string // pool as of store.GroupPool
 }
 
-func nameOf(l store.Lane) laneName { return laneName{l.Namespace, l.Queue, l.Pool} }
+func nameOf(l store.Lane) laneName {
+	return laneName{l.Namespace, l.Queue, store.GroupPool(l.Pool, l.Group)}
+}
 
 // Store is what a catalog needs of one.
 type Store interface {
@@ -70,7 +74,7 @@ type Store interface {
 // New returns a catalog that knows nothing yet; call Refresh once before use.
 func New(s Store) *Catalog {
 	return &Catalog{
-		store: s, byName: map[laneName]store.Lane{}, byID: map[int32]store.Lane{}, queues: map[queueName]queue{},
+		store: s, byName: map[laneName]store.Lane{}, byID: map[int32]store.Lane{}, queues: map[queueName]queue{}, groups: map[int32]int{},
 		stale: make(chan struct{}, 1),
 	}
 }
@@ -119,6 +123,7 @@ func (c *Catalog) refresh(ctx context.Context) error {
 	}
 	clear(c.byName)
 	clear(c.byID)
+	clear(c.groups)
 	had := c.queues
 	c.queues = make(map[queueName]queue, len(queues))
 	left := map[int32]int{}
@@ -142,12 +147,16 @@ func (c *Catalog) refresh(ctx context.Context) error {
 func (q queue) read(now store.Queue) queue {
 	if !bytes.Equal(q.Settings, now.Settings) {
 		q.settings, _ = task.DecodeQueueSettings(now.Settings) // what nobody can read is not set
+		q.weights = q.settings.Weights.Map()
 	}
 	q.Queue = now
 	return q
 }
 
 func (c *Catalog) put(l store.Lane) {
+	if _, known := c.byID[l.ID]; !known && l.Group != "" {
+		c.groups[l.QueueID]++
+	}
 	c.byName[nameOf(l)] = l
 	c.byID[l.ID] = l
 }

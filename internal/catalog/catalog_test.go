@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,4 +62,43 @@ func TestTheOldestNodeThatIsAliveIsKnown(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		require.EqualValues(t, 5, least(), "the lease of the older one has run out")
 	})
+}
+
+func TestGroupsHaveLinesOfTheirOwnWhereTheyTakeTurns(t *testing.T) {
+	c, db := newCatalog(t)
+	plain, err := c.LaneOf(t.Context(), 1, "q", task.AnyPool, "acme")
+	require.NoError(t, err)
+	require.Empty(t, plain.Group, "the queue is first in, first out")
+	set := func(q task.QueueSettings) {
+		had, _ := c.Queue(1, "q")
+		require.NoError(t, db.SetSettings(t.Context(), plain.QueueID, had.Settings, q.Encode()))
+		require.NoError(t, c.Refresh(t.Context()))
+	}
+	lane := func(group string) store.Lane {
+		l, err := c.LaneOf(t.Context(), 1, "q", task.AnyPool, group)
+		require.NoError(t, err)
+		return l
+	}
+	set(task.QueueSettings{Discipline: task.Fair, Weights: task.NewWeights(map[string]int32{"acme": 4})})
+	acme, other := lane("acme"), lane("other")
+	require.Equal(t, "acme", acme.Group)
+	require.Equal(t, task.AnyPool, acme.Pool)
+	require.NotEqual(t, acme.ID, other.ID)
+	require.Equal(t, plain.ID, lane("").ID)
+	require.Equal(t, []int32{4, 1, 1}, []int32{c.Weight(acme), c.Weight(other), c.Weight(plain)})
+
+	for i := range catalog.MaxGroups {
+		lane(fmt.Sprint(i))
+	}
+	require.Equal(t, acme.ID, lane("acme").ID)
+	require.Equal(t, lane("one too many").ID, lane("one too many").ID)
+	require.LessOrEqual(t, len(c.Lanes(func(l store.Lane) bool { return l.Group != "" })), catalog.MaxGroups+16)
+
+	require.NoError(t, db.Register(t.Context(), store.Node{ID: task.ID{9}, Version: 5}, time.Hour.Microseconds()))
+	require.NoError(t, c.Refresh(t.Context()))
+	require.Equal(t, plain.ID, lane("acme").ID, "a node is alive that knows nothing of them")
+
+	set(task.QueueSettings{})
+	require.Equal(t, plain.ID, lane("acme").ID)
+	require.EqualValues(t, 1, c.Weight(acme))
 }

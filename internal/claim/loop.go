@@ -39,6 +39,10 @@ type Config struct {
 	// called when the attempt begins: one that ends before is no start of its queue's rate.
 	Execute func(ctx context.Context, c *store.Claimed, begin func()) (settle func())
 
+	// Weight is how many tasks of a lane are to start for one of another that takes turns with
+	// it; nil = 1 of each.
+	Weight func(store.Lane) int32
+
 	Claimed func(n int) // for counting; nil = none
 	Log     *slog.Logger
 }
@@ -83,6 +87,9 @@ func New(cfg Config) *Loop {
 	need.Fields(cfg, "Store", "Lanes", "Node", "Execute")
 	if cfg.Room == nil {
 		cfg.Room = Slots(100)
+	}
+	if cfg.Weight == nil {
+		cfg.Weight = func(store.Lane) int32 { return 1 }
 	}
 	if cfg.Within == nil {
 		cfg.Within = NewRoom()
@@ -161,11 +168,12 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
-// look makes every line of every lane a candidate again.
+// look makes every line of every lane a candidate again, and now and then those of groups
+// in which nothing has been.
 func (l *Loop) look(ctx context.Context) {
-	for _, lane := range l.cfg.Lanes() {
-		l.lines.addLane(lane)
-		if lane.Pool != task.AnyPool {
+	for i, lane := range l.cfg.Lanes() {
+		l.lines.addLane(lane, l.cfg.Weight(lane))
+		if lane.Pool != task.AnyPool && (lane.Group == "" || l.lines.turnOf(i)) {
 			l.probeWindow(ctx, l.lines.get(lineKey{lane.ID, task.SuspectPriority}), 0, math.MaxInt64)
 		}
 	}
@@ -272,7 +280,7 @@ func (l *Loop) takeWakes() (free int, rides <-chan struct{}) {
 func (l *Loop) serves(lane int32) bool {
 	for _, known := range l.cfg.Lanes() {
 		if known.ID == lane {
-			l.lines.addLane(known)
+			l.lines.addLane(known, l.cfg.Weight(known))
 			return true
 		}
 	}

@@ -18,9 +18,27 @@ const (
 	recent      = 5                      // looks: how far back each of them looks again
 )
 
+// mostLines is how many lines of groups are looked at again in one look. The others have
+// their turn in one of the next.
+const mostLines = 100
+
 // probeRecent looks again at what the cursors have passed over in the last looks.
 func (l *Loop) probeRecent(ctx context.Context) {
+	var own, plain []*line // those of groups in which something has been, and all others
 	for _, ln := range l.lines.order {
+		switch {
+		case !l.lines.groups[ln.lane]:
+			plain = append(plain, ln)
+		case ln.cursor > 0:
+			own = append(own, ln)
+		}
+	}
+	if n := len(own); n > mostLines {
+		pages := (n + mostLines - 1) / mostLines
+		from := l.lines.looks % pages * mostLines
+		own = own[from:min(from+mostLines, n)]
+	}
+	for _, ln := range append(plain, own...) {
 		if from := ln.passed(); from < ln.cursor {
 			l.probeWindow(ctx, ln, from, ln.cursor)
 		}

@@ -83,7 +83,7 @@ func (l *Loop) takeExpected(busy bool) <-chan struct{} {
 	l.riding, l.next = l.next, nil
 	for k := range l.expected {
 		if line := l.lines.byKey[k]; line != nil {
-			line.waiting = true
+			l.lines.wake(line)
 		}
 	}
 	clear(l.expected)

@@ -195,7 +195,7 @@ func TestAClaimThatFailsGivesItsPlacesBack(t *testing.T) {
 		Within: r, Store: storetest.NewOracle(func() int64 { return 0 }), Lanes: func() []store.Lane { return nil },
 		Node: func() (task.ID, bool) { return task.ID{}, false }, Execute: func(context.Context, *store.Claimed, func()) func() { return nil },
 	})
-	l.lines.addLane(store.Lane{ID: 1, QueueID: 7})
+	l.lines.addLane(store.Lane{ID: 1, QueueID: 7}, 1)
 	slots, reserved := r.reserve(l, []store.ClaimSlot{{Lane: 1, Limit: 10}, {Lane: 1, Priority: 1, Limit: 10}})
 	require.Equal(t, []store.ClaimSlot{{Lane: 1, Limit: 3}}, slots)
 	require.Equal(t, 3, r.Running(7))

@@ -14,6 +14,9 @@ import (
 // sinceLimits is the version of the first nodes that keep the limits of queues.
 const sinceLimits = 2
 
+// sinceGroups is the version of the first nodes that have groups take turns.
+const sinceGroups = 6
+
 // Set replaces the settings of a queue, which is made when it is new. They hold on
 // all nodes within a second. task.Invalid, store.ErrTooManyQueues, store.ErrOldNode.
 func (qs *Queues) Set(ctx context.Context, name string, settings task.QueueSettings) (Queue, error) {
@@ -62,11 +65,14 @@ func (qs *Queues) check(name string, settings *task.QueueSettings) error {
 			bad.Add("target", "%s", err)
 		}
 	}
-	if err := bad.Err(); err != nil || !settings.Limited() || qs.cfg.Least == nil {
+	if err := bad.Err(); err != nil || qs.cfg.Least == nil {
 		return err
 	}
-	if least := qs.cfg.Least(); least < sinceLimits {
+	switch least := qs.cfg.Least(); {
+	case settings.Limited() && least < sinceLimits:
 		return fmt.Errorf("limits of queues need nodes of version %d, and there is one of version %d: %w", sinceLimits, least, store.ErrOldNode)
+	case settings.Discipline == task.Fair && least < sinceGroups:
+		return fmt.Errorf("the discipline %q needs nodes of version %d, and there is one of version %d: %w", task.Fair, sinceGroups, least, store.ErrOldNode)
 	}
 	return nil
 }

@@ -12,7 +12,10 @@ import (
 const laneColumns = ` a.id, q.ns, q.id, q.name, a.pool, q.paused, q.forgotten_at > 0 from sendoff.lane a join sendoff.queue q on q.id = a.queue `
 
 func readLane(r *wireRow) store.Lane {
-	return store.Lane{ID: r.i4(), Namespace: r.i4(), QueueID: r.i4(), Queue: r.text(), Pool: r.text(), Paused: r.bool(), Forgotten: r.bool()}
+	l := store.Lane{ID: r.i4(), Namespace: r.i4(), QueueID: r.i4(), Queue: r.text()}
+	l.OfPool(r.text())
+	l.Paused, l.Forgotten = r.bool(), r.bool()
+	return l
 }
 
 // EnsureLane finds or makes a lane; see store.Catalog.

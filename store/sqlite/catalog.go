@@ -13,7 +13,10 @@ import (
 const selectLane = `select l.id, q.ns, q.id, q.name, l.pool, q.paused, q.forgotten_at > 0 from lane l join queue q on q.id = l.queue `
 
 func scanLane(row interface{ Scan(...any) error }, l *store.Lane) error {
-	return row.Scan(&l.ID, &l.Namespace, &l.QueueID, &l.Queue, &l.Pool, &l.Paused, &l.Forgotten)
+	var pool string
+	err := row.Scan(&l.ID, &l.Namespace, &l.QueueID, &l.Queue, &pool, &l.Paused, &l.Forgotten)
+	l.OfPool(pool)
+	return err
 }
 
 const laneByName = selectLane + `where q.ns = ? and q.name = ? and l.pool = ?`

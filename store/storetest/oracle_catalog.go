@@ -32,12 +32,13 @@ func (o *Oracle) EnsureLane(_ context.Context, ns int32, queue, pool string, max
 	}
 	q := o.queues[qi]
 	for _, l := range o.lanes {
-		if l.QueueID == q.ID && l.Pool == pool {
+		if l.QueueID == q.ID && store.GroupPool(l.Pool, l.Group) == pool {
 			l.Paused = q.Paused
 			return l, nil
 		}
 	}
-	l := store.Lane{ID: int32(len(o.lanes) + 1), Namespace: ns, QueueID: q.ID, Queue: queue, Pool: pool, Paused: q.Paused}
+	l := store.Lane{ID: int32(len(o.lanes) + 1), Namespace: ns, QueueID: q.ID, Queue: queue, Paused: q.Paused}
+	l.OfPool(pool)
 	o.lanes = append(o.lanes, l)
 	return l, nil
 }

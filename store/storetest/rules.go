@@ -345,7 +345,7 @@ func forgottenWhenEmpty(m *machine) {
 	require.NoError(m.rt, m.forget(queue), "all has ended")
 	require.ErrorIs(m.rt, m.forget(queue), store.ErrNotFound)
 	require.ErrorIs(m.rt, m.forget(99), store.ErrNotFound)
-	m.ensureLane(m.lanes[0].Queue, m.lanes[0].Pool) // anew, under the same ids, not paused, with nothing set
+	m.ensureLane(m.lanes[0].Queue, store.GroupPool(m.lanes[0].Pool, m.lanes[0].Group)) // anew, under the same ids, not paused, with nothing set
 	m.sameCatalog()
 }
 

@@ -80,6 +80,7 @@ func newMachine(rt rapid.TB, open func(clock func() int64) store.Store, seen map
 		m.ensureLane(queue, task.AnyPool)
 	}
 	m.ensureLane("a", task.LocalPool("h"))
+	m.ensureLane("a", store.GroupPool(task.AnyPool, "g"))
 	m.register()
 	return m
 }
