@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"time"
 )
 
@@ -19,7 +20,22 @@ type QueueSettings struct {
 	Retry     *RetryPolicy  `json:"retry,omitempty"`     // field by field, of a task that leaves it out
 	Target    string        `json:"target,omitempty"`    // URL that tasks without a target are pushed to, and endpoint of functions without one
 	Retention *Retention    `json:"retention,omitempty"` // of ended tasks
+
+	Discipline Discipline     `json:"discipline,omitempty"` // how tasks of the same priority take turns; default Fifo
+	Weights    map[string]int `json:"weights,omitempty"`    // of groups by name, 1 to 1000, while the discipline is Fair; default 1 each. Update changes those that are named
 }
+
+// IsZero tells whether nothing is set.
+func (s QueueSettings) IsZero() bool { return reflect.ValueOf(s).IsZero() }
+
+// Discipline is how the tasks of a queue that have the same priority take turns.
+type Discipline string
+
+// The disciplines.
+const (
+	Fifo Discipline = "fifo" // first in, first out
+	Fair Discipline = "fair" // the groups of tasks take turns, by their weights
+)
 
 // Retention is how long ended tasks stay visible. A zero field means its default, as
 // the server is configured.

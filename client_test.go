@@ -324,13 +324,13 @@ func TestSettingsOfAQueueAreInTheShapeOfTheAPI(t *testing.T) {
 		answer(w, 200, reply)
 	})
 	all := sendoff.QueueSettings{
-		Concurrency: 5, Rate: "100/s", Burst: 20, Timeout: 30 * time.Second, Retry: &sendoff.RetryPolicy{MaxAttempts: 3, Jitter: new(0.0)}, Target: "http://host",
+		Concurrency: 5, Rate: "100/s", Burst: 20, Discipline: sendoff.Fair, Weights: map[string]int{"acme": 4}, Timeout: 30 * time.Second, Retry: &sendoff.RetryPolicy{MaxAttempts: 3, Jitter: new(0.0)}, Target: "http://host",
 		Retention: &sendoff.Retention{Succeeded: time.Hour},
 	}
 	q, err := c.Queues.Set(t.Context(), "a b", all)
 	require.NoError(t, err)
 	require.Equal(t, "PUT /v1/queues/a%20b", method+" "+path)
-	require.JSONEq(t, `{"concurrency":5,"rate":"100/s","burst":20,"timeout":"30s","retry":{"max_attempts":3,"jitter":0},"target":"http://host","retention":{"succeeded":"1h0m0s"}}`, body)
+	require.JSONEq(t, `{"concurrency":5,"rate":"100/s","burst":20,"discipline":"fair","weights":{"acme":4},"timeout":"30s","retry":{"max_attempts":3,"jitter":0},"target":"http://host","retention":{"succeeded":"1h0m0s"}}`, body)
 	require.Equal(t, sendoff.QueueSettings{Timeout: 30 * time.Second}, q.Settings)
 	require.Equal(t, 168*time.Hour, q.Effective.Retry.MaxAge)
 	require.Equal(t, sendoff.Retention{Succeeded: time.Hour, Failed: 2 * time.Hour}, *q.Effective.Retention)

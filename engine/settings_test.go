@@ -20,7 +20,7 @@ func TestSettingsOfAQueueAreReplacedChangedAndPutBack(t *testing.T) {
 	effective := m{
 		"timeout":   "1m0s",
 		"retry":     m{"max_attempts": 25.0, "max_age": "168h0m0s", "min_backoff": "1s", "max_backoff": "1h0m0s", "factor": 2.0, "jitter": 0.2},
-		"retention": m{"succeeded": "24h0m0s", "failed": "100h0m0s", "canceled": "24h0m0s"},
+		"retention": m{"succeeded": "24h0m0s", "failed": "100h0m0s", "canceled": "24h0m0s"}, "discipline": "fifo",
 	}
 	status, _, _ := d.call(t, "PATCH", "/v1/queues/mail", `{"timeout":"30s"}`)
 	require.Equal(t, 404, status, "only PUT makes a queue")
@@ -80,6 +80,15 @@ func TestWrongSettingsAreRefusedAndChangeNothing(t *testing.T) {
 		`{"rate":"0/s"}`:                                      "rate",
 		`{"rate":"5/d"}`:                                      "rate",
 		`{"burst":5}`:                                         "burst",
+		`{"discipline":"lifo"}`:                               "discipline",
+		`{"discipline":""}`:                                   "discipline",
+		`{"discipline":7}`:                                    "discipline",
+		`{"weights":{"acme":4}}`:                              "weights",
+		`{"discipline":"fair","weights":{"acme":0}}`:          "weights.acme",
+		`{"discipline":"fair","weights":{"acme":1001}}`:       "weights.acme",
+		`{"discipline":"fair","weights":{"acme":1.5}}`:        "weights",
+		`{"discipline":"fair","weights":{"":2}}`:              "weights",
+		`{"discipline":"fair","weights":[4]}`:                 "weights",
 		`{"rate":"5/s","burst":0}`:                            "burst",
 		`{"rate":"5/s","burst":1000001}`:                      "burst",
 		`{"timeout":"1ms"}`:                                   "timeout",

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +29,9 @@ type queuesSetCmd struct {
 	MaxBackoff  time.Duration `placeholder:"1h" help:"Longest wait."`
 	Target      string        `placeholder:"URL" help:"Where tasks without a target are pushed to, and the endpoint of functions without one."`
 
+	Discipline string         `placeholder:"fifo|fair" help:"How tasks of the same priority take turns: first in, first out, or the groups that tasks name (fair)."`
+	Weight     map[string]int `placeholder:"GROUP=N" help:"Of a group of a fair queue: how many of its tasks start for one of a group of 1. Repeatable."`
+
 	RetentionSucceeded time.Duration `placeholder:"24h" help:"How long succeeded tasks stay visible."`
 	RetentionFailed    time.Duration `placeholder:"336h" help:"Failed ones."`
 	RetentionCanceled  time.Duration `placeholder:"24h" help:"Canceled ones."`
@@ -37,7 +43,7 @@ type queuesSetCmd struct {
 func (c *queuesSetCmd) Run(ctx context.Context, t *term.Terminal) error {
 	ctx = c.Because(ctx)
 	settings := c.settings()
-	if settings == (sendoff.QueueSettings{}) && len(c.Default) == 0 {
+	if settings.IsZero() && len(c.Default) == 0 {
 		return term.Usage("nothing to set: give --concurrency, --timeout or another setting, or --default")
 	}
 	client, err := c.client()
@@ -60,6 +66,7 @@ func (c *queuesSetCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 func (c *queuesSetCmd) settings() sendoff.QueueSettings {
 	s := sendoff.QueueSettings{Concurrency: c.Concurrency, Rate: c.Rate, Burst: c.Burst, Timeout: c.Timeout, Target: c.Target}
+	s.Discipline, s.Weights = sendoff.Discipline(c.Discipline), c.Weight
 	if r := (sendoff.RetryPolicy{MaxAttempts: c.MaxAttempts, MaxAge: c.MaxAge, MinBackoff: c.MinBackoff, MaxBackoff: c.MaxBackoff}); r != (sendoff.RetryPolicy{}) {
 		s.Retry = &r
 	}
@@ -100,6 +107,8 @@ func settingRows(s *sendoff.QueueSettings) [][]string {
 		{"concurrency", count(s.Concurrency)},
 		{"rate", s.Rate},
 		{"burst", count(s.Burst)},
+		{"discipline", string(s.Discipline)},
+		{"weights", weights(s.Weights)},
 		{"timeout", span(s.Timeout)},
 		{"retry.max_attempts", count(r.MaxAttempts)},
 		{"retry.max_age", span(r.MaxAge)},
@@ -110,6 +119,14 @@ func settingRows(s *sendoff.QueueSettings) [][]string {
 		{"retention.failed", span(keep.Failed)},
 		{"retention.canceled", span(keep.Canceled)},
 	}
+}
+
+func weights(of map[string]int) string {
+	list := make([]string, 0, len(of))
+	for _, group := range slices.Sorted(maps.Keys(of)) {
+		list = append(list, fmt.Sprintf("%s=%d", term.Clean(group), of[group]))
+	}
+	return strings.Join(list, " ")
 }
 
 func span(d time.Duration) string {

@@ -70,7 +70,7 @@ type Queue struct {
 
 func (qs *Queues) shown(q store.Queue) Queue {
 	settings, _ := task.DecodeQueueSettings(q.Settings)
-	d := task.QueueSettings{Timeout: task.DefaultTimeout, Retry: task.DefaultRetry, Retention: qs.cfg.Retention}
+	d := task.QueueSettings{Discipline: task.Fifo, Timeout: task.DefaultTimeout, Retry: task.DefaultRetry, Retention: qs.cfg.Retention}
 	return Queue{Name: q.Name, Paused: q.Paused, CreatedAt: q.CreatedAt, Settings: settings, Effective: settings.Or(d)}
 }
 

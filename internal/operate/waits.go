@@ -222,7 +222,8 @@ func (w *Waits) ready(ctx context.Context, t *Task) (*Waiting, error) {
 	if err != nil {
 		return nil, err
 	}
-	return inLine(t, &Ahead{N: n, Exact: n < maxAhead}), nil
+	fair := lane.Group != "" || w.cfg.Settings(lane.Namespace, lane.Queue).Discipline == task.Fair
+	return inLine(t, &Ahead{N: n, Exact: n < maxAhead}, fair), nil
 }
 
 // what a node of a pool does.
@@ -244,17 +245,25 @@ func noNode(nodes []store.Node, since int64, text string) *Waiting {
 	return v
 }
 
-func inLine(t *Task, ahead *Ahead) *Waiting {
+// inLine is a wait for those that are ahead, of its group only where groups take turns.
+func inLine(t *Task, ahead *Ahead, fair bool) *Waiting {
 	v := &Waiting{Cause: task.WaitLine, Since: t.At, Ahead: ahead}
+	of := fmt.Sprintf("of the queue %q", t.Queue)
+	if fair {
+		of = fmt.Sprintf("of the group %q in the queue %q", t.Group, t.Queue)
+	}
 	switch {
 	case ahead.N == 0:
-		v.Text = fmt.Sprintf("it is the next of the queue %q, as soon as a node has a free slot", t.Queue)
+		v.Text = fmt.Sprintf("it is the next %s, as soon as a node has a free slot", of)
 	case !ahead.Exact:
-		v.Text = fmt.Sprintf("%d tasks or more of the queue %q are ahead of it", ahead.N, t.Queue)
+		v.Text = fmt.Sprintf("%d tasks or more %s are ahead of it", ahead.N, of)
 	case ahead.N == 1:
-		v.Text = fmt.Sprintf("1 task of the queue %q is ahead of it", t.Queue)
+		v.Text = fmt.Sprintf("1 task %s is ahead of it", of)
 	default:
-		v.Text = fmt.Sprintf("%d tasks of the queue %q are ahead of it", ahead.N, t.Queue)
+		v.Text = fmt.Sprintf("%d tasks %s are ahead of it", ahead.N, of)
+	}
+	if fair {
+		v.Text += "; groups take turns"
 	}
 	if t.InLine().Priority == task.SuspectPriority {
 		v.Text += "; it runs alone, because its process has died in an attempt"

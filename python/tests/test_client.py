@@ -153,6 +153,9 @@ def test_queues_limits_and_schedules(sendoff_client: Client) -> None:
     assert sendoff_client.queues.set(queue, settings).settings == settings
     changed = sendoff_client.queues.update(queue, QueueSettings(concurrency=4), "rate", "retry.max_attempts")
     assert changed.settings == QueueSettings(timeout=timedelta(seconds=30), concurrency=4)
+    fair = sendoff_client.queues.update(queue, QueueSettings(discipline="fair", weights={"acme": 4}))
+    assert (fair.settings.discipline, fair.settings.weights) == ("fair", {"acme": 4})
+    sendoff_client.queues.update(queue, QueueSettings(), "weights", "discipline")
     assert sendoff_client.queues.pause(queue).paused
     sendoff_client.submit(NewTask(url="http://127.0.0.1:1/", queue=queue))
     assert sendoff_client.queues.stats(queue).ready == 1

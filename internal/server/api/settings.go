@@ -26,6 +26,9 @@ type QueueSettings struct {
 	Retry       *QueueRetry     `json:"retry,omitempty" doc:"Field by field, of a task that leaves it out."`
 	Target      string          `json:"target,omitempty" doc:"Where tasks without a target are pushed to, and the endpoint of functions without one."`
 	Retention   *QueueRetention `json:"retention,omitempty" doc:"How long ended tasks stay visible."`
+
+	Discipline task.Discipline  `json:"discipline,omitempty" enum:"fifo,fair" doc:"How tasks of the same priority take turns: first in, first out, or groups by their weights."`
+	Weights    map[string]int32 `json:"weights,omitempty" doc:"Of groups, by name, while the discipline is fair; 1 of those that are left out."`
 }
 
 // QueueRetry is a retry policy of a queue in an answer.
@@ -47,6 +50,7 @@ type QueueRetention struct {
 
 func settingsView(q *task.QueueSettings) QueueSettings {
 	v := QueueSettings{Concurrency: q.Concurrency, Rate: q.Rate.String(), Burst: q.Burst, Timeout: spanText(q.Timeout), Target: q.Target}
+	v.Discipline, v.Weights = q.Discipline, q.Weights.Map()
 	if r := q.Retry; r != (task.RetryPolicy{}) {
 		v.Retry = &QueueRetry{
 			MaxAttempts: r.MaxAttempts, MaxAge: spanText(r.MaxAge), MinBackoff: spanText(r.MinBackoff), MaxBackoff: spanText(r.MaxBackoff), Factor: r.Factor,
@@ -84,6 +88,9 @@ type SettingsRequest struct {
 	Retry       *RetryRequest     `json:"retry,omitempty" doc:"Field by field, of a task that leaves it out."`
 	Target      *string           `json:"target,omitempty" doc:"Where tasks without a target are pushed to, and the endpoint of functions without one; default none."`
 	Retention   *RetentionRequest `json:"retention,omitempty" doc:"How long ended tasks stay visible."`
+
+	Discipline *task.Discipline  `json:"discipline,omitempty" enum:"fifo,fair" default:"fifo" doc:"How tasks of the same priority take turns: first in, first out, or the groups that tasks name, by their weights. What waits already stays where it is."`
+	Weights    map[string]*int32 `json:"weights,omitempty" doc:"Of groups, by name, 1 to 1000: one of 4 starts four tasks for one of a group of 1, as all have by default. PATCH changes those that are named; null puts one back."`
 }
 
 // RetentionRequest is how long ended tasks of a queue stay visible, in a request.
@@ -193,6 +200,10 @@ func reset(s *task.QueueSettings, field string) {
 		s.Retry.Factor = 0
 	case "retry.jitter":
 		s.Retry.Jitter = 0
+	case "discipline":
+		s.Discipline = ""
+	case "weights":
+		s.Weights = task.Weights{}
 	case "retention":
 		s.Retention = task.Retention{}
 	case "retention.succeeded":
@@ -224,9 +235,32 @@ func (q *SettingsRequest) limits(bad *task.Invalid, s *task.QueueSettings) {
 	}
 }
 
+// turns sets how tasks take turns. A weight that is null is none.
+func (q *SettingsRequest) turns(bad *task.Invalid, s *task.QueueSettings) {
+	if q.Discipline != nil {
+		if s.Discipline = *q.Discipline; s.Discipline == "" {
+			bad.Add("discipline", "is empty: want %q or %q, or null for the default", task.Fifo, task.Fair)
+		}
+	}
+	if len(q.Weights) == 0 {
+		return
+	}
+	weights := s.Weights.Map()
+	if weights == nil {
+		weights = map[string]int32{}
+	}
+	for group, weight := range q.Weights {
+		if weights[group] = 1; weight != nil {
+			weights[group] = *weight
+		}
+	}
+	s.Weights = task.NewWeights(weights)
+}
+
 // apply sets what is given.
 func (q *SettingsRequest) apply(bad *task.Invalid, s *task.QueueSettings) {
 	q.limits(bad, s)
+	q.turns(bad, s)
 	s.Timeout = cmp.Or(some(bad, "timeout", q.Timeout, task.TimeoutSpan), s.Timeout)
 	if q.Retry != nil {
 		p := q.Retry.policy(bad, false)

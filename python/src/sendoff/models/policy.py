@@ -48,3 +48,5 @@ class QueueSettings:
     rate: str | None = None  # of attempts that start: "100/s"
     burst: int | None = None  # of a rate: so many at once after a rest; default 1
     retention: Retention | None = None
+    discipline: str | None = None  # "fifo", or "fair": the groups of tasks take turns
+    weights: dict[str, int] | None = None  # of groups, while the discipline is fair; default 1 each
