@@ -7,6 +7,8 @@ import (
 	"mime"
 	"net/http"
 	"path"
+
+	"github.com/sendoff-dev/sendoff/jobgraph/draw"
 )
 
 //go:embed assets
@@ -25,6 +27,9 @@ var files = func() map[string]asset {
 		body, err := assets.ReadFile("assets/" + name)
 		if err != nil {
 			panic(err)
+		}
+		if name == "app.css" {
+			body = append(body, draw.Stylesheet()...)
 		}
 		sum := sha256.Sum256(body)
 		all[name] = asset{hex.EncodeToString(sum[:6]), body}

@@ -2,6 +2,8 @@ package console_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,7 +21,9 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/internal/graphs"
 	"github.com/sendoff-dev/sendoff/store/sqlite"
 )
 
@@ -45,8 +49,10 @@ func browse(t *testing.T) *browser {
 	if path == "" {
 		t.Skip("there is no browser: apt-get install chromium")
 	}
-	b := &browser{Engine: serve(t)}
-	srv := httptest.NewServer(b.Handler(engine.HandlerConfig{}))
+	b := &browser{}
+	var runs *graphs.Service
+	b.Engine, runs = serve(t)
+	srv := httptest.NewServer(b.Handler(engine.HandlerConfig{GraphRuns: runs}))
 	t.Cleanup(srv.Close)
 	b.url = srv.URL
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()))
@@ -76,22 +82,44 @@ func (b *browser) heard(event any) {
 	}
 }
 
-// serve runs an engine, and an app that refuses what it is sent.
-func serve(t *testing.T) *engine.Engine {
+// pack is called by ship: parts of a shipment.
+var pack = sendoff.Func("pack", func(_ context.Context, part string) (string, error) {
+	if part == "glass" {
+		return "", sendoff.Permanent(errors.New("it is broken"))
+	}
+	return part + " in a box", nil
+})
+
+var ship = sendoff.Func("ship", func(ctx context.Context, order int) (string, error) {
+	if _, err := sendoff.Step(ctx, "reserve", func(context.Context) (int, error) { return order, nil }); err != nil {
+		return "", err
+	}
+	_, err := pack.Gather(ctx, []string{"a table with long legs", "chairs", "glass"})
+	return "sent", err
+})
+
+// serve runs an engine with functions and graphs of jobs.
+func serve(t *testing.T) (*engine.Engine, *graphs.Service) {
 	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "sendoff.db"), sqlite.Options{})
 	require.NoError(t, err)
 	e, err := engine.New(db, engine.Config{AllowLoopback: true, Version: "test"})
+	require.NoError(t, err)
+	endpoint, err := sendoff.NewEndpoint(sendoff.EndpointConfig{Engine: e}, pack, ship)
+	require.NoError(t, err)
+	runs, err := graphs.New(e, graphs.Config{Commands: []string{"true", "false"}})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	over := make(chan error, 1)
 	go func() { over <- e.Run(ctx) }()
 	t.Cleanup(func() {
+		endpoint.Close()
+		runs.Close()
 		stop()
 		require.NoError(t, <-over)
 		require.NoError(t, db.Close())
 	})
 	require.Eventually(t, func() bool { return e.Ready(t.Context()) == nil }, time.Minute, 5*time.Millisecond)
-	return e
+	return e, runs
 }
 
 func (b *browser) do(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
@@ -181,7 +209,7 @@ func paths(id string) []string {
 	return []string{
 		"/", "/tasks", "/tasks?state=failed", "/tasks?name=none", "/tasks/" + id, "/queues", "/queues/billing", "/schedules", "/limits", "/nodes", "/endpoints", "/actions",
 		"/actions/new?action=retry&state=failed", "/audit", "/help", "/login", "/failures",
-		"/tasks/new", "/tasks/new?from=" + id,
+		"/tasks/new", "/tasks/new?from=" + id, "/graphs",
 	}
 }
 
@@ -198,11 +226,36 @@ func TestPagesFitANarrowScreen(t *testing.T) {
 	}
 	_, err := b.Tasks().Wait(t.Context(), id, time.Minute)
 	require.NoError(t, err)
-	for i, path := range paths(id) {
+	call := b.shipped(t)
+	all := append(paths(id), "/failures/"+b.group(t), b.graph(t), "/tasks/"+call, "/tasks/"+call+"?view=tree", "/tasks/"+call+"?view=waterfall", "/tasks/"+call+"?view=graph")
+	for i, path := range all {
 		b.look(t, i, path)
 	}
-	b.look(t, len(paths(id)), "/failures/"+b.group(t))
 	require.Empty(t, b.problems)
+}
+
+// shipped is a function that has ended, with calls.
+func (b *browser) shipped(t *testing.T) string {
+	t.Helper()
+	r, err := b.Submit(t.Context(), engine.Task{Function: "ship", Endpoint: "embedded://app", Payload: 7})
+	require.NoError(t, err)
+	_, err = b.Tasks().Wait(t.Context(), r.ID, time.Minute)
+	require.NoError(t, err)
+	return r.ID
+}
+
+// graph is the path of a run of a graph that has ended.
+func (b *browser) graph(t *testing.T) string {
+	t.Helper()
+	c, err := sendoff.NewClient(sendoff.ClientConfig{URL: b.url})
+	require.NoError(t, err)
+	run, err := c.GraphRuns.Start(t.Context(), sendoff.NewGraphRun{Graph: "site", Tries: 1, RetryDelay: new(time.Duration), Definition: json.RawMessage(`{"goal":"site","jobs":{
+		"network":{"check":{"command":["true"]}},"disk with a long name":{"deps":["network"],"run":{"command":["true"]}},"database":{"deps":["network","disk with a long name"],"run":{"command":["true"]}},
+		"cache":{"deps":["network"],"run":{"command":["false"]}},"app":{"deps":["database","cache"]},"site":{"deps":["app","disk with a long name"]}}}`)})
+	require.NoError(t, err)
+	_, err = c.GraphRuns.Wait(t.Context(), run.ID)
+	require.NoError(t, err)
+	return "/graph-runs/" + run.ID
 }
 
 // group is one of the groups of failures, as soon as there is one.

@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,6 +54,9 @@ func isID(text string) bool {
 const callsShown = 100
 
 func (d *door) task(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.Query().Get("view") != "" {
+		return d.tree(w, r)
+	}
 	path := "/v1/tasks/" + url.PathEscape(r.PathValue("id"))
 	var shown pages.Task
 	if err := d.get(r.Context(), path, nil, &shown.Task); err != nil {
@@ -69,6 +73,11 @@ func (d *door) task(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		shown.Calls, shown.MoreCalls = calls.Items, calls.Next != ""
+		shown.Steps = &sendoff.StepPage{}
+		if err := d.get(r.Context(), path+"/steps", url.Values{"limit": {"20"}, "order": {"newest"}}, shown.Steps); err != nil {
+			return err
+		}
+		slices.Reverse(shown.Steps.Items)
 	}
 	return write(w, r, http.StatusOK, pages.TaskPage(d.frame(r, pages.NameOf(&shown.Task)), &shown))
 }

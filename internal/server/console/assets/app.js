@@ -86,7 +86,7 @@ function step(by) {
   mark(all[Math.max(0, Math.min(all.length - 1, at < 0 ? 0 : at + by))]);
 }
 
-const places = { o: "/", t: "/tasks", f: "/failures", q: "/queues", s: "/schedules", l: "/limits", e: "/endpoints", n: "/nodes", a: "/actions" };
+const places = { o: "/", t: "/tasks", f: "/failures", g: "/graphs", q: "/queues", s: "/schedules", l: "/limits", e: "/endpoints", n: "/nodes", a: "/actions" };
 let going = 0;
 addEventListener("keydown", event => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;

@@ -21,7 +21,7 @@ var terms = [][2]string{
 // keys are those that the script listens to.
 var keys = [][2]string{
 	{"/", "to the box for filters"},
-	{"g o", "overview; g t tasks, g f failures, g q queues, g s schedules, g l limits, g e endpoints, g n nodes, g a actions"},
+	{"g o", "overview; g t tasks, g f failures, g g graphs, g q queues, g s schedules, g l limits, g e endpoints, g n nodes, g a actions"},
 	{"j k", "next and previous row"},
 	{"Enter", "open the row"},
 	{"x", "tick the row"},
@@ -38,11 +38,13 @@ func current(at, path string) string {
 }
 
 // live says how often a page is asked for again, in seconds; "" = never.
-func live(path string) string {
-	switch {
+func (f *Frame) live() string {
+	switch path := f.Path; {
+	case f.Still:
+		return ""
 	case path == "/help" || path == "/login" || path == "/actions/new" || path == "/tasks/new" || strings.HasSuffix(path, "/change"):
 		return ""
-	case strings.HasPrefix(path, "/tasks/") || strings.HasPrefix(path, "/actions/"):
+	case strings.HasPrefix(path, "/tasks/") || strings.HasPrefix(path, "/actions/") || strings.HasPrefix(path, "/graph-runs/"):
 		return "2"
 	}
 	return "5"

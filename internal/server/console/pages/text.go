@@ -32,6 +32,7 @@ type Frame struct {
 	SignedOn            bool // with a key, by the page for that
 	Admin, Whole        bool // may see the audit; what is of the whole server
 	MayAct, MaySubmit   bool
+	Still               bool   // it is not asked for again by itself
 	Did                 string // what was done last, for people; "" = nothing
 }
 
@@ -79,6 +80,7 @@ type Task struct {
 	Task         sendoff.Task
 	Attempts     []sendoff.Attempt
 	MoreAttempts bool
+	Steps        *sendoff.StepPage // of a function; nil = of another task
 	Calls        []sendoff.Task
 	MoreCalls    bool
 }
@@ -142,6 +144,7 @@ var States = []string{"ready", "running", "scheduled", "suspended", "blocked", "
 // icons say a state without color.
 var icons = map[string]string{
 	"ready": "○", "running": "▶", "scheduled": "◷", "suspended": "‖", "blocked": "⊘", "failed": "✕", "canceled": "–", "succeeded": "✓",
+	"waiting": "○", "queued": "○", "skipped": "»", "interrupted": "!",
 }
 
 func icon(state string) string { return cmp.Or(icons[state], "?") }
@@ -390,6 +393,13 @@ func progress(a *sendoff.Action) int {
 // capital is a word as a button has it.
 func capital(word string) string {
 	return strings.ToUpper(word[:min(len(word), 1)]) + word[min(len(word), 1):]
+}
+
+func attemptsWord(t *sendoff.Task) string {
+	if t.Attempts == 1 && t.MaxAttempts <= 1 {
+		return "attempt"
+	}
+	return "attempts"
 }
 
 func text(n int) string { return strconv.Itoa(n) }
