@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ import uvicorn
 
 from sample_tasks import tasks
 from sendoff import Client
+from sendoff.push import AsgiApp
 from sendoff.testing import Server
 from sendoff.verify import Verifier
 
@@ -61,6 +63,19 @@ def app() -> Iterator[App]:
     server.shutdown()
 
 
+@contextlib.contextmanager
+def serving(app: AsgiApp) -> Iterator[str]:
+    """An app served by uvicorn; its URL."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="warning"))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
 @pytest.fixture
 def through(sendoff_client: Client) -> Iterator[None]:
     tasks.client = sendoff_client
@@ -72,15 +87,9 @@ def through(sendoff_client: Client) -> Iterator[None]:
 def carried(request: pytest.FixtureRequest, sendoff_server: Server, through: None) -> Iterator[None]:
     verifier = Verifier(sendoff_server.url)
     if request.param == "asgi":
-        server = uvicorn.Server(uvicorn.Config(tasks.asgi(verifier), port=0, lifespan="off", log_level="warning"))
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
-        thread.start()
-        while not server.started:
-            thread.join(0.01)
-        tasks.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/tasks"
-        yield
-        server.should_exit = True
-        thread.join()
+        with serving(tasks.asgi(verifier)) as url:
+            tasks.url = f"{url}/tasks"
+            yield
         return
     with make_server("127.0.0.1", 0, tasks.wsgi(verifier), Threading, Silent) as plain:
         thread = threading.Thread(target=plain.serve_forever, args=(0.01,))

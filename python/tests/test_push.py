@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 from wsgiref.simple_server import make_server
 
 import pytest
-import uvicorn
 
-from conftest import Silent, Threading
+from conftest import Silent, Threading, serving
 from sendoff import Client, NewTask
 from sendoff.push import Asgi, Permanent, RetryAfter, Snooze, Wsgi, task_of
 from sendoff.testing import Server
@@ -48,14 +47,8 @@ def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Ite
 
 
 def serve_asgi(verifier: Verifier | None) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(Asgi(asgi_app, verifier), port=0, lifespan="off", log_level="warning"))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with serving(Asgi(asgi_app, verifier)) as url:
+        yield url
 
 
 def serve_wsgi(verifier: Verifier | None) -> Iterator[str]:

@@ -324,6 +324,14 @@ class Submitted:
         self.task = self._client.get(self.task.id)
         return self.task.state
 
+    def ready(self) -> bool:
+        """Whether it has ended."""
+        return self.state() in ("succeeded", "failed", "canceled")
+
+    def successful(self) -> bool:
+        """Whether it has succeeded."""
+        return self.state() == "succeeded"
+
     def cancel(self) -> None:
         """Ends it, whether it waits or runs. Conflict when it has ended."""
         if self.task is not None and self._client is not None:
