@@ -54,6 +54,7 @@ type Client struct {
 	Audit     Audit     // what operators did
 	Actions   Actions   // what is done to many tasks at once
 	Failures  Failures  // groups of tasks that failed alike: list, mute
+	Views     Views     // what people look at often: list, set, delete
 
 	Namespaces Namespaces // what they may use: list, set
 
@@ -111,7 +112,7 @@ func NewClient(config ClientConfig) (*Client, error) {
 	}
 	c.Tasks, c.Queues, c.Limits, c.Schedules, c.Graphs, c.GraphRuns = Tasks{c}, Queues{c}, Limits{c}, Schedules{c}, Graphs{c}, GraphRuns{c}
 	c.Endpoints, c.Nodes, c.Workers = Endpoints{c}, Nodes{c}, Workers{c}
-	c.APIKeys, c.Audit, c.Namespaces, c.Actions, c.Failures = APIKeys{c}, Audit{c}, Namespaces{c}, Actions{c}, Failures{c}
+	c.APIKeys, c.Audit, c.Namespaces, c.Actions, c.Failures, c.Views = APIKeys{c}, Audit{c}, Namespaces{c}, Actions{c}, Failures{c}, Views{c}
 	c.extension = sync.OnceValue(c.newExtension)
 	return c, nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -197,4 +198,33 @@ func TestAFaultOfTheDatabaseIsAnAnswer(t *testing.T) {
 	require.Equal(t, sendoff.HealthSummary{Fail: 2}, h.Summary)
 	require.Equal(t, "not started, or stopping", h.Checks[0].Detail)
 	require.Equal(t, sendoff.HealthCheck{Name: "disk", Status: sendoff.HealthFail, Detail: "it is full", Fix: "make room", Duration: "31µs"}, h.Checks[1])
+}
+
+// TestViewsAreSaved: one of a name, under any name that a path can have; what leads elsewhere
+// than to a page is refused.
+func TestViewsAreSaved(t *testing.T) {
+	c, ctx := realServer(t, "key"), t.Context()
+	made, err := c.Views.Set(ctx, "a/b?c", sendoff.NewView{Path: "/queues/a%2Fb", Query: "q=%00&x=y+z"})
+	require.NoError(t, err)
+	changed, err := c.Views.Set(ctx, "a/b?c", sendoff.NewView{Path: "/tasks"})
+	require.NoError(t, err)
+	require.Equal(t, made.CreatedAt, changed.CreatedAt)
+	require.True(t, changed.UpdatedAt.After(made.UpdatedAt))
+	all, err := c.Views.List(ctx)
+	require.NoError(t, err)
+	require.Equal(t, []sendoff.View{{Name: "a/b?c", Path: "/tasks", CreatedAt: made.CreatedAt, UpdatedAt: changed.UpdatedAt}}, all)
+
+	for field, bad := range map[string][]sendoff.NewView{
+		"path":  {{}, {Path: "//evil.example"}, {Path: "/\\evil.example"}, {Path: "tasks"}, {Path: "/a/../b"}, {Path: "/tasks?x"}, {Path: "/" + strings.Repeat("x", 500)}},
+		"query": {{Path: "/tasks", Query: "?a=b"}, {Path: "/tasks", Query: "a=%zz"}, {Path: "/tasks", Query: strings.Repeat("x", 2049)}},
+	} {
+		for _, v := range bad {
+			_, err := c.Views.Set(ctx, "n", v)
+			var p *sendoff.Problem
+			require.ErrorAs(t, err, &p, "%+v", v)
+			require.Equal(t, []any{422, field}, []any{p.Status, p.Fields[0].Field}, "%+v", v)
+		}
+	}
+	require.NoError(t, c.Views.Delete(ctx, "a/b?c"))
+	require.True(t, sendoff.IsNotFound(c.Views.Delete(ctx, "a/b?c")))
 }

@@ -59,6 +59,8 @@ var acted = map[string]struct{ method, path, body, result string }{
 	"run-schedule":      {"POST", "/v1/schedules/s/run", "", "ok"},
 	"reset-schedule":    {"POST", "/v1/schedules/x/reset", "", "404"},
 	"delete-schedule":   {"DELETE", "/v1/schedules/s", "", "ok"},
+	"set-view":          {"PUT", "/v1/views/v", `{"path":"/tasks","query":"state=failed"}`, "ok"},
+	"delete-view":       {"DELETE", "/v1/views/v", "", "ok"},
 	"mute-failure":      {"POST", "/v1/failures/x/mute", `{"for":"1h"}`, "404"},
 	"retry-graph-run":   {"POST", "/v1/graph-runs/x/retry", "", "404"},
 }
@@ -87,6 +89,8 @@ func TestEveryActionIsRecorded(t *testing.T) {
 			d.call(t, "PUT", "/v1/limits/l", `{"concurrency":1}`)
 		case "delete-schedule", "pause-schedule", "resume-schedule", "run-schedule":
 			d.call(t, "PUT", "/v1/schedules/s", acted["set-schedule"].body)
+		case "delete-view":
+			d.call(t, "PUT", "/v1/views/v", acted["set-view"].body)
 		case "delete-graph":
 			d.call(t, "POST", "/v1/graphs", acted["save-graph"].body)
 		case "revoke-api-key":

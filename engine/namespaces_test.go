@@ -93,10 +93,11 @@ func (n *tenant) furnish(t *testing.T) (values []string) {
 	for _, name := range []string{"their-schedule", "their-second-schedule"} {
 		n.made(t, "PUT", "/v1/schedules/"+name, `{"every":"1h","starts_at":"2100-01-01T00:00:00Z","task":{"url":"http://127.0.0.1:1/`+canary+`"}}`)
 	}
+	n.made(t, "PUT", "/v1/views/their-view", `{"path":"/tasks","query":"queue=`+canary+`"}`)
 	key := n.made(t, "POST", "/v1/api-keys", `{"name":"`+canary+`","scopes":["read"]}`)["id"].(string)
 	values = []string{
 		first, number, "their-id", "their-name", "their-queue", "their-group", "their-unique", "their-idempotency", held, "their-limit", "their-order",
-		"their-duplicate", follower, function, "their_function", over, "their-other-limit", "their-empty-queue", "their-graph", "their-schedule", key, strings.ToUpper(first),
+		"their-duplicate", follower, function, "their_function", over, "their-other-limit", "their-empty-queue", "their-graph", "their-schedule", "their-view", key, strings.ToUpper(first),
 	}
 	for _, list := range []string{"/v1/tasks?limit=1", "/v1/limits?limit=1", "/v1/schedules?limit=1", "/v1/audit?limit=1"} {
 		values = append(values, n.made(t, "GET", list, "")["next_cursor"].(string))
@@ -117,7 +118,7 @@ func (n *tenant) failures(t *testing.T, b *bundle) []string {
 // state is all that a namespace shows of itself.
 func (n *tenant) state(t *testing.T) string {
 	var all []string
-	for _, list := range []string{"/v1/tasks?limit=500", "/v1/limits?limit=500", "/v1/queues", "/v1/graphs", "/v1/schedules", "/v1/audit?limit=500", "/v1/failures"} {
+	for _, list := range []string{"/v1/tasks?limit=500", "/v1/limits?limit=500", "/v1/queues", "/v1/graphs", "/v1/schedules", "/v1/views", "/v1/audit?limit=500", "/v1/failures"} {
 		_, text := n.ask(t, "GET", list, "")
 		all = append(all, text)
 	}
@@ -155,7 +156,7 @@ var examples = map[string]string{
 	"create-task": `{"url":"http://127.0.0.1:1","delay":"1h"}`, "create-tasks": `{"tasks":[{"url":"http://127.0.0.1:1","delay":"1h"}]}`,
 	"set-limit": `{"concurrency":1}`, "set-queue": `{}`, "update-queue": `{"timeout":"30s"}`, "save-graph": `{"name":"mine","jobs":{"A":{"run":["true"]}}}`,
 	"create-api-key": `{"name":"n","scopes":["read"]}`, "set-namespace": `{}`, "reset-endpoint": `{"endpoint":"http://127.0.0.1:1"}`, "start-graph-run": `{"graph":"mine"}`,
-	"set-schedule": `{"every":"1h","task":{"url":"http://127.0.0.1:1"}}`, "mute-failure": `{"for":"1h"}`,
+	"set-schedule": `{"every":"1h","task":{"url":"http://127.0.0.1:1"}}`, "mute-failure": `{"for":"1h"}`, "set-view": `{"path":"/tasks","query":"state=failed"}`,
 	"complete-attempt": `{"result":1}`, "fail-attempt": `{"error":"e"}`, "heartbeat-attempt": `{"extend":"1m"}`,
 }
 

@@ -24,6 +24,7 @@ type Store interface {
 	Todos
 	Deps
 	Views
+	SavedViews
 	Quotas
 	Graphs
 	Schedules

@@ -24,6 +24,7 @@ import (
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/shell"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/stats"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/views"
 )
 
 // cli is the grammar: each field is a command, in a file of its name.
@@ -54,6 +55,7 @@ type cli struct {
 	Actions     actions.Command   `cmd:"" help:"Watch and steer what is done to many tasks."`
 	Stats       stats.Command     `cmd:"" help:"Show what happened in queues over a time."`
 	Failures    failures.Command  `cmd:"" help:"List groups of tasks that failed alike, and mute them."`
+	Views       views.Command     `cmd:"" help:"List and save what people look at often, for all who use the namespace."`
 	Audit       access.Audit      `cmd:"" help:"List what operators did, and look whether the list is whole."`
 	Keys        keysCmd           `cmd:"" help:"Print and rotate the keys that sign what the server sends."`
 	Config      configCmd         `cmd:"" help:"Print the effective configuration of serve and where it comes from."`

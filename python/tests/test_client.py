@@ -242,6 +242,9 @@ def test_the_rest_can_be_read(sendoff_client: Client) -> None:
     assert sendoff_client.graphs.get(graph).definition == definition
     assert graph in [g.name for g in sendoff_client.graphs.list()]
     sendoff_client.graphs.delete(graph)
+    assert sendoff_client.views.set("Failing now/ä", "/tasks", "state=failed").query == "state=failed"
+    assert [v.name for v in sendoff_client.views.list()] == ["Failing now/ä"]
+    sendoff_client.views.delete("Failing now/ä")
     assert any(r.action == "save-graph" for r in sendoff_client.audit.list(limit=5))
     assert sendoff_client.audit.verify().ok
 

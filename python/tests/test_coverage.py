@@ -58,6 +58,7 @@ WITHOUT = {
     "Problem",
     "PurgeReplyBody",
     "ResetRequest",
+    "ViewRequest",
 }
 # What a method says and not a class.
 SAID = {"Bulk": {"dry_run"}}

@@ -294,6 +294,16 @@ var operated = map[string]func(*machine) step{
 		m.putSchedule("gone", 0, nil)
 		return func(ctx context.Context, s store.Store) error { return s.DeleteSchedule(ctx, 1, "gone") }
 	},
+	"put view": func(*machine) step {
+		return func(ctx context.Context, s store.Store) error {
+			_, _, err := s.PutSavedView(ctx, store.SavedView{Namespace: 1, Name: "audited"})
+			return err
+		}
+	},
+	"delete view": func(m *machine) step {
+		m.putSavedView(1, "gone", "")
+		return func(ctx context.Context, s store.Store) error { return s.DeleteSavedView(ctx, 1, "gone") }
+	},
 	"delete graph": func(m *machine) step {
 		m.putGraph(1, "gone", []byte("{}"))
 		return func(ctx context.Context, s store.Store) error { return s.DeleteGraph(ctx, 1, "gone") }
@@ -341,6 +351,9 @@ var refused = map[string]func(*machine) step{
 	},
 	"graph": func(*machine) step {
 		return func(ctx context.Context, s store.Store) error { return s.DeleteGraph(ctx, 1, "nobody's") }
+	},
+	"view": func(*machine) step {
+		return func(ctx context.Context, s store.Store) error { return s.DeleteSavedView(ctx, 1, "nobody's") }
 	},
 	"key": func(*machine) step {
 		return func(ctx context.Context, s store.Store) error { return s.RevokeAPIKey(ctx, 0, "nobody's") }

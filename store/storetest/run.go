@@ -96,7 +96,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		},
 		"aim":  func(t *rapid.T) { m.aim(rapid.SampledFrom(answers).Draw(t, "answer")) },
 		"read": m.read, "list": m.list, "checkpoint": m.checkpoint, "family": m.family, "family2": m.family, "todo": m.workOff,
-		"views": m.views, "graphs": m.keepGraphs, "schedules": m.keepSchedules, "fire": m.fireSome, "audit": m.keepAudit, "failures": m.keepFailures, "rollups": m.keepRollups, "many": m.actMany, "access": m.keepAccess, "acks": m.acks,
+		"views": m.views, "graphs": m.keepGraphs, "saved": m.keepSavedViews, "schedules": m.keepSchedules, "fire": m.fireSome, "audit": m.keepAudit, "failures": m.keepFailures, "rollups": m.keepRollups, "many": m.actMany, "access": m.keepAccess, "acks": m.acks,
 	}
 	acts[""] = func(*rapid.T) { m.compareAll() }
 	return acts
@@ -118,6 +118,7 @@ func (m *machine) compareAll() {
 	m.compareShares()
 	if m.steps++; m.steps%8 == 0 { // what few actions change
 		m.compareGraphs()
+		m.compareSavedViews()
 		m.compareSchedules()
 		m.compareAudit()
 		m.compareFailures()

@@ -351,6 +351,21 @@ func (s *Shared) DeleteGraph(ctx context.Context, namespace int32, name string) 
 	return s.o.DeleteGraph(ctx, namespace, name)
 }
 
+func (s *Shared) PutSavedView(ctx context.Context, v store.SavedView) (store.SavedView, bool, error) {
+	defer s.lock()()
+	return s.o.PutSavedView(ctx, v)
+}
+
+func (s *Shared) ListSavedViews(ctx context.Context, namespace int32) ([]store.SavedView, error) {
+	defer s.lock()()
+	return s.o.ListSavedViews(ctx, namespace)
+}
+
+func (s *Shared) DeleteSavedView(ctx context.Context, namespace int32, name string) error {
+	defer s.lock()()
+	return s.o.DeleteSavedView(ctx, namespace, name)
+}
+
 func (s *Shared) SetLimit(ctx context.Context, l store.Limit) error {
 	defer s.lock()()
 	return s.o.SetLimit(ctx, l)

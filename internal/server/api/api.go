@@ -96,6 +96,7 @@ type Config struct {
 	Series      Series
 	Suggest     Suggest
 	Health      Healths
+	Views       SavedViews
 	Control     Control   // nil = this server is no service of dispatcherd
 	GraphRuns   GraphRuns // nil = this server carries out no graphs
 	Nodes       func(ctx context.Context) ([]store.Node, error)
@@ -143,6 +144,7 @@ func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	mountStats(api, cfg.Series)
 	mountSuggest(api, cfg.Suggest)
 	mountHealth(api, &cfg)
+	mountViews(mux, api, cfg.Views, c.refuse)
 	mountFailures(mux, api, cfg.Failures, c.refuse)
 	mountKeys(mux, api, &cfg, c.refuse)
 	mountEvents(mux, api.OpenAPI(), cfg.Events, c.refuse)

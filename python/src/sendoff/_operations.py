@@ -28,6 +28,7 @@ from sendoff.resources.nodes import Endpoints, Nodes, Workers
 from sendoff.resources.queues import Limits, Queues
 from sendoff.resources.schedules import Schedules
 from sendoff.resources.tasks import Tasks
+from sendoff.resources.views import Views
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,7 @@ class Operations(Group[D]):
         self.graph_runs = GraphRuns(driver)
         self.actions = Actions(driver)
         self.failures = Failures(driver)
+        self.views = Views(driver)
         self.endpoints = Endpoints(driver)
         self.nodes = Nodes(driver)
         self.workers = Workers(driver)

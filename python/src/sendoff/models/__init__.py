@@ -26,6 +26,7 @@ from sendoff.models.requests import (
 from sendoff.models.schedules import Fire, FireTime, LastFire, Schedule
 from sendoff.models.stats import Quantiles, Stats, StatsItem, StatsPoint
 from sendoff.models.tasks import Callback, Count, FunctionError, LimitUse, Task, TaskPage, Tree, WaitedFor, Waiting
+from sendoff.models.views import View
 
 __all__ = [
     "APIKey",
@@ -95,6 +96,7 @@ __all__ = [
     "TaskPage",
     "Tree",
     "Unique",
+    "View",
     "WaitedFor",
     "Waiting",
     "Worker",
