@@ -15,5 +15,10 @@ async def hook(kind: str, task: Pushed, line: Line) -> str:
     return outcome(kind, task)
 
 
+@router.post("/{kind}/other", response_class=PlainTextResponse)
+def other(kind: str, task: Pushed) -> str:
+    return outcome(kind, task)
+
+
 app.include_router(router)
 mount_tasks(app, verifier())

@@ -15,4 +15,10 @@ def hook(task: PushedTask, kind: str) -> str:
     return outcome(kind, task)
 
 
+@app.post("/outcome/<kind>/other")
+@pushed(verifier())
+async def other(task: PushedTask, kind: str) -> str:
+    return outcome(kind, task)
+
+
 mount_tasks(app, verifier())

@@ -91,7 +91,17 @@ def test_eager_calls_go_through_json() -> None:
     assert forward(PARCEL, 1).day == date(2030, 2, 1)
 
 
+def test_a_fixture_has_tasks_called_at_once(sendoff_eager: None) -> None:
+    @sendoff.task(name="seven")
+    def seven() -> int:
+        return 7
+
+    assert seven.submit().result() == 7
+
+
 def test_what_cannot_be_a_task_is_told() -> None:
+    with pytest.raises(ValueError, match="without a slash"):
+        Tasks("http://127.0.0.1:9/tasks").task(name="a/b")(print).new()
     own = Tasks()
 
     @own.task(name="inner")

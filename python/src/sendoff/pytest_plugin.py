@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sendoff._client import Client
+from sendoff.tasks import default
 from sendoff.testing import Server
 
 
@@ -23,3 +24,10 @@ def sendoff_client(sendoff_server: Server) -> Iterator[Client]:
     """A client of it."""
     with sendoff_server.client() as client:
         yield client
+
+
+@pytest.fixture
+def sendoff_eager() -> Iterator[None]:
+    """Calls the tasks of sendoff.task at once, without a server."""
+    with default.eager():
+        yield

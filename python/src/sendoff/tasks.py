@@ -129,6 +129,8 @@ class Tasks:
 
     def _target(self, task: TaskFunction[..., Any]) -> dict[str, str]:
         url = self.url or os.environ.get("SENDOFF_TASKS_URL")
+        if url and "/" in task.name:
+            raise ValueError(f"task {task.name!r}: it is the last part of a URL: want a name without a slash")
         if url:
             return {"url": f"{url.rstrip('/')}/{quote(task.name, safe='')}"}
         function = task.function
@@ -250,7 +252,8 @@ class TaskFunction(Generic[P, R]):
         """Calls it with arguments as JSON, and returns JSON."""
         given, named = self.read(*self.whole(args, kwargs))
         with self.tasks.around():
-            value: Any = self.function(*given, **named)
+            function: Callable[..., Any] = self.function
+            value = function(*given, **named)
             return self.written(asyncio.run(value) if inspect.iscoroutine(value) else value)
 
     def whole(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:

@@ -13,4 +13,13 @@ def hook(request: HttpRequest, task: PushedTask, kind: str) -> HttpResponse:
     return HttpResponse(outcome(kind, task))
 
 
-urlpatterns = [path("outcome/<str:kind>", hook), path("tasks/", include("sendoff.django.urls"))]
+@pushed
+async def other(request: HttpRequest, task: PushedTask, kind: str) -> HttpResponse:
+    return HttpResponse(outcome(kind, task))
+
+
+urlpatterns = [
+    path("outcome/<str:kind>", hook),
+    path("outcome/<str:kind>/other", other),
+    path("tasks/", include("sendoff.django.urls")),
+]
