@@ -77,6 +77,27 @@ def test_a_call_is_submitted_when_its_transaction_commits(settings: dict[str, An
     assert sendoff_client.get(submit_on_commit(stock, "pen")).name == "shop.stock"
 
 
+def test_what_fails_leaves_nothing_in_the_transaction_of_its_request(
+    settings: dict[str, Any], database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.test import Client as Browser
+    from django.test.utils import override_settings
+
+    from sample_django.shop.models import Article
+
+    monkeypatch.setitem(database.settings_dict, "ATOMIC_REQUESTS", True)
+    push = {"Sendoff-Task-Id": "t", "Sendoff-Queue": "q", "Sendoff-Attempt": "1", "Sendoff-Max-Attempts": "1"}
+    push["Sendoff-Token"] = "1"
+    with override_settings(SENDOFF={**settings, "VERIFY": False}, ALLOWED_HOSTS=["testserver"]):
+        for name, fails in (("cup", False), ("vase", True)):
+            call = {"args": [name, fails], "kwargs": {}}
+            answer = Browser().post("/tasks/shop.deliver", call, content_type="application/json", headers=push)
+            assert (answer.status_code, Article.objects.filter(name=name).exists()) == (
+                500 if fails else 200,
+                not fails,
+            )
+
+
 def test_settings_make_calls_eager(settings: dict[str, Any]) -> None:
     from django.test.utils import override_settings
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import async_to_sync
+from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
@@ -38,10 +39,19 @@ def pushed(view: Callable[..., Any]) -> Callable[..., Any]:
             return plain(request, _verified(request), *args, **kwargs)
         except (Outcome, Refused, KeysUnavailable, TooLarge) as e:
             status, headers = answer_of(e)
+            if status >= 400:
+                _roll_back()
             return HttpResponse(str(e), status=status, headers=headers, content_type="text/plain; charset=utf-8")
 
     del called.__wrapped__  # that one may be async, and this is plain
     return csrf_exempt(called)  # type: ignore[no-any-return]
+
+
+def _roll_back() -> None:
+    """What failed leaves nothing, where ATOMIC_REQUESTS has opened a transaction: an exception would end it so."""
+    for connection in connections.all():
+        if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
+            connection.set_rollback(True)
 
 
 def _verified(request: HttpRequest) -> PushedTask:
