@@ -86,6 +86,11 @@ func Mount(mux *route.Mux, cfg Config) {
 	act("/actions", d.startAction)
 	act("/actions/{id}/{verb}", d.steerAction)
 	show("/audit", auth.Admin, d.audit)
+	show("/keys", auth.Admin, d.keys)
+	mux.Through(auth.Admin, "POST /keys", d.serve(d.writable(d.createKey)))
+	mux.Through(auth.Admin, "POST /keys/{id}/{verb}", d.serve(d.writable(d.revokeKey)))
+	show("/settings", auth.AnyKey, d.settings)
+	mux.Through(auth.AnyKey, "POST /settings", d.serve(d.changeSettings))
 	show("/help", auth.Read, d.help)
 
 	mux.Through(auth.Public, "GET /login", d.login)
@@ -112,6 +117,9 @@ func (d *door) serve(p page) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		headers(w.Header())
 		d.renew(w, r)
+		if zone, err := zoneOf(kept(r, zoneCookie)); err == nil {
+			r = r.WithContext(pages.WithZone(r.Context(), zone))
+		}
 		if err := p(w, r); err != nil {
 			d.fail(w, r, err)
 		}
@@ -127,19 +135,26 @@ func (d *door) writable(p page) page {
 		if d.cfg.ReadOnly {
 			return problem.New(http.StatusConflict, "state_conflict", "this console only shows: the server was started with --console=read")
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, mostForm)
-		if err := r.ParseForm(); err != nil {
-			return problem.New(http.StatusBadRequest, "invalid_request", "the form cannot be read: "+err.Error())
+		if err := readForm(w, r); err != nil {
+			return err
 		}
 		return p(w, r)
 	}
+}
+
+func readForm(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, mostForm)
+	if err := r.ParseForm(); err != nil {
+		return problem.New(http.StatusBadRequest, "invalid_request", "the form cannot be read: "+err.Error())
+	}
+	return nil
 }
 
 // frame is what is around every page.
 func (d *door) frame(r *http.Request, title string) pages.Frame {
 	who := auth.From(r.Context())
 	f := pages.Frame{Title: title, Path: r.URL.Path, Version: d.cfg.Version, Style: assetPath("app.css"), Script: assetPath("app.js"), Icon: assetPath("icon.svg")}
-	f.Theme = themeOf(r)
+	f.Theme, f.KeysOff = themeOf(r), kept(r, keysCookie) == "off"
 	if who != nil {
 		f.Who, f.Namespace = who.Name, who.Namespace
 		f.Admin, f.Whole = who.Lacks(auth.Admin) == 0, !who.Elsewhere()
@@ -153,8 +168,8 @@ func (d *door) frame(r *http.Request, title string) pages.Frame {
 }
 
 func themeOf(r *http.Request) string {
-	if c, err := r.Cookie("sendoff_theme"); err == nil && (c.Value == "light" || c.Value == "dark") {
-		return c.Value
+	if theme := kept(r, themeCookie); theme == "light" || theme == "dark" {
+		return theme
 	}
 	return ""
 }

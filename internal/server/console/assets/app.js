@@ -68,6 +68,8 @@ document.querySelector("[data-theme-switch]")?.addEventListener("click", () => {
   document.cookie = "sendoff_theme=" + root.dataset.theme + ";path=/;max-age=31536000;samesite=lax";
 });
 
+document.querySelector("[data-zone-here]")?.addEventListener("click", () => { document.getElementById("zone").value = Intl.DateTimeFormat().resolvedOptions().timeZone; });
+
 // Keys.
 const rows = () => [...main().querySelectorAll("tbody tr[id]")];
 const here = () => main().querySelector("tr.here");
@@ -89,7 +91,7 @@ function step(by) {
 const places = { o: "/", t: "/tasks", f: "/failures", g: "/graphs", q: "/queues", s: "/schedules", l: "/limits", e: "/endpoints", n: "/nodes", a: "/actions" };
 let going = 0;
 addEventListener("keydown", event => {
-  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+  if (root.dataset.keys === "off" || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
   const key = event.key;
   if (Date.now() - going < 1500 && places[key]) { location.href = places[key]; return; }
   going = key === "g" ? Date.now() : 0;

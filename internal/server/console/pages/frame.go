@@ -37,12 +37,20 @@ func current(at, path string) string {
 	return "false"
 }
 
+// offWord says in the page that something is off.
+func offWord(off bool) string {
+	if off {
+		return "off"
+	}
+	return ""
+}
+
 // live says how often a page is asked for again, in seconds; "" = never.
 func (f *Frame) live() string {
 	switch path := f.Path; {
 	case f.Still:
 		return ""
-	case path == "/help" || path == "/login" || path == "/actions/new" || path == "/tasks/new" || strings.HasSuffix(path, "/change"):
+	case path == "/help" || path == "/settings" || path == "/keys" || path == "/login" || path == "/actions/new" || path == "/tasks/new" || strings.HasSuffix(path, "/change"):
 		return ""
 	case strings.HasPrefix(path, "/tasks/") || strings.HasPrefix(path, "/actions/") || strings.HasPrefix(path, "/graph-runs/"):
 		return "2"

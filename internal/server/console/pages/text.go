@@ -26,6 +26,7 @@ import (
 type Frame struct {
 	Title, Path         string
 	Style, Script, Icon string // paths of assets
+	KeysOff             bool   // pages do not listen to single keys
 	Theme               string // light, dark; "" = as the system has it
 	Version             string
 	Who, Namespace      string
@@ -155,6 +156,7 @@ var did = map[string]string{
 	"submitted": "Submitted.", "dropped": "Nothing was submitted: this task is there already.", "changed": "Changed.",
 	"muted": "Muted.", "unmuted": "It is not muted any more.",
 	"paused": "Paused.", "resumed": "Resumed.", "started": "Started.", "aborted": "Aborted.", "undone": "It is being undone.",
+	"revoked": "Revoked.", "kept": "Kept.",
 	"probed": "It is asked whether it is well.", "drained": "It claims nothing more.",
 	"replaced": "It ends with its task, and another one is started.",
 }
@@ -188,8 +190,6 @@ func number(n int64) string {
 	}
 	return text
 }
-
-func exact(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000 UTC") }
 
 func machine(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
