@@ -187,6 +187,17 @@ func mount(e *engine.Engine, index http.Handler) {
 	log.Fatal(http.ListenAndServe("127.0.0.1:8080", mux))
 }
 
+func people(e *engine.Engine, mux *http.ServeMux, session func(*http.Request) (user string, operator, ok bool)) {
+	mux.Handle("/admin/sendoff/", e.Console("/admin/sendoff", func(r *http.Request) (engine.Visitor, bool) {
+		user, operator, ok := session(r) // of your own login
+		scopes := []string{"read"}
+		if operator {
+			scopes = append(scopes, "payloads", "operate")
+		}
+		return engine.Visitor{Name: user, Scopes: scopes}, ok
+	}))
+}
+
 func ends(e *engine.Engine, call func(context.Context) (busy time.Duration, gone bool, err error)) {
 	e.HandleFunc("call", func(ctx context.Context, c *engine.Call) error {
 		log.Println("attempt", c.Attempt, "of", c.MaxAttempts, "token", c.Token)
@@ -240,4 +251,4 @@ func submitTurn(ctx context.Context, e *engine.Engine, db *sqlite.Store) error {
 	})
 }
 
-var _ = []any{submit, steer, limited, follow, changeTask, receive, receiveWebhook, once, fence, embed, mount, ends, submitTx, submitTurn, again}
+var _ = []any{submit, steer, limited, follow, changeTask, receive, receiveWebhook, once, fence, embed, mount, people, ends, submitTx, submitTurn, again}

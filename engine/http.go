@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -37,6 +38,10 @@ type HandlerConfig struct {
 	// ConsoleOff.
 	Console Console
 
+	// BasePath is where everything is on its host, such as "/sendoff" behind a proxy: links of
+	// the console lead there. Requests are answered with and without it. Default "", the root.
+	BasePath string
+
 	GraphRuns any // what carries out graphs of jobs, made by sendoff serve for its own engine; nil = they are refused
 }
 
@@ -52,16 +57,27 @@ const (
 
 // Handler returns the doors: the console at /, the HTTP API under /v1, the services of Dispatch
 // (Connect, gRPC and gRPC-Web), Dispatchr's POST /task and GET /ping, /livez, /readyz, /metrics, /openapi.json and the public keys under
-// /.well-known/sendoff-keys. Mount it at the root of a server, or of a host.
+// /.well-known/sendoff-keys. Mount it at the root of a server, or of a host, or below
+// HandlerConfig.BasePath.
 func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 	bodies := body.NewRoom(256<<20, body.Pace{})
 	before := cfg.guarded()
 	keys := e.ring.With(cfg.APIKeys, len(cfg.TrustHeaders) > 0)
 	before.Authorize = keys.Authorize
+	var doors http.Handler = e.routes(cfg)
 	if cfg.Console != ConsoleOff {
-		before.SignedOn = console.SignedOn(keys)
+		before.SignedOn = console.SignedOn(keys, cfg.base())
+		doors = console.Lead(cfg.base(), doors)
 	}
-	return guard.Wrap(bodies.Wrap(e.routes(cfg)), before)
+	return route.Under(cfg.base(), guard.Wrap(bodies.Wrap(doors), before))
+}
+
+// base is the BasePath with a slash before it and none behind; "" = the root.
+func (cfg *HandlerConfig) base() string {
+	if base := strings.Trim(cfg.BasePath, "/"); base != "" {
+		return "/" + base
+	}
+	return ""
 }
 
 // NeedsKey tells whether a request needs an API key although none is given in
@@ -69,8 +85,11 @@ func (e *Engine) Handler(cfg HandlerConfig) http.Handler {
 func (e *Engine) NeedsKey() bool { return e.ring.Closed() }
 
 // routes are those of all doors.
-func (e *Engine) routes(cfg HandlerConfig) *route.Mux {
-	pages := e.console(cfg)
+func (e *Engine) routes(cfg HandlerConfig) *route.Mux { return e.routesWith(cfg, e.consoleOf(cfg)) }
+
+// routesWith are the routes of all doors, with the pages for people as they are said; nil =
+// none.
+func (e *Engine) routesWith(cfg HandlerConfig, pages *console.Config) *route.Mux {
 	mux := route.NewMux(route.Config{Refuse: refuse(pages), Record: e.record, Refused: e.refusals.Add})
 	runs, _ := cfg.GraphRuns.(api.GraphRuns)
 	api.Mount(mux, api.Config{
@@ -101,12 +120,12 @@ func (e *Engine) routes(cfg HandlerConfig) *route.Mux {
 	return mux
 }
 
-// console is how the pages for people are made; nil = there are none.
-func (e *Engine) console(cfg HandlerConfig) *console.Config {
+// consoleOf is how the pages for people are made; nil = there are none.
+func (e *Engine) consoleOf(cfg HandlerConfig) *console.Config {
 	if cfg.Console == ConsoleOff {
 		return nil
 	}
-	return &console.Config{ReadOnly: cfg.Console == ConsoleRead, Version: e.cfg.Version, Sessions: e.ring.With(cfg.APIKeys, len(cfg.TrustHeaders) > 0)}
+	return &console.Config{ReadOnly: cfg.Console == ConsoleRead, Version: e.cfg.Version, Base: cfg.base(), Sessions: e.ring.With(cfg.APIKeys, len(cfg.TrustHeaders) > 0)}
 }
 
 // refuse answers whoever has no key, or one that may not do that, in the words of the door.

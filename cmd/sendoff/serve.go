@@ -54,7 +54,7 @@ func (c *serveCmd) greet(t *term.Terminal, s *host.Server) {
 	}
 	t.Printf("sendoff %s\n  address   %s\n  database  %s\n  roles     %s\n", version, s.URL(), db, strings.Join(c.Node.Roles, ", "))
 	if c.Listen.Console != "off" {
-		t.Printf("  console   %s/\n", s.URL())
+		t.Printf("  console   %s%s/\n", s.URL(), strings.TrimRight(c.Listen.BasePath, "/"))
 	}
 	if t.Live {
 		t.Printf("\nSubmit a first task from another terminal:\n\n"+

@@ -94,7 +94,7 @@ func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if !ok {
 		p = problem.New(http.StatusInternalServerError, "internal", "the page could not be made: "+err.Error())
 	}
-	_ = write(w, r, p.Status, pages.Problem(d.frame(r, p.Title), p))
+	_ = d.write(w, r, p.Status, pages.Problem(d.frame(r, p.Title), p))
 }
 
 // Refuse answers whoever has no key for a page, or one that may not see it, and tells
@@ -106,7 +106,7 @@ func Refuse(w http.ResponseWriter, r *http.Request, p *problem.Problem, cfg Conf
 	d := &door{cfg: cfg}
 	headers(w.Header())
 	if p.Status == http.StatusUnauthorized && cfg.Sessions != nil {
-		_ = write(w, r, p.Status, pages.Login(d.frame(r, "Sign in"), pages.SignOn{Next: nextOf(r)}))
+		_ = d.write(w, r, p.Status, pages.Login(d.frame(r, "Sign in"), pages.SignOn{Next: nextOf(r)}))
 		return true
 	}
 	d.fail(w, r, p)

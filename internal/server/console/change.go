@@ -20,7 +20,7 @@ func (d *door) changeForm(w http.ResponseWriter, r *http.Request) error {
 	}
 	form.Was = pages.StandingOf(&form.Task)
 	form.Values = form.Was
-	return write(w, r, http.StatusOK, pages.ChangeTask(d.frame(r, "Change "+pages.NameOf(&form.Task)), &form))
+	return d.write(w, r, http.StatusOK, pages.ChangeTask(d.frame(r, "Change "+pages.NameOf(&form.Task)), &form))
 }
 
 // changeTask changes what was typed anew. When that is not possible it shows the form
@@ -46,7 +46,7 @@ func (d *door) changeTask(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	form.Wrong = p
-	return write(w, r, p.Status, pages.ChangeTask(d.frame(r, "Change "+pages.NameOf(&form.Task)), &form))
+	return d.write(w, r, p.Status, pages.ChangeTask(d.frame(r, "Change "+pages.NameOf(&form.Task)), &form))
 }
 
 // wasOf is how the task stood when the form was first shown.

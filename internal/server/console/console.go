@@ -8,8 +8,11 @@
 package console
 
 import (
+	"bytes"
+	"html"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/a-h/templ"
 
@@ -21,10 +24,11 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/server/route"
 )
 
-// Config of the console. Version and Sessions may be left out.
+// Config of the console. Version, Base and Sessions may be left out.
 type Config struct {
 	ReadOnly bool     // nothing can be done from it
 	Version  string   // of the server
+	Base     string   // below which all of it is, such as /sendoff; "" = the root of the host
 	Sessions Sessions // of those who have signed on with a key; nil = no keys are used
 }
 
@@ -153,14 +157,14 @@ func readForm(w http.ResponseWriter, r *http.Request) error {
 // frame is what is around every page.
 func (d *door) frame(r *http.Request, title string) pages.Frame {
 	who := auth.From(r.Context())
-	f := pages.Frame{Title: title, Path: r.URL.Path, Version: d.cfg.Version, Style: assetPath("app.css"), Script: assetPath("app.js"), Icon: assetPath("icon.svg")}
+	f := pages.Frame{Title: title, Path: r.URL.Path, Version: d.cfg.Version, Base: d.cfg.Base, Style: assetPath("app.css"), Script: assetPath("app.js"), Icon: assetPath("icon.svg")}
 	f.Theme, f.KeysOff = themeOf(r), kept(r, keysCookie) == "off"
 	if who != nil {
 		f.Who, f.Namespace = who.Name, who.Namespace
 		f.Admin, f.Whole = who.Lacks(auth.Admin) == 0, !who.Elsewhere()
 		f.MayAct, f.MaySubmit = !d.cfg.ReadOnly && who.Lacks(auth.Operate) == 0, !d.cfg.ReadOnly && who.Lacks(auth.Enqueue) == 0
 	}
-	if _, err := r.Cookie(cookieName(r)); err == nil {
+	if _, err := r.Cookie(cookieName(r, d.cfg.Base)); err == nil {
 		f.SignedOn = true
 	}
 	f.Did = pages.Did(r.URL.Query().Get("did"))
@@ -174,10 +178,23 @@ func themeOf(r *http.Request) string {
 	return ""
 }
 
-func write(w http.ResponseWriter, r *http.Request, status int, c templ.Component) error {
+// write answers with a page. What is written down in pages leads to the root of a host:
+// below a base the links of their elements are moved there, which no text of a task can
+// look like, for its quotes are escaped.
+func (d *door) write(w http.ResponseWriter, r *http.Request, status int, c templ.Component) error {
+	var page bytes.Buffer
+	if err := c.Render(r.Context(), &page); err != nil {
+		return err
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	return c.Render(r.Context(), w)
+	if d.cfg.Base == "" {
+		_, err := page.WriteTo(w)
+		return err
+	}
+	base := html.EscapeString(d.cfg.Base)
+	_, err := strings.NewReplacer(` href="/`, ` href="`+base+`/`, ` src="/`, ` src="`+base+`/`, ` action="/`, ` action="`+base+`/`).WriteString(w, page.String())
+	return err
 }
 
 // done leads to a page, whose path is escaped, after something was done.

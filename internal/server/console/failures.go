@@ -15,7 +15,7 @@ func (d *door) failures(w http.ResponseWriter, r *http.Request) error {
 	if err := d.get(r.Context(), "/v1/failures", paging(r), &page); err != nil {
 		return err
 	}
-	return write(w, r, http.StatusOK, pages.FailureList(d.frame(r, "Failures"), page.Items, page.Next))
+	return d.write(w, r, http.StatusOK, pages.FailureList(d.frame(r, "Failures"), page.Items, page.Next))
 }
 
 // failure shows a group, the task of it that failed last, and its other tasks.
@@ -31,7 +31,7 @@ func (d *door) failure(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown.Tasks, shown.More = page.Items, page.Next != ""
-	return write(w, r, http.StatusOK, pages.FailurePage(d.frame(r, "Failures alike"), &shown))
+	return d.write(w, r, http.StatusOK, pages.FailurePage(d.frame(r, "Failures alike"), &shown))
 }
 
 // newestFailures are the groups that failed last and that nobody has muted.

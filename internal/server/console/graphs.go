@@ -33,7 +33,7 @@ func (d *door) graphs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown.Kept = kept.Items
-	return write(w, r, http.StatusOK, pages.GraphList(d.frame(r, "Graphs of jobs"), &shown))
+	return d.write(w, r, http.StatusOK, pages.GraphList(d.frame(r, "Graphs of jobs"), &shown))
 }
 
 // graphRun shows how the jobs of a run stand, as a drawing and as a list.
@@ -46,7 +46,7 @@ func (d *door) graphRun(w http.ResponseWriter, r *http.Request) error {
 	if err := d.get(r.Context(), "/v1/graph-runs/"+url.PathEscape(r.PathValue("id")), nil, &shown.Run); err != nil {
 		return err
 	}
-	return write(w, r, http.StatusOK, pages.GraphRunPage(d.frame(r, "Run of a graph"), &shown))
+	return d.write(w, r, http.StatusOK, pages.GraphRunPage(d.frame(r, "Run of a graph"), &shown))
 }
 
 // actOnGraphRun steers a run. What tries one again is another run, whose page is next.

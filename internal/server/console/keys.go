@@ -27,7 +27,7 @@ func (d *door) showKeys(w http.ResponseWriter, r *http.Request, status int, show
 	shown.Items, shown.Scopes = list.Items, auth.Scopes()
 	f := d.frame(r, "API keys")
 	shown.Open = f.Who == auth.Anybody().Name && !f.SignedOn
-	return write(w, r, status, pages.KeyList(f, shown))
+	return d.write(w, r, status, pages.KeyList(f, shown))
 }
 
 // createKey makes a key, and shows it: the only time that it is seen.

@@ -60,7 +60,7 @@ func (d *door) newAction(w http.ResponseWriter, r *http.Request) error {
 	b.DryRun = true
 	shown := pages.Dry{Action: b.Action, IDs: b.IDs, Filter: b.Filter, Text: filterText(b.Filter), To: q.Get("to")}
 	if pages.AsksTo(b.Action) && shown.To == "" {
-		return write(w, r, http.StatusOK, pages.AskTo(d.frame(r, "Act on many"), &shown))
+		return d.write(w, r, http.StatusOK, pages.AskTo(d.frame(r, "Act on many"), &shown))
 	}
 	if err := d.post(r.Context(), "/v1/tasks/bulk", b, "", &shown.Preview); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (d *door) newAction(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown.Bound = string(bound)
-	return write(w, r, http.StatusOK, pages.DryRun(d.frame(r, "Act on many"), &shown))
+	return d.write(w, r, http.StatusOK, pages.DryRun(d.frame(r, "Act on many"), &shown))
 }
 
 func (d *door) startAction(w http.ResponseWriter, r *http.Request) error {
@@ -93,7 +93,7 @@ func (d *door) actions(w http.ResponseWriter, r *http.Request) error {
 	if err := d.get(r.Context(), "/v1/actions", paging(r), &page); err != nil {
 		return err
 	}
-	return write(w, r, http.StatusOK, pages.ActionList(d.frame(r, "Actions"), page.Items, page.Next))
+	return d.write(w, r, http.StatusOK, pages.ActionList(d.frame(r, "Actions"), page.Items, page.Next))
 }
 
 func (d *door) action(w http.ResponseWriter, r *http.Request) error {
@@ -107,7 +107,7 @@ func (d *door) action(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown.Touched, shown.Text = touched.Items, filterText(shown.Action.Filter)
-	return write(w, r, http.StatusOK, pages.ActionPage(d.frame(r, "Action"), &shown))
+	return d.write(w, r, http.StatusOK, pages.ActionPage(d.frame(r, "Action"), &shown))
 }
 
 func (d *door) steerAction(w http.ResponseWriter, r *http.Request) error {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/hex"
 	"net/http"
 	"net/url"
 	"strings"
@@ -24,10 +25,10 @@ func Owns(path string) bool {
 	return areas[first]
 }
 
-// SignedOn tells who looks at a page, by the cookie of the session.
-func SignedOn(s Sessions) func(*http.Request) (auth.Principal, bool) {
+// SignedOn tells who looks at a page below a base, by the cookie of the session.
+func SignedOn(s Sessions, base string) func(*http.Request) (auth.Principal, bool) {
 	return func(r *http.Request) (auth.Principal, bool) {
-		c, err := r.Cookie(cookieName(r))
+		c, err := r.Cookie(cookieName(r, base))
 		if err != nil || !Owns(r.URL.Path) {
 			return auth.Principal{}, false
 		}
@@ -42,16 +43,21 @@ func secure(r *http.Request) bool {
 	return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
 }
 
-// cookieName is that of the session. The prefix has browsers keep it to this host.
-func cookieName(r *http.Request) string {
-	if secure(r) {
-		return "__Host-sendoff"
+// cookieName is that of the session. The prefix has browsers keep it to this host, on which
+// there may be several servers, each below a base of its own.
+func cookieName(r *http.Request, base string) string {
+	name := "sendoff"
+	if base != "" {
+		name += "-" + hex.EncodeToString([]byte(base))
 	}
-	return "sendoff"
+	if secure(r) {
+		return "__Host-" + name
+	}
+	return name
 }
 
 func (d *door) setCookie(w http.ResponseWriter, r *http.Request, token string) {
-	c := &http.Cookie{Name: cookieName(r), Value: token, Path: "/", HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteLaxMode}
+	c := &http.Cookie{Name: cookieName(r, d.cfg.Base), Value: token, Path: "/", HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteLaxMode}
 	if token == "" {
 		c.MaxAge = -1
 	}
@@ -63,7 +69,7 @@ func (d *door) renew(w http.ResponseWriter, r *http.Request) {
 	if d.cfg.Sessions == nil {
 		return
 	}
-	if c, err := r.Cookie(cookieName(r)); err == nil {
+	if c, err := r.Cookie(cookieName(r, d.cfg.Base)); err == nil {
 		if _, renewed, err := d.cfg.Sessions.SignedOn(c.Value); err == nil && renewed != "" {
 			d.setCookie(w, r, renewed)
 		}
@@ -80,7 +86,7 @@ func nextOf(r *http.Request) string {
 
 func (d *door) login(w http.ResponseWriter, r *http.Request) {
 	headers(w.Header())
-	_ = write(w, r, http.StatusOK, pages.Login(d.frame(r, "Sign in"), pages.SignOn{Next: localPath(r.URL.Query().Get("next"))}))
+	_ = d.write(w, r, http.StatusOK, pages.Login(d.frame(r, "Sign in"), pages.SignOn{Next: localPath(r.URL.Query().Get("next"))}))
 }
 
 // signOn takes a key and opens a session.
@@ -93,7 +99,7 @@ func (d *door) signOn(w http.ResponseWriter, r *http.Request) {
 	}
 	next := localPath(r.PostForm.Get("next"))
 	refuse := func(status int, why string) {
-		_ = write(w, r, status, pages.Login(d.frame(r, "Sign in"), pages.SignOn{Next: next, Wrong: why}))
+		_ = d.write(w, r, status, pages.Login(d.frame(r, "Sign in"), pages.SignOn{Next: next, Wrong: why}))
 	}
 	switch {
 	case d.cfg.Sessions == nil:

@@ -28,7 +28,7 @@ func (d *door) showSettings(w http.ResponseWriter, r *http.Request, status int, 
 	if err := d.get(r.Context(), "/v1/me", nil, &shown.Me); err != nil {
 		return err
 	}
-	return write(w, r, status, pages.SettingsPage(d.frame(r, "Settings"), &shown))
+	return d.write(w, r, status, pages.SettingsPage(d.frame(r, "Settings"), &shown))
 }
 
 // changeSettings has the browser keep how pages are shown. Nothing of the server changes.

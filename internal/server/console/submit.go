@@ -38,7 +38,7 @@ func (d *door) newTask(w http.ResponseWriter, r *http.Request) error {
 		return wrong("a task of the kind %q is not made here: want http, function, process or local", form.Kind)
 	}
 	form.Key = rand.Text()
-	return write(w, r, http.StatusOK, pages.NewTask(d.frame(r, "New task"), form))
+	return d.write(w, r, http.StatusOK, pages.NewTask(d.frame(r, "New task"), form))
 }
 
 func isKind(kind string) bool {
@@ -63,7 +63,7 @@ func (d *door) submitTask(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		form.Curl = pages.CurlOf(text)
-		return write(w, r, http.StatusOK, pages.NewTask(d.frame(r, "New task"), form))
+		return d.write(w, r, http.StatusOK, pages.NewTask(d.frame(r, "New task"), form))
 	default:
 		err = d.call(r.Context(), ask{method: http.MethodPost, path: "/v1/tasks", body: body, key: form.Key}, &made)
 	}
@@ -80,7 +80,7 @@ func (d *door) submitTask(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	form.Wrong = p
-	return write(w, r, p.Status, pages.NewTask(d.frame(r, "New task"), form))
+	return d.write(w, r, p.Status, pages.NewTask(d.frame(r, "New task"), form))
 }
 
 // targetFields are the fields that say what carries out a task of a kind.

@@ -27,7 +27,7 @@ func (d *door) tasks(w http.ResponseWriter, r *http.Request) error {
 	if err := d.get(r.Context(), "/v1/tasks", q, &shown.Page); err != nil {
 		return err
 	}
-	return write(w, r, http.StatusOK, pages.TaskList(d.frame(r, "Tasks"), &shown))
+	return d.write(w, r, http.StatusOK, pages.TaskList(d.frame(r, "Tasks"), &shown))
 }
 
 // filter leads from what was typed to the query that it is. The id of a task alone leads to
@@ -79,7 +79,7 @@ func (d *door) task(w http.ResponseWriter, r *http.Request) error {
 		}
 		slices.Reverse(shown.Steps.Items)
 	}
-	return write(w, r, http.StatusOK, pages.TaskPage(d.frame(r, pages.NameOf(&shown.Task)), &shown))
+	return d.write(w, r, http.StatusOK, pages.TaskPage(d.frame(r, pages.NameOf(&shown.Task)), &shown))
 }
 
 // verbs of a task, and where each leads.

@@ -31,5 +31,5 @@ func (d *door) tree(w http.ResponseWriter, r *http.Request) error {
 	shown.Items, shown.Truncated = answer.Items, answer.Truncated
 	f := d.frame(r, pages.NameOf(&shown.Items[0]))
 	f.Still = shown.Still()
-	return write(w, r, http.StatusOK, pages.TreePage(f, &shown))
+	return d.write(w, r, http.StatusOK, pages.TreePage(f, &shown))
 }

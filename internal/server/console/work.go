@@ -58,7 +58,7 @@ func (d *door) overview(w http.ResponseWriter, r *http.Request) error {
 		}
 		shown.Nodes = nodes.Items
 	}
-	return write(w, r, http.StatusOK, pages.OverviewPage(d.frame(r, "Overview"), &shown))
+	return d.write(w, r, http.StatusOK, pages.OverviewPage(d.frame(r, "Overview"), &shown))
 }
 
 // queueStats are the queues, those with most to do first.
@@ -86,7 +86,7 @@ func (d *door) queues(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return write(w, r, http.StatusOK, pages.QueueList(d.frame(r, "Queues"), all))
+	return d.write(w, r, http.StatusOK, pages.QueueList(d.frame(r, "Queues"), all))
 }
 
 func (d *door) queue(w http.ResponseWriter, r *http.Request) error {
@@ -108,7 +108,7 @@ func (d *door) queue(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown.Newest = page.Items
-	return write(w, r, http.StatusOK, pages.QueuePage(d.frame(r, "Queue "+name), &shown))
+	return d.write(w, r, http.StatusOK, pages.QueuePage(d.frame(r, "Queue "+name), &shown))
 }
 
 func (d *door) actOnQueue(w http.ResponseWriter, r *http.Request) error {
@@ -153,7 +153,7 @@ func (d *door) schedules(w http.ResponseWriter, r *http.Request) error {
 	if err := d.get(r.Context(), "/v1/schedules", paging(r), &page); err != nil {
 		return err
 	}
-	return write(w, r, http.StatusOK, pages.ScheduleList(d.frame(r, "Schedules"), page.Items, page.Next))
+	return d.write(w, r, http.StatusOK, pages.ScheduleList(d.frame(r, "Schedules"), page.Items, page.Next))
 }
 
 func (d *door) schedule(w http.ResponseWriter, r *http.Request) error {
@@ -171,7 +171,7 @@ func (d *door) schedule(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown.Next, shown.Fires = next.Items, fires.Items
-	return write(w, r, http.StatusOK, pages.SchedulePage(d.frame(r, "Schedule "+shown.Schedule.Name), &shown))
+	return d.write(w, r, http.StatusOK, pages.SchedulePage(d.frame(r, "Schedule "+shown.Schedule.Name), &shown))
 }
 
 func (d *door) actOnSchedule(w http.ResponseWriter, r *http.Request) error {
@@ -183,7 +183,7 @@ func (d *door) limits(w http.ResponseWriter, r *http.Request) error {
 	if err := d.get(r.Context(), "/v1/limits", paging(r), &page); err != nil {
 		return err
 	}
-	return write(w, r, http.StatusOK, pages.LimitList(d.frame(r, "Limits"), page.Items, page.Next))
+	return d.write(w, r, http.StatusOK, pages.LimitList(d.frame(r, "Limits"), page.Items, page.Next))
 }
 
 // nodes shows who works: the servers, and their worker processes.
@@ -196,7 +196,7 @@ func (d *door) nodes(w http.ResponseWriter, r *http.Request) error {
 	if err := d.get(r.Context(), "/v1/workers", nil, &workers); err != nil {
 		return err
 	}
-	return write(w, r, http.StatusOK, pages.NodeList(d.frame(r, "Nodes"), nodes.Items, workers.Items))
+	return d.write(w, r, http.StatusOK, pages.NodeList(d.frame(r, "Nodes"), nodes.Items, workers.Items))
 }
 
 func (d *door) endpoints(w http.ResponseWriter, r *http.Request) error {
@@ -204,7 +204,7 @@ func (d *door) endpoints(w http.ResponseWriter, r *http.Request) error {
 	if err := d.get(r.Context(), "/v1/endpoints", nil, &page); err != nil {
 		return err
 	}
-	return write(w, r, http.StatusOK, pages.EndpointList(d.frame(r, "Endpoints"), page.Items))
+	return d.write(w, r, http.StatusOK, pages.EndpointList(d.frame(r, "Endpoints"), page.Items))
 }
 
 func (d *door) actOnNode(w http.ResponseWriter, r *http.Request) error {
@@ -225,11 +225,11 @@ func (d *door) audit(w http.ResponseWriter, r *http.Request) error {
 	if err := d.get(r.Context(), "/v1/audit", q, &page); err != nil {
 		return err
 	}
-	return write(w, r, http.StatusOK, pages.AuditList(d.frame(r, "Audit"), q, page.Items, page.Next))
+	return d.write(w, r, http.StatusOK, pages.AuditList(d.frame(r, "Audit"), q, page.Items, page.Next))
 }
 
 func (d *door) help(w http.ResponseWriter, r *http.Request) error {
-	return write(w, r, http.StatusOK, pages.Help(d.frame(r, "Keys and filters")))
+	return d.write(w, r, http.StatusOK, pages.Help(d.frame(r, "Keys and filters")))
 }
 
 // paging is the part of a query that says which page of a listing it is.

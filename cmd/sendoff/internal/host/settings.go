@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +49,8 @@ type Listen struct {
 	TrustedProxy []string `name:"trusted-proxy" env:"SENDOFF_TRUSTED_PROXY" placeholder:"NETWORK" help:"Proxies whose X-Forwarded-For, and --trust-header, are believed."`
 	TrustHeader  []string `name:"trust-header" env:"SENDOFF_TRUST_HEADER" placeholder:"HEADER:VALUE=SCOPE+SCOPE" help:"What whoever a trusted proxy has signed on may do: X-Auth-Groups:ops=read+operate; * is any value."`
 	TrustUser    string   `name:"trust-user" default:"X-Forwarded-User" env:"SENDOFF_TRUST_USER" placeholder:"HEADER" help:"Header in which a trusted proxy names who it is, for the audit."`
+
+	BasePath string `name:"base-path" env:"SENDOFF_BASE_PATH" placeholder:"/PATH" help:"Where everything is on its host, behind a proxy: links of the console lead there."`
 
 	Console string `default:"on" enum:"on,read,off" env:"SENDOFF_CONSOLE" help:"The pages for a browser at /: on; read: to look at only; off."`
 }
@@ -175,9 +178,14 @@ func (l *Listen) Resolve() (addr *net.TCPAddr, local bool, err error) {
 	return addr, local, nil
 }
 
+var basePath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+/?$`)
+
 // Doors is what stands before the doors, from the flags.
 func (l *Listen) Doors(local bool) (engine.HandlerConfig, error) {
-	cfg := engine.HandlerConfig{APIKeys: l.APIKeys, Hosts: l.hosts(), Local: local, TrustUser: l.TrustUser, Console: engine.Console(l.Console)}
+	cfg := engine.HandlerConfig{APIKeys: l.APIKeys, Hosts: l.hosts(), Local: local, TrustUser: l.TrustUser, Console: engine.Console(l.Console), BasePath: l.BasePath}
+	if l.BasePath != "" && !basePath.MatchString(l.BasePath) {
+		return cfg, term.Usage("--base-path is %q: want a path such as /sendoff, of letters, digits and -._~", l.BasePath)
+	}
 	for _, text := range l.OpenDoor {
 		door, err := engine.ParseOpenDoor(text)
 		if err != nil {

@@ -93,11 +93,11 @@ let going = 0;
 addEventListener("keydown", event => {
   if (root.dataset.keys === "off" || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
   const key = event.key;
-  if (Date.now() - going < 1500 && places[key]) { location.href = places[key]; return; }
+  if (Date.now() - going < 1500 && places[key]) { location.href = root.dataset.base + places[key]; return; }
   going = key === "g" ? Date.now() : 0;
   const act = {
     "/": () => (document.getElementById("filter") ?? document.querySelector(".find input"))?.focus(),
-    "?": () => { location.href = "/help"; },
+    "?": () => { location.href = root.dataset.base + "/help"; },
     j: () => step(1), k: () => step(-1),
     x: () => here()?.querySelector("input[type=checkbox]")?.click(),
     l: () => liveSwitch?.click(),

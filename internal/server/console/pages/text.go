@@ -25,6 +25,7 @@ import (
 // Frame is what is around a page.
 type Frame struct {
 	Title, Path         string
+	Base                string // below which all pages are; "" = the root of the host
 	Style, Script, Icon string // paths of assets
 	KeysOff             bool   // pages do not listen to single keys
 	Theme               string // light, dark; "" = as the system has it
