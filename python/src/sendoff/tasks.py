@@ -25,11 +25,13 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 from urllib.parse import quote
 
 from sendoff._client import Client
+from sendoff._plan import RESULTS, first_argument
+from sendoff._submitted import Submitted as Submitted
 from sendoff._values import Arguments, to_json
 from sendoff._waits import seconds
-from sendoff.canvas import RESULTS, Signature, first_argument
+from sendoff.canvas import Signature
 from sendoff.errors import InvalidValue
-from sendoff.models import NewTask, Task
+from sendoff.models import NewTask
 from sendoff.push import (
     Asgi,
     AsgiApp,
@@ -298,47 +300,6 @@ class TaskFunction(Generic[P, R]):
             return lambda: Submitted(self, None, None, json.loads(json.dumps(self.carry_out(*left, **named))))
         client, new = self.tasks.connected(), self._new(args, kwargs or {})
         return lambda: Submitted(self, client, client.submit(new), None)
-
-
-class Submitted:
-    """A call that was handed over. task: as the server accepted it; None when it was called at once."""
-
-    def __init__(self, of: TaskFunction[..., Any], client: Client | None, task: Task | None, value: Any) -> None:
-        self.task, self._of, self._client, self._value = task, of, client, value
-
-    @property
-    def id(self) -> str:
-        """The task's; "" when it was called at once."""
-        return self.task.id if self.task else ""
-
-    def result(self, timeout: float | timedelta | None = None) -> Any:
-        """Waits, and returns what the function returned, made of JSON by its annotation. Raises TaskFailed, and
-        WaitTimeout when timeout (seconds) is over."""
-        if self.task is None or self._client is None:
-            return self._of.result(self._value)
-        return self._of.result(self._client.result(self.task.id, timeout))
-
-    get = result  # Celery's name
-
-    def state(self) -> str:
-        """How it is now: scheduled, ready, running, suspended, blocked, succeeded, failed, canceled."""
-        if self.task is None or self._client is None:
-            return "succeeded"
-        self.task = self._client.get(self.task.id)
-        return self.task.state
-
-    def ready(self) -> bool:
-        """Whether it has ended."""
-        return self.state() in ("succeeded", "failed", "canceled")
-
-    def successful(self) -> bool:
-        """Whether it has succeeded."""
-        return self.state() == "succeeded"
-
-    def cancel(self) -> None:
-        """Ends it, whether it waits or runs. Conflict when it has ended."""
-        if self.task is not None and self._client is not None:
-            self.task = self._client.tasks.cancel(self.task.id)
 
 
 def _settings(base: NewTask, options: dict[str, Any]) -> NewTask:
