@@ -29,8 +29,8 @@ import (
 // one result.
 type program struct {
 	Op   string    `json:"op"`
-	N    int       `json:"n,omitempty"`
-	Kids []program `json:"kids,omitempty"`
+	N    int       `json:"n"`
+	Kids []program `json:"kids"`
 }
 
 var ops = []string{

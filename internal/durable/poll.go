@@ -42,7 +42,9 @@ func (j *job) poll(r *Run) *sdkv1.RunResponse {
 	var sent int
 	poll.Calls, sent = r.nextCalls(r.root.done)
 	more := sent < len(r.unsent) || len(r.toStart) > 0
-	poll.MaxWait = durationpb.New(r.maxWait(more))
+	if more || r.root.done || !r.idle() {
+		poll.MaxWait = durationpb.New(r.maxWait(more))
+	}
 	res := &sdkv1.RunResponse{Status: sdkv1.Status_STATUS_OK, Directive: &sdkv1.RunResponse_Poll{Poll: poll}}
 	report := &sendoffv1.RunReport{Cancel: r.givenUp, Prompt: prompt, Undo: r.undoing.Load() > 0, Received: r.received()}
 	entry := journal.PollEntry(sent, r.awaited())
@@ -105,6 +107,12 @@ func (r *Run) need() int {
 		}
 	}
 	return min(max(need, 1), maxResults)
+}
+
+// idle tells whether the clock alone wakes nothing, in virtual time, where nobody
+// looks after a run that waits for what does not come.
+func (r *Run) idle() bool {
+	return r.attempt.virtual && r.timers.nearest() == nil && (r.expired || r.undoing.Load() == 0 || r.info.Expires.IsZero())
 }
 
 // maxWait is the time until the next timer. The protocol of Dispatch has at

@@ -273,7 +273,7 @@ def _dataclass(cls: type[Any]) -> Reader:
         if not isinstance(value, dict):
             raise _misfit(where, f"an object, of {cls.__name__}", value)
         if not hints:
-            hints.update(_hints(cls))
+            hints.update(hints_of(cls))
         own = {f.name: f for f in dataclasses.fields(cls) if f.init}
         if unknown := set(value) - {f.name for f in dataclasses.fields(cls)}:
             raise InvalidValue(f"{where}.{min(unknown)}", f"{cls.__name__} has no such field")
@@ -295,7 +295,8 @@ def _model(cls: Any) -> Reader:
     return read
 
 
-def _hints(owner: Any) -> dict[str, Any]:
+def hints_of(owner: Any) -> dict[str, Any]:
+    """The annotations of a class or a function, resolved."""
     return typing.get_type_hints(owner, include_extras=True)
 
 
@@ -340,7 +341,7 @@ class Arguments:
 
     def _hints(self) -> dict[str, Any]:
         if self._known is None:  # on first use: an annotation may name what is defined below
-            self._known = _hints(self._function)
+            self._known = hints_of(self._function)
         return self._known
 
     def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:

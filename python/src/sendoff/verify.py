@@ -149,7 +149,7 @@ class Verifier:
         if raw is None:
             raise Refused("it was signed with a key that is not published")
         base += f'"@signature-params": {params[1]}'
-        if not _signed(raw, made, base.encode()):
+        if not signed(raw, made, base.encode()):
             raise Refused("method, URL or a header is not what was signed")
         return fields["nonce"]
 
@@ -198,7 +198,8 @@ class Verifier:
         return check
 
 
-def _signed(raw: bytes, signature: bytes, base: bytes) -> bool:
+def signed(raw: bytes, signature: bytes, base: bytes) -> bool:
+    """The signature is that of a text, by an Ed25519 key. It needs cryptography."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric import ed25519
 

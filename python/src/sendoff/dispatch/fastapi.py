@@ -1,0 +1,25 @@
+"""Durable functions in a FastAPI app: app = FastAPI(); dispatch = Dispatch(app)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sendoff.functions import Functions, default
+from sendoff.functions._http import PATH
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+
+class Dispatch:
+    """Has an app serve functions at the path where the server looks for them."""
+
+    def __init__(
+        self, app: FastAPI, registry: Functions | None = None, verification_key: str | bytes | None = None
+    ) -> None:
+        self.registry = registry or default
+        if verification_key is not None:
+            key = verification_key.decode() if isinstance(verification_key, bytes) else verification_key
+            self.registry.verification_key = key
+        app.mount(PATH.rpartition("/")[0], self.registry.asgi())
+        self.function = self.registry.function

@@ -1,0 +1,101 @@
+"""Messages to running functions."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Generic, TypeVar, cast, overload
+
+from sendoff._client import Client
+from sendoff.functions._branch import current, owner
+from sendoff.functions._future import Future, Kind
+from sendoff.functions._journal import Entry, Op, place
+from sendoff.functions._mail import PROMISE
+from sendoff.functions._operations import step
+from sendoff.functions._payload import decode
+
+T = TypeVar("T")
+
+
+class Signal(Generic[T]):
+    """A kind of message to running functions, by its name. They wait until the function takes them, each once, in
+    their order. They need a Sendoff server. kind: the annotation of its values."""
+
+    @overload
+    def __init__(self: Signal[T], name: str, kind: type[T]) -> None: ...
+
+    @overload
+    def __init__(self: Signal[Any], name: str, kind: Any = ...) -> None: ...
+
+    def __init__(self, name: str, kind: Any = Any) -> None:
+        self.name, self._kind = name, kind
+
+    def next(self) -> Future[T]:
+        """The next one. It takes one only while the function waits for it, so one that lost in a select takes none."""
+        run = owner(f"signal {self.name}").run
+        f: Future[T] = Future(run, Kind.SIGNAL, f"signal {self.name}", self._read)
+        f.signal = self.name
+        return f
+
+    def _read(self, value: Any) -> T:
+        return cast("T", decode(self._kind, value, f"signal {self.name}"))
+
+    async def receive(self) -> T:
+        """Waits for the next one."""
+        return await self.next()
+
+    def send(self, id: str, value: T, *, client: Client | None = None) -> None:
+        """Gives it to the run with that id, from outside of durable functions. Default client: one made for it from
+        the environment."""
+        _send(id, self.name, value, client)
+
+
+def _send(id: str, name: str, value: Any, client: Client | None) -> None:
+    if client is not None:
+        client.tasks.signal(id, name, value)
+        return
+    with Client() as own:
+        own.tasks.signal(id, name, value)
+
+
+class Promise(Generic[T]):
+    """One result that somebody outside gives: hand its id out, and await it. Made by promise."""
+
+    def __init__(self, id: str, future: Future[T]) -> None:
+        self.id, self.future = id, future
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self.future.__await__()
+
+
+@overload
+def promise(kind: type[T]) -> Promise[T]: ...
+
+
+@overload
+def promise(kind: Any = ...) -> Promise[Any]: ...
+
+
+def promise(kind: Any = Any) -> Promise[Any]:
+    """A promise of this run, of values with an annotation. It ends with its journal. Its id names the run and a place
+    in it; it is no secret."""
+    branch = owner("a promise")
+    run = branch.run
+    run.command(branch, Entry(op=Op.PROMISE))
+    path = place(run.info.generation, branch.path(branch.count))
+    f: Future[Any] = Future(run, Kind.SIGNAL, "promise", lambda v: decode(kind, v, "promise"))
+    f.signal = PROMISE + path
+    return Promise(f"{run.info.id}:{path}", f)
+
+
+def resolve(id: str, value: Any = None, *, client: Client | None = None) -> None:
+    """Gives a promise its value, from outside of durable functions. The first end of a promise counts."""
+    run, colon, path = id.partition(":")
+    if not run or not colon or not path:
+        raise ValueError(f"promise id {id!r}: want that of a promise")
+    _send(run, PROMISE + path, value, client)
+
+
+def send(id: str, name: str, value: Any = None, *, client: Client | None = None) -> Future[None]:
+    """Gives a signal to another run, from a durable function: a step."""
+    assert current() is not None or owner("sending a signal")
+    return step(f"signal {name}", lambda: _send(id, name, value, client))
