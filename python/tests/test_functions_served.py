@@ -77,6 +77,11 @@ def served_by(server: Server, **options: Any) -> f.Functions:
     return f.Functions(f"http://127.0.0.1:{free_port()}", server=server.url, api_key="none", **options)
 
 
+async def nap(seconds: float) -> str:
+    await asyncio.sleep(seconds)
+    return "slept"
+
+
 def flow(app: f.Functions) -> f.Function[[int], str]:
     @app.function
     def double(n: int) -> int:
@@ -85,7 +90,7 @@ def flow(app: f.Functions) -> f.Function[[int], str]:
     @app.function
     async def flow(n: int) -> str:
         doubled = await double.map(range(n))
-        slept = await f.step("slept", asyncio.sleep, 0.001, "slept")
+        slept = await f.step("slept", nap, 0.001)
         await f.sleep(0.01)
         said = await f.Signal("word", str).receive()
         return f"{sum(doubled)} {slept} {said}"
