@@ -1,4 +1,4 @@
-"""The code in docs/python.md and docs/python-web.md."""
+"""The code in docs/python.md, docs/python-web.md and docs/python-functions.md."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from conftest import App
+from sendoff.functions.testing import Env
 from sendoff.tasks import default
 from sendoff.testing import Server
 
@@ -56,6 +57,25 @@ def test_the_canvas_of_the_page_works(blocks: list[str], monkeypatch: pytest.Mon
     exec(canvas, module)
     with default.eager():
         assert module["book"](3) == 4
+
+
+def test_the_functions_of_the_page_do_what_it_says() -> None:
+    module: dict[str, Any] = sys.modules.setdefault("page_functions", ModuleType("page_functions")).__dict__
+    for block in code_of("python-functions.md"):
+        exec(compile(block, "python-functions.md", "exec"), module)
+    tests = [test for name, test in module.items() if name.startswith("test_")]
+    assert len(tests) == 3
+    for test in tests:
+        test()
+    with Env(module["cheapest"], module["buy"], module["price"], module["watch"]) as env:
+        assert env.run(module["cheapest"], "pen") == 12
+        env.stub(module["price"], lambda sku: sold_out(module, sku))
+        assert env.run(module["buy"], "pen") == "pen: later"
+        assert env.run(module["watch"], "http://shop.example") == 3
+
+
+def sold_out(module: dict[str, Any], sku: str) -> int:
+    raise module["SoldOut"](sku)
 
 
 CHECKS = """
