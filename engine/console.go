@@ -36,7 +36,7 @@ func (e *Engine) Console(prefix string, authorize func(*http.Request) (Visitor, 
 		panic("engine: Console needs a function that tells who looks at it")
 	}
 	cfg := HandlerConfig{BasePath: prefix}
-	pages := &console.Config{Version: e.cfg.Version, Base: cfg.base()}
+	pages := &console.Config{Version: e.cfg.Version, Base: cfg.base(), Events: e.events}
 	routes := e.routesWith(cfg, pages)
 	only := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {

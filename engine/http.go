@@ -125,7 +125,7 @@ func (e *Engine) consoleOf(cfg HandlerConfig) *console.Config {
 	if cfg.Console == ConsoleOff {
 		return nil
 	}
-	return &console.Config{ReadOnly: cfg.Console == ConsoleRead, Version: e.cfg.Version, Base: cfg.base(), Sessions: e.ring.With(cfg.APIKeys, len(cfg.TrustHeaders) > 0)}
+	return &console.Config{ReadOnly: cfg.Console == ConsoleRead, Version: e.cfg.Version, Base: cfg.base(), Events: e.events, Sessions: e.ring.With(cfg.APIKeys, len(cfg.TrustHeaders) > 0)}
 }
 
 // refuse answers whoever has no key, or one that may not do that, in the words of the door.

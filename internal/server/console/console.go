@@ -17,6 +17,7 @@ import (
 	"github.com/a-h/templ"
 
 	"github.com/sendoff-dev/sendoff/internal/auth"
+	"github.com/sendoff-dev/sendoff/internal/events"
 	"github.com/sendoff-dev/sendoff/internal/inprocess"
 	"github.com/sendoff-dev/sendoff/internal/need"
 	"github.com/sendoff-dev/sendoff/internal/server/console/pages"
@@ -24,12 +25,13 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/server/route"
 )
 
-// Config of the console. Version, Base and Sessions may be left out.
+// Config of the console. Version, Base, Events and Sessions may be left out.
 type Config struct {
-	ReadOnly bool     // nothing can be done from it
-	Version  string   // of the server
-	Base     string   // below which all of it is, such as /sendoff; "" = the root of the host
-	Sessions Sessions // of those who have signed on with a key; nil = no keys are used
+	ReadOnly bool        // nothing can be done from it
+	Version  string      // of the server
+	Base     string      // below which all of it is, such as /sendoff; "" = the root of the host
+	Events   *events.Hub // that pages hear; nil = they are asked for again now and then
+	Sessions Sessions    // of those who have signed on with a key; nil = no keys are used
 }
 
 // Sessions remember who has signed on. access.Keyring implements it.
@@ -46,6 +48,8 @@ type door struct {
 	cfg   Config
 	api   http.RoundTripper
 	tries tries
+
+	streams chan struct{} // of pages that hear events; as many as there can be
 }
 
 // page writes a page, or returns why there is none.
@@ -54,7 +58,7 @@ type page func(w http.ResponseWriter, r *http.Request) error
 // Mount puts the console on a mux that has the routes of the API.
 func Mount(mux *route.Mux, cfg Config) {
 	need.Fields(struct{ Mux *route.Mux }{mux}, "Mux")
-	d := &door{cfg: cfg, api: inprocess.Transport(mux)}
+	d := &door{cfg: cfg, api: inprocess.Transport(mux), streams: make(chan struct{}, liveStreams)}
 	show := func(path string, scope auth.Scope, p page) { mux.Through(scope, "GET "+path, d.serve(p)) }
 	act := func(path string, p page) { mux.Through(auth.Operate, "POST "+path, d.serve(d.writable(p))) }
 
@@ -95,6 +99,9 @@ func Mount(mux *route.Mux, cfg Config) {
 	mux.Through(auth.Admin, "POST /keys/{id}/{verb}", d.serve(d.writable(d.revokeKey)))
 	show("/settings", auth.AnyKey, d.settings)
 	mux.Through(auth.AnyKey, "POST /settings", d.serve(d.changeSettings))
+	if cfg.Events != nil {
+		show("/live", auth.Read, d.live)
+	}
 	show("/help", auth.Read, d.help)
 
 	mux.Through(auth.Public, "GET /login", d.login)
@@ -166,6 +173,9 @@ func (d *door) frame(r *http.Request, title string) pages.Frame {
 	}
 	if _, err := r.Cookie(cookieName(r, d.cfg.Base)); err == nil {
 		f.SignedOn = true
+	}
+	if d.cfg.Events != nil {
+		f.Topics = topicsOf(r.URL)
 	}
 	f.Did = pages.Did(r.URL.Query().Get("did"))
 	return f

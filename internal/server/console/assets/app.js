@@ -49,8 +49,22 @@ function put(page) {
   if (at) document.getElementById(at)?.querySelector("a")?.focus({ preventScroll: true });
 }
 
+// The server says when something has changed. When it has not been heard of for a while,
+// the page is asked for now and then.
 const period = Number(main().dataset.live);
-if (period) setInterval(refresh, period * 1000);
+const quiet = 8000;
+let heard = Date.now() - quiet + 3000;
+let stream;
+function listen() {
+  stream?.close();
+  stream = undefined;
+  if (!on || !period || document.hidden) return;
+  stream = new EventSource(root.dataset.base + "/live?topics=" + encodeURIComponent(main().dataset.topics));
+  stream.addEventListener("change", () => { heard = Date.now(); refresh(); });
+}
+if (period) setInterval(() => { if (Date.now() - heard > quiet) refresh(); }, period * 1000);
+document.addEventListener("visibilitychange", () => { listen(); refresh(); });
+addEventListener("pagehide", () => stream?.close());
 
 const liveSwitch = document.querySelector("[data-live-switch]");
 function setLive(now) {
@@ -58,6 +72,7 @@ function setLive(now) {
   sessionStorage.setItem("live", on ? "on" : "off");
   liveSwitch?.setAttribute("aria-pressed", String(on));
   if (liveSwitch) liveSwitch.textContent = on ? "Live: on" : "Live: off";
+  listen();
 }
 setLive(on);
 liveSwitch?.addEventListener("click", () => { setLive(!on); say(on ? "Live" : "Not live"); });

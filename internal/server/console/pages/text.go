@@ -34,6 +34,7 @@ type Frame struct {
 	SignedOn            bool // with a key, by the page for that
 	Admin, Whole        bool // may see the audit; what is of the whole server
 	MayAct, MaySubmit   bool
+	Topics              string // events that change the page; "" = none
 	Still               bool   // it is not asked for again by itself
 	Did                 string // what was done last, for people; "" = nothing
 }
