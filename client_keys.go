@@ -103,7 +103,14 @@ type AuditRecord struct {
 	Count  int64      `json:"count"`
 	Result string     `json:"result"` // ok, or the status of the answer
 	Reason string     `json:"reason,omitempty"`
-	Sealed bool       `json:"sealed"` // it is part of the chain
+
+	// Of a change of settings, as far as they differ: what was before, by the names of fields,
+	// such as "retry.max_attempts", and what came after. nil where there was nothing, or is
+	// nothing any more. Of what is long, and of what tasks carry, size and hash.
+	Before map[string]any `json:"before,omitempty"`
+	After  map[string]any `json:"after,omitempty"`
+
+	Sealed bool `json:"sealed"` // it is part of the chain
 }
 
 // AuditActor is who did something.

@@ -212,3 +212,54 @@ func TestTheAuditIsPagedAndSealed(t *testing.T) {
 		return chain["ok"] == true && chain["rows"] == 7.0 && chain["open"] == 0.0 && chain["head"] != nil
 	}, 10*time.Second, 100*time.Millisecond)
 }
+
+// TestTheAuditSaysWhatSettingsWereAndAre: as far as they differ, by the names of the API, and
+// of what tasks carry nothing that could be read.
+func TestTheAuditSaysWhatSettingsWereAndAre(t *testing.T) {
+	d := openDoor(t, engine.Config{Roles: []engine.Role{engine.Accept}}, engine.HandlerConfig{APIKeys: []string{"k"}})
+	id := submit(t, d, `{"url":"http://127.0.0.1:1","run_at":"2100-01-01T00:00:00Z","priority":3,"labels":{"a":"b"},"payload":"secret-1"}`)
+	for _, tt := range []struct {
+		action, method, path, body string
+		before, after              map[string]any // nil = the field is absent
+	}{
+		{"set-queue", "PUT", "/v1/queues/q", `{"concurrency":5,"timeout":"30s","retry":{"max_attempts":3,"jitter":0}}`,
+			nil, map[string]any{"concurrency": 5.0, "timeout": "30s", "retry.max_attempts": 3.0, "retry.jitter": 0.0}},
+		{"update-queue", "PATCH", "/v1/queues/q", `{"concurrency":null,"timeout":"31s","rate":"5/m"}`,
+			map[string]any{"concurrency": 5.0, "timeout": "30s"}, map[string]any{"timeout": "31s", "rate": "5/m"}},
+		{"update-queue", "PATCH", "/v1/queues/none", `{"timeout":"31s"}`, nil, nil},
+		{"pause-queue", "POST", "/v1/queues/q/pause", "", map[string]any{"paused": false}, map[string]any{"paused": true}},
+		{"delete-queue", "DELETE", "/v1/queues/q", "", map[string]any{"timeout": "31s", "rate": "5/m", "retry.max_attempts": 3.0, "retry.jitter": 0.0}, nil},
+		{"set-limit", "PUT", "/v1/limits/l", `{"concurrency":1}`, nil, map[string]any{"concurrency": 1.0, "paused": false}},
+		{"set-limit", "PUT", "/v1/limits/l", `{"rate":"100/s","paused":true}`,
+			map[string]any{"concurrency": 1.0, "paused": false}, map[string]any{"rate": "100/s", "burst": 1.0, "paused": true}},
+		{"delete-limit", "DELETE", "/v1/limits/l", "", map[string]any{"rate": "100/s", "burst": 1.0, "paused": true}, nil},
+		{"delete-limit", "DELETE", "/v1/limits/l", "", nil, nil},
+		{"set-schedule", "PUT", "/v1/schedules/s", `{"every":"1h","task":{"url":"http://127.0.0.1:1/a","payload":"secret-2"}}`, nil,
+			map[string]any{"every": "1h0m0s", "paused": false, "task.url": "http://127.0.0.1:1/a", "task.payload": "10 bytes, sha256 d9d0a3e1c5b9f8c4..."}},
+		{"set-schedule", "PUT", "/v1/schedules/s", `{"every":"2h","task":{"url":"http://127.0.0.1:1/a","payload":"secret-2"}}`,
+			map[string]any{"every": "1h0m0s"}, map[string]any{"every": "2h0m0s"}},
+		{"pause-schedule", "POST", "/v1/schedules/s/pause", "", map[string]any{"paused": false}, map[string]any{"paused": true}},
+		{"change-task", "PATCH", "/v1/tasks/" + id, `{"run_at":null,"priority":4,"queue":"other","labels":{"a":null,"c":"d"},"payload":"secret-3"}`,
+			map[string]any{"run_at": "2100-01-01T00:00:00Z", "priority": 3.0, "queue": "default", "labels.a": "b", "payload": "10 bytes, sha256"},
+			map[string]any{"priority": 4.0, "queue": "other", "labels.c": "d", "payload": "10 bytes, sha256"}},
+		{"set-namespace", "PUT", "/v1/namespaces/default", `{"rate":"1000/s"}`, nil, map[string]any{"rate": "1000/s"}},
+		{"set-view", "PUT", "/v1/views/v", `{"path":"/tasks","query":"state=failed"}`, nil, map[string]any{"path": "/tasks", "query": "state=failed"}},
+		{"delete-view", "DELETE", "/v1/views/v", "", map[string]any{"path": "/tasks", "query": "state=failed"}, nil},
+		{"cancel-task", "POST", "/v1/tasks/" + id + "/cancel", "", nil, nil},
+	} {
+		d.call(t, tt.method, tt.path, tt.body)
+		got := recorded(t, d, tt.action)[0]
+		for field, want := range map[string]map[string]any{"before": tt.before, "after": tt.after} {
+			said, _ := got[field].(map[string]any)
+			for name, v := range said { // a hash is one
+				if text, is := v.(string); is && strings.Contains(text, "sha256") {
+					require.NotContains(t, text, "secret")
+					said[name], want[name] = "hash", "hash"
+				}
+			}
+			require.Equal(t, want, said, "%s of %s %s: %v", field, tt.method, tt.path, got)
+		}
+	}
+	_, _, state := d.call(t, "GET", "/v1/audit/chain", "")
+	require.Equal(t, true, state["ok"])
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/httpsig"
+	"github.com/sendoff-dev/sendoff/internal/node"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/api"
 	"github.com/sendoff-dev/sendoff/internal/server/body"
@@ -90,7 +91,7 @@ func (e *Engine) routes(cfg HandlerConfig) *route.Mux { return e.routesWith(cfg,
 // routesWith are the routes of all doors, with the pages for people as they are said; nil =
 // none.
 func (e *Engine) routesWith(cfg HandlerConfig, pages *console.Config) *route.Mux {
-	mux := route.NewMux(route.Config{Refuse: refuse(pages), Record: e.record, Refused: e.refusals.Add})
+	mux := route.NewMux(route.Config{Refuse: refuse(pages), Record: e.record, Refused: e.refusals.Add, Changes: e.sealsChanges})
 	runs, _ := cfg.GraphRuns.(api.GraphRuns)
 	api.Mount(mux, api.Config{
 		Submit: e.acceptor, Stored: e.tasks, Tasks: e.tasks, Waits: e.waits, Steer: e.tasks, Others: e.tasks, Changes: e.tasks, Acks: e.acks, Queues: e.queues, Settings: e.queues, Limits: e.gates, Functions: e.functions, Definitions: e.definitions, Schedules: e.schedules,
@@ -141,6 +142,11 @@ func refuse(pages *console.Config) func(http.ResponseWriter, *http.Request, *pro
 			problem.Write(w, p)
 		}
 	}
+}
+
+// sealsChanges tells whether every node seals what the audit says of changes.
+func (e *Engine) sealsChanges() bool {
+	return e.catalog.Least(node.Version) >= store.VersionAuditChange
 }
 
 // record adds to the audit what has no transaction of its own.

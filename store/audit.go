@@ -50,6 +50,8 @@ type AuditRow struct {
 	Count     int64  // to how many
 	Result    string // "ok", or why not
 	Reason    string // that was given
+	Was       string // what the action changed, as it was before: an object of JSON; "" = there was nothing
+	Became    string // the same after it; "" = there is nothing any more, or it changed no settings
 	Seal      []byte // nil = not sealed yet
 }
 
@@ -77,6 +79,7 @@ type Audit struct {
 	mu      sync.Mutex
 	row     AuditRow
 	written bool
+	terse   bool   // says nothing of how something was and is
 	whole   *Audit // of which this is a part
 }
 
@@ -104,7 +107,7 @@ func AuditPart(ctx context.Context) (context.Context, *Audit) {
 	if whole == nil {
 		return ctx, nil
 	}
-	part := &Audit{row: whole.row, whole: whole}
+	part := &Audit{row: whole.row, terse: whole.terse, whole: whole}
 	return context.WithValue(ctx, auditKey{}, part), part
 }
 
@@ -130,6 +133,26 @@ func (a *Audit) SetCount(n int) {
 		defer a.mu.Unlock()
 		a.row.Count = int64(n)
 	}
+}
+
+// SetChange says what the action changes: how it was and what it becomes, as objects of JSON.
+// It is what the store is about to write; a later call takes its place. A nil Audit takes it.
+func (a *Audit) SetChange(was, became string) {
+	if a != nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if !a.terse {
+			a.row.Was, a.row.Became = was, became
+		}
+	}
+}
+
+// WithoutChange has the record say nothing of how something was and is, whatever SetChange
+// is told: a node that seals it may not know of that. See VersionAuditChange.
+func (a *Audit) WithoutChange() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.terse = true
 }
 
 // Due is the row that the next transaction has to add; false = none, or it is there.
@@ -174,6 +197,10 @@ func (r *AuditRow) SealAfter(before []byte) []byte {
 	}
 	for _, s := range []string{r.KeyID, r.Name, r.Address, r.Action, r.Target, r.Result, r.Reason} {
 		text(s)
+	}
+	if r.Was != "" || r.Became != "" { // rows of older versions have neither
+		text(r.Was)
+		text(r.Became)
 	}
 	return h.Sum(nil)
 }

@@ -59,6 +59,10 @@ const VersionPause int32 = 4
 // it was canceled.
 const VersionAcks int32 = 5
 
+// VersionAuditChange is the version of the first nodes whose seals of the audit cover how
+// something was before an action and after it.
+const VersionAuditChange int32 = 6
+
 // Held is a task that a node believes to be running.
 type Held struct {
 	ID    task.ID

@@ -183,6 +183,8 @@ func (ks *Keys) SetQuota(ctx context.Context, name string, quota store.Quota) (N
 	if err != nil {
 		return Namespace{}, err
 	}
+	had := store.DecodeQuota(n.Settings)
+	tellChange(ctx, factsOfQuota(&had), factsOfQuota(&quota))
 	if err := ks.cfg.Store.SetNamespace(ctx, n.ID, quota.Encode()); err != nil {
 		return Namespace{}, err
 	}

@@ -117,6 +117,8 @@ func (l *Limits) Set(ctx context.Context, s LimitSettings) (Limit, error) {
 	if every := s.Rate.Every(); every > 0 {
 		set.Every, set.Burst = every.Microseconds(), s.BurstOrDefault()
 	}
+	becomes := limitOf(&store.GateRow{Name: set.Key, Capacity: set.Capacity, Every: set.Every, Burst: set.Burst, Paused: set.Paused})
+	tellChange(ctx, l.configured(ctx, s.Key), factsOfLimit(&becomes))
 	if err := l.cfg.Store.SetLimit(ctx, set); err != nil {
 		return Limit{}, err
 	}
@@ -124,9 +126,20 @@ func (l *Limits) Set(ctx context.Context, s LimitSettings) (Limit, error) {
 	return l.Get(ctx, s.Key)
 }
 
+// configured is what is configured of a limit, for the audit; nil = nothing is.
+func (l *Limits) configured(ctx context.Context, key string) facts {
+	g, err := l.cfg.Store.Gate(ctx, store.GateID(space(ctx), store.LimitGate, key))
+	if err != nil || !g.Configured {
+		return nil
+	}
+	had := limitOf(&g)
+	return factsOfLimit(&had)
+}
+
 // Delete forgets what was configured of a limit: what the next task says of it counts.
 // store.ErrNotFound.
 func (l *Limits) Delete(ctx context.Context, key string) error {
+	tellChange(ctx, l.configured(ctx, key), nil)
 	err := l.cfg.Store.DeleteLimit(ctx, space(ctx), key)
 	if errors.Is(err, store.ErrNotFound) {
 		return unknownLimit(key)

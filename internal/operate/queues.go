@@ -115,6 +115,7 @@ func (qs *Queues) SetPaused(ctx context.Context, name string, paused bool) (Queu
 	if err != nil {
 		return Queue{}, err
 	}
+	tellChange(ctx, facts{"paused": q.Paused}, facts{"paused": paused})
 	woken, err := qs.cfg.Store.SetPaused(ctx, q.ID, paused)
 	if err != nil {
 		return Queue{}, err
@@ -141,6 +142,8 @@ func (qs *Queues) Delete(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	had, _ := task.DecodeQueueSettings(q.Settings)
+	tellChange(ctx, factsOfQueue(&had), nil)
 	if err := qs.cfg.Store.Forget(ctx, q.ID); err != nil {
 		return fmt.Errorf("queue %q: %w", name, err)
 	}

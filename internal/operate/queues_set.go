@@ -38,12 +38,14 @@ func (qs *Queues) Update(ctx context.Context, name string, change func(*task.Que
 		if err != nil {
 			return Queue{}, err
 		}
+		had, _ := task.DecodeQueueSettings(q.Settings)
 		settings, _ := task.DecodeQueueSettings(q.Settings)
 		if err := cmp.Or(change(&settings), qs.check(name, &settings)); err != nil {
 			return Queue{}, err
 		}
 		was := q.Settings
 		q.Settings = settings.Encode()
+		tellChange(ctx, factsOfQueue(&had), factsOfQueue(&settings))
 		err = qs.cfg.Store.SetSettings(ctx, q.ID, was, q.Settings)
 		switch {
 		case errors.Is(err, store.ErrChanged) && ctx.Err() == nil:

@@ -50,11 +50,18 @@ func (vs *SavedViews) Set(ctx context.Context, name, page, query string) (v stor
 	if err != nil {
 		return v, false, err
 	}
-	if len(all) >= MaxViews && !slices.ContainsFunc(all, func(v store.SavedView) bool { return v.Name == name }) {
+	becomes := store.SavedView{Namespace: space(ctx), Name: name, Path: page, Query: query}
+	at := slices.IndexFunc(all, func(v store.SavedView) bool { return v.Name == name })
+	switch {
+	case at >= 0:
+		tellChange(ctx, factsOfView(&all[at]), factsOfView(&becomes))
+	case len(all) < MaxViews:
+		tellChange(ctx, nil, factsOfView(&becomes))
+	default:
 		bad.Add("name", "is new, and there are %d views already: delete one that nobody needs", len(all))
 		return v, false, bad
 	}
-	return vs.store.PutSavedView(ctx, store.SavedView{Namespace: space(ctx), Name: name, Path: page, Query: query})
+	return vs.store.PutSavedView(ctx, becomes)
 }
 
 // checkPage notes what is wrong with the path of a page: it must lead nowhere else.
@@ -68,6 +75,13 @@ func checkPage(bad *task.Invalid, page string) {
 
 // Delete forgets a view. store.ErrNotFound.
 func (vs *SavedViews) Delete(ctx context.Context, name string) error {
+	if all, err := vs.List(ctx); err == nil {
+		for i := range all {
+			if all[i].Name == name {
+				tellChange(ctx, factsOfView(&all[i]), nil)
+			}
+		}
+	}
 	err := vs.store.DeleteSavedView(ctx, space(ctx), name)
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("view %q: %w", name, store.ErrNotFound)

@@ -121,6 +121,9 @@ func (s *Schedules) List(ctx context.Context, cursor string, limit int) (Schedul
 
 // Delete forgets a schedule; the tasks that it made stay. store.ErrNotFound.
 func (s *Schedules) Delete(ctx context.Context, name string) error {
+	if one, err := s.Get(ctx, name); err == nil {
+		tellChange(ctx, factsOfSchedule(&one.Schedule), nil)
+	}
 	return unknownSchedule(name, s.cfg.Store.DeleteSchedule(ctx, auth.Namespace(ctx), name))
 }
 
@@ -221,6 +224,7 @@ func (s *Schedules) change(ctx context.Context, name string, make func(had *Sche
 		if had != nil {
 			was = &had.Schedule
 		}
+		tellChange(ctx, planned(was), planned(next))
 		put, err := shownSchedule(s.cfg.Store.PutSchedule(ctx, *next, was, fires))
 		if errors.Is(err, store.ErrChanged) && try < changeTries && ctx.Err() == nil {
 			continue

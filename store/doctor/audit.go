@@ -11,9 +11,9 @@ import (
 // followAudit looks whether the seals of the audit follow from each other.
 func followAudit(ctx context.Context, p *patient) (finding, error) {
 	chain := store.AuditChain{Now: p.now}
-	err := p.each(ctx, `select seq, ns, at, key_id, name, address, action, target, count, result, reason, seal from audit order by seq`, func(rows *sql.Rows) error {
+	err := p.each(ctx, `select seq, ns, at, key_id, name, address, action, target, count, result, reason, was, became, seal from audit order by seq`, func(rows *sql.Rows) error {
 		var r store.AuditRow
-		if err := rows.Scan(&r.Seq, &r.Namespace, &r.At, &r.KeyID, &r.Name, &r.Address, &r.Action, &r.Target, &r.Count, &r.Result, &r.Reason, &r.Seal); err != nil {
+		if err := rows.Scan(&r.Seq, &r.Namespace, &r.At, &r.KeyID, &r.Name, &r.Address, &r.Action, &r.Target, &r.Count, &r.Result, &r.Reason, &r.Was, &r.Became, &r.Seal); err != nil {
 			return err
 		}
 		return chain.Next(&r)

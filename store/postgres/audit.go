@@ -9,11 +9,11 @@ import (
 )
 
 const putAuditSQL = `
-insert into sendoff.audit (ns, at, key_id, name, address, action, target, count, result, reason) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+insert into sendoff.audit (ns, at, key_id, name, address, action, target, count, result, reason, was, became) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
 
 func putAudit(r *store.AuditRow, now int64) *stmt {
 	return query(putAuditSQL).i4(max(r.Namespace, store.DefaultNamespace)).i8(now).text(r.KeyID).text(r.Name).text(r.Address).
-		text(r.Action).text(r.Target).i8(r.Count).text(r.Result).text(r.Reason)
+		text(r.Action).text(r.Target).i8(r.Count).text(r.Result).text(r.Reason).text(r.Was).text(r.Became)
 }
 
 // act is write for what an operator asks for, which the statements note in changed. errRace,
@@ -54,7 +54,7 @@ func (s *Store) PutAudit(ctx context.Context, rows []store.AuditRow) error {
 	return nil
 }
 
-const auditColumns = ` seq, ns, at, key_id, name, address, action, target, count, result, reason, seal from sendoff.audit `
+const auditColumns = ` seq, ns, at, key_id, name, address, action, target, count, result, reason, was, became, seal from sendoff.audit `
 
 const (
 	listAuditSQL = `select` + auditColumns + `where ns = $1 and seq < $2 and ($3 = '' or key_id = $3 or name = $3) and ($4 = '' or action = $4)
@@ -75,7 +75,7 @@ delete from sendoff.audit where seq in (select seq from sendoff.audit where seq 
 func readAudit(r *wireRow) store.AuditRow {
 	return store.AuditRow{
 		Seq: r.i8(), Namespace: r.i4(), At: r.i8(), KeyID: r.text(), Name: r.text(), Address: r.text(), Action: r.text(), Target: r.text(),
-		Count: r.i8(), Result: r.text(), Reason: r.text(), Seal: r.bytes(),
+		Count: r.i8(), Result: r.text(), Reason: r.text(), Was: r.text(), Became: r.text(), Seal: r.bytes(),
 	}
 }
 

@@ -8,10 +8,10 @@ import (
 	"github.com/sendoff-dev/sendoff/store"
 )
 
-const insertAudit = `insert into audit (ns, at, key_id, name, address, action, target, count, result, reason) values (?,?,?,?,?,?,?,?,?,?)`
+const insertAudit = `insert into audit (ns, at, key_id, name, address, action, target, count, result, reason, was, became) values (?,?,?,?,?,?,?,?,?,?,?,?)`
 
 func (w *writer) audit(r *store.AuditRow) error {
-	return w.exec(insertAudit, max(r.Namespace, store.DefaultNamespace), w.now, r.KeyID, r.Name, r.Address, r.Action, r.Target, r.Count, r.Result, r.Reason)
+	return w.exec(insertAudit, max(r.Namespace, store.DefaultNamespace), w.now, r.KeyID, r.Name, r.Address, r.Action, r.Target, r.Count, r.Result, r.Reason, r.Was, r.Became)
 }
 
 // audited adds the row of the action that a step is, to the same transaction.
@@ -40,10 +40,10 @@ func (s *Store) PutAudit(ctx context.Context, rows []store.AuditRow) error {
 	})
 }
 
-const auditColumns = `seq, ns, at, key_id, name, address, action, target, count, result, reason, seal`
+const auditColumns = `seq, ns, at, key_id, name, address, action, target, count, result, reason, was, became, seal`
 
 func scanAudit(rows *sql.Rows) (r store.AuditRow, err error) {
-	return r, rows.Scan(&r.Seq, &r.Namespace, &r.At, &r.KeyID, &r.Name, &r.Address, &r.Action, &r.Target, &r.Count, &r.Result, &r.Reason, &r.Seal)
+	return r, rows.Scan(&r.Seq, &r.Namespace, &r.At, &r.KeyID, &r.Name, &r.Address, &r.Action, &r.Target, &r.Count, &r.Result, &r.Reason, &r.Was, &r.Became, &r.Seal)
 }
 
 // ListAudit implements store.Audits.

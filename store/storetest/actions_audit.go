@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/stretchr/testify/require"
@@ -370,13 +371,14 @@ func actionsAreRecorded(m *machine) {
 	for name, prepare := range operated {
 		step := prepare(m)
 		ctx, a := store.WithAudit(ctx, store.AuditRow{Action: name, KeyID: "k", Name: "n", Address: "192.0.2.1", Target: "t", Reason: "because"})
+		a.SetChange(`{"a":1}`, `{"a":"ä"}`)
 		require.NoError(m.rt, step(ctx, m.real), name)
 		require.NoError(m.rt, step(ctx, m.oracle), name)
 		require.True(m.rt, a.Written(), "%s: nothing was recorded", name)
 		rows := m.auditOf(name)
 		require.Len(m.rt, rows, 1, name)
 		rows[0].Seq = 0
-		m.same(name, rows[0], store.AuditRow{Namespace: 1, At: m.now, KeyID: "k", Name: "n", Address: "192.0.2.1", Action: name, Target: "t", Count: 1, Result: "ok", Reason: "because"})
+		m.same(name, rows[0], store.AuditRow{Namespace: 1, At: m.now, KeyID: "k", Name: "n", Address: "192.0.2.1", Action: name, Target: "t", Count: 1, Result: "ok", Reason: "because", Was: `{"a":1}`, Became: `{"a":"ä"}`})
 	}
 	for name, prepare := range refused {
 		ctx, a := store.WithAudit(ctx, store.AuditRow{Action: "refused " + name})
@@ -416,7 +418,7 @@ func (m *machine) ensurePurge(n int) []int32 {
 func auditTamperedWith(m *machine) {
 	rows := make([]store.AuditRow, 6)
 	for i := range rows {
-		rows[i] = store.AuditRow{Action: "a", Count: int64(i), Name: "n"}
+		rows[i] = store.AuditRow{Action: "a", Count: int64(i), Name: "n", Became: strings.Repeat("{}", i%2)}
 	}
 	m.putAudit(rows)
 	m.sealAudit(4)
@@ -431,6 +433,8 @@ func auditTamperedWith(m *machine) {
 		"as it is":            {func(r []store.AuditRow) []store.AuditRow { return r }, 0},
 		"one is changed":      {func(r []store.AuditRow) []store.AuditRow { r[2].Count++; return r }, seq(2)},
 		"a name is changed":   {func(r []store.AuditRow) []store.AuditRow { r[0].Name = "m"; return r }, seq(0)},
+		"a change is another": {func(r []store.AuditRow) []store.AuditRow { r[1].Was, r[1].Became = r[1].Became, r[1].Was; return r }, seq(1)},
+		"a change is gone":    {func(r []store.AuditRow) []store.AuditRow { r[3].Became = ""; return r }, seq(3)},
 		"one is gone":         {func(r []store.AuditRow) []store.AuditRow { return slices.Delete(r, 1, 2) }, seq(2)},
 		"the oldest are gone": {func(r []store.AuditRow) []store.AuditRow { return r[2:] }, seq(2)},
 		"one is added": {func(r []store.AuditRow) []store.AuditRow {

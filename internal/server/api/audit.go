@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -29,8 +30,13 @@ type AuditRecord struct {
 	Count  int64      `json:"count" doc:"To how many; of refused, how often in that second."`
 	Result string     `json:"result" doc:"ok, or the status of the answer when it was not done."`
 	Reason string     `json:"reason,omitempty" doc:"What the header Sendoff-Reason said; of refused, the scope that was missing."`
+	Before facts      `json:"before,omitempty" doc:"Of a change of settings, as far as they differ: what was before, by the names of fields, such as retry.max_attempts. Absent where there was nothing. Of what is long, and of what tasks carry, size and hash."`
+	After  facts      `json:"after,omitempty" doc:"The same after it; absent where there is nothing any more, or no settings were changed."`
 	Sealed bool       `json:"sealed" doc:"It is part of the chain, which happens within some seconds."`
 }
+
+// facts are what settings say.
+type facts map[string]any
 
 // AuditActor is who did something.
 type AuditActor struct {
@@ -109,8 +115,11 @@ func mountAudit(api huma.API, audit Audit) {
 }
 
 func auditView(r *store.AuditRow) AuditRecord {
-	return AuditRecord{
+	v := AuditRecord{
 		Seq: r.Seq, At: timeText(r.At), By: AuditActor{Key: r.KeyID, Name: r.Name, Address: r.Address}, Action: r.Action, Target: r.Target,
 		Count: r.Count, Result: r.Result, Reason: r.Reason, Sealed: r.Seal != nil,
 	}
+	_ = json.Unmarshal([]byte(r.Was), &v.Before) // what was changed by hand is not shown
+	_ = json.Unmarshal([]byte(r.Became), &v.After)
+	return v
 }

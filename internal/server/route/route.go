@@ -28,6 +28,10 @@ type Config struct {
 	// what was not done; nil = nobody does.
 	Record func(context.Context, store.AuditRow)
 
+	// Changes tells whether records of the audit may say how something was before and after;
+	// nil = they may.
+	Changes func() bool
+
 	// Refused is told of every request that is refused for want of a key or a scope; it
 	// does not wait for the database. nil = nobody is told.
 	Refused func(store.AuditRow)
@@ -55,6 +59,9 @@ func NewMux(cfg Config) *Mux {
 	}
 	if cfg.Refused == nil {
 		cfg.Refused = func(store.AuditRow) {}
+	}
+	if cfg.Changes == nil {
+		cfg.Changes = func() bool { return true }
 	}
 	return &Mux{cfg: cfg, mux: http.NewServeMux(), routes: map[string]*pattern{}}
 }
@@ -144,6 +151,9 @@ func (m *Mux) act(w http.ResponseWriter, r *http.Request, p *pattern, h http.Han
 	}
 	row.Target = clip(row.Target)
 	ctx, audit := store.WithAudit(r.Context(), row)
+	if !m.cfg.Changes() {
+		audit.WithoutChange()
+	}
 	seen := &answer{ResponseWriter: w, status: http.StatusOK}
 	h.ServeHTTP(seen, r.WithContext(ctx))
 	row, due := audit.Due()
@@ -151,7 +161,7 @@ func (m *Mux) act(w http.ResponseWriter, r *http.Request, p *pattern, h http.Han
 		return
 	}
 	if seen.status >= http.StatusBadRequest {
-		row.Result, row.Count = strconv.Itoa(seen.status), 0
+		row.Result, row.Count, row.Was, row.Became = strconv.Itoa(seen.status), 0, "", ""
 	}
 	m.cfg.Record(store.WithoutAudit(context.WithoutCancel(ctx)), row)
 }

@@ -5,7 +5,11 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sendoff-dev/sendoff"
@@ -48,11 +52,33 @@ func (c *auditListCmd) Run(ctx context.Context, t *term.Terminal) error {
 	for i, r := range all {
 		rows[i] = []string{
 			timeText(r.At), term.Clean(cmp.Or(r.By.Name, r.By.Key, "-")), term.Clean(cmp.Or(r.By.Address, "-")), term.Clean(r.Action),
-			term.Clean(cmp.Or(r.Target, "-")), strconv.FormatInt(r.Count, 10), term.Clean(r.Result), term.Clean(r.Reason),
+			term.Clean(cmp.Or(r.Target, "-")), strconv.FormatInt(r.Count, 10), term.Clean(r.Result), term.Clean(cmp.Or(r.Reason, "-")), term.OneLine(changeOf(&r), 80),
 		}
 	}
-	t.Table([]string{"AT", "BY", "FROM", "ACTION", "TARGET", "COUNT", "RESULT", "REASON"}, rows)
+	t.Table([]string{"AT", "BY", "FROM", "ACTION", "TARGET", "COUNT", "RESULT", "REASON", "CHANGE"}, rows)
 	return nil
+}
+
+// changeOf says in a line how settings were before and after.
+func changeOf(r *sendoff.AuditRecord) string {
+	names := map[string]bool{}
+	for name := range r.Before {
+		names[name] = true
+	}
+	for name := range r.After {
+		names[name] = true
+	}
+	value := func(from map[string]any, name string) string {
+		if v, there := from[name]; there {
+			return fmt.Sprint(v)
+		}
+		return "none"
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		parts = append(parts, name+" "+value(r.Before, name)+" -> "+value(r.After, name))
+	}
+	return cmp.Or(strings.Join(parts, ", "), "-")
 }
 
 type auditVerifyCmd struct{ where }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,10 @@ class AuditRecord:
     result: str  # ok, or the status of the answer when it was not done
     sealed: bool  # It is part of the chain, which happens within some seconds
     seq: int  # Rises, with gaps
+    # Of a change of settings, as far as they differ: what was before, by the names of fields, such as
+    # retry.max_attempts, and what came after. Of what is long, and of what tasks carry, size and hash
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
     reason: str = ""  # What the header Sendoff-Reason said; of refused, the scope that was missing
     target: str = ""  # What it was done to: the id or name, and the query
 
