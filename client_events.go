@@ -14,11 +14,34 @@ import (
 	"time"
 )
 
-// Event is something that happened to a task.
+// Event is something that happened to a task, or to what a topic names besides.
 type Event struct {
-	Type string    `json:"type"` // task.created, task.started, task.retrying, task. with the state that the task has come to, or EventReset
+	// Type is task.created, task.started, task.retrying, task. with the state that the task
+	// has come to; schedule.fired, schedule.changed, schedule.deleted; action.changed;
+	// node.joined, node.draining, node.left; or EventReset.
+	Type string    `json:"type"`
 	At   time.Time `json:"at,omitzero"`
-	Task EventTask `json:"task"`
+
+	Task     EventTask      `json:"task,omitzero"` // zero when it is about something else
+	Schedule *EventSchedule `json:"schedule,omitempty"`
+	Action   *EventAction   `json:"action,omitempty"`
+	Node     *EventNode     `json:"node,omitempty"`
+}
+
+// EventSchedule is the schedule that something happened to.
+type EventSchedule struct {
+	Name string `json:"name"`
+}
+
+// EventAction is the action that has changed, or came further.
+type EventAction struct {
+	ID string `json:"id"`
+}
+
+// EventNode is the node that came, went or claims nothing more.
+type EventNode struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
 }
 
 // EventReset is the type of an event that stands for others which are missing: what
@@ -36,14 +59,17 @@ type EventTask struct {
 	Attempt int               `json:"attempt,omitempty"` // 0 = none has begun
 	Node    string            `json:"node,omitempty"`    // that saw it
 	Labels  map[string]string `json:"labels,omitempty"`
+
+	Schedule string `json:"schedule,omitempty"` // that has made it
 }
 
 // errStreamOver says that a server has ended a stream, as it does when it stops.
 var errStreamOver = errors.New("the stream of events has ended")
 
 // Tail hears what happens to tasks from now on, until ctx ends or the loop does; it comes
-// back by itself when the connection is lost. topics are "tasks", "queue:NAME" and
-// "task:ID"; none = tasks. A refusal ends it with a *Problem. It is for watching: who has
+// back by itself when the connection is lost. topics are "tasks", "queue:NAME",
+// "task:ID", "schedule:NAME" with the tasks that it makes, "action:ID" and "nodes"; none =
+// tasks. A refusal ends it with a *Problem. It is for watching: who has
 // to act on the end of a task gives that task callbacks, see [NewTask.OnComplete].
 func (t Tasks) Tail(ctx context.Context, topics ...string) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {

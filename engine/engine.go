@@ -267,7 +267,7 @@ func (e *Engine) wireRooms() {
 		Changed: e.sawChanged, Due: func(at int64) { bell{e}.Due(at) }, Revise: e.acceptor.Revise,
 	})
 	e.functions = operate.NewFunctions(e.store, e.tasks)
-	e.actions = operate.NewActions(operate.ActionsConfig{Store: e.store, Tasks: e.tasks, NewID: accept.NewID, Log: cfg.Log})
+	e.actions = operate.NewActions(operate.ActionsConfig{Store: e.store, Tasks: e.tasks, NewID: accept.NewID, Saw: e.sawAction, Log: cfg.Log})
 	e.waits = operate.NewWaits(operate.WaitsConfig{
 		Store: e.store, Lanes: e.catalog, Functions: e.functions, Settings: e.catalog.Settings, Scheduler: string(Schedule),
 		PausedHost:  func(host string) int64 { return e.endpoints.PausedSince(host) },
@@ -293,7 +293,7 @@ func (e *Engine) wireRooms() {
 		}
 		e.member.Tell(store.Hint{Changed: store.ChangedKeys})
 	}})
-	e.schedules = operate.NewSchedules(operate.SchedulesConfig{Store: e.store, Planner: planner{e}, Changed: func() { e.scheduler.Planned() }})
+	e.schedules = operate.NewSchedules(operate.SchedulesConfig{Store: e.store, Planner: planner{e}, Changed: func() { e.scheduler.Planned() }, Saw: e.sawSchedule})
 	e.failures = operate.NewFailures(operate.FailuresConfig{Store: e.store, Lane: e.catalog.ByID, Log: cfg.Log})
 	e.health = operate.NewHealth(operate.HealthConfig{Ready: e.Ready, Examine: cfg.Examine})
 	e.series = operate.NewSeries(e.seriesConfig())
@@ -307,7 +307,7 @@ func (e *Engine) wireRooms() {
 	})
 	e.scheduler = schedule.New(schedule.Config{
 		Store: e.store, Claims: work{e}, Wake: e.wake,
-		Planner: planner{e}, Fires: e.meters,
+		Planner: planner{e}, Fires: e.meters, Fired: func(of store.ScheduleName) { e.sawSchedule(of, events.Fired) },
 		Do: e.workOff, Retention: cfg.Retention.micros(), Lanes: e.retentions, Meter: e.meters, Log: cfg.Log,
 	})
 	member := node.Config{

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -113,7 +115,53 @@ func TestAStreamGoesOnBehindTheLastEvent(t *testing.T) {
 	require.Equal(t, []string{"event: reset"}, read("elsewhere.7", 1, func() {}))
 	status, _, answer := d.call(t, http.MethodGet, "/v1/events?topics=nodes:7", "")
 	require.Equal(t, http.StatusUnprocessableEntity, status)
-	require.Contains(t, answer["detail"], "want tasks, queue:NAME or task:ID")
+	require.Contains(t, answer["detail"], "want tasks, queue:NAME, task:ID, schedule:NAME, action:ID or nodes")
+}
+
+// TestTopicsNameOtherThingsThanTasks: a schedule with the tasks that it makes, and an action;
+// and nothing of others comes.
+func TestTopicsNameOtherThingsThanTasks(t *testing.T) {
+	d := openDoor(t, engine.Config{Roles: []engine.Role{engine.Accept}}, engine.HandlerConfig{})
+	c, ctx := d.client(t), t.Context()
+	action, err := c.Actions.Start(ctx, sendoff.Bulk{Action: "cancel", Filter: map[string][]string{"queue": {"none"}}})
+	require.NoError(t, err)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url+"/v1/events?topics=schedule:s,action:"+action.ID, http.NoBody)
+	require.NoError(t, err)
+	res, err := http.DefaultClient.Do(req) // it listens when its header has come
+	require.NoError(t, err)
+	defer res.Body.Close()
+
+	for _, s := range []string{"s", "other"} {
+		_, err = c.Schedules.Set(ctx, s, sendoff.ScheduleSpec{Every: "1h", Task: json.RawMessage(`{"handler":"work","delay":"1h"}`)})
+		require.NoError(t, err)
+		_, err = c.Schedules.Run(ctx, s)
+		require.NoError(t, err)
+		_, err = c.Schedules.Pause(ctx, s)
+		require.NoError(t, err)
+	}
+	_, err = c.Actions.Pause(ctx, action.ID)
+	require.NoError(t, err)
+	require.NoError(t, c.Schedules.Delete(ctx, "other"))
+	require.NoError(t, c.Schedules.Delete(ctx, "s"))
+
+	var got []string
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if event, is := strings.CutPrefix(lines.Text(), "event: "); is {
+			got = append(got, event)
+		}
+		if data, is := strings.CutPrefix(lines.Text(), "data: "); is && strings.HasPrefix(got[len(got)-1], "schedule") {
+			require.Contains(t, data, `"schedule":{"name":"s"}`)
+		}
+		if slices.Contains(got, "schedule.deleted") {
+			break
+		}
+	}
+	require.Equal(t, []string{"schedule.changed", "task.created", "schedule.fired", "schedule.changed", "action.changed", "schedule.deleted"}, got)
+
+	elsewhere := auth.With(ctx, &auth.Principal{Scopes: auth.Read, Namespace: "theirs", NamespaceID: 7})
+	w := httptest.NewRecorder()
+	engine.RoutesOf(d.Engine).ServeHTTP(w, httptest.NewRequestWithContext(elsewhere, http.MethodGet, "/v1/events?topics=nodes", http.NoBody))
+	require.Equal(t, http.StatusForbidden, w.Code, "nodes are of the whole server")
 }
 
 // TestEventsOfOtherNodesCome within five seconds.
@@ -136,15 +184,28 @@ func TestEventsOfOtherNodesCome(t *testing.T) {
 		}
 	}()
 	var got []string
-	for e, err := range c.Tasks.Tail(ctx) {
+	for e, err := range c.Tasks.Tail(ctx, "tasks", "schedule:there", "nodes") {
 		require.NoError(t, err)
 		require.Less(t, time.Since(e.At), 5*time.Second)
+		if e.Node != nil {
+			e.Task.Node = e.Node.Name
+		}
 		got = append(got, e.Type+" "+e.Task.Node)
 		if len(got) == 3 {
+			_, err := all[1].Schedules().Set(ctx, engine.ScheduleSpec{Name: "there", Every: time.Hour, Task: engine.Task{Handler: "work"}})
+			require.NoError(t, err)
+			found, err := all[0].Nodes(ctx)
+			require.NoError(t, err)
+			at := slices.IndexFunc(found, func(n engine.Node) bool { return n.Name == "node-1" })
+			_, err = c.Nodes.Drain(ctx, found[at].ID)
+			require.NoError(t, err)
+		}
+		if len(got) == 5 {
 			break
 		}
 	}
-	require.Equal(t, []string{"task.created node-1", "task.started node-1", "task.succeeded node-1"}, got)
+	slices.Sort(got[3:])
+	require.Equal(t, []string{"task.created node-1", "task.started node-1", "task.succeeded node-1", "node.draining node-1", "schedule.changed "}, got)
 }
 
 // TestSubscribersHearInTheProcess, and a wrong topic is refused.
@@ -152,7 +213,7 @@ func TestSubscribersHearInTheProcess(t *testing.T) {
 	b := open(t, engine.Config{})
 	b.HandleFunc("work", func(context.Context, *engine.Call) error { return nil })
 	b.run(t)
-	_, err := b.Subscribe(t.Context(), "nodes")
+	_, err := b.Subscribe(t.Context(), "node:1")
 	require.ErrorAs(t, err, &task.Invalid{})
 	happens, err := b.Subscribe(t.Context(), "tasks")
 	require.NoError(t, err)

@@ -60,6 +60,16 @@ func (h *Hub) Publish(e Event) {
 	h.put(e)
 }
 
+// PublishHere takes an event that every node sees by itself.
+func (h *Hub) PublishHere(e Event) {
+	if !h.Wanted() {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.put(e)
+}
+
 // put is called with mu held.
 func (h *Hub) put(e Event) {
 	if len(h.ring) == 2*kept {

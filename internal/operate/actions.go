@@ -14,7 +14,7 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// ActionsConfig is the Config of Actions. Log may be nil.
+// ActionsConfig is the Config of Actions. Log and Saw may be nil.
 type ActionsConfig struct {
 	Store interface {
 		store.Actions
@@ -24,6 +24,9 @@ type ActionsConfig struct {
 	Tasks *Tasks
 	NewID func() task.ID
 	Log   *slog.Logger
+
+	// Saw is told when an action has changed, or came further; nil = nobody is.
+	Saw func(namespace int32, id task.ID)
 }
 
 // Actions does things to many tasks. An action is kept in the database and carried out by
@@ -38,6 +41,9 @@ func NewActions(cfg ActionsConfig) *Actions {
 	need.Fields(cfg, "Store", "Tasks", "NewID")
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Saw == nil {
+		cfg.Saw = func(int32, task.ID) {}
 	}
 	return &Actions{cfg, make(chan struct{}, 1)}
 }
@@ -210,6 +216,7 @@ func (as *Actions) keep(ctx context.Context, p *actionPlan) (ActionView, error) 
 		return ActionView{}, err
 	}
 	as.look()
+	as.cfg.Saw(a.Namespace, a.ID)
 	return as.Get(ctx, a.ID)
 }
 
@@ -282,6 +289,7 @@ func (as *Actions) Steer(ctx context.Context, id task.ID, to store.ActionState) 
 		return ActionView{}, err
 	}
 	as.look()
+	as.cfg.Saw(space(ctx), id)
 	return as.Get(ctx, id)
 }
 

@@ -127,6 +127,7 @@ func (as *Actions) stepOf(ctx context.Context, a *store.Action, p *actionPlan, a
 	}
 	a.Items = min(a.Items+result.Done-at.Done, store.MaxActionItems)
 	*at = result
+	as.cfg.Saw(a.Namespace, a.ID)
 	as.after(ctx, p.Verb, rows)
 	as.due(changes)
 	return len(tasks), over, nil

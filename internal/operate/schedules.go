@@ -10,6 +10,7 @@ import (
 	"net/url"
 
 	"github.com/sendoff-dev/sendoff/internal/auth"
+	"github.com/sendoff-dev/sendoff/internal/events"
 	"github.com/sendoff-dev/sendoff/internal/need"
 	"github.com/sendoff-dev/sendoff/internal/plan"
 	"github.com/sendoff-dev/sendoff/store"
@@ -17,7 +18,7 @@ import (
 	"github.com/sendoff-dev/sendoff/task/cron"
 )
 
-// SchedulesConfig is the Config of Schedules. All fields are required.
+// SchedulesConfig is the Config of Schedules. All fields but Saw are required.
 type SchedulesConfig struct {
 	Store interface {
 		store.Schedules
@@ -31,6 +32,9 @@ type SchedulesConfig struct {
 		Planned(tasks []store.NewTask, inserted []store.Inserted, woken []store.Woken)
 	}
 	Changed func() // a schedule was changed
+
+	// Saw is told what happened to a schedule, by the types of events; nil = nobody is.
+	Saw func(of store.ScheduleName, what string)
 }
 
 // Schedules looks at schedules and steers them. Safe for concurrent use.
@@ -39,6 +43,9 @@ type Schedules struct{ cfg SchedulesConfig }
 // NewSchedules returns a Schedules.
 func NewSchedules(cfg SchedulesConfig) *Schedules {
 	need.Fields(cfg, "Store", "Planner", "Changed")
+	if cfg.Saw == nil {
+		cfg.Saw = func(store.ScheduleName, string) {}
+	}
 	return &Schedules{cfg}
 }
 
@@ -124,7 +131,11 @@ func (s *Schedules) Delete(ctx context.Context, name string) error {
 	if one, err := s.Get(ctx, name); err == nil {
 		tellChange(ctx, factsOfSchedule(&one.Schedule), nil)
 	}
-	return unknownSchedule(name, s.cfg.Store.DeleteSchedule(ctx, auth.Namespace(ctx), name))
+	err := s.cfg.Store.DeleteSchedule(ctx, auth.Namespace(ctx), name)
+	if err == nil {
+		s.cfg.Saw(store.ScheduleName{Namespace: auth.Namespace(ctx), Name: name}, events.Deleted)
+	}
+	return unknownSchedule(name, err)
 }
 
 // Preview is the next n times of a schedule that is stored.
@@ -192,6 +203,7 @@ func (s *Schedules) Run(ctx context.Context, name string) (task.ID, error) {
 	}
 	in := fired[0].Tasks[0]
 	s.cfg.Planner.Planned([]store.NewTask{t}, fired[0].Tasks, woken)
+	s.cfg.Saw(one.ScheduleName, events.Fired)
 	if in.Status != store.Created {
 		return task.ID{}, fmt.Errorf("%w: see /v1/schedules/%s/fires", ErrDropped, url.PathEscape(name))
 	}
@@ -231,6 +243,7 @@ func (s *Schedules) change(ctx context.Context, name string, make func(had *Sche
 		}
 		if err == nil {
 			s.cfg.Changed()
+			s.cfg.Saw(put.ScheduleName, events.Changed)
 		}
 		return put, err
 	}

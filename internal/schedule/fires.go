@@ -111,6 +111,7 @@ func (s *Scheduler) volley(ctx context.Context, firings []store.Firing, passed m
 			passed[firings[i].Schedule.ScheduleName] = true
 			continue
 		}
+		s.cfg.Fired(firings[i].Schedule.ScheduleName)
 		for n, in := range f.Tasks {
 			one := &firings[i].Times[n]
 			outcome := store.FireSkipped

@@ -49,6 +49,7 @@ type Config struct {
 	Lanes     func() map[int32]store.Retention              // of the lanes that have a retention of their own; nil = none has
 	Planner   Planner                                       // nil = schedules are left to others
 	Fires     FireMeter                                     // nil = nobody counts
+	Fired     func(of store.ScheduleName)                   // something became of a time of a schedule; nil = nobody is told
 	Meter     Meter                                         // nil = nobody counts
 	Log       *slog.Logger                                  // nil = none
 }
@@ -75,6 +76,9 @@ func New(cfg Config) *Scheduler {
 	need.Fields(cfg, "Store", "Claims", "Wake", "Do")
 	if cfg.Meter == nil {
 		cfg.Meter = uncounted{}
+	}
+	if cfg.Fired == nil {
+		cfg.Fired = func(store.ScheduleName) {}
 	}
 	if cfg.Fires == nil {
 		cfg.Fires = uncounted{}

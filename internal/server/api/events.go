@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -21,8 +22,27 @@ import (
 
 // Event is what a message of the stream of events says; its type is the event of the message.
 type Event struct {
-	At   string    `json:"at"`
-	Task EventTask `json:"task"`
+	At       string         `json:"at"`
+	Task     *EventTask     `json:"task,omitempty"`
+	Schedule *EventSchedule `json:"schedule,omitempty"`
+	Action   *EventAction   `json:"action,omitempty"`
+	Node     *EventNode     `json:"node,omitempty"`
+}
+
+// EventSchedule is the schedule that something happened to.
+type EventSchedule struct {
+	Name string `json:"name"`
+}
+
+// EventAction is the action that has changed, or came further.
+type EventAction struct {
+	ID string `json:"id"`
+}
+
+// EventNode is the node that came, went or claims nothing more.
+type EventNode struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
 }
 
 // EventTask is the task that something happened to, without what it carries.
@@ -36,6 +56,8 @@ type EventTask struct {
 	Attempt int32             `json:"attempt,omitempty"`
 	Node    string            `json:"node,omitempty" doc:"That saw it."`
 	Labels  map[string]string `json:"labels,omitempty"`
+
+	Schedule string `json:"schedule,omitempty" doc:"That has made it."`
 }
 
 // keepAlive is the time after which a stream without events says that it is there.
@@ -55,13 +77,13 @@ type streams struct {
 func mountEvents(mux *route.Mux, doc *huma.OpenAPI, hub *events.Hub, refuse func(http.ResponseWriter, *problem.Problem)) {
 	s := &streams{hub: hub, epoch: strconv.FormatInt(time.Now().UnixMicro(), 36), open: make(chan struct{}, maxStreams), refuse: refuse}
 	mux.HandleFunc(auth.Read, "GET /v1/events", s.serve)
-	op := operation(auth.Read, http.MethodGet, "/v1/events", "stream-events", "Hear what happens to tasks, as server-sent events", http.StatusOK)
+	op := operation(auth.Read, http.MethodGet, "/v1/events", "stream-events", "Hear what happens to tasks, schedules, actions and nodes, as server-sent events", http.StatusOK)
 	op.Parameters = []*huma.Param{
-		{Name: "topics", In: "query", Schema: &huma.Schema{Type: "string"}, Description: "tasks, queue:NAME, task:ID, several of them with commas; default tasks."},
+		{Name: "topics", In: "query", Schema: &huma.Schema{Type: "string"}, Description: "tasks, queue:NAME, task:ID, schedule:NAME (with the tasks that it makes), action:ID, nodes (with a key of the default namespace), several of them with commas; default tasks."},
 		{Name: "Last-Event-ID", In: "header", Schema: &huma.Schema{Type: "string"}, Description: "The id of the last message that was read: the stream goes on behind it, or begins with a reset when it is not known any more."},
 	}
 	op.Responses = map[string]*huma.Response{"200": {
-		Description: "A stream of messages: event is task.created, task.started, task.retrying, task. with the state that the task has come to, or reset where messages are missing.",
+		Description: "A stream of messages: event is task.created, task.started, task.retrying, task. with the state that the task has come to; schedule.fired, schedule.changed, schedule.deleted; action.changed; node.joined, node.draining, node.left; or reset where messages are missing.",
 		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: schema(doc, Event{})}},
 	}}
 	for _, status := range []string{"422", "503"} {
@@ -84,6 +106,10 @@ func (s *streams) serve(w http.ResponseWriter, r *http.Request) {
 	topics, wrong := events.ParseTopics(r.URL.Query().Get("topics"))
 	if wrong != "" {
 		s.refuse(w, problemOf(events.WrongTopic(wrong)))
+		return
+	}
+	if who := auth.From(r.Context()); topics.Nodes() && who != nil && who.Elsewhere() {
+		s.refuse(w, problem.New(http.StatusForbidden, "forbidden", "nodes are of the whole server: the topic takes a key of the namespace "+auth.DefaultNamespace))
 		return
 	}
 	select {
@@ -153,7 +179,7 @@ func (s *stream) follow(r *http.Request, l *events.Listener) {
 			if !s.write(": keep\n\n") {
 				return
 			}
-		case e.Type != events.Reset && e.Namespace != s.namespace, !s.topics.Has(e):
+		case e.Type != events.Reset && e.Space() != s.namespace, !s.topics.Has(e):
 		case !s.write(s.message(e, number)):
 			return
 		}
@@ -165,6 +191,21 @@ func (s *stream) message(e *events.Event, number uint64) string {
 	if e.Type == events.Reset {
 		return id + "event: reset\ndata: {}\n\n"
 	}
-	data, _ := json.Marshal(Event{timeText(e.At), EventTask{e.Task, e.Queue, e.Kind, e.Name, e.State, e.Reason, e.Attempt, e.Node, e.Labels}}) // plain data cannot fail
-	return fmt.Sprintf("%sevent: task.%s\ndata: %s\n\n", id, e.Type, data)
+	data, _ := json.Marshal(eventView(e)) // plain data cannot fail
+	return fmt.Sprintf("%sevent: %s.%s\ndata: %s\n\n", id, cmp.Or(e.Of, "task"), e.Type, data)
+}
+
+func eventView(e *events.Event) Event {
+	v := Event{At: timeText(e.At)}
+	switch e.Of {
+	case events.OfSchedule:
+		v.Schedule = &EventSchedule{e.Name}
+	case events.OfAction:
+		v.Action = &EventAction{e.Task}
+	case events.OfNode:
+		v.Node = &EventNode{e.Task, e.Name}
+	default:
+		v.Task = &EventTask{e.Task, e.Queue, e.Kind, e.Name, e.State, e.Reason, e.Attempt, e.Node, e.Labels, e.Schedule}
+	}
+	return v
 }

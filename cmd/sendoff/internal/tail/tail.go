@@ -14,9 +14,12 @@ import (
 // Command is the grammar of sendoff tasks tail.
 type Command struct {
 	term.Remote
-	IDs   []string `arg:"" optional:"" name:"id" help:"Only these tasks."`
-	Queue []string `short:"q" placeholder:"NAME" help:"Only tasks of this queue. Repeatable."`
-	Count int      `short:"n" placeholder:"N" help:"End after so many; default none."`
+	IDs      []string `arg:"" optional:"" name:"id" help:"Only these tasks."`
+	Queue    []string `short:"q" placeholder:"NAME" help:"Only tasks of this queue. Repeatable."`
+	Schedule []string `placeholder:"NAME" help:"Only this schedule, and the tasks that it makes. Repeatable."`
+	Action   []string `placeholder:"ID" help:"Only this action on many tasks: when it has changed or came further. Repeatable."`
+	Nodes    bool     `help:"Servers that come, go and drain."`
+	Count    int      `short:"n" placeholder:"N" help:"End after so many; default none."`
 }
 
 // Run prints events, a line each, until it is interrupted.
@@ -31,6 +34,15 @@ func (c *Command) Run(ctx context.Context, t *term.Terminal) error {
 	}
 	for _, q := range c.Queue {
 		topics = append(topics, "queue:"+q)
+	}
+	for _, name := range c.Schedule {
+		topics = append(topics, "schedule:"+name)
+	}
+	for _, id := range c.Action {
+		topics = append(topics, "action:"+id)
+	}
+	if c.Nodes {
+		topics = append(topics, "nodes")
 	}
 	left := c.Count
 	for e, err := range client.Tasks.Tail(ctx, topics...) {
@@ -55,6 +67,18 @@ func print(t *term.Terminal, e *sendoff.Event) {
 		t.Printf("some events are missing here: look with sendoff tasks list\n")
 		return
 	}
+	at := e.At.Local().Format("15:04:05.000")
+	switch {
+	case e.Schedule != nil:
+		t.Printf("%s  %s  %s\n", at, e.Type, term.Clean(e.Schedule.Name))
+		return
+	case e.Action != nil:
+		t.Printf("%s  %s  %s\n", at, e.Type, term.Clean(e.Action.ID))
+		return
+	case e.Node != nil:
+		t.Printf("%s  %s  %s  %s\n", at, e.Type, term.Clean(e.Node.ID), term.Clean(e.Node.Name))
+		return
+	}
 	what := strings.TrimPrefix(e.Type, "task.")
 	about := []string{t.Paint(what, what+strings.Repeat(" ", max(10-len(what), 0))), term.Clean(e.Task.ID), "queue " + term.Clean(e.Task.Queue)}
 	if e.Task.Reason != "" {
@@ -66,5 +90,5 @@ func print(t *term.Terminal, e *sendoff.Event) {
 	if e.Task.Name != "" {
 		about = append(about, term.OneLine(e.Task.Name, 60))
 	}
-	t.Printf("%s  %s\n", e.At.Local().Format("15:04:05.000"), strings.Join(about, "  "))
+	t.Printf("%s  %s\n", at, strings.Join(about, "  "))
 }

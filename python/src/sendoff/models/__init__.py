@@ -3,7 +3,7 @@
 from sendoff.models.access import Actor, APIKey, AuditRecord, AuditState, Everything, Me, Namespace, Quota
 from sendoff.models.actions import Action, ActionBound, ActionItem, ActionPreview, ActionTo
 from sendoff.models.attempts import Attempt, Dependency, Step, StepCounts, StepPage
-from sendoff.models.events import Event, EventTask
+from sendoff.models.events import Event, EventAction, EventNode, EventSchedule, EventTask
 from sendoff.models.failures import FailureGroup
 from sendoff.models.graphs import GraphCleanup, GraphError, GraphJob, GraphRevision, GraphRun
 from sendoff.models.health import Health, HealthCheck, HealthSummary
@@ -47,6 +47,9 @@ __all__ = [
     "Endpoint",
     "EndpointOnNode",
     "Event",
+    "EventAction",
+    "EventNode",
+    "EventSchedule",
     "EventTask",
     "Everything",
     "FailureGroup",

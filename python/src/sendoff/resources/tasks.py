@@ -154,7 +154,8 @@ class Tasks(Group[D]):
         return Request("DELETE", path("tasks", id), nothing)
 
     tail = _Tail()
-    """Hears what happens to tasks from now on, of the topics "tasks" (the default), "queue:NAME"
-    and "task:ID". It comes back by itself when the connection is lost, and goes on behind the
-    last event; an event of the type reset says that others are missing. For watching: who has
-    to act on the end of a task gives it on_complete."""
+    """Hears what happens to tasks from now on, of the topics "tasks" (the default), "queue:NAME",
+    "task:ID", "schedule:NAME" with the tasks that it makes, "action:ID" and "nodes". It comes back
+    by itself when the connection is lost, and goes on behind the last event; an event of the type
+    reset says that others are missing. For watching: who has to act on the end of a task gives it
+    on_complete."""
