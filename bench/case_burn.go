@@ -106,3 +106,23 @@ func (r *run) workOffBy(ctx context.Context, e *engine.Engine, c *counted) error
 	}
 	return stop()
 }
+
+// What turns cost in a burn-down: the tasks are of so many groups, all of which wait.
+func fairCases() []benchCase {
+	fair := func(groups int) func(group string) []benchCase {
+		return func(group string) []benchCase {
+			_, floor, _ := strings.Cut(group, "/")
+			return []benchCase{{Group: group, Who: "sendoff", Beside: "burn/" + floor, N: 50_000, Short: 20_000, do: func(ctx context.Context, r *run) error {
+				shape := func(n int, t *engine.Task) { t.Group = strconv.Itoa(n % groups) }
+				_, err := r.burnFilled(ctx, func(e *engine.Engine) error {
+					if _, err := e.Queues().Set(ctx, task.DefaultQueue, task.QueueSettings{Discipline: task.Fair}); err != nil {
+						return err
+					}
+					return fillWith(ctx, e, r.N, local(nil), shape)
+				}, func() (func(), error) { return func() {}, nil })
+				return err
+			}}}
+		}
+	}
+	return slices.Concat(floors("burn-fair10", fair(10)), floors("burn-fair100", fair(100)))
+}

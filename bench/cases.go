@@ -47,7 +47,7 @@ func (c benchCase) needs(server string) bool {
 
 // allCases lists every case; those of one group stand together.
 func allCases() []benchCase {
-	cases := slices.Concat(storeCases(), burnCases(), gateCases(), depsCases(), submitCases(), bulkCases(), doorCases(), waitCases(), pushCases(), latencyCases(), heldCases(), poolCases(),
+	cases := slices.Concat(storeCases(), burnCases(), gateCases(), fairCases(), depsCases(), submitCases(), bulkCases(), doorCases(), waitCases(), pushCases(), latencyCases(), heldCases(), poolCases(),
 		functionCases(), stepCases(), gatherCases(), graphCases())
 	order := map[string]int{}
 	for i, c := range cases {
