@@ -44,6 +44,22 @@ func (t Tasks) Heartbeat(ctx context.Context, id string, token int64, extend tim
 	return t.tell(ctx, id, token, "heartbeat", map[string]any{"extend": extend.String()})
 }
 
+// Progress is how far an attempt is.
+type Progress struct {
+	Done  int64     `json:"done"`
+	Total int64     `json:"total,omitempty"` // 0 = it is not known
+	Text  string    `json:"text,omitempty"`  // for people, at most 500 bytes
+	At    time.Time `json:"at,omitzero"`     // when it was told; set in answers
+}
+
+// Progress tells how far an attempt is that is under way, in place of what was told before. Any
+// attempt can tell whose token is known: that of a push is in Sendoff-Token, that of a handler in
+// its call. It is shown with the task. Errors as of [Tasks.Complete].
+func (t Tasks) Progress(ctx context.Context, id string, token int64, p Progress) error {
+	p.At = time.Time{}
+	return t.tell(ctx, id, token, "progress", p)
+}
+
 func (t Tasks) tell(ctx context.Context, id string, token int64, what string, body any) error {
 	path := taskPath(id, "/attempts/"+strconv.FormatInt(token, 10)+"/"+what)
 	_, _, err := t.c.do(ctx, request{method: http.MethodPost, path: path, body: body, again: true}, nil)

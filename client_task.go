@@ -70,6 +70,8 @@ type Task struct {
 	Result     json.RawMessage   `json:"result,omitempty"`         // what a function returned
 	Error      *FunctionError    `json:"error,omitempty"`          // what a function failed with
 	WaitingFor *Waiting          `json:"waiting_for,omitempty"`    // of a task that neither runs nor has ended
+	Progress   *Progress         `json:"progress,omitempty"`       // of the attempt that is under way, as it told last; of Get
+	AckBy      time.Time         `json:"ack_by,omitzero"`          // by when the app of a push has to tell how it ends that took it for later
 
 	Dropped  bool `json:"dropped,omitempty"` // Submit: nothing was stored, by the rule for duplicates; this is one that is there
 	Existing bool `json:"-"`                 // Submit: the task was there already and holds the unique key

@@ -82,6 +82,7 @@ func TestAnAppTellsHowItsTaskEnds(t *testing.T) {
 		got, err := b.Get(ctx, one.ID)
 		require.NoError(t, err)
 		require.Equal(t, []string{"running", "acknowledgement"}, []string{string(got.State), got.Reason})
+		require.WithinDuration(t, time.Now().Add(time.Hour), got.AckBy, time.Minute)
 
 		// It keeps its place until it has ended.
 		_, err = a.Submit(ctx, sendoff.NewTask{ID: "next", URL: url, Limits: []sendoff.Limit{{Key: "k", Concurrency: 1}}})
@@ -146,6 +147,52 @@ func TestAnAppTellsHowItsTaskEnds(t *testing.T) {
 		_, err = a.Submit(ctx, sendoff.NewTask{ID: "plain", Name: "not 202", URL: url})
 		require.NoError(t, err)
 		require.Equal(t, sendoff.StateSucceeded, ended("plain").State)
+	})
+}
+
+// TestAnAttemptTellsHowFarItIs: one whose push has not been answered, and one that goes on after that.
+func TestAnAttemptTellsHowFarItIs(t *testing.T) {
+	onBoth(t, func(t *testing.T, a, b *sendoff.Client) {
+		ctx := t.Context()
+		came, answer := make(chan push.Task), make(chan struct{})
+		app := httptest.NewServer(push.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+			came <- push.TaskOf(r)
+			<-answer
+			push.Manual(w, time.Minute)
+			return nil
+		}))
+		defer app.Close()
+		_, err := a.Submit(ctx, sendoff.NewTask{ID: "far", URL: app.URL, Retry: &sendoff.RetryPolicy{MaxAttempts: 2, MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond}})
+		require.NoError(t, err)
+		one := <-came
+		seen := func() *sendoff.Progress {
+			got, err := a.Get(ctx, "far")
+			require.NoError(t, err)
+			return got.Progress
+		}
+		require.Nil(t, seen())
+		require.NoError(t, b.Tasks.Progress(ctx, "far", one.Token, sendoff.Progress{Done: 1, Total: 3, Text: "page 1"}))
+		p := seen()
+		require.WithinDuration(t, time.Now(), p.At, time.Minute)
+		require.Equal(t, sendoff.Progress{Done: 1, Total: 3, Text: "page 1", At: p.At}, *p)
+		require.True(t, sendoff.IsLeaseLost(b.Tasks.Progress(ctx, "far", one.Token+1, sendoff.Progress{Done: 1})))
+		for field, wrong := range map[string]sendoff.Progress{"done": {Done: 4, Total: 3}, "total": {Total: -1}, "text": {Text: "a\nb"}} {
+			require.ErrorContains(t, b.Tasks.Progress(ctx, "far", one.Token, wrong), field)
+		}
+
+		answer <- struct{}{}
+		require.Eventually(t, func() bool { got, err := a.Get(ctx, "far"); return err == nil && !got.AckBy.IsZero() }, 20*time.Second, 5*time.Millisecond)
+		require.NoError(t, b.Tasks.Progress(ctx, "far", one.Token, sendoff.Progress{Done: 2}))
+		p = seen()
+		require.Equal(t, sendoff.Progress{Done: 2, At: p.At}, *p)
+		require.NoError(t, a.Tasks.Fail(ctx, "far", one.Token, sendoff.Failure{Error: "not yet"}))
+		two := <-came
+		require.Nil(t, seen(), "another attempt has not told yet")
+		require.True(t, sendoff.IsLeaseLost(b.Tasks.Progress(ctx, "far", one.Token, sendoff.Progress{Done: 3})))
+		require.NoError(t, b.Tasks.Progress(ctx, "far", two.Token, sendoff.Progress{Done: 1}))
+		answer <- struct{}{}
+		require.NoError(t, a.Tasks.Complete(ctx, "far", two.Token, nil))
+		require.Nil(t, seen(), "it has ended")
 	})
 }
 

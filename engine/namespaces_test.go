@@ -157,7 +157,7 @@ var examples = map[string]string{
 	"set-limit": `{"concurrency":1}`, "set-queue": `{}`, "update-queue": `{"timeout":"30s"}`, "save-graph": `{"name":"mine","jobs":{"A":{"run":["true"]}}}`,
 	"create-api-key": `{"name":"n","scopes":["read"]}`, "set-namespace": `{}`, "reset-endpoint": `{"endpoint":"http://127.0.0.1:1"}`, "start-graph-run": `{"graph":"mine"}`,
 	"set-schedule": `{"every":"1h","task":{"url":"http://127.0.0.1:1"}}`, "mute-failure": `{"for":"1h"}`, "set-view": `{"path":"/tasks","query":"state=failed"}`,
-	"complete-attempt": `{"result":1}`, "fail-attempt": `{"error":"e"}`, "heartbeat-attempt": `{"extend":"1m"}`,
+	"complete-attempt": `{"result":1}`, "fail-attempt": `{"error":"e"}`, "heartbeat-attempt": `{"extend":"1m"}`, "progress-attempt": `{"done":1,"total":2}`,
 }
 
 // probes are all places of all operations: parameters of paths and queries, headers, and

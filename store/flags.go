@@ -20,6 +20,8 @@ const (
 	FlagNeed  int32 = 1 << 10 // it depends on others: has a Need
 	FlagHolds int32 = 1 << 11 // it is inside of the gates that it keeps until it ends; changes as it runs
 	FlagSlot  int32 = 1 << 12 // it is scheduled for a time that a rate gave it; changes as it runs
+
+	FlagProgress int32 = 1 << 13 // how far it is has been told: in body, part 2; set while it runs
 )
 
 // Related are the flags of tasks whose end concerns others. They end with whoever can
@@ -30,4 +32,6 @@ const Related = FlagParent | FlagWaits | FlagGate | FlagDeps
 const (
 	PartPayload int16 = 0
 	PartState   int16 = 1 // of a function
+
+	PartProgress int16 = 2 // see Progress
 )

@@ -13,6 +13,7 @@ type Store interface {
 	Claimer
 	Settler
 	Acks
+	Reports
 	Sweeper
 	Members
 	Reader

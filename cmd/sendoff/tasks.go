@@ -23,6 +23,7 @@ type tasksCmd struct {
 	Complete  ack.Complete         `cmd:"" help:"Tell that a task is done whose push was answered 202 with Sendoff-Ack: manual."`
 	Fail      ack.Fail             `cmd:"" help:"Tell that such a task has failed."`
 	Heartbeat ack.Heartbeat        `cmd:"" help:"Have such a task go on."`
+	Progress  ack.Progress         `cmd:"" help:"Tell how far an attempt is that is under way."`
 	Depends   tasksDependenciesCmd `cmd:"" name:"dependencies" help:"List what a task depends on, with what came of it."`
 	Suggest   actions.Suggest      `cmd:"" help:"List values by which tasks can be selected."`
 	Tail      tail.Command         `cmd:"" help:"Show what happens to tasks, as it happens."`

@@ -104,6 +104,10 @@ func printTask(t *term.Terminal, task *sendoff.Task) {
 	line("expires", term.Clock(task.ExpiresAt))
 	line("started", term.Clock(task.StartedAt))
 	line("finished", term.Clock(task.FinishedAt))
+	line("ack by", term.Clock(task.AckBy))
+	if p := task.Progress; p != nil {
+		line("progress", term.Progress(p)+", at "+term.Clock(p.At))
+	}
 	line("last error", term.Clean(task.LastError))
 	if w := task.WaitingFor; w != nil {
 		line("waits for", term.Clean(w.Text)+" ("+string(w.Cause)+")")

@@ -24,6 +24,7 @@ import (
 // Store is what an Acks needs of one.
 type Store interface {
 	store.Acks
+	Report(ctx context.Context, h store.Held, p store.Progress) error
 	Claim(ctx context.Context, req store.ClaimRequest) (store.ClaimBatch, error)
 	Rows(ctx context.Context, ids []task.ID) ([]store.Row, error)
 	Now() int64
@@ -149,6 +150,16 @@ func (a *Acks) Extend(ctx context.Context, id string, token int64, within time.D
 		return err
 	})
 	return time.UnixMicro(until), err
+}
+
+// Report notes how far an attempt is that is under way, whether its end is told by its app or
+// not. store.ErrNotFound, store.ErrLeaseLost when it is over.
+func (a *Acks) Report(ctx context.Context, id string, token int64, p store.Progress) error {
+	held, err := a.held(ctx, id, token)
+	if err != nil {
+		return err
+	}
+	return a.cfg.Store.Report(ctx, held, p)
 }
 
 func (a *Acks) held(ctx context.Context, id string, token int64) (store.Held, error) {

@@ -24,6 +24,7 @@ type taskReader interface {
 	Payload(ctx context.Context, id task.ID) ([]byte, error)
 	Attempts(ctx context.Context, id task.ID, after int64, limit, maxBytes int) (rows []store.AttemptRow, more bool, err error)
 	LastAttempt(ctx context.Context, id task.ID) (store.AttemptRow, error)
+	Progress(ctx context.Context, id task.ID) (store.Progress, bool, error)
 }
 
 // taskSteerer changes what becomes of a task.

@@ -142,6 +142,8 @@ def test_tasks_are_steered(sendoff_client: Client, app: App) -> None:
     assert sendoff_client.wait(task.id, 10).run == 2
     with pytest.raises(errors.Conflict):
         sendoff_client.tasks.signal(task.id, "verdict", {"ok": True})
+    with pytest.raises(errors.Conflict):
+        sendoff_client.tasks.progress(task.id, 1, done=1, total=2, text="too late")
     sendoff_client.tasks.delete(task.id)
     with pytest.raises(errors.NotFound):
         sendoff_client.get(task.id)

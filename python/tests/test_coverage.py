@@ -51,6 +51,7 @@ WITHOUT = {
     "CompleteRequest",
     "FailRequest",
     "HeartbeatRequest",
+    "ProgressRequest",
     "FieldError",
     "MuteRequest",
     "GraphDefinition",

@@ -107,7 +107,7 @@ func eraseSQL(guard string) string {
 	return words.SQL(`
 with t as (delete from sendoff.task t where t.id = any($1) ` + guard + ` returning t.id, t.lane, t.state, t.finished_at, t.flags, t.keys),
 a as (delete from sendoff.attempt a using t where a.task = t.id),
-b as (delete from sendoff.body b using t where b.task = t.id and t.flags & (:flag_body | :flag_waits) <> 0),
+b as (delete from sendoff.body b using t where b.task = t.id and t.flags & (:flag_body | :flag_waits | :flag_progress) <> 0),
 w as (delete from sendoff.wait w using t where t.flags & :flag_waits <> 0 and w.task = t.id),
 i as (delete from sendoff.inbox i using t where t.flags & :flag_waits <> 0 and i.task = t.id),
 j as (delete from sendoff.journal j using t where t.flags & :flag_waits <> 0 and j.task = t.id),

@@ -209,7 +209,7 @@ func (w *writer) erase(row *store.Row, names []byte) error {
 			return err
 		}
 	}
-	if row.Flags&store.FlagBody != 0 {
+	if row.Flags&(store.FlagBody|store.FlagProgress) != 0 {
 		if err := w.exec(`delete from body where task = ?`, row.ID[:]); err != nil {
 			return err
 		}

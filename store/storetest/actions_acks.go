@@ -57,6 +57,23 @@ var aimsOfAcks = map[string]func(*machine){
 		m.overdue(everything)
 	},
 	"extend:lost": func(m *machine) { m.extend(m.hold(task.HTTP), second) },
+	"report:ok": func(m *machine) { // in a node's hands, and without one
+		c := m.hold(task.HTTP)
+		m.progress(c.ID)
+		m.report(c, "first")
+		m.now++
+		m.detach(c, second)
+		m.report(c, "second")
+	},
+	"report:lost": func(m *machine) { c := m.hold(task.HTTP); m.end(c, task.Success); m.report(c, "late") },
+	"report:erased": func(m *machine) {
+		c := m.hold(task.HTTP)
+		m.report(c, "text")
+		m.end(c, task.Reject)
+		m.steer("delete", c.ID)
+		m.progress(c.ID)
+		m.saw("report:erased")
+	},
 	"detach:canceled": func(m *machine) {
 		c := m.hold(task.HTTP)
 		m.detach(c, second)
@@ -94,11 +111,13 @@ func (m *machine) acks(t *rapid.T) {
 	}
 	c := rapid.SampledFrom(held).Draw(t, "task")
 	within := rapid.Int64Range(1, 5*second).Draw(t, "within")
-	switch rapid.IntRange(0, 3).Draw(t, "what") {
+	switch rapid.IntRange(0, 4).Draw(t, "what") {
 	case 0, 1:
 		m.detach(c, within)
 	case 2:
 		m.attach(c, rapid.SampledFrom(m.nodes).Draw(t, "node"), rapid.Bool().Draw(t, "overdue"))
+	case 3:
+		m.report(c, "text")
 	default:
 		m.extend(c, within)
 	}
@@ -123,6 +142,21 @@ func (m *machine) extend(c store.Claimed, within int64) {
 	want, wantErr := m.oracle.Extend(ctx, h, within)
 	m.same("extend", []any{got, errName(err)}, []any{want, errName(wantErr)})
 	m.saw("extend:" + errName(err))
+}
+
+func (m *machine) report(c store.Claimed, text string) {
+	h, p := store.Held{ID: c.ID, Token: c.Token}, store.Progress{Done: 1, Total: 3, Text: text}
+	err := m.real.Report(ctx, h, p)
+	m.same("report", errName(err), errName(m.oracle.Report(ctx, h, p)))
+	m.saw("report:" + errName(err))
+	m.progress(c.ID)
+}
+
+func (m *machine) progress(id task.ID) {
+	got, known, err := m.real.Progress(ctx, id)
+	require.NoError(m.rt, err)
+	want, wantKnown, _ := m.oracle.Progress(ctx, id)
+	m.same("progress", []any{got, known}, []any{want, wantKnown})
 }
 
 func (m *machine) attach(c store.Claimed, node task.ID, overdue bool) {

@@ -15,6 +15,7 @@ type functions struct {
 	messages map[task.ID][]store.Message
 	journals map[task.ID][]segment
 	states   map[task.ID]string
+	progress map[task.ID]store.Progress
 }
 
 type segment struct {
@@ -25,7 +26,7 @@ type segment struct {
 func newFunctions() functions {
 	return functions{
 		waits: map[task.ID]store.Wait{}, messages: map[task.ID][]store.Message{},
-		journals: map[task.ID][]segment{}, states: map[task.ID]string{},
+		journals: map[task.ID][]segment{}, states: map[task.ID]string{}, progress: map[task.ID]store.Progress{},
 	}
 }
 

@@ -213,6 +213,7 @@ func (o *Oracle) clone() *Oracle {
 	c.ordered, c.restAt = maps.Clone(o.ordered), maps.Clone(o.restAt)
 	c.waits, c.messages = maps.Clone(o.waits), maps.Clone(o.messages)
 	c.journals, c.states, c.todos = maps.Clone(o.journals), maps.Clone(o.states), maps.Clone(o.todos)
+	c.progress = maps.Clone(o.progress)
 	c.told, c.resets = maps.Clone(o.told), maps.Clone(o.resets)
 	c.views.paused = maps.Clone(o.views.paused)
 	c.edges, c.needs = maps.Clone(o.edges), maps.Clone(o.needs)

@@ -157,4 +157,5 @@ func (o *Oracle) erase(row *store.Row) {
 	delete(o.messages, row.ID)
 	delete(o.journals, row.ID)
 	delete(o.states, row.ID)
+	delete(o.progress, row.ID)
 }

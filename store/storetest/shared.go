@@ -86,6 +86,16 @@ func (s *Shared) Extend(ctx context.Context, h store.Held, within int64) (int64,
 	return s.o.Extend(ctx, h, within)
 }
 
+func (s *Shared) Report(ctx context.Context, h store.Held, p store.Progress) error {
+	defer s.lock()()
+	return s.o.Report(ctx, h, p)
+}
+
+func (s *Shared) Progress(ctx context.Context, id task.ID) (store.Progress, bool, error) {
+	defer s.lock()()
+	return s.o.Progress(ctx, id)
+}
+
 func (s *Shared) Overdue(ctx context.Context, limit int) ([]store.Held, error) {
 	defer s.lock()()
 	return s.o.Overdue(ctx, limit)

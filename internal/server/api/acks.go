@@ -15,6 +15,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
 	"github.com/sendoff-dev/sendoff/internal/server/route"
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -23,6 +24,7 @@ type Acks interface {
 	Complete(ctx context.Context, id string, token int64, result []byte) error
 	Fail(ctx context.Context, id string, token int64, f acks.Failure) error
 	Extend(ctx context.Context, id string, token int64, within time.Duration) (time.Time, error)
+	Report(ctx context.Context, id string, token int64, p store.Progress) error
 }
 
 // CompleteRequest is the body of POST /v1/tasks/{id}/attempts/{token}/complete.
@@ -41,6 +43,16 @@ type FailRequest struct {
 type HeartbeatRequest struct {
 	Extend json.RawMessage `json:"extend" doc:"How long the attempt may go on from now, 1 s to 24 h: \"90s\", \"1h30m\" or seconds."`
 }
+
+// ProgressRequest is the body of POST /v1/tasks/{id}/attempts/{token}/progress.
+type ProgressRequest struct {
+	Done  *int64 `json:"done,omitempty" minimum:"0" doc:"How much is done."`
+	Total *int64 `json:"total,omitempty" minimum:"1" doc:"Of how much; left out when that is not known."`
+	Text  string `json:"text,omitempty" doc:"What it is at, for people: at most 500 bytes."`
+}
+
+// maxProgress is the length of the longest text of a progress, in bytes.
+const maxProgress = 500
 
 const maxFail = 64 << 10
 
@@ -62,7 +74,7 @@ func mountAcks(mux *route.Mux, doc *huma.OpenAPI, cfg *Config, refuse func(http.
 		op := operation(auth.Enqueue, http.MethodPost, path, verb+"-attempt", summary, http.StatusNoContent)
 		op.Parameters = []*huma.Param{
 			{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: "string"}, Description: "Id of the task, an id chosen by the client, or its job number."},
-			{Name: "token", In: "path", Required: true, Schema: &huma.Schema{Type: "integer"}, Description: "Sendoff-Token of the push."},
+			{Name: "token", In: "path", Required: true, Schema: &huma.Schema{Type: "integer"}, Description: "Of the attempt: Sendoff-Token of the push."},
 		}
 		return &op
 	}
@@ -72,6 +84,8 @@ func mountAcks(mux *route.Mux, doc *huma.OpenAPI, cfg *Config, refuse func(http.
 	describeTold[FailRequest](doc, fail)
 	heartbeat := told("heartbeat", "Have a push that was answered 202 with Sendoff-Ack: manual go on; 409 lease_lost when that attempt is over", cfg.heartbeat)
 	describeTold[HeartbeatRequest](doc, heartbeat)
+	progress := told("progress", "Tell how far an attempt is that is under way, of any kind; 409 lease_lost when it is over", cfg.progress)
+	describeTold[ProgressRequest](doc, progress)
 }
 
 // describeTold adds an operation that answers nothing to the document.
@@ -132,6 +146,34 @@ func (cfg *Config) heartbeat(w http.ResponseWriter, r *http.Request, token int64
 	}
 	_, err := cfg.Acks.Extend(r.Context(), r.PathValue("id"), token, extend)
 	return told(err)
+}
+
+func (cfg *Config) progress(w http.ResponseWriter, r *http.Request, token int64) *problem.Problem {
+	var req ProgressRequest
+	if fault := readTold(w, r, maxFail, &req); fault != nil {
+		return fault
+	}
+	var bad task.Invalid
+	p := store.Progress{Text: req.Text}
+	if bad.CheckText("text", req.Text, maxProgress); req.Done == nil && req.Total == nil && req.Text == "" {
+		bad.Add("body", "tells nothing: want done, total or text")
+	}
+	if req.Done != nil {
+		if p.Done = *req.Done; p.Done < 0 {
+			bad.Add("done", "is %d: want 0 or more", p.Done)
+		}
+	}
+	if req.Total != nil {
+		if p.Total = *req.Total; p.Total < 1 {
+			bad.Add("total", "is %d: want 1 or more, or none when it is not known", p.Total)
+		} else if p.Done > p.Total {
+			bad.Add("done", "is %d, more than total (%d)", p.Done, p.Total)
+		}
+	}
+	if err := bad.Err(); err != nil {
+		return invalidProblem(bad)
+	}
+	return told(cfg.Acks.Report(r.Context(), r.PathValue("id"), token, p))
 }
 
 func told(err error) *problem.Problem {

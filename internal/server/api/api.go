@@ -40,6 +40,7 @@ type Viewer interface {
 	List(ctx context.Context, f operate.Filter) (operate.Page, error)
 	Attempts(ctx context.Context, id, cursor string, limit int) (operate.AttemptPage, error)
 	Payload(ctx context.Context, id task.ID) ([]byte, error)
+	Progress(ctx context.Context, t *operate.Task) (*store.Progress, error)
 	Result(ctx context.Context, t *operate.Task) ([]byte, error)
 }
 
@@ -301,6 +302,13 @@ func taskWith(ctx context.Context, cfg *Config, t *operate.Task, payload []byte)
 	reply := &taskReply{viewOf(t)}
 	reply.Body.withPayload(t.Spec, payload)
 	reply.Body.WaitingFor = waitingView(waiting)
+	progress, err := cfg.Tasks.Progress(ctx, t)
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	if p := progress; p != nil {
+		reply.Body.Progress = &Progress{Done: p.Done, Total: p.Total, Text: p.Text, At: timeText(p.At)}
+	}
 	if err := reply.Body.withEnd(ctx, t, cfg.Tasks); err != nil {
 		return nil, problemOf(err)
 	}

@@ -52,6 +52,8 @@ type Task struct {
 	LastError     string            `json:"last_error,omitempty" scope:"payloads"`
 	LastCause     string            `json:"last_cause,omitempty" enum:"refused,reset,timeout,dns,tls,memory" doc:"Why the last attempt got no answer: see cause of an attempt."`
 	WaitingFor    *Waiting          `json:"waiting_for,omitempty" doc:"What it waits for, when it neither runs nor has ended; shown for a single task."`
+	AckBy         string            `json:"ack_by,omitempty" doc:"Of a running task whose push was answered 202 with Sendoff-Ack: manual: by when its app has to tell how it ends."`
+	Progress      *Progress         `json:"progress,omitempty" doc:"How far the attempt is that is under way, as it told last; shown for a single task."`
 	ContentType   string            `json:"content_type,omitempty"`
 	UniqueKey     string            `json:"unique_key,omitempty"`
 	Limits        []Limit           `json:"limits,omitempty" doc:"As submitted; what is configured of them counts in place."`
@@ -71,6 +73,14 @@ type Task struct {
 	Result        json.RawMessage   `json:"result,omitempty" scope:"payloads" doc:"What a function or a process returned; shown for a single task."`
 	Error         *FunctionError    `json:"error,omitempty" scope:"payloads" doc:"What a function failed with; shown for a single task."`
 	Redacted      bool              `json:"redacted,omitempty" doc:"What it carries was left out: the key has no scope payloads."`
+}
+
+// Progress is how far an attempt is, in an answer.
+type Progress struct {
+	Done  int64  `json:"done"`
+	Total int64  `json:"total,omitempty" doc:"0 or absent: it is not known."`
+	Text  string `json:"text,omitempty" scope:"payloads"`
+	At    string `json:"at" doc:"When it was told."`
 }
 
 // Callback is a task that is made when another one has ended, in an answer.
@@ -188,6 +198,10 @@ func viewOf(t *operate.Task) Task {
 	switch t.State {
 	case task.Scheduled, task.Suspended, task.Blocked:
 		v.NextAt = timeText(t.At)
+	case task.Running:
+		if t.Detached() {
+			v.AckBy = timeText(t.At)
+		}
 	}
 	if !t.Parent.IsZero() {
 		v.ParentID, v.RootID = t.Parent.String(), t.Root.String()

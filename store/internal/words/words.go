@@ -92,12 +92,13 @@ func all() map[string]string {
 	for name, flag := range map[string]int32{
 		"body": store.FlagBody, "keys": store.FlagKeys, "parent": store.FlagParent, "gate": store.FlagGate, "deps": store.FlagDeps,
 		"waits": store.FlagWaits, "undo": store.FlagUndo, "canceling": store.FlagCanceling,
-		"need": store.FlagNeed, "holds": store.FlagHolds, "slot": store.FlagSlot, "once": store.FlagOnce,
+		"need": store.FlagNeed, "holds": store.FlagHolds, "slot": store.FlagSlot, "once": store.FlagOnce, "progress": store.FlagProgress,
 	} {
 		add("flag_"+name, int64(flag))
 	}
 	add("part_payload", int64(store.PartPayload))
 	add("part_state", int64(store.PartState))
+	add("part_progress", int64(store.PartProgress))
 	add("message_result", int64(store.Result))
 	add("message_signal", int64(store.Signal))
 	add("message_poll_error", int64(store.PollError))

@@ -1,5 +1,5 @@
-// Package ack is the commands sendoff tasks complete, fail and heartbeat: how a push ends that was
-// answered 202 with "Sendoff-Ack: manual".
+// Package ack is the commands sendoff tasks complete, fail, heartbeat and progress: how a push ends
+// that was answered 202 with "Sendoff-Ack: manual", and how far an attempt is.
 package ack
 
 import (
@@ -37,6 +37,14 @@ type Heartbeat struct {
 	Extend time.Duration `required:"" placeholder:"10m" help:"How long it may go on from now, 1s to 24h."`
 }
 
+// Progress is the grammar of sendoff tasks progress.
+type Progress struct {
+	attempt
+	Done  int64  `placeholder:"N" help:"How much is done."`
+	Total int64  `placeholder:"N" help:"Of how much, when that is known."`
+	Text  string `placeholder:"TEXT" help:"What it is at, for people."`
+}
+
 // Run tells that the task is done.
 func (c *Complete) Run(ctx context.Context, t *term.Terminal) error {
 	var result any
@@ -58,6 +66,12 @@ func (c *Fail) Run(ctx context.Context, t *term.Terminal) error {
 // Run has the attempt go on.
 func (c *Heartbeat) Run(ctx context.Context, t *term.Terminal) error {
 	return c.tell(t, "goes on for "+c.Extend.String(), func(ts sendoff.Tasks) error { return ts.Heartbeat(ctx, c.ID, c.Token, c.Extend) })
+}
+
+// Run tells how far the attempt is.
+func (c *Progress) Run(ctx context.Context, t *term.Terminal) error {
+	p := sendoff.Progress{Done: c.Done, Total: c.Total, Text: c.Text}
+	return c.tell(t, term.Progress(&p), func(ts sendoff.Tasks) error { return ts.Progress(ctx, c.ID, c.Token, p) })
 }
 
 func (a *attempt) tell(t *term.Terminal, what string, tell func(sendoff.Tasks) error) error {

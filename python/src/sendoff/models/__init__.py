@@ -25,7 +25,18 @@ from sendoff.models.requests import (
 )
 from sendoff.models.schedules import Fire, FireTime, LastFire, Schedule
 from sendoff.models.stats import Quantiles, Stats, StatsItem, StatsPoint
-from sendoff.models.tasks import Callback, Count, FunctionError, LimitUse, Task, TaskPage, Tree, WaitedFor, Waiting
+from sendoff.models.tasks import (
+    Callback,
+    Count,
+    FunctionError,
+    LimitUse,
+    Progress,
+    Task,
+    TaskPage,
+    Tree,
+    WaitedFor,
+    Waiting,
+)
 from sendoff.models.views import View
 
 __all__ = [
@@ -78,6 +89,7 @@ __all__ = [
     "Node",
     "PausedHost",
     "Probe",
+    "Progress",
     "Quantiles",
     "Queue",
     "QueueSettings",

@@ -60,6 +60,16 @@ class Waiting:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far an attempt is."""
+
+    at: datetime  # When it was told
+    done: int
+    total: int | None = None  # None: it is not known
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Callback:
     """A task that is made when another one has ended."""
 
@@ -125,6 +135,10 @@ class Task:
     payload: Any = None  # As submitted; shown for a single task
     payload_base64: str = ""  # In place of payload, when it is no text
     process: str = ""  # What a worker process runs
+    # How far the attempt is that is under way, as it told last; shown for a single task
+    progress: Progress | None = None
+    # Of a running task whose push was answered 202 with Sendoff-Ack: manual: by when its app has to tell how it ends
+    ack_by: datetime | None = None
     reason: str = ""  # Why it is in this state: backoff, throttled, rejected, exhausted
     redacted: bool = False  # What it carries was left out: the key has no scope payloads
     result: Any = None  # What a function or a process returned; shown for a single task

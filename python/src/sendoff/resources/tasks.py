@@ -149,6 +149,14 @@ class Tasks(Group[D]):
         return write("POST", path("tasks", id, "attempts", str(token), "heartbeat"), nothing, plain({"extend": extend}))
 
     @operation
+    def progress(
+        self, id: str, token: int, done: int | None = None, total: int | None = None, text: str = ""
+    ) -> Request[None]:
+        """Tells how far an attempt is that is under way, of any kind; see Task.progress."""
+        body = {k: v for k, v in {"done": done, "total": total, "text": text or None}.items() if v is not None}
+        return write("POST", path("tasks", id, "attempts", str(token), "progress"), nothing, body)
+
+    @operation
     def delete(self, id: str) -> Request[None]:
         """Erases a task that is not running, with its attempts."""
         return Request("DELETE", path("tasks", id), nothing)
