@@ -29,6 +29,39 @@ type QueueStats struct {
 	Blocked     int64         `json:"blocked"`
 	Failed      int64         `json:"failed"`
 	OldestReady time.Duration `json:"-"` // how long the oldest ready task has waited; 0 = there is none
+
+	Groups []GroupStats `json:"groups,omitempty"` // where groups take turns: those of which something waits or runs, the 20 with the most ready tasks first
+}
+
+// GroupStats is how much waits in a queue for one of its groups.
+type GroupStats struct {
+	Group       string        `json:"group"` // "" = of all tasks that stand in no line of a group of their own
+	Weight      int           `json:"weight"`
+	Ready       int64         `json:"ready"`
+	Scheduled   int64         `json:"scheduled"`
+	Running     int64         `json:"running"`
+	OldestReady time.Duration `json:"-"` // how long its oldest ready task has waited; 0 = there is none
+}
+
+type wireGroup struct {
+	*plainGroup
+	OldestReady duration `json:"oldest_ready,omitempty"`
+}
+
+type plainGroup GroupStats
+
+// MarshalJSON implements json.Marshaler: the shape of the API.
+func (g GroupStats) MarshalJSON() ([]byte, error) {
+	p := plainGroup(g)
+	return json.Marshal(wireGroup{&p, duration(g.OldestReady)})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (g *GroupStats) UnmarshalJSON(b []byte) error {
+	w := wireGroup{plainGroup: (*plainGroup)(g)}
+	err := json.Unmarshal(b, &w)
+	g.OldestReady = time.Duration(w.OldestReady)
+	return err
 }
 
 type wireStats struct {

@@ -341,6 +341,21 @@ func TestSettingsOfAQueueAreInTheShapeOfTheAPI(t *testing.T) {
 	require.JSONEq(t, `{"timeout":"1m0s","target":null,"retry":{"max_attempts":null,"factor":null}}`, body)
 }
 
+func TestGroupsOfAQueueAreReadAsTheyAreWritten(t *testing.T) {
+	c := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 200, `{"queue":"q","ready":5,"oldest_ready":"2s","groups":[{"group":"acme","weight":4,"ready":5,"scheduled":1,"running":2,"oldest_ready":"1.5s"}]}`)
+	})
+	got, err := c.Queues.Stats(t.Context(), "q")
+	require.NoError(t, err)
+	want := []sendoff.GroupStats{{Group: "acme", Weight: 4, Ready: 5, Scheduled: 1, Running: 2, OldestReady: 1500 * time.Millisecond}}
+	require.Equal(t, want, got.Groups)
+	b, err := json.Marshal(got)
+	require.NoError(t, err)
+	var again sendoff.QueueStats
+	require.NoError(t, json.Unmarshal(b, &again))
+	require.Equal(t, *got, again)
+}
+
 func TestAChangeOfATaskSendsWhatIsGiven(t *testing.T) {
 	var asked, body string
 	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {

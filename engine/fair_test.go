@@ -175,6 +175,16 @@ func TestGroupsOfAFairQueueTakeTurns(t *testing.T) {
 			n.put(t, "q", fmt.Sprint("small", i), 0, 2)
 		}
 		n.fails["small3/0"] = true
+		stats, err := n.Queues().Stats(t.Context(), "q")
+		require.NoError(t, err)
+		require.Len(t, stats.Groups, 13)
+		shown := stats.Groups[:3]
+		for i := range shown {
+			require.Positive(t, shown[i].OldestReady)
+			shown[i].OldestReady = 0
+		}
+		require.Equal(t, []engine.GroupStats{{Group: "big", Weight: 1, Ready: 2000}, {Group: "acme", Weight: 4, Ready: 40}, {Weight: 1, Ready: 20}}, shown,
+			"what was there before stands in no line of a group")
 		n.resume(t, "q")
 
 		// In a round each starts one, and acme four.

@@ -32,6 +32,28 @@ type QueueStats struct {
 	Blocked     int64
 	Failed      int64
 	OldestReady time.Duration // how long the oldest ready task has waited; 0 = there is none
+	Groups      []GroupStats  // where groups take turns: those of which something waits or runs, the 20 with the most ready tasks first; of Stats
+}
+
+// GroupStats is how much waits in a queue for one of its groups.
+type GroupStats struct {
+	Group       string // empty = of all tasks that stand in no line of a group of their own
+	Weight      int32
+	Ready       int64
+	Scheduled   int64
+	Running     int64
+	OldestReady time.Duration // how long its oldest ready task has waited; 0 = there is none
+}
+
+func statsShown(s operate.QueueStats) QueueStats {
+	var groups []GroupStats
+	for _, g := range s.Groups {
+		groups = append(groups, GroupStats(g))
+	}
+	return QueueStats{
+		Queue: s.Queue, Paused: s.Paused, Ready: s.Ready, Scheduled: s.Scheduled, Running: s.Running, Suspended: s.Suspended, Blocked: s.Blocked,
+		Failed: s.Failed, OldestReady: s.OldestReady, Groups: groups,
+	}
 }
 
 // List lists all queues by name.
@@ -88,7 +110,7 @@ func (q *Queues) Delete(ctx context.Context, name string) error { return q.queue
 // and context.DeadlineExceeded when it takes more than 10 s.
 func (q *Queues) Stats(ctx context.Context, name string) (QueueStats, error) {
 	s, err := q.queues.Stats(ctx, name)
-	return QueueStats(s), err
+	return statsShown(s), err
 }
 
 // AllStats is Stats of all queues, by name.
@@ -96,7 +118,7 @@ func (q *Queues) AllStats(ctx context.Context) ([]QueueStats, error) {
 	all, err := q.queues.AllStats(ctx)
 	out := make([]QueueStats, len(all))
 	for i, s := range all {
-		out[i] = QueueStats(s)
+		out[i] = statsShown(s)
 	}
 	return out, err
 }

@@ -298,4 +298,26 @@ func printStats(t *term.Terminal, stats []*sendoff.QueueStats) {
 		}
 	}
 	t.Table([]string{"QUEUE", "SCHEDULED", "READY", "RUNNING", "SUSPENDED", "BLOCKED", "FAILED", "OLDEST READY"}, rows)
+	for _, s := range stats {
+		if len(s.Groups) > 0 {
+			printGroups(t, s)
+		}
+	}
+}
+
+func printGroups(t *term.Terminal, s *sendoff.QueueStats) {
+	rows := make([][]string, len(s.Groups))
+	for i, g := range s.Groups {
+		oldest := "-"
+		if g.OldestReady > 0 {
+			oldest = term.Short(g.OldestReady)
+		}
+		name := term.Clean(g.Group)
+		if name == "" {
+			name = "-"
+		}
+		rows[i] = []string{name, strconv.Itoa(g.Weight), strconv.FormatInt(g.Scheduled, 10), strconv.FormatInt(g.Ready, 10), strconv.FormatInt(g.Running, 10), oldest}
+	}
+	t.Printf("\ngroups of %s, which take turns\n", s.Queue)
+	t.Table([]string{"GROUP", "WEIGHT", "SCHEDULED", "READY", "RUNNING", "OLDEST READY"}, rows)
 }

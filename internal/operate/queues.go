@@ -25,6 +25,7 @@ type QueueStore interface {
 type Catalog interface {
 	ByID(lane int32) store.Lane
 	Lanes(match func(store.Lane) bool) []store.Lane
+	Weight(l store.Lane) int32
 	Lane(ctx context.Context, namespace int32, queue, pool string) (store.Lane, error)
 	Queue(namespace int32, name string) (store.Queue, bool)
 	Queues(namespace int32) []store.Queue

@@ -18,20 +18,26 @@ type QueueStats struct {
 	Blocked     int64
 	Failed      int64
 	OldestReady time.Duration // how long the oldest ready task has waited; 0 = none
+	Groups      []GroupStats  // that have a line of their own in it, of Stats alone; see there
 }
 
-// Stats returns the depth of one queue; see AllStats. store.ErrNotFound.
+// Stats returns the depth of one queue, see AllStats, and of its groups where these take turns: those
+// with the most ready tasks. store.ErrNotFound.
 func (qs *Queues) Stats(ctx context.Context, name string) (QueueStats, error) {
 	if _, err := qs.queue(ctx, name); err != nil {
 		return QueueStats{}, err
 	}
-	all, err := qs.AllStats(ctx)
-	for _, s := range all {
+	lanes, err := qs.depths.get(ctx, 0)
+	if err != nil {
+		return QueueStats{}, err
+	}
+	for _, s := range qs.statsOf(space(ctx), lanes) {
 		if s.Queue == name {
-			return s, err
+			s.Groups = qs.groupsOf(space(ctx), name, lanes)
+			return s, nil
 		}
 	}
-	return QueueStats{Queue: name}, err
+	return QueueStats{Queue: name}, nil
 }
 
 // AllStats returns the depth of all queues, by name; empty ones as well. Callers

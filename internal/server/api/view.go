@@ -334,11 +334,27 @@ type QueueStats struct {
 	Blocked     int64  `json:"blocked"`
 	Failed      int64  `json:"failed"`
 	OldestReady string `json:"oldest_ready" doc:"How long the oldest ready task has waited."`
+
+	Groups []GroupStats `json:"groups,omitempty" doc:"Where groups take turns: those of which something waits or runs, the 20 with the most ready tasks first."`
+}
+
+// GroupStats is the depth of a queue for one of its groups in an answer.
+type GroupStats struct {
+	Group       string `json:"group" doc:"Empty: of all tasks that stand in no line of a group of their own."`
+	Weight      int32  `json:"weight"`
+	Ready       int64  `json:"ready"`
+	Scheduled   int64  `json:"scheduled"`
+	Running     int64  `json:"running"`
+	OldestReady string `json:"oldest_ready" doc:"How long its oldest ready task has waited."`
 }
 
 func statsView(s operate.QueueStats) QueueStats {
+	var groups []GroupStats
+	for _, g := range s.Groups {
+		groups = append(groups, GroupStats{g.Group, g.Weight, g.Ready, g.Scheduled, g.Running, g.OldestReady.String()})
+	}
 	return QueueStats{
-		Queue: s.Queue, Paused: s.Paused, Ready: s.Ready, Scheduled: s.Scheduled, Running: s.Running, Suspended: s.Suspended,
+		Groups: groups, Queue: s.Queue, Paused: s.Paused, Ready: s.Ready, Scheduled: s.Scheduled, Running: s.Running, Suspended: s.Suspended,
 		Blocked: s.Blocked, Failed: s.Failed, OldestReady: s.OldestReady.String(),
 	}
 }

@@ -10,7 +10,7 @@ from sendoff.models.health import Health, HealthCheck, HealthSummary
 from sendoff.models.limits import LimitState
 from sendoff.models.nodes import Endpoint, EndpointOnNode, Node, PausedHost, Probe, ResetEndpoint, Worker
 from sendoff.models.policy import Limit, QueueSettings, Retention, RetryPolicy
-from sendoff.models.queues import Queue, QueueStats
+from sendoff.models.queues import GroupStats, Queue, QueueStats
 from sendoff.models.requests import (
     Bulk,
     BulkTo,
@@ -73,6 +73,7 @@ __all__ = [
     "GraphJob",
     "GraphRevision",
     "GraphRun",
+    "GroupStats",
     "Health",
     "HealthCheck",
     "HealthSummary",
