@@ -20,6 +20,8 @@ type TaskChange struct {
 	Retry     *RetryPolicy      `json:"retry,omitempty"`     // field by field
 	Labels    map[string]string `json:"labels,omitempty"`    // are set; the others stay
 	Payload   any               `json:"payload,omitempty"`   // encoded as JSON
+
+	Body []byte `json:"body_base64,omitempty"` // any bytes, in place of Payload
 }
 
 // MarshalJSON implements json.Marshaler: the shape of the API.

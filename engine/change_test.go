@@ -46,6 +46,10 @@ func TestATaskThatHasNotStartedIsChanged(t *testing.T) {
 	require.Equal(t, "2099-01-01T00:00:00.000000Z", got["run_at"])
 	require.Contains(t, got["payload"], "null")
 	require.Equal(t, "2100-01-01T00:00:00.000000Z", got["expires_at"])
+	got = d.changed(t, id, `{"body_base64":"/wA="}`)
+	require.Equal(t, []any{nil, "/wA=", "application/octet-stream"}, []any{got["payload"], got["payload_base64"], got["content_type"]})
+	got = d.changed(t, id, `{"payload":{}}`)
+	require.Equal(t, []any{map[string]any{}, nil, "application/json"}, []any{got["payload"], got["payload_base64"], got["content_type"]})
 	got = d.changed(t, id, `{"expires_at":null,"run_at":null}`)
 	require.Nil(t, got["expires_at"])
 	require.Equal(t, "ready", got["state"])
@@ -58,6 +62,7 @@ func TestAWrongChangeIsRefusedByName(t *testing.T) {
 	id := submit(t, d, `{"url":"http://127.0.0.1:1","delay":"1h","expires_at":"2099-01-01T00:00:00Z"}`)
 	_, _, before := d.call(t, "GET", "/v1/tasks/"+id, "")
 	for body, field := range map[string]string{
+		`{"body_base64":"?"}`: "body_base64", `{"body_base64":null}`: "body_base64", `{"payload":1,"body_base64":"AA=="}`: "payload",
 		`{"url":"http://127.0.0.1:2"}`: "url",
 		`{"name":"n"}`:                 "name",
 		`{}`:                           "body",

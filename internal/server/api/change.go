@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -34,6 +35,8 @@ type ChangeRequest struct {
 	Timeout   json.RawMessage `json:"timeout,omitempty" doc:"Of one attempt, 1 s to 24 h; null is what its queue says."`
 	Labels    labelChanges    `json:"labels,omitempty" doc:"Are set, or deleted with null; the others stay."`
 	Payload   json.RawMessage `json:"payload,omitempty" doc:"Any JSON; sent as it stands. At most 1 MiB."`
+
+	BodyBase64 string `json:"body_base64,omitempty" doc:"In place of payload: any bytes."`
 }
 
 // labelChanges are labels, of which null deletes one.
@@ -99,11 +102,25 @@ func (q *ChangeRequest) revision(bad *task.Invalid, text []byte) *task.Revision 
 		}
 		r.Labels[name] = string(*value)
 	}
-	if q.Payload != nil {
-		r.Payload, r.ContentType = q.Payload, "application/json"
-	}
+	q.body(bad, r)
 	slices.Sort(r.Default)
 	return r
+}
+
+// body sets the payload, and its type, if one is given.
+func (q *ChangeRequest) body(bad *task.Invalid, r *task.Revision) {
+	switch {
+	case q.Payload != nil && q.BodyBase64 != "":
+		bad.Add("payload", "give either payload or body_base64, not both")
+	case q.Payload != nil:
+		r.Payload, r.ContentType = q.Payload, "application/json"
+	case q.BodyBase64 != "":
+		b, err := base64.StdEncoding.DecodeString(q.BodyBase64)
+		if err != nil {
+			bad.Add("body_base64", "is not base64 (RFC 4648, with padding)")
+		}
+		r.Payload, r.ContentType = b, "application/octet-stream"
+	}
 }
 
 // nullsOfChange are the fields that are null, but for labels and the payload, of which null

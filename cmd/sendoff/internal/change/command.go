@@ -30,7 +30,8 @@ type Command struct {
 	Queue    string            `short:"q" placeholder:"NAME" help:"Wait in this queue."`
 	Priority *int              `placeholder:"0-9" help:"0 is the first to run."`
 	Label    map[string]string `mapsep:"none" placeholder:"K=V" help:"Set a label; the others stay."`
-	Payload  string            `short:"p" placeholder:"JSON|@FILE|-" help:"What to send: JSON as it stands, the content of a file, or stdin."`
+	Payload  string            `short:"p" xor:"body" placeholder:"JSON|@FILE|-" help:"What to send: JSON as it stands, the content of a file, or stdin."`
+	Body     string            `xor:"body" placeholder:"@FILE|-" help:"What to send in place of --payload: the bytes of a file, or of stdin."`
 
 	MaxAttempts int           `placeholder:"N" help:"1 to 10000."`
 	MaxAge      time.Duration `placeholder:"168h" help:"From the first attempt; later retries are not made."`
@@ -79,6 +80,9 @@ func (c *Command) change(stdin io.Reader) (w sendoff.TaskChange, err error) {
 	if err == nil && c.Payload != "" {
 		w.Payload, err = payload(c.Payload, stdin)
 	}
+	if err == nil && c.Body != "" {
+		w.Body, err = body(c.Body, stdin)
+	}
 	if err == nil && reflect.ValueOf(w).IsZero() && len(c.Default) == 0 {
 		err = term.Usage("nothing to change: give --delay, --queue, --payload or another field, or --default")
 	}
@@ -95,13 +99,33 @@ func timeOf(flag, text string) (at time.Time, err error) {
 	return at, nil
 }
 
-func payload(from string, stdin io.Reader) (any, error) {
-	text, err := []byte(from), error(nil)
+// contentOf reads what @FILE or - names; else it is the text itself.
+func contentOf(from string, stdin io.Reader) ([]byte, error) {
 	if name, ok := strings.CutPrefix(from, "@"); ok {
-		text, err = os.ReadFile(name)
-	} else if from == "-" {
-		text, err = io.ReadAll(stdin)
+		return os.ReadFile(name)
 	}
+	if from == "-" {
+		return io.ReadAll(stdin)
+	}
+	return []byte(from), nil
+}
+
+func body(from string, stdin io.Reader) ([]byte, error) {
+	if !strings.HasPrefix(from, "@") && from != "-" {
+		return nil, term.Usage("--body %s: want @FILE, or - for stdin", from)
+	}
+	bytes, err := contentOf(from, stdin)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("--body: %w", err)
+	case len(bytes) == 0:
+		return nil, term.Usage("--body %s is empty: want something to send", from)
+	}
+	return bytes, nil
+}
+
+func payload(from string, stdin io.Reader) (any, error) {
+	text, err := contentOf(from, stdin)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("--payload: %w", err)

@@ -95,6 +95,7 @@ class TaskChange:
     retry: RetryPolicy | None = None  # field by field
     labels: Mapping[str, str] | None = None  # are set; the others stay
     payload: Any = field(default=None, metadata=_VALUE)
+    body: bytes | None = field(default=None, metadata={"name": "body_base64"})  # any bytes, in place of payload
 
 
 @dataclass(frozen=True, kw_only=True)
