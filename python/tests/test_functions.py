@@ -25,7 +25,7 @@ from sendoff.push import Permanent, RetryAfter
 app = f.Functions(development=True)
 
 
-@f.error("shop.SoldOut")
+@f.error("test.SoldOut")
 @dataclass
 class SoldOut(Exception):
     sku: str
