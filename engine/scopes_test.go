@@ -72,6 +72,8 @@ func TestWhatAScopeOpens(t *testing.T) {
 		switch {
 		case need&auth.Public != 0:
 			public = append(public, pattern)
+		case pattern == "GET /tasks/new":
+			require.NotZero(t, need&auth.Enqueue, "%s asks for what it makes", pattern)
 		case method == http.MethodGet && need.Keyed() != 0:
 			require.NotZero(t, need&(auth.Read|auth.Payloads|auth.Admin), "%s only shows", pattern)
 		case strings.HasPrefix(path, "/v1/") && need.Keyed() != 0:

@@ -296,7 +296,9 @@ def _model(cls: Any) -> Reader:
 
 
 def hints_of(owner: Any) -> dict[str, Any]:
-    """The annotations of a class or a function, resolved."""
+    """The annotations of a class or a function, resolved; a partial has those of its function."""
+    while isinstance(owner, functools.partial):
+        owner = owner.func
     return typing.get_type_hints(owner, include_extras=True)
 
 

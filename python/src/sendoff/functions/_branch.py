@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Coroutine
 from contextvars import ContextVar
@@ -32,6 +33,9 @@ class _Current(threading.local):
     branch: Branch | None = None
 
 
+FAULTS = (KeyboardInterrupt, SystemExit, Misuse)  # are no failure of a function: it is tried again
+
+_MAX_TOLD = 10_000
 _current = _Current()
 in_step: ContextVar[Any] = ContextVar("sendoff step", default=None)
 
@@ -52,8 +56,15 @@ def owner(what: str) -> Branch:
             "use sendoff.branch to do things side by side"
         )
     if branch.run.leaving:
-        raise Leave
+        branch.run.leave()
     return branch
+
+
+def outside(what: str) -> None:
+    """Misuse in a durable function: each replay would do it again."""
+    branch = _current.branch
+    if branch is not None and not branch.plain:
+        raise Misuse(f"{what} in a durable function, where each replay does it again: do it in a step")
 
 
 class Branch:
@@ -75,6 +86,9 @@ class Branch:
         self.result.branch = self
         self.whole: Scope = self.scope  # not that of a timeout
         self._code = code
+        # Its own, so that it is the same in each thread, and no other run meets what it sets.
+        self._context = contextvars.copy_context() if parent else contextvars.Context()
+        self._told = 0  # waits that were ended since it went on last
         self._random: Random | None = None
         self._ids: PCG | None = None
         run.live[self] = None
@@ -83,13 +97,14 @@ class Branch:
     def resume(self) -> None:
         """Runs its code until it waits, or has ended."""
         _current.branch = self
+        self._told = 0
         try:
-            waits = self._code.send(None)
+            waits = self._context.run(self._code.send, None)
         except StopIteration as end:
             self._finish(end.value, None)
         except (Leave, GeneratorExit):
             self.done = True  # the run has failed
-        except (KeyboardInterrupt, SystemExit, Misuse) as e:
+        except FAULTS as e:
             self.done = True
             self.run.crash(e)
         except BaseException as e:
@@ -99,6 +114,15 @@ class Branch:
                 self.run.crash(self._foreign(waits))
         finally:
             _current.branch = None
+
+    def check(self) -> None:
+        """Raises Ended when its scope has ended. Code that goes on and on after that is taken off the stack."""
+        if self.scope.ended is None or self.shielded:
+            return
+        self._told += 1
+        if self._told > _MAX_TOLD:
+            self.run.stuck("the function does not end, though its waits do: it catches Canceled or TimedOut in a loop")
+        raise self.scope.ended()
 
     def _finish(self, value: Any, error: BaseException | None) -> None:
         self.done = True
@@ -117,11 +141,11 @@ class Branch:
         """Takes its code off the stack: what it does in finally is run, and nothing else."""
         before, _current.branch = _current.branch, self
         try:
-            self._code.close()
-        except Exception as e:
-            self.run.host.report(f"function {self.run.info.function} left memory: {type(e).__name__}: {e}")
-        except Leave:
+            self._context.run(self._code.close)
+        except (Leave, KeyboardInterrupt):
             pass
+        except BaseException as e:  # whatever it is: other branches, and other runs, come after it
+            self.run.host.report(f"function {self.run.info.function} left memory: {type(e).__name__}: {e}")
         finally:
             _current.branch = before
 

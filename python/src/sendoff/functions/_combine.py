@@ -143,9 +143,10 @@ async def race(*futures: Future[Any] | Coroutine[Any, Any, Any]) -> Any:
     made = _some(futures, "race")
     try:
         await _Until(Mode.FIRST, made)
+        first = next(f for f in made if f.done)
     finally:
         _give_up(made)
-    return next(f for f in made if f.done and not f.given_up).result()
+    return first.result()
 
 
 def _give_up(futures: Sequence[Future[Any]]) -> None:
@@ -211,8 +212,7 @@ class _First:
     def __await__(self) -> Generator[Wait, None, None]:
         b = owner("waiting")
         while not self._ready:
-            if b.scope.ended is not None and not b.shielded:
-                raise b.scope.ended()
+            b.check()
             w = Wait(b, Mode.FIRST)
             w.pending = w.calls = 1
             self._waiting.append(w)

@@ -52,7 +52,11 @@ def warn(code: Callable[..., Any], name: str) -> None:
     if name in _told:
         return
     _told.add(name)
-    for line, used, instead in findings(code):
+    try:
+        found = list(findings(code))
+    except Exception:  # of a source that has changed, or a proxy: this is only advice
+        return
+    for line, used, instead in found:
         warnings.warn_explicit(
             f"function {name}: {used} is not the same in a replay: {instead}",
             DeterminismWarning,

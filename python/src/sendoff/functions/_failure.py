@@ -16,6 +16,7 @@ from enum import IntEnum
 from typing import Any, TypeVar
 
 import httpx
+from google.protobuf.message import DecodeError
 
 from sendoff._values import from_json, to_json
 from sendoff.errors import InvalidValue, QuotaExceeded, SendoffError, Unavailable, Unreachable
@@ -131,7 +132,7 @@ def error(name: str) -> Callable[[E], E]:
 
 
 def _recorded(e: BaseException, raw: Any, final: bool) -> None:
-    setattr(e, _MARK, (raw, final))
+    e.__dict__[_MARK] = raw, final  # an exception may be a frozen dataclass
 
 
 def raised(function: str, raw: Any, final: bool) -> BaseException:
@@ -140,7 +141,7 @@ def raised(function: str, raw: Any, final: bool) -> BaseException:
         try:
             found = json.loads(JSON.FromString(Any_.FromString(raw.value).value).json or b"{}")
             made = from_json(cls, found) if is_dataclass(cls) else cls(*found.get("args", [raw.message]))
-        except (ValueError, TypeError, AttributeError, InvalidValue):
+        except Exception:  # its class is the user's, and its value may come from elsewhere
             return _twin(raw.type)(function, raw, final)
         _recorded(made, raw, final)
         return made
@@ -148,16 +149,27 @@ def raised(function: str, raw: Any, final: bool) -> BaseException:
 
 
 _WORDS = {"TIMEOUT": "TimeoutError", "TCP_ERROR": "ConnectionError"}  # the status has taken the name's place
-_NEVER = (StopIteration, StopAsyncIteration, UnicodeError, ImportError, SyntaxError)  # made in other ways, or mean else
+# Made in other ways, or mean else.
+_NEVER: tuple[type[BaseException], ...] = (StopIteration, StopAsyncIteration, UnicodeError, ImportError, SyntaxError)
+if _group := getattr(builtins, "ExceptionGroup", None):  # since Python 3.11
+    _NEVER += (_group,)
 
 
-@functools.cache
+@functools.lru_cache(1000)  # names come from others
 def _twin(name: str) -> type[CallError]:
     """CallError, of the class with a name as well."""
     cls = getattr(builtins, _WORDS.get(name, name), None)
     if not isinstance(cls, type) or not issubclass(cls, Exception) or issubclass(cls, _NEVER) or cls is Exception:
         return CallError
     return type(cls.__name__, (CallError, cls), {"__module__": CallError.__module__, "__doc__": CallError.__doc__})
+
+
+def decode_error(data: bytes) -> Any:
+    """The Error of its bytes. Those of others may be none."""
+    try:
+        return Error.FromString(data)
+    except DecodeError:
+        return Error(type="error", message="an error that cannot be read")
 
 
 def recorded(e: BaseException) -> Any:
@@ -226,8 +238,21 @@ def wait_of(e: BaseException) -> float:
 
 
 def status_of(e: BaseException) -> Status:
-    """How a call ends that ended with an exception: final, unless it says that it is temporary."""
-    if members := getattr(e, "exceptions", None):  # an ExceptionGroup: what all agree on
+    """How a call ends that ended with an exception: final, unless it says that it is temporary, or its cause does."""
+    seen: set[int] = set()
+    cause: BaseException | None = e
+    while cause is not None and id(cause) not in seen:  # what is raised from itself is its own cause
+        if (found := _alone(cause)) is not None:
+            return found
+        seen.add(id(cause))
+        cause = cause.__cause__
+    return Status.PERMANENT_ERROR
+
+
+def _alone(e: BaseException) -> Status | None:
+    """What it says itself; None = nothing."""
+    members = getattr(e, "exceptions", None)
+    if isinstance(members, tuple) and members:  # an ExceptionGroup: what all agree on
         found = {status_of(m) for m in members}
         return found.pop() if len(found) == 1 else Status.PERMANENT_ERROR
     if (own := _own(e)) is not None:
@@ -235,9 +260,7 @@ def status_of(e: BaseException) -> Status:
     for kinds, known in _KINDS:
         if isinstance(e, kinds):
             return known
-    if (answered := _of_answer(e)) is not None:
-        return answered
-    return status_of(e.__cause__) if e.__cause__ is not None else Status.PERMANENT_ERROR
+    return _of_answer(e)
 
 
 def _own(e: BaseException) -> Status | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from sendoff._client import Client
 from sendoff.functions import _messages as m
-from sendoff.functions._branch import Branch, Misuse, current, in_step, owner
+from sendoff.functions._branch import Branch, Misuse, current, in_step, outside, owner
 from sendoff.functions._combine import all_of, each_of
 from sendoff.functions._determinism import warn
 from sendoff.functions._failure import Status, recorded_with_status, status_of, wait_of
@@ -104,6 +104,7 @@ class Function(Generic[P, R]):
 
     def submit_as(self, id: str | None, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """As submit, with an id for the call: when there is one with it, that is it."""
+        outside(f"{self.name} is submitted")
         client = self._functions.connected()
         return Handle(self, client, client.submit(replace(self.new(*args, **kwargs), id=id)))
 
@@ -114,12 +115,14 @@ class Function(Generic[P, R]):
     def signal_with_start(self, id: str, signal: str, value: Any, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """Gives a signal to the call with that id, and starts it when there is none: both at once, or none of it. A
         call that has ended takes none: Conflict."""
+        outside(f"{self.name} is signaled and started")
         client = self._functions.connected()
         new = replace(self.new(*args, **kwargs), id=id, signal=StartSignal(signal, value))
         return Handle(self, client, client.submit(new))
 
     def handle(self, id: str) -> Handle[R]:
         """The handle of a call whose id you have from elsewhere."""
+        outside(f"a call of {self.name} is looked up")
         client = self._functions.connected()
         return Handle(self, client, client.get(id))
 
@@ -229,12 +232,15 @@ class Handle(Generic[R]):
     def result(self, timeout: float | timedelta | None = None) -> R:
         """Waits, and returns what the function returned. Raises TaskFailed, and WaitTimeout when timeout (seconds) is
         over."""
+        outside(f"call {self.id} is waited for by its handle")
         return self._function.result_of(self._client.result(self.task.id, timeout))
 
     def cancel(self) -> None:
         """Ends it with all its calls; sagas undo first."""
+        outside(f"call {self.id} is canceled")
         self._client.tasks.cancel(self.task.id)
 
     def signal(self, name: str, value: Any = None) -> None:
         """Gives it a signal."""
+        outside(f"call {self.id} is signaled")
         self._client.tasks.signal(self.task.id, name, value)

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sendoff.functions._branch import Branch, Misuse, current, owner
-from sendoff.functions._failure import Canceled, Ended, raised
+from sendoff.functions._failure import Canceled, Ended, decode_error, raised
 from sendoff.functions._journal import NONE, Value
 from sendoff.functions._payload import PREFIX
 
@@ -76,11 +76,6 @@ class Future(Generic[T]):
         """It ended with an error."""
         return self.fail is not None or self.error is not None
 
-    @property
-    def given_up(self) -> bool:
-        """It was canceled here."""
-        return self.kind is not Kind.BRANCH and isinstance(self.error, Canceled)
-
     def __await__(self) -> Generator[Wait, None, T]:
         if self.detached:
             raise Misuse(f"nobody can wait for a detached call of {self.name}; leave detached away")
@@ -131,9 +126,7 @@ class Future(Generic[T]):
     def take_signal(self, value: Value) -> None:
         """Takes the value of a signal; an Error is the rejection of a promise."""
         if value.url == _ERROR:
-            from sendoff.functions._messages import Error
-
-            self.fail, self.final = Error.FromString(value.data), True
+            self.fail, self.final = decode_error(value.data), True
             return
         self.value = value
 
@@ -225,8 +218,7 @@ def wait(mode: Mode, futures: Sequence[Future[Any]]) -> Generator[Wait, None, No
         w = Wait(branch, mode)
         if w.met(futures):
             return
-        if branch.scope.ended is not None and not branch.shielded:
-            raise branch.scope.ended()
+        branch.check()
         for f in futures:
             f.enlist(w)
         branch.wait = w

@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
 from sendoff.functions._host import Host
-from sendoff.functions._messages import RunRequest
+from sendoff.functions._messages import RunRequest, pool
 from sendoff.functions._signature import RunVerifier, Unsigned, Wrong
 from sendoff.push import Environ, Receive, Scope, Send
 
@@ -59,7 +59,7 @@ class Door:
             raise _Refused(415, "unimplemented", "compressed requests are not accepted")
         if kind not in ("application/proto", "application/json"):
             raise _Refused(415, "unimplemented", "want application/proto or application/json")
-        if int(headers.get("content-length") or 0) > MAX_BODY:
+        if size_of(headers.get("content-length")) > MAX_BODY:
             raise _Refused(413, "resource_exhausted", f"the request is larger than {MAX_BODY} bytes")
         if self._verifier is None:
             if self._local and not loopback(caller):
@@ -85,7 +85,7 @@ class Door:
         request = RunRequest()
         try:
             if _is_json(headers):
-                json_format.Parse(body, request, ignore_unknown_fields=True)
+                json_format.Parse(body, request, ignore_unknown_fields=True, descriptor_pool=pool)
             else:
                 request.ParseFromString(body)
         except (DecodeError, json_format.ParseError, UnicodeError) as e:
@@ -109,7 +109,7 @@ class Wsgi:
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         try:
             check = self._door.check(path, environ["REQUEST_METHOD"], headers, environ.get("REMOTE_ADDR", ""))
-            length = int(environ.get("CONTENT_LENGTH") or 0)
+            length = size_of(environ.get("CONTENT_LENGTH"))
             if length > MAX_BODY:
                 raise _Refused(413, "resource_exhausted", f"the request is larger than {MAX_BODY} bytes")
             request = self._door.read(environ["wsgi.input"].read(length), headers, check)
@@ -120,8 +120,12 @@ class Wsgi:
             )
             return [e.body()]
         response, done = self._door.run(request)
-        body, kind = _answer(response, headers)
-        start_response("200 OK", [("Content-Type", kind), ("Content-Length", str(len(body)))])
+        try:
+            body, kind = _answer(response, headers)
+            start_response("200 OK", [("Content-Type", kind), ("Content-Length", str(len(body)))])
+        except BaseException:
+            done(False)
+            raise
         return _Written(body, done)
 
 
@@ -146,14 +150,20 @@ class Asgi:
             await _send(send, e.status, e.body(), "application/json")
             return
         host = self._door.host
-        loop = asyncio.get_running_loop()
-        host.use(loop)
+        host.use(asyncio.get_running_loop())
         gone = asyncio.ensure_future(_gone(receive))
         gone.add_done_callback(lambda f: None if f.cancelled() else host.interrupt(request))
-        response, done = await loop.run_in_executor(self._door.threads, self._door.run, request)
+        under_way = self._door.threads.submit(self._door.run, request)
+        try:
+            response, done = await asyncio.wrap_future(under_way)
+        except asyncio.CancelledError:  # this request is given up; its attempt ends when its code does
+            host.interrupt(request)
+            under_way.add_done_callback(lambda f: None if f.cancelled() else f.result()[1](False))
+            raise
+        finally:
+            gone.cancel()
         written = False
         try:
-            gone.cancel()
             body, kind = _answer(response, headers)
             await _send(send, 200, body, kind)
             written = not gone.done() or gone.cancelled()
@@ -173,7 +183,8 @@ class _Written:
 
     def close(self) -> None:
         """Called by the server in any case: PEP 3333."""
-        self._done(self._written)
+        done, self._done = self._done, lambda written: None
+        done(self._written)
 
 
 async def _body(receive: Receive) -> bytes:
@@ -210,8 +221,14 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 
 def _answer(response: Any, headers: dict[str, str]) -> tuple[bytes, str]:
     if _is_json(headers):
-        return json_format.MessageToJson(response).encode(), "application/json"
+        return json_format.MessageToJson(response, descriptor_pool=pool).encode(), "application/json"
     return response.SerializeToString(), "application/proto"
+
+
+def size_of(header: str | None) -> int:
+    """What a request says of its size. One that says what is no number is too large."""
+    text = header or "0"
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else MAX_BODY + 1
 
 
 def _is_json(headers: dict[str, str]) -> bool:

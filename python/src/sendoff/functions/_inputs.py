@@ -10,7 +10,7 @@ from typing import Any
 from sendoff._values import from_json, hints_of, to_json
 from sendoff.errors import InvalidValue
 from sendoff.functions._journal import Value
-from sendoff.functions._payload import EMPTY, decode, encode
+from sendoff.functions._payload import EMPTY, NULL, decode, encode
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -37,6 +37,8 @@ class Inputs:
         if len(self._signature.parameters) == 1:
             bound.apply_defaults()
             name, value = next(iter(bound.arguments.items()))
+            if value is None and self._signature.parameters[name].default not in (None, inspect.Parameter.empty):
+                return NULL
             return encode(value, f"{self._name}: argument {name}")
         named = {k: to_json(v, f"{self._name}: argument {k}") for k, v in bound.arguments.items()}
         return encode(named, f"{self._name}: arguments")

@@ -231,6 +231,7 @@ class Job:
 
     def _advance(self, run: Run) -> Any:
         """Runs on, and turns what came of it into an answer."""
+        run.resumed()
         self._run = run
         if self._stopped:
             run.interrupt()

@@ -6,18 +6,45 @@ import io
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from sendoff.functions._http import size_of
 from sendoff.push import WsgiApp
+
+_GRACE, _MOMENT = 10.0, 1.0  # seconds
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
     app: WsgiApp
+    stopping = False
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        super().__init__(address, _Requests)
+        self._under_way = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Counts a request as under way."""
+        with self._changed:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def finish(self, seconds: float) -> None:
+        """Waits for what is under way."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._under_way, seconds)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Connections that break off are no news."""
@@ -29,10 +56,16 @@ class _Requests(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = 1 << 16
+    timeout = 120.0  # seconds that a connection may say nothing
     server: _Server
 
     def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
+        with self.server.answering():
+            self._answer()
+        self.close_connection = self.close_connection or self.server.stopping
+
+    def _answer(self) -> None:
+        length = size_of(self.headers.get("Content-Length"))
         read = io.BytesIO(self.rfile.read(length)) if length <= 1 << 14 else self.rfile
         environ: dict[str, Any] = {
             "REQUEST_METHOD": self.command,
@@ -73,7 +106,7 @@ class Listener:
         host, _, port = address.rpartition(":")
         if not port.isdigit():
             raise ValueError(f"address {address!r}: want HOST:PORT")
-        self._server = _Server((host.strip("[]") or "127.0.0.1", int(port)), _Requests)
+        self._server = _Server((host.strip("[]") or "127.0.0.1", int(port)))
         self._server.app = app
 
     @property
@@ -82,13 +115,19 @@ class Listener:
         return f"{self._server.server_address[0]!s}:{self._server.server_address[1]}"
 
     def serve(self) -> None:
-        """Serves until it is stopped."""
+        """Serves until it is stopped, and then until what is under way is answered, for a while."""
         with self._server:
             self._server.serve_forever(poll_interval=0.1)
+        self._server.stopping = True
+        self._server.finish(_GRACE)
 
     def stop(self) -> None:
         """Ends it, from another thread."""
         self._server.shutdown()
+
+    def finish(self) -> None:
+        """Waits a moment for the answers of what was interrupted."""
+        self._server.finish(_MOMENT)
 
 
 def listen(app: WsgiApp, address: str, close: Callable[[], None]) -> None:
@@ -99,3 +138,4 @@ def listen(app: WsgiApp, address: str, close: Callable[[], None]) -> None:
             signal.signal(number, lambda *_: threading.Thread(target=listener.stop).start())
     listener.serve()
     close()
+    listener.finish()

@@ -48,9 +48,10 @@ class Listener:
         """Takes what the server answered: it becomes a part of what the attempt brought."""
         from sendoff.functions._run import Interrupted
 
-        answer, self._answer = self._answer, None
+        answer = self._answer
         if answer is None:
             return
+        self._answer = None  # not before: another thread sets it
         self._asking = False
         if isinstance(answer, Stale):
             raise Interrupted(f"the attempt was interrupted: {answer}")

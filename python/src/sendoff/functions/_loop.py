@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 R = TypeVar("R")
 
+_ANY = (bool, int, float, str, list, dict)  # the next state may be of another type than the first
 _COMMANDS, _BYTES = 2000, 1 << 20  # when a loop starts a new journal
 _MAGIC = b"sendoff.loop.v1\0"
 _URL = PREFIX + "google.protobuf.BytesValue"
@@ -74,7 +75,11 @@ def _state_hint(body: Callable[..., Any], state: Any) -> Any:
     from sendoff._values import hints_of
 
     first = next(iter(inspect.signature(body).parameters), "")
-    return hints_of(body).get(first) or type(state)
+    try:
+        hint = hints_of(body).get(first)
+    except (NameError, TypeError, AttributeError):  # of a partial, a name that only type checkers have
+        hint = None
+    return hint or (Any if state is None or type(state) in _ANY else type(state))
 
 
 def _next_journal(run: Run, state: Any) -> Any:

@@ -12,14 +12,14 @@ from typing import Any
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-_pool = descriptor_pool.DescriptorPool()
+pool = descriptor_pool.DescriptorPool()
 for _file in FileDescriptorSet.FromString((files(__package__) / "protocol.binpb").read_bytes()).file:
-    _pool.AddSerializedFile(_file.SerializeToString())
+    pool.AddSerializedFile(_file.SerializeToString())
 
 
 def message(name: str) -> Any:
     """The class of a message, by its full name."""
-    return message_factory.GetMessageClass(_pool.FindMessageTypeByName(name))
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
 
 
 Any_ = message("google.protobuf.Any")

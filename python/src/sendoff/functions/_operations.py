@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import inspect
 import logging
 import random as _random
@@ -9,7 +10,7 @@ import uuid as _uuid
 from collections.abc import Callable, Coroutine, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from sendoff._waits import seconds
 from sendoff.functions._branch import Branch, current, in_step, owner
@@ -24,6 +25,11 @@ from sendoff.functions._run import SECOND
 from sendoff.functions._scope import Scope
 from sendoff.functions._steps import Body, StepInfo
 from sendoff.models import RetryPolicy
+
+if TYPE_CHECKING:
+    _Adapter = logging.LoggerAdapter[logging.Logger]
+else:
+    _Adapter = logging.LoggerAdapter  # takes no parameter in Python 3.10
 
 T = TypeVar("T")
 Span = float | timedelta  # a number is seconds
@@ -77,7 +83,8 @@ def step(
     f: Future[Any] = Future(
         run, Kind.STEP, name, lambda v: decode(hint, v, f"step {name}: result"), e.ordinal, branch.path(branch.count)
     )
-    f.body = Body(name, function, args, retry or RetryPolicy(), None if timeout is None else seconds(timeout))
+    span = None if timeout is None else seconds(timeout)
+    f.body = Body(name, function, args, retry or RetryPolicy(), span, contextvars.copy_context())
     f.scope, f.shielded = branch.scope, branch.shielded > 0
     run.add_step(f)
     return f
@@ -148,7 +155,7 @@ class timeout:
         inner, branch.scope = branch.scope, self._outer
         branch.run.deadlines.pop(self._timer, None)
         self._timer.cancel()
-        inner.leave(Canceled)
+        inner.cancel(Canceled)
 
 
 def now() -> datetime:
@@ -183,7 +190,7 @@ def version(change: str, latest: int) -> int:
         run.versions[change] = 0
     else:
         run.versions[change] = latest
-        run.ledger.write(Entry(kind=Line.VERSION, name=change, n=latest))
+        run.ledger.log.add(Entry(kind=Line.VERSION, name=change, n=latest))
     return run.versions[change]
 
 
@@ -221,7 +228,7 @@ def info() -> RunInfo:
     )
 
 
-class _Logger(logging.LoggerAdapter[logging.Logger]):
+class _Logger(_Adapter):
     """Says nothing in a replay."""
 
     def isEnabledFor(self, level: int) -> bool:

@@ -97,6 +97,8 @@ def _json(value: Any, where: str) -> Value:
         raise InvalidValue(where, f"cannot be sent: {e}") from e
 
 
+NULL = Value(_JSON, JSON(json=b"null").SerializeToString())  # None, where EMPTY says that nothing was given
+
 # As encoding/json of Go writes it: journals compare the inputs of calls by their bytes.
 _ESCAPES = (
     ("<", "\\u003c"),

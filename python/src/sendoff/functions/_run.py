@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sendoff.functions import _steps
 from sendoff.functions._branch import Branch, Leave
-from sendoff.functions._failure import Canceled, TimedOut
+from sendoff.functions._failure import Canceled, TimedOut, decode_error
 from sendoff.functions._future import Future, Kind
 from sendoff.functions._journal import BY_CANCEL, Entry, Writer
 from sendoff.functions._journal import Kind as Line
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _UNDO_SHARE, _MAX_UNDO = 10, 300_000_000  # the part of its life that a run keeps for undoing, at most (microseconds)
 SECOND = 1_000_000
+_MAX_LEAVES = 1000
 
 
 @dataclass
@@ -116,6 +117,7 @@ class Run:
         self._ended: deque[_steps.End] = deque()
         self._notify = threading.Event()
         self._interrupted = False
+        self._leaves = 0
 
     @property
     def root(self) -> Branch:
@@ -170,6 +172,10 @@ class Run:
         if self.host.trace is not None:
             self.host.trace(f"{self.info.id} {e}")
 
+    def resumed(self) -> None:
+        """Forgets that an earlier attempt was told to end, when that had done so already."""
+        self._interrupted = False
+
     def interrupt(self) -> None:
         """Ends the attempt, from any thread."""
         self._interrupted = True
@@ -188,6 +194,9 @@ class Run:
 
     def command(self, branch: Branch, e: Entry) -> Entry:
         """Records what a branch asks for, or finds it in the journal."""
+        if self.leaving:
+            self.ledger.number(e)
+            return e  # nobody will see it
         branch.count += 1
         e.kind, e.branch = Line.COMMAND, branch.id
         if self.replay.active:
@@ -214,6 +223,19 @@ class Run:
         """Has a timer go off."""
         heapq.heappush(self._timers, (f.at, f.ordinal, f))
         self._timer_of[f.ordinal] = f
+
+    def stuck(self, why: str) -> None:
+        """Ends the run, and has its code leave."""
+        self.fail(Stuck(why))
+        self.leaving = True
+        raise Leave
+
+    def leave(self) -> None:
+        """Raises Leave in code that leaves memory. Code that catches it again and again is let go on to its next wait,
+        where it ends."""
+        self._leaves += 1
+        if self._leaves <= _MAX_LEAVES:
+            raise Leave
 
     def complete(self, f: Future[Any]) -> None:
         """Ends a future and wakes who waits for it."""
@@ -255,8 +277,7 @@ class Run:
 
     def _run_ready(self) -> None:
         while self._ready and self.failure is None:
-            if self._interrupted:
-                raise Interrupted("the attempt was interrupted")
+            self._heed()
             branch = self._ready.popleft()
             branch.queued = False
             if branch.done:
@@ -285,6 +306,7 @@ class Run:
         if self.to_start:
             if self._sends_first() or self._tells_first():
                 return False
+            self._heed()
             _steps.start(self)
             return True
         if self.running:
@@ -335,7 +357,7 @@ class Run:
         f = self.outbox.calls.get(e.ordinal) or self._steps.get(e.ordinal) or self._timer_of.get(e.ordinal)
         if f is None:
             return
-        fail = Error.FromString(e.fail) if e.fail is not None else None
+        fail = decode_error(e.fail) if e.fail is not None else None
         f.take(e.value, fail, replayed or f.kind is not Kind.STEP)
         self.complete(f)
         if (scope := self.deadlines.pop(f, None)) is not None:
@@ -451,6 +473,9 @@ class Run:
         """Waits for a step, the attempt's end, or a time."""
         self._notify.wait(micros / SECOND)
         self._notify.clear()
+        self._heed()
+
+    def _heed(self) -> None:
         if self._interrupted:
             raise Interrupted("the attempt was interrupted")
 
@@ -469,7 +494,7 @@ class Run:
         self.leaving = True
         for f in list(self.running):
             f.stop()
-        for branch in self.live:
+        for branch in list(self.live):
             branch.evict()
         self.live.clear()
 

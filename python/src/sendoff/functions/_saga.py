@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sendoff.functions._branch import Leave, current, owner
+from sendoff.functions._branch import FAULTS, Leave, current, owner
 from sendoff.functions._function import TailCall
 from sendoff.functions._operations import step
+
+# What ends a block without a failure: a tail call, and faults that have the function tried again.
+_NO_FAILURE = (Leave, GeneratorExit, TailCall, *FAULTS)
 
 
 class Saga:
@@ -57,7 +60,7 @@ class Saga:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         branch = current()
-        if branch is None or branch.run.leaving or isinstance(error, (Leave, GeneratorExit, TailCall)):
+        if branch is None or branch.run.leaving or isinstance(error, _NO_FAILURE):
             return
         if error is None:
             self._forget()

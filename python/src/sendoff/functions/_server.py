@@ -16,6 +16,7 @@ from sendoff.functions._listener import Stale
 from sendoff.functions._messages import CheckpointRequest, ReceiveRequest, ReceiveResponse, duration
 
 _SERVICE = "/sendoff.v1.FunctionExtension/"
+_MAX_IDLE = 32  # connections that are kept
 _WAIT = 25.0  # seconds that one question waits for an answer
 _STALE = {"aborted", "failed_precondition", "not_found"}
 
@@ -74,8 +75,10 @@ class HTTPServer:
                 if kept and not isinstance(e, TimeoutError):
                     continue  # it was closed meanwhile; what is asked may be asked twice
                 raise Unreachable(f"{self._host}: {e}") from e
-            if not answer.will_close:
+            if not answer.will_close and len(self._idle) < _MAX_IDLE:
                 self._idle.append(connection)
+            else:
+                connection.close()
             return found
 
     def _new(self, timeout: float) -> HTTPConnection:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any, Generic, TypeVar, cast, overload
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from sendoff._client import Client
-from sendoff.functions._branch import current, owner
+from sendoff.functions._branch import current, outside, owner
 from sendoff.functions._future import Future, Kind
-from sendoff.functions._journal import Entry, Op, place
+from sendoff.functions._journal import Entry, Op, Value, place
 from sendoff.functions._mail import PROMISE
 from sendoff.functions._operations import step
 from sendoff.functions._payload import decode
+
+if TYPE_CHECKING:
+    from sendoff.functions._run import Run
 
 T = TypeVar("T")
 
@@ -46,6 +49,7 @@ class Signal(Generic[T]):
     def send(self, id: str, value: T, *, client: Client | None = None) -> None:
         """Gives it to the run with that id, from outside of durable functions. Default client: one made for it from
         the environment."""
+        outside(f"signal {self.name} is sent")
         _send(id, self.name, value, client)
 
 
@@ -57,14 +61,15 @@ def _send(id: str, name: str, value: Any, client: Client | None) -> None:
         own.tasks.signal(id, name, value)
 
 
-class Promise(Generic[T]):
+class Promise(Future[T]):
     """One result that somebody outside gives: hand its id out, and await it. Made by promise."""
 
-    def __init__(self, id: str, future: Future[T]) -> None:
-        self.id, self.future = id, future
+    __slots__ = ("id",)
 
-    def __await__(self) -> Generator[Any, None, T]:
-        return self.future.__await__()
+    def __init__(self, run: Run, path: str, read: Callable[[Value], T]) -> None:
+        super().__init__(run, Kind.SIGNAL, "promise", read)
+        self.id = f"{run.info.id}:{path}"
+        self.signal = PROMISE + path
 
 
 @overload
@@ -82,13 +87,12 @@ def promise(kind: Any = Any) -> Promise[Any]:
     run = branch.run
     run.command(branch, Entry(op=Op.PROMISE))
     path = place(run.info.generation, branch.path(branch.count))
-    f: Future[Any] = Future(run, Kind.SIGNAL, "promise", lambda v: decode(kind, v, "promise"))
-    f.signal = PROMISE + path
-    return Promise(f"{run.info.id}:{path}", f)
+    return Promise(run, path, lambda v: decode(kind, v, "promise"))
 
 
 def resolve(id: str, value: Any = None, *, client: Client | None = None) -> None:
     """Gives a promise its value, from outside of durable functions. The first end of a promise counts."""
+    outside("a promise is resolved")
     run, colon, path = id.partition(":")
     if not run or not colon or not path:
         raise ValueError(f"promise id {id!r}: want that of a promise")

@@ -17,6 +17,7 @@ _OLDEST, _AHEAD = 300, 10  # seconds of the age of a signature
 _NEEDED = ("@method", "@path", "@authority", "content-type", "content-digest")
 _INPUT = re.compile(r"(?:^|,\s*)dispatch=(\(([^)]*)\)[^,]*)")
 _SIGNATURE = re.compile(r"(?:^|,\s*)dispatch=:([^:]+):")
+_NUMBER = re.compile(r"[0-9]{1,15}")
 _DIGEST = re.compile(r"(sha-512|sha-256)=:([^:]*):")
 
 
@@ -61,9 +62,9 @@ class RunVerifier:
 
     def _fresh(self, fields: Mapping[str, str]) -> None:
         now, created, expires = self._clock(), fields.get("created", ""), fields.get("expires", "")
-        if not created.isdigit() or not now - _OLDEST <= int(created) <= now + _AHEAD:
+        if not _NUMBER.fullmatch(created) or not now - _OLDEST <= int(created) <= now + _AHEAD:
             raise Wrong("the signature is too old, or from the future, or has no time")
-        if expires and (not expires.isdigit() or int(expires) <= now):
+        if expires and (not _NUMBER.fullmatch(expires) or int(expires) <= now):
             raise Wrong("the signature has expired")
 
 

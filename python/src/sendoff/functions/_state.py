@@ -33,6 +33,8 @@ def unpack(state: Any) -> bytes:
         text = inflate.decompress(packed[len(_MAGIC) :], _MAX + 1)
     except zlib.error as e:
         raise Damaged(f"the journal is damaged: {e}") from e
+    if not inflate.eof and len(text) <= _MAX:
+        raise Damaged("the journal is damaged: its end is missing")
     if len(text) > _MAX:
         raise Damaged(f"the journal is damaged: it unpacks to more than {_MAX} bytes")
     return text

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sendoff._waits import seconds
-from sendoff.errors import InvalidValue
 from sendoff.functions._branch import Misuse, in_step
 from sendoff.functions._failure import Canceled, Failed, Status, recorded_with_status, wait_of
 from sendoff.functions._journal import NONE, Value, place
@@ -60,6 +59,7 @@ class Body:
     args: tuple[Any, ...]
     retry: RetryPolicy
     timeout: float | None  # seconds, of one attempt
+    context: contextvars.Context  # what the function has set in variables of its context
 
 
 def start(run: Run) -> None:
@@ -111,7 +111,9 @@ def _start(run: Run, f: Future[Any]) -> None:
     f.halt = under_way.stop
     if not f.shielded:
         scope.steps.add(f)
-    run.host.threads.submit(contextvars.Context().run, under_way.run)
+        if scope.ended is not None:
+            under_way.stop()
+    run.host.threads.submit(body.context.run, under_way.run)
 
 
 class _Step:
@@ -132,6 +134,13 @@ class _Step:
 
     def run(self) -> None:
         in_step.set(self._info)
+        try:
+            self._until_it_ends()
+        except BaseException as e:  # of an error or a result of the user's that cannot be shown: it must end
+            text = f"what came of the step cannot be recorded: {type(e).__qualname__}"
+            self._run.step_ended(End(self._future, fail=Error(type="error", message=text)))
+
+    def _until_it_ends(self) -> None:
         attempts, begun = 1, time.monotonic()
         while True:
             try:
@@ -149,7 +158,7 @@ class _Step:
     def _succeeded(self, value: Any, attempts: int) -> None:
         try:
             self._run.step_ended(End(self._future, encode(value, f"step {self._body.name}: result"), attempts=attempts))
-        except InvalidValue as e:  # another attempt would have the same
+        except Exception as e:  # another attempt would have the same
             self._failed(e, attempts)
 
     def _failed(self, e: BaseException, attempts: int) -> None:
