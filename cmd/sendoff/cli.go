@@ -15,6 +15,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/access"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/backup"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/browse"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/doctor"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/failures"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/graph"
@@ -31,6 +32,7 @@ import (
 type cli struct {
 	Serve       serveCmd          `cmd:"" help:"Run the server."`
 	Run         runCmd            `cmd:"" help:"Develop an app with durable functions: a server beside it, and the tree of its calls."`
+	Console     browse.Command    `cmd:"" help:"Print where the pages of a server are, and open them in a browser."`
 	Enqueue     enqueueCmd        `cmd:"" help:"Submit a task."`
 	Tasks       tasksCmd          `cmd:"" help:"List tasks, look at them, steer them."`
 	Pause       pauseCmd          `cmd:"" help:"Pause everything: nothing is started from any queue until sendoff resume."`

@@ -209,7 +209,7 @@ func paths(id string) []string {
 	return []string{
 		"/", "/tasks", "/tasks?state=failed", "/tasks?name=none", "/tasks/" + id, "/queues", "/queues/billing", "/schedules", "/limits", "/nodes", "/endpoints", "/actions",
 		"/actions/new?action=retry&state=failed", "/audit", "/help", "/login", "/failures",
-		"/tasks/new", "/tasks/new?from=" + id, "/graphs", "/keys", "/settings",
+		"/tasks/new", "/tasks/new?from=" + id, "/graphs", "/functions", "/keys", "/settings",
 	}
 }
 

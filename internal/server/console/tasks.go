@@ -30,10 +30,14 @@ func (d *door) tasks(w http.ResponseWriter, r *http.Request) error {
 	return d.write(w, r, http.StatusOK, pages.TaskList(d.frame(r, "Tasks"), &shown))
 }
 
-// filter leads from what was typed to the query that it is. The id of a task alone leads to
-// that task.
+// filter leads from what was typed to the query that it is. The id of a task alone, one of
+// its client's own or a job number leads to that task.
 func (d *door) filter(w http.ResponseWriter, r *http.Request, typed string) error {
 	if id := strings.TrimSpace(typed); isID(id) {
+		http.Redirect(w, r, "/tasks/"+url.PathEscape(id), http.StatusSeeOther)
+		return nil
+	}
+	if id := d.known(r, strings.TrimSpace(typed)); id != "" {
 		http.Redirect(w, r, "/tasks/"+url.PathEscape(id), http.StatusSeeOther)
 		return nil
 	}

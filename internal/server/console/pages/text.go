@@ -78,6 +78,13 @@ type Tasks struct {
 	Page           TaskItems
 }
 
+// csv is the address of the same tasks as a file.
+func (l *Tasks) csv() templ.SafeURL {
+	q := maps.Clone(l.Query)
+	q.Del("count")
+	return query("/tasks.csv", q)
+}
+
 // Task is the page of one.
 type Task struct {
 	Task         sendoff.Task
