@@ -37,6 +37,9 @@ type browser struct {
 	problems []string // that the browser has told of: errors of scripts, what the policy refused
 }
 
+// base is what all pages are below: no link and no key may lead out of it.
+const base = "/ops"
+
 // browse starts a server and a browser. It skips where none is installed.
 func browse(t *testing.T) *browser {
 	path := ""
@@ -52,9 +55,9 @@ func browse(t *testing.T) *browser {
 	b := &browser{}
 	var runs *graphs.Service
 	b.Engine, runs = serve(t)
-	srv := httptest.NewServer(b.Handler(engine.HandlerConfig{GraphRuns: runs}))
+	srv := httptest.NewServer(b.Handler(engine.HandlerConfig{GraphRuns: runs, BasePath: base}))
 	t.Cleanup(srv.Close)
-	b.url = srv.URL
+	b.url = srv.URL + base
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()))
 	started, stop := chromedp.NewExecAllocator(t.Context(), opts...)
 	t.Cleanup(stop)
@@ -145,7 +148,7 @@ func (b *browser) sees(t *testing.T, text string) {
 // at waits until a page is shown.
 func (b *browser) at(t *testing.T, path string) {
 	t.Helper()
-	require.Eventually(t, func() bool { return value[string](t, b, "location.pathname") == path }, 20*time.Second, 20*time.Millisecond, path)
+	require.Eventually(t, func() bool { return value[string](t, b, "location.pathname") == base+path }, 20*time.Second, 20*time.Millisecond, path)
 	require.Eventually(t, func() bool { return value[string](t, b, "document.readyState") == "complete" }, 20*time.Second, 20*time.Millisecond)
 }
 
@@ -209,7 +212,7 @@ func paths(id string) []string {
 	return []string{
 		"/", "/tasks", "/tasks?state=failed", "/tasks?name=none", "/tasks/" + id, "/queues", "/queues/billing", "/schedules", "/limits", "/nodes", "/endpoints", "/actions",
 		"/actions/new?action=retry&state=failed", "/audit", "/help", "/login", "/failures",
-		"/tasks/new", "/tasks/new?from=" + id, "/graphs", "/functions", "/keys", "/settings",
+		"/tasks/new", "/tasks/new?from=" + id, "/graphs", "/functions", "/keys", "/settings", "/health",
 	}
 }
 

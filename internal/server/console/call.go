@@ -19,6 +19,7 @@ type ask struct {
 	query        url.Values
 	body         any    // sent as JSON; nil = nothing
 	reason       string // for the audit; "" = none
+	also         int    // a status whose answer is as that of success; 0 = none
 	key          string // that names a request to submit; "" = none
 }
 
@@ -69,8 +70,12 @@ func (d *door) call(ctx context.Context, a ask, out any) error {
 		return err
 	}
 	defer res.Body.Close()
+	failed := res.StatusCode >= http.StatusMultipleChoices
+	if res.StatusCode == a.also && res.Header.Get("Content-Type") == "application/json" {
+		failed = false
+	}
 	switch {
-	case res.StatusCode >= http.StatusMultipleChoices:
+	case failed:
 		p := problem.New(res.StatusCode, "", "")
 		if err := json.NewDecoder(res.Body).Decode(p); err != nil {
 			p.Detail = "the server answered " + http.StatusText(res.StatusCode)

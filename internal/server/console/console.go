@@ -100,6 +100,9 @@ func Mount(mux *route.Mux, cfg Config) {
 	show("/keys", auth.Admin, d.keys)
 	mux.Through(auth.Admin, "POST /keys", d.serve(d.writable(d.createKey)))
 	mux.Through(auth.Admin, "POST /keys/{id}/{verb}", d.serve(d.writable(d.revokeKey)))
+	act("/views", d.saveView)
+	act("/views/{name}/{verb}", d.actOnView)
+	show("/health", auth.Read|auth.Whole, d.health)
 	show("/settings", auth.AnyKey, d.settings)
 	mux.Through(auth.AnyKey, "POST /settings", d.serve(d.changeSettings))
 	if cfg.Events != nil {

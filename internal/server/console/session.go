@@ -15,7 +15,7 @@ import (
 
 // areas are the first parts of the paths of the console.
 var areas = map[string]bool{
-	"": true, "tasks": true, "tasks.csv": true, "go": true, "functions": true, "graphs": true, "graph-runs": true, "failures": true, "queues": true, "schedules": true, "limits": true, "nodes": true, "endpoints": true, "actions": true, "audit": true, "keys": true, "settings": true, "live": true,
+	"": true, "tasks": true, "tasks.csv": true, "go": true, "functions": true, "graphs": true, "graph-runs": true, "failures": true, "queues": true, "schedules": true, "limits": true, "nodes": true, "endpoints": true, "actions": true, "audit": true, "keys": true, "settings": true, "health": true, "views": true, "live": true,
 	"help": true, "everything": true, "workers": true, "login": true, "logout": true, "assets": true,
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/server/console/pages"
 )
 
@@ -27,6 +28,12 @@ func (d *door) showSettings(w http.ResponseWriter, r *http.Request, status int, 
 	}
 	if err := d.get(r.Context(), "/v1/me", nil, &shown.Me); err != nil {
 		return err
+	}
+	if who := auth.From(r.Context()); who == nil || who.Lacks(auth.Read) == 0 {
+		var err error
+		if shown.Views, err = d.views(r, ""); err != nil {
+			return err
+		}
 	}
 	return d.write(w, r, status, pages.SettingsPage(d.frame(r, "Settings"), &shown))
 }

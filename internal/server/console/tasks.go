@@ -27,6 +27,10 @@ func (d *door) tasks(w http.ResponseWriter, r *http.Request) error {
 	if err := d.get(r.Context(), "/v1/tasks", q, &shown.Page); err != nil {
 		return err
 	}
+	var err error
+	if shown.Views, err = d.views(r, "/tasks"); err != nil {
+		return err
+	}
 	return d.write(w, r, http.StatusOK, pages.TaskList(d.frame(r, "Tasks"), &shown))
 }
 

@@ -15,7 +15,7 @@ let failed = 0;
 let shown = main().innerHTML;
 
 const atWork = () => document.hidden || typing(document.activeElement) && main().contains(document.activeElement)
-  || main().querySelector("input[type=checkbox]:checked, .sure[open]") || !getSelection().isCollapsed;
+  || main().querySelector("input[type=checkbox]:checked, .sure[open], #save[open]") || !getSelection().isCollapsed;
 
 async function refresh() {
   if (!on || atWork()) return;

@@ -50,7 +50,7 @@ func (f *Frame) live() string {
 	switch path := f.Path; {
 	case f.Still:
 		return ""
-	case path == "/help" || path == "/settings" || path == "/keys" || path == "/login" || path == "/actions/new" || path == "/tasks/new" || strings.HasSuffix(path, "/change"):
+	case path == "/help" || path == "/health" || path == "/settings" || path == "/keys" || path == "/login" || path == "/actions/new" || path == "/tasks/new" || strings.HasSuffix(path, "/change"):
 		return ""
 	case strings.HasPrefix(path, "/tasks/") || strings.HasPrefix(path, "/actions/") || strings.HasPrefix(path, "/graph-runs/"):
 		return "2"

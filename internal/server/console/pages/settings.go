@@ -25,6 +25,7 @@ type Settings struct {
 	Me    sendoff.Me
 	Zone  string // as it was typed; "" = UTC
 	Wrong string // what was wrong with it
+	Views []sendoff.View
 	Now   time.Time
 }
 

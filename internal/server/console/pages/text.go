@@ -75,7 +75,14 @@ type TaskItems struct {
 type Tasks struct {
 	Query, Selects url.Values
 	Filter         string // as it would be typed
+	Views          []sendoff.View
 	Page           TaskItems
+}
+
+// saves is the query of the list that can be saved; "" = it selects nothing.
+func (l *Tasks) saves() string {
+	q := with(with(l.Query, "count", ""), "did", "")
+	return q.Encode()
 }
 
 // csv is the address of the same tasks as a file.
@@ -165,7 +172,7 @@ var did = map[string]string{
 	"submitted": "Submitted.", "dropped": "Nothing was submitted: this task is there already.", "changed": "Changed.",
 	"muted": "Muted.", "unmuted": "It is not muted any more.",
 	"paused": "Paused.", "resumed": "Resumed.", "started": "Started.", "aborted": "Aborted.", "undone": "It is being undone.",
-	"revoked": "Revoked.", "kept": "Kept.",
+	"saved": "Saved.", "forgotten": "Forgotten.", "revoked": "Revoked.", "kept": "Kept.",
 	"probed": "It is asked whether it is well.", "drained": "It claims nothing more.",
 	"replaced": "It ends with its task, and another one is started.",
 }
