@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the descriptors of the Python pac
 //
 //	go test ./proto -update
 func TestThePythonPackageHasTheseContracts(t *testing.T) {
-	const file = "../python/src/sendoff/functions/protocol.binpb"
+	const file = "../python/src/sendoff/functions/_format/protocol.binpb"
 	set := &descriptorpb.FileDescriptorSet{}
 	seen := make(map[string]bool)
 	for _, f := range []protoreflect.FileDescriptor{

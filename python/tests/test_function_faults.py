@@ -24,12 +24,13 @@ import pytest
 
 import sendoff
 from sendoff import functions as f
-from sendoff.functions import _loop, _state
-from sendoff.functions import _messages as m
+from sendoff.functions import _loop
+from sendoff.functions._core import state
+from sendoff.functions._core.listener import Listener
+from sendoff.functions._core.mail import PROMISE
+from sendoff.functions._format import messages as m
 from sendoff.functions._http import MAX_BODY, PATH, Wsgi
 from sendoff.functions._listen import Listener as HTTPListener
-from sendoff.functions._listener import Listener
-from sendoff.functions._mail import PROMISE
 from sendoff.functions._signature import RunVerifier, Wrong
 from sendoff.functions.testing import Env, crash_everywhere
 from sendoff.models import RetryPolicy
@@ -455,11 +456,11 @@ def test_the_body_of_a_loop_may_be_anything_that_is_called(monkeypatch: pytest.M
 
 
 def test_a_state_without_its_end_is_damaged() -> None:
-    state = _state.pack(bytes(range(256)) * 40)
-    body = m.message("google.protobuf.BytesValue").FromString(state.value).value
-    state.value = m.message("google.protobuf.BytesValue")(value=body[:-3]).SerializeToString()
+    packed = state.pack(bytes(range(256)) * 40)
+    body = m.message("google.protobuf.BytesValue").FromString(packed.value).value
+    packed.value = m.message("google.protobuf.BytesValue")(value=body[:-3]).SerializeToString()
     with pytest.raises(Exception, match="its end is missing"):
-        _state.unpack(state)
+        state.unpack(packed)
 
 
 # Requests.

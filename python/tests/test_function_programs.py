@@ -13,7 +13,7 @@ import pytest
 import programs
 from programs import FUNCTIONS, Program, Told, interpret
 from sendoff._values import from_json
-from sendoff.functions._rehearse import Unkind
+from sendoff.functions._core.rehearse import Unkind
 from sendoff.functions.testing import Env, Idle, replay
 
 HERE = Path(__file__).parents[2] / "internal" / "journal" / "testdata"

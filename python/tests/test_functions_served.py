@@ -25,7 +25,7 @@ from sendoff import Client, dispatch
 from sendoff import functions as f
 from sendoff.dispatch.fastapi import Dispatch
 from sendoff.errors import TaskFailed
-from sendoff.functions import _messages as m
+from sendoff.functions._format import messages as m
 from sendoff.functions._http import PATH
 from sendoff.functions._listen import Listener
 from sendoff.push import AsgiApp

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sendoff.functions._journal import Damaged, Entry, Kind, Newer, Op, Value, Writer, decode, place
+from sendoff.functions._format.journal import Damaged, Entry, Kind, Newer, Op, Value, Writer, decode, place
 
 FILE = Path(__file__).parents[2] / "internal" / "journal" / "testdata" / "vectors.json"
 

@@ -9,13 +9,14 @@ async def order(id: str) -> str:
     return await ship(id)
 """
 
-from sendoff.functions._branch import Misuse
 from sendoff.functions._combine import Result, any, branch, gather, race, select, settled
+from sendoff.functions._core.branch import Misuse
+from sendoff.functions._core.future import Future
+from sendoff.functions._core.replay import Mismatch
 from sendoff.functions._determinism import DeterminismWarning
 from sendoff.functions._endpoint import Functions, default, function, remote
 from sendoff.functions._failure import CallError, Canceled, Ended, Status, TimedOut, error
 from sendoff.functions._function import Function, Handle, TailCall
-from sendoff.functions._future import Future
 from sendoff.functions._loop import Done, done, loop
 from sendoff.functions._operations import (
     RunInfo,
@@ -33,7 +34,6 @@ from sendoff.functions._operations import (
     version,
 )
 from sendoff.functions._options import CallOptions
-from sendoff.functions._replay import Mismatch
 from sendoff.functions._saga import Saga, saga
 from sendoff.functions._signal import Promise, Signal, promise, resolve, send
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Itera
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
-from sendoff.functions._branch import Branch, Misuse, owner
+from sendoff.functions._core.branch import Branch, Misuse, owner
+from sendoff.functions._core.future import Future, Mode, Wait, cancel_all, wait
 from sendoff.functions._failure import Ended
-from sendoff.functions._future import Future, Mode, Wait, cancel_all, wait
-from sendoff.functions._journal import Entry, Op
+from sendoff.functions._format.journal import Entry, Op
 
 T = TypeVar("T")
 

@@ -11,11 +11,11 @@ from typing import Any, ParamSpec, TypeVar, overload
 from urllib.parse import urlsplit
 
 from sendoff._client import Client
+from sendoff.functions._core.host import Host, Server
 from sendoff.functions._failure import Status
+from sendoff.functions._format.messages import RunResponse
 from sendoff.functions._function import Function
-from sendoff.functions._host import Host, Server
 from sendoff.functions._http import Asgi, Door, Wsgi, loopback
-from sendoff.functions._messages import RunResponse
 from sendoff.functions._options import CallOptions
 from sendoff.functions._server import HTTPServer, parse_keys
 from sendoff.functions._signature import RunVerifier

@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError
 
 from sendoff._values import from_json, to_json
 from sendoff.errors import InvalidValue, QuotaExceeded, SendoffError, Unavailable, Unreachable
-from sendoff.functions._messages import JSON, Any_, Error
+from sendoff.functions._format.messages import JSON, Any_, Error
 from sendoff.push import Permanent, RetryAfter, Snooze
 
 E = TypeVar("E", bound=type[BaseException])

@@ -12,23 +12,23 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from sendoff._client import Client
-from sendoff.functions import _messages as m
-from sendoff.functions._branch import Branch, Misuse, current, in_step, outside, owner
 from sendoff.functions._combine import all_of, each_of
+from sendoff.functions._core.branch import Branch, Misuse, current, in_step, outside, owner
+from sendoff.functions._core.future import Future, Kind
 from sendoff.functions._determinism import warn
 from sendoff.functions._failure import Status, recorded_with_status, status_of, wait_of
-from sendoff.functions._fnv import START, fnv
-from sendoff.functions._future import Future, Kind
+from sendoff.functions._format import messages as m
+from sendoff.functions._format.fnv import START, fnv
+from sendoff.functions._format.journal import Entry, Op, Value
+from sendoff.functions._format.payload import to_any
 from sendoff.functions._inputs import Inputs
-from sendoff.functions._journal import Entry, Op, Value
 from sendoff.functions._loop import open_envelope
 from sendoff.functions._options import CallOptions
-from sendoff.functions._payload import to_any
 from sendoff.models import NewTask, StartSignal, Task
 
 if TYPE_CHECKING:
+    from sendoff.functions._core.run import Run
     from sendoff.functions._endpoint import Functions
-    from sendoff.functions._run import Run
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -12,8 +12,8 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
-from sendoff.functions._host import Host
-from sendoff.functions._messages import RunRequest, pool
+from sendoff.functions._core.host import Host
+from sendoff.functions._format.messages import RunRequest, pool
 from sendoff.functions._signature import RunVerifier, Unsigned, Wrong
 from sendoff.push import Environ, Receive, Scope, Send
 

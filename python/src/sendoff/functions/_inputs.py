@@ -9,8 +9,8 @@ from typing import Any
 
 from sendoff._values import from_json, hints_of, to_json
 from sendoff.errors import InvalidValue
-from sendoff.functions._journal import Value
-from sendoff.functions._payload import EMPTY, NULL, decode, encode
+from sendoff.functions._format.journal import Value
+from sendoff.functions._format.payload import EMPTY, NULL, decode, encode
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sendoff.functions import _messages as m
-from sendoff.functions._branch import owner
-from sendoff.functions._journal import NONE, Value
-from sendoff.functions._payload import PREFIX, decode, encode, of_any, to_any
+from sendoff.functions._core.branch import owner
+from sendoff.functions._format import messages as m
+from sendoff.functions._format.journal import NONE, Value
+from sendoff.functions._format.payload import PREFIX, decode, encode, of_any, to_any
 
 if TYPE_CHECKING:
-    from sendoff.functions._run import Run
+    from sendoff.functions._core.run import Run
 
 S = TypeVar("S")
 R = TypeVar("R")

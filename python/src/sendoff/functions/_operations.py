@@ -13,17 +13,17 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from sendoff._waits import seconds
-from sendoff.functions._branch import Branch, current, in_step, owner
+from sendoff.functions._core.attempt import SECOND
+from sendoff.functions._core.branch import Branch, current, in_step, owner
+from sendoff.functions._core.future import Future, Kind
+from sendoff.functions._core.pcg import identifier
+from sendoff.functions._core.scope import Scope
+from sendoff.functions._core.steps import Body, StepInfo
 from sendoff.functions._failure import Canceled
-from sendoff.functions._future import Future, Kind
-from sendoff.functions._journal import Entry, Op
-from sendoff.functions._journal import Kind as Line
-from sendoff.functions._messages import time_of, to_micros
-from sendoff.functions._payload import decode
-from sendoff.functions._pcg import identifier
-from sendoff.functions._run import SECOND
-from sendoff.functions._scope import Scope
-from sendoff.functions._steps import Body, StepInfo
+from sendoff.functions._format.journal import Entry, Op
+from sendoff.functions._format.journal import Kind as Line
+from sendoff.functions._format.messages import time_of, to_micros
+from sendoff.functions._format.payload import decode
 from sendoff.models import RetryPolicy
 
 if TYPE_CHECKING:

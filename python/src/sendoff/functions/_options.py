@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sendoff._waits import seconds
-from sendoff.functions import _messages as m
+from sendoff.functions._format import messages as m
 from sendoff.models import Limit, NewTask, RetryPolicy
 
 Span = float | timedelta  # a number is seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sendoff.functions._branch import FAULTS, Leave, current, owner
+from sendoff.functions._core.branch import FAULTS, Leave, current, owner
 from sendoff.functions._function import TailCall
 from sendoff.functions._operations import step
 

@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sendoff.errors import Unreachable
-from sendoff.functions._listener import Stale
-from sendoff.functions._messages import CheckpointRequest, ReceiveRequest, ReceiveResponse, duration
+from sendoff.functions._core.listener import Stale
+from sendoff.functions._format.messages import CheckpointRequest, ReceiveRequest, ReceiveResponse, duration
 
 _SERVICE = "/sendoff.v1.FunctionExtension/"
 _MAX_IDLE = 32  # connections that are kept

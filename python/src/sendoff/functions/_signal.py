@@ -6,15 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from sendoff._client import Client
-from sendoff.functions._branch import current, outside, owner
-from sendoff.functions._future import Future, Kind
-from sendoff.functions._journal import Entry, Op, Value, place
-from sendoff.functions._mail import PROMISE
+from sendoff.functions._core.branch import current, outside, owner
+from sendoff.functions._core.future import Future, Kind
+from sendoff.functions._core.mail import PROMISE
+from sendoff.functions._format.journal import Entry, Op, Value, place
+from sendoff.functions._format.payload import decode
 from sendoff.functions._operations import step
-from sendoff.functions._payload import decode
 
 if TYPE_CHECKING:
-    from sendoff.functions._run import Run
+    from sendoff.functions._core.run import Run
 
 T = TypeVar("T")
 

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from sendoff._waits import seconds
+from sendoff.functions._core.host import Host
+from sendoff.functions._core.rehearse import Answer, Blocked, Idle, Rehearsal, Unkind
+from sendoff.functions._core.rehearsed import Task
 from sendoff.functions._failure import raised, recorded_with_status
+from sendoff.functions._format.journal import Kind, decode
+from sendoff.functions._format.messages import CallResult, message, time_of
+from sendoff.functions._format.payload import encode, of_any, to_any
 from sendoff.functions._function import Function
-from sendoff.functions._host import Host
-from sendoff.functions._journal import Kind, decode
-from sendoff.functions._messages import CallResult, message, time_of
-from sendoff.functions._payload import encode, of_any, to_any
-from sendoff.functions._rehearse import Answer, Blocked, Idle, Rehearsal, Task, Unkind
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -9,11 +9,12 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from sendoff.functions._cache import Cache
-from sendoff.functions._job import Answer, Job, restored
-from sendoff.functions._journal import Damaged, Value, decode
-from sendoff.functions._run import Attempt, Info, Run
-from sendoff.functions._site import site
+from sendoff.functions._core.attempt import Attempt, Info
+from sendoff.functions._core.cache import Cache
+from sendoff.functions._core.job import Answer, Job, restored
+from sendoff.functions._core.run import Run
+from sendoff.functions._core.site import site
+from sendoff.functions._format.journal import Damaged, Value, decode
 
 _THREADS = 1024
 

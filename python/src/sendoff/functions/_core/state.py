@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
-from sendoff.functions._journal import Damaged
-from sendoff.functions._messages import Any_, message
+from sendoff.functions._format.journal import Damaged
+from sendoff.functions._format.messages import Any_, message
 
 _MAGIC = b"SOJ\x01"  # the last byte is its version
 _URL = "type.googleapis.com/google.protobuf.BytesValue"

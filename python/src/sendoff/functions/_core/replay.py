@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sendoff.errors import SendoffError
-from sendoff.functions._journal import Entry, Kind, Op, describe
+from sendoff.functions._format.journal import Entry, Kind, Op, describe
 
 if TYPE_CHECKING:
-    from sendoff.functions._branch import Branch
+    from sendoff.functions._core.branch import Branch
 
 _WAYS = (
     "Three ways out: deploy the build that wrote the journal again; "

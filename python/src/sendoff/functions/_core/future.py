@@ -6,14 +6,14 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sendoff.functions._branch import Branch, Misuse, current, owner
+from sendoff.functions._core.branch import Branch, Misuse, current, owner
 from sendoff.functions._failure import Canceled, Ended, decode_error, raised
-from sendoff.functions._journal import NONE, Value
-from sendoff.functions._payload import PREFIX
+from sendoff.functions._format.journal import NONE, Value
+from sendoff.functions._format.payload import PREFIX
 
 if TYPE_CHECKING:
-    from sendoff.functions._run import Run
-    from sendoff.functions._scope import Scope
+    from sendoff.functions._core.run import Run
+    from sendoff.functions._core.scope import Scope
 
 T = TypeVar("T")
 _ERROR = PREFIX + "dispatch.sdk.v1.Error"

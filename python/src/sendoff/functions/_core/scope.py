@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from sendoff.functions._failure import Ended
 
 if TYPE_CHECKING:
-    from sendoff.functions._branch import Branch
-    from sendoff.functions._future import Future
+    from sendoff.functions._core.branch import Branch
+    from sendoff.functions._core.future import Future
 
 
 class Scope:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import CodeType
 
-_OURS = str(Path(__file__).parents[1]) + os.sep
+_OURS = str(Path(__file__).parents[2]) + os.sep
 _known: dict[tuple[CodeType, int], str] = {}
 
 

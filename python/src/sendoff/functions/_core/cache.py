@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sendoff.functions._run import Run
+    from sendoff.functions._core.run import Run
 
 _MAX_TOKENS = 1 << 14  # of attempts that are over
 _MIN_STOP, _MAX_STOP = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sendoff.functions._journal import Entry, Kind, Op, Writer
-from sendoff.functions._messages import Append
+from sendoff.functions._format.journal import Entry, Kind, Op, Writer
+from sendoff.functions._format.messages import Append
 
 
 class Ledger:

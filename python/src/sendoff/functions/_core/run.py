@@ -8,81 +8,30 @@ from __future__ import annotations
 
 import heapq
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from sendoff.functions import _steps
-from sendoff.functions._branch import Branch, Leave
+from sendoff.functions._core import steps
+from sendoff.functions._core.attempt import SECOND, Attempt, Crash, Info, Interrupted, Stuck
+from sendoff.functions._core.branch import Branch, Leave
+from sendoff.functions._core.future import Future, Kind
+from sendoff.functions._core.ledger import Ledger
+from sendoff.functions._core.mail import Inbox, Outbox
+from sendoff.functions._core.replay import Mismatch, Replay
 from sendoff.functions._failure import Canceled, TimedOut, decode_error
-from sendoff.functions._future import Future, Kind
-from sendoff.functions._journal import BY_CANCEL, Entry, Writer
-from sendoff.functions._journal import Kind as Line
-from sendoff.functions._ledger import Ledger
-from sendoff.functions._mail import Inbox, Outbox
-from sendoff.functions._messages import Error
-from sendoff.functions._payload import of_any
-from sendoff.functions._replay import Mismatch, Replay
+from sendoff.functions._format.journal import BY_CANCEL, Entry, Writer
+from sendoff.functions._format.journal import Kind as Line
+from sendoff.functions._format.messages import Error
+from sendoff.functions._format.payload import of_any
 
 if TYPE_CHECKING:
-    from sendoff.functions._host import Host
-    from sendoff.functions._listener import Listener
+    from sendoff.functions._core.host import Host
+    from sendoff.functions._core.scope import Scope
     from sendoff.functions._loop import Envelope
-    from sendoff.functions._scope import Scope
 
 _UNDO_SHARE, _MAX_UNDO = 10, 300_000_000  # the part of its life that a run keeps for undoing, at most (microseconds)
-SECOND = 1_000_000
 _MAX_LEAVES = 1000
-
-
-@dataclass
-class Info:
-    """What a run is. Times are microseconds since 1970; 0 = not known."""
-
-    id: str
-    function: str
-    parent: str = ""
-    root: str = ""
-    attempt: int = 1
-    created: int = 0
-    expires: int = 0
-    seed: int = 0
-    epoch: int = 0  # of correlation ids
-    generation: int = 0  # tells the journals of the run apart; 0 = the first
-
-
-class Interrupted(Exception):
-    """The attempt is over while its code runs."""
-
-
-class Stuck(Exception):
-    """The function waits for what can never come."""
-
-
-@dataclass
-class Crash(Exception):
-    """The code did what it must not, or the process is told to end."""
-
-    error: BaseException
-
-
-@dataclass
-class Attempt:
-    """What a request brought, beside results and signals."""
-
-    now: int  # by the server's clock, microseconds
-    sendoff: bool = True  # the server is a Sendoff server
-    virtual: bool = False  # the clock stands still
-    canceled: bool = False
-    flush: Callable[[Any, int], None] | None = None  # puts a segment on record, with so much patience
-    listener: Listener | None = None  # None = the server tells nothing beside the request
-    received: float = field(default_factory=time.monotonic)
-
-    def clock(self) -> int:
-        """The server's clock; what comes of it must be recorded."""
-        return self.now if self.virtual else self.now + int((time.monotonic() - self.received) * SECOND)
 
 
 class Run:
@@ -114,7 +63,7 @@ class Run:
         self._timers: list[tuple[int, int, Future[Any]]] = []
         self._timer_of: dict[int, Future[Any]] = {}
         self._scopes = 0
-        self._ended: deque[_steps.End] = deque()
+        self._ended: deque[steps.End] = deque()
         self._notify = threading.Event()
         self._interrupted = False
         self._leaves = 0
@@ -185,7 +134,7 @@ class Run:
         """Ends the waiting of the scheduler, now or the next time; from any thread."""
         self._notify.set()
 
-    def step_ended(self, end: _steps.End) -> None:
+    def step_ended(self, end: steps.End) -> None:
         """Takes the end of a step, from any thread."""
         self._ended.append(end)
         self._notify.set()
@@ -307,10 +256,10 @@ class Run:
             if self._sends_first() or self._tells_first():
                 return False
             self._heed()
-            _steps.start(self)
+            steps.start(self)
             return True
         if self.running:
-            _steps.wait(self)
+            steps.wait(self)
             return True
         if self._short_sleep():
             self.pause(self.until_timer(SECOND))

@@ -21,8 +21,8 @@ from google.protobuf.message import Message as ProtoMessage
 
 from sendoff._values import from_json, to_json
 from sendoff.errors import InvalidValue
-from sendoff.functions._journal import NONE, Value
-from sendoff.functions._messages import (
+from sendoff.functions._format.journal import NONE, Value
+from sendoff.functions._format.messages import (
     JSON,
     Any_,
     Timestamp,

@@ -10,14 +10,14 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, cast
 
 from sendoff.errors import SendoffError
+from sendoff.functions._core.pcg import PCG, Random
+from sendoff.functions._core.scope import Scope
 from sendoff.functions._failure import Canceled
-from sendoff.functions._pcg import PCG, Random
-from sendoff.functions._scope import Scope
 
 if TYPE_CHECKING:
-    from sendoff.functions._future import Future, Wait
-    from sendoff.functions._journal import Entry
-    from sendoff.functions._run import Run
+    from sendoff.functions._core.future import Future, Wait
+    from sendoff.functions._core.run import Run
+    from sendoff.functions._format.journal import Entry
 
 
 class Misuse(SendoffError):
@@ -71,7 +71,7 @@ class Branch:
     """A coroutine of the user's, driven by its run. Only one of a run is under way at a time."""
 
     def __init__(self, run: Run, id: int, parent: Branch | None, number: int, code: Coroutine[Any, Any, Any]) -> None:
-        from sendoff.functions._future import Future, Kind
+        from sendoff.functions._core.future import Future, Kind
 
         self.run, self.id, self.parent = run, id, parent
         self.number = number  # of the command that made it, in its parent

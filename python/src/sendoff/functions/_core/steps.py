@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sendoff._waits import seconds
-from sendoff.functions._branch import Misuse, in_step
+from sendoff.functions._core.branch import Misuse, in_step
 from sendoff.functions._failure import Canceled, Failed, Status, recorded_with_status, wait_of
-from sendoff.functions._journal import NONE, Value, place
-from sendoff.functions._messages import Error
-from sendoff.functions._payload import encode
+from sendoff.functions._format.journal import NONE, Value, place
+from sendoff.functions._format.messages import Error
+from sendoff.functions._format.payload import encode
 from sendoff.models import RetryPolicy
 from sendoff.push import Permanent
 
 if TYPE_CHECKING:
-    from sendoff.functions._future import Future
-    from sendoff.functions._run import Run
+    from sendoff.functions._core.future import Future
+    from sendoff.functions._core.run import Run
 
 _ATTEMPTS, _MIN_BACKOFF, _MAX_BACKOFF, _FACTOR, _JITTER = 5, 0.2, 10.0, 2.0, 0.2
 # What a function waits for is on record after a while, so that people see it and what ended beside it is kept. The

@@ -9,21 +9,31 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sendoff.functions import _state
-from sendoff.functions._cache import Active, Denied, Warm
+from sendoff.functions._core import state
+from sendoff.functions._core.attempt import SECOND, Attempt, Crash, Info, Interrupted
+from sendoff.functions._core.cache import Active, Denied, Warm
+from sendoff.functions._core.listener import Listener, Stale
+from sendoff.functions._core.poll import MAX_RESULTS, impatient, max_wait, need
+from sendoff.functions._core.replay import Mismatch
+from sendoff.functions._core.run import Run
 from sendoff.functions._failure import Status, recorded
-from sendoff.functions._fnv import START, fnv
-from sendoff.functions._journal import NEWEST, Damaged, Entry, Kind, Newer, Op, Value, Writer, decode
-from sendoff.functions._listener import Listener, Stale
-from sendoff.functions._messages import Append, CallResult, Error, Poll, RunReport, RunResponse, duration, micros_of
-from sendoff.functions._payload import of_any
-from sendoff.functions._poll import MAX_RESULTS, impatient, max_wait, need
-from sendoff.functions._replay import Mismatch
-from sendoff.functions._run import SECOND, Attempt, Crash, Info, Interrupted, Run
-from sendoff.functions._wire import put_varint
+from sendoff.functions._format.fnv import START, fnv
+from sendoff.functions._format.journal import NEWEST, Damaged, Entry, Kind, Newer, Op, Value, Writer, decode
+from sendoff.functions._format.messages import (
+    Append,
+    CallResult,
+    Error,
+    Poll,
+    RunReport,
+    RunResponse,
+    duration,
+    micros_of,
+)
+from sendoff.functions._format.payload import of_any
+from sendoff.functions._format.wire import put_varint
 
 if TYPE_CHECKING:
-    from sendoff.functions._host import Host, Served
+    from sendoff.functions._core.host import Host, Served
 
 SDK = "sendoff-python/1"
 _MAX_JOURNAL = 14 << 20  # bytes: what still fits into a request of 16 MB
@@ -127,7 +137,7 @@ class Job:
             return b""
         if not self._poll.HasField("typed_coroutine_state"):
             raise Damaged("the journal is damaged: the run is resumed without a journal")
-        return _state.unpack(self._poll.typed_coroutine_state)
+        return state.unpack(self._poll.typed_coroutine_state)
 
     def _fresh(self) -> Any:
         """Starts a run from its input."""
@@ -339,9 +349,9 @@ class Job:
             self._keep.length, self._keep.writer = run.ledger.log.taken, self._token
         else:
             run.kept = (run.kept or b"") + segment.segment
-            state = _state.pack(run.kept)
-            response.poll.typed_coroutine_state.CopyFrom(state)
-            self._keep.state = _digest(state.value)
+            packed = state.pack(run.kept)
+            response.poll.typed_coroutine_state.CopyFrom(packed)
+            self._keep.state = _digest(packed.value)
         if self._context is not None:
             response.report.CopyFrom(self._report(report))
         return response
@@ -356,8 +366,8 @@ def restored(host: Host, info: Info, entries: list[Entry], log: Writer) -> Run:
     return run
 
 
-def _digest(state: bytes) -> bytes:
-    return hashlib.blake2b(state, digest_size=16).digest()
+def _digest(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=16).digest()
 
 
 def _temporary(e: BaseException) -> Any:

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from sendoff.errors import SendoffError
-from sendoff.functions._wire import (
+from sendoff.functions._format.wire import (
     BYTES,
     FIXED64,
     VARINT,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from sendoff.functions._journal import Value
-from sendoff.functions._messages import Signal
-from sendoff.functions._payload import to_any
+from sendoff.functions._format.journal import Value
+from sendoff.functions._format.messages import Signal
+from sendoff.functions._format.payload import to_any
 
 if TYPE_CHECKING:
-    from sendoff.functions._future import Future
+    from sendoff.functions._core.future import Future
 
 PROMISE = "promise:"  # starts the names of the signals that keep promises
 _MAX_AWAITED = 8  # names of signals that a journal keeps of one wait

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sendoff.functions._future import Mode
-from sendoff.functions._run import SECOND, Run
+from sendoff.functions._core.attempt import SECOND
+from sendoff.functions._core.future import Mode
+from sendoff.functions._core.run import Run
 
 MAX_RESULTS = 1000
 _LONG_WAIT = 86_400 * SECOND

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
-from sendoff.functions._messages import PollResult, Received
+from sendoff.functions._core.attempt import Interrupted
+from sendoff.functions._format.messages import PollResult, Received
 
 if TYPE_CHECKING:
-    from sendoff.functions._run import Run
+    from sendoff.functions._core.run import Run
 
 _MIN_PAUSE, _MAX_PAUSE = 0.5, 30.0  # seconds, after questions that failed
 
@@ -46,8 +47,6 @@ class Listener:
 
     def hear(self, run: Run) -> None:
         """Takes what the server answered: it becomes a part of what the attempt brought."""
-        from sendoff.functions._run import Interrupted
-
         answer = self._answer
         if answer is None:
             return

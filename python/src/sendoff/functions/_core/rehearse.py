@@ -7,20 +7,19 @@ import queue
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sendoff.errors import SendoffError
+from sendoff.functions._core.listener import Stale
+from sendoff.functions._core.rehearsed import Task, canceled, failure, given_after, holds
 from sendoff.functions._failure import Status
-from sendoff.functions._listener import Stale
-from sendoff.functions._messages import (
-    Any_,
+from sendoff.functions._format.messages import (
     Call,
     CallResult,
     Error,
     Journal,
     PollResult,
-    ReceiveResponse,
     RunContext,
     RunRequest,
     Signal,
@@ -31,7 +30,6 @@ from sendoff.functions._messages import (
 _START = 1_767_225_600_000_000  # 2026-01-01, microseconds
 _UNDO_TIME = 300_000_000  # what a run that is canceled has for undoing what it did
 _ATTEMPTS = 50  # tries of a call that says nothing itself
-_RESULT = "type.googleapis.com/dispatch.sdk.v1.PollResult"
 
 Answer = tuple[Any, Callable[[bool], None]]
 
@@ -51,65 +49,6 @@ class Unkind:
     lose: float = 0.0
     twice: float = 0.0
     forget: float = 0.0
-
-
-@dataclass(eq=False)
-class Task:
-    """A call."""
-
-    id: str
-    call: Any
-    created: int
-    parent: Task | None = None
-    root: str = ""
-    expires: int = 0
-    state: Any = None
-    journal: list[bytes] = field(default_factory=list)
-    length: int = 0
-    writer: int = 0
-    token: int = 0
-    epoch: int = 0
-    attempt: int = 0
-    resumed: bool = False  # has polled
-    inbox: list[Any] = field(default_factory=list)
-    old: list[Any] = field(default_factory=list)
-    open: dict[int, Task] = field(default_factory=dict)
-    signals: list[Any] = field(default_factory=list)
-    need_full: bool = False
-    undo: bool = False  # there is something to undo
-    canceled: bool = False  # it was canceled, and undoes it
-    waiting: bool = False
-    prompt: bool = False
-    least: int = 1
-    most: int = 1000
-    serial: int = 0  # of the suspension, for its timer
-    running: bool = False
-    done: bool = False
-    result: Any = None
-    status: int = 0
-    request: Any = None  # of the last attempt
-    told: tuple[list[Any], list[Any]] = ((), ())  # type: ignore[assignment]
-    given: list[tuple[Any, Any]] = field(default_factory=list)  # by receive, to that attempt: result or signal
-
-    @property
-    def correlation(self) -> int:
-        """Of the call, for its caller."""
-        return int(self.call.correlation_id)
-
-    @property
-    def detached(self) -> bool:
-        """Nobody waits for it."""
-        return bool(self.call.options.detached)
-
-    def met(self) -> bool:
-        """What a suspended call waits for is there: by the rules of docs/protocol.md."""
-        waited = len(self.open) + len(self.inbox)
-        need = min(max(self.least, 1), self.most or 1000, 1000, max(waited, 1))
-        if not waited:
-            need = 1
-        if len(self.inbox) + len(self.signals) >= need:
-            return True
-        return self.prompt and (bool(self.signals) or any(r.HasField("error") for r in self.inbox))
 
 
 class Rehearsal:
@@ -146,9 +85,7 @@ class Rehearsal:
             self._tasks[task.id] = task
             if copy.HasField("expiration") and (span := duration_micros(copy.expiration)) > 0:
                 task.expires = self.now + span
-                self._at(
-                    task.expires, lambda: self._stop(task, Status.TIMEOUT, _failure("TIMEOUT", "the call expired"))
-                )
+                self._at(task.expires, lambda: self._stop(task, Status.TIMEOUT, failure("TIMEOUT", "the call expired")))
             if self._stub is not None and (result := self._stub(copy)) is not None:
                 task.done, task.result = True, result
                 result.correlation_id, result.dispatch_id = task.correlation, task.id
@@ -304,7 +241,7 @@ class Rehearsal:
                         raise Stale("another attempt has taken over")
                     self._give(task)
                     if len(task.given) > after:
-                        return _given(task.given, after)
+                        return given_after(task.given, after)
                     self._lock.wait()
             finally:
                 self._listening -= 1
@@ -313,10 +250,10 @@ class Rehearsal:
         """Numbers what the attempt was not given yet, by its request or by receive."""
         results, signals = task.told
         for r in task.inbox:
-            if not _holds(results, r) and not _holds([g[0] for g in task.given], r):
+            if not holds(results, r) and not holds([g[0] for g in task.given], r):
                 task.given.append((r, None))
         for s in task.signals:
-            if not _holds(signals, s) and not _holds([g[1] for g in task.given], s):
+            if not holds(signals, s) and not holds([g[1] for g in task.given], s):
                 task.given.append((None, s))
 
     def _append(self, task: Task, segment: Any) -> None:
@@ -376,9 +313,9 @@ class Rehearsal:
             results += [result] if result is not None else []
             signals += [signal] if signal is not None else []
         task.attempt = 0
-        task.old += [r for r in task.inbox if _holds(results, r)]
-        task.inbox = [r for r in task.inbox if not _holds(results, r)]
-        task.signals = [s for s in task.signals if not _holds(signals, s)]
+        task.old += [r for r in task.inbox if holds(results, r)]
+        task.inbox = [r for r in task.inbox if not holds(results, r)]
+        task.signals = [s for s in task.signals if not holds(signals, s)]
 
     def _poll(self, task: Task, poll: Any, prompt: bool) -> None:
         task.state = poll.typed_coroutine_state if poll.HasField("typed_coroutine_state") else None
@@ -413,7 +350,7 @@ class Rehearsal:
         tail = end.HasField("tail_call")
         tries = task.call.options.retry.max_attempts or _ATTEMPTS
         if task.request.context.canceled and (tail or not status.temporary or task.attempt >= tries):
-            self._end(task, Status.PERMANENT_ERROR, _canceled(end.result.error))
+            self._end(task, Status.PERMANENT_ERROR, canceled(end.result.error))
         elif tail:
             self._begin_again(task, end.tail_call, response.report)
         elif status.temporary and task.attempt < tries:
@@ -438,10 +375,10 @@ class Rehearsal:
         if task.done or task.canceled:
             return
         if not task.undo:
-            self._stop(task, Status.PERMANENT_ERROR, _canceled(None))
+            self._stop(task, Status.PERMANENT_ERROR, canceled(None))
             return
         task.canceled, task.waiting = True, False
-        self._at(self.now + _UNDO_TIME, lambda: self._stop(task, Status.PERMANENT_ERROR, _canceled(None)))
+        self._at(self.now + _UNDO_TIME, lambda: self._stop(task, Status.PERMANENT_ERROR, canceled(None)))
         self._push(task)
 
     def _stop(self, task: Task, status: int, result: Any) -> None:
@@ -475,26 +412,3 @@ class Rehearsal:
         at = len(parent.inbox)
         parent.inbox.insert(self._shuffle.randrange(at + 1) if self._shuffle else at, task.result)
         self._wake(parent)
-
-
-def _holds(items: Any, one: Any) -> bool:
-    return any(i is one for i in items)
-
-
-def _given(given: list[tuple[Any, Any]], after: int) -> Any:
-    poll = PollResult(results=[r for r, _ in given[after:] if r is not None])
-    packed = Any_(type_url=_RESULT, value=poll.SerializeToString())
-    return ReceiveResponse(
-        sequence=len(given), poll_result=packed, signals=[s for _, s in given[after:] if s is not None]
-    )
-
-
-def _failure(kind: str, message: str) -> Any:
-    return CallResult(error=Error(type=kind, message=message))
-
-
-def _canceled(fail: Any) -> Any:
-    result = _failure("canceled", "the call was canceled")
-    if fail is not None and fail.type and fail.type != "canceled":
-        result.error.message += f"; {fail.type}: {fail.message}"
-    return result

@@ -1,0 +1,1 @@
+"""Runs of functions: their branches and events, replay, what a server is answered."""
