@@ -177,6 +177,9 @@ func probes(t *testing.T, doc *document) (list []probe) {
 				case "path":
 					list = append(list, probe{at, func(v string) (string, string, string, []string) { return method, fill(path, p.Name, v), body, nil }})
 				case "query":
+					if at == "create-task query wait" {
+						continue // it names nothing, and a number is waited for
+					}
 					name := strings.ReplaceAll(p.Name, "KEY", "l")
 					list = append(list, probe{at, func(v string) (string, string, string, []string) {
 						return method, fill(path, "", "") + "?" + name + "=" + url.QueryEscape(v), body, nil
