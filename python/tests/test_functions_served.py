@@ -173,6 +173,36 @@ def test_what_is_no_run_is_refused(body: bytes, kind: str, status: int, text: st
         assert text in answer.json()["message"]
 
 
+def test_without_cryptography_only_this_host_is_served(
+    sendoff_server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = base64.b64encode(bytes(32)).decode()
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(ImportError, match=r"pip install 'sendoff\[verify\]'"):
+        f.Functions("https://shop.example/functions", verification_key=key).wsgi()
+    app = served_by(sendoff_server, verification_key=key)
+
+    @app.function
+    async def one() -> int:
+        return 1
+
+    with over_wsgi(app):
+        assert one.submit().result(60) == 1
+    assert "only this host is served" in caplog.text
+
+
+def test_a_fault_of_the_app_is_an_answer() -> None:
+    def broken(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        raise RuntimeError("broken")
+
+    listener = Listener(broken, f"127.0.0.1:{free_port()}")
+    thread = threading.Thread(target=listener.serve)
+    thread.start()
+    assert httpx.post(f"http://{listener.address}/").status_code == 500
+    listener.stop()
+    thread.join()
+
+
 def test_without_a_key_only_this_host_is_served() -> None:
     with pytest.raises(ValueError, match="set DISPATCH_VERIFICATION_KEY to the server's public key"):
         f.Functions("http://shop.example/functions").wsgi()

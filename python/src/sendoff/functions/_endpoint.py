@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import sys
@@ -163,9 +164,11 @@ class Functions:
 
     def _verifier(self) -> RunVerifier | None:
         parts = urlsplit(self.url)
-        if key := self.verification_key or _environment("DISPATCH_VERIFICATION_KEY"):
+        here = parts.scheme == "bridge" or loopback(parts.hostname or "")
+        key = self.verification_key or _environment("DISPATCH_VERIFICATION_KEY")
+        if key and _can_verify(here):
             return RunVerifier(parse_keys(key), parts.netloc)
-        if not self._development and parts.scheme != "bridge" and not loopback(parts.hostname or ""):
+        if not self._development and not here:
             raise ValueError(
                 f"no verification key, so anybody who reaches {self.url} could run its functions: set "
                 "DISPATCH_VERIFICATION_KEY to the server's public key, or development=True to accept that"
@@ -206,6 +209,19 @@ class _Decorator:
     def __call__(self, code: Any, /) -> Any:
         make = self._functions._declare if self._remote else self._functions._define
         return make(code, self._options)
+
+
+def _can_verify(here: bool) -> bool:
+    """Without cryptography nobody else than this host is served, as without a key. ImportError where others are."""
+    if importlib.util.find_spec("cryptography") is not None:
+        return True
+    missing = (
+        "there is a verification key, and no package cryptography to verify runs with: pip install 'sendoff[verify]'"
+    )
+    if not here:
+        raise ImportError(missing)
+    _log.warning("%s. Until then only this host is served, unverified", missing)
+    return False
 
 
 def _trace() -> Callable[[str], None] | None:

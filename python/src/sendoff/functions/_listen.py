@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import signal
 import sys
 import threading
@@ -16,6 +17,9 @@ from sendoff.functions._http import size_of
 from sendoff.push import WsgiApp
 
 _GRACE, _MOMENT = 10.0, 1.0  # seconds
+
+
+_log = logging.getLogger("sendoff.functions")
 
 
 class _Server(ThreadingHTTPServer):
@@ -78,7 +82,12 @@ class _Requests(BaseHTTPRequestHandler):
         }
         for name, value in self.headers.items():
             environ["HTTP_" + name.upper().replace("-", "_")] = value
-        answer = self.server.app(environ, self._start)
+        try:
+            answer = self.server.app(environ, self._start)
+        except Exception:
+            _log.exception("a request failed")
+            self.send_error(500)
+            return
         try:
             for part in answer:
                 self.wfile.write(part)
