@@ -138,8 +138,9 @@ func TestGroupsStartTasksByTheirWeights(t *testing.T) {
 				h.put(t, "q", group, 420)
 			}
 			n := counts(h.run(t, 800))
+			aside := 10 + float64(slots)/2 // the last claim is counted in part, and what it got begins in any order
 			for group, want := range map[string]float64{"q/four": 400, "q/two": 200, "q/one": 100, "q/": 100} {
-				require.InDelta(t, want, n[group], 13, "%s of %v with room for %d", group, n, slots)
+				require.InDelta(t, want, n[group], aside, "%s of %v with room for %d", group, n, slots)
 			}
 		})
 	}
