@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sendoff.functions import Functions, default
+from sendoff.dispatch._registry import registry_of
+from sendoff.functions import Functions
 from sendoff.functions._http import PATH
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ class Dispatch:
     def __init__(
         self, app: FastAPI, registry: Functions | None = None, verification_key: str | bytes | None = None
     ) -> None:
-        self.registry = registry or default
-        if verification_key is not None:
-            key = verification_key.decode() if isinstance(verification_key, bytes) else verification_key
-            self.registry.verification_key = key
+        self.registry = registry_of(registry, verification_key)
         app.mount(PATH.rpartition("/")[0], self.registry.asgi())
         self.function = self.registry.function

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sendoff.functions import Functions, default
+from sendoff.dispatch._registry import registry_of
+from sendoff.functions import Functions
 from sendoff.functions._http import PATH
 
 if TYPE_CHECKING:
@@ -17,10 +18,7 @@ class Dispatch:
     def __init__(
         self, app: Flask, registry: Functions | None = None, verification_key: str | bytes | None = None
     ) -> None:
-        self.registry = registry or default
-        if verification_key is not None:
-            key = verification_key.decode() if isinstance(verification_key, bytes) else verification_key
-            self.registry.verification_key = key
+        self.registry = registry_of(registry, verification_key)
         below, served = app.wsgi_app, self.registry.wsgi()
 
         def routed(environ: dict[str, Any], start_response: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from sendoff.functions._core.branch import Branch, Misuse, owner
 from sendoff.functions._core.future import Future, Mode, Wait, cancel_all, wait
-from sendoff.functions._failure import Ended
+from sendoff.functions._failure import Ended, note
 from sendoff.functions._format.journal import Entry, Op
 
 T = TypeVar("T")
@@ -126,7 +126,8 @@ async def any(*futures: Future[Any] | Coroutine[Any, Any, Any]) -> Any:
             return r.value
     first = results[0].error
     assert first is not None
-    first.__dict__.setdefault("__notes__", []).extend(f"also: {r.error}" for r in results[1:])
+    for r in results[1:]:
+        note(first, f"also: {r.error}")
     raise first
 
 

@@ -80,13 +80,17 @@ class Functions:
         return self._define(code[0], options) if code else _Decorator(self, options)
 
     def _define(self, code: Callable[..., Any], options: dict[str, Any]) -> Function[..., Any]:
-        named = dict(options)
-        name = named.pop("name", None) or code.__qualname__.rpartition("<locals>.")[2]
-        if name in self._known:
-            raise ValueError(f"there is a function {name!r} already: give one of them another name")
-        made: Function[..., Any] = Function(self, code, code, name, CallOptions().also(named))
-        self._known[name] = made
+        made = self._named(code, code, options)
+        if self._known.setdefault(made.name, made) is not made:
+            raise ValueError(f"there is a function {made.name!r} already: give one of them another name")
         return made
+
+    def _named(
+        self, signature: Callable[..., Any], code: Callable[..., Any] | None, options: dict[str, Any]
+    ) -> Function[..., Any]:
+        named = dict(options)
+        name = named.pop("name", None) or signature.__qualname__.rpartition("<locals>.")[2]
+        return Function(self, code, signature, name, CallOptions().also(named))
 
     @overload
     def remote(self, code: Callable[P, Coroutine[Any, Any, R]], /) -> Function[P, R]: ...
@@ -106,9 +110,7 @@ class Functions:
         return self._declare(code[0], options) if code else _Decorator(self, options, remote=True)
 
     def _declare(self, code: Callable[..., Any], options: dict[str, Any]) -> Function[..., Any]:
-        named = dict(options)
-        name = named.pop("name", None) or code.__qualname__.rpartition("<locals>.")[2]
-        return Function(self, None, code, name, CallOptions().also(named))
+        return self._named(code, None, options)
 
     @property
     def url(self) -> str:

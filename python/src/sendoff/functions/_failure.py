@@ -131,6 +131,11 @@ def error(name: str) -> Callable[[E], E]:
     return register
 
 
+def note(e: BaseException, text: str) -> None:
+    """Adds what a traceback shows below the error, as add_note of Python 3.11 does."""
+    e.__dict__.setdefault("__notes__", []).append(text)
+
+
 def _recorded(e: BaseException, raw: Any, final: bool) -> None:
     e.__dict__[_MARK] = raw, final  # an exception may be a frozen dataclass
 

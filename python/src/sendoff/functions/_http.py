@@ -105,14 +105,15 @@ class Wsgi:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         headers = {k[5:].replace("_", "-").lower(): v for k, v in environ.items() if k.startswith("HTTP_")}
-        headers["content-type"] = environ.get("CONTENT_TYPE", "")
+        headers["content-type"], headers["content-length"] = (
+            environ.get("CONTENT_TYPE", ""),
+            environ.get("CONTENT_LENGTH", ""),
+        )
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         try:
             check = self._door.check(path, environ["REQUEST_METHOD"], headers, environ.get("REMOTE_ADDR", ""))
-            length = size_of(environ.get("CONTENT_LENGTH"))
-            if length > MAX_BODY:
-                raise _Refused(413, "resource_exhausted", f"the request is larger than {MAX_BODY} bytes")
-            request = self._door.read(environ["wsgi.input"].read(length), headers, check)
+            body = environ["wsgi.input"].read(size_of(headers["content-length"]))
+            request = self._door.read(body, headers, check)
         except _Refused as e:
             start_response(
                 f"{e.status} {HTTPStatus(e.status).phrase}",
@@ -121,12 +122,12 @@ class Wsgi:
             return [e.body()]
         response, done = self._door.run(request)
         try:
-            body, kind = _answer(response, headers)
-            start_response("200 OK", [("Content-Type", kind), ("Content-Length", str(len(body)))])
+            answer, kind = _answer(response, headers)
+            start_response("200 OK", [("Content-Type", kind), ("Content-Length", str(len(answer)))])
         except BaseException:
             done(False)
             raise
-        return _Written(body, done)
+        return _Written(answer, done)
 
 
 class Asgi:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from sendoff._values import hints_of
 from sendoff.functions._core.branch import owner
 from sendoff.functions._format import messages as m
 from sendoff.functions._format.journal import NONE, Value
@@ -72,8 +73,6 @@ async def loop(state: S, body: Callable[[S], Awaitable[S | Done[R]]]) -> R:
 
 
 def _state_hint(body: Callable[..., Any], state: Any) -> Any:
-    from sendoff._values import hints_of
-
     first = next(iter(inspect.signature(body).parameters), "")
     try:
         hint = hints_of(body).get(first)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from sendoff._values import hints_of
 from sendoff._waits import seconds
 from sendoff.functions._core.attempt import SECOND
 from sendoff.functions._core.branch import Branch, current, in_step, owner
@@ -91,8 +92,6 @@ def step(
 
 
 def _result_hint(function: Callable[..., Any]) -> Any:
-    from sendoff._values import hints_of
-
     try:
         return hints_of(function).get("return", Any)
     except (NameError, TypeError, AttributeError):  # of a builtin, a partial, a name that only type checkers have

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sendoff.functions._core.branch import FAULTS, Leave, current, owner
+from sendoff.functions._failure import note
 from sendoff.functions._function import TailCall
 from sendoff.functions._operations import step
 
@@ -66,7 +67,7 @@ class Saga:
             self._forget()
             return
         for fault in await self.rollback():
-            error.__dict__.setdefault("__notes__", []).append(f"while undoing: {fault}")
+            note(error, f"while undoing: {fault}")
 
 
 def saga() -> Saga:

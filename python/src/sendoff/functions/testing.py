@@ -20,7 +20,7 @@ from sendoff._waits import seconds
 from sendoff.functions._core.host import Host
 from sendoff.functions._core.rehearse import Answer, Blocked, Idle, Rehearsal, Unkind
 from sendoff.functions._core.rehearsed import Task
-from sendoff.functions._failure import raised, recorded_with_status
+from sendoff.functions._failure import note, raised, recorded_with_status
 from sendoff.functions._format.journal import Kind, decode
 from sendoff.functions._format.messages import CallResult, message, time_of
 from sendoff.functions._format.payload import encode, of_any, to_any
@@ -52,7 +52,7 @@ class Env:
         instances: int = 1,
     ) -> None:
         self._functions = {f.name: f for f in functions}
-        self._stubs: dict[str, Callable[..., Any]] = {}
+        self._stubs: dict[str, tuple[Function[..., Any], Callable[..., Any]]] = {}
         self._calls: dict[str, int] = {}
         self._shuffle = None if seed is None else random.Random(seed)
         self._server = Rehearsal(
@@ -75,27 +75,16 @@ class Env:
         stub = self._stubs.get(call.function)
         if stub is None:
             return None
+        function, answer = stub
         try:
-            function = stub.__sendoff_function__  # type: ignore[attr-defined]
-            value = stub(**function._inputs.decode(of_any(call.input)))
+            value = _answered(function, answer, function._inputs.decode(of_any(call.input)))
             return CallResult(output=to_any(encode(value, f"stub of {call.function}")))
         except Exception as e:
             return CallResult(error=recorded_with_status(e))
 
     def stub(self, function: Function[P, R], answer: Callable[P, R]) -> None:
         """Answers calls of a function; an exception reaches the caller as that of the function."""
-
-        def stub(**arguments: Any) -> Any:
-            return answer(**arguments)  # type: ignore[call-arg]
-
-        names = list(inspect.signature(answer).parameters)
-        wanted = list(inspect.signature(function).parameters)
-
-        def renamed(**arguments: Any) -> Any:
-            return answer(*[arguments[n] for n in wanted if n in arguments]) if names != wanted else stub(**arguments)  # type: ignore[call-arg]
-
-        renamed.__sendoff_function__ = function  # type: ignore[attr-defined]
-        self._stubs[function.name] = renamed
+        self._stubs[function.name] = (function, answer)
 
     def run(self, function: Function[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Calls and waits. Raises what the function did, Idle, Blocked."""
@@ -168,6 +157,14 @@ class Started(Generic[R]):
         return b"".join(self._task.journal)
 
 
+def _answered(function: Function[..., Any], answer: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    """What a stub answers, whose parameters may have names of their own."""
+    wanted = list(inspect.signature(function).parameters)
+    if list(inspect.signature(answer).parameters) == wanted:
+        return answer(**arguments)
+    return answer(*[arguments[n] for n in wanted if n in arguments])
+
+
 def replay(function: Function[..., Any], journal: bytes) -> None:
     """Runs the code of today over a journal; nothing that it did is done again. Raises Mismatch with SENDOFF1001 and
     what differs."""
@@ -193,7 +190,7 @@ def golden(directory: str | Path, *functions: Function[..., Any]) -> None:
         try:
             replay(known[header.name], journal)
         except Exception as e:
-            e.__dict__.setdefault("__notes__", []).append(f"in {file.name}")
+            note(e, f"in {file.name}")
             raise
 
 
