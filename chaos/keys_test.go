@@ -151,6 +151,7 @@ func TestKeysHoldWhenNodesAreLost(t *testing.T) {
 	told.start()
 	time.Sleep(lease + 3*time.Second)
 	paused.signal(syscall.SIGCONT)
+	faults[1].Until = time.Now()
 	r := c.check(killed, faults...)
 	require.True(t, r.OK())
 	c.judgeKeys(all, faults...)

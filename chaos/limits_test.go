@@ -26,7 +26,8 @@ func (c *cluster) set(queue string, settings map[string]any) {
 
 // overlaps returns how many deliveries of tasks were under way at a time at most. One
 // of a process that a fault has hit is counted until then: its node has lost its
-// lease, or is gone, and only the auditor is still busy with it.
+// lease, or is gone, and only the auditor is still busy with it. For the same reason
+// those that come late do not count.
 func overlaps(ds map[string][]*auditor.Delivery, ids []string, faults ...auditor.Fault) (most int) {
 	type step struct {
 		at time.Time
@@ -34,7 +35,7 @@ func overlaps(ds map[string][]*auditor.Delivery, ids []string, faults ...auditor
 	}
 	var steps []step
 	for _, id := range ids {
-		for _, d := range ds[id] {
+		for _, d := range inTime(ds[id]) {
 			end := d.Answered
 			for _, f := range faults {
 				if f.PID == d.PID && d.At.Before(f.At) && (end.IsZero() || end.After(f.At)) {
@@ -58,12 +59,24 @@ func overlaps(ds map[string][]*auditor.Delivery, ids []string, faults ...auditor
 	return most
 }
 
+// inTime returns the deliveries of a task without those that came after a later attempt:
+// a process sent them that had been stopped, and had lost its lease.
+func inTime(ds []*auditor.Delivery) (in []*auditor.Delivery) {
+	var newest int64
+	for _, d := range ds {
+		if newest = max(newest, d.Token); d.Token == newest {
+			in = append(in, d)
+		}
+	}
+	return in
+}
+
 // fastest returns by how many starts the worst time had more than a rate allows
 // without its burst.
 func fastest(ds map[string][]*auditor.Delivery, ids []string, perSecond float64) (burst float64) {
 	var at []time.Time
 	for _, id := range ids {
-		for _, d := range ds[id] {
+		for _, d := range inTime(ds[id]) {
 			at = append(at, d.At)
 		}
 	}

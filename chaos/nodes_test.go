@@ -252,6 +252,7 @@ func (c *cluster) loseTwo() []auditor.Fault {
 	faults[1].At = time.Now()
 	time.Sleep(lease + 3*time.Second)
 	paused.signal(syscall.SIGCONT)
+	faults[1].Until = time.Now()
 	killed.start()
 	return faults
 }

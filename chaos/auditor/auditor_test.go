@@ -150,6 +150,12 @@ func TestCheck(t *testing.T) {
 		"noted after the next answer": {newRun(1).delivery(2, 1.5, 1.6, 200).delivery(1, 1.7, 1.8, 200).with(func(h *auditor.History) {
 			h.Faults[0].PID, h.Log[2].PID, h.Log[3].PID = 5, 0, 0
 		}), counts{duplicates: 1}},
+		"noted after the sender went on, and hung up": {newRun(1).delivery(2, 12, 12.1, 200).delivery(1, 14.1, 14.2, 200).with(func(h *auditor.History) {
+			h.Faults[0].PID, h.Faults[0].Until, h.Log[2].PID, h.Log[3].PID = 5, second(14), 0, 0
+		}), counts{duplicates: 1}},
+		"old token long after all went on": {newRun(1).delivery(2, 12, 12.1, 200).delivery(1, 24.1, 24.2, 200).with(func(h *auditor.History) {
+			h.Faults[0].PID, h.Faults[0].Until, h.Log[2].PID, h.Log[3].PID = 5, second(14), 0, 0
+		}), counts{duplicates: 1, unexplained: 1, fence: 1}},
 		"old token from a living process": {newRun(1).delivery(2, 1.5, 1.6, 200).delivery(1, 1.7, 1.8, 200).with(func(h *auditor.History) {
 			h.Faults[0].PID = 5
 		}), counts{duplicates: 1, unexplained: 1, fence: 1}},

@@ -37,10 +37,20 @@ type History struct {
 	Slack time.Duration
 }
 
-// Fault is the end of a process: by a kill, a power cut or a drain.
+// Fault is the end of a process: by a kill, a power cut or a drain; or a time for
+// which it was stopped.
 type Fault struct {
-	At  time.Time
-	PID int // the process that ended; 0 when it is not known
+	At    time.Time
+	Until time.Time // of a process that was stopped: when it went on. Zero: it ended
+	PID   int       // the process; 0 when it is not known
+}
+
+// last is the time until which the process could send what it had begun before.
+func (f Fault) last() time.Time {
+	if f.Until.IsZero() {
+		return f.At
+	}
+	return f.Until
 }
 
 // Report is the verdict. Each entry is a sentence that names the task.
@@ -200,10 +210,12 @@ func (h History) posthumous(d *Delivery) bool {
 	})
 }
 
-// couldHit tells whether the fault came after the delivery was sent. The auditor
+// couldHit tells whether the fault came after the delivery was begun. The auditor
 // may note an arrival when its sender is dead already, on a busy machine long
-// after. Whom the dead process sent needs no clock; a sender that was gone when
-// the auditor looked for it died a moment ago.
+// after. What the dead process sent needs no clock; a sender that was gone when
+// the auditor looked for it died a moment ago. One that was stopped sends what it was about
+// to send when it goes on, and hangs up when it learns that its lease is lost: its
+// connections are gone as well.
 func (f Fault) couldHit(d *Delivery) bool {
 	const late, gone = 300 * time.Millisecond, 3 * time.Second
 	switch {
@@ -212,7 +224,7 @@ func (f Fault) couldHit(d *Delivery) bool {
 	case f.PID != 0 && d.PID != 0:
 		return false
 	case f.PID != 0:
-		return f.At.After(d.At.Add(-gone))
+		return f.last().After(d.At.Add(-gone))
 	}
 	return f.At.After(d.At.Add(-late))
 }
