@@ -37,8 +37,12 @@ const (
 	Fair Discipline = "fair" // the groups of tasks take turns, by their weights
 )
 
-// Retention is how long ended tasks stay visible. A zero field means its default, as
-// the server is configured.
+// NotKept is the retention of tasks that go at once when they have ended: with the next
+// sweep, which is within a minute or two.
+const NotKept time.Duration = -1
+
+// Retention is how long ended tasks stay visible, by how they ended. A zero field means its
+// default: of a task what its queue has, of a queue what the server is configured for.
 type Retention struct {
 	Succeeded time.Duration `json:"-"` // default 24 h
 	Failed    time.Duration `json:"-"` // default 14 days
@@ -67,21 +71,39 @@ func (s *QueueSettings) UnmarshalJSON(b []byte) error {
 }
 
 type wireRetention struct {
-	Succeeded duration `json:"succeeded,omitempty"`
-	Failed    duration `json:"failed,omitempty"`
-	Canceled  duration `json:"canceled,omitempty"`
+	Succeeded string `json:"succeeded,omitempty"`
+	Failed    string `json:"failed,omitempty"`
+	Canceled  string `json:"canceled,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler: the shape of the API.
 func (r Retention) MarshalJSON() ([]byte, error) {
-	return json.Marshal(wireRetention{duration(r.Succeeded), duration(r.Failed), duration(r.Canceled)})
+	text := func(d time.Duration) string {
+		switch d {
+		case 0:
+			return ""
+		case NotKept:
+			return "0s"
+		}
+		return d.String()
+	}
+	return json.Marshal(wireRetention{text(r.Succeeded), text(r.Failed), text(r.Canceled)})
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (r *Retention) UnmarshalJSON(b []byte) error {
-	var w wireRetention
+	var w struct{ Succeeded, Failed, Canceled *duration }
 	err := json.Unmarshal(b, &w)
-	*r = Retention{time.Duration(w.Succeeded), time.Duration(w.Failed), time.Duration(w.Canceled)}
+	kept := func(d *duration) time.Duration {
+		switch {
+		case d == nil:
+			return 0
+		case *d == 0:
+			return NotKept
+		}
+		return time.Duration(*d)
+	}
+	*r = Retention{kept(w.Succeeded), kept(w.Failed), kept(w.Canceled)}
 	return err
 }
 

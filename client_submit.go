@@ -44,6 +44,8 @@ type NewTask struct {
 	Once     bool              `json:"once,omitempty"` // what has begun is never begun again: it ends failed, reason lost, when what runs it is lost or stops
 	Labels   map[string]string `json:"labels,omitempty"`
 
+	Retention *Retention `json:"retention,omitempty"` // how long it stays visible when it has ended; default as its queue says
+
 	// It runs when all of its Limits have room, at most 8. A limit that is configured
 	// counts in place of what is said here; see [Limits].
 	Limits []Limit `json:"limits,omitempty"`

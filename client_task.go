@@ -35,6 +35,7 @@ type Task struct {
 	MaxAttempts int               `json:"max_attempts,omitempty"` // 0 = until it expires
 	Timeout     time.Duration     `json:"-"`                      // of one attempt
 	Retry       *RetryPolicy      `json:"retry,omitempty"`
+	Retention   *Retention        `json:"retention,omitempty"` // as it was submitted
 	CreatedAt   time.Time         `json:"created_at,omitzero"`
 	RunAt       time.Time         `json:"run_at,omitzero"`
 	NextAt      time.Time         `json:"next_at,omitzero"` // of the next attempt

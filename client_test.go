@@ -316,7 +316,7 @@ func firstError[T any](list iter.Seq2[T, error]) error {
 
 func TestSettingsOfAQueueAreInTheShapeOfTheAPI(t *testing.T) {
 	const reply = `{"name":"q","paused":false,"settings":{"timeout":"30s"},
-		"effective":{"timeout":"30s","retry":{"max_attempts":25,"max_age":"168h0m0s"},"retention":{"succeeded":"1h0m0s","failed":7200}}}`
+		"effective":{"timeout":"30s","retry":{"max_attempts":25,"max_age":"168h0m0s"},"retention":{"succeeded":"1h0m0s","failed":7200,"canceled":"0s"}}}`
 	var method, path, body string
 	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
@@ -325,15 +325,15 @@ func TestSettingsOfAQueueAreInTheShapeOfTheAPI(t *testing.T) {
 	})
 	all := sendoff.QueueSettings{
 		Concurrency: 5, Rate: "100/s", Burst: 20, Discipline: sendoff.Fair, Weights: map[string]int{"acme": 4}, Timeout: 30 * time.Second, Retry: &sendoff.RetryPolicy{MaxAttempts: 3, Jitter: new(0.0)}, Target: "http://host",
-		Retention: &sendoff.Retention{Succeeded: time.Hour},
+		Retention: &sendoff.Retention{Succeeded: time.Hour, Failed: sendoff.NotKept},
 	}
 	q, err := c.Queues.Set(t.Context(), "a b", all)
 	require.NoError(t, err)
 	require.Equal(t, "PUT /v1/queues/a%20b", method+" "+path)
-	require.JSONEq(t, `{"concurrency":5,"rate":"100/s","burst":20,"discipline":"fair","weights":{"acme":4},"timeout":"30s","retry":{"max_attempts":3,"jitter":0},"target":"http://host","retention":{"succeeded":"1h0m0s"}}`, body)
+	require.JSONEq(t, `{"concurrency":5,"rate":"100/s","burst":20,"discipline":"fair","weights":{"acme":4},"timeout":"30s","retry":{"max_attempts":3,"jitter":0},"target":"http://host","retention":{"succeeded":"1h0m0s","failed":"0s"}}`, body)
 	require.Equal(t, sendoff.QueueSettings{Timeout: 30 * time.Second}, q.Settings)
 	require.Equal(t, 168*time.Hour, q.Effective.Retry.MaxAge)
-	require.Equal(t, sendoff.Retention{Succeeded: time.Hour, Failed: 2 * time.Hour}, *q.Effective.Retention)
+	require.Equal(t, sendoff.Retention{Succeeded: time.Hour, Failed: 2 * time.Hour, Canceled: sendoff.NotKept}, *q.Effective.Retention)
 
 	_, err = c.Queues.Update(t.Context(), "q", sendoff.QueueSettings{Timeout: time.Minute}, "target", "retry.max_attempts", "retry.factor")
 	require.NoError(t, err)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sendoff-dev/sendoff/internal/schedule"
-	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -39,32 +38,20 @@ func (c Config) withFigures() Config {
 	c.FunctionFloor = max(c.FunctionFloor, 1)
 	c.LocalSlots = cmp.Or(c.LocalSlots, 100)
 	c.Grace = cmp.Or(c.Grace, 25*time.Second)
-	c.Retention = c.Retention.withDefaults(schedule.DefaultRetention)
+	d := c.Retention.kept().Or(schedule.DefaultRetention)
+	c.Retention = Retention{Succeeded: d.Succeeded, Canceled: d.Canceled, Failed: d.Failed}
 	return c
 }
-
-func (r Retention) withDefaults(d store.Retention) Retention {
-	of := func(set time.Duration, micros int64) time.Duration {
-		return cmp.Or(set, time.Duration(micros)*time.Microsecond)
-	}
-	return Retention{Succeeded: of(r.Succeeded, d.Succeeded), Canceled: of(r.Canceled, d.Canceled), Failed: of(r.Failed, d.Failed)}
-}
-
-func (r Retention) micros() store.Retention { return micros(r.kept()) }
 
 func (r Retention) kept() task.Retention {
 	return task.Retention{Succeeded: r.Succeeded, Failed: r.Failed, Canceled: r.Canceled}
 }
 
-func micros(r task.Retention) store.Retention {
-	return store.Retention{Succeeded: r.Succeeded.Microseconds(), Canceled: r.Canceled.Microseconds(), Failed: r.Failed.Microseconds()}
-}
-
 // retentions are those of lanes whose queues have one of their own.
-func (e *Engine) retentions() map[int32]store.Retention {
-	out := map[int32]store.Retention{}
+func (e *Engine) retentions() map[int32]task.Retention {
+	out := map[int32]task.Retention{}
 	for lane, r := range e.catalog.Retentions() {
-		out[lane] = micros(r.Or(e.cfg.Retention.kept()))
+		out[lane] = r.Or(e.cfg.Retention.kept())
 	}
 	return out
 }

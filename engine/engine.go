@@ -64,7 +64,8 @@ const (
 // AllRoles is what an engine does unless told otherwise.
 var AllRoles = []Role{Accept, Execute, Schedule}
 
-// Retention is how long ended tasks are kept, from their end on.
+// Retention is how long ended tasks are kept, from their end on. A zero field means its
+// default; task.NotKept is for those that go at once, with the next sweep.
 type Retention struct {
 	Succeeded time.Duration // default 24 h
 	Canceled  time.Duration // default 24 h
@@ -308,7 +309,7 @@ func (e *Engine) wireRooms() {
 	e.scheduler = schedule.New(schedule.Config{
 		Store: e.store, Claims: work{e}, Wake: e.wake,
 		Planner: planner{e}, Fires: e.meters, Fired: func(of store.ScheduleName) { e.sawSchedule(of, events.Fired) },
-		Do: e.workOff, Retention: cfg.Retention.micros(), Lanes: e.retentions, Meter: e.meters, Log: cfg.Log,
+		Do: e.workOff, Retention: cfg.Retention.kept(), Lanes: e.retentions, Meter: e.meters, Log: cfg.Log,
 	})
 	member := node.Config{
 		Store: e.store, Name: cfg.Name, Roles: join(cfg.Roles), Lease: cfg.Lease, Beat: cfg.Heartbeat, Log: cfg.Log,

@@ -26,7 +26,7 @@ func OperatedBy(e *Engine) *operate.Tasks { return e.tasks }
 
 // KeepOf is how long an engine keeps ended tasks.
 func KeepOf(e *Engine) store.Keep {
-	return store.Keep{Retention: e.cfg.Retention.micros(), Lanes: e.retentions()}
+	return store.Keep{Retention: e.cfg.Retention.kept(), Lanes: e.retentions()}
 }
 
 // FlushFailures writes the groups of failures that were gathered.

@@ -2,8 +2,11 @@ package engine_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -106,9 +109,9 @@ func TestWrongSettingsAreRefusedAndChangeNothing(t *testing.T) {
 		`{"target":"http://10.0.0.1/"}`:                       "target",
 		`{"target":7}`:                                        "target",
 		`{"retention":{"succeeded":"-1s"}}`:                   "retention.succeeded",
-		`{"retention":{"succeeded":0}}`:                       "retention.succeeded",
 		`{"retention":{"canceled":"900000000h"}}`:             "retention.canceled",
-		`{"retention":"1h"}`:                                  "retention",
+		`{"retention":"soon"}`:                                "retention.succeeded",
+		`{"retention":true}`:                                  "retention",
 		`{"paused":true}`:                                     "paused",
 		`{"timeout":"10s","timeout":"20s"}`:                   "timeout",
 		`{"timeout":"10s","retention":{"failed":"1h","x":1}}`: "retention.x",
@@ -163,6 +166,60 @@ func TestATaskHasWhatItsQueueSaysWhereItSaysNothing(t *testing.T) {
 	require.Equal(t, url+"/base", a["endpoint"])
 	_, _, a = d.call(t, "POST", "/v1/tasks", `{"url":"`+url+`/other"}`)
 	require.Equal(t, []any{"1m0s", 25.0}, []any{a["timeout"], a["max_attempts"]}, "of another queue")
+}
+
+func TestARetentionOfATaskIsSaidInManyWays(t *testing.T) {
+	d := openDoor(t, engine.Config{}, engine.HandlerConfig{})
+	type m = map[string]any
+	for body, want := range map[string]any{
+		`{"retention":"1h30m"}`:                        m{"succeeded": "1h30m0s", "failed": "1h30m0s", "canceled": "1h30m0s"},
+		`{"retention":0}`:                              m{"succeeded": "0s", "failed": "0s", "canceled": "0s"},
+		`{"retention":{"succeeded":0,"failed":"48h"}}`: m{"succeeded": "0s", "failed": "48h0m0s"},
+		`{"retention":{"canceled":null}}`:              nil,
+		`{}`:                                           nil,
+	} {
+		status, _, q := d.call(t, "PATCH", "/v1/queues/"+strconv.Itoa(len(body)), body)
+		require.Equal(t, 404, status, "%s: %v", body, q)
+		status, _, q = d.call(t, "PUT", "/v1/queues/q"+strconv.Itoa(len(body)), body)
+		require.Equal(t, 200, status, "%s: %v", body, q)
+		require.Equal(t, want, q["settings"].(m)["retention"], body)
+		status, _, created := d.call(t, "POST", "/v1/tasks", `{"url":"http://127.0.0.1:1/","delay":"1h",`+body[1:])
+		if body == "{}" {
+			continue
+		}
+		require.Equal(t, 201, status, "%s: %v", body, created)
+		require.Equal(t, want, created["retention"], body)
+		_, _, shown := d.call(t, "GET", "/v1/tasks/"+created["id"].(string), "")
+		require.Equal(t, want, shown["retention"], body)
+	}
+	for _, body := range []string{`"soon"`, `"-1s"`, `"-1us"`, `{"failed":"900000000h"}`, `{"failed":"1us"}`} {
+		status, _, p := d.call(t, "POST", "/v1/tasks", `{"url":"http://127.0.0.1:1/","retention":`+body+`}`)
+		require.Equal(t, 422, status, "%s: %v", body, p)
+		require.Contains(t, fmt.Sprint(p), "retention.", body)
+	}
+}
+
+func TestATaskThatIsNotKeptIsThereForThoseWhoWait(t *testing.T) {
+	b := open(t, engine.Config{AllowLoopback: true})
+	url, paths := target(t)
+	b.run(t)
+	defer b.stop()
+	ctx := t.Context()
+	receipt, err := b.Submit(ctx, engine.Task{ID: "gone", URL: url, Retention: task.Retention{Succeeded: task.NotKept}})
+	require.NoError(t, err)
+	<-paths
+	info, err := b.Tasks().Wait(ctx, receipt.ID, time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, task.Succeeded, info.State)
+	require.Equal(t, task.NotKept, info.Retention.Succeeded)
+	sweep := func() error {
+		_, err := b.db.Retain(ctx, engine.KeepOf(b.Engine), task.ID{}, 100)
+		require.NoError(t, err)
+		_, err = b.Tasks().Get(ctx, "gone")
+		return err
+	}
+	require.NoError(t, sweep(), "right after its end it is there")
+	require.Eventually(t, func() bool { return errors.Is(sweep(), store.ErrNotFound) }, time.Minute, 50*time.Millisecond)
 }
 
 func TestARetentionOfAQueueHoldsForItAlone(t *testing.T) {

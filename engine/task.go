@@ -51,6 +51,8 @@ type Task struct {
 	Once     bool              // what has begun is never begun again: it fails, with reason task.Lost, when what runs it is lost or stops; one attempt unless Retry says more
 	Labels   map[string]string // for filters, at most 32
 
+	Retention task.Retention // how long it stays visible when it has ended, 1 ms to 100 years or task.NotKept; what is zero is as its queue has it
+
 	Limits       []task.Limit     // it runs when all have room, at most 8; a limit that is configured counts in place of what is said here
 	OrderKey     string           // tasks with the same one run one at a time, in the order of acceptance; "" = no order
 	OnDuplicate  task.OnDuplicate // what becomes of it while others with its DuplicateKey have not ended; default Parallel
@@ -109,7 +111,7 @@ func (t *Task) submission(s *accept.Submission) error {
 		ID: t.UUID, Queue: t.Queue, Delay: t.Delay, RunAt: t.RunAt, ExpiresAt: t.ExpiresAt, Priority: t.Priority,
 		Spec: task.Spec{
 			Handler: t.Handler, Process: t.Process, Workers: t.Workers, Once: t.Once, URL: t.URL, Function: t.Function, Endpoint: t.Endpoint, ClientID: t.ID, Name: t.Name, Method: t.Method,
-			ContentType: t.ContentType, Group: t.Group, Timeout: t.Timeout, Retry: t.Retry, Labels: t.Labels,
+			ContentType: t.ContentType, Group: t.Group, Timeout: t.Timeout, Retry: t.Retry, Labels: t.Labels, Retention: t.Retention,
 			Limits: t.Limits, OrderKey: t.OrderKey, OnDuplicate: t.OnDuplicate, DuplicateKey: t.DuplicateKey, DependsOn: t.DependsOn, When: t.When,
 		},
 	}

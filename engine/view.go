@@ -36,6 +36,7 @@ type TaskInfo struct {
 	UniqueKey   string
 	Timeout     time.Duration // of one attempt
 	Retry       task.RetryPolicy
+	Retention   task.Retention // as it was submitted
 
 	Limits       []task.Limit // this and the next as they were submitted
 	OrderKey     string
@@ -76,7 +77,7 @@ func infoOf(t *operate.Task) TaskInfo {
 		ID: t.PublicID(), UUID: t.ID, State: t.State, Reason: t.Reason, Kind: t.Kind, Queue: t.Queue, Name: t.Spec.Name,
 		Handler: t.Spec.Handler, Process: t.Spec.Process, Workers: t.Spec.Workers, Once: t.Spec.Once, URL: t.Spec.URL, Function: t.Spec.Function, Endpoint: t.Spec.Endpoint,
 		Priority: int(t.Priority), Group: t.Spec.Group, Labels: t.Spec.Labels, ContentType: t.Spec.ContentType, UniqueKey: t.Spec.UniqueKey,
-		Timeout: t.Spec.TimeoutOrDefault(), Retry: t.Spec.Retry.WithDefaults(),
+		Timeout: t.Spec.TimeoutOrDefault(), Retry: t.Spec.Retry.WithDefaults(), Retention: t.Spec.Retention,
 		Run: int(t.Run), Attempts: int(t.Attempts()), MaxAttempts: int(t.MaxAttempts), Failures: int(t.Failures), Token: t.Token,
 		CreatedAt: timeOf(t.CreatedAt), ExpiresAt: timeOf(t.ExpiresAt), FirstStarted: timeOf(t.FirstStarted), StartedAt: timeOf(t.LastStarted),
 		FinishedAt: timeOf(t.FinishedAt), LastOutcome: t.LastOutcome, LastError: t.LastError, LastCause: t.LastCause, LastStatus: int(t.LastCode),

@@ -22,6 +22,8 @@ const (
 	FlagSlot  int32 = 1 << 12 // it is scheduled for a time that a rate gave it; changes as it runs
 
 	FlagProgress int32 = 1 << 13 // how far it is has been told: in body, part 2; set while it runs
+
+	FlagRetention int32 = 1 << 14 // its spec says how long it is kept
 )
 
 // Related are the flags of tasks whose end concerns others. They end with whoever can

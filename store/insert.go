@@ -37,6 +37,7 @@ type NewTask struct {
 	Epoch       int32   // of the parent when it made the call
 	Deliver     bool    // the end is told to the parent (FlagParent)
 	Once        bool    // what has begun is never begun again (FlagOnce)
+	Retention   bool    // its Spec says how long it is kept (FlagRetention)
 	Callbacks   bool    // each of its ends leaves a Todo of kind Callback (FlagCallbacks)
 	Spec        []byte
 	Payload     []byte

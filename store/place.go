@@ -99,6 +99,9 @@ func Placed(t *NewTask, now int64) Placement {
 	if t.Once {
 		p.Flags |= FlagOnce
 	}
+	if t.Retention {
+		p.Flags |= FlagRetention
+	}
 	if t.Callbacks {
 		p.Flags |= FlagCallbacks | FlagDeps
 	}

@@ -18,8 +18,8 @@ type Sweeper interface {
 	// less than a second ago are left alone. Lost nodes are removed.
 	Rescue(ctx context.Context, self task.ID, known []task.ID, limit int) (Rescued, error)
 
-	// Retain deletes ended tasks that are older than the retention of their lane
-	// and state, looking at up to limit tasks from cursor on, in id order. Those that
+	// Retain deletes ended tasks that are older than their own retention, or that of their
+	// lane, for the state they ended in, looking at up to limit tasks from cursor on, in id order. Those that
 	// it comes across and that are to be ended by Expire are in its answer. Keys that ran
 	// out are deleted as well.
 	Retain(ctx context.Context, keep Keep, cursor task.ID, limit int) (Retained, error)
@@ -70,35 +70,26 @@ func LostTransition(row *Row) Transition {
 	return t
 }
 
-// Keep is the retention of all tasks.
+// Keep is the retention of all tasks. Every field of its retentions is set.
 type Keep struct {
-	Retention                     // of tasks in lanes that have none of their own
-	Lanes     map[int32]Retention // of those that have
+	task.Retention                          // of tasks in lanes that have none of their own
+	Lanes          map[int32]task.Retention // of those that have
 }
 
-// In returns the retention of the tasks of a lane.
-func (k Keep) In(lane int32) Retention {
-	if r, own := k.Lanes[lane]; own {
-		return r
+// Over tells whether a task has ended, and its retention with it. Of one with FlagRetention
+// the row has the spec.
+func (k Keep) Over(row *Row, now int64) bool {
+	if !row.State.Final() {
+		return false
 	}
-	return k.Retention
-}
-
-// Retention says how long ended tasks stay visible, in microseconds.
-type Retention struct {
-	Succeeded int64
-	Failed    int64
-	Canceled  int64
-}
-
-// Of returns the retention of a final state.
-func (r Retention) Of(s task.State) int64 {
-	switch s {
-	case task.Failed:
-		return r.Failed
-	case task.Canceled:
-		return r.Canceled
-	default:
-		return r.Succeeded
+	kept, own := k.Lanes[row.Lane]
+	if !own {
+		kept = k.Retention
 	}
+	if row.Flags&FlagRetention != 0 {
+		if spec, err := task.DecodeSpec(row.Spec); err == nil {
+			kept = spec.Retention.Or(kept)
+		}
+	}
+	return row.FinishedAt <= now-kept.Of(row.State).Microseconds()
 }

@@ -50,6 +50,9 @@ const (
 	tagCallback
 	tagCallbackOf
 	tagSchedule
+	tagKeepSucceeded
+	tagKeepFailed
+	tagKeepCanceled
 )
 
 var errBadSpec = errors.New("damaged task description")
@@ -125,6 +128,9 @@ func (s *Spec) Encode() []byte {
 		w.str(tagCallback, string(s.Callbacks[i].Encode()))
 	}
 	w.str(tagCallbackOf, s.CallbackOf)
+	w.num(tagKeepSucceeded, int64(s.Retention.Succeeded))
+	w.num(tagKeepFailed, int64(s.Retention.Failed))
+	w.num(tagKeepCanceled, int64(s.Retention.Canceled))
 	return w.b
 }
 
@@ -290,6 +296,12 @@ func (s *Spec) setNumber(tag byte, v int64) {
 		s.Retry.Factor = math.Float64frombits(uint64(v))
 	case tagJitter:
 		s.Retry.Jitter = math.Float64frombits(uint64(v))
+	case tagKeepSucceeded:
+		s.Retention.Succeeded = time.Duration(v)
+	case tagKeepFailed:
+		s.Retention.Failed = time.Duration(v)
+	case tagKeepCanceled:
+		s.Retention.Canceled = time.Duration(v)
 	case tagRunAt:
 		s.RunAt = v
 	case tagProfile:

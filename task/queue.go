@@ -26,13 +26,36 @@ type QueueSettings struct {
 	Weights    Weights    // of groups, while the discipline is Fair; default 1 each
 }
 
-// Retention is how long ended tasks stay visible.
+// Retention is how long ended tasks stay visible, by how they ended. Zero: not set.
 type Retention struct{ Succeeded, Failed, Canceled time.Duration }
+
+// NotKept is the retention of tasks that nobody wants to see once they have ended: they go with
+// the next sweep, after Grace.
+const NotKept time.Duration = -time.Microsecond
+
+// Grace is how long a task that is not kept is there after its end all the same, for those
+// who wait for it.
+const Grace = 5 * time.Second
+
+// Of is how long tasks that ended in a state are kept.
+func (r Retention) Of(s State) time.Duration {
+	kept := r.Succeeded
+	switch s {
+	case Failed:
+		kept = r.Failed
+	case Canceled:
+		kept = r.Canceled
+	}
+	if kept == NotKept {
+		return Grace
+	}
+	return kept
+}
 
 // MaxLimit is the largest concurrency and the largest burst.
 const MaxLimit = 1_000_000
 
-// RetentionSpan is what a retention may be.
+// RetentionSpan is what a retention may be, besides NotKept.
 var RetentionSpan = Span{time.Millisecond, Horizon}
 
 // Check notes what is wrong with the settings.
@@ -44,12 +67,17 @@ func (q *QueueSettings) Check(bad *Invalid) {
 	q.Retry.Check(bad, MaxAttempts)
 	q.checkTarget(bad)
 	q.checkTurns(bad)
-	for _, r := range []struct {
+	q.Retention.Check(bad)
+}
+
+// Check notes what is wrong with a retention.
+func (r Retention) Check(bad *Invalid) {
+	for _, f := range []struct {
 		field string
 		d     time.Duration
-	}{{"retention.succeeded", q.Retention.Succeeded}, {"retention.failed", q.Retention.Failed}, {"retention.canceled", q.Retention.Canceled}} {
-		if r.d != 0 {
-			RetentionSpan.Check(bad, r.field, r.d)
+	}{{"retention.succeeded", r.Succeeded}, {"retention.failed", r.Failed}, {"retention.canceled", r.Canceled}} {
+		if f.d != 0 && f.d != NotKept {
+			RetentionSpan.Check(bad, f.field, f.d)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func TestSettingsOfAQueueAreStoredAsTheyAre(t *testing.T) {
 		Discipline: task.Fair, Weights: task.NewWeights(map[string]int32{"b": 2, "a": 1000, "none": 1}),
 	}
 	require.Equal(t, map[string]int32{"a": 1000, "b": 2}, all.Weights.Map())
-	for _, want := range []task.QueueSettings{none, all, {Concurrency: 1}, {Rate: all.Rate}, {Retry: task.RetryPolicy{Jitter: 0.5}}} {
+	for _, want := range []task.QueueSettings{none, all, {Concurrency: 1}, {Rate: all.Rate}, {Retry: task.RetryPolicy{Jitter: 0.5}}, {Retention: task.Retention{Failed: task.NotKept}}} {
 		var bad task.Invalid
 		want.Check(&bad)
 		require.NoError(t, bad.Err())

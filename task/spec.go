@@ -33,7 +33,8 @@ type Spec struct {
 	ContentType string        // of the payload; "" = none given
 	Timeout     time.Duration // of one attempt; 0 = [DefaultTimeout]
 	Retry       RetryPolicy
-	Once        bool // what has begun is never begun again: it fails when what runs it is lost or stops
+	Retention   Retention // of the task itself; what is not set is that of its queue
+	Once        bool      // what has begun is never begun again: it fails when what runs it is lost or stops
 	Labels      map[string]string
 	Group       string // whose work it is
 	ClientID    string // id chosen by the client; "" = none

@@ -49,6 +49,10 @@ type enqueueCmd struct {
 	Once        bool           `help:"Never begin it again once it has begun: it ends failed when what runs it is lost."`
 	Timeout     *time.Duration `placeholder:"60s" help:"Of one attempt, 1s to 24h."`
 
+	RetentionSucceeded *time.Duration `placeholder:"24h" help:"How long it stays visible when it has succeeded; 0: it goes at once, with the next sweep. Default as its queue says."`
+	RetentionFailed    *time.Duration `placeholder:"336h" help:"When it has failed."`
+	RetentionCanceled  *time.Duration `placeholder:"24h" help:"When it was canceled."`
+
 	enqueueWaits
 
 	OnSuccess  string `placeholder:"URL" help:"Pushed to when it has succeeded."`
@@ -167,6 +171,9 @@ func (c *enqueueCmd) task(stdin io.Reader) (sendoff.NewTask, error) {
 	}
 	if c.MaxAttempts != nil || c.MinBackoff != nil {
 		spec.Retry = &sendoff.RetryPolicy{MaxAttempts: valueOf(c.MaxAttempts), MinBackoff: valueOf(c.MinBackoff)}
+	}
+	if r := (sendoff.Retention{Succeeded: keptFor(c.RetentionSucceeded), Failed: keptFor(c.RetentionFailed), Canceled: keptFor(c.RetentionCanceled)}); r != (sendoff.Retention{}) {
+		spec.Retention = &r
 	}
 	if c.UniqueKey != "" {
 		spec.Unique = &sendoff.Unique{Key: c.UniqueKey}

@@ -32,9 +32,9 @@ type queuesSetCmd struct {
 	Discipline string         `placeholder:"fifo|fair" help:"How tasks of the same priority take turns: first in, first out, or the groups that tasks name (fair)."`
 	Weight     map[string]int `placeholder:"GROUP=N" help:"Of a group of a fair queue: how many of its tasks start for one of a group of 1. Repeatable."`
 
-	RetentionSucceeded time.Duration `placeholder:"24h" help:"How long succeeded tasks stay visible."`
-	RetentionFailed    time.Duration `placeholder:"336h" help:"Failed ones."`
-	RetentionCanceled  time.Duration `placeholder:"24h" help:"Canceled ones."`
+	RetentionSucceeded *time.Duration `placeholder:"24h" help:"How long succeeded tasks stay visible; 0: they go at once, with the next sweep."`
+	RetentionFailed    *time.Duration `placeholder:"336h" help:"Failed ones."`
+	RetentionCanceled  *time.Duration `placeholder:"24h" help:"Canceled ones."`
 
 	Default []string `placeholder:"SETTING" help:"Put a setting back to its default, such as timeout, retry or retry.max_attempts."`
 }
@@ -70,7 +70,7 @@ func (c *queuesSetCmd) settings() sendoff.QueueSettings {
 	if r := (sendoff.RetryPolicy{MaxAttempts: c.MaxAttempts, MaxAge: c.MaxAge, MinBackoff: c.MinBackoff, MaxBackoff: c.MaxBackoff}); r != (sendoff.RetryPolicy{}) {
 		s.Retry = &r
 	}
-	if r := (sendoff.Retention{Succeeded: c.RetentionSucceeded, Failed: c.RetentionFailed, Canceled: c.RetentionCanceled}); r != (sendoff.Retention{}) {
+	if r := (sendoff.Retention{Succeeded: keptFor(c.RetentionSucceeded), Failed: keptFor(c.RetentionFailed), Canceled: keptFor(c.RetentionCanceled)}); r != (sendoff.Retention{}) {
 		s.Retention = &r
 	}
 	return s
@@ -129,9 +129,23 @@ func weights(of map[string]int) string {
 	return strings.Join(list, " ")
 }
 
+// keptFor is a retention that was given: 0 is one as well.
+func keptFor(d *time.Duration) time.Duration {
+	switch {
+	case d == nil:
+		return 0
+	case *d == 0:
+		return sendoff.NotKept
+	}
+	return *d
+}
+
 func span(d time.Duration) string {
-	if d == 0 {
+	switch d {
+	case 0:
 		return ""
+	case sendoff.NotKept: // of retentions alone
+		return "0s"
 	}
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {

@@ -70,6 +70,7 @@ func (a *Acceptor) check(bad *task.Invalid, s *Submission, now int64) (priority 
 	checkKeys(bad, s)
 	checkSignal(bad, s)
 	checkWaits(bad, &s.Spec)
+	s.Spec.Retention.Check(bad)
 	priority = task.DefaultPriority
 	if s.Priority != nil {
 		priority = *s.Priority
@@ -134,6 +135,7 @@ func build(t *store.NewTask, s *Submission, lane int32, priority int16, now int6
 	*t = store.NewTask{
 		ID: s.ID, Lane: lane, Priority: priority, Kind: s.Spec.Kind, Group: s.Spec.Group, Payload: s.Payload,
 		MaxAttempts: s.Spec.Retry.WithDefaults().MaxAttempts, Keys: keysOf(s), Gates: gatesOf(s), Once: s.Spec.Once, Callbacks: len(s.Spec.Callbacks) > 0,
+		Retention: s.Spec.Retention != (task.Retention{}),
 	}
 	if t.ID.IsZero() {
 		t.ID = NewID()

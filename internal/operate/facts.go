@@ -93,6 +93,15 @@ func setSpan(f facts, name string, d time.Duration) {
 	}
 }
 
+// setKept sets a retention.
+func setKept(f facts, name string, d time.Duration) {
+	if d == task.NotKept {
+		f[name] = "0s"
+		return
+	}
+	setSpan(f, name, d)
+}
+
 func setRetry(f facts, r *task.RetryPolicy) {
 	set(f, "retry.max_attempts", r.MaxAttempts)
 	setSpan(f, "retry.max_age", r.MaxAge)
@@ -113,9 +122,9 @@ func factsOfQueue(s *task.QueueSettings) facts {
 	setSpan(f, "timeout", s.Timeout)
 	setRetry(f, &s.Retry)
 	set(f, "target", s.Target)
-	setSpan(f, "retention.succeeded", s.Retention.Succeeded)
-	setSpan(f, "retention.failed", s.Retention.Failed)
-	setSpan(f, "retention.canceled", s.Retention.Canceled)
+	setKept(f, "retention.succeeded", s.Retention.Succeeded)
+	setKept(f, "retention.failed", s.Retention.Failed)
+	setKept(f, "retention.canceled", s.Retention.Canceled)
 	set(f, "discipline", string(s.Discipline))
 	for group, weight := range s.Weights.Map() {
 		f["weights."+group] = weight

@@ -45,8 +45,8 @@ type Config struct {
 	Wake      func([]store.Woken)
 	Do        func(ctx context.Context, t store.Todo) error // carries out what a transaction has left to do; twice, perhaps
 	Sweep     time.Duration                                 // between looks for lost claims and missed timers; default 1 s
-	Retention store.Retention                               // default 24 h, failed 14 days
-	Lanes     func() map[int32]store.Retention              // of the lanes that have a retention of their own; nil = none has
+	Retention task.Retention                                // default 24 h, failed 14 days
+	Lanes     func() map[int32]task.Retention               // of the lanes that have a retention of their own; nil = none has
 	Planner   Planner                                       // nil = schedules are left to others
 	Fires     FireMeter                                     // nil = nobody counts
 	Fired     func(of store.ScheduleName)                   // something became of a time of a schedule; nil = nobody is told
@@ -66,10 +66,8 @@ type Scheduler struct {
 	planned chan struct{} // capacity 1: a schedule was changed
 }
 
-// DefaultRetention is how long ended tasks stay visible, in microseconds.
-var DefaultRetention = store.Retention{
-	Succeeded: (24 * time.Hour).Microseconds(), Canceled: (24 * time.Hour).Microseconds(), Failed: (14 * 24 * time.Hour).Microseconds(),
-}
+// DefaultRetention is how long ended tasks stay visible.
+var DefaultRetention = task.Retention{Succeeded: 24 * time.Hour, Canceled: 24 * time.Hour, Failed: 14 * 24 * time.Hour}
 
 // New returns a Scheduler.
 func New(cfg Config) *Scheduler {
@@ -89,7 +87,7 @@ func New(cfg Config) *Scheduler {
 	if cfg.Sweep == 0 {
 		cfg.Sweep = time.Second
 	}
-	if cfg.Retention == (store.Retention{}) {
+	if cfg.Retention == (task.Retention{}) {
 		cfg.Retention = DefaultRetention
 	}
 	return &Scheduler{cfg: cfg, due: make(chan int64, 1), left: newLeft(), planned: make(chan struct{}, 1)}

@@ -73,7 +73,7 @@ type rig struct {
 	*floor
 	*Scheduler
 	lane  store.Lane
-	own   map[int32]store.Retention // of lanes that have their own
+	own   map[int32]task.Retention // of lanes that have their own
 	woken chan time.Time
 	n     byte
 }
@@ -92,7 +92,7 @@ func newRigWith(t *testing.T, do func(context.Context, store.Todo) error) (r *ri
 	f := &floor{Shared: storetest.NewShared(func() int64 { return time.Now().UnixMicro() })}
 	lane, err := f.EnsureLane(t.Context(), 1, "q", task.AnyPool, 10)
 	require.NoError(t, err)
-	r = &rig{floor: f, lane: lane, own: map[int32]store.Retention{}, woken: make(chan time.Time, 1000)}
+	r = &rig{floor: f, lane: lane, own: map[int32]task.Retention{}, woken: make(chan time.Time, 1000)}
 	r.Scheduler = New(Config{
 		Store: f, Claims: none{},
 		Wake: func(w []store.Woken) {
@@ -100,7 +100,7 @@ func newRigWith(t *testing.T, do func(context.Context, store.Todo) error) (r *ri
 				r.woken <- time.Now()
 			}
 		},
-		Do: do, Lanes: func() map[int32]store.Retention { return r.own },
+		Do: do, Lanes: func() map[int32]task.Retention { return r.own },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan struct{})
@@ -222,7 +222,7 @@ func TestTasksOfALaneStayForItsOwnRetention(t *testing.T) {
 		r, stop := newRig(t)
 		defer stop()
 		n := r.insert(t, time.Hour)
-		r.own[r.lane.ID] = store.Retention{Canceled: time.Hour.Microseconds()} // nobody looks before a minute has passed
+		r.own[r.lane.ID] = task.Retention{Canceled: time.Hour} // nobody looks before a minute has passed
 		_, err := r.Cancel(t.Context(), n.ID, store.Alone)
 		require.NoError(t, err)
 		time.Sleep(time.Hour - time.Minute)

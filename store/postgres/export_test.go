@@ -158,6 +158,8 @@ func (s *Store) depPlans(lane int32, ids []task.ID) map[string]*stmt {
 		"dependencies": query(dependenciesSQL).id(ids[0]).id(ids[0]).i8(500), "followers": query(followersSQL).id(ids[0]).id(ids[0]).i8(500),
 		"purge needs": query(purgeNeedsSQL).i4s(1, func(int) int32 { return lane }).i8(500),
 		"erase":       query(eraseOneSQL).idList(ids).i8(1).i8(1).i8(1),
+		"erase ended": query(eraseEndedSQL).idList(ids).i8s(len(ids), func(int) int64 { return 1 }),
+		"retain":      query(retainSQL).id(ids[0]).i8(1000),
 	}
 	for i, q := range p.depStatements() {
 		all[fmt.Sprintf("depend %d", i)] = q

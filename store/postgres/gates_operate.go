@@ -53,7 +53,7 @@ func (s *Store) deleteGated(ctx context.Context, row *store.Row) ([]store.Woken,
 		if err := f.cancel(row.ID, task.Requested, store.Alone); err != nil {
 			return err
 		}
-		_, err := erase(f.ctx, f.c, f.now, []task.ID{row.ID}, eraseOneSQL, int64(task.Canceled), int64(row.Run), 0)
+		_, err := eraseOne(f.ctx, f.c, f.now, row, task.Canceled, 0)
 		return err
 	})
 }

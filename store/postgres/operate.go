@@ -207,7 +207,7 @@ func (s *Store) Delete(ctx context.Context, id task.ID) (woken []store.Woken, er
 			if err != nil {
 				return err
 			}
-			gone, err := erase(ctx, c, s.clock.now(), []task.ID{id}, eraseOneSQL, int64(row.State), int64(row.Run), int64(row.Flags))
+			gone, err := eraseOne(ctx, c, s.clock.now(), row, row.State, row.Flags)
 			if err == nil && gone == 0 {
 				return errRace
 			}

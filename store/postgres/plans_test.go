@@ -22,7 +22,7 @@ func TestPlansHoldOnStaleStatistics(t *testing.T) {
 		t.Helper()
 		plans, err := f.s.Explain(t.Context(), f.lane)
 		require.NoError(t, err)
-		require.Len(t, plans, 7+2+14+5+16+23+19+5+5+1+5+11, when)
+		require.Len(t, plans, 7+2+14+5+16+25+19+5+5+1+5+11, when)
 		for name, plan := range plans {
 			requirePlan(t, plan, "%s, %s:\n%s", name, when, plan)
 		}

@@ -14,18 +14,18 @@ func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, lim
 	err = s.change(ctx, func(ctx context.Context, c *session) error {
 		kept = store.Retained{}
 		now := s.clock.now()
-		ended := map[store.Retention][]task.ID{}
+		var ended []task.ID
+		var ends []int64
 		seen := 0
-		page := query(`select id, lane, state, reason, finished_at, expires_at from sendoff.task where id > $1 order by id limit $2`).
+		page := query(retainSQL).
 			id(cursor).i8(int64(limit)).
 			rows(func(r *wireRow) {
-				row := store.Row{ID: r.id(), Lane: r.i4(), State: task.State(r.i2()), Reason: task.Reason(r.i2()), FinishedAt: r.i8(), ExpiresAt: r.i8()}
+				row := store.Row{ID: r.id(), Lane: r.i4(), State: task.State(r.i2()), Reason: task.Reason(r.i2()), FinishedAt: r.i8(), ExpiresAt: r.i8(), Flags: r.i4(), Spec: r.bytes()}
 				kept.Next = row.ID
 				seen++
-				of := keep.In(row.Lane)
 				switch {
-				case row.State.Final() && row.FinishedAt <= now-of.Of(row.State):
-					ended[of] = append(ended[of], row.ID)
+				case keep.Over(&row, now):
+					ended, ends = append(ended, row.ID), append(ends, row.FinishedAt)
 				case row.Overdue(now):
 					kept.Overdue = append(kept.Overdue, row.ID)
 				}
@@ -41,12 +41,12 @@ delete from sendoff.key where ctid = any(array(
 		if seen < limit {
 			kept.Next = task.ID{}
 		}
-		for of, ids := range ended { // mostly one: few queues have a retention of their own
-			n, err := erase(ctx, c, now, ids, eraseEndedSQL, now, of.Succeeded, of.Failed, of.Canceled)
-			if err != nil {
+		if len(ended) > 0 {
+			var err error
+			gone := query(eraseEndedSQL).idList(ended).i8s(len(ends), func(i int) int64 { return ends[i] })
+			if kept.Deleted, err = erase(ctx, c, now, gone); err != nil {
 				return err
 			}
-			kept.Deleted += n
 		}
 		gates := query(forgetGatesSQL).i8(now).i8(int64(limit))
 		return c.commit(ctx, keys, gates) // after the tasks: those of their keys that went with them do not count
@@ -97,8 +97,11 @@ delete from sendoff.gate g where g.id = any(array(
  select id from sendoff.gate where inside = 0 and waiting = 0 and not configured and next <= $1 order by next, id limit $2 for update skip locked))`
 
 var (
+	retainSQL = words.SQL(`
+select id, lane, state, reason, finished_at, expires_at, flags, case when flags & :flag_retention <> 0 then spec end
+from sendoff.task where id > $1 order by id limit $2`)
 	eraseOneSQL   = eraseSQL(`and t.state = $2 and t.run = $3 and (t.state in :final or (t.flags # $4::int4) & :flag_deps = 0)`)
-	eraseEndedSQL = eraseSQL(`and t.state in :final and t.finished_at <= $2 - case t.state when :succeeded then $3 when :failed then $4 else $5 end`)
+	eraseEndedSQL = eraseSQL(`and t.state in :final and exists (select from unnest($1, $2) as e(id, at) where e.id = t.id and e.at = t.finished_at)`)
 )
 
 // eraseSQL deletes tasks that a condition on t, with parameters from $2 on, still
@@ -119,15 +122,16 @@ d as (delete from sendoff.dead d using t where t.state = :failed and d.lane = t.
 select id, keys from t`)
 }
 
+// eraseOne deletes a task as it was read, and its keys.
+func eraseOne(ctx context.Context, c *session, now int64, row *store.Row, state task.State, flags int32) (int, error) {
+	return erase(ctx, c, now, query(eraseOneSQL).idList([]task.ID{row.ID}).i8(int64(state)).i8(int64(row.Run)).i8(int64(flags)))
+}
+
 // erase deletes tasks by one of the statements above, and their keys.
-func erase(ctx context.Context, c *session, now int64, ids []task.ID, sql string, values ...int64) (int, error) {
+func erase(ctx context.Context, c *session, now int64, q *stmt) (int, error) {
 	gone := 0
 	var names []store.KeyName
 	var owners []task.ID
-	q := query(sql).idList(ids)
-	for _, v := range values {
-		q.i8(v)
-	}
 	q.rows(func(r *wireRow) {
 		gone++
 		id := r.id()

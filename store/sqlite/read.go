@@ -33,13 +33,14 @@ func scanRow(r *sql.Rows) (row store.Row, err error) {
 }
 
 // selectBrief reads what erasing a task takes.
-const selectBrief = `select id, lane, prio, kind, flags, state, reason, crashes, at, finished_at, parent, coalesce(correlation, 0), coalesce(epoch, 0), run, expires_at, gates, keys from task`
+var selectBrief = words.SQL(`select id, lane, prio, kind, flags, state, reason, crashes, at, finished_at, parent, coalesce(correlation, 0), coalesce(epoch, 0), run, expires_at, gates, keys,
+	case when flags & :flag_retention <> 0 then spec end from task`)
 
 func scanBrief(r *sql.Rows) (row store.Row, names []byte, err error) {
 	var id, parent []byte
 	var correlation int64
 	err = r.Scan(&id, &row.Lane, &row.Priority, &row.Kind, &row.Flags, &row.State, &row.Reason, &row.Crashes, &row.At, &row.FinishedAt,
-		&parent, &correlation, &row.Epoch, &row.Run, &row.ExpiresAt, &row.Gates, &names)
+		&parent, &correlation, &row.Epoch, &row.Run, &row.ExpiresAt, &row.Gates, &names, &row.Spec)
 	copy(row.ID[:], id)
 	copy(row.Parent[:], parent)
 	row.Correlation = uint64(correlation)

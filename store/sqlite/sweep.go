@@ -241,7 +241,7 @@ func (s *Store) Retain(ctx context.Context, keep store.Keep, cursor task.ID, lim
 			seen++
 			r.Next = row.ID
 			switch {
-			case row.State.Final() && row.FinishedAt <= w.now-keep.In(row.Lane).Of(row.State):
+			case keep.Over(&row, w.now):
 				old, keys = append(old, row), append(keys, names)
 			case row.Overdue(w.now):
 				r.Overdue = append(r.Overdue, row.ID)

@@ -57,6 +57,10 @@ func (m *machine) draft(t *rapid.T) store.NewTask {
 	}
 	n.Once = n.Kind != task.Function && rapid.IntRange(0, 4).Draw(t, "once") == 0
 	n.Callbacks = rapid.IntRange(0, 4).Draw(t, "callbacks") == 0
+	if n.Retention = rapid.IntRange(0, 4).Draw(t, "retention") == 0; n.Retention {
+		own := task.Retention{Succeeded: task.NotKept, Canceled: 4 * time.Second} // failed ones as their lane has it
+		n.Spec = (&task.Spec{Retention: own}).Encode()
+	}
 	switch rapid.IntRange(0, 5).Draw(t, "when") {
 	case 0:
 		n.Delay = rapid.Int64Range(1, 20*second).Draw(t, "delay")
@@ -396,8 +400,8 @@ func (m *machine) retain(t *rapid.T) {
 }
 
 func (m *machine) retainFrom(cursor task.ID, limit int) {
-	r := store.Keep{Retention: store.Retention{Succeeded: second, Canceled: 2 * second, Failed: 5 * second}}
-	r.Lanes = map[int32]store.Retention{m.lanes[1].ID: {Succeeded: 10 * second, Canceled: second, Failed: 3 * second}}
+	r := store.Keep{Retention: task.Retention{Succeeded: time.Second, Canceled: 2 * time.Second, Failed: 5 * time.Second}}
+	r.Lanes = map[int32]task.Retention{m.lanes[1].ID: {Succeeded: 10 * time.Second, Canceled: time.Second, Failed: 3 * time.Second}}
 	got, err := m.real.Retain(ctx, r, cursor, limit)
 	require.NoError(m.rt, err)
 	want, _ := m.oracle.Retain(ctx, r, cursor, limit)

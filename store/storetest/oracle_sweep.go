@@ -89,7 +89,7 @@ func (o *Oracle) Retain(_ context.Context, keep store.Keep, cursor task.ID, limi
 		}
 		seen++
 		r.Next = row.ID
-		if row.State.Final() && row.FinishedAt <= now-keep.In(row.Lane).Of(row.State) {
+		if keep.Over(row, now) {
 			o.erase(row)
 			r.Deleted++
 		}

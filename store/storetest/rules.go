@@ -48,6 +48,7 @@ var rules = []rule{
 	{"a task handed back keeps its place", placeKept},
 	{"retention leaves what has not ended", retentionSpares},
 	{"each lane has its retention", retentionByLane},
+	{"a task may have a retention of its own", retentionByTask},
 	{"settings are replaced by who has seen them", settingsSeen},
 	{"a purge leaves the function that it wakes", purgeSparesWhoIsTold},
 	{"a purge ends tasks in the order of their line", purgeInOrder},
@@ -475,7 +476,7 @@ func retentionSpares(m *machine) {
 	m.end(m.hold(task.HTTP), task.Success)
 	ids := m.inEachState()
 	m.now += 400 * 24 * 3600 * second
-	r, err := m.real.Retain(ctx, store.Keep{Retention: store.Retention{Succeeded: second, Failed: second, Canceled: second}}, task.ID{}, everything)
+	r, err := m.real.Retain(ctx, store.Keep{Retention: task.Retention{Succeeded: time.Second, Failed: time.Second, Canceled: time.Second}}, task.ID{}, everything)
 	require.NoError(m.rt, err)
 	require.Equal(m.rt, 1, r.Deleted, "only one task has ended")
 	for state, id := range ids {
@@ -497,14 +498,46 @@ func retentionByLane(m *machine) {
 		require.NoError(m.rt, err)
 		return len(rows)
 	}
-	keep := store.Keep{Retention: store.Retention{Succeeded: 60 * second}, Lanes: map[int32]store.Retention{short.Lane: {Succeeded: 30 * second}}}
+	keep := store.Keep{Retention: task.Retention{Succeeded: 60 * time.Second}, Lanes: map[int32]task.Retention{short.Lane: {Succeeded: 30 * time.Second}}}
 	require.Equal(m.rt, 2, left(keep))
-	keep.Lanes[short.Lane] = store.Retention{Succeeded: 10 * second}
+	keep.Lanes[short.Lane] = task.Retention{Succeeded: 10 * time.Second}
 	require.Equal(m.rt, 1, left(keep))
 	require.Equal(m.rt, long.ID, m.rowOf(long.ID).ID)
-	keep.Retention.Succeeded, keep.Lanes = 10*second, map[int32]store.Retention{long.Lane: {Succeeded: 30 * second}}
+	keep.Retention.Succeeded, keep.Lanes = 10*time.Second, map[int32]task.Retention{long.Lane: {Succeeded: 30 * time.Second}}
 	require.Equal(m.rt, 1, left(keep))
-	require.Zero(m.rt, left(store.Keep{Retention: store.Retention{Succeeded: second}}))
+	require.Zero(m.rt, left(store.Keep{Retention: task.Retention{Succeeded: time.Second}}))
+}
+
+func retentionByTask(m *machine) {
+	keep := store.Keep{Retention: task.Retention{Succeeded: 60 * time.Second, Failed: 60 * time.Second, Canceled: 60 * time.Second}}
+	own := func(r task.Retention, class task.Class) task.ID {
+		n := m.plain(task.HTTP)
+		n.Retention, n.Spec = true, (&task.Spec{Retention: r}).Encode()
+		m.end(m.take(m.put(n)), class)
+		return n.ID
+	}
+	ids := []task.ID{
+		own(task.Retention{Succeeded: task.NotKept, Failed: 30 * time.Second}, task.Success),
+		own(task.Retention{Succeeded: task.NotKept, Failed: 30 * time.Second}, task.Reject),
+		own(task.Retention{Failed: time.Second, Canceled: task.NotKept}, task.Success), // as its lane says
+		own(task.Retention{Succeeded: 90 * time.Second}, task.Success),
+	}
+	began := m.now
+	for _, step := range []struct {
+		after time.Duration
+		left  []task.ID
+	}{{task.Grace - time.Second, ids}, {task.Grace + time.Second, ids[1:]}, {31 * time.Second, ids[2:]}, {61 * time.Second, ids[3:]}, {91 * time.Second, nil}} {
+		m.now = began + step.after.Microseconds()
+		_, err := m.real.Retain(ctx, keep, task.ID{}, everything)
+		require.NoError(m.rt, err)
+		rows, err := m.real.Rows(ctx, ids)
+		require.NoError(m.rt, err)
+		var left []task.ID
+		for _, row := range rows {
+			left = append(left, row.ID)
+		}
+		require.ElementsMatch(m.rt, step.left, left, "after %s", step.after)
+	}
 }
 
 func settingsSeen(m *machine) {

@@ -41,6 +41,7 @@ func requestOf(s *accept.Submission) *CreateRequest {
 			MaxAttempts: unlessZero(r.MaxAttempts), Factor: unlessZero(r.Factor), Jitter: jitterOf(r.Jitter),
 		}
 	}
+	q.Retention = retentionOf(p.Retention)
 	if u := s.Unique; u != nil {
 		q.Unique = &UniqueRequest{Key: u.Key, Window: spanJSON(u.Window), WhileOpen: u.WhileOpen, OnConflict: conflictNames[u.OnConflict]}
 	}

@@ -48,6 +48,8 @@ type CreateRequest struct {
 	Signal      *SignalRequest  `json:"signal,omitempty" doc:"Of a function with an id or a unique key: told to the one that is started, or to the one that has the key and goes on; 409 when that has ended."`
 	Labels      texts           `json:"labels,omitempty"`
 
+	Retention *RetentionRequest `json:"retention,omitempty" doc:"How long it stays visible when it has ended, by how it ended; a duration instead of the object holds for all ends."`
+
 	Limits       limitList `json:"limits,omitempty" maxItems:"8" doc:"It runs when all of them have room. A limit that is configured counts in place of what a task says of it."`
 	OrderKey     *string   `json:"order_key,omitempty" doc:"Tasks with the same one run one at a time, in the order in which they were accepted; a retry keeps its place."`
 	OnDuplicate  *string   `json:"on_duplicate,omitempty" enum:"parallel,serial,discard,queue_one,replace" default:"parallel" doc:"While others with its duplicate key have not ended: it runs beside them, waits for them, is not stored, is stored when none waits yet, or takes their place."`
@@ -108,6 +110,9 @@ func (q *CreateRequest) submission(bad *task.Invalid) accept.Submission {
 	q.body(bad, &s, typed)
 	if q.Retry != nil {
 		s.Spec.Retry = q.Retry.policy(bad, q.Function != "")
+	}
+	if q.Retention != nil {
+		s.Spec.Retention = q.Retention.retention(bad)
 	}
 	if q.Unique != nil {
 		s.Unique = q.Unique.rule(bad)

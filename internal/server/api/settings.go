@@ -19,13 +19,13 @@ import (
 
 // QueueSettings are settings of a queue in an answer. What was not set is left out.
 type QueueSettings struct {
-	Concurrency int32           `json:"concurrency,omitempty" doc:"Attempts under way at a time, over all nodes; absent: as many as there is room for."`
-	Rate        string          `json:"rate,omitempty" doc:"Of attempts that start, over all nodes: in a second (s), minute (m) or hour (h)." example:"100/s"`
-	Burst       int32           `json:"burst,omitempty" doc:"Attempts that may start at once."`
-	Timeout     string          `json:"timeout,omitempty" doc:"Of an attempt of a task that names none."`
-	Retry       *QueueRetry     `json:"retry,omitempty" doc:"Field by field, of a task that leaves it out."`
-	Target      string          `json:"target,omitempty" doc:"Where tasks without a target are pushed to, and the endpoint of functions without one."`
-	Retention   *QueueRetention `json:"retention,omitempty" doc:"How long ended tasks stay visible."`
+	Concurrency int32       `json:"concurrency,omitempty" doc:"Attempts under way at a time, over all nodes; absent: as many as there is room for."`
+	Rate        string      `json:"rate,omitempty" doc:"Of attempts that start, over all nodes: in a second (s), minute (m) or hour (h)." example:"100/s"`
+	Burst       int32       `json:"burst,omitempty" doc:"Attempts that may start at once."`
+	Timeout     string      `json:"timeout,omitempty" doc:"Of an attempt of a task that names none."`
+	Retry       *QueueRetry `json:"retry,omitempty" doc:"Field by field, of a task that leaves it out."`
+	Target      string      `json:"target,omitempty" doc:"Where tasks without a target are pushed to, and the endpoint of functions without one."`
+	Retention   *Retention  `json:"retention,omitempty" doc:"How long ended tasks stay visible."`
 
 	Discipline task.Discipline  `json:"discipline,omitempty" enum:"fifo,fair" doc:"How tasks of the same priority take turns: first in, first out, or groups by their weights."`
 	Weights    map[string]int32 `json:"weights,omitempty" doc:"Of groups, by name, while the discipline is fair; 1 of those that are left out."`
@@ -41,13 +41,6 @@ type QueueRetry struct {
 	Jitter      *float64 `json:"jitter,omitempty"`
 }
 
-// QueueRetention is how long ended tasks of a queue stay visible, in an answer.
-type QueueRetention struct {
-	Succeeded string `json:"succeeded,omitempty"`
-	Failed    string `json:"failed,omitempty"`
-	Canceled  string `json:"canceled,omitempty"`
-}
-
 func settingsView(q *task.QueueSettings) QueueSettings {
 	v := QueueSettings{Concurrency: q.Concurrency, Rate: q.Rate.String(), Burst: q.Burst, Timeout: spanText(q.Timeout), Target: q.Target}
 	v.Discipline, v.Weights = q.Discipline, q.Weights.Map()
@@ -57,9 +50,7 @@ func settingsView(q *task.QueueSettings) QueueSettings {
 			Jitter: jitterOf(r.Jitter),
 		}
 	}
-	if r := q.Retention; r != (task.Retention{}) {
-		v.Retention = &QueueRetention{spanText(r.Succeeded), spanText(r.Failed), spanText(r.Canceled)}
-	}
+	v.Retention = retentionView(q.Retention)
 	return v
 }
 
@@ -87,17 +78,10 @@ type SettingsRequest struct {
 	Timeout     json.RawMessage   `json:"timeout,omitempty" doc:"Of an attempt of a task that names none, 1 s to 24 h; default 60 s."`
 	Retry       *RetryRequest     `json:"retry,omitempty" doc:"Field by field, of a task that leaves it out."`
 	Target      *string           `json:"target,omitempty" doc:"Where tasks without a target are pushed to, and the endpoint of functions without one; default none."`
-	Retention   *RetentionRequest `json:"retention,omitempty" doc:"How long ended tasks stay visible."`
+	Retention   *RetentionRequest `json:"retention,omitempty" doc:"How long ended tasks stay visible, by how they ended; a duration instead of the object holds for all of them."`
 
 	Discipline *task.Discipline  `json:"discipline,omitempty" enum:"fifo,fair" default:"fifo" doc:"How tasks of the same priority take turns: first in, first out, or the groups that tasks name, by their weights. What waits already stays where it is."`
 	Weights    map[string]*int32 `json:"weights,omitempty" doc:"Of groups, by name, 1 to 1000: one of 4 starts four tasks for one of a group of 1, as all have by default. PATCH changes those that are named; null puts one back."`
-}
-
-// RetentionRequest is how long ended tasks of a queue stay visible, in a request.
-type RetentionRequest struct {
-	Succeeded json.RawMessage `json:"succeeded,omitempty" doc:"1 ms to 100 years; default as the server is configured, 24h."`
-	Failed    json.RawMessage `json:"failed,omitempty" doc:"The same; default 336h."`
-	Canceled  json.RawMessage `json:"canceled,omitempty" doc:"The same; default 24h."`
 }
 
 // maxSettings limits the body of settings, in bytes.
@@ -276,10 +260,6 @@ func (q *SettingsRequest) apply(bad *task.Invalid, s *task.QueueSettings) {
 		}
 	}
 	if r := q.Retention; r != nil {
-		s.Retention = task.Retention{
-			Succeeded: some(bad, "retention.succeeded", r.Succeeded, task.RetentionSpan),
-			Failed:    some(bad, "retention.failed", r.Failed, task.RetentionSpan),
-			Canceled:  some(bad, "retention.canceled", r.Canceled, task.RetentionSpan),
-		}.Or(s.Retention)
+		s.Retention = r.retention(bad).Or(s.Retention)
 	}
 }

@@ -41,6 +41,7 @@ type Task struct {
 	MaxAttempts   int32             `json:"max_attempts" doc:"0 = as many as it takes until it expires, which is the rule for functions."`
 	Timeout       string            `json:"timeout"`
 	Retry         Retry             `json:"retry"`
+	Retention     *Retention        `json:"retention,omitempty" doc:"How long it stays visible when it has ended, as submitted; what is left out is as its queue says."`
 	CreatedAt     string            `json:"created_at"`
 	RunAt         string            `json:"run_at,omitempty" doc:"When its first attempt was due, if it was submitted with a delay or a time."`
 	NextAt        string            `json:"next_at,omitempty" doc:"Of a scheduled task: when it is due. Of a suspended or blocked function: when it is looked at again at the latest."`
@@ -125,6 +126,7 @@ func described(id task.ID, spec *task.Spec, queue string, maxAttempts int32) Tas
 		ID: spec.PublicID(id), Job: id.Number(), Kind: spec.Kind.String(), Queue: queue, Name: spec.Name, Schedule: spec.Schedule, URL: spec.URL, Handler: spec.Handler, Process: spec.Process, Workers: spec.Workers, Once: spec.Once,
 		Group: spec.Group, MaxAttempts: maxAttempts, Timeout: spec.TimeoutOrDefault().String(), Retry: retryView(spec.Retry, maxAttempts),
 		RunAt: timeText(spec.RunAt), Labels: spec.Labels, ContentType: spec.ContentType, UniqueKey: spec.UniqueKey,
+		Retention: retentionView(spec.Retention),
 	}
 	switch spec.Kind {
 	case task.HTTP:

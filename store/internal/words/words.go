@@ -93,6 +93,7 @@ func all() map[string]string {
 		"body": store.FlagBody, "keys": store.FlagKeys, "parent": store.FlagParent, "gate": store.FlagGate, "deps": store.FlagDeps,
 		"waits": store.FlagWaits, "undo": store.FlagUndo, "canceling": store.FlagCanceling,
 		"need": store.FlagNeed, "holds": store.FlagHolds, "slot": store.FlagSlot, "once": store.FlagOnce, "progress": store.FlagProgress,
+		"retention": store.FlagRetention,
 	} {
 		add("flag_"+name, int64(flag))
 	}

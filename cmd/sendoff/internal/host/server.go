@@ -130,7 +130,7 @@ func (s *Settings) engineConfig(local bool, version string, m *engine.Metrics, l
 	cfg.CheckGraph, cfg.Examine = graphfile.Check, s.DB.examine
 	cfg.StrictStatus, cfg.KeepState = s.Apps.StrictStatus, s.Apps.KeepState
 	cfg.AllowEgress, cfg.AllowLoopback, cfg.KeysFile = s.Outbound.AllowEgress, local, s.KeysPath()
-	cfg.Retention = engine.Retention{Succeeded: s.Retention.Succeeded, Canceled: s.Retention.Succeeded, Failed: s.Retention.Failed}
+	cfg.Retention = s.Retention.kept()
 	return cfg
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // Settings are the flags of serve, in sections. Each is also a variable
@@ -93,8 +94,9 @@ type Outbound struct {
 
 // Retention is how long ended tasks are kept.
 type Retention struct {
-	Succeeded time.Duration `default:"${retention_succeeded}" env:"SENDOFF_RETENTION_SUCCEEDED" help:"How long succeeded and canceled tasks are kept."`
-	Failed    time.Duration `default:"${retention_failed}" env:"SENDOFF_RETENTION_FAILED" help:"How long failed tasks are kept."`
+	Succeeded time.Duration  `default:"${retention_succeeded}" env:"SENDOFF_RETENTION_SUCCEEDED" help:"How long succeeded tasks are kept; 0: they go at once, with the next sweep."`
+	Failed    time.Duration  `default:"${retention_failed}" env:"SENDOFF_RETENTION_FAILED" help:"How long failed tasks are kept."`
+	Canceled  *time.Duration `placeholder:"DURATION" env:"SENDOFF_RETENTION_CANCELED" help:"How long canceled tasks are kept. Default: as succeeded ones."`
 }
 
 // Log is what is logged to stderr.
@@ -268,10 +270,24 @@ func (o *Outbound) check() error {
 }
 
 func (r *Retention) check() error {
-	if r.Succeeded <= 0 || r.Failed <= 0 {
-		return term.Usage("--retention-succeeded and --retention-failed: want durations such as 24h")
+	if r.Succeeded < 0 || r.Failed < 0 || r.Canceled != nil && *r.Canceled < 0 {
+		return term.Usage("--retention-succeeded, --retention-failed and --retention-canceled: want durations such as 24h, or 0")
 	}
 	return nil
+}
+
+func (r *Retention) kept() engine.Retention {
+	kept := func(d time.Duration) time.Duration {
+		if d == 0 {
+			return task.NotKept
+		}
+		return d
+	}
+	k := engine.Retention{Succeeded: kept(r.Succeeded), Failed: kept(r.Failed), Canceled: kept(r.Succeeded)}
+	if r.Canceled != nil {
+		k.Canceled = kept(*r.Canceled)
+	}
+	return k
 }
 
 // KeysPath is where the signing keys are; "" = nothing is signed.

@@ -17,16 +17,16 @@ func TestTheDefaultsAreThoseOfNoFlagWhateverTheEnvironmentSays(t *testing.T) {
 
 func TestEachSectionIsChecked(t *testing.T) {
 	for says, spoil := range map[string]func(*Settings){
-		"--listen x:":                            func(s *Settings) { s.Listen.Addr = "x" },
-		"SENDOFF_API_KEYS: a key is empty":       func(s *Settings) { s.Listen.APIKeys = []string{"a b"} },
-		"--listen-dsn belongs to a postgres://":  func(s *Settings) { s.DB.ListenDSN = "postgres://h/d" },
-		"want a file path or a postgres:// URL":  func(s *Settings) { s.DB.DSN = "mysql://h/d" },
-		"--grace -1ns":                           func(s *Settings) { s.Node.Grace = -1 },
-		"--push-slots 0: want 1 to 100000":       func(s *Settings) { s.Push.Slots = 0 },
-		"--function-slots -1":                    func(s *Settings) { s.Function.Slots = -1 },
-		"--function-floor 100001":                func(s *Settings) { s.Function.Floor = 100_001 },
-		"--unsigned and --keys-file":             func(s *Settings) { s.Outbound.Unsigned, s.Outbound.KeysFile = true, "x" },
-		"--retention-succeeded and --retention-": func(s *Settings) { s.Retention.Failed = 0 },
+		"--listen x:":                                   func(s *Settings) { s.Listen.Addr = "x" },
+		"SENDOFF_API_KEYS: a key is empty":              func(s *Settings) { s.Listen.APIKeys = []string{"a b"} },
+		"--listen-dsn belongs to a postgres://":         func(s *Settings) { s.DB.ListenDSN = "postgres://h/d" },
+		"want a file path or a postgres:// URL":         func(s *Settings) { s.DB.DSN = "mysql://h/d" },
+		"--grace -1ns":                                  func(s *Settings) { s.Node.Grace = -1 },
+		"--push-slots 0: want 1 to 100000":              func(s *Settings) { s.Push.Slots = 0 },
+		"--function-slots -1":                           func(s *Settings) { s.Function.Slots = -1 },
+		"--function-floor 100001":                       func(s *Settings) { s.Function.Floor = 100_001 },
+		"--unsigned and --keys-file":                    func(s *Settings) { s.Outbound.Unsigned, s.Outbound.KeysFile = true, "x" },
+		"--retention-succeeded, --retention-failed and": func(s *Settings) { s.Retention.Failed = -1 },
 	} {
 		s := Defaults()
 		spoil(&s)

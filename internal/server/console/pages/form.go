@@ -115,6 +115,9 @@ func others(t *sendoff.Task) string {
 	if len(t.Limits) > 0 {
 		fields["limits"] = t.Limits
 	}
+	if t.Retention != nil {
+		fields["retention"] = t.Retention
+	}
 	if t.Once {
 		fields["once"] = true
 	}

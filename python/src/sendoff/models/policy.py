@@ -30,7 +30,9 @@ class Limit:
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """How long ended tasks stay visible."""
+    """How long ended tasks stay visible, by how they ended: timedelta() is not at all, they go with the next sweep.
+
+    None: as its queue has it, and of a queue as the server is configured."""
 
     succeeded: timedelta | None = None
     failed: timedelta | None = None

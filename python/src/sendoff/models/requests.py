@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sendoff.models.actions import ActionBound
-from sendoff.models.policy import Limit, RetryPolicy
+from sendoff.models.policy import Limit, Retention, RetryPolicy
 
 _VALUE = {"value": True}  # the user's: sent as it is, None included where it stands inside
 
@@ -64,6 +64,7 @@ class NewTask:
     retry: RetryPolicy | None = None
     unique: Unique | None = None
     once: bool | None = None  # what has begun is never begun again
+    retention: Retention | None = None  # how long it stays visible when it has ended; default as its queue says
     labels: Mapping[str, str] | None = None
 
     limits: Sequence[Limit] | None = None  # it runs when all of them have room; at most 8

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sendoff.models.policy import Limit, RetryPolicy
+from sendoff.models.policy import Limit, Retention, RetryPolicy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +139,7 @@ class Task:
     progress: Progress | None = None
     # Of a running task whose push was answered 202 with Sendoff-Ack: manual: by when its app has to tell how it ends
     ack_by: datetime | None = None
+    retention: Retention | None = None  # How long it stays visible when it has ended, as submitted
     reason: str = ""  # Why it is in this state: backoff, throttled, rejected, exhausted
     redacted: bool = False  # What it carries was left out: the key has no scope payloads
     result: Any = None  # What a function or a process returned; shown for a single task
