@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,17 +26,17 @@ const (
 
 func (s *Store) openPools(ctx context.Context) (err error) {
 	hot := max(s.options.MaxConns/2, min(4, s.options.MaxConns-1))
-	if s.hot, err = newPool(ctx, s.dsn, hot, writes); err != nil {
+	if s.hot, err = s.newPool(ctx, s.dsn, hot, writes); err != nil {
 		return err
 	}
-	if s.reads, err = newPool(ctx, s.dsn, s.options.MaxConns-hot, func(*pgxpool.Config) {}); err != nil {
+	if s.reads, err = s.newPool(ctx, s.dsn, s.options.MaxConns-hot, func(*pgxpool.Config) {}); err != nil {
 		return err
 	}
 	for _, dsn := range []string{s.options.ListenDSN, s.dsn} {
 		if dsn == "" {
 			continue
 		}
-		pool, err := newPool(ctx, dsn, leaseConns, lasting)
+		pool, err := s.newPool(ctx, dsn, leaseConns, lasting)
 		if err != nil {
 			return err
 		}
@@ -68,13 +69,14 @@ func (s *Store) closePools() {
 	}
 }
 
-func newPool(ctx context.Context, dsn string, size int, more func(*pgxpool.Config)) (*pgxpool.Pool, error) {
+func (s *Store) newPool(ctx context.Context, dsn string, size int, more func(*pgxpool.Config)) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("read the database URL: %w", err)
 	}
 	config.MaxConns = int32(size)
 	config.PingTimeout = leaseTry
+	config.AfterConnect = s.prepare
 	configure(config.ConnConfig)
 	more(config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
@@ -99,7 +101,7 @@ func configure(config *pgx.ConnConfig) {
 
 // greeting asks a new connection what it leads to.
 const greeting = `select pg_is_in_recovery(), current_setting('transaction_read_only'), current_setting('default_transaction_isolation'),
- current_setting('server_encoding')`
+ current_setting('server_encoding'), pg_backend_pid()`
 
 // isolated marks a connection whose transactions have to ask for the level that
 // the statements were written for.
@@ -133,6 +135,9 @@ func greet(ctx context.Context, conn *pgconn.PgConn) (readOnly bool, err error) 
 	if string(row[0]) == "t" {
 		leavePooler(ctx, conn)
 		return false, errors.New("it is a standby, and takes no writes")
+	}
+	if string(row[4]) == strconv.FormatUint(uint64(conn.PID()), 10) { // a pooler gives out numbers of its own
+		conn.CustomData()[direct] = true
 	}
 	if string(row[2]) != "read committed" {
 		conn.CustomData()[isolated] = true

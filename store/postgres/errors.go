@@ -30,6 +30,9 @@ func (c *session) judge(err error) error {
 		c.stale = true
 	}
 	switch {
+	case ok && isMisnamed(pgErr):
+		c.misnamed(pgErr)
+		return fmt.Errorf("%w: %w", errUnsent, err)
 	case ok && slices.Contains([]string{readOnly, idleSession, idleTransaction}, pgErr.Code):
 		c.moved = pgErr.Code == readOnly
 		return fmt.Errorf("%w: %w", errUnsent, err)

@@ -2,10 +2,13 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
@@ -17,19 +20,73 @@ const batch = 1000
 func numbered(first byte, i int) task.ID { return task.ID{first, byte(i), byte(i >> 8)} }
 
 // Explain returns the plans of the pinned statements, by name, as they are made
-// in a transaction with the pins.
-func (s *Store) Explain(ctx context.Context, lane int32) (map[string]string, error) {
+// in a transaction with the pins: for the values given, as behind a pooler, or, with named, for any.
+func (s *Store) Explain(ctx context.Context, lane int32, named bool) (map[string]string, error) {
 	plans := map[string]string{}
 	for name, q := range s.pinned(lane) {
 		var lines []string
-		explain := &stmt{sql: "explain " + q.sql, values: q.values, oids: q.oids}
+		explain, before, after := &stmt{sql: "explain " + q.sql, values: q.values, oids: q.oids}, []*stmt{query(pins)}, []*stmt(nil)
+		if named {
+			before = append(before, query(`set local plan_cache_mode = force_generic_plan`), query("prepare explained"+parameters(q)+" as "+q.sql))
+			explain, after = query("explain execute explained"+nulls(q)), []*stmt{query("deallocate explained")}
+		}
 		explain.rows(func(r *wireRow) { lines = append(lines, r.text()) })
-		if err := s.read(ctx, query(pins), explain); err != nil {
-			return nil, err
+		if err := s.read(ctx, slices.Concat(before, []*stmt{explain}, after)...); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		plans[name] = strings.Join(lines, "\n")
 	}
 	return plans, nil
+}
+
+// parameters are the types of q's, in brackets; "" = it has none.
+func parameters(q *stmt) string {
+	if len(q.oids) == 0 {
+		return ""
+	}
+	var types []string
+	for _, oid := range q.oids {
+		t, _ := pgtype.NewMap().TypeForOID(oid)
+		name, array := strings.CutPrefix(t.Name, "_")
+		if array {
+			name += "[]"
+		}
+		types = append(types, name)
+	}
+	return "(" + strings.Join(types, ", ") + ")"
+}
+
+// nulls are as many as q has parameters, in brackets.
+func nulls(q *stmt) string {
+	if len(q.oids) == 0 {
+		return ""
+	}
+	return "(" + strings.Repeat("null, ", len(q.oids)-1) + "null)"
+}
+
+// Named returns how many statements the connections that are idle have by name.
+func (s *Store) Named(ctx context.Context) (n int) {
+	for _, pool := range s.pools() {
+		for _, conn := range pool.AcquireAllIdle(ctx) {
+			if p := preparedOf(conn.Conn().PgConn()); p != nil {
+				n += p.given
+			}
+			conn.Release()
+		}
+	}
+	return n
+}
+
+// OnIdle sends a command on each idle connection, behind the Store's back.
+func (s *Store) OnIdle(ctx context.Context, sql string) (err error) {
+	for _, pool := range s.pools() {
+		for _, conn := range pool.AcquireAllIdle(ctx) {
+			_, failed := conn.Conn().PgConn().Exec(ctx, sql).ReadAll()
+			err = errors.Join(err, failed)
+			conn.Release()
+		}
+	}
+	return err
 }
 
 // pinned are the statements that Explain shows.

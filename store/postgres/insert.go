@@ -146,7 +146,7 @@ func (s *Store) insertPlain(ctx context.Context, c *session, ops []*insertOp, no
 	if tasks >= copyFrom {
 		err = p.copy(ctx, c)
 	} else {
-		err = c.do(ctx, p.statements(false)...)
+		err = c.do(ctx, c.pinned(p.statements(false))...)
 	}
 	if err != nil && !errors.Is(err, errUnknown) {
 		s.clock.untake(span)

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -20,15 +21,19 @@ func TestPlansHoldOnStaleStatistics(t *testing.T) {
 	}
 	check := func(when string) {
 		t.Helper()
-		plans, err := f.s.Explain(t.Context(), f.lane)
-		require.NoError(t, err)
-		require.Len(t, plans, 7+2+14+5+16+25+19+5+5+1+5+11, when)
-		for name, plan := range plans {
-			requirePlan(t, plan, "%s, %s:\n%s", name, when, plan)
+		for _, named := range []bool{false, true} {
+			when := fmt.Sprintf("%s, named: %v", when, named)
+			plans, err := f.s.Explain(t.Context(), f.lane, named)
+			require.NoError(t, err)
+			require.Equal(t, named, strings.Contains(plans["probe"], "lane = $1"), "a plan for any values: %s", plans["probe"])
+			require.Len(t, plans, 7+2+14+5+16+25+19+5+5+1+5+11, when)
+			for name, plan := range plans {
+				requirePlan(t, plan, "%s, %s:\n%s", name, when, plan)
+			}
+			requireScans(t, plans)
+			require.Contains(t, plans["append"], "Index Cond: (id = s_1.id)", when)
+			require.Contains(t, plans["append"], "Index Scan using task_pkey", when)
 		}
-		requireScans(t, plans)
-		require.Contains(t, plans["append"], "Index Cond: (id = s_1.id)", when)
-		require.Contains(t, plans["append"], "Index Scan using task_pkey", when)
 	}
 	check("new")
 	exec(t, f.dsn, "analyze")

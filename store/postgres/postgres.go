@@ -11,10 +11,12 @@
 //
 // # What is not used
 //
-// No named prepared statements, session settings, session locks or temporary
-// tables, because none survives a pooler in transaction mode; migrations and
-// LISTEN are the exceptions and take a direct URL (see Options.ListenDSN). What
-// a role or the database sets as defaults is undone in each transaction.
+// No session settings, session locks or temporary tables, because none survives
+// a pooler in transaction mode; migrations and LISTEN are the exceptions and take
+// a direct URL (see Options.ListenDSN). What a role or the database sets as
+// defaults is undone in each transaction. Named prepared statements do not
+// survive it either: a connection to the server itself has them, and one to a
+// pooler sends each statement with its text.
 //
 // # Unknown commits
 //
@@ -34,6 +36,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -73,7 +76,8 @@ type Store struct {
 	options Options
 	log     *slog.Logger
 	clock   *clock
-	terms   string // of every transaction that writes
+	terms   string      // of every transaction that writes
+	unnamed atomic.Bool // statements have no names: see prepared
 
 	hot   *pgxpool.Pool // everything that writes
 	reads *pgxpool.Pool

@@ -85,16 +85,17 @@ func (c *session) send(ctx context.Context, stmts ...*stmt) error {
 	if err := c.unsent(ctx); err != nil {
 		return err
 	}
+	pinned := c.fixed
 	if stmts = c.pinOnce(stmts); len(stmts) == 0 {
 		return nil
 	}
 	warned := c.conn.CustomData()
 	delete(warned, syncWarning)
-	var batch pgconn.Batch
-	for _, q := range stmts {
-		batch.ExecParams(q.sql, q.values, q.oids, formats(len(q.values)), binaryFormat)
+	batch, err := c.batch(ctx, stmts, pinned)
+	if err != nil {
+		return c.judge(err)
 	}
-	results := c.conn.ExecBatch(ctx, &batch)
+	results := c.conn.ExecBatch(ctx, batch)
 	var failed error
 	for i := 0; results.NextResult(); i++ {
 		rr := results.ResultReader()

@@ -8,8 +8,7 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// Object ids of the types that cross the wire, all in binary. Named prepared
-// statements do not survive a pooler in transaction mode and describing a
+// Object ids of the types that cross the wire, all in binary. Describing a
 // statement costs a round trip, so the types of parameters are told here and
 // results are read by position.
 const (
