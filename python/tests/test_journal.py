@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sendoff.functions._format.crc32c import crc32c
 from sendoff.functions._format.journal import Damaged, Entry, Kind, Newer, Op, Value, Writer, decode, place
 
 FILE = Path(__file__).parents[2] / "internal" / "journal" / "testdata" / "vectors.json"
@@ -96,6 +98,39 @@ def test_a_part_is_taken_and_the_rest_stays() -> None:
     assert len(w) == len(first) + w.pending
     whole = first + w.take()
     assert [(e.kind, e.name) for e in decode(whole)[0]] == [(Kind.HEADER, "f"), (Kind.COMMAND, "f")]
+
+
+def byte_by_byte(data: bytes, before: int) -> int:
+    total = before ^ 0xFFFFFFFF
+    for byte in data:
+        total ^= byte
+        for _ in range(8):
+            total = total >> 1 ^ (0x82F63B78 if total & 1 else 0)
+    return total ^ 0xFFFFFFFF
+
+
+def test_the_checksum_of_much_is_that_of_its_bytes() -> None:
+    assert crc32c(b"123456789") == 0xE3069283  # as RFC 3720 and others have it
+    numbers = random.Random(7)
+    for size in (0, 1, 3, 1023, 1024, 1025, 1026, 1027, 2048, 2049, 4095, 30_001):
+        data, before = numbers.randbytes(size), numbers.getrandbits(32)
+        assert crc32c(data, before) == byte_by_byte(data, before), size
+        assert crc32c(bytearray(data), before) == crc32c(data, before)
+
+
+def test_the_first_checksum_that_is_wrong_is_named() -> None:
+    w = Writer()
+    w.add(Entry(kind=Kind.HEADER, version=1, name="f", dispatch="id"))
+    segments = [w.take()]
+    for value in (b"a" * 3000, b"b" * 3000):
+        w.add(Entry(kind=Kind.COMMAND, op=Op.STEP, name="f"))
+        w.add(Entry(kind=Kind.DONE, ordinal=len(segments) - 1, value=Value("u", value)))
+        segments.append(w.take())
+    seal = len(b"".join(segments[:2])) - 11  # 11 bytes: the seal of the second
+    for wrong in (segments[1].replace(b"aaa", b"aab", 1), segments[1][:-1] + bytes([segments[1][-1] ^ 1])):
+        for end in (segments[2], segments[2][:50], b"\xff"):
+            with pytest.raises(Damaged, match=f"at byte {seal}: its checksum is wrong"):
+                decode(segments[0] + wrong + end)
 
 
 def test_places_are_those_of_the_go_sdk(vectors: dict[str, Any]) -> None:

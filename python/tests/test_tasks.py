@@ -99,9 +99,12 @@ def test_a_fixture_has_tasks_called_at_once(sendoff_eager: None) -> None:
     assert seven.submit().result() == 7
 
 
+def outer() -> None: ...
+
+
 def test_what_cannot_be_a_task_is_told() -> None:
     with pytest.raises(ValueError, match="without a slash"):
-        Tasks("http://127.0.0.1:9/tasks").task(name="a/b")(print).new()
+        Tasks("http://127.0.0.1:9/tasks").task(name="a/b")(outer).new()
     own = Tasks()
 
     @own.task(name="inner")
@@ -110,4 +113,4 @@ def test_what_cannot_be_a_task_is_told() -> None:
     with pytest.raises(ValueError, match="worker processes cannot import it"):
         inner.new()
     with pytest.raises(ValueError, match="there is a task 'inner' already"):
-        own.task(name="inner")(print)
+        own.task(name="inner")(outer)

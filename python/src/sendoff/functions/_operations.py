@@ -10,7 +10,9 @@ import uuid as _uuid
 from collections.abc import Callable, Coroutine, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
+from weakref import WeakKeyDictionary
 
 from sendoff._values import hints_of
 from sendoff._waits import seconds
@@ -34,6 +36,7 @@ else:
 
 T = TypeVar("T")
 Span = float | timedelta  # a number is seconds
+_RETRY = RetryPolicy()
 
 
 @overload
@@ -78,24 +81,41 @@ def step(
     branch = owner(f"step {name}")
     if timeout is not None and not inspect.iscoroutinefunction(function):
         raise TypeError(f"step {name}: a timeout needs an async function: a plain one cannot be interrupted")
-    hint = _result_hint(function)
     run = branch.run
     e = run.command(branch, Entry(op=Op.STEP, name=name))
     f: Future[Any] = Future(
-        run, Kind.STEP, name, lambda v: decode(hint, v, f"step {name}: result"), e.ordinal, branch.path(branch.count)
+        run,
+        Kind.STEP,
+        name,
+        lambda v: decode(_result_hint(function), v, f"step {name}: result"),
+        e.ordinal,
+        branch.path(branch.count),
     )
     span = None if timeout is None else seconds(timeout)
-    f.body = Body(name, function, args, retry or RetryPolicy(), span, contextvars.copy_context())
+    f.body = Body(name, function, args, retry or _RETRY, span, contextvars.copy_context())
     f.scope, f.shielded = branch.scope, branch.shielded > 0
     run.add_step(f)
     return f
 
 
 def _result_hint(function: Callable[..., Any]) -> Any:
+    """What a function returns by its annotation. It is found out once for each: a text is compiled for it."""
+    owner = getattr(function, "__func__", function)  # a bound method is made anew for each use
+    if isinstance(owner, FunctionType):
+        if owner not in _results:
+            _results[owner] = _found_hint(owner)
+        return _results[owner]
+    return _found_hint(function)
+
+
+def _found_hint(function: Callable[..., Any]) -> Any:
     try:
         return hints_of(function).get("return", Any)
     except (NameError, TypeError, AttributeError):  # of a builtin, a partial, a name that only type checkers have
         return Any
+
+
+_results: WeakKeyDictionary[FunctionType, Any] = WeakKeyDictionary()
 
 
 def step_key() -> str:

@@ -97,7 +97,7 @@ class Branch:
     def resume(self) -> None:
         """Runs its code until it waits, or has ended."""
         _current.branch = self
-        self._told = 0
+        self.goes_on()
         try:
             waits = self._context.run(self._code.send, None)
         except StopIteration as end:
@@ -114,6 +114,10 @@ class Branch:
                 self.run.crash(self._foreign(waits))
         finally:
             _current.branch = None
+
+    def goes_on(self) -> None:
+        """Notes that its wait is over."""
+        self.queued, self._told = False, 0
 
     def check(self) -> None:
         """Raises Ended when its scope has ended. Code that goes on and on after that is taken off the stack."""

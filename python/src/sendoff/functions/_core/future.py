@@ -223,7 +223,8 @@ def wait(mode: Mode, futures: Sequence[Future[Any]]) -> Generator[Wait, None, No
             f.enlist(w)
         branch.wait = w
         try:
-            yield w
+            if not branch.run.repeat_for(branch):
+                yield w
         finally:
             branch.wait = None
             for f in futures:

@@ -33,20 +33,21 @@ class Replay:
         self.commands = self.matched = 0
         self.met = bytearray(len(self.entries))  # commands that the code gave again
         self.versions: dict[str, int] = {}
-        for e in self.entries:
-            self._sort(e)
+        self._sort()
 
-    def _sort(self, e: Entry) -> None:
-        if e.kind == Kind.VERSION:
-            self.versions[e.name] = e.n
-        elif e.kind == Kind.COMMAND:
-            while len(self.branches) <= e.branch:
-                self.branches.append([])
-            self.branches[e.branch].append(e)
-            self.commands += 1
-        elif e.kind != Kind.HEADER:
-            self.events.append(e)
-            self.before.append(self.commands)
+    def _sort(self) -> None:
+        command, version, header = Kind.COMMAND, Kind.VERSION, Kind.HEADER
+        for e in self.entries:
+            if e.kind == command:
+                while len(self.branches) <= e.branch:
+                    self.branches.append([])
+                self.branches[e.branch].append(e)
+                self.commands += 1
+            elif e.kind == version:
+                self.versions[e.name] = e.n
+            elif e.kind != header:
+                self.events.append(e)
+                self.before.append(self.commands)
 
     def commands_of(self, branch: int) -> list[Entry]:
         """Those of a branch."""

@@ -84,8 +84,9 @@ class Run:
         self.replay = Replay(entries)
         self.tick(entries[0].at)
         self.ledger.restore(entries)
-        for e in entries:
-            self.trace(e)
+        if self.host.trace is not None:
+            for e in entries:
+                self.trace(e)
 
     def correlation(self, ordinal: int) -> int:
         """The id of a call in this run."""
@@ -228,7 +229,6 @@ class Run:
         while self._ready and self.failure is None:
             self._heed()
             branch = self._ready.popleft()
-            branch.queued = False
             if branch.done:
                 continue
             branch.resume()
@@ -280,6 +280,19 @@ class Run:
         self.replay.next += 1
         self.ledger.size = max(self.ledger.size, e.end)
         self._apply(e, True)
+
+    def repeat_for(self, branch: Branch) -> bool:
+        """Repeats the journal for a branch that is about to park when no other can go on, as the scheduler would, and
+        spares it the way there and back. False: it has to park."""
+        if self.leaving:
+            return False
+        while self.replay.active and not self._ready and self.failure is None and not self._interrupted:
+            self._repeat()
+        if len(self._ready) != 1 or self._ready[0] is not branch or self.failure is not None or self._interrupted:
+            return False
+        self._ready.clear()
+        branch.goes_on()
+        return True
 
     def _record(self, e: Entry) -> None:
         e.at = self.tick(self.attempt.clock())

@@ -7,12 +7,12 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from sendoff.errors import SendoffError
+from sendoff.functions._format.crc32c import crc32c
 from sendoff.functions._format.wire import (
     BYTES,
     FIXED64,
     VARINT,
     WireError,
-    crc32c,
     put_bytes,
     put_fixed64,
     put_number,
@@ -109,6 +109,11 @@ class Entry:
     child: int = 0  # the branch that Op.GO made
     index: int = 0  # in the journal
     end: int = 0  # bytes of the journal up to its end
+
+    def again(self) -> Entry:
+        """The same command as it is written, in another place."""
+        return Entry(self.kind, op=self.op, branch=self.branch, name=self.name, site=self.site, digest=self.digest,
+                     count=self.count, at=self.at, n=self.n, value=self.value, fail=self.fail)  # fmt: skip
 
     def __str__(self) -> str:
         at = f" {_clock(self.at)}" if self.at else ""
@@ -253,10 +258,13 @@ def decode(journal: bytes) -> tuple[list[Entry], Writer]:
     Raises Damaged, and Newer for a journal of a newer format.
     """
     r = _Reader(journal)
-    while r.more():
-        r.next()
-    if not r.entries or not r.sealed:
-        raise r.damaged("its end is missing")
+    try:
+        while r.more():
+            r.next()
+        if not r.entries or not r.sealed:
+            raise r.damaged("its end is missing")
+    finally:
+        r.check_seals()
     return r.entries, r.writer()
 
 
@@ -268,10 +276,13 @@ class _Reader:
         self._next = 0
         self._journal = journal
         self._texts: list[str] = []
+        self._repeated: dict[bytes, Entry] = {}  # commands, as in a loop: bodies that stand for the same each time
         self._start = self._commands = self._branches = 0
         self._sum = self._summed = 0  # over so many bytes
+        self._seals: list[tuple[int, int]] = []  # where they are, and what they say
 
     def writer(self) -> Writer:
+        self._sum_to(len(self._journal))
         w = Writer()
         w.taken, w._sum, w._start = len(self._journal), self._sum, self._start
         w._texts = {text: i for i, text in enumerate(self._texts, 1)}
@@ -285,53 +296,89 @@ class _Reader:
 
     def next(self) -> None:
         self.position = self._next
+        body, self._next = self._body()
+        if self.entries and body.startswith(_SEAL_HEAD) and self._plain_seal(body):
+            return
+        known = self._repeated.get(body)
+        e = known.again() if known is not None else self._read(body)
+        self._check(e)
+        self.sealed = e.kind == _SEAL
+        if not self.sealed:
+            e.index, e.end = len(self.entries), self._next
+            self.entries.append(e)
+
+    def _plain_seal(self, body: bytes) -> bool:
+        """Takes a seal, when it is as all SDKs write them."""
         try:
-            field, wire, at = take_tag(self._journal, self.position)
+            n, at = take_varint(body, len(_SEAL_HEAD))
+        except WireError:
+            return False
+        self.sealed = at == len(body)
+        if self.sealed:
+            self._seals.append((self.position, n))
+        return self.sealed
+
+    def check_seals(self) -> None:
+        """Raises Damaged for the first that is wrong. The last one is of all bytes, so when it holds they all do."""
+        for position, n in self._seals[-1:]:
+            self._sum_to(position)
+            if n == self._sum + 1:
+                return
+        self._sum = self._summed = 0
+        for position, n in self._seals:
+            self._sum_to(position)
+            if n != self._sum + 1:
+                self.position = position
+                raise self.damaged("its checksum is wrong")
+
+    def _read(self, body: bytes) -> Entry:
+        e, texts = Entry(), len(self._texts)
+        try:
+            self._fields(body, e)
+        except WireError as wrong:
+            raise self.damaged("a field cannot be read") from wrong
+        if e.kind == _COMMAND and len(self._texts) == texts:
+            self._repeated[body] = e
+        return e
+
+    def _body(self) -> tuple[bytes, int]:
+        """The fields of the entry, and where it ends."""
+        journal, at = self._journal, self.position
+        head = journal[at : at + 2]
+        if len(head) == 2 and head[0] == _HEAD and head[1] < 0x80 and (end := at + 2 + head[1]) <= len(journal):
+            return journal[at + 2 : end], end  # as nearly all are
+        try:
+            field, wire, at = take_tag(journal, at)
         except WireError as wrong:
             raise self.damaged("it is no journal") from wrong
         if field != _ENTRY or wire != BYTES:
             raise self.damaged("it is no journal")
         try:
-            body, end = take_bytes(self._journal, at)
+            return take_bytes(journal, at)
         except WireError as wrong:
             raise self.damaged("it ends within an entry") from wrong
-        e = Entry()
-        try:
-            self._fields(body, e)
-        except WireError as wrong:
-            raise self.damaged("a field cannot be read") from wrong
-        self._check(e)
-        self.sealed = e.kind == Kind.SEAL
-        if self.sealed:
-            self._sum_to(end)
-        else:
-            e.index, e.end = len(self.entries), end
-            self.entries.append(e)
-        self._next = end
 
     def _sum_to(self, end: int) -> None:
         self._sum = crc32c(self._journal[self._summed : end], self._sum)
         self._summed = end
 
     def _check(self, e: Entry) -> None:
-        if (not self.entries) != (e.kind == Kind.HEADER):
+        if (not self.entries) != (e.kind == _HEADER):
             raise self.damaged("the header is not where it must be")
-        if e.kind == Kind.HEADER:
+        if e.kind == _COMMAND:
+            self._command(e)
+        elif e.kind == _DONE:
+            if e.ordinal >= self._commands:
+                raise self.damaged(f"end of command {e.ordinal}, which was never given")
+        elif e.kind == _SEAL:
+            self._seals.append((self.position, e.n))
+        elif e.kind == Kind.HEADER:
             if not 0 < e.version <= NEWEST:
                 raise Newer(
                     f"the journal was written by a newer SDK ({e.sdk}, format {e.version}; "
                     f"this one reads up to {NEWEST}): deploy that version again"
                 )
             self._start = e.at
-        elif e.kind == Kind.COMMAND:
-            self._command(e)
-        elif e.kind == Kind.DONE:
-            if e.ordinal >= self._commands:
-                raise self.damaged(f"end of command {e.ordinal}, which was never given")
-        elif e.kind == Kind.SEAL:
-            self._sum_to(self.position)
-            if e.n != self._sum + 1:
-                raise self.damaged("its checksum is wrong")
         elif e.kind not in (Kind.SIGNAL, Kind.VERSION, Kind.POLL, Kind.EXPIRE):
             raise self.damaged(f"entry of unknown kind {e.kind}")
 
@@ -345,39 +392,46 @@ class _Reader:
         self._commands += e.count
 
     def _fields(self, body: bytes, e: Entry) -> None:
-        at = 0
-        while at < len(body):
-            field, wire, at = take_tag(body, at)
+        at, size = 0, len(body)
+        while at < size:
+            tag = body[at]
+            if 8 <= tag < 0x80:  # as nearly all are
+                at += 1
+            else:
+                field, wire, at = take_tag(body, at)
+                tag = field << 3 | wire
+            wire = tag & 7
             if wire == VARINT:
                 number, at = take_varint(body, at)
-                self._number(e, field, number)
+                if name := _NUMBERS.get(tag):
+                    setattr(e, name, number)
+                else:
+                    self._number(e, tag >> 3, number)
             elif wire == BYTES:
                 data, at = take_bytes(body, at)
-                self._bytes(e, field, data)
-            elif wire == FIXED64:
-                number, at = take_fixed64(body, at)
-                if field == _DIGEST:
-                    e.digest = number
+                self._bytes(e, tag >> 3, data)
             else:
-                at = skip(body, at, wire)
+                at = _fixed(e, tag, body, at)
 
     def _number(self, e: Entry, field: int, v: int) -> None:
         if field == _KIND:
             e.kind = min(v, 255)
-        elif field == _OP:
-            e.op = min(v, 255)
-        elif name := _NUMBERS.get(field):
-            setattr(e, name, v & _MASKS.get(field, _ALL))
-        elif field == _COUNT:
-            e.count = max(v, 1)
         elif field == _AT:
             e.at = unzigzag(v) + self._start
+        elif field == _URL + 1:
+            e.value = Value(self._text(v), e.value.data)
+        elif field == _OP:
+            e.op = min(v, 255)
+        elif field == _COUNT:
+            e.count = max(v, 1)
         elif field == _NAME + 1:
             e.name = self._text(v)
         elif field == _SITE + 1:
             e.site = self._text(v)
-        elif field == _URL + 1:
-            e.value = Value(self._text(v), e.value.data)
+        elif field == _EPOCHS:
+            e.epoch = v & 0xFFFF
+        elif field == _EXPIRES:
+            e.expires = v & (1 << 63) - 1
 
     def _bytes(self, e: Entry, field: int, v: bytes) -> None:
         if field == _DATA:
@@ -405,15 +459,27 @@ class _Reader:
         return self._texts[ref - 1]
 
 
-_ALL = (1 << 64) - 1
-_NUMBERS = {
-    _BRANCH: "branch",
-    _ORDINAL: "ordinal",
-    _N: "n",
-    _VERSION: "version",
-    _SEED: "seed",
-    _EPOCHS: "epoch",
-    _EXPIRES: "expires",
-    _LIFE: "generation",
+def _fixed(e: Entry, tag: int, body: bytes, at: int) -> int:
+    """Takes the digest, or leaves out what is no field of ours."""
+    if tag & 7 != FIXED64:
+        return skip(body, at, tag & 7)
+    number, at = take_fixed64(body, at)
+    if tag >> 3 == _DIGEST:
+        e.digest = number
+    return at
+
+
+_HEADER, _COMMAND, _DONE, _SEAL = Kind.HEADER, Kind.COMMAND, Kind.DONE, Kind.SEAL
+_HEAD = _ENTRY << 3 | BYTES  # what an entry begins with
+_SEAL_HEAD = bytes([_KIND << 3 | VARINT, Kind.SEAL, _N << 3 & 0x7F | 0x80 | VARINT, _N << 3 >> 7])
+_NUMBERS = {  # numbers that are taken as they are
+    field << 3 | VARINT: name
+    for field, name in (
+        (_BRANCH, "branch"),
+        (_ORDINAL, "ordinal"),
+        (_N, "n"),
+        (_VERSION, "version"),
+        (_SEED, "seed"),
+        (_LIFE, "generation"),
+    )
 }
-_MASKS = {_EPOCHS: 0xFFFF, _EXPIRES: (1 << 63) - 1}

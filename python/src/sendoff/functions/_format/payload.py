@@ -6,6 +6,7 @@ themselves, everything else as JSON by sendoff's rules for values.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import math
@@ -156,6 +157,18 @@ def decode(hint: Any, v: Value, where: str) -> Any:
 
 
 def _message_class(hint: Any) -> type[ProtoMessage] | None:
+    try:
+        return _cached_class(hint)
+    except TypeError:  # an annotation that cannot be hashed
+        return _found_class(hint)
+
+
+@functools.cache
+def _cached_class(hint: Any) -> type[ProtoMessage] | None:
+    return _found_class(hint)
+
+
+def _found_class(hint: Any) -> type[ProtoMessage] | None:
     for part in typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,):
         if isinstance(part, type) and issubclass(part, ProtoMessage):
             return part

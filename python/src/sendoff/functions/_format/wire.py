@@ -102,20 +102,3 @@ def zigzag(value: int) -> int:
 def unzigzag(value: int) -> int:
     """The number with a sign of a varint."""
     return value >> 1 ^ -(value & 1)
-
-
-def _row(byte: int) -> int:
-    for _ in range(8):
-        byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
-    return byte
-
-
-_TABLE = [_row(byte) for byte in range(256)]
-
-
-def crc32c(data: bytes | bytearray, before: int = 0) -> int:
-    """CRC-32C (Castagnoli) of data, behind bytes that had the sum before."""
-    table, total = _TABLE, before ^ 0xFFFFFFFF
-    for byte in data:
-        total = table[(total ^ byte) & 0xFF] ^ total >> 8
-    return total ^ 0xFFFFFFFF
