@@ -10,6 +10,7 @@ import functools
 import io
 import json
 import logging
+import socket
 import subprocess
 import sys
 import threading
@@ -24,16 +25,20 @@ import pytest
 
 import sendoff
 from sendoff import functions as f
+from sendoff.errors import Unreachable
 from sendoff.functions import _loop
 from sendoff.functions._core import state
-from sendoff.functions._core.listener import Listener
+from sendoff.functions._core.listener import Listener, Stale
 from sendoff.functions._core.mail import PROMISE
+from sendoff.functions._core.workers import Workers
 from sendoff.functions._format import messages as m
 from sendoff.functions._http import MAX_BODY, PATH, Wsgi
 from sendoff.functions._listen import Listener as HTTPListener
+from sendoff.functions._server import HTTPServer
 from sendoff.functions._signature import RunVerifier, Wrong
 from sendoff.functions.testing import Env, crash_everywhere
 from sendoff.models import RetryPolicy
+from sendoff.testing import Server
 
 app = f.Functions("http://127.0.0.1:1", development=True)
 _serial = iter(range(1_000_000))
@@ -616,3 +621,92 @@ def test_what_is_under_way_is_answered_before_the_end() -> None:
     assert ended.is_set()
     asking.join(20)
     assert answers == [b"done"]
+
+
+def test_threads_of_steps_take_whatever_comes_and_end() -> None:
+    workers, met, before = Workers(), threading.Barrier(51), threading.active_count()
+    for _ in range(50):
+        workers.submit(met.wait, 20)  # all at once
+    met.wait(20)
+    done: list[int] = []
+    for n in range(1000):
+        workers.submit(done.append, n)
+    deadline = time.monotonic() + 20
+    while len(done) < 1000 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert sorted(done) == list(range(1000))
+    workers.close()
+    with pytest.raises(RuntimeError):
+        workers.submit(done.append, 0)
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() <= before
+
+
+def answering(*answers: bytes) -> tuple[str, list[bytes]]:
+    """A server that answers the requests of one connection so, and then ends it; what it was asked."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    asked: list[bytes] = []
+
+    def serve() -> None:
+        with listener, listener.accept()[0] as connection:
+            for answer in answers:
+                asked.append(connection.recv(1 << 16))
+                connection.sendall(answer)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}", asked
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length:3\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nab\r\n1\r\nc\r\n0\r\nTrailer: t\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\nabc",
+        b"HTTP/1.1 200\r\nConnection: Close\r\n\r\nabc",
+    ],
+)
+def test_answers_of_a_server_are_read_however_they_are_written(answer: bytes) -> None:
+    url, asked = answering(answer)
+    server = HTTPServer(f"{url}/a/", "secret")
+    assert server._ask("Checkpoint", m.CheckpointRequest(dispatch_id="id"), 10) == b"abc"
+    head, _, body = asked[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /a/sendoff.v1.FunctionExtension/Checkpoint HTTP/1.1\r\n")
+    assert b"\r\nAuthorization: Bearer secret\r\n" in head
+    assert m.CheckpointRequest.FromString(body).dispatch_id == "id"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"SSH-2.0-x\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -4\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nA: " + b"b" * (1 << 17),
+    ],
+)
+def test_an_answer_that_is_none_is_no_answer(answer: bytes) -> None:
+    url, _ = answering(answer)
+    with pytest.raises(Unreachable):
+        HTTPServer(url, "")._ask("Checkpoint", m.CheckpointRequest(dispatch_id="id"), 10)
+
+
+def test_a_connection_that_was_closed_meanwhile_is_made_anew(sendoff_server: Server) -> None:
+    server = HTTPServer(sendoff_server.url, "")
+    with pytest.raises(Stale):
+        server.checkpoint("019aab6e-6f3a-7c1e-8d24-5f2b7a1c9e00", 1, m.Append(segment=b"x"))
+    [kept] = server._idle
+    kept._socket.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(Stale):
+        server.checkpoint("019aab6e-6f3a-7c1e-8d24-5f2b7a1c9e00", 1, m.Append(segment=b"x"))
+    assert kept not in server._idle
+    with pytest.raises(ValueError, match="a line break"):
+        HTTPServer(sendoff_server.url, "a\r\nX: y").checkpoint("none", 1, m.Append(segment=b"x"))

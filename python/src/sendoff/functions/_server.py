@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
 import ssl
 from collections import deque
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
 from sendoff.errors import Unreachable
+from sendoff.functions._connection import Connection, Garbled, written
 from sendoff.functions._core.listener import Stale
 from sendoff.functions._format.messages import CheckpointRequest, ReceiveRequest, ReceiveResponse, duration
 
@@ -22,19 +23,20 @@ _STALE = {"aborted", "failed_precondition", "not_found"}
 
 
 class HTTPServer:
-    """A server, over HTTP. Safe for several threads: each request has a connection of its own, which is kept. It is
-    asked for each step of each run, so this is the standard library's client, with half the cost of others."""
+    """A server, over HTTP. Safe for several threads: each request has a connection of its own, which is kept."""
 
     def __init__(self, url: str, api_key: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"server URL {url!r}: want something like http://127.0.0.1:4450")
-        self._host, self._port, self._path = parts.hostname, parts.port, parts.path.rstrip("/") + _SERVICE
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._headers = {"Content-Type": "application/proto"}
+        tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._connect = functools.partial(Connection, parts.hostname, parts.port or (443 if tls else 80), tls)
+        self._host, self._path = parts.hostname, parts.path.rstrip("/") + _SERVICE
+        headers = {"Host": parts.netloc.rpartition("@")[2], "Content-Type": "application/proto"}
         if api_key:
-            self._headers["Authorization"] = f"Bearer {api_key}"
-        self._idle: deque[HTTPConnection] = deque()
+            headers["Authorization"] = f"Bearer {api_key}"
+        self._headers = headers
+        self._idle: deque[Connection] = deque()
 
     def checkpoint(self, id: str, token: int, segment: Any) -> None:
         """Puts a segment on record. Raises Stale when another attempt has taken over."""
@@ -46,7 +48,7 @@ class HTTPServer:
         return ReceiveResponse.FromString(self._ask("Receive", request, _WAIT + 10))
 
     def _ask(self, method: str, request: Any, timeout: float) -> bytes:
-        status, body = self._post(self._path + method, request.SerializeToString(), timeout)
+        status, body = self._post(written(self._path + method, self._headers, request.SerializeToString()), timeout)
         if status == 200:
             return body
         try:
@@ -58,33 +60,27 @@ class HTTPServer:
             raise Stale(f"another attempt has taken over: {method}: {text}")
         raise Unreachable(f"{method}: {text or status}")
 
-    def _post(self, path: str, body: bytes, timeout: float) -> tuple[int, bytes]:
+    def _post(self, request: bytes, timeout: float) -> tuple[int, bytes]:
         while True:
+            connection: Connection | None = None
+            kept = True
             try:
-                connection, kept = self._idle.pop(), True
-            except IndexError:
-                connection, kept = self._new(timeout), False
-            try:
-                if connection.sock is not None:
-                    connection.sock.settimeout(timeout)
-                connection.request("POST", path, body, self._headers)
-                answer = connection.getresponse()
-                found = answer.status, answer.read()
-            except (OSError, HTTPException) as e:
-                connection.close()
+                try:
+                    connection = self._idle.pop()
+                except IndexError:
+                    connection, kept = self._connect(timeout), False
+                status, body = connection.ask(request, timeout)
+            except (OSError, Garbled) as e:
+                if connection is not None:
+                    connection.close()
                 if kept and not isinstance(e, TimeoutError):
                     continue  # it was closed meanwhile; what is asked may be asked twice
                 raise Unreachable(f"{self._host}: {e}") from e
-            if not answer.will_close and len(self._idle) < _MAX_IDLE:
+            if connection.stays and len(self._idle) < _MAX_IDLE:
                 self._idle.append(connection)
             else:
                 connection.close()
-            return found
-
-    def _new(self, timeout: float) -> HTTPConnection:
-        if self._tls is not None:
-            return HTTPSConnection(self._host, self._port, timeout=timeout, context=self._tls)
-        return HTTPConnection(self._host, self._port, timeout=timeout)
+            return status, body
 
 
 def parse_keys(text: str) -> list[bytes]:

@@ -6,7 +6,6 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from sendoff.functions._core.attempt import Attempt, Info
@@ -14,9 +13,8 @@ from sendoff.functions._core.cache import Cache
 from sendoff.functions._core.job import Answer, Job, restored
 from sendoff.functions._core.run import Run
 from sendoff.functions._core.site import site
+from sendoff.functions._core.workers import Workers
 from sendoff.functions._format.journal import Damaged, Value, decode
-
-_THREADS = 1024
 
 
 class Served(Protocol):
@@ -56,7 +54,7 @@ class Host:
         trace: Callable[[str], None] | None = None,
     ) -> None:
         self.server, self.build, self.trace = server, build, trace
-        self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sendoff")
+        self.threads = Workers()
         self.cache = Cache(size, ttl)
         self.site = site
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -81,7 +79,7 @@ class Host:
     def close(self) -> None:
         """Takes the suspended runs off memory, and interrupts those under way; a server runs them elsewhere."""
         self.cache.close()
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.threads.close()
 
     def run(self, request: Any, function: Served, *, virtual: int = 0) -> Answer:
         """Carries out one request. The caller writes the answer, and then calls what is returned beside it: only when

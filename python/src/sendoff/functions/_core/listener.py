@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
 from sendoff.functions._core.attempt import Interrupted
@@ -11,6 +10,7 @@ from sendoff.functions._format.messages import PollResult, Received
 
 if TYPE_CHECKING:
     from sendoff.functions._core.run import Run
+    from sendoff.functions._core.workers import Workers
 
 _MIN_PAUSE, _MAX_PAUSE = 0.5, 30.0  # seconds, after questions that failed
 
@@ -22,7 +22,7 @@ class Stale(Exception):
 class Listener:
     """One question at a time. It belongs to one attempt."""
 
-    def __init__(self, ask: Callable[[int, float], Any], threads: Executor, told: int) -> None:
+    def __init__(self, ask: Callable[[int, float], Any], threads: Workers, told: int) -> None:
         self._ask, self._threads = ask, threads
         self.told = Received(sequence=told)  # by it; the sequence is first that of the request
         self._asking = False

@@ -6,10 +6,11 @@ events of the journal, so it switches between the branches at the same places.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
-import threading
 from collections import deque
 from collections.abc import Coroutine
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from sendoff.functions._core import steps
@@ -64,7 +65,7 @@ class Run:
         self._timer_of: dict[int, Future[Any]] = {}
         self._scopes = 0
         self._ended: deque[steps.End] = deque()
-        self._notify = threading.Event()
+        self._wakes: SimpleQueue[None] = SimpleQueue()  # ends the waiting; an Event takes longer than a step
         self._interrupted = False
         self._leaves = 0
 
@@ -129,16 +130,16 @@ class Run:
     def interrupt(self) -> None:
         """Ends the attempt, from any thread."""
         self._interrupted = True
-        self._notify.set()
+        self._wakes.put(None)
 
     def wake(self) -> None:
         """Ends the waiting of the scheduler, now or the next time; from any thread."""
-        self._notify.set()
+        self._wakes.put(None)
 
     def step_ended(self, end: steps.End) -> None:
         """Takes the end of a step, from any thread."""
         self._ended.append(end)
-        self._notify.set()
+        self._wakes.put(None)
 
     # What its code asks for.
 
@@ -433,8 +434,10 @@ class Run:
 
     def pause(self, micros: int) -> None:
         """Waits for a step, the attempt's end, or a time."""
-        self._notify.wait(micros / SECOND)
-        self._notify.clear()
+        with contextlib.suppress(Empty):
+            self._wakes.get(timeout=micros / SECOND)
+            while not self._wakes.empty():
+                self._wakes.get_nowait()
         self._heed()
 
     def _heed(self) -> None:
