@@ -128,9 +128,11 @@ func (t *Todo) SetDetail(b []byte) error {
 // new life.
 func (t *Todo) tells() bool { return t.Kind == Release || t.Kind == Revive || t.Kind == Callback }
 
-// Ended says what a Todo of a task tells its followers: how the task, as it stands now,
-// has ended; there says whether it is stored. Nothing when it is another life of the
-// task by now that they wait for.
+// Ended says what a Todo of a task tells the followers that count its end: how the task,
+// as it stands now, has ended; there says whether it is stored. Nothing when it is another
+// life of the task by now that they wait for, nor when one that ran again is gone: its end
+// was told by then. Followers that Revives holds for begin anew all the same, by what they
+// have counted.
 func (t *Todo) Ended(row *Row, there bool) (end task.End, tells bool) {
 	switch {
 	case t.Kind == Revive:

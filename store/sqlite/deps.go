@@ -298,9 +298,14 @@ func (w *writer) followTodo(name *store.Todo, k *woken) (more bool, err error) {
 		return false, err
 	}
 	err = w.exec(`delete from todo where task = ? and kind = ? and token = ?`, t.Task[:], int64(t.Kind), t.Token)
-	if end, tells := t.Ended(&row, there); err == nil && tells {
-		t.End = end
-		err = w.followPage(t, k)
+	if err != nil {
+		return false, err
+	}
+	end, tells := t.Ended(&row, there)
+	if t.End = end; t.Kind == store.Revive {
+		err = w.revivePage(t, tells, k)
+	} else if tells {
+		err = w.followAll(t, k)
 	}
 	if err != nil {
 		return false, err
@@ -310,16 +315,13 @@ func (w *writer) followTodo(name *store.Todo, k *woken) (more bool, err error) {
 	return n > 0, err
 }
 
-func (w *writer) followPage(t *store.Todo, k *woken) error {
-	if t.Kind == store.Release {
-		return w.followAll(t, k)
-	}
+func (w *writer) revivePage(t *store.Todo, tells bool, k *woken) error {
 	page, err := w.followers(t, store.FollowPage)
 	if err != nil {
 		return err
 	}
 	for i := range page {
-		if err := w.revive(t, &page[i], k); err != nil {
+		if err := w.revive(t, tells, &page[i], k); err != nil {
 			return err
 		}
 	}
@@ -329,14 +331,17 @@ func (w *writer) followPage(t *store.Todo, k *woken) error {
 	return w.leave(&store.Todo{Kind: t.Kind, Task: t.Task, Token: t.Token, Cursor: page[len(page)-1].Task, At: w.now})
 }
 
-// revive has a follower of a task that runs again wait for it, and begin anew when it
-// was canceled because of it.
-func (w *writer) revive(up *store.Todo, f *follower, k *woken) error {
+// revive has a follower of a task that runs again wait for it, if it tells how it stands,
+// and begin anew when it was canceled because of it.
+func (w *writer) revive(up *store.Todo, tells bool, f *follower, k *woken) error {
 	row, err := w.row(f.Task)
 	if err != nil {
 		return err
 	}
 	if !row.Revives() {
+		if !tells {
+			return nil
+		}
 		ended, err := w.counted(up, f, k)
 		if err == nil && ended != nil {
 			ended.At = w.now

@@ -50,11 +50,23 @@ var aimsOfDependents = map[string]func(*machine){
 		m.followUp()
 		m.stands(first, task.Blocked, task.Depends)
 	},
-	"expire:none":               func(m *machine) { m.expire([]task.ID{m.put(m.plain(task.HTTP)), m.newID()}) },
-	"retry:unmet":               func(m *machine) { m.steer("retry", m.broken()[1]) },
-	"release:over":              func(m *machine) { m.fan(2*store.FollowPage - 1) },
-	"release:page":              func(m *machine) { m.fan(3*store.FollowPage + 1) },
-	"revive:over":               func(m *machine) { m.steer("retry followers", m.broken()[0]); m.followUp() },
+	"expire:none":  func(m *machine) { m.expire([]task.ID{m.put(m.plain(task.HTTP)), m.newID()}) },
+	"retry:unmet":  func(m *machine) { m.steer("retry", m.broken()[1]) },
+	"release:over": func(m *machine) { m.fan(2*store.FollowPage - 1) },
+	"release:page": func(m *machine) { m.fan(3*store.FollowPage + 1) },
+	"revive:over":  func(m *machine) { m.steer("retry followers", m.broken()[0]); m.followUp() },
+	"revive:gone": func(m *machine) {
+		m.saw("revive:gone")
+		chain := m.runAgainAndGo(task.Success)
+		m.stands(chain[1], task.Ready, task.Retried)
+		m.stands(chain[2], task.Blocked, task.Depends)
+	},
+	"revive:unmet": func(m *machine) {
+		m.saw("revive:unmet")
+		chain := m.runAgainAndGo(task.Reject)
+		m.stands(chain[1], task.Canceled, task.DependencyFailed)
+		m.stands(chain[2], task.Canceled, task.DependencyFailed)
+	},
 	"revive:page":               func(m *machine) { m.fanAgain(store.FollowPage + 1) },
 	"retry followers:ok":        func(m *machine) { m.steer("retry followers", m.end(m.hold(task.HTTP), task.Success).ID) },
 	"retry followers:not-found": func(m *machine) { m.steer("retry followers", m.newID()) },
@@ -83,6 +95,17 @@ func (m *machine) broken() []task.ID {
 	m.end(c, task.Reject)
 	m.followUp()
 	return []task.ID{c.ID, second, third}
+}
+
+// runAgainAndGo has the first of a broken chain run again, with its followers, and be
+// deleted after its end, before these are told.
+func (m *machine) runAgainAndGo(class task.Class) []task.ID {
+	chain := m.broken()
+	m.steer("retry followers", chain[0])
+	m.end(m.take(chain[0]), class)
+	m.steer("delete", chain[0])
+	m.followUp()
+	return chain
 }
 
 // fan has n tasks wait for one, and that one end.

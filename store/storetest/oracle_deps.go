@@ -257,18 +257,18 @@ func (o *Oracle) Follow(_ context.Context, name store.Todo) (more bool, woken []
 		row = *found
 	}
 	end, tells := t.Ended(&row, found != nil)
-	if t.End = end; tells && t.Kind == store.Release {
-		o.followAll(t, &woken)
+	if t.End = end; t.Kind == store.Revive {
+		o.reviveAll(t, tells, &woken)
 	} else if tells {
-		o.reviveAll(t, &woken)
+		o.followAll(t, &woken)
 	}
 	_, more = o.todos[nameOf(&name)]
 	return more, woken, nil
 }
 
-func (o *Oracle) reviveAll(t store.Todo, woken *[]store.Woken) {
+func (o *Oracle) reviveAll(t store.Todo, tells bool, woken *[]store.Woken) {
 	for i, down := range o.followersOf(t.Task, t.Cursor) {
-		o.revive(&t, o.tasks[down], woken)
+		o.revive(&t, tells, o.tasks[down], woken)
 		if i == store.FollowPage-1 {
 			o.leave(&store.Todo{Kind: t.Kind, Task: t.Task, Token: t.Token, Cursor: down, At: o.Clock()})
 			return
@@ -276,8 +276,11 @@ func (o *Oracle) reviveAll(t store.Todo, woken *[]store.Woken) {
 	}
 }
 
-func (o *Oracle) revive(up *store.Todo, row *store.Row, woken *[]store.Woken) {
+func (o *Oracle) revive(up *store.Todo, tells bool, row *store.Row, woken *[]store.Woken) {
 	if !row.Revives() {
+		if !tells {
+			return
+		}
 		if ended := o.counted(up, row.ID, woken); ended != nil {
 			ended.At = o.Clock()
 			o.leave(ended)

@@ -13,6 +13,7 @@ var rulesOfOrder = []rule{
 	{"a task that replaces others does not replace itself", replacesOthers},
 	{"a function restarted at its gates says so", restartedAtGates},
 	{"who follows is left alone when the task that lives again is gone", revivedAndGone},
+	{"who follows runs when the task that lived again has done well and is gone", revivedByOneGone},
 	{"a key of a batch is free when the task before it can never run", keyOfBatch},
 }
 
@@ -71,6 +72,14 @@ func revivedAndGone(m *machine) {
 	m.steer("delete", chain[0])
 	m.followUp()
 	m.stands(chain[1], task.Canceled, task.DependencyFailed)
+}
+
+func revivedByOneGone(m *machine) {
+	chain := m.runAgainAndGo(task.Success)
+	m.stands(chain[1], task.Ready, task.Retried)
+	m.stands(chain[2], task.Blocked, task.Depends)
+	m.end(m.take(chain[1]), task.Success)
+	m.stands(chain[2], task.Ready, task.NoReason)
 }
 
 func keyOfBatch(m *machine) {
