@@ -23,7 +23,7 @@ type Deps interface {
 
 	// Follow works off a page of a Todo of kind Release or Revive, and finishes it when
 	// that was the last one: more says that it was not. Nothing happens when somebody
-	// else was faster.
+	// else was faster. With an error, woken are those that it has made ready all the same.
 	Follow(ctx context.Context, t Todo) (more bool, woken []Woken, err error)
 
 	// RetryFollowers is Operator.Retry of a task, and leaves a Todo to start those that

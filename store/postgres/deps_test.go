@@ -1,10 +1,12 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
 	"math/rand/v2"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -140,6 +142,65 @@ func TestTwoEndsAtATimeAreBothCounted(t *testing.T) {
 	require.NoError(t, <-done[0])
 	require.NoError(t, <-done[1])
 	require.Equal(t, task.Ready, f.stateOf(t, down.ID), "one of the ends was not counted")
+}
+
+// TestAPageThatFailsTellsWhomItHasWoken: of two followers the first begins anew, and the
+// statement that waits for the second is canceled.
+func TestAPageThatFailsTellsWhomItHasWoken(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, testkit.Postgres(t), postgres.Options{})
+	up := f.held(t, 1)[0]
+	downs := []store.NewTask{f.after(task.AllOK, up.ID), f.after(task.AllOK, up.ID)}
+	slices.SortFunc(downs, func(a, b store.NewTask) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	f.insert(t, downs...)
+	revive := f.livesAgain(t, &up)
+	tx := hold(t, f.dsn)
+	_, err := tx.Exec(t.Context(), "select from sendoff.task where id = $1 for update", downs[1].ID[:])
+	require.NoError(t, err)
+
+	type told struct {
+		woken []store.Woken
+		err   error
+	}
+	done := make(chan told, 1)
+	go func() {
+		_, woken, err := f.s.Follow(t.Context(), revive)
+		done <- told{woken, err}
+	}()
+	f.waits(t, 1)
+	f.one(t, "select count(pg_cancel_backend(pid)) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
+	got := <-done
+	require.ErrorContains(t, got.err, "tell followers of task "+up.ID.String())
+	require.Equal(t, task.Ready, f.stateOf(t, downs[0].ID))
+	require.Len(t, got.woken, 1, "it is ready, and nobody is told")
+
+	require.NoError(t, tx.Rollback(t.Context()))
+	more, woken, err := f.s.Follow(t.Context(), revive)
+	require.NoError(t, err)
+	require.False(t, more)
+	require.Len(t, woken, 1)
+	require.Equal(t, task.Ready, f.stateOf(t, downs[1].ID))
+}
+
+// livesAgain has a task with followers fail, run again and succeed, and returns what is
+// left to be done about these.
+func (f *fixture) livesAgain(t *testing.T, up *store.Claimed) store.Todo {
+	t.Helper()
+	up.Flags |= store.FlagDeps
+	tr := success(up)
+	tr.Outcome, tr.Decision = task.Reject, task.Decision{To: task.Failed, Reason: task.Rejected}
+	errs, _, err := f.s.Settle(t.Context(), []store.Transition{tr})
+	require.NoError(t, err)
+	require.NoError(t, errs[0])
+	_, err = f.s.RetryFollowers(t.Context(), up.ID)
+	require.NoError(t, err)
+	again := f.claim(t, 0, 1).Tasks[0]
+	require.NoError(t, <-ends(t.Context(), f.s, &again))
+	todos, err := f.s.TakeTodos(t.Context(), 10, 1)
+	require.NoError(t, err)
+	require.Len(t, todos, 1)
+	require.Equal(t, store.Revive, todos[0].Kind)
+	return todos[0]
 }
 
 // TestStormOnTasksThatDepend has people do everything they can to tasks that depend on

@@ -10,7 +10,8 @@ import (
 	"github.com/sendoff-dev/sendoff/task"
 )
 
-// Follow works off a page of a todo about followers; see store.Deps.
+// Follow works off a page of a todo about followers; see store.Deps. What a page had woken
+// before it failed is told with the error: it is ready by then, and nobody wakes it again.
 func (s *Store) Follow(ctx context.Context, t store.Todo) (more bool, woken []store.Woken, err error) {
 	if t.Kind == store.Revive {
 		more, woken, err = s.revivePage(ctx, &t)
@@ -18,7 +19,7 @@ func (s *Store) Follow(ctx context.Context, t store.Todo) (more bool, woken []st
 		more, woken, err = s.releasePage(ctx, &t)
 	}
 	if err != nil {
-		return false, nil, fmt.Errorf("tell followers of task %s: %w", t.Task, err)
+		return false, woken, fmt.Errorf("tell followers of task %s: %w", t.Task, err)
 	}
 	return more, woken, nil
 }
@@ -58,7 +59,10 @@ func (s *Store) releasePage(ctx context.Context, name *store.Todo) (more bool, w
 		}
 		return c.commit(ctx, writes...)
 	})
-	return more, woken, err
+	if err != nil {
+		return false, nil, err
+	}
+	return more, woken, nil
 }
 
 // revivePage goes on in transactions of their own: each may be repeated, for who runs
