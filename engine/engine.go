@@ -362,6 +362,10 @@ type bell struct{ e *Engine }
 func (b bell) Wake(woken []store.Woken) { b.e.wake(woken) }
 func (b bell) Due(at int64)             { b.e.scheduler.Due(at) }
 
+func (b bell) Expect(lane int32, priority int16) (over func()) {
+	return b.e.loops.expect(lane, priority)
+}
+
 // wake tells everyone who can run tasks that some are ready.
 func (e *Engine) wake(woken []store.Woken) {
 	if len(woken) == 0 {

@@ -18,6 +18,15 @@ func (ls loops) wake(woken []store.Woken) {
 	}
 }
 
+func (ls loops) expect(lane int32, priority int16) (over func()) {
+	for _, l := range ls {
+		if over = l.Expect(lane, priority); over != nil {
+			return over
+		}
+	}
+	return func() {}
+}
+
 func (ls loops) stop(h store.Held) {
 	for _, l := range ls {
 		l.Stop(h, exec.ErrCanceled)

@@ -37,8 +37,8 @@ type ClaimRequest struct {
 	Limit int
 	Done  []task.ID // earlier claims whose tasks are all settled
 
-	// Rides, unless it is nil, has the claim wait until it is closed for a settle to share
-	// the transaction of: tasks that become ready by that are claimed by the same commit.
+	// Rides, unless it is nil, has the claim wait until it is closed for a settle or an insert to
+	// share the transaction of: tasks that become ready by that are claimed by the same commit.
 	Rides <-chan struct{}
 }
 

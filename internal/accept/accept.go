@@ -99,7 +99,10 @@ type Lanes func(ctx context.Context, namespace int32, queue, pool, group string)
 // Bell tells those who have to know that there is something to do.
 type Bell interface {
 	Wake(woken []store.Woken) // tasks became ready
-	Due(at int64)             // a task will be due, microseconds
+
+	// Expect tells that a task is about to become ready on a line, and over that the insert is done.
+	Expect(lane int32, priority int16) (over func())
+	Due(at int64) // a task will be due, microseconds
 }
 
 // Meter counts.
@@ -186,7 +189,7 @@ func (a *Acceptor) accept(ctx context.Context, subs []Submission, atomic bool) (
 		return nil, ErrBusy
 	}
 	defer a.waiting.Add(-size)
-	inserted, woken, err := a.cfg.Store.Insert(ctx, tasks, atomic)
+	inserted, woken, err := a.insert(ctx, tasks, atomic)
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +198,17 @@ func (a *Acceptor) accept(ctx context.Context, subs []Submission, atomic bool) (
 		a.cfg.Bell.Wake(woken)
 	}
 	return fill(results, subs, inserted, of, deps, atomic)
+}
+
+// fewTasks is how many tasks a call has at most that are claimed along with their insert
+// by who has nothing else to do.
+const fewTasks = 16
+
+func (a *Acceptor) insert(ctx context.Context, tasks []store.NewTask, atomic bool) ([]store.Inserted, []store.Woken, error) {
+	if t := &tasks[0]; len(tasks) <= fewTasks && t.Delay == 0 && t.RunAt == 0 && len(t.Deps) == 0 {
+		defer a.cfg.Bell.Expect(t.Lane, t.Priority)()
+	}
+	return a.cfg.Store.Insert(ctx, tasks, atomic)
 }
 
 // AcceptIn is Accept in a transaction of the program that embeds the engine: the tasks

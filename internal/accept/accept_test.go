@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,13 +26,19 @@ type rig struct {
 	*Acceptor
 	*storetest.Oracle
 	woken    []store.Woken
+	expected []store.Woken // with how many tasks were stored then as position
+	over     int
 	due      []int64
 	accepted int
 }
 
 func (r *rig) Wake(w []store.Woken) { r.woken = append(r.woken, w...) }
-func (r *rig) Due(at int64)         { r.due = append(r.due, at) }
-func (r *rig) Accepted(n int)       { r.accepted += n }
+func (r *rig) Expect(lane int32, priority int16) func() {
+	r.expected = append(r.expected, store.Woken{Lane: lane, Priority: priority, Position: int64(len(r.woken))})
+	return func() { r.over++ }
+}
+func (r *rig) Due(at int64)   { r.due = append(r.due, at) }
+func (r *rig) Accepted(n int) { r.accepted += n }
 
 func newRig(change ...func(*Config)) *rig {
 	r := &rig{Oracle: storetest.NewOracle(func() int64 { return noon.UnixMicro() })}
@@ -269,6 +276,31 @@ func TestWhatWasAcceptedIsTold(t *testing.T) {
 	_, err = r.Accept(t.Context(), []Submission{push(func(*Submission) {}), {}}, true)
 	require.ErrorContains(t, err, "tasks[1].url")
 	require.Equal(t, 2, r.accepted, "all or none")
+}
+
+func TestWhoHasNothingElseToDoIsToldBeforeAFewTasksAreStored(t *testing.T) {
+	for name, c := range map[string]struct {
+		subs []Submission
+		told bool
+	}{
+		"one":     {[]Submission{push(func(*Submission) {})}, true},
+		"a few":   {slices.Repeat([]Submission{push(func(*Submission) {})}, fewTasks), true},
+		"many":    {slices.Repeat([]Submission{push(func(*Submission) {})}, fewTasks+1), false},
+		"later":   {[]Submission{push(func(s *Submission) { s.Delay = time.Second })}, false},
+		"at noon": {[]Submission{push(func(s *Submission) { s.RunAt = noon.Add(time.Hour) })}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig()
+			_, err := r.Accept(t.Context(), c.subs, false)
+			require.NoError(t, err)
+			if !c.told {
+				require.Empty(t, r.expected)
+				return
+			}
+			require.Equal(t, []store.Woken{{Lane: 1, Priority: 5, Position: 0}}, r.expected, "before any wake")
+			require.Equal(t, 1, r.over)
+		})
+	}
 }
 
 func TestARoomThatIsFullOrClosedSaysSo(t *testing.T) {

@@ -64,6 +64,8 @@ type Loop struct {
 	rode     map[store.Woken]bool // wakes still to come of what riding claims took
 	expected map[lineKey]bool     // lines of tasks whose end is about to be written, and others depend on
 	next     *ride                // of a claim of those, to be made; nil = none
+	resting  bool                 // Run waits for something to do
+	served   map[int32]bool       // lanes that Run knows
 	riding   *ride                // of the claim that is being made, or was last
 	open     map[task.ID]int      // claims in our hands: tasks not settled yet
 	done     []task.ID            // claims whose tasks are all settled
@@ -101,7 +103,7 @@ func New(cfg Config) *Loop {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	l := &Loop{
-		cfg: cfg, lines: newLines(), woken: map[lineKey]span{}, rode: map[store.Woken]bool{}, expected: map[lineKey]bool{}, open: map[task.ID]int{},
+		cfg: cfg, lines: newLines(), woken: map[lineKey]span{}, rode: map[store.Woken]bool{}, expected: map[lineKey]bool{}, served: map[int32]bool{}, open: map[task.ID]int{},
 		flying: map[task.ID]*flight{}, signal: make(chan struct{}, 1),
 	}
 	l.runs, l.cancel = context.WithCancelCause(context.Background())
@@ -153,6 +155,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	probe := time.NewTimer(probeRest)
 	defer probe.Stop()
 	for {
+		l.rest()
 		select {
 		case <-ctx.Done():
 			return nil
@@ -168,11 +171,18 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
+// rest notes that nothing is left to do.
+func (l *Loop) rest() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.resting = len(l.woken) == 0 && !l.lines.anyWaiting()
+}
+
 // look makes every line of every lane a candidate again, and now and then those of groups
 // in which nothing has been.
 func (l *Loop) look(ctx context.Context) {
 	for i, lane := range l.cfg.Lanes() {
-		l.lines.addLane(lane, l.cfg.Weight(lane))
+		l.serve(lane)
 		if lane.Pool != task.AnyPool && (lane.Group == "" || l.lines.turnOf(i)) {
 			l.probeWindow(ctx, l.lines.get(lineKey{lane.ID, task.SuspectPriority}), 0, math.MaxInt64)
 		}
@@ -277,10 +287,20 @@ func (l *Loop) takeWakes() (free int, rides <-chan struct{}) {
 	return free, rides
 }
 
+// serve makes a lane known, and what its group weighs now.
+func (l *Loop) serve(lane store.Lane) {
+	l.lines.addLane(lane, l.cfg.Weight(lane))
+	l.mu.Lock()
+	l.served[lane.ID] = true
+	l.mu.Unlock()
+}
+
+// serves tells whether a lane is this loop's, and makes it known. l.mu is held.
 func (l *Loop) serves(lane int32) bool {
 	for _, known := range l.cfg.Lanes() {
 		if known.ID == lane {
 			l.lines.addLane(known, l.cfg.Weight(known))
+			l.served[lane] = true
 			return true
 		}
 	}

@@ -9,8 +9,9 @@ import (
 )
 
 // The end of a task that others depend on makes some of them ready, mostly on its own
-// line. A claim that is made when the end is written comes a commit too late: so one of
-// that line is put on the way before, which rides in the transaction of the settle.
+// line, and a submission makes one ready on a line that is known. A claim that is made
+// when that is written comes a commit too late: so one of the line is put on the way
+// before, which rides in the transaction of the settle or the insert.
 
 // longestRide bounds how long such a claim waits for the settle: it is there within
 // microseconds, unless something holds it up, and then the loop has other things to do.
@@ -51,6 +52,29 @@ func (l *Loop) expect(c *store.Claimed) (next *ride) {
 	l.ring()
 	runtime.Gosched() // the loop is quick, and the settle takes longer to get there than the claim
 	return next
+}
+
+// Expect tells that a task is about to be stored, ready on a line. If the loop has nothing
+// else to do, it claims along with the insert. The caller wakes it as ever when the task is
+// stored, and calls over then; nil = it does not ride.
+func (l *Loop) Expect(lane int32, priority int16) (over func()) {
+	l.mu.Lock()
+	if !l.resting || !l.served[lane] || l.next != nil || l.alone {
+		l.mu.Unlock()
+		return nil
+	}
+	l.resting = false
+	l.expected[lineKey{lane, priority}] = true
+	next := &ride{over: make(chan struct{})}
+	l.next = next
+	l.mu.Unlock()
+	timer := time.AfterFunc(longestRide, next.alight)
+	l.ring()
+	runtime.Gosched() // as in expect
+	return func() {
+		timer.Stop()
+		next.alight()
+	}
 }
 
 // mostRode bounds how many wakes are waited for; those of tasks that another node made ready may never come.

@@ -94,6 +94,50 @@ func TestAClaimRidesWithTheSettleThatOthersWaitFor(t *testing.T) {
 	})
 }
 
+// TestAClaimRidesWithTheInsertThatIsExpected by a loop that has nothing to do.
+func TestAClaimRidesWithTheInsertThatIsExpected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, stop := newRig(t, 1, 0)
+		stop()
+		r := &rider{floor: h.floor, settles: make(chan struct{})}
+		ran := 0
+		l := New(Config{
+			Name: "test", Room: Slots(10), Poll: time.Hour, Store: r, Lanes: func() []store.Lane { return []store.Lane{h.lane} },
+			Node:    func() (task.ID, bool) { return h.node, true },
+			Execute: func(context.Context, *store.Claimed, func()) func() { ran++; return nil },
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); _ = l.Run(ctx) }()
+		synctest.Wait()
+		r.claims = 0
+
+		require.Nil(t, l.Expect(h.lane.ID+1, 5), "it is nobody's lane")
+		over := l.Expect(h.lane.ID, 5)
+		require.NotNil(t, over)
+		require.Nil(t, l.Expect(h.lane.ID, 5), "one is on its way")
+		time.Sleep(time.Millisecond) // the insert takes its time
+		woken := h.insert(h.draft(5))
+		r.settles <- struct{}{}
+		synctest.Wait()
+		l.Wake(woken)
+		over()
+		synctest.Wait()
+		require.Equal(t, []time.Duration{time.Millisecond}, r.rode)
+		require.Equal(t, 1, ran)
+		require.Equal(t, 1, r.claims, "none for the wake of what was claimed before it came")
+
+		over = l.Expect(h.lane.ID, 5)
+		over() // nothing was stored
+		synctest.Wait()
+		require.Equal(t, 2, r.claims)
+		require.Equal(t, time.Duration(0), r.rode[1])
+		cancel()
+		<-ended
+		l.Drain(context.Background(), nil)
+	})
+}
+
 func TestASettleThatIsHeldUpHoldsNoClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, ran := runChain(t, 2, 100*time.Millisecond)

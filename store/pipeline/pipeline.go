@@ -86,6 +86,26 @@ func (p *Pipeline[T]) Ride(ctx context.Context, item T, alight <-chan struct{}) 
 	}
 }
 
+// Riders takes out what rides just now, for somebody else to handle, who calls handled
+// when that is done.
+func (p *Pipeline[T]) Riders() (items []T, handled func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var riders []*call[T]
+	p.waiting = slices.DeleteFunc(p.waiting, func(c *call[T]) bool {
+		if c.rides {
+			riders = append(riders, c)
+			items = append(items, c.item)
+		}
+		return c.rides
+	})
+	return items, func() {
+		for _, c := range riders {
+			close(c.done)
+		}
+	}
+}
+
 // begin has a call begin a batch.
 func (p *Pipeline[T]) begin(c *call[T]) {
 	p.mu.Lock()
@@ -135,7 +155,7 @@ func (p *Pipeline[T]) run() {
 func (p *Pipeline[T]) take() []*call[T] {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.closed && !slices.ContainsFunc(p.waiting, func(c *call[T]) bool { return !c.rides }) {
+	if len(p.waiting) == 0 || !p.closed && !slices.ContainsFunc(p.waiting, func(c *call[T]) bool { return !c.rides }) {
 		return nil
 	}
 	total := 0

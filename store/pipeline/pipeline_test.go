@@ -28,6 +28,28 @@ func TestAnIdlePipelineStartsAtOnce(t *testing.T) {
 	})
 }
 
+func TestRidersCanBeHandledElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pipeline.New(10, one, func([]int) { t.Error("a batch was begun") })
+		over := make(chan struct{})
+		var callers sync.WaitGroup
+		for i := range 3 {
+			callers.Go(func() { require.NoError(t, p.Ride(t.Context(), i, over)) })
+		}
+		synctest.Wait()
+		items, handled := p.Riders()
+		require.ElementsMatch(t, []int{0, 1, 2}, items)
+		none, nobody := p.Riders()
+		require.Empty(t, none)
+		nobody()
+		close(over) // it may be told to go by itself meanwhile
+		synctest.Wait()
+		handled()
+		callers.Wait()
+		p.Close()
+	})
+}
+
 func TestCallersThatArriveDuringABatchShareTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sizes []int

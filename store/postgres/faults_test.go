@@ -210,6 +210,47 @@ func TestLostClaimComesBack(t *testing.T) {
 	}
 }
 
+// TestAClaimThatRodeWithALostInsertComesBack: the insert is sent again, and its task is
+// stored once; the claim is not, and whatever it took is taken back.
+func TestAClaimThatRodeWithALostInsertComesBack(t *testing.T) {
+	t.Parallel()
+	for _, where := range []cut{beforeCommit, afterCommit} {
+		t.Run(map[cut]string{beforeCommit: "before", afterCommit: "after"}[where], func(t *testing.T) {
+			t.Parallel()
+			p := newProxy(t, testkit.Postgres(t))
+			f := newFixture(t, p.url, discard)
+			lost := make(chan error, 1)
+			go func() {
+				_, err := f.s.Claim(t.Context(), store.ClaimRequest{
+					ID: newID(), Node: f.node, Limit: 5, Rides: make(chan struct{}), Slots: []store.ClaimSlot{{Lane: f.lane, Priority: task.DefaultPriority, Limit: 5}},
+				})
+				lost <- err
+			}()
+			time.Sleep(300 * time.Millisecond) // it is on its way
+			p.arm("insert into sendoff.task", where)
+			out, woken, err := f.s.Insert(t.Context(), f.tasks(1), false)
+			require.NoError(t, err)
+			require.Equal(t, store.Created, out[0].Status)
+			require.Len(t, woken, 1)
+			require.Error(t, <-lost)
+			require.Equal(t, 1, p.count())
+			var batch store.ClaimBatch
+			require.Eventually(t, func() bool {
+				_, err := f.s.Rescue(t.Context(), f.node, nil, 10)
+				require.NoError(t, err)
+				batch = f.claim(t, 0, 5)
+				return len(batch.Tasks) > 0
+			}, 20*time.Second, 100*time.Millisecond)
+			require.Len(t, batch.Tasks, 1)
+			require.Equal(t, out[0].ID, batch.Tasks[0].ID)
+			require.True(t, f.settle(t, batch.Tasks))
+			snap, err := f.s.Snapshot(t.Context())
+			require.NoError(t, err)
+			require.NoError(t, storetest.Consistent(snap))
+		})
+	}
+}
+
 // TestStandbyWarningIsNotSuccess has the database say that it stopped waiting
 // for its standby, which it does in a warning after the commit.
 func TestStandbyWarningIsNotSuccess(t *testing.T) {

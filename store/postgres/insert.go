@@ -42,14 +42,15 @@ func (s *Store) insertLarge(ctx context.Context, op *insertOp) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	s.insertOps(ctx, []*insertOp{op})
+	s.insertOps(ctx, []*insertOp{op}, nil)
 	return nil
 }
 
 // insertOps stores the tasks of several calls in one transaction. When a value
-// is to blame for a failure it is found by halving, so that it fails alone.
-func (s *Store) insertOps(ctx context.Context, ops []*insertOp) {
-	err := s.insertBatch(ctx, ops)
+// is to blame for a failure it is found by halving, so that it fails alone; without the
+// claims that ride.
+func (s *Store) insertOps(ctx context.Context, ops []*insertOp, a *along) {
+	err := s.insertBatch(ctx, ops, a)
 	if err != nil {
 		for _, op := range ops {
 			op.woken = nil
@@ -62,8 +63,8 @@ func (s *Store) insertOps(ctx context.Context, ops []*insertOp) {
 			op.err = err
 		}
 	case len(ops) > 1:
-		s.insertOps(ctx, ops[:len(ops)/2])
-		s.insertOps(ctx, ops[len(ops)/2:])
+		s.insertOps(ctx, ops[:len(ops)/2], nil)
+		s.insertOps(ctx, ops[len(ops)/2:], nil)
 	case len(ops[0].tasks) == 1:
 		ops[0].out[0] = store.Inserted{Status: store.Invalid}
 	case ops[0].atomic:
@@ -71,7 +72,7 @@ func (s *Store) insertOps(ctx context.Context, ops []*insertOp) {
 	default:
 		half := len(ops[0].tasks) / 2
 		for _, part := range []*insertOp{ops[0].part(0, half), ops[0].part(half, len(ops[0].tasks))} {
-			s.insertOps(ctx, []*insertOp{part})
+			s.insertOps(ctx, []*insertOp{part}, nil)
 			ops[0].err = errors.Join(ops[0].err, part.err)
 			for _, w := range part.woken {
 				ops[0].woken = store.Collect(ops[0].woken, w)
@@ -112,7 +113,7 @@ func (s *Store) blame(ctx context.Context, op *insertOp) {
 // insertBatch stores ops in one transaction. It starts on the assumption that
 // no task has a key and none is stored already; when that is wrong it looks
 // first.
-func (s *Store) insertBatch(ctx context.Context, ops []*insertOp) error {
+func (s *Store) insertBatch(ctx context.Context, ops []*insertOp, a *along) error {
 	now, careful := s.clock.now(), false
 	tasks := 0
 	for _, op := range ops {
@@ -121,17 +122,17 @@ func (s *Store) insertBatch(ctx context.Context, ops []*insertOp) error {
 	}
 	return s.patiently(ctx, func(ctx context.Context, c *session) error {
 		if !careful && !c.again {
-			err := s.insertPlain(ctx, c, ops, now, tasks)
+			err := s.insertPlain(ctx, c, ops, now, tasks, a)
 			if !isTaken(err) {
 				return err
 			}
 			careful = true
 		}
-		return s.insertCareful(ctx, c, ops, now)
+		return s.insertCareful(ctx, c, ops, now, a)
 	})
 }
 
-func (s *Store) insertPlain(ctx context.Context, c *session, ops []*insertOp, now int64, tasks int) error {
+func (s *Store) insertPlain(ctx context.Context, c *session, ops []*insertOp, now int64, tasks int, a *along) error {
 	p := &plan{now: now, rows: make([]newRow, 0, tasks)}
 	for _, op := range ops {
 		op.woken = nil
@@ -146,7 +147,9 @@ func (s *Store) insertPlain(ctx context.Context, c *session, ops []*insertOp, no
 	if tasks >= copyFrom {
 		err = p.copy(ctx, c)
 	} else {
-		err = c.do(ctx, c.pinned(p.statements(false))...)
+		claims := a.statements(s, c)
+		err = c.do(ctx, append(c.pinned(p.statements(false)), claims...)...)
+		a.outcome(err, len(claims) > 0)
 	}
 	if err != nil && !errors.Is(err, errUnknown) {
 		s.clock.untake(span)
@@ -202,7 +205,7 @@ func (p *plan) lookAround(f *gateFloor, ops []*insertOp, start func(context.Cont
 	return p.lockTaken(f.ctx, f.c)
 }
 
-func (s *Store) insertCareful(ctx context.Context, c *session, ops []*insertOp, now int64) error {
+func (s *Store) insertCareful(ctx context.Context, c *session, ops []*insertOp, now int64, a *along) error {
 	if !c.again { // otherwise what the first try woke is woken still
 		for _, op := range ops {
 			op.woken = nil
@@ -217,7 +220,9 @@ func (s *Store) insertCareful(ctx context.Context, c *session, ops []*insertOp, 
 	}
 	writes, span, err := s.carryOut(ctx, c, p)
 	if err == nil {
-		err = c.commit(ctx, writes...)
+		claims := a.statements(s, c)
+		err = c.commit(ctx, append(writes, claims...)...)
+		a.outcome(err, len(claims) > 0)
 	}
 	if err != nil && !errors.Is(err, errUnknown) {
 		s.clock.untake(span)

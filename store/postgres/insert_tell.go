@@ -14,7 +14,7 @@ import (
 func (s *Store) insertTelling(ctx context.Context, op *insertOp) {
 	for range maxTries {
 		op.err = nil
-		if s.insertOps(ctx, []*insertOp{op}); !errors.Is(op.err, errRace) {
+		if s.insertOps(ctx, []*insertOp{op}, nil); !errors.Is(op.err, errRace) {
 			return
 		}
 	}

@@ -131,7 +131,7 @@ func Open(ctx context.Context, dsn string, options Options) (*Store, error) {
 	}
 	background := context.WithoutCancel(ctx) // batches belong to all their callers
 	s.settles = pipeline.New(hotBatch, (*hotCall).weight, observed(s, (*hotCall).weight, func(calls []*hotCall) { s.handleHot(background, calls) }))
-	s.inserts = pipeline.New(insertBatch, (*insertOp).weight, observed(s, (*insertOp).weight, func(ops []*insertOp) { s.insertOps(background, ops) }))
+	s.inserts = pipeline.New(insertBatch, (*insertOp).weight, observed(s, (*insertOp).weight, func(ops []*insertOp) { s.insertAlong(background, ops) }))
 	s.appends = pipeline.New(insertBatch, (*appendCall).weight, observed(s, (*appendCall).weight, func(calls []*appendCall) { s.handleAppends(background, calls) }))
 	s.resumes = pipeline.New(resumeBatch, func(*resumeCall) int { return 1 }, func(calls []*resumeCall) { s.handleResumes(background, calls) })
 	if err := s.start(ctx); err != nil {

@@ -15,7 +15,11 @@ import (
 // Claim implements store.Claimer.
 func (s *Store) Claim(ctx context.Context, req store.ClaimRequest) (store.ClaimBatch, error) {
 	var batch store.ClaimBatch
-	err := s.ride(ctx, req.Rides, rankClaim, req.Limit, func(w *writer) (err error) {
+	rank := rankClaim
+	if req.Rides != nil {
+		rank = rankRide
+	}
+	err := s.ride(ctx, req.Rides, rank, req.Limit, func(w *writer) (err error) {
 		batch, err = w.claim(&req)
 		return err
 	})

@@ -27,6 +27,7 @@ const (
 	rankSettle = iota
 	rankClaim
 	rankInsert
+	rankRide // a claim that rides: it takes what the steps before it make ready
 	rankOther
 	rankAlone
 )
