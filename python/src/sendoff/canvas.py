@@ -160,7 +160,7 @@ class group(_Several):
     def __init__(self, *parts: Canvas | Iterable[Canvas]) -> None:
         super().__init__(*parts)
         flat = [p.parts if isinstance(p, group) and not p.errors else (p,) for p in self.parts]
-        self.parts = tuple(part for parts in flat for part in parts)
+        self.parts: tuple[Canvas, ...] = tuple(part for parts in flat for part in parts)
 
     def _plan(self, plan: Plan, before: Shape | None, after: Sequence[str]) -> tuple[Shape, Sequence[str]]:
         planned = [part.planned(plan, before, after) for part in self.parts]
@@ -187,7 +187,7 @@ class SubmittedCanvas:
     def __init__(self, plan: Plan, shape: Shape, client: Client | None, values: Mapping[str, Any]) -> None:
         self._shape, self._client, self._values = shape, client, values
         self._tasks = {node.id: node.task for node in plan.nodes}
-        self.ids = list(self._tasks)
+        self.ids: list[str] = list(self._tasks)
 
     def result(self, timeout: float | timedelta | None = None) -> Any:
         """Waits, and returns what the last ones returned, made of JSON by their annotations: lists of groups.

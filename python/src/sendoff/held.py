@@ -30,7 +30,8 @@ class Held:
     """
 
     def __init__(self, client: Client, task: PushedTask, timeout: float | timedelta = 60) -> None:
-        self.task, self.lost = task, threading.Event()
+        self.task: PushedTask = task
+        self.lost: threading.Event = threading.Event()
         self._client, self._timeout = client, timedelta(seconds=seconds(timeout))
         self._told, self._over = False, threading.Event()
         self._beats: threading.Thread | None = None

@@ -48,7 +48,8 @@ class RetryAfter(Outcome):
 
     def __init__(self, after: float | timedelta, text: str = "") -> None:
         super().__init__(text)
-        self.after = self.retry_after = max(math.ceil(seconds(after)), 1)
+        self.after: int = max(math.ceil(seconds(after)), 1)
+        self.retry_after: int = max(math.ceil(seconds(after)), 1)
 
     def headers(self) -> dict[str, str]:
         return {"Retry-After": str(self.after)}
@@ -72,7 +73,7 @@ class Manual(Outcome):
 
     def __init__(self, timeout: float | timedelta | None = None) -> None:
         super().__init__()
-        self.timeout = None if timeout is None else max(math.ceil(seconds(timeout)), 1)
+        self.timeout: int | None = None if timeout is None else max(math.ceil(seconds(timeout)), 1)
 
     def headers(self) -> dict[str, str]:
         limit = {} if self.timeout is None else {"Sendoff-Ack-Timeout": str(self.timeout)}

@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 from urllib.parse import quote
 
 from sendoff._client import Client
@@ -69,7 +69,8 @@ class Tasks:
     """
 
     def __init__(self, url: str | None = None, *, client: Client | None = None) -> None:
-        self.url, self.client = url, client
+        self.url: str | None = url
+        self.client = client
         self.around: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
         self._known: dict[str, TaskFunction[..., Any]] = {}
         self.always_eager = False
@@ -183,8 +184,9 @@ class TaskFunction(Generic[P, R]):
     def __init__(self, tasks: Tasks, function: Callable[P, R], settings: NewTask) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self.name = settings.name or f"{function.__module__}.{function.__qualname__}"
-        self.tasks, self.arguments = tasks, Arguments(function)
+        self.name: str = settings.name or f"{function.__module__}.{function.__qualname__}"
+        self.tasks: Tasks = tasks
+        self.arguments: Arguments = Arguments(function)
         self._settings = replace(settings, name=self.name)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -356,5 +358,15 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-default = Tasks()
-task = default.task
+class Defining(Protocol):
+    """A decorator of tasks, bare or with options: what task is."""
+
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> TaskFunction[P, R]: ...
+
+    @overload
+    def __call__(self, **options: Any) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
+
+
+default: Tasks = Tasks()
+task: Defining = default.task

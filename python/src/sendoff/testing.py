@@ -27,7 +27,7 @@ class Server:
         found = binary or os.environ.get("SENDOFF_BIN") or shutil.which("sendoff")
         if not found:
             raise FileNotFoundError("there is no program sendoff: set SENDOFF_BIN, or put it into the PATH")
-        self.database = directory / "sendoff.db"
+        self.database: Path = directory / "sendoff.db"
         self.log: list[str] = []  # what it has said, by lines
         self._command = [found, "serve", "--db", str(self.database), *args]
         self._listen = "127.0.0.1:0"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sendoff.dispatch._registry import registry_of
 from sendoff.functions import Functions
+from sendoff.functions._endpoint import Defining
 from sendoff.functions._http import PATH
 
 if TYPE_CHECKING:
@@ -18,6 +19,6 @@ class Dispatch:
     def __init__(
         self, app: FastAPI, registry: Functions | None = None, verification_key: str | bytes | None = None
     ) -> None:
-        self.registry = registry_of(registry, verification_key)
+        self.registry: Functions = registry_of(registry, verification_key)
         app.mount(PATH.rpartition("/")[0], self.registry.asgi())
-        self.function = self.registry.function
+        self.function: Defining = self.registry.function

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sendoff.dispatch._registry import registry_of
 from sendoff.functions import Functions
+from sendoff.functions._endpoint import Defining
 from sendoff.functions._http import PATH
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ class Dispatch:
     def __init__(
         self, app: Flask, registry: Functions | None = None, verification_key: str | bytes | None = None
     ) -> None:
-        self.registry = registry_of(registry, verification_key)
+        self.registry: Functions = registry_of(registry, verification_key)
         below, served = app.wsgi_app, self.registry.wsgi()
 
         def routed(environ: dict[str, Any], start_response: Any) -> Any:
@@ -26,4 +27,4 @@ class Dispatch:
             return found(environ, start_response)
 
         app.wsgi_app = routed  # type: ignore[method-assign]
-        self.function = self.registry.function
+        self.function: Defining = self.registry.function

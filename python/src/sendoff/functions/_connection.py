@@ -52,7 +52,7 @@ class Connection:
         TimeoutError among them, and Garbled."""
         self._socket.settimeout(timeout)
         self._socket.sendall(request)
-        status = 100
+        status, headers = self._head()
         while 100 <= status < 200:  # that it goes on is no answer
             status, headers = self._head()
         if "close" in headers.get(b"connection", b"").lower().decode("latin-1"):

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
 from urllib.parse import urlsplit
 
 from sendoff._client import Client
@@ -58,7 +58,8 @@ class Functions:
         client: Client | None = None,
     ) -> None:
         self._url, self._server, self._api_key = url, server, api_key
-        self.verification_key, self._development = verification_key, development
+        self.verification_key: str | None = verification_key
+        self._development = development
         self._warm, self._build, self._client = (warm_runs, warm_ttl), build, client
         self._known: dict[str, Function[..., Any]] = {}
         self._opened: Door | None = None
@@ -196,6 +197,19 @@ class Functions:
         return self._door().host.run(request, function)
 
 
+class Defining(Protocol):
+    """A decorator of functions, bare or with options: what function and remote are."""
+
+    @overload
+    def __call__(self, code: Callable[P, Coroutine[Any, Any, R]], /) -> Function[P, R]: ...
+
+    @overload
+    def __call__(self, code: Callable[P, R], /) -> Function[P, R]: ...
+
+    @overload
+    def __call__(self, **options: Any) -> _Decorator: ...
+
+
 class _Decorator:
     """@functions.function(queue="slow"), with its types."""
 
@@ -232,6 +246,6 @@ def _trace() -> Callable[[str], None] | None:
     return lambda line: print(line, file=sys.stderr)
 
 
-default = Functions()
-function = default.function
-remote = default.remote
+default: Functions = Functions()
+function: Defining = default.function
+remote: Defining = default.remote

@@ -78,7 +78,7 @@ class CallError(SendoffError):
         self.type: str = raw.type  # the name of the error's class where it was raised
         self.message: str = raw.message
         self.traceback: str = raw.traceback.decode(errors="replace")  # where it happened, when that is known
-        self.status = named(raw.type)
+        self.status: Status = named(raw.type)
         kind = f"{self.type}: " if self.type not in ("", "error") else ""
         super().__init__(f"{function}: {kind}{self.message}")
         _recorded(self, raw, final)

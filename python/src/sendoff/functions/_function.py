@@ -219,7 +219,9 @@ class Handle(Generic[R]):
     """A call from outside. task: as the server accepted it."""
 
     def __init__(self, function: Function[Any, R], client: Client, task: Task) -> None:
-        self.task, self._function, self._client = task, function, client
+        self.task: Task = task
+        self._function = function
+        self._client = client
 
     @property
     def id(self) -> str:

@@ -61,7 +61,7 @@ class _Requests(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = 1 << 16
     timeout = 120.0  # seconds that a connection may say nothing
-    server: _Server
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def do_POST(self) -> None:
         with self.server.answering():

@@ -24,13 +24,14 @@ class Signal(Generic[T]):
     their order. They need a Sendoff server. kind: the annotation of its values."""
 
     @overload
-    def __init__(self: Signal[T], name: str, kind: type[T]) -> None: ...
+    def __init__(self, name: str, kind: type[T]) -> None: ...
 
     @overload
     def __init__(self: Signal[Any], name: str, kind: Any = ...) -> None: ...
 
     def __init__(self, name: str, kind: Any = Any) -> None:
-        self.name, self._kind = name, kind
+        self.name: str = name
+        self._kind = kind
 
     def next(self) -> Future[T]:
         """The next one. It takes one only while the function waits for it, so one that lost in a select takes none."""
@@ -68,8 +69,8 @@ class Promise(Future[T]):
 
     def __init__(self, run: Run, path: str, read: Callable[[Value], T]) -> None:
         super().__init__(run, Kind.SIGNAL, "promise", read)
-        self.id = f"{run.info.id}:{path}"
-        self.signal = PROMISE + path
+        self.id: str = f"{run.info.id}:{path}"
+        self.signal: str = PROMISE + path
 
 
 @overload

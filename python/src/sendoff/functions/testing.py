@@ -134,7 +134,7 @@ class Started(Generic[R]):
 
     def __init__(self, server: Rehearsal, function: Function[..., R], task: Task) -> None:
         self._server, self._function, self._task = server, function, task
-        self.id = task.id
+        self.id: str = task.id
 
     def result(self) -> R:
         """Runs everything until it has ended. Raises what the function did, Idle, Blocked."""

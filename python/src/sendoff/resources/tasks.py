@@ -161,7 +161,7 @@ class Tasks(Group[D]):
         """Erases a task that is not running, with its attempts."""
         return Request("DELETE", path("tasks", id), nothing)
 
-    tail = _Tail()
+    tail: _Tail = _Tail()
     """Hears what happens to tasks from now on, of the topics "tasks" (the default), "queue:NAME",
     "task:ID", "schedule:NAME" with the tasks that it makes, "action:ID" and "nodes". It comes back
     by itself when the connection is lost, and goes on behind the last event; an event of the type

@@ -73,12 +73,15 @@ class Branch:
     def __init__(self, run: Run, id: int, parent: Branch | None, number: int, code: Coroutine[Any, Any, Any]) -> None:
         from sendoff.functions._core.future import Future, Kind
 
-        self.run, self.id, self.parent = run, id, parent
+        self.run: Run = run
+        self.id: int = id
+        self.parent: Branch | None = parent
         self.number = number  # of the command that made it, in its parent
         self.count = 0  # commands so far
         self.recorded: list[Entry] = run.replay.commands_of(id)
         self.wait: Wait | None = None
-        self.queued = self.done = False
+        self.queued: bool = False
+        self.done: bool = False
         self.shielded = 0  # undoing: its waits go on when their scope has ended
         self.plain = False  # its function cannot wait
         self.scope: Scope = Scope(self, parent.scope if parent else None)

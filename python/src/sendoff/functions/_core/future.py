@@ -49,12 +49,16 @@ class Future(Generic[T]):
         ordinal: int = 0,
         path: str = "",
     ) -> None:
-        self.run, self.kind, self.name, self.read = run, kind, name, read
-        self.ordinal, self.path = ordinal, path
-        self.done = False  # it is there
-        self.sent = False  # a call that a poll carried
-        self.detached = False  # a call that nobody waits for
-        self.final = False  # its end was read from the journal
+        self.run: Run = run
+        self.kind: Kind = kind
+        self.name: str = name
+        self.read: Callable[[Value], T] | None = read
+        self.ordinal: int = ordinal
+        self.path: str = path
+        self.done: bool = False  # it is there
+        self.sent: bool = False  # a call that a poll carried
+        self.detached: bool = False  # a call that nobody waits for
+        self.final: bool = False  # its end was read from the journal
         self.value: Value = NONE
         self.fail: Any = None  # as it was recorded
         self.error: BaseException | None = None  # of a branch, or why it was given up
@@ -62,14 +66,14 @@ class Future(Generic[T]):
         self.seen: tuple[T] | None = None
         self.waits: list[Wait] = []
         self.call: Any = None  # until it is sent
-        self.signal = ""  # its name
+        self.signal: str = ""  # its name
         self.branch: Branch | None = None
         self.body: Any = None  # of a step, until it starts
         self.scope: Scope | None = None  # of a step
-        self.shielded = False  # a step that goes on when its scope has ended
+        self.shielded: bool = False  # a step that goes on when its scope has ended
         self.halt: Callable[[], None] | None = None  # ends a step that is under way
         self.sink: Callable[[Future[T]], None] | None = None  # hears of its end
-        self.at = 0  # of a timer, microseconds
+        self.at: int = 0  # of a timer, microseconds
 
     @property
     def failed(self) -> bool:
@@ -168,9 +172,12 @@ class Wait:
     __slots__ = ("branch", "calls", "mode", "pending", "scope", "woken")
 
     def __init__(self, branch: Branch, mode: Mode) -> None:
-        self.branch, self.mode, self.scope = branch, mode, branch.scope
-        self.pending = self.calls = 0  # calls: of pending
-        self.woken = False
+        self.branch: Branch = branch
+        self.mode: Mode = mode
+        self.scope: Scope = branch.scope
+        self.pending: int = 0
+        self.calls: int = 0  # calls: of pending
+        self.woken: bool = False
 
     def met(self, futures: Iterable[Future[Any]]) -> bool:
         """Nothing is to be waited for; counts what is."""

@@ -22,6 +22,7 @@ class Served(Protocol):
 
     def start(self, run: Run, input: Value) -> Coroutine[Any, Any, Any]:
         """The coroutine of a call."""
+        ...
 
     def respond(self, value: Any, error: BaseException | None) -> Any:
         """The RunResponse for what it returned or raised."""
@@ -53,9 +54,11 @@ class Host:
         build: str = "",
         trace: Callable[[str], None] | None = None,
     ) -> None:
-        self.server, self.build, self.trace = server, build, trace
-        self.threads = Workers()
-        self.cache = Cache(size, ttl)
+        self.server: Server | None = server
+        self.build: str = build
+        self.trace: Callable[[str], None] | None = trace
+        self.threads: Workers = Workers()
+        self.cache: Cache = Cache(size, ttl)
         self.site = site
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()

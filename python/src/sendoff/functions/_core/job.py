@@ -20,7 +20,6 @@ from sendoff.functions._failure import Status, recorded
 from sendoff.functions._format.fnv import START, fnv
 from sendoff.functions._format.journal import NEWEST, Damaged, Entry, Kind, Newer, Op, Value, Writer, decode
 from sendoff.functions._format.messages import (
-    Append,
     CallResult,
     Error,
     Poll,
@@ -64,12 +63,11 @@ class Job:
             warm = self._host.cache.begin(self._id, active)
         except Denied as e:
             return self._later("busy", str(e), e.wait), lambda written: None
-        response = None
         try:
             response = self._guarded(warm)
-        finally:
-            if response is None:
-                self._host.cache.end(self._id, None)
+        except BaseException:
+            self._host.cache.end(self._id, None)
+            raise
         self._host.cache.answered(self._id, active, response.report.need_journal)
 
         def done(written: bool) -> None:
@@ -343,13 +341,13 @@ class Job:
         run.ledger.safe()
         self._keep = Warm(run)
         response = RunResponse(status=Status.OK, poll=poll)
-        segment: Append = run.ledger.take(run.ledger.log.pending)
+        segment = run.ledger.take(run.ledger.log.pending)
         if self._kept is not None:
             report.append.CopyFrom(segment)
             self._keep.length, self._keep.writer = run.ledger.log.taken, self._token
         else:
-            run.kept = (run.kept or b"") + segment.segment
-            packed = state.pack(run.kept)
+            run.kept = journal = (run.kept or b"") + segment.segment
+            packed = state.pack(journal)
             response.poll.typed_coroutine_state.CopyFrom(packed)
             self._keep.state = _digest(packed.value)
         if self._context is not None:

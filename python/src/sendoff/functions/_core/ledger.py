@@ -14,13 +14,13 @@ class Ledger:
 
     def __init__(self, log: Writer) -> None:
         self.log = log
-        self.ordinals = 0  # given to commands
-        self.branches = 0  # made
-        self.given = 0  # commands up to where the code is, in a replay too
-        self.size = 0  # bytes of the journal up to there
-        self.cut = -1  # bytes of the log before the first failure that is not on disk; -1 = there is none
-        self.unsafe = False  # steps have ended that are not on disk
-        self.shown = 0.0  # when steps were started, or what there is was put on record
+        self.ordinals: int = 0  # given to commands
+        self.branches: int = 0  # made
+        self.given: int = 0  # commands up to where the code is, in a replay too
+        self.size: int = 0  # bytes of the journal up to there
+        self.cut: int = -1  # bytes of the log before the first failure that is not on disk; -1 = there is none
+        self.unsafe: bool = False  # steps have ended that are not on disk
+        self.shown: float = 0.0  # when steps were started, or what there is was put on record
 
     def write(self, e: Entry) -> None:
         """Puts an entry into the journal."""

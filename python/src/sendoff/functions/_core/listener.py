@@ -24,7 +24,7 @@ class Listener:
 
     def __init__(self, ask: Callable[[int, float], Any], threads: Workers, told: int) -> None:
         self._ask, self._threads = ask, threads
-        self.told = Received(sequence=told)  # by it; the sequence is first that of the request
+        self.told: Any = Received(sequence=told)  # by it; the sequence is first that of the request
         self._asking = False
         self._pause = 0.0
         self._answer: Any = None  # a ReceiveResponse or an exception; None = there is none yet

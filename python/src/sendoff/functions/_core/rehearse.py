@@ -66,7 +66,7 @@ class Rehearsal:
     ) -> None:
         self._serve, self._plain, self._journal = serve, plain, journal
         self._shuffle, self._unkind, self._stub = shuffle, unkind or Unkind(), stub
-        self.now = _START
+        self.now: int = _START
         self._lock = threading.Condition(threading.RLock())
         self._tasks: dict[str, Task] = {}
         self._ready: list[Task] = []

@@ -25,13 +25,14 @@ class Replay:
     """Walks through a journal beside the code. Without entries there is nothing to repeat."""
 
     def __init__(self, entries: list[Entry] | None = None) -> None:
-        self.entries = entries or []
+        self.entries: list[Entry] = entries or []
         self.branches: list[list[Entry]] = []  # the commands of each
         self.events: list[Entry] = []  # all that is neither command nor version
         self.before: list[int] = []  # commands before each event
         self.next = 0  # of events
-        self.commands = self.matched = 0
-        self.met = bytearray(len(self.entries))  # commands that the code gave again
+        self.commands: int = 0
+        self.matched: int = 0
+        self.met: bytearray = bytearray(len(self.entries))  # commands that the code gave again
         self.versions: dict[str, int] = {}
         self._sort()
 

@@ -39,24 +39,27 @@ class Run:
     """Only one thread at a time may use it, but for interrupt and step_ended."""
 
     def __init__(self, host: Host, info: Info, log: Writer) -> None:
-        self.host, self.info = host, info
-        self.ledger, self.inbox, self.outbox = Ledger(log), Inbox(), Outbox()
-        self.replay = Replay()
+        self.host: Host = host
+        self.info: Info = info
+        self.ledger: Ledger = Ledger(log)
+        self.inbox: Inbox = Inbox()
+        self.outbox: Outbox = Outbox()
+        self.replay: Replay = Replay()
         self.live: dict[Branch, None] = {}
         self.to_start: list[Future[Any]] = []  # steps
         self.running: set[Future[Any]] = set()  # steps
         self.versions: dict[str, int] = {}
         self.deadlines: dict[Future[Any], Scope] = {}
-        self.clock = 0  # when the last event was recorded
+        self.clock: int = 0  # when the last event was recorded
         self.undoing = 0  # sagas that have something to undo
-        self.expired = False  # its time is over, or it was canceled
-        self.canceled = False  # the server said so, and undoing is all that is left to do
-        self.leaving = False  # it leaves memory
+        self.expired: bool = False  # its time is over, or it was canceled
+        self.canceled: bool = False  # the server said so, and undoing is all that is left to do
+        self.leaving: bool = False  # it leaves memory
         self.dry = False  # only repeats its journal
         self.failure: BaseException | None = None
         self.envelope: Envelope | None = None  # its input, when it goes on with a loop
         self.kept: bytes | None = None  # the whole journal, where the server keeps none
-        self.attempt = Attempt(0)
+        self.attempt: Attempt = Attempt(0)
         self._root: Branch | None = None
         self._undo_known = False  # the server knows that there is something to undo
         self._ready: deque[Branch] = deque()

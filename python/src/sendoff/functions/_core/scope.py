@@ -18,8 +18,9 @@ class Scope:
     __slots__ = ("branch", "children", "deadline", "ended", "number", "parent", "steps")
 
     def __init__(self, branch: Branch, parent: Scope | None, deadline: int = 0) -> None:
-        self.branch, self.parent = branch, parent
-        self.number = branch.run.next_scope()  # rises in the order of creation
+        self.branch: Branch = branch
+        self.parent: Scope | None = parent
+        self.number: int = branch.run.next_scope()  # rises in the order of creation
         self.children: dict[int, Scope] = {}
         self.steps: set[Future[object]] = set()  # that are under way for it
         self.deadline: int = deadline or (parent.deadline if parent else 0)  # microseconds; 0 = none

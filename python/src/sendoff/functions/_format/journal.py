@@ -172,7 +172,7 @@ class Writer:
     """Encodes entries. What was not taken yet is pending. A new one begins a journal."""
 
     def __init__(self) -> None:
-        self.taken = 0  # bytes taken: where the next segment begins
+        self.taken: int = 0  # bytes taken: where the next segment begins
         self._pending = bytearray()
         self._sum = 0  # of them
         self._texts: dict[str, int] = {}

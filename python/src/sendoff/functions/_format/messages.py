@@ -13,7 +13,7 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 pool = descriptor_pool.DescriptorPool()
-for _file in FileDescriptorSet.FromString((files(__package__) / "protocol.binpb").read_bytes()).file:
+for _file in FileDescriptorSet.FromString((files("sendoff.functions._format") / "protocol.binpb").read_bytes()).file:
     pool.AddSerializedFile(_file.SerializeToString())
 
 
