@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from fastapi import FastAPI
 from sendoff import Client, dispatch
 from sendoff import functions as f
 from sendoff.dispatch.fastapi import Dispatch
-from sendoff.errors import TaskFailed
+from sendoff.errors import InvalidValue, NotFound, TaskFailed
 from sendoff.functions._format import messages as m
 from sendoff.functions._http import PATH
 from sendoff.functions._listen import Listener
@@ -32,6 +33,12 @@ from sendoff.push import AsgiApp
 from sendoff.testing import Server
 
 ORDERS = Path(__file__).parents[2] / "examples" / "python" / "orders.py"
+
+
+@f.error("served.Refusal")
+@dataclass
+class Refusal(Exception):
+    why: str
 
 
 def free_port() -> int:
@@ -295,6 +302,91 @@ def test_programs_of_dispatch_run_with_another_import(sendoff_server: Server, mo
         until(lambda: published == [("https://example.com/200", {"hello": "world"})])
         assert process.dispatch(["a", "b"]).result(60) == ["A", "B"]
     registry.close()
+
+
+def test_programs_of_dispatch_make_many_calls_and_begin_anew(
+    sendoff_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setenv("DISPATCH_API_URL", sendoff_server.url)
+    registry = dispatch.Registry("many", endpoint=f"http://127.0.0.1:{port}")
+    app = FastAPI()
+    app.mount("/dispatch.sdk.v1.FunctionService", registry.asgi())
+    seen: list[str] = []
+
+    # Without annotations, as such programs are.
+    @registry.function
+    def transform1(msg):  # type: ignore[no-untyped-def]
+        return msg.upper()
+
+    @registry.function
+    async def publish(msg):  # type: ignore[no-untyped-def]
+        r = httpx.get(f"http://127.0.0.1:{port}/docs")  # blocks, and nothing else meanwhile
+        r.raise_for_status()
+        seen.append(msg)
+
+    @registry.function
+    async def pipeline(msg):  # type: ignore[no-untyped-def]
+        msg = await transform1(msg)
+        await publish(msg)
+
+    @registry.function
+    async def countdown(n: int, total: int = 0) -> int:
+        if n > 0:
+            raise dispatch.Reset(countdown, n - 1, total=total + n)
+        return total
+
+    @registry.function
+    def halved(n: int) -> int:
+        if n % 2 == 0:
+            raise dispatch.Reset(halved, n // 2)
+        return n
+
+    async def of_one() -> tuple[str, list[str]]:
+        many = registry.batch().add(countdown, 2).add(countdown, n=3, total=10)
+        return await pipeline.dispatch("hello"), await many.dispatch()
+
+    with over_asgi(app, port), sendoff_server.client() as client:
+        id, ids = asyncio.run(of_one())
+        assert client.result(id, timeout=60) is None
+        assert seen == ["HELLO"]
+        assert [client.result(i, timeout=60) for i in ids] == [3, 16]
+        assert client.get(ids[0]).function == "countdown"
+        assert halved.submit(40).result(60) == 5
+        large = registry.batch()
+        for n in range(1001):
+            large.add(transform1, f"m{n}")
+        made = large.dispatch()
+        assert (len(made), len(set(made)), large.calls) == (1001, 1001, [])
+        assert client.result(made[1000], timeout=60) == "M1000"
+        with pytest.raises(InvalidValue):
+            large.add(countdown, "no", "numbers", "at all")  # type: ignore[call-arg,arg-type]
+    registry.close()
+
+
+def test_a_promise_is_rejected_from_outside(sendoff_server: Server) -> None:
+    app = served_by(sendoff_server)
+    ids: list[str] = []
+
+    @app.function
+    async def asks() -> str:
+        answer = f.promise(int)
+        await f.step("hand out", ids.append, answer.id)
+        try:
+            return str(await answer)
+        except Refusal as e:
+            return f"no: {e.why}"
+
+    with over_wsgi(app), sendoff_server.client() as client:
+        call = asks.submit()
+        until(lambda: bool(ids))
+        f.reject(ids[0], Refusal("too dear"), client=client)
+        f.resolve(ids[0], 7, client=client)  # too late
+        assert call.result(60) == "no: too dear"
+        with pytest.raises(NotFound):
+            f.reject("019aab6e-6f3a-7c1e-8d24-5f2b7a1c9e00:1", ValueError(), client=client)
+        with pytest.raises(ValueError, match="want that of a promise"):
+            f.reject("1", ValueError(), client=client)
 
 
 def test_run_serves_while_a_program_goes_on(sendoff_server: Server, tmp_path: Path) -> None:

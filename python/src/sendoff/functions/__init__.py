@@ -35,7 +35,7 @@ from sendoff.functions._operations import (
 )
 from sendoff.functions._options import CallOptions
 from sendoff.functions._saga import Saga, saga
-from sendoff.functions._signal import Promise, Signal, promise, resolve, send
+from sendoff.functions._signal import Promise, Signal, promise, reject, resolve, send
 
 __all__ = [
     "CallError",
@@ -72,6 +72,7 @@ __all__ = [
     "promise",
     "race",
     "random",
+    "reject",
     "remote",
     "resolve",
     "saga",

@@ -108,9 +108,10 @@ class Function(Generic[P, R]):
         client = self._functions.connected()
         return Handle(self, client, client.submit(replace(self.new(*args, **kwargs), id=id)))
 
-    def dispatch(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
-        """Dispatch's name of submit."""
-        return self.submit(*args, **kwargs)
+    def dispatch(self, *args: P.args, **kwargs: P.kwargs) -> Dispatched[R]:
+        """Dispatch's name of submit. What is returned may be awaited there, which gives its id."""
+        call = self.submit(*args, **kwargs)
+        return Dispatched(self, call._client, call.task)
 
     def signal_with_start(self, id: str, signal: str, value: Any, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """Gives a signal to the call with that id, and starts it when there is none: both at once, or none of it. A
@@ -246,3 +247,11 @@ class Handle(Generic[R]):
         """Gives it a signal."""
         outside(f"call {self.id} is signaled")
         self._client.tasks.signal(self.task.id, name, value)
+
+
+class Dispatched(Handle[R]):
+    """What dispatch returns: a handle. To await it, as programs of Dispatch do, gives the id at once."""
+
+    def __await__(self) -> Generator[Any, None, str]:
+        yield from ()
+        return self.id

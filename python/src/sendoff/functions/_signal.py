@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from sendoff._client import Client
+from sendoff._flow import Request
 from sendoff.functions._core.branch import current, outside, owner
-from sendoff.functions._core.future import Future, Kind
+from sendoff.functions._core.future import ERROR, Future, Kind
 from sendoff.functions._core.mail import PROMISE
+from sendoff.functions._failure import recorded_with_status
 from sendoff.functions._format.journal import Entry, Op, Value, place
+from sendoff.functions._format.messages import Any_, SendSignalRequest
 from sendoff.functions._format.payload import decode
 from sendoff.functions._operations import step
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from sendoff.functions._core.run import Run
 
 T = TypeVar("T")
+_SEND = "/sendoff.v1.FunctionExtension/SendSignal"
 
 
 class Signal(Generic[T]):
@@ -94,10 +98,32 @@ def promise(kind: Any = Any) -> Promise[Any]:
 def resolve(id: str, value: Any = None, *, client: Client | None = None) -> None:
     """Gives a promise its value, from outside of durable functions. The first end of a promise counts."""
     outside("a promise is resolved")
+    run, name = _promised(id)
+    _send(run, name, value, client)
+
+
+def reject(id: str, error: BaseException, *, client: Client | None = None) -> None:
+    """Has the wait for a promise fail with an error, from outside of durable functions: it is raised there as that of
+    a call would be. The first end of a promise counts."""
+    outside("a promise is rejected")
+    run, name = _promised(id)
+    value = Any_(type_url=ERROR, value=recorded_with_status(error).SerializeToString())
+    body = SendSignalRequest(dispatch_id=run, name=name, value=value).SerializeToString()
+    headers = {"Content-Type": "application/proto"}
+    request = Request("POST", _SEND, lambda reply: None, content=body, headers=headers, again=True)
+    if client is not None:
+        client._driver.run(client._send(request))
+        return
+    with Client() as own:
+        own._driver.run(own._send(request))
+
+
+def _promised(id: str) -> tuple[str, str]:
+    """The run of a promise, and the name of the signal that ends it."""
     run, colon, path = id.partition(":")
     if not run or not colon or not path:
         raise ValueError(f"promise id {id!r}: want that of a promise")
-    _send(run, PROMISE + path, value, client)
+    return run, PROMISE + path
 
 
 def send(id: str, name: str, value: Any = None, *, client: Client | None = None) -> Future[None]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sendoff.functions._core.scope import Scope
 
 T = TypeVar("T")
-_ERROR = PREFIX + "dispatch.sdk.v1.Error"
+ERROR = PREFIX + "dispatch.sdk.v1.Error"
 
 
 class Kind(Enum):
@@ -129,7 +129,7 @@ class Future(Generic[T]):
 
     def take_signal(self, value: Value) -> None:
         """Takes the value of a signal; an Error is the rejection of a promise."""
-        if value.url == _ERROR:
+        if value.url == ERROR:
             self.fail, self.final = decode_error(value.data), True
             return
         self.value = value

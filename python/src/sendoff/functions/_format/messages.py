@@ -43,6 +43,7 @@ RunReport = message("sendoff.v1.RunReport")
 Received = message("sendoff.v1.Received")
 Signal = message("sendoff.v1.Signal")
 CheckpointRequest = message("sendoff.v1.CheckpointRequest")
+SendSignalRequest = message("sendoff.v1.SendSignalRequest")
 ReceiveRequest = message("sendoff.v1.ReceiveRequest")
 ReceiveResponse = message("sendoff.v1.ReceiveResponse")
 
