@@ -25,6 +25,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 from urllib.parse import quote
 
 from sendoff._client import Client
+from sendoff._named import register
 from sendoff._plan import RESULTS, first_argument
 from sendoff._submitted import Submitted as Submitted
 from sendoff._values import Arguments, to_json
@@ -91,9 +92,7 @@ class Tasks:
 
     def _define(self, function: Callable[P, R], options: dict[str, Any]) -> TaskFunction[P, R]:
         made = TaskFunction(self, function, _settings(NewTask(), options))
-        if made.name in self._known:
-            raise ValueError(f"there is a task {made.name!r} already: give one of them another name")
-        self._known[made.name] = made
+        register("a task", made.name, self._known, made, function)
         return made
 
     @contextlib.contextmanager

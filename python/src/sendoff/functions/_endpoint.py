@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, overload
 from urllib.parse import urlsplit
 
 from sendoff._client import Client
+from sendoff._named import register
 from sendoff.functions._core.host import Host, Server
 from sendoff.functions._failure import Status
 from sendoff.functions._format.messages import RunResponse
@@ -82,8 +83,7 @@ class Functions:
 
     def _define(self, code: Callable[..., Any], options: dict[str, Any]) -> Function[..., Any]:
         made = self._named(code, code, options)
-        if self._known.setdefault(made.name, made) is not made:
-            raise ValueError(f"there is a function {made.name!r} already: give one of them another name")
+        register("a function", made.name, self._known, made, code)
         return made
 
     def _named(

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import httpx
 from google.protobuf.message import DecodeError
 
+from sendoff._named import register as register_named
 from sendoff._values import from_json, to_json
 from sendoff.errors import InvalidValue, QuotaExceeded, SendoffError, Unavailable, Unreachable
 from sendoff.functions._format.messages import JSON, Any_, Error
@@ -119,12 +120,11 @@ def error(name: str) -> Callable[[E], E]:
     """Decorates an exception: raised by a function or a step, it is raised in the caller too.
 
     The name is the one on the wire, the same in all programs: "shop.SoldOut". A dataclass travels by
-    its fields, others by their args. ValueError when another class has the name.
+    its fields, others by their args. ValueError when another class has the name, unless its module was reloaded.
     """
 
     def register(cls: E) -> E:
-        if _classes.setdefault(name, cls) is not cls:
-            raise ValueError(f"there is an error {name!r} already: give one of them another name")
+        register_named("an error", name, _classes, cls, cls)
         _names[cls] = name
         return cls
 
