@@ -8,7 +8,7 @@ server at that URL, which are made and left there. sendoff is a server and this 
 submits: N tasks one after the other from 16 threads, and from 64 tasks of asyncio; ours into SQLite with
 synchronous=FULL, Celery's, with acks_late, into the Redis server at HOST:PORT, which is to have appendfsync always.
 
-Who it is takes turns, three rounds each; each is a process of its own. Needs httpx, protobuf, dbos, psycopg, celery[redis].
+They take turns, three rounds each; each is a process of its own. Needs httpx, protobuf, dbos, psycopg, celery[redis].
 """
 
 from __future__ import annotations
