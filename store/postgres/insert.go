@@ -148,7 +148,7 @@ func (s *Store) insertPlain(ctx context.Context, c *session, ops []*insertOp, no
 		err = p.copy(ctx, c)
 	} else {
 		claims := a.statements(s, c)
-		err = c.do(ctx, append(c.pinned(p.statements(false)), claims...)...)
+		err = c.do(ctx, append(p.statements(false), claims...)...)
 		a.outcome(err, len(claims) > 0)
 	}
 	if err != nil && !errors.Is(err, errUnknown) {

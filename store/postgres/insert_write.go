@@ -50,10 +50,10 @@ func (p *plan) statements(some bool) []*stmt {
 		q := query(insertSomeSQL)
 		return []*stmt{p.bindBodies(p.bindRows(q))}
 	}
-	stmts := []*stmt{p.bindRows(query(`insert into sendoff.task` + newTasks + newTasksFrom))}
+	stmts := []*stmt{p.bindRows(simple(`insert into sendoff.task` + newTasks + newTasksFrom))}
 	if p.ready > 0 {
 		ready := p.in(task.Ready)
-		stmts = append(stmts, query(`insert into sendoff.ready (pos, lane, prio, id) select * from unnest($1, $2, $3, $4)`).
+		stmts = append(stmts, simple(`insert into sendoff.ready (pos, lane, prio, id) select * from unnest($1, $2, $3, $4)`).
 			i8s(len(ready), func(i int) int64 { return ready[i].at }).
 			i4s(len(ready), func(i int) int32 { return ready[i].Lane }).
 			i2s(len(ready), func(i int) int16 { return ready[i].Priority }).
@@ -61,13 +61,13 @@ func (p *plan) statements(some bool) []*stmt {
 	}
 	if p.ready < len(p.rows) {
 		timers := p.in(task.Scheduled)
-		stmts = append(stmts, query(`insert into sendoff.timer (at, lane, id) select * from unnest($1, $2, $3)`).
+		stmts = append(stmts, simple(`insert into sendoff.timer (at, lane, id) select * from unnest($1, $2, $3)`).
 			i8s(len(timers), func(i int) int64 { return timers[i].at }).
 			i4s(len(timers), func(i int) int32 { return timers[i].Lane }).
 			ids(len(timers), func(i int) task.ID { return timers[i].ID }))
 	}
 	if len(p.bodies()) > 0 {
-		stmts = append(stmts, p.bindBodies(query(insertBodiesSQL)))
+		stmts = append(stmts, p.bindBodies(simple(insertBodiesSQL)))
 	}
 	return stmts
 }

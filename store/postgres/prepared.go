@@ -78,12 +78,14 @@ func (p *prepared) name(ctx context.Context, conn *pgconn.PgConn, sql string, oi
 	return name, nil
 }
 
-// pinned puts the pins before statements that do without them, and that are cheaper by name.
-func (c *session) pinned(stmts []*stmt) []*stmt {
-	if preparedOf(c.conn) == nil {
+// withPins puts the pins before statements that have one plan without them, and are
+// cheaper by name.
+func (c *session) withPins(stmts []*stmt) []*stmt {
+	at := slices.IndexFunc(stmts, func(q *stmt) bool { return q.simple || q.sql == pins })
+	if at < 0 || !stmts[at].simple || c.began && c.fixed || preparedOf(c.conn) == nil {
 		return stmts
 	}
-	return append([]*stmt{query(pins)}, stmts...)
+	return slices.Insert(slices.Clone(stmts), at, query(pins))
 }
 
 // batch puts statements together, by their names where they have one. pinned says

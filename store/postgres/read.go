@@ -27,7 +27,7 @@ func readRow(r *wireRow) store.Row {
 // Rows looks tasks up; see store.Reader.
 func (s *Store) Rows(ctx context.Context, ids []task.ID) ([]store.Row, error) {
 	var rows []store.Row
-	err := s.read(ctx, query(`select`+rowColumns+`from sendoff.task t where t.id = any($1)`).idList(ids).
+	err := s.read(ctx, simple(`select`+rowColumns+`from sendoff.task t where t.id = any($1)`).idList(ids).
 		rows(func(r *wireRow) { rows = append(rows, readRow(r)) }))
 	if err != nil {
 		return nil, fmt.Errorf("look tasks up: %w", err)
@@ -42,7 +42,7 @@ var payloadOf = words.SQL(` case when t.flags & :flag_body = 0 then t.payload
 func (s *Store) Payload(ctx context.Context, id task.ID) ([]byte, error) {
 	var payload []byte
 	found := false
-	err := s.read(ctx, query(`select`+payloadOf+`from sendoff.task t where t.id = $1`).id(id).
+	err := s.read(ctx, simple(`select`+payloadOf+`from sendoff.task t where t.id = $1`).id(id).
 		rows(func(r *wireRow) { payload, found = present(r.bytes()), true }))
 	switch {
 	case err != nil:
@@ -56,7 +56,7 @@ func (s *Store) Payload(ctx context.Context, id task.ID) ([]byte, error) {
 // FindKey returns the task a key belongs to; see store.Reader.
 func (s *Store) FindKey(ctx context.Context, namespace int32, kind store.KeyKind, hash store.Hash) (task.ID, error) {
 	var id task.ID
-	err := s.read(ctx, query(`select task from sendoff.key where ns = $1 and kind = $2 and hash = $3`).
+	err := s.read(ctx, simple(`select task from sendoff.key where ns = $1 and kind = $2 and hash = $3`).
 		i4(namespace).i2(int16(kind)).bytes(hash[:]).rows(func(r *wireRow) { id = r.id() }))
 	switch {
 	case err != nil:

@@ -85,8 +85,8 @@ func (c *session) send(ctx context.Context, stmts ...*stmt) error {
 	if err := c.unsent(ctx); err != nil {
 		return err
 	}
-	pinned := c.fixed
-	if stmts = c.pinOnce(stmts); len(stmts) == 0 {
+	pinned := c.began && c.fixed
+	if stmts = c.pinOnce(c.withPins(stmts)); len(stmts) == 0 {
 		return nil
 	}
 	warned := c.conn.CustomData()
@@ -124,14 +124,14 @@ func (c *session) send(ctx context.Context, stmts ...*stmt) error {
 
 // pinOnce leaves pins out that hold already. They are the transaction's.
 func (c *session) pinOnce(stmts []*stmt) []*stmt {
-	if !c.began {
-		return stmts
-	}
-	return slices.DeleteFunc(slices.Clone(stmts), func(q *stmt) bool {
-		again := q.sql == pins && c.fixed
-		c.fixed = c.fixed || q.sql == pins
+	held := c.began && c.fixed
+	stmts = slices.DeleteFunc(slices.Clone(stmts), func(q *stmt) bool {
+		again := q.sql == pins && held
+		held = held || q.sql == pins
 		return again
 	})
+	c.fixed = c.began && held
+	return stmts
 }
 
 // unsent is an error when nothing can be sent.

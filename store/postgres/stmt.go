@@ -31,6 +31,7 @@ const (
 // stmt is one statement with its parameters and what to do with its rows.
 type stmt struct {
 	sql    string
+	simple bool // there is one way to carry it out: see session.withPins
 	values [][]byte
 	oids   []uint32
 	each   func(*wireRow)
@@ -40,6 +41,9 @@ type stmt struct {
 var binaryFormat = []int16{1}
 
 func query(sql string) *stmt { return &stmt{sql: sql} }
+
+// simple is query of a statement that takes rows from arrays, or finds them by their key.
+func simple(sql string) *stmt { return &stmt{sql: sql, simple: true} }
 
 func (q *stmt) rows(each func(*wireRow)) *stmt {
 	q.each = each

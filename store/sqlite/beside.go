@@ -55,7 +55,7 @@ func (s *Store) joinIn(ctx context.Context) (err error) {
 	if err := sameTables(ctx, s.write); err != nil {
 		return err
 	}
-	if s.read, err = sql.Open("sqlite", dsn(s.file.path, "_pragma=query_only(1)")); err != nil {
+	if s.read, err = openReader(dsn(s.file.path, "_pragma=query_only(1)")); err != nil {
 		return err
 	}
 	conn, err := s.write.Conn(ctx)

@@ -37,7 +37,7 @@ type Store struct {
 	clock  func() int64
 	file   *file
 	failed *failure
-	read   *sql.DB
+	read   *reader
 	write  *sql.DB
 	w      *writer
 	pipe   *pipeline.Pipeline[*op]
@@ -83,7 +83,7 @@ func (s *Store) open(ctx context.Context, path string, opts Options) (err error)
 	if err := migrate(ctx, s.write); err != nil {
 		return err
 	}
-	if s.read, err = sql.Open("sqlite", dsn(s.file.path, "_pragma=query_only(1)")); err != nil {
+	if s.read, err = openReader(dsn(s.file.path, "_pragma=query_only(1)")); err != nil {
 		return err
 	}
 	s.read.SetMaxOpenConns(readers)
