@@ -31,6 +31,7 @@ func TestFullDisk(t *testing.T) {
 	}))
 	defer app.Close()
 	s := newServer(t, sendoff(t), filepath.Join(disk.Dir, "sendoff.db"))
+	s.args = append(s.args, "--min-free", "0")
 	s.start()
 	under, err := submit(t.Context(), submission{body: map[string]any{"url": app.URL}}, s)
 	require.NoError(t, err)
@@ -69,6 +70,59 @@ func TestFullDisk(t *testing.T) {
 	t.Logf("%d acknowledged, none lost", len(acked))
 	s.kill()
 	checkIntegrity(t, filepath.Join(disk.Dir, "sendoff.db"))
+}
+
+// TestLowDisk: with less room than --min-free submissions are refused, and health says so; what
+// was accepted is carried out, and when there is room again nobody restarts anything.
+func TestLowDisk(t *testing.T) {
+	skipShort(t)
+	disk := testkit.SmallDisk(t, 64<<20)
+	release := make(chan struct{})
+	app := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	defer app.Close()
+	s := newServer(t, sendoff(t), filepath.Join(disk.Dir, "sendoff.db"))
+	s.args = append(s.args, "--min-free", "24MB")
+	s.start()
+	var accepted []string
+	for range 20 {
+		id, err := submit(t.Context(), submission{body: map[string]any{"url": app.URL}}, s)
+		require.NoError(t, err)
+		accepted = append(accepted, id)
+	}
+	disk.Leave(20 << 20)
+	var refusal error
+	waitFor(t, 10*time.Second, "submissions are refused", func() bool {
+		_, refusal = submit(t.Context(), submission{body: map[string]any{"url": app.URL, "delay": "1h"}}, s)
+		return refusal != nil
+	})
+	require.Contains(t, refusal.Error(), `"disk_full"`)
+	require.Contains(t, diskCheck(t, s), "fail")
+	close(release)
+	for _, id := range accepted {
+		waitFor(t, 30*time.Second, "what was accepted has ended", func() bool {
+			var got taskJSON
+			_, err := s.get("/v1/tasks/"+id, &got)
+			return err == nil && got.State == "succeeded"
+		})
+	}
+	disk.Free()
+	waitFor(t, 10*time.Second, "submissions are taken again", func() bool {
+		_, err := submit(t.Context(), later(), s)
+		return err == nil
+	})
+}
+
+// diskCheck is what health says of the disk.
+func diskCheck(t *testing.T, s *server) string {
+	t.Helper()
+	var health struct{ Checks []struct{ Name, Status, Detail string } }
+	_, _ = s.get("/v1/health", &health) // 503 when a check fails
+	for _, c := range health.Checks {
+		if c.Name == "disk" {
+			return c.Status + ": " + c.Detail
+		}
+	}
+	return fmt.Sprintf("there is no such check among %v", health.Checks)
 }
 
 // later is a task that waits, and takes room.

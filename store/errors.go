@@ -74,7 +74,8 @@ var (
 	// ErrInUse says that another process has the database file open.
 	ErrInUse = errors.New("another process is using this database file")
 
-	// ErrFull says that the disk of the database is full. Nothing was written; it
+	// ErrFull says that the disk of the database is full, or that what is left of it is for what
+	// was accepted before. Nothing was written; it
 	// goes on by itself when there is room again.
 	ErrFull = errors.New("the disk of the database is full")
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"strconv"
@@ -17,6 +18,7 @@ import (
 type migrateCmd struct {
 	DB        string `name:"db" required:"" env:"SENDOFF_DB" placeholder:"URL" help:"postgres:// URL."`
 	ListenDSN string `name:"listen-dsn" env:"SENDOFF_LISTEN_DSN" placeholder:"URL" help:"Direct postgres:// URL, when --db leads through a pooler."`
+	Plan      bool   `help:"Print the SQL that would be run, as a script for psql, and change nothing."`
 	JSON      bool   `name:"json" help:"Print JSON."`
 }
 
@@ -30,6 +32,9 @@ type migration struct {
 func (c *migrateCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if db := (host.DB{DSN: c.DB}); !db.Postgres() {
 		return term.Usage("--db %s: migrate is for postgres:// databases; a SQLite file is brought up to date by sendoff serve itself", host.Redacted(c.DB))
+	}
+	if c.Plan {
+		return c.plan(ctx, t)
 	}
 	dsn, m := cmp.Or(c.ListenDSN, c.DB), migration{Version: newest()}
 	switch err := fits(ctx, dsn); {
@@ -52,6 +57,27 @@ func (c *migrateCmd) Run(ctx context.Context, t *term.Terminal) error {
 	} else {
 		t.Printf("%s is at version %d already: nothing to do\n", host.Redacted(c.DB), m.Version)
 	}
+	return nil
+}
+
+// plan prints what Run would do.
+func (c *migrateCmd) plan(ctx context.Context, t *term.Terminal) error {
+	p, err := postgres.Plan(ctx, cmp.Or(c.ListenDSN, c.DB))
+	if err != nil {
+		return fmt.Errorf("%s: %w", host.Redacted(c.DB), err)
+	}
+	if c.JSON {
+		return t.JSON(struct {
+			Have int64  `json:"have"` // version of the database; 0 = none
+			Want int64  `json:"want"`
+			SQL  string `json:"sql"`
+		}{p.Have, p.Want, p.SQL})
+	}
+	if p.SQL == "" {
+		t.Printf("-- %s is at version %d already: nothing to do\n", host.Redacted(c.DB), p.Have)
+		return nil
+	}
+	t.Printf("-- from version %d to %d\n%s", p.Have, p.Want, p.SQL)
 	return nil
 }
 

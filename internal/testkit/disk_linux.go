@@ -50,6 +50,19 @@ func (d *Disk) Fill() {
 	}
 }
 
+// Leave leaves so many bytes free. Free undoes it.
+func (d *Disk) Leave(bytes int64) {
+	d.t.Helper()
+	d.Fill()
+	is, err := os.Stat(d.ballast())
+	if err == nil {
+		err = os.Truncate(d.ballast(), is.Size()-bytes)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
 // Free makes the room again that Fill took.
 func (d *Disk) Free() {
 	d.t.Helper()

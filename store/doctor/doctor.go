@@ -27,6 +27,8 @@ const (
 type Options struct {
 	Repair bool          // change what can be changed safely beside a server: the modes of files
 	Each   time.Duration // a check that takes longer is left out; 0 = each takes as long as it likes
+
+	MinFree int64 // bytes that the server wants free on the disk of a SQLite file; 0 = 64 MiB
 }
 
 // ErrUnreachable says that there is no database of ours to look at.
@@ -61,6 +63,7 @@ type patient struct {
 	alive    bool  // a server has it open
 	path     string
 	repair   bool
+	minFree  int64
 	before   string // said first in each transaction; "" = nothing
 	held     string // a relation of the tasks that are claimed: node, id
 }
@@ -77,7 +80,7 @@ func Examine(ctx context.Context, dsn string, o Options) (store.Health, error) {
 		return store.Health{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	defer p.db.Close()
-	p.repair = o.Repair
+	p.repair, p.minFree = o.Repair, o.MinFree
 	if err := p.meet(ctx); err != nil {
 		return store.Health{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}

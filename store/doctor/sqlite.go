@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	diskroom "github.com/sendoff-dev/sendoff/store/internal/disk"
 	"github.com/sendoff-dev/sendoff/store/sqlite"
 )
 
@@ -156,23 +158,21 @@ var network = map[string]bool{"nfs": true, "smb": true, "cifs": true, "9p": true
 
 // disk: a file that cannot grow accepts nothing.
 func disk(_ context.Context, p *patient) (finding, error) {
-	free, total, err := room(p.path)
+	free, total, err := diskroom.Room(p.path)
 	switch {
 	case err != nil:
 		return finding{}, err
 	case total == 0:
 		return skipped("this system does not say it"), nil
 	}
+	least := cmp.Or(p.minFree, 64*megabyte)
 	f := fine("%d MB of %d MB are free", free/megabyte, total/megabyte)
 	switch {
-	case free < 64*megabyte:
-		f.status = Fail
-	case free < 1024*megabyte && free < total/10:
-		f.status = Warn
-	default:
-		return f, nil
+	case free < least:
+		f.status, f.fix = Fail, fmt.Sprintf("make room: submissions are refused while less than %d MB are free (--min-free)", least/megabyte)
+	case free < 2*least || free < 1024*megabyte && free < total/10:
+		f.status, f.fix = Warn, fmt.Sprintf("make room: submissions are refused when less than %d MB are free (--min-free). Tasks that have ended go after --retention", least/megabyte)
 	}
-	f.fix = "make room: submissions are refused when it is used up. Tasks that have ended go after --retention"
 	return f, nil
 }
 

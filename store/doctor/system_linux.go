@@ -24,16 +24,6 @@ func kindOf(path string) (string, error) {
 	return fmt.Sprintf("a file system of kind %#x", uint32(s.Type)), nil
 }
 
-// room is what is free on the disk of a file for this process, of all, in bytes.
-func room(path string) (free, total int64, err error) {
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(path, &s); err != nil {
-		return 0, 0, fmt.Errorf("ask for free room: %w", err)
-	}
-	size := s.Bsize
-	return int64(s.Bavail) * size, int64(s.Blocks) * size, nil
-}
-
 // links is how many names a file has.
 func links(is os.FileInfo) uint64 {
 	if s, ok := is.Sys().(*syscall.Stat_t); ok {

@@ -9,8 +9,6 @@ import (
 
 func kindOf(string) (string, error) { return "", nil }
 
-func room(string) (free, total int64, err error) { return 0, 0, nil }
-
 func links(os.FileInfo) uint64 { return 1 }
 
 // private tells whether only the owner reads a file, where modes say so.

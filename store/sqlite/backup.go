@@ -85,19 +85,22 @@ func mayMake(path, dest string, replace bool) error {
 // beside has fill fill a private file in the directory of dest, and gives it that name when it
 // is whole and on disk.
 func beside(dest string, fill func(temp string) error) error {
-	f, err := os.CreateTemp(filepath.Dir(dest), "."+filepath.Base(dest)+".*.partial") // of mode 0600
+	removePartials(dest)
+	prefix, suffix := partial(dest)
+	f, err := os.CreateTemp(filepath.Dir(dest), prefix+"*"+suffix) // of mode 0600
 	if err != nil {
 		return err
 	}
 	temp := f.Name()
-	defer func() {
-		for _, left := range []string{"", "-journal", "-wal", "-shm"} {
-			_ = os.Remove(temp + left) // the first is gone when all went well
-		}
-	}()
+	defer removePartial(temp)
 	if err := f.Close(); err != nil {
 		return err
 	}
+	lock, err := lockFile(temp) // by which others see that somebody is at it
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	if err := fill(temp); err != nil {
 		return err
 	}

@@ -2,14 +2,17 @@ package sqlite_test
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sendoff-dev/sendoff/internal/testkit"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/sqlite"
+	"github.com/sendoff-dev/sendoff/task"
 )
 
 // TestAFullDiskRefusesAndNothingElse: what was acknowledged stays, reads go on,
@@ -35,6 +38,31 @@ func TestAFullDiskRefusesAndNothingElse(t *testing.T) {
 		stored++
 		require.Equal(t, stored, count(t, s))
 		require.NoError(t, s.Failure())
+	}
+}
+
+// TestWhatIsLeftIsForWhatWasAccepted: submissions are refused while there is room for everything else.
+func TestWhatIsLeftIsForWhatWasAccepted(t *testing.T) {
+	disk := testkit.SmallDisk(t, 64<<20)
+	s, err := sqlite.Open(t.Context(), filepath.Join(disk.Dir, "sendoff.db"), sqlite.Options{MinFree: 16 << 20})
+	require.NoError(t, err)
+	defer s.Close()
+	lane, err := s.EnsureLane(t.Context(), store.DefaultNamespace, "default", task.AnyPool, 10)
+	require.NoError(t, err)
+	node := joined(t, s)
+	for range 3 {
+		fill(t, s, lane.ID, 200)
+		disk.Leave(14 << 20)
+		require.Eventually(t, func() bool { return errors.Is(insert(s, lane.ID), store.ErrFull) }, 10*time.Second, time.Millisecond)
+		require.ErrorContains(t, insert(s, lane.ID), "of the 16777216 that are left for what was accepted")
+		for _, c := range claimed(t, s, node, lane.ID, 100) {
+			end := succeeded(&c)
+			end.Answer.Body = make([]byte, 4000)
+			_, _, err := s.Settle(t.Context(), []store.Transition{end})
+			require.NoError(t, err, "what was accepted goes on")
+		}
+		disk.Free()
+		require.Eventually(t, func() bool { return insert(s, lane.ID) == nil }, 10*time.Second, time.Millisecond, "by itself")
 	}
 }
 

@@ -14,6 +14,9 @@ import (
 func (s *Store) Insert(ctx context.Context, tasks []store.NewTask, atomic bool) ([]store.Inserted, []store.Woken, error) {
 	var out []store.Inserted
 	var k woken
+	if err := s.room.enough(); err != nil {
+		return nil, nil, err
+	}
 	err := s.do(ctx, rankInsert, len(tasks), func(w *writer) (err error) {
 		k = woken{}
 		out, err = w.insert(tasks, atomic, &k)

@@ -10,6 +10,9 @@ import (
 	"github.com/sendoff-dev/sendoff/store"
 )
 
+// locks tells whether lockFile locks.
+const locks = true
+
 // lockFile takes the lock beside a database. The kernel drops it when the process
 // ends, however it ends.
 func lockFile(path string) (*os.File, error) {

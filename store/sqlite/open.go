@@ -30,6 +30,10 @@ const batchWeight = 4000
 type Options struct {
 	Clock    func() int64                       // microseconds UTC; nil = the clock of this machine
 	OnCommit func(rows int, took time.Duration) // after each write transaction; nil = none
+
+	// MinFree is how many bytes are to be free on the disk of the file: with less, tasks are
+	// refused with store.ErrFull, and everything else goes on. 0 = none; Linux only.
+	MinFree int64
 }
 
 // Store is a store.Store on a SQLite file. Safe for concurrent use.
@@ -45,6 +49,7 @@ type Store struct {
 	closed sync.Once
 	watch  sync.WaitGroup
 	totals store.GateTotals
+	room   room
 }
 
 var _ store.Store = (*Store)(nil)
@@ -59,6 +64,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if s.clock == nil {
 		s.clock = func() int64 { return time.Now().UnixMicro() }
 	}
+	s.room.path, s.room.least, s.room.start = path, opts.MinFree, time.Now()
 	if err := s.open(ctx, path, opts); err != nil {
 		err = s.translate(err)
 		_ = s.release()

@@ -98,7 +98,7 @@ func (cfg *Config) tell(p *problem.Problem) {
 func detail(err, known error) string {
 	switch {
 	case errors.Is(known, store.ErrFull):
-		return known.Error() + ": nothing was stored, it goes on by itself when there is room; try again with the same Idempotency-Key"
+		return known.Error() + ", or nearly so: nothing was stored, it goes on by itself when there is room; try again with the same Idempotency-Key"
 	case errors.Is(known, store.ErrBroken):
 		return known.Error() + ": the server stops; try again with the same Idempotency-Key"
 	}

@@ -23,6 +23,7 @@ import (
 type DB struct {
 	DSN       string `name:"db" default:"./sendoff.db" env:"SENDOFF_DB" placeholder:"FILE|URL" help:"SQLite file, or postgres:// URL."`
 	ListenDSN string `name:"listen-dsn" env:"SENDOFF_LISTEN_DSN" placeholder:"URL" help:"Direct postgres:// URL for LISTEN and migrations, when --db leads through a pooler."`
+	MinFree   Size   `name:"min-free" default:"64MB" env:"SENDOFF_MIN_FREE" placeholder:"SIZE" help:"Room on the disk of a SQLite file that is left for what was accepted: with less, submissions are refused. 0: none. Linux."`
 	Migrate   bool   `env:"SENDOFF_MIGRATE" help:"Bring a PostgreSQL database to this version first. SQLite files are always."`
 }
 
@@ -51,7 +52,7 @@ func (d *DB) open(ctx context.Context, m *engine.Metrics, log *slog.Logger) (sto
 	if d.Postgres() {
 		return postgres.Open(ctx, d.DSN, postgres.Options{ListenDSN: d.ListenDSN, Migrate: d.Migrate, Logger: log, OnCommit: m.Commit})
 	}
-	return sqlite.Open(ctx, d.DSN, sqlite.Options{OnCommit: m.Commit})
+	return sqlite.Open(ctx, d.DSN, sqlite.Options{OnCommit: m.Commit, MinFree: int64(d.MinFree)})
 }
 
 // checkTakes is what a check may take that is made beside the work of a server.
@@ -59,7 +60,7 @@ const checkTakes = 250 * time.Millisecond
 
 // examine looks the database over beside the server that has it open.
 func (d *DB) examine(ctx context.Context) (store.Health, error) {
-	return doctor.Examine(ctx, d.DSN, doctor.Options{Each: checkTakes})
+	return doctor.Examine(ctx, d.DSN, doctor.Options{Each: checkTakes, MinFree: int64(d.MinFree)})
 }
 
 // Redacted hides the password of a URL.
