@@ -3,11 +3,13 @@
 package chaos_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -78,8 +80,10 @@ func TestLowDisk(t *testing.T) {
 	skipShort(t)
 	disk := testkit.SmallDisk(t, 64<<20)
 	release := make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(release) })
 	app := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	defer app.Close()
+	defer letGo()
 	s := newServer(t, sendoff(t), filepath.Join(disk.Dir, "sendoff.db"))
 	s.args = append(s.args, "--min-free", "24MB")
 	s.start()
@@ -92,12 +96,12 @@ func TestLowDisk(t *testing.T) {
 	disk.Leave(20 << 20)
 	var refusal error
 	waitFor(t, 10*time.Second, "submissions are refused", func() bool {
-		_, refusal = submit(t.Context(), submission{body: map[string]any{"url": app.URL, "delay": "1h"}}, s)
+		_, refusal = call(t.Context(), http.MethodPost, "http://"+s.addr+"/v1/tasks", "", later().body, &taskJSON{})
 		return refusal != nil
 	})
 	require.Contains(t, refusal.Error(), `"disk_full"`)
 	require.Contains(t, diskCheck(t, s), "fail")
-	close(release)
+	letGo()
 	for _, id := range accepted {
 		waitFor(t, 30*time.Second, "what was accepted has ended", func() bool {
 			var got taskJSON
@@ -107,7 +111,7 @@ func TestLowDisk(t *testing.T) {
 	}
 	disk.Free()
 	waitFor(t, 10*time.Second, "submissions are taken again", func() bool {
-		_, err := submit(t.Context(), later(), s)
+		_, err := call(t.Context(), http.MethodPost, "http://"+s.addr+"/v1/tasks", "", later().body, &taskJSON{})
 		return err == nil
 	})
 }
@@ -116,7 +120,11 @@ func TestLowDisk(t *testing.T) {
 func diskCheck(t *testing.T, s *server) string {
 	t.Helper()
 	var health struct{ Checks []struct{ Name, Status, Detail string } }
-	_, _ = s.get("/v1/health", &health) // 503 when a check fails
+	resp, err := http.Get("http://" + s.addr + "/v1/health")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, "a check fails")
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&health))
 	for _, c := range health.Checks {
 		if c.Name == "disk" {
 			return c.Status + ": " + c.Detail

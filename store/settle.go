@@ -159,3 +159,7 @@ type Next struct {
 	Spec    []byte
 	Payload []byte
 }
+
+// TokensLater is what is added to every token when a database goes on from a copy of another:
+// more than the attempts that a task can have had in that one since.
+const TokensLater = 1 << 20

@@ -51,6 +51,7 @@ type cli struct {
 	Migrate     migrateCmd        `cmd:"" help:"Bring a PostgreSQL database to this version's tables."`
 	Backup      backup.Backup     `cmd:"" help:"Copy a SQLite database, beside a server that has it open."`
 	Restore     backup.Restore    `cmd:"" help:"Make a SQLite database from such a copy; nothing of it runs until sendoff resume --restored."`
+	Copy        backup.Copy       `cmd:"" help:"Copy everything from a SQLite file to a PostgreSQL database, or back."`
 	Doctor      doctor.Command    `cmd:"" help:"Look a database over: whether it agrees with itself, and is fit to be served."`
 	APIKeys     access.Keys       `cmd:"" name:"api-keys" help:"Make, list and revoke the keys with which clients come in."`
 	Namespaces  access.Namespaces `cmd:"" help:"List namespaces, and set what they may use."`

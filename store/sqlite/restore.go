@@ -22,10 +22,6 @@ type Restored struct {
 	InDoubt []string // tasks that were being carried out when the copy was made: public ids, in order of their submission
 }
 
-// tokensLater is what a restore adds to every token: more than the attempts that a task
-// can have had between the copy and the loss.
-const tokensLater = 1 << 20
-
 // Restore makes a database file at path from a copy, which stays as it is. The copy is
 // checked and brought to the tables of this version. In the new file every token lies above
 // any that was given out before, so that no attempt of the old one can settle anything or pass
@@ -139,8 +135,8 @@ func setApart(ctx context.Context, tx *sql.Tx) error {
 		sql    string
 		values []any
 	}{
-		{words.SQL(`update attempt set token = token + ? where (task, token) in (select id, token from task where state = :succeeded)`), []any{tokensLater}},
-		{`update task set token = token + ?`, []any{tokensLater}},
+		{words.SQL(`update attempt set token = token + ? where (task, token) in (select id, token from task where state = :succeeded)`), []any{store.TokensLater}},
+		{`update task set token = token + ?`, []any{store.TokensLater}},
 		{`update namespace set paused_at = ? where paused_at = 0`, []any{now}},
 		{`insert or replace into meta (name, value) values ('restored_at', ?)`, []any{strconv.FormatInt(now, 10)}},
 		{`update meta set value = lower(hex(randomblob(?))) where name = 'incarnation'`, []any{16}},
