@@ -119,7 +119,9 @@ func TestLowDisk(t *testing.T) {
 // diskCheck is what health says of the disk.
 func diskCheck(t *testing.T, s *server) string {
 	t.Helper()
-	var health struct{ Checks []struct{ Name, Status, Detail string } }
+	var health struct {
+		Checks []struct{ Name, Status, Detail string }
+	}
 	resp, err := http.Get("http://" + s.addr + "/v1/health")
 	require.NoError(t, err)
 	defer resp.Body.Close()
