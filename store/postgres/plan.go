@@ -32,11 +32,11 @@ func Plan(ctx context.Context, dsn string) (Planned, error) {
 	}
 	defer func() { _ = conn.Close(ctx) }()
 	schema := true
-	if err := conn.QueryRow(ctx, `select to_regnamespace('sendoff') is not null`, pgx.QueryExecModeSimpleProtocol).Scan(&schema); err != nil {
+	if err := conn.QueryRow(ctx, `select to_regnamespace('sendoff') is not null`, pgx.QueryExecModeExec).Scan(&schema); err != nil {
 		return p, fmt.Errorf("look for the schema: %w", err)
 	}
 	versions := true
-	err = conn.QueryRow(ctx, `select coalesce(max(version_id), 0)::int8 from `+versionTable+` where is_applied`, pgx.QueryExecModeSimpleProtocol).Scan(&p.Have)
+	err = conn.QueryRow(ctx, `select coalesce(max(version_id), 0)::int8 from `+versionTable+` where is_applied`, pgx.QueryExecModeExec).Scan(&p.Have)
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && (pgErr.Code == "42P01" || pgErr.Code == "3F000") {
 		versions, err = false, nil
 	}
