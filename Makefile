@@ -21,9 +21,10 @@ $(PARTS:%=test-%): test-%: test-deps ## one part of it, see scripts/test
 test-short: check ## what a desk needs between two edits
 	go test -short -p 4 ./... # they wait more than they work
 
-test-deps: ## PostgreSQL, PgBouncer, strace, Prometheus and the Python SDKs of Dispatch, installed when they are missing
+test-deps: ## PostgreSQL, PgBouncer, strace, Prometheus, Litestream and the Python SDKs of Dispatch, installed when they are missing
 	scripts/setup-test-deps
 	scripts/setup-prometheus
+	scripts/setup-litestream
 	scripts/setup-python
 
 check: ## format and vet

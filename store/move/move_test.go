@@ -2,6 +2,7 @@ package move_test
 
 import (
 	"context"
+	"database/sql"
 	"io/fs"
 	"path/filepath"
 	"testing"
@@ -51,6 +52,12 @@ func TestEverythingIsCarriedOverAndBack(t *testing.T) {
 	file, server := light.fresh(t), heavy.fresh(t)
 	clock, snap := filled(t, light.open, file)
 	now := func() int64 { return clock }
+
+	db, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), `create table _litestream_seq (id integer primary key, seq integer)`)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
 
 	heard := 0
 	done, err := move.Copy(t.Context(), file, server, func(move.Table) { heard++ })

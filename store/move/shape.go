@@ -38,6 +38,7 @@ func shared(ctx context.Context, a, b end) ([]table, error) {
 		delete(lite, name)
 		delete(heavy, name)
 	}
+	maps.DeleteFunc(lite, func(name string, _ []field) bool { return strings.HasPrefix(name, "_litestream_") }) // its own, in the file it copies
 	if one, other := slices.Sorted(maps.Keys(lite)), slices.Sorted(maps.Keys(heavy)); !slices.Equal(one, other) {
 		return nil, fmt.Errorf("%w: %v and %v", errShape, one, other)
 	}
