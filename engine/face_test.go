@@ -241,6 +241,7 @@ func TestQueuesAndNodesAreSeenAndSteeredFromTheEngine(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrNotFound)
 	require.ErrorIs(t, b.Queues().Delete(ctx, task.DefaultQueue), engine.ErrKeepsName)
 
+	require.Eventually(t, func() bool { return b.Ready(ctx) == nil }, 10*time.Second, time.Millisecond, "it has joined")
 	nodes, err := b.Nodes(ctx)
 	require.NoError(t, err)
 	require.Len(t, nodes, 1)
