@@ -2,7 +2,7 @@
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-PARTS := core store engine sdk cmd chaos compat python package modules
+PARTS := core store engine sdk cmd chaos console compat python package modules
 
 .PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs proof-python bench lint console console-shots python proto dist package clean
 
@@ -21,10 +21,11 @@ $(PARTS:%=test-%): test-%: test-deps ## one part of it, see scripts/test
 test-short: check ## what a desk needs between two edits
 	go test -short -p 4 ./... # they wait more than they work
 
-test-deps: ## PostgreSQL, PgBouncer, strace, Prometheus, Litestream and the Python SDKs of Dispatch, installed when they are missing
+test-deps: ## PostgreSQL, PgBouncer, strace, Prometheus, Litestream, axe-core, in CI a browser, and the Python SDKs of Dispatch, installed when they are missing
 	scripts/setup-test-deps
 	scripts/setup-prometheus
 	scripts/setup-litestream
+	scripts/setup-browser
 	scripts/setup-python
 
 check: ## format and vet
