@@ -141,9 +141,8 @@ func TestVerificationKey(t *testing.T) {
 		return len(list) == 1 && list[0].PausedUntil != "" && list[0].LastError != ""
 	})
 	require.Contains(t, s.endpoints()[0].LastError, "403 Forbidden: permission_denied")
-	got := s.task(id)
-	require.Equal(t, "scheduled", got.State)
-	require.Equal(t, "refused", got.Reason)
+	waitFor(t, "its call is put off", func() bool { return s.task(id).State == "scheduled" })
+	require.Equal(t, "refused", s.task(id).Reason)
 
 	a.kill()
 	a.env = []string{"DISPATCH_VERIFICATION_KEY=" + key}
