@@ -182,7 +182,9 @@ func (l *Loop) rest() {
 // in which nothing has been.
 func (l *Loop) look(ctx context.Context) {
 	for i, lane := range l.cfg.Lanes() {
+		l.mu.Lock()
 		l.serve(lane)
+		l.mu.Unlock()
 		if lane.Pool != task.AnyPool && (lane.Group == "" || l.lines.turnOf(i)) {
 			l.probeWindow(ctx, l.lines.get(lineKey{lane.ID, task.SuspectPriority}), 0, math.MaxInt64)
 		}
@@ -287,20 +289,17 @@ func (l *Loop) takeWakes() (free int, rides <-chan struct{}) {
 	return free, rides
 }
 
-// serve makes a lane known, and what its group weighs now.
+// serve makes a lane known, and what its group weighs now. l.mu is held.
 func (l *Loop) serve(lane store.Lane) {
 	l.lines.addLane(lane, l.cfg.Weight(lane))
-	l.mu.Lock()
 	l.served[lane.ID] = true
-	l.mu.Unlock()
 }
 
 // serves tells whether a lane is this loop's, and makes it known. l.mu is held.
 func (l *Loop) serves(lane int32) bool {
 	for _, known := range l.cfg.Lanes() {
 		if known.ID == lane {
-			l.lines.addLane(known, l.cfg.Weight(known))
-			l.served[lane] = true
+			l.serve(known)
 			return true
 		}
 	}

@@ -42,16 +42,7 @@ func (l *Loop) expect(c *store.Claimed) (next *ride) {
 		return nil
 	}
 	l.mu.Lock()
-	l.expected[lineKey{c.Lane, c.Priority}] = true
-	if l.next == nil {
-		l.next = &ride{over: make(chan struct{})}
-	}
-	next = l.next
-	l.mu.Unlock()
-	time.AfterFunc(longestRide, next.alight)
-	l.ring()
-	runtime.Gosched() // the loop is quick, and the settle takes longer to get there than the claim
-	return next
+	return l.setOut(lineKey{c.Lane, c.Priority})
 }
 
 // Expect tells that a task is about to be stored, ready on a line. If the loop has nothing
@@ -64,17 +55,21 @@ func (l *Loop) Expect(lane int32, priority int16) (over func()) {
 		return nil
 	}
 	l.resting = false
-	l.expected[lineKey{lane, priority}] = true
-	next := &ride{over: make(chan struct{})}
-	l.next = next
-	l.mu.Unlock()
-	timer := time.AfterFunc(longestRide, next.alight)
-	l.ring()
-	runtime.Gosched() // as in expect
-	return func() {
-		timer.Stop()
-		next.alight()
+	return l.setOut(lineKey{lane, priority}).alight
+}
+
+// setOut puts a claim of a line on the way, which rides. l.mu is held, and let go.
+func (l *Loop) setOut(k lineKey) *ride {
+	l.expected[k] = true
+	if l.next == nil {
+		l.next = &ride{over: make(chan struct{})}
 	}
+	next := l.next
+	l.mu.Unlock()
+	time.AfterFunc(longestRide, next.alight)
+	l.ring()
+	runtime.Gosched() // the loop is quick, and the write takes longer to get there than the claim
+	return next
 }
 
 // mostRode bounds how many wakes are waited for; those of tasks that another node made ready may never come.

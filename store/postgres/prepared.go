@@ -14,11 +14,11 @@ import (
 // PostgreSQL's extended protocol), which the server parses, analyzes and plans once.
 // For a transaction of a few rows that is most of its work.
 //
-// Only a connection to the server itself has them, see isDirect: behind a pooler, the
-// next transaction may be on another one. And only statements that are sent while the pins hold:
-// they leave one way to carry a statement out, so that a plan which
-// knows no values is as good as one that does. The server makes it anew when a table
-// was changed or analyzed.
+// Only a connection to the server itself has them, see greet: behind a pooler, the
+// next transaction may be on another one. And only statements that are sent while the
+// pins hold: they leave one way to carry a statement out, so that a plan which knows no
+// values is as good as one that does. The server makes it anew when a table was changed
+// or analyzed.
 type prepared struct {
 	names map[string]string // by text; "" = sent once, and not named
 	given int
