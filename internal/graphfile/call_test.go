@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -165,7 +166,7 @@ func goneSoon(t *testing.T, files ...string) {
 
 func TestACanceledRunEndsItsCommandsAndStillCleansUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	began := make(chan string)
+	began := make(chan string, 1)
 	cfg := jobgraph.Config{Output: func(string, int) io.Writer { return heard(began) }}
 	go func() {
 		<-began
@@ -202,6 +203,26 @@ func TestKillEndsAllCommandsAtOnce(t *testing.T) {
 	require.EqualError(t, res.Job("A").Err, "sh: signal: killed")
 	require.NoFileExists(t, filepath.Join(dir, "told"))
 	goneSoon(t, filepath.Join(dir, "own"), filepath.Join(dir, "child"))
+}
+
+// TestKillMissesNoCommandThatHasStarted: none starts while the running ones are looked at,
+// and one that has started, as it tells itself, is among them.
+func TestKillMissesNoCommandThatHasStarted(t *testing.T) {
+	groups, began, ended := &Groups{}, make(chan string, 1), make(chan error, 1)
+	cmd := exec.Command("sh", "-c", "echo began; exec sleep 20")
+	cmd.Stdout = heard(began)
+	groups.mu.Lock()
+	go func() { ended <- groups.run(t.Context(), cmd) }()
+	select {
+	case <-began:
+		require.Fail(t, "a command started that Kill does not know")
+	case <-time.After(100 * time.Millisecond):
+	}
+	groups.mu.Unlock()
+	<-began
+	groups.Kill()
+	require.EqualError(t, <-ended, "signal: killed")
+	require.Empty(t, groups.running)
 }
 
 // server notes the requests that it gets, and answers with the status that the path names.

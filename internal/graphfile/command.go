@@ -151,20 +151,31 @@ func (g *Groups) Kill() {
 	}
 }
 
-func (g *Groups) note(cmd *exec.Cmd, runs bool) {
+// start starts a command. One that has started is known: there is no moment at which Kill
+// would miss it.
+func (g *Groups) start(cmd *exec.Cmd) error {
+	if g == nil {
+		return cmd.Start()
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if g.running == nil {
+		g.running = map[*exec.Cmd]bool{}
+	}
+	g.running[cmd] = true
+	return nil
+}
+
+func (g *Groups) forget(cmd *exec.Cmd) {
 	if g == nil {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.running == nil {
-		g.running = map[*exec.Cmd]bool{}
-	}
-	if runs {
-		g.running[cmd] = true
-	} else {
-		delete(g.running, cmd)
-	}
+	delete(g.running, cmd)
 }
 
 // run waits for a command. When ctx ends, its group gets SIGTERM, and SIGKILL after the
@@ -175,11 +186,10 @@ func (g *Groups) run(ctx context.Context, cmd *exec.Cmd) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := cmd.Start(); err != nil {
+	if err := g.start(cmd); err != nil {
 		return err
 	}
-	g.note(cmd, true)
-	defer g.note(cmd, false)
+	defer g.forget(cmd)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	select {
