@@ -24,6 +24,7 @@ type NewGraphRun struct {
 	From          []string          `json:"from,omitempty"`       // what these jobs stand on counts as done
 	Except        []string          `json:"except,omitempty"`     // these are left out and count as done
 	StopAtFailure bool              `json:"stop_at_failure,omitempty"`
+	NoAct         bool              `json:"no_act,omitempty"`     // call the first checks only: the jobs of the run get a verdict
 	OnRunning     string            `json:"on_running,omitempty"` // while another run of the graph goes on: "queue" (the default) or "refuse", with a conflict
 	Queue         string            `json:"queue,omitempty"`
 	Labels        map[string]string `json:"labels,omitempty"`
@@ -57,6 +58,7 @@ type GraphRun struct {
 	State      string            `json:"state"`
 	Paused     bool              `json:"paused,omitempty"` // nothing more begins until it is resumed
 	Graph      string            `json:"graph,omitempty"`
+	NoAct      bool              `json:"no_act,omitempty"`   // only the first checks are called
 	RetryOf    string            `json:"retry_of,omitempty"` // the run whose failed jobs it tries again
 	CreatedAt  time.Time         `json:"created_at,omitzero"`
 	StartedAt  time.Time         `json:"started_at,omitzero"`
@@ -99,7 +101,33 @@ type GraphJob struct {
 	Duration float64           `json:"duration"`         // seconds, of its attempts
 	Error    *GraphError       `json:"error"`
 	Result   json.RawMessage   `json:"result"`
-	TaskID   string            `json:"task_id,omitempty"` // of its last attempt
+	Verdict  string            `json:"verdict,omitempty"`   // of a run with NoAct that has ended: in_place, would_run, would_wait, cannot_tell, would_skip or canceled
+	WaitsFor []string          `json:"waits_for,omitempty"` // of would_wait: those of its deps that are not in place
+	TaskID   string            `json:"task_id,omitempty"`   // of its last attempt
+}
+
+// GraphCall is a call of a job that has ended, and what it printed.
+type GraphCall struct {
+	Job       string    `json:"job"`
+	Attempt   int       `json:"attempt"` // from 1
+	Call      string    `json:"call"`    // check, run, recheck or cleanup
+	Outcome   string    `json:"outcome"` // pass or fail
+	Message   string    `json:"message"`
+	Output    string    `json:"output"`               // the last 16 KiB of what it printed
+	OutputCut int64     `json:"output_cut,omitempty"` // bytes of what it printed before that
+	BeganAt   time.Time `json:"began_at"`
+	Duration  float64   `json:"duration"` // seconds
+	TaskID    string    `json:"task_id"`  // of its attempt, or of the cleanup
+}
+
+// MarshalJSON implements json.Marshaler: the shape of the API, in which message is null
+// for one that passed.
+func (c GraphCall) MarshalJSON() ([]byte, error) {
+	type plain GraphCall
+	return json.Marshal(struct {
+		plain
+		Message *string `json:"message"`
+	}{plain(c), textOrNull(c.Message)})
 }
 
 // MarshalJSON implements json.Marshaler: the shape of the API, in which how is null for
@@ -159,6 +187,14 @@ func (g GraphRuns) List(ctx context.Context, graph string) iter.Seq2[*GraphRun, 
 // Get returns a run and how its jobs stand. See [IsNotFound].
 func (g GraphRuns) Get(ctx context.Context, id string) (*GraphRun, error) {
 	return g.one(ctx, request{method: http.MethodGet, path: graphRun(id)})
+}
+
+// Calls returns the calls of a job in a run that have ended, in their order. There are none
+// any more once the tasks of the run have been deleted. See [IsNotFound].
+func (g GraphRuns) Calls(ctx context.Context, id, job string) ([]GraphCall, error) {
+	var page struct{ Items []GraphCall }
+	_, _, err := g.c.do(ctx, request{method: http.MethodGet, path: graphRun(id) + "/calls", query: url.Values{"job": {job}}}, &page)
+	return page.Items, err
 }
 
 // Wait returns a run when it has ended.

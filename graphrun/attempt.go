@@ -19,6 +19,7 @@ type attempting struct {
 	runner *Runner
 	in     jobInput
 	o      jobOutput
+	said   tail // by the call that goes on
 }
 
 // begins makes ready an attempt, or one that is to be cleaned up.
@@ -71,7 +72,7 @@ func (r *Runner) attempt(ctx context.Context, in jobInput) (out jobOutput, err e
 	if !errors.Is(failed, jobgraph.ErrRunOnly) {
 		x.o.Reason = failed.Error()
 	}
-	if !x.Runs(failed) {
+	if in.NoAct || !x.Runs(failed) {
 		return x.ends(failed, check)
 	}
 	return x.carryOn(ctx, undo)
@@ -135,6 +136,7 @@ func (x *attempting) step(ctx context.Context, c jobgraph.Call, done func(contex
 		ctx, stop := x.runner.whileWanted(ctx, id)
 		defer stop()
 		end := callEnd{Began: time.Now()}
+		x.said.reset()
 		before := x.Shared.All()
 		if done != nil && done(ctx) {
 			end.Again = true
@@ -146,6 +148,7 @@ func (x *attempting) step(ctx context.Context, c jobgraph.Call, done func(contex
 		}
 		err := x.record(&end, before)
 		end.Took = time.Since(end.Began)
+		end.Output, end.Cut = x.said.text()
 		return end, err
 	}, sendoff.NoRetry())
 	if err != nil {
@@ -228,10 +231,10 @@ func (x *attempting) RunBegins(*jobgraph.Attempt) {}
 // Called implements jobgraph.Host; how it ended will be on record.
 func (x *attempting) Called(*jobgraph.Attempt, jobgraph.Call, error, time.Duration) {}
 
-// Output implements jobgraph.Host.
+// Output implements jobgraph.Host. The last of it goes on record with the call.
 func (x *attempting) Output(a *jobgraph.Attempt) io.Writer {
 	if x.runner.out == nil {
-		return nil
+		return &x.said
 	}
-	return x.runner.out(a.Job.Name, a.Number)
+	return io.MultiWriter(&x.said, x.runner.out(a.Job.Name, a.Number))
 }

@@ -137,7 +137,7 @@ func (x *run) begin(ctx context.Context) {
 		if !ok {
 			return
 		}
-		in := jobInput{Inputs: x.in.Inputs, Args: x.in.Args, Job: t.Job.Name, Attempt: t.Attempt}
+		in := jobInput{Inputs: x.in.Inputs, Args: x.in.Args, Job: t.Job.Name, Attempt: t.Attempt, NoAct: x.in.NoAct}
 		if t.Job.Check != nil || t.Job.Run != nil { // a group reads nothing
 			in.Shared, in.Results = x.shared, x.below(t.Job)
 		}
@@ -288,7 +288,7 @@ func (x *run) cleanup(ctx context.Context, out *Output) {
 	for n := len(x.began); n > 0; n-- {
 		in := x.began[n-1]
 		in.Shared = x.shared
-		end, err := x.tidy.Await(ctx, in, sendoff.Named(in.Job+" cleanup"), sendoff.NoRetry())
+		end, err := x.tidy.Await(ctx, in, sendoff.Named(in.Job+cleanupSuffix), sendoff.NoRetry())
 		if err != nil {
 			end.Error = failureOf(err)
 		}

@@ -35,7 +35,11 @@ func (r *Runner) Standing(run string, in Input, calls []*sendoff.Task) ([]Job, e
 			j.State = jobgraph.Waiting
 		}
 		spec := g.Job(j.Name)
-		j.stands(of[j.Name], cmp.Or(spec.Tries, in.Tries, 3))
+		tries := cmp.Or(spec.Tries, in.Tries, 3)
+		if in.NoAct {
+			tries = 1
+		}
+		j.stands(of[j.Name], tries)
 		if j.State == jobgraph.Waiting && j.Attempts == 0 && spec.When == task.AllOK && slices.ContainsFunc(j.Deps, func(dep string) bool {
 			return states[dep] == jobgraph.Failed || states[dep] == jobgraph.Blocked
 		}) {

@@ -22,6 +22,9 @@ type Input struct {
 	Except        []string        `json:"except,omitempty"`
 	StopAtFailure bool            `json:"stop_at_failure,omitempty"`
 
+	// NoAct has each first Check called and nothing else, see [jobgraph.Config.NoAct].
+	NoAct bool `json:"no_act,omitempty"`
+
 	// Done are jobs that a run before this one has done: they stay as they are.
 	Done []Job `json:"done,omitempty"`
 
@@ -32,7 +35,7 @@ type Input struct {
 func (in *Input) config() jobgraph.Config {
 	c := jobgraph.Config{
 		Inputs: in.Inputs, Args: in.Args, Parallel: in.Parallel, Tries: in.Tries, RetryDelay: in.RetryDelay,
-		Only: in.Only, From: in.From, Except: in.Except, StopAtFailure: in.StopAtFailure,
+		Only: in.Only, From: in.From, Except: in.Except, StopAtFailure: in.StopAtFailure, NoAct: in.NoAct,
 	}
 	for _, j := range in.Done {
 		c.Done = append(c.Done, j.result())
@@ -175,6 +178,7 @@ type jobInput struct {
 	Local   map[string]json.RawMessage `json:"local,omitempty"`
 	Shared  map[string]json.RawMessage `json:"shared,omitempty"`
 	Results map[string]json.RawMessage `json:"results,omitempty"` // of the jobs below it
+	NoAct   bool                       `json:"no_act,omitempty"`
 }
 
 // jobOutput is what it came to.
@@ -199,6 +203,8 @@ type callEnd struct {
 	Result  json.RawMessage            `json:"result,omitempty"`
 	Local   map[string]json.RawMessage `json:"local,omitempty"`
 	Changed map[string]json.RawMessage `json:"changed,omitempty"`
+	Output  string                     `json:"output,omitempty"` // the last of what it printed
+	Cut     int64                      `json:"output_cut,omitempty"`
 	Began   time.Time                  `json:"began_at"`
 	Took    time.Duration              `json:"took"`
 }

@@ -54,13 +54,19 @@ func (g *Graph) Plan(ctx context.Context, cfg Config) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	return PlanOf(res), nil
+}
+
+// PlanOf says as a plan what a run with [Config.NoAct] has found, wherever it was
+// carried out.
+func PlanOf(res *Result) *Plan {
 	p := &Plan{Goal: res.Goal, Result: res}
 	states := map[string]State{}
 	for _, j := range res.Jobs {
 		states[j.Name] = j.State
 		p.Jobs = append(p.Jobs, planned(j, states))
 	}
-	return p, nil
+	return p
 }
 
 // planned translates how a job ended in a run that only asked; states has those of

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -41,4 +43,22 @@ func TestCtrlCCancelsAGraphAndStillCleansUp(t *testing.T) {
 	p.press("C-c")
 	p.until("exit code 1", "canceled  interrupted", "1 cleanup")
 	require.FileExists(t, filepath.Join(dir, "cleaned"))
+}
+
+// TestAGraphOfAServerIsATreeOnATerminal: as one of this process; who leaves it leaves it
+// running.
+func TestAGraphOfAServerIsATreeOnATerminal(t *testing.T) {
+	dir, addr := t.TempDir(), freeAddress(t)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "graph.yaml"), []byte("name: held\n"+holdingGraph), 0o600))
+	p := inTerminal(t, fmt.Sprintf(`cd %s; export SENDOFF_URL=http://%s; sendoff serve --db x.db --listen %s --process-commands any >log 2>&1 & echo $! >pid
+until sendoff nodes >/dev/null 2>&1; do sleep 0.05; done; sendoff graph run --server graph.yaml --parallel 2`, dir, addr, addr))
+	t.Cleanup(func() { _ = exec.Command("sh", "-c", "kill $(cat "+dir+"/pid)").Run() })
+	p.until("JOB ", "  Holds ", "running", "failed  no luck", "in place", "Broken | no luck", "Goal: 4 jobs, 1 in place, 1 running, 1 failed, 1 blocked", "q leave it running")
+	p.press("q")
+	p.until("exit code 130", "the run goes on: sendoff graph get")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), nil, 0o600))
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", `SENDOFF_URL=http://`+addr+`; export SENDOFF_URL
+id=$(sendoff graph runs held --json | sed -n 's/.*"id": *"\([^"]*\)".*/\1/p'); sendoff graph get --wait "$id"`).CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Regexp(t, `Holds +achieved`, string(out))
 }

@@ -41,6 +41,7 @@ func (s *Service) Start(ctx context.Context, in *api.NewGraphRun) (*api.GraphRun
 	run := graphrun.Input{
 		Definition: definition, Inputs: inputs, Args: in.Args, Parallel: in.Parallel, Tries: in.Tries, RetryDelay: f.RetryDelay,
 		Only: in.Only, From: in.From, Except: in.Except, StopAtFailure: in.StopAtFailure,
+		NoAct: in.NoAct,
 	}
 	if run.Tries == 0 {
 		run.Tries = f.Tries
@@ -80,7 +81,7 @@ func (s *Service) begin(ctx context.Context, run graphrun.Input, in *api.NewGrap
 	for _, m := range []map[string]string{in.Labels, labels} {
 		maps.Copy(t.Labels, m)
 	}
-	if in.Graph != "" {
+	if in.Graph != "" && !run.NoAct {
 		t.DuplicateKey, t.OnDuplicate = "graph:"+in.Graph, sendoff.DuplicateSerial
 		if in.OnRunning == "refuse" {
 			t.OnDuplicate = sendoff.DuplicateDiscard
@@ -126,8 +127,12 @@ func (s *Service) load(ctx context.Context, id string, wait time.Duration) (*api
 		return nil, nil, nil, fmt.Errorf("what run %s was begun with: %w", t.ID, err)
 	}
 	run, out := s.view(t)
+	run.NoAct = in.NoAct
 	if out != nil {
 		show(run, out.Jobs)
+		if run.NoAct {
+			judge(run, out)
+		}
 		return run, &in, out, nil
 	}
 	jobs, err := s.standing(ctx, run, &in)

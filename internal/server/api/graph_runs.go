@@ -25,6 +25,7 @@ type GraphRuns interface {
 	Retry(ctx context.Context, id string) (*GraphRun, error)
 	SetPaused(ctx context.Context, id string, paused bool) (*GraphRun, error)
 	SVG(ctx context.Context, id string) ([]byte, error)
+	Calls(ctx context.Context, id, job string) ([]GraphCall, error)
 }
 
 // NewGraphRun is the body of POST /v1/graph-runs.
@@ -40,6 +41,7 @@ type NewGraphRun struct {
 	From          []string                   `json:"from,omitempty" doc:"What these jobs stand on counts as done."`
 	Except        []string                   `json:"except,omitempty" doc:"These jobs are left out and count as done."`
 	StopAtFailure bool                       `json:"stop_at_failure,omitempty" doc:"Begin nothing more once a job has failed."`
+	NoAct         bool                       `json:"no_act,omitempty" doc:"Call the first checks only, as a plan does: nothing is changed, and it waits for no other run."`
 	OnRunning     string                     `json:"on_running,omitempty" enum:"queue,refuse" default:"queue" doc:"While another run of the same graph goes on: wait for it, or answer 409."`
 	Queue         string                     `json:"queue,omitempty" doc:"Queue of the run; default default."`
 	Labels        map[string]string          `json:"labels,omitempty"`
@@ -54,6 +56,7 @@ type GraphRun struct {
 	State      string            `json:"state" enum:"queued,running,succeeded,failed,canceled" doc:"failed: the goal was not reached, or a cleanup failed."`
 	Paused     bool              `json:"paused,omitempty" doc:"Nothing more begins until it is resumed."`
 	Graph      string            `json:"graph,omitempty"`
+	NoAct      bool              `json:"no_act,omitempty" doc:"Only the first checks are called: its jobs have a verdict."`
 	RetryOf    string            `json:"retry_of,omitempty" doc:"The run whose failed jobs it tries again."`
 	CreatedAt  time.Time         `json:"created_at"`
 	StartedAt  *time.Time        `json:"started_at,omitempty"`
@@ -94,8 +97,26 @@ type GraphJob struct {
 	Duration float64           `json:"duration" doc:"Seconds, of its attempts."`
 	Error    *GraphError       `json:"error" scope:"payloads"`
 	Result   json.RawMessage   `json:"result" scope:"payloads"`
+	Verdict  string            `json:"verdict,omitempty" enum:"in_place,would_run,would_wait,cannot_tell,would_skip,canceled" doc:"Of a run with no_act that has ended: what a run would find."`
+	WaitsFor []string          `json:"waits_for,omitempty" doc:"Of would_wait: those of its deps that are not in place."`
 	TaskID   string            `json:"task_id,omitempty" doc:"Of its last attempt."`
 	Redacted bool              `json:"redacted,omitempty" doc:"What it carries was left out: the key has no scope payloads."`
+}
+
+// GraphCall is a call of a job that has ended: a line of sendoff graph run --json, and
+// what the call printed.
+type GraphCall struct {
+	Job       string    `json:"job"`
+	Attempt   int       `json:"attempt"`
+	Call      string    `json:"call" enum:"check,run,recheck,cleanup"`
+	Outcome   string    `json:"outcome" enum:"pass,fail"`
+	Message   *string   `json:"message" scope:"payloads"`
+	Output    string    `json:"output" scope:"payloads" doc:"The last 16 KiB of what it printed."`
+	OutputCut int64     `json:"output_cut,omitempty" doc:"Bytes of what it printed before that."`
+	BeganAt   time.Time `json:"began_at"`
+	Duration  float64   `json:"duration" doc:"Seconds."`
+	TaskID    string    `json:"task_id" doc:"Of its attempt, or of the cleanup."`
+	Redacted  bool      `json:"redacted,omitempty" doc:"What it carries was left out: the key has no scope payloads."`
 }
 
 // GraphCleanup is how a call of a Cleanup ended.
@@ -119,6 +140,15 @@ type (
 		Graph  string `query:"graph" doc:"Runs of the graph of this name."`
 		Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
 		Cursor string `query:"cursor" doc:"next_cursor of the page before."`
+	}
+	graphCallsInput struct {
+		ID  string `path:"id" doc:"Id of the run."`
+		Job string `query:"job" required:"true" doc:"Name of the job."`
+	}
+	graphCallsReply struct {
+		Body struct {
+			Items []GraphCall `json:"items"`
+		}
 	}
 	graphRunReply struct{ Body *GraphRun }
 	graphRunMade  struct {
@@ -183,6 +213,15 @@ func mountGraphRuns(mux *route.Mux, api huma.API, runs GraphRuns, refuse func(ht
 			return nil, problemOf(err)
 		}
 		return &svgReply{"image/svg+xml", svg}, nil
+	})
+	get(api, "/v1/graph-runs/{id}/calls", "list-graph-calls", "List the calls of a job in a run that have ended, in their order, with what they printed", func(ctx context.Context, in *graphCallsInput) (*graphCallsReply, error) {
+		calls, err := runs.Calls(ctx, in.ID, in.Job)
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		out := &graphCallsReply{}
+		out.Body.Items = calls
+		return out, nil
 	})
 	mountGraphVerbs(api, runs)
 }
@@ -279,6 +318,10 @@ func (n noGraphs) List(context.Context, string, string, int) ([]*GraphRun, strin
 func (n noGraphs) Cancel(context.Context, string) (*GraphRun, error) { return nil, n.refuse() }
 func (n noGraphs) Retry(context.Context, string) (*GraphRun, error)  { return nil, n.refuse() }
 func (n noGraphs) SVG(context.Context, string) ([]byte, error)       { return nil, n.refuse() }
+
+func (n noGraphs) Calls(context.Context, string, string) ([]GraphCall, error) {
+	return nil, n.refuse()
+}
 
 func (n noGraphs) SetPaused(context.Context, string, bool) (*GraphRun, error) {
 	return nil, n.refuse()

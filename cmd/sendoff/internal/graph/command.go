@@ -6,7 +6,12 @@ package graph
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/internal/graphfile"
 	"github.com/sendoff-dev/sendoff/jobgraph"
@@ -89,22 +94,13 @@ type planCmd struct {
 	options
 	Parallel int  `default:"1" help:"How many checks are called at a time."`
 	JSON     bool `name:"json" help:"Print the plan as one line of JSON."`
+	Server   bool `help:"Have a server call them: what it finds may differ from what this machine finds."`
+	serverAddress
 }
 
 // Run plans. It ends with 0 when all is in place, else with 1.
 func (c *planCmd) Run(ctx context.Context, t *term.Terminal) error {
-	what := c.given()
-	what.parallel, what.stderr = c.Parallel, t.Stderr
-	g, err := open(ctx, c.What, what)
-	if err != nil {
-		return refused(err)
-	}
-	defer g.Close()
-	ctx, _, stop := interruptible(ctx, g.Kill)
-	defer stop()
-	cfg := c.selection(g)
-	cfg.Parallel = c.Parallel
-	plan, err := g.Plan(ctx, cfg)
+	plan, err := c.plan(ctx, t)
 	if err != nil {
 		return refused(err)
 	}
@@ -117,4 +113,60 @@ func (c *planCmd) Run(ctx context.Context, t *term.Terminal) error {
 		return err
 	}
 	return exit(jobgraph.ExitMissed)
+}
+
+func (c *planCmd) plan(ctx context.Context, t *term.Terminal) (*jobgraph.Plan, error) {
+	if c.Server {
+		return c.planThere(ctx)
+	}
+	what := c.given()
+	what.parallel, what.stderr = c.Parallel, t.Stderr
+	g, err := open(ctx, c.What, what)
+	if err != nil {
+		return nil, err
+	}
+	defer g.Close()
+	ctx, _, stop := interruptible(ctx, g.Kill)
+	defer stop()
+	cfg := c.selection(g)
+	cfg.Parallel = c.Parallel
+	return g.Plan(ctx, cfg)
+}
+
+// planThere has a server call the checks. An interrupt ends them.
+func (c *planCmd) planThere(ctx context.Context) (*jobgraph.Plan, error) {
+	if c.Parallel < 1 {
+		return nil, term.Usage("--parallel %d: want 1 or more", c.Parallel)
+	}
+	n, err := c.asked("")
+	if err != nil {
+		return nil, err
+	}
+	n.NoAct, n.Parallel = true, c.Parallel
+	client, err := c.client()
+	if err != nil {
+		return nil, err
+	}
+	run, err := client.GraphRuns.Start(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	id := run.ID
+	if run, err = client.GraphRuns.Wait(ctx, id); err != nil {
+		if ctx.Err() != nil {
+			_, _ = client.GraphRuns.Cancel(context.WithoutCancel(ctx), id) // it would end by itself
+		}
+		return nil, err
+	}
+	if run.State == sendoff.GraphCanceled || run.Exit == nil {
+		return nil, fmt.Errorf("the plan was not finished: sendoff graph get %s", id)
+	}
+	plan := &jobgraph.Plan{Goal: run.Goal}
+	for i := range run.Jobs {
+		j := &run.Jobs[i]
+		plan.Jobs = append(plan.Jobs, jobgraph.PlannedJob{Name: j.Name, Deps: j.Deps, Verdict: jobgraph.Verdict(j.Verdict), Reason: j.Reason, WaitsFor: j.WaitsFor})
+	}
+	return plan, nil
 }

@@ -17,6 +17,7 @@ import (
 type liveView struct {
 	t      *term.Terminal
 	prefix *prefix
+	keys   string        // what the keys do, in words
 	ended  chan struct{} // closed when the drawing is to end
 	drawn  chan struct{} // closed when it has
 	once   sync.Once
@@ -35,7 +36,7 @@ const (
 )
 
 func newLiveView(t *term.Terminal, of *tally) *liveView {
-	v := &liveView{t: t, tally: of, ended: make(chan struct{}), drawn: make(chan struct{})}
+	v := &liveView{t: t, tally: of, keys: " q cancel  up/down scroll", ended: make(chan struct{}), drawn: make(chan struct{})}
 	v.prefix = newPrefix(v)
 	return v
 }
@@ -140,7 +141,7 @@ func (v *liveView) picture(columns, lines int, now time.Time) []string {
 		out = append(out, "")
 	}
 	status := " " + v.tally.counts(now) + "  " + term.Short(now.Sub(v.tally.began).Round(time.Second))
-	keys := " q cancel  up/down scroll"
+	keys := v.keys
 	if v.canceled {
 		status, keys = status+"  |  canceled, cleaning up", " q end at once, without cleanups"
 	}

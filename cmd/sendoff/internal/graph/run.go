@@ -71,7 +71,7 @@ func (c *runCmd) run(ctx context.Context, t *term.Terminal) (int, error) {
 	if err != nil {
 		fmt.Fprintf(t.Stderr, "sendoff: the run is not recorded: %v\n", err)
 	}
-	shown := c.view(t, g)
+	shown := c.view(t, func() *tally { return newTally(g.Goal(), g.Jobs()) })
 	ctx, interrupt, stop := interruptible(ctx, func() { shown.leave(); g.Kill() })
 	defer stop()
 	cfg.Observe = func(e jobgraph.Event) { rec.observe(e); shown.observe(e) }
@@ -123,7 +123,8 @@ type view interface {
 }
 
 // view chooses: JSON, lines for each call, a live tree, or a line for each job that ends.
-func (f *runFlags) view(t *term.Terminal, g *opened) view {
+// jobs are those that a tree shows at first.
+func (f *runFlags) view(t *term.Terminal, jobs func() *tally) view {
 	switch {
 	case f.JSON:
 		v := &jsonView{t: t, prefix: newPrefix(t.Stderr)}
@@ -134,7 +135,7 @@ func (f *runFlags) view(t *term.Terminal, g *opened) view {
 	case f.Verbose || f.Debug:
 		return &plainView{t: t, prefix: newPrefix(t.Stderr), observer: jobgraph.Lines(t.Stderr, f.Debug)}
 	case t.Live:
-		return newLiveView(t, newTally(g.Goal(), g.Jobs()))
+		return newLiveView(t, jobs())
 	}
 	return &plainView{t: t, prefix: newPrefix(t.Stderr), observer: endLines(t)}
 }

@@ -3,6 +3,8 @@ package graph
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sendoff-dev/sendoff"
@@ -45,6 +47,7 @@ type getCmd struct {
 	remote
 	ID   string `arg:"" placeholder:"RUN" help:"Id of a run: sendoff graph runs."`
 	Wait bool   `help:"Wait for its end."`
+	Log  string `placeholder:"JOB" help:"The calls of this job that have ended, with what they printed."`
 }
 
 // Run shows it.
@@ -61,10 +64,39 @@ func (c *getCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
+	if c.Log != "" {
+		return c.log(ctx, t, client)
+	}
 	if c.JSON {
 		return t.JSON(run)
 	}
 	printRun(t, run)
+	return nil
+}
+
+// log prints what a job printed, call by call.
+func (c *getCmd) log(ctx context.Context, t *term.Terminal, client *sendoff.Client) error {
+	calls, err := client.GraphRuns.Calls(ctx, c.ID, c.Log)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return t.JSON(term.ListOf(calls))
+	}
+	for i := range calls {
+		c := &calls[i]
+		t.Printf("%s", t.Paint("head", fmt.Sprintf("attempt %d, %s: %s", c.Attempt, c.Call, c.Outcome)))
+		if c.Message != "" {
+			t.Printf(" %s", term.Clean(c.Message))
+		}
+		t.Printf("\n")
+		if c.OutputCut > 0 {
+			t.Printf("(%d bytes before)\n", c.OutputCut)
+		}
+		for line := range strings.Lines(c.Output) {
+			t.Printf("%s\n", term.Clean(strings.TrimSuffix(line, "\n")))
+		}
+	}
 	return nil
 }
 

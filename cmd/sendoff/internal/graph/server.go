@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,12 +20,21 @@ import (
 
 // serverFlags have a server run a graph.
 type serverFlags struct {
-	Server    bool   `help:"Have a server run it: it survives a kill, and this command may end before it."`
-	URL       string `name:"url" env:"SENDOFF_URL" placeholder:"URL" help:"With --server: the server; default http://127.0.0.1:4450."`
-	APIKey    string `name:"api-key" env:"SENDOFF_API_KEY" placeholder:"KEY" help:"With --server: API key, when the server wants one."`
+	Server bool `help:"Have a server run it: it survives a kill, and this command may end before it."`
+	serverAddress
 	Name      string `placeholder:"NAME" help:"With --server: name of the graph, of which one run goes on at a time; default that of the file."`
 	OnRunning string `enum:"queue,refuse" default:"queue" help:"With --server, while another run of the graph goes on: queue behind it, or refuse."`
 	Detach    bool   `help:"With --server: print the id of the run, and do not wait for its end."`
+}
+
+// serverAddress is where the server is.
+type serverAddress struct {
+	URL    string `name:"url" env:"SENDOFF_URL" placeholder:"URL" help:"With --server: the server; default http://127.0.0.1:4450."`
+	APIKey string `name:"api-key" env:"SENDOFF_API_KEY" placeholder:"KEY" help:"With --server: API key, when the server wants one."`
+}
+
+func (a *serverAddress) client() (*sendoff.Client, error) {
+	return (&remote{term.Remote{URL: a.URL, APIKey: a.APIKey}}).client()
 }
 
 // submit has a server run the graph, and shows how its jobs end.
@@ -33,7 +43,7 @@ func (c *runCmd) submit(ctx context.Context, t *term.Terminal) (int, error) {
 	if err != nil {
 		return jobgraph.ExitRefused, err
 	}
-	client, err := (&remote{term.Remote{URL: c.URL, APIKey: c.APIKey}}).client()
+	client, err := c.client()
 	if err != nil {
 		return jobgraph.ExitRefused, err
 	}
@@ -56,36 +66,42 @@ func (c *runCmd) submit(ctx context.Context, t *term.Terminal) (int, error) {
 
 // graphRun is what the flags ask for.
 func (c *runCmd) graphRun() (n sendoff.NewGraphRun, err error) {
-	if c.NoAct || c.NoCleanup || c.Verbose || c.Debug {
-		return n, term.Usage("--server: --no-act, --no-cleanup, --verbose and --debug are for runs in this process: leave them out")
+	if c.NoCleanup || c.Debug {
+		return n, term.Usage("--server: --no-cleanup and --debug are for runs in this process: leave them out")
 	}
-	if isPython(c.What) {
-		return n, errPython
-	}
-	f, err := graphfile.Load(c.What)
-	if err != nil {
-		return n, err
-	}
-	given := c.given()
-	if _, err := f.Goal(given.inputs, graphfile.Host{Task: elsewhere}); err != nil {
-		return n, err // with the lines of the file
-	}
-	definition, err := graphfile.JSON(c.What, c.Name)
-	if err != nil {
+	if n, err = c.asked(c.Name); err != nil {
 		return n, err
 	}
 	var cfg jobgraph.Config
 	if err := c.configure(&cfg); err != nil {
 		return n, err
 	}
+	n.Parallel, n.Tries, n.RetryDelay, n.NoAct = cfg.Parallel, cfg.Tries, cfg.RetryDelay, cfg.NoAct
+	n.StopAtFailure, n.OnRunning = cfg.StopAtFailure, c.OnRunning
+	return n, nil
+}
+
+// asked is what is asked of a server: the graph of the file, and what is selected of it.
+func (o *options) asked(name string) (n sendoff.NewGraphRun, err error) {
+	if isPython(o.What) {
+		return n, errPython
+	}
+	f, err := graphfile.Load(o.What)
+	if err != nil {
+		return n, err
+	}
+	given := o.given()
+	if _, err := f.Goal(given.inputs, graphfile.Host{Task: elsewhere}); err != nil {
+		return n, err // with the lines of the file
+	}
+	definition, err := graphfile.JSON(o.What, name)
+	if err != nil {
+		return n, err
+	}
 	n = sendoff.NewGraphRun{
-		Graph: c.Name, Definition: json.RawMessage(definition), Inputs: given.inputs, Parallel: cfg.Parallel, Tries: cfg.Tries, RetryDelay: cfg.RetryDelay,
-		Only: c.Only, From: c.From, Except: c.Except, StopAtFailure: c.StopAtFailure, OnRunning: c.OnRunning,
+		Graph: cmp.Or(name, f.Name), Definition: json.RawMessage(definition), Inputs: given.inputs, Only: o.Only, From: o.From, Except: o.Except,
 	}
-	if n.Graph == "" {
-		n.Graph = f.Name
-	}
-	for _, arg := range c.Arg {
+	for _, arg := range o.Arg {
 		n.Args = append(n.Args, arg)
 	}
 	return n, nil
@@ -96,38 +112,28 @@ func elsewhere(context.Context, *graphfile.TaskCall, io.Writer) (json.RawMessage
 	return nil, errors.New("it is not run here")
 }
 
-// follow prints each job when it ends, and the result at last. An interrupt leaves the
-// run as it is.
+// follow shows how the run goes on until its end. An interrupt leaves it as it is.
 func (c *runCmd) follow(ctx context.Context, t *term.Terminal, client *sendoff.Client, run *sendoff.GraphRun) (int, error) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	told, took := map[string]string{}, time.Duration(0)
-	for {
-		if !c.JSON {
-			printProgress(t, run, told)
-		}
-		if run.Final() {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return 130, fmt.Errorf("the run goes on: sendoff graph get %s", run.ID)
-		case <-time.After(min(max(500*time.Millisecond, 2*took), 5*time.Second)): // a look at a run of many jobs takes work
-		}
-		asked := time.Now()
-		next, err := client.GraphRuns.Get(ctx, run.ID)
-		took = time.Since(asked)
-		switch {
-		case err == nil:
-			run = next
-		case sendoff.IsNotFound(err):
-			return jobgraph.ExitMissed, err
-		case ctx.Err() == nil && !unreachable(err):
-			return jobgraph.ExitMissed, err
-		}
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	shown := c.view(t, func() *tally { return tallyOf(run.Goal, rowsOf(run)) })
+	if v, live := shown.(*liveView); live {
+		v.keys = " q leave it running  up/down scroll"
 	}
-	if c.JSON {
+	shown.enter(leave)
+	run, err := newFollower(client, shown, c.JSON).end(ctx, run)
+	shown.leave()
+	switch {
+	case err != nil:
+		return jobgraph.ExitMissed, err
+	case !run.Final():
+		return 130, fmt.Errorf("the run goes on: sendoff graph get %s", run.ID)
+	case c.JSON:
 		return exitOf(run), printLine(t.Stdout, resultLine{"result", run})
+	case t.Live && !c.Verbose:
+		tallyOf(run.Goal, rowsOf(run)).print(t)
 	}
 	printRunEnd(t, run)
 	return exitOf(run), nil
@@ -152,19 +158,6 @@ func exitOf(run *sendoff.GraphRun) int {
 		return *run.Exit
 	}
 	return jobgraph.ExitMissed
-}
-
-// printProgress prints the jobs that have got a state worth a line since the last time.
-func printProgress(t *term.Terminal, run *sendoff.GraphRun, told map[string]string) {
-	for i := range run.Jobs {
-		j := &run.Jobs[i]
-		text := jobText(j)
-		if told[j.Name] == text || j.State == string(jobgraph.Waiting) || j.State == string(jobgraph.Running) {
-			continue
-		}
-		told[j.Name] = text
-		t.Printf("%s  %s\n", term.Clean(j.Name), t.Paint(jobPaint(j), text))
-	}
 }
 
 // jobText is a job's state in words: "achieved, 2 attempts", "failed: port 80 closed".

@@ -5,7 +5,7 @@ from sendoff.models.actions import Action, ActionBound, ActionItem, ActionPrevie
 from sendoff.models.attempts import Attempt, Dependency, Step, StepCounts, StepPage
 from sendoff.models.events import Event, EventAction, EventNode, EventSchedule, EventTask
 from sendoff.models.failures import FailureGroup
-from sendoff.models.graphs import GraphCleanup, GraphError, GraphJob, GraphRevision, GraphRun
+from sendoff.models.graphs import GraphCall, GraphCleanup, GraphError, GraphJob, GraphRevision, GraphRun
 from sendoff.models.health import Health, HealthCheck, HealthSummary
 from sendoff.models.limits import LimitState
 from sendoff.models.nodes import Endpoint, EndpointOnNode, Node, PausedHost, Probe, ResetEndpoint, Worker
@@ -68,6 +68,7 @@ __all__ = [
     "Fire",
     "FireTime",
     "FunctionError",
+    "GraphCall",
     "GraphCleanup",
     "GraphError",
     "GraphJob",

@@ -39,6 +39,23 @@ class GraphCleanup:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GraphCall:
+    """A call of a job that has ended, and what it printed."""
+
+    attempt: int
+    began_at: datetime
+    call: str  # check, run, recheck, cleanup
+    duration: timedelta  # Seconds
+    job: str
+    message: str | None
+    outcome: str  # pass, fail
+    output: str  # The last 16 KiB of what it printed
+    task_id: str  # Of its attempt, or of the cleanup
+    output_cut: int = 0  # Bytes of what it printed before that
+    redacted: bool = False  # What it carries was left out: the key has no scope payloads
+
+
+@dataclass(frozen=True, kw_only=True)
 class GraphJob:
     """A job of a run."""
 
@@ -58,6 +75,9 @@ class GraphJob:
     reason: str = ""  # What the first Check of its last attempt said
     redacted: bool = False  # What it carries was left out: the key has no scope payloads
     task_id: str = ""  # Of its last attempt
+    # Of a run with no_act that has ended: in_place, would_run, would_wait, cannot_tell, would_skip, canceled
+    verdict: str = ""
+    waits_for: list[str] = field(default_factory=list)  # Of would_wait: those of its deps that are not in place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +100,7 @@ class GraphRun:
     graph: str = ""
     jobs: list[GraphJob] = field(default_factory=list)  # In depth-first post-order from the goal; not in listings
     labels: dict[str, str] = field(default_factory=dict)
+    no_act: bool = False  # Only the first checks are called: its jobs have a verdict
     paused: bool = False  # Nothing more begins until it is resumed
     redacted: bool = False  # What it carries was left out: the key has no scope payloads
     retry_of: str = ""  # The run whose failed jobs it tries again

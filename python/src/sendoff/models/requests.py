@@ -145,6 +145,7 @@ class NewGraphRun:
     retry_delay: timedelta | None = None  # of jobs that name none; default 1 s
     tries: int | None = None  # of jobs that name none; default 3
     stop_at_failure: bool | None = None  # begin nothing more once a job has failed
+    no_act: bool | None = None  # call the first checks only: nothing is changed
 
 
 @dataclass(frozen=True, kw_only=True)

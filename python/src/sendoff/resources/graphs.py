@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 from sendoff._codec import encode, plain
-from sendoff._flow import Flow, Page, Pause, Reply, Request, act, keyed, nothing, one, page, path, read, write
+from sendoff._flow import Flow, Page, Pause, Reply, Request, act, items, keyed, nothing, one, page, path, read, write
 from sendoff._group import D, Group, listing, operation, procedure
 from sendoff._waits import MAX_WAIT, seconds
-from sendoff.models.graphs import GraphRevision, GraphRun
+from sendoff.models.graphs import GraphCall, GraphRevision, GraphRun
 from sendoff.models.requests import NewGraphRun
 
 
@@ -95,6 +95,11 @@ class GraphRuns(Group[D]):
     def retry(self, id: str) -> Request[GraphRun]:
         """Runs the graph again, without the jobs that this run has done. Not repeated when its answer is lost."""
         return act(path("graph-runs", id, "retry"), one(GraphRun), False)
+
+    @operation
+    def calls(self, id: str, job: str) -> Request[list[GraphCall]]:
+        """The calls of a job that have ended, in their order, with what they printed."""
+        return read(path("graph-runs", id, "calls"), items(GraphCall), job=job)
 
     @operation
     def draw(self, id: str) -> Request[str]:
