@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PARTS := core store engine sdk cmd chaos console compat python package modules
 
-.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs proof-python bench lint console console-shots python proto dist package clean
+.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs proof-python bench lint console console-shots python proto dist image package clean
 
 build: ## bin/sendoff, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sendoff ./cmd/sendoff
@@ -57,8 +57,11 @@ proof-graphs: test-deps ## graphs of jobs, long forms: 10,000 random ones beside
 proof-python: test-deps ## flows in Python whose apps and servers are killed in turn, and 1,000 fan-outs of 100 calls, on both floors
 	SENDOFF_HEAVY=1 scripts/python -s tests/test_proof.py
 
-dist: ## a release into dist/: archives for all platforms, Debian packages, SHA256SUMS
+dist: ## a release into dist/: archives for all platforms, Debian packages, container images, SHA256SUMS
 	scripts/dist
+
+image: ## container images for Linux in dist/, made without Docker
+	scripts/image
 
 package: ## the Debian package of this machine, checked, installed into a directory and purged; twice the same
 	scripts/test-package
