@@ -8,7 +8,23 @@ from datetime import timedelta
 from typing import Any
 
 from sendoff._codec import encode, plain
-from sendoff._flow import Flow, Page, Pause, Reply, Request, act, items, keyed, nothing, one, page, path, read, write
+from sendoff._flow import (
+    Flow,
+    Items,
+    Page,
+    Pause,
+    Reply,
+    Request,
+    act,
+    items,
+    keyed,
+    nothing,
+    one,
+    page,
+    path,
+    read,
+    write,
+)
 from sendoff._group import D, Group, listing, operation, procedure
 from sendoff._waits import MAX_WAIT, seconds
 from sendoff.models.graphs import GraphCall, GraphRevision, GraphRun
@@ -97,7 +113,7 @@ class GraphRuns(Group[D]):
         return act(path("graph-runs", id, "retry"), one(GraphRun), False)
 
     @operation
-    def calls(self, id: str, job: str) -> Request[list[GraphCall]]:
+    def calls(self, id: str, job: str) -> Request[Items[GraphCall]]:
         """The calls of a job that have ended, in their order, with what they printed."""
         return read(path("graph-runs", id, "calls"), items(GraphCall), job=job)
 
