@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/base64"
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"slices"
 
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
@@ -19,6 +21,7 @@ import (
 
 type keysCmd struct {
 	List   keysListCmd   `cmd:"" default:"withargs" help:"Print the public keys."`
+	Create keysCreateCmd `cmd:"" help:"Make the file of keys, as the server does when it is missing: to give it to several nodes."`
 	Rotate keysRotateCmd `cmd:"" help:"Make a new key, to sign with from the next start on."`
 }
 
@@ -79,6 +82,20 @@ func publicPEM(key ed25519.PublicKey) string {
 		return err.Error() // an Ed25519 key can always be written
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+type keysCreateCmd struct{ keyFile }
+
+// Run makes the file, and never replaces one.
+func (c *keysCreateCmd) Run(t *term.Terminal) error {
+	if _, err := os.Stat(c.path()); !errors.Is(err, fs.ErrNotExist) {
+		return cmp.Or(err, fmt.Errorf("%s is there already: sendoff keys rotate makes a new key in it", c.path()))
+	}
+	keys, err := httpsig.LoadKeys(c.path())
+	if err != nil {
+		return err
+	}
+	return c.print(t, keys)
 }
 
 type keysRotateCmd struct{ keyFile }

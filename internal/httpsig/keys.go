@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 )
 
@@ -52,7 +51,8 @@ const (
 
 // LoadKeys reads the key file, and makes it with new keys when it is not there.
 // Two servers that start at once end up with the same keys. A file that others
-// than its owner can read or write is refused.
+// than its owner can read or write is refused; one of root's may be readable for its group,
+// as secrets in containers are.
 func LoadKeys(path string) (*Keys, error) {
 	keys, err := ReadKeys(path)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -124,8 +124,8 @@ func readKeyFile(path string) (*keyFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read key file: %w", err)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("key file %s is open to others (mode %04o): chmod 600 %s", path, mode, path)
+	if open(info) {
+		return nil, fmt.Errorf("key file %s is open to others (mode %04o): chmod 600 %s", path, info.Mode().Perm(), path)
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 	if err != nil {
