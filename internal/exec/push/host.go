@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"time"
@@ -152,12 +151,13 @@ func statusOf(x *pushed, o *task.Outcome) string {
 	return reason(x.err)
 }
 
-// traced has a host that was away let others in as soon as there is a connection.
-func (x *pushed) traced(ctx context.Context) context.Context {
+// watch watches the push. A host that was away lets others in as soon as there is a
+// connection.
+func (x *pushed) watch() *watch {
 	if !x.host.Circuit.Away() {
-		return ctx
+		return &watch{}
 	}
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.host.Circuit.Connected() }})
+	return &watch{connected: x.host.Circuit.Connected}
 }
 
 // Stats lists the hosts that this node has pushed to lately, by name.

@@ -142,8 +142,8 @@ func (p *Pusher) Execute(ctx context.Context, t *store.Claimed, spec *task.Spec)
 
 // send makes the attempt.
 func (p *Pusher) send(ctx context.Context, t *store.Claimed, spec *task.Spec, u *url.URL, x *pushed) task.Outcome {
-	timeout := spec.TimeoutOrDefault()
-	attempt, cancel := context.WithTimeout(x.traced(ctx), timeout)
+	timeout, w := spec.TimeoutOrDefault(), x.watch()
+	attempt, cancel := context.WithTimeout(w.traced(ctx), timeout)
 	defer cancel()
 	request, err := p.request(attempt, t, spec, u)
 	if err != nil {
@@ -154,18 +154,22 @@ func (p *Pusher) send(ctx context.Context, t *store.Claimed, spec *task.Spec, u 
 	response, err := p.transport.RoundTrip(request)
 	if err != nil {
 		x.err = err
-		return p.noAnswer(ctx, attempt, x.what, "no answer", timeout, err)
+		o := p.noAnswer(ctx, attempt, x.what, "no answer", timeout, err)
+		w.note(&o.Answer, false)
+		return o
 	}
 	defer response.Body.Close()
 	x.retry, x.within = response.Header.Get("Sendoff-Retry") != "", within(response, timeout)
 	o := p.outcome(x.what, response)
 	answer, err := p.answer(response)
-	o.Answer = answer
+	if o.Answer = answer; o.Class != task.Success || !answer.Empty() { // else the attempt gets no row of its own
+		w.note(&o.Answer, err == nil)
+	}
 	if err != nil && o.Class == task.Success {
 		// A 2xx whose body breaks off comes from an app that died while it answered.
 		x.err = err
 		broken := p.noAnswer(ctx, attempt, x.what, "the answer did not end", timeout, err)
-		broken.Code, broken.Answer = o.Code, answer
+		broken.Code, broken.Answer = o.Code, o.Answer
 		return broken
 	}
 	return o

@@ -19,6 +19,7 @@ var carried = []string{"payload", "payload_base64", "headers", "body", "body_bas
 // shows are fields of these names that show nothing of the kind, with the reason.
 var shows = map[string]string{
 	"BatchItem.error": "it is a problem of the request",
+	"Phases.body":     "it is how long it took to come",
 }
 
 // TestWhatTasksCarryNeedsTheScopePayloads looks at the fields of all answers by name: a
@@ -26,7 +27,7 @@ var shows = map[string]string{
 func TestWhatTasksCarryNeedsTheScopePayloads(t *testing.T) {
 	seen := map[reflect.Type]bool{}
 	for _, reply := range []any{
-		taskReply{}, listReply{}, attemptsReply{}, dependenciesReply{}, treeReply{}, stepsReply{}, BatchReply{}, graphRunReply{}, graphRunsReply{}, graphRunMade{},
+		taskReply{}, listReply{}, attemptsReply{}, dependenciesReply{}, treeReply{}, stepsReply{}, BatchReply{}, graphRunReply{}, graphCallsReply{}, graphRunsReply{}, graphRunMade{},
 		graphReply{}, graphsReply{}, queueReply{}, queuesReply{}, statsReply{}, limitReply{}, limitsReply{}, endpointsReply{}, workersReply{}, nodesReply{},
 	} {
 		eachStruct(reflect.TypeOf(reply), seen, func(s reflect.Type) {

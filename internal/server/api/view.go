@@ -261,12 +261,25 @@ type Attempt struct {
 	Body       string            `json:"body,omitempty" scope:"payloads" doc:"Of the answer, up to 64 KiB."`
 	BodyBase64 string            `json:"body_base64,omitempty" scope:"payloads" doc:"In place of body, when it is no text."`
 	Truncated  bool              `json:"truncated,omitempty" doc:"The body was longer than what is kept."`
+	Address    string            `json:"address,omitempty" doc:"Of a push: the IP address and port that were connected."`
+	Reused     bool              `json:"reused,omitempty" doc:"Of a push: the connection was there already, from an earlier one."`
+	Phases     *Phases           `json:"phases,omitempty" doc:"Of a push: how long its parts took, those that it had. Not of a success without content."`
+	FailedIn   string            `json:"failed_in,omitempty" enum:"dns,connect,tls,first_byte,body" doc:"Of a push: the phase that did not end."`
 	Result     json.RawMessage   `json:"result,omitempty" scope:"payloads" doc:"What the run of a function, or a process, returned."`
 	Output     string            `json:"output,omitempty" scope:"payloads" doc:"What the process that carried it out has printed: the last 16 KiB."`
 	OutputCut  bool              `json:"output_truncated,omitempty" doc:"It has printed more."`
 	Failure    *FunctionError    `json:"failure,omitempty" scope:"payloads" doc:"What the run of a function failed with."`
 	LeftOut    int64             `json:"left_out,omitempty" doc:"How many attempts between the one before and this one are not kept: the first 10 and the last 90 are."`
 	Redacted   bool              `json:"redacted,omitempty" doc:"What it carries was left out: the key has no scope payloads."`
+}
+
+// Phases are the parts of a push, one after the other, in an answer.
+type Phases struct {
+	DNS       string `json:"dns,omitempty" doc:"The name was looked up." example:"1.2ms"`
+	Connect   string `json:"connect,omitempty" doc:"TCP."`
+	TLS       string `json:"tls,omitempty" doc:"The handshake."`
+	FirstByte string `json:"first_byte,omitempty" doc:"From the connection to the first byte of the answer: the request was sent, and the app worked."`
+	Body      string `json:"body,omitempty" doc:"The rest of the answer."`
 }
 
 func attemptView(a *store.AttemptRow, kind task.Kind) Attempt {
@@ -287,10 +300,16 @@ func attemptView(a *store.AttemptRow, kind task.Kind) Attempt {
 		return v
 	}
 	for _, h := range a.Answer.Header {
+		if strings.HasPrefix(h.Name, ":") {
+			continue // ours
+		}
 		if v.Headers == nil {
 			v.Headers = map[string]string{}
 		}
 		v.Headers[h.Name] = h.Value
+	}
+	if met, ok := a.Answer.Anatomy(); ok {
+		v.met(&met)
 	}
 	if kind == task.Function {
 		v.withResult(a.Answer.Body)
@@ -302,6 +321,18 @@ func attemptView(a *store.AttemptRow, kind task.Kind) Attempt {
 		v.BodyBase64 = base64.StdEncoding.EncodeToString(a.Answer.Body)
 	}
 	return v
+}
+
+// met shows what a push has met on its way.
+func (a *Attempt) met(v *task.Anatomy) {
+	a.Address, a.Reused, a.FailedIn = v.Address, v.Reused, v.FailedIn.String()
+	text := func(p task.Phase) string {
+		if v.Took[p] == 0 {
+			return ""
+		}
+		return v.Took[p].String()
+	}
+	a.Phases = &Phases{text(task.PhaseDNS), text(task.PhaseConnect), text(task.PhaseTLS), text(task.PhaseFirstByte), text(task.PhaseBody)}
 }
 
 // ofProcess shows what a process brought back.

@@ -71,6 +71,7 @@ func Mount(mux *route.Mux, cfg Config) {
 	show("/tasks/new", auth.Enqueue, d.newTask)
 	mux.Through(auth.Enqueue, "POST /tasks/new", d.serve(d.writable(d.submitTask)))
 	show("/tasks/{id}", auth.Read, d.task)
+	show("/tasks/{id}/compare", auth.Read, d.compare)
 	show("/tasks/{id}/change", auth.Read|auth.Operate, d.changeForm)
 	act("/tasks/{id}/{verb}", d.actOnTask)
 	show("/graphs", auth.Read, d.graphs)

@@ -2,7 +2,7 @@
 
 from sendoff.models.access import Actor, APIKey, AuditRecord, AuditState, Everything, Me, Namespace, Quota
 from sendoff.models.actions import Action, ActionBound, ActionItem, ActionPreview, ActionTo
-from sendoff.models.attempts import Attempt, Dependency, Step, StepCounts, StepPage
+from sendoff.models.attempts import Attempt, Dependency, Phases, Step, StepCounts, StepPage
 from sendoff.models.events import Event, EventAction, EventNode, EventSchedule, EventTask
 from sendoff.models.failures import FailureGroup
 from sendoff.models.graphs import GraphCall, GraphCleanup, GraphError, GraphJob, GraphRevision, GraphRun
@@ -90,6 +90,7 @@ __all__ = [
     "NewTask",
     "Node",
     "PausedHost",
+    "Phases",
     "Probe",
     "Progress",
     "Quantiles",

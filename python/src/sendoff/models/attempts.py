@@ -10,6 +10,18 @@ from sendoff.models.tasks import FunctionError
 
 
 @dataclass(frozen=True, kw_only=True)
+class Phases:
+    """The parts of a push, one after the other; None: there was no such part."""
+
+    body: timedelta | None = None  # The rest of the answer
+    connect: timedelta | None = None  # TCP
+    dns: timedelta | None = None  # The name was looked up
+    # From the connection to the first byte of the answer: the request was sent, and the app worked
+    first_byte: timedelta | None = None
+    tls: timedelta | None = None  # The handshake
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attempt:
     """An attempt of a task."""
 
@@ -18,6 +30,7 @@ class Attempt:
     run: int
     started_at: datetime
     token: int
+    address: str = ""  # Of a push: the IP address and port that were connected
     body: str = ""  # Of the answer, up to 64 KiB
     body_base64: str = ""  # In place of body, when it is no text
     # Why there was no answer: nobody listens there, the connection was closed, it took too long, the host name
@@ -26,6 +39,7 @@ class Attempt:
     cause: str = ""
     duration: timedelta | None = None
     error: str = ""
+    failed_in: str = ""  # Of a push: the phase that did not end: dns, connect, tls, first_byte, body
     failure: FunctionError | None = None  # What the run of a function failed with
     finished_at: datetime | None = None
     headers: dict[str, str] = field(default_factory=dict)  # Of the answer
@@ -34,8 +48,10 @@ class Attempt:
     node: str = ""
     output: str = ""  # What the process that carried it out has printed: the last 16 KiB
     output_truncated: bool = False  # It has printed more
+    phases: Phases | None = None  # Of a push: how long its parts took. Not of a success without content
     redacted: bool = False  # What it carries was left out: the key has no scope payloads
     result: Any = None  # What the run of a function, or a process, returned
+    reused: bool = False  # Of a push: the connection was there already, from an earlier one
     status: int | None = None  # HTTP status of the answer; exit status of a process
     truncated: bool = False  # The body was longer than what is kept
 
