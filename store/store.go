@@ -35,6 +35,7 @@ type Store interface {
 	Failures
 	Rollups
 	Access
+	Vault
 
 	// Ping writes nothing and tells whether the database answers.
 	Ping(ctx context.Context) error

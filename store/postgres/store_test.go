@@ -95,7 +95,7 @@ set session_replication_role = replica; -- what watches the commits of a store d
 delete from sendoff.queue; delete from sendoff.lane; delete from sendoff.node; delete from sendoff.task;
 delete from sendoff.ready; delete from sendoff.timer; delete from sendoff.claim; delete from sendoff.dead;
 delete from sendoff.attempt; delete from sendoff.body; delete from sendoff.key; delete from sendoff.wait; delete from sendoff.inbox; delete from sendoff.journal; delete from sendoff.todo;
-delete from sendoff.dep; delete from sendoff.need; delete from sendoff.gate; delete from sendoff.line; delete from sendoff.leaver; delete from sendoff.node_view; delete from sendoff.endpoint_reset; delete from sendoff.endpoint_pause; delete from sendoff.share; delete from sendoff.graph; delete from sendoff.saved_view; delete from sendoff.schedule; delete from sendoff.fire;
+delete from sendoff.dep; delete from sendoff.need; delete from sendoff.gate; delete from sendoff.line; delete from sendoff.leaver; delete from sendoff.node_view; delete from sendoff.endpoint_reset; delete from sendoff.endpoint_pause; delete from sendoff.share; delete from sendoff.graph; delete from sendoff.saved_view; delete from sendoff.sealed; delete from sendoff.schedule; delete from sendoff.fire;
 truncate sendoff.audit restart identity; delete from sendoff.action; delete from sendoff.action_item; delete from sendoff.api_key; delete from sendoff.failure_group; delete from sendoff.rollup; delete from sendoff.namespace where id > 1; update sendoff.namespace set rev = 1, settings = null, paused_at = 0`)
 }
 

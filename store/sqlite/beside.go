@@ -19,6 +19,7 @@ import (
 type Administration interface {
 	store.Access
 	store.Audits
+	store.Vault
 	Now() int64
 	Close() error
 }

@@ -318,6 +318,9 @@ var operated = map[string]func(*machine) step{
 		m.putKey(store.APIKey{ID: "r", Namespace: 1, Hash: []byte("r")})
 		return func(ctx context.Context, s store.Store) error { return s.RevokeAPIKey(ctx, 0, "r") }
 	},
+	"seal": func(m *machine) step {
+		return func(ctx context.Context, s store.Store) error { return s.SetSealed(ctx, "audited", nil, []byte("doc")) }
+	},
 	"set namespace": func(m *machine) step {
 		return func(ctx context.Context, s store.Store) error { return s.SetNamespace(ctx, 1, []byte("s")) }
 	},
@@ -358,6 +361,11 @@ var refused = map[string]func(*machine) step{
 	},
 	"key": func(*machine) step {
 		return func(ctx context.Context, s store.Store) error { return s.RevokeAPIKey(ctx, 0, "nobody's") }
+	},
+	"seal": func(*machine) step {
+		return func(ctx context.Context, s store.Store) error {
+			return s.SetSealed(ctx, "nobody's", []byte("doc"), nil)
+		}
 	},
 }
 

@@ -11,7 +11,7 @@ import (
 // aims names every operation with every answer it can give, and leads there from
 // whatever is stored. Random sequences find most answers by themselves, but
 // none for certain.
-var aims = both(both(both(both(aimsOfTasks, aimsOfAcks), aimsOfChanges), aimsOfQuotas), both(aimsOfFunctions, both(aimViews, both(both(aimGraphs, aimSavedViews), both(aimSchedules, both(aimAudit, both(aimFailures, aimRollups)))))))
+var aims = both(both(both(both(aimsOfTasks, aimsOfAcks), aimsOfChanges), aimsOfQuotas), both(aimsOfFunctions, both(aimViews, both(both(aimGraphs, aimSavedViews), both(aimSchedules, both(aimAudit, both(aimVault, both(aimFailures, aimRollups))))))))
 
 // The names of aims, in order.
 var (

@@ -40,6 +40,7 @@ type Oracle struct {
 	rollups
 	access
 	actions
+	vault
 }
 
 type keyName struct {
@@ -55,7 +56,7 @@ func NewOracle(clock func() int64) *Oracle {
 		keysOf: map[task.ID][]store.KeyEntry{}, ready: map[task.ID]store.ReadyEntry{},
 		timers: map[task.ID]store.TimerEntry{}, dead: map[task.ID]store.TimerEntry{},
 		claims: map[task.ID]store.ClaimEntry{}, keys: map[keyName]store.KeyEntry{},
-		attempts: map[task.ID][]store.AttemptRow{}, nodes: map[task.ID]store.Node{}, ordered: map[task.ID]bool{}, functions: newFunctions(), views: newViews(), graphs: graphs{}, savedViews: savedViews{}, schedules: newSchedules(), access: newAccess(), actions: newActions(), deps: newDeps(), doors: newDoors(),
+		attempts: map[task.ID][]store.AttemptRow{}, nodes: map[task.ID]store.Node{}, ordered: map[task.ID]bool{}, functions: newFunctions(), views: newViews(), graphs: graphs{}, savedViews: savedViews{}, vault: vault{}, schedules: newSchedules(), access: newAccess(), actions: newActions(), deps: newDeps(), doors: newDoors(),
 		forgotten: map[int32]bool{}, todos: map[todoName]store.Todo{}, shares: map[shareName]store.Share{},
 	}
 }

@@ -96,7 +96,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		},
 		"aim":  func(t *rapid.T) { m.aim(rapid.SampledFrom(answers).Draw(t, "answer")) },
 		"read": m.read, "list": m.list, "checkpoint": m.checkpoint, "family": m.family, "family2": m.family, "todo": m.workOff,
-		"views": m.views, "graphs": m.keepGraphs, "saved": m.keepSavedViews, "schedules": m.keepSchedules, "fire": m.fireSome, "audit": m.keepAudit, "failures": m.keepFailures, "rollups": m.keepRollups, "many": m.actMany, "access": m.keepAccess, "acks": m.acks,
+		"views": m.views, "graphs": m.keepGraphs, "saved": m.keepSavedViews, "schedules": m.keepSchedules, "fire": m.fireSome, "audit": m.keepAudit, "failures": m.keepFailures, "rollups": m.keepRollups, "many": m.actMany, "access": m.keepAccess, "acks": m.acks, "vault": m.keepSealed,
 	}
 	acts[""] = func(*rapid.T) { m.compareAll() }
 	return acts
@@ -123,6 +123,7 @@ func (m *machine) compareAll() {
 		m.compareAudit()
 		m.compareFailures()
 		m.compareAccess()
+		m.compareSealed()
 		m.compareGauges()
 	}
 	if err := Consistent(got); err != nil {

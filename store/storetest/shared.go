@@ -538,6 +538,16 @@ func (s *Shared) UsedAPIKeys(ctx context.Context, used map[string]int64) error {
 	return s.o.UsedAPIKeys(ctx, used)
 }
 
+func (s *Shared) Sealed(ctx context.Context, name string) ([]byte, error) {
+	defer s.lock()()
+	return s.o.Sealed(ctx, name)
+}
+
+func (s *Shared) SetSealed(ctx context.Context, name string, was, doc []byte) error {
+	defer s.lock()()
+	return s.o.SetSealed(ctx, name, was, doc)
+}
+
 func (s *Shared) Schedule(ctx context.Context, namespace int32, name string) (store.Schedule, error) {
 	defer s.lock()()
 	return s.o.Schedule(ctx, namespace, name)
