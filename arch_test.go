@@ -37,7 +37,7 @@ var floors = []string{"store/sqlite/...", "store/postgres/..."}
 
 var rooms = []string{
 	"internal/accept/...", "internal/claim/...", "internal/exec/...", "internal/settle/...",
-	"internal/schedule/...", "internal/node/...", "internal/operate/...", "internal/catalog/...", "internal/quota/...", "internal/access/...",
+	"internal/schedule/...", "internal/node/...", "internal/operate/...", "internal/catalog/...", "internal/quota/...", "internal/access/...", "internal/signing/...",
 }
 
 var executors = []string{"internal/exec/push/...", "internal/exec/function/...", "internal/exec/process/..."}

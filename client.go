@@ -56,7 +56,8 @@ type Client struct {
 	Failures  Failures  // groups of tasks that failed alike: list, mute
 	Views     Views     // what people look at often: list, set, delete
 
-	Namespaces Namespaces // what they may use: list, set
+	Namespaces  Namespaces  // what they may use: list, set
+	SigningKeys SigningKeys // what the server signs with: list, rotate
 
 	base    string
 	key     string
@@ -112,7 +113,7 @@ func NewClient(config ClientConfig) (*Client, error) {
 	}
 	c.Tasks, c.Queues, c.Limits, c.Schedules, c.Graphs, c.GraphRuns = Tasks{c}, Queues{c}, Limits{c}, Schedules{c}, Graphs{c}, GraphRuns{c}
 	c.Endpoints, c.Nodes, c.Workers = Endpoints{c}, Nodes{c}, Workers{c}
-	c.APIKeys, c.Audit, c.Namespaces, c.Actions, c.Failures, c.Views = APIKeys{c}, Audit{c}, Namespaces{c}, Actions{c}, Failures{c}, Views{c}
+	c.APIKeys, c.Audit, c.Namespaces, c.SigningKeys, c.Actions, c.Failures, c.Views = APIKeys{c}, Audit{c}, Namespaces{c}, SigningKeys{c}, Actions{c}, Failures{c}, Views{c}
 	c.extension = sync.OnceValue(c.newExtension)
 	return c, nil
 }

@@ -23,6 +23,12 @@ type QueueSettings struct {
 
 	Discipline Discipline     `json:"discipline,omitempty"` // how tasks of the same priority take turns; default Fifo
 	Weights    map[string]int `json:"weights,omitempty"`    // of groups by name, 1 to 1000, while the discipline is Fair; default 1 each. Update changes those that are named
+
+	// WebhookSecrets sign the pushes of the queue after Standard Webhooks, each with a signature,
+	// in place of the server's: "whsec_..." (v1) or the private key "whsk_..." (v1a). The server
+	// keeps them sealed: what it shows are names, of which each stands for the secret when it is
+	// set again: the beginning of the hash of a whsec_, and the public key "whpk_..." of a whsk_.
+	WebhookSecrets []string `json:"webhook_secrets,omitempty"`
 }
 
 // IsZero tells whether nothing is set.

@@ -39,12 +39,12 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/exec/local"
 	"github.com/sendoff-dev/sendoff/internal/exec/process"
 	"github.com/sendoff-dev/sendoff/internal/exec/push"
-	"github.com/sendoff-dev/sendoff/internal/httpsig"
 	"github.com/sendoff-dev/sendoff/internal/node"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/quota"
 	"github.com/sendoff-dev/sendoff/internal/schedule"
 	"github.com/sendoff-dev/sendoff/internal/settle"
+	"github.com/sendoff-dev/sendoff/internal/signing"
 	"github.com/sendoff-dev/sendoff/internal/telemetry"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
@@ -112,7 +112,14 @@ type Config struct {
 	Poll      time.Duration // how often to look for tasks without being woken; default 1 s
 	Retention Retention     // of ended tasks
 
-	KeysFile      string   // of the keys that sign pushes and runs of functions, made when missing; "" = they are not signed
+	// SecretFile is a secret under which the keys that sign pushes and runs of functions are
+	// sealed in the database, the same for all nodes. It is made when it is missing and the
+	// database holds no keys. KeysFile holds them where there is none, and is made when it is
+	// missing; with a SecretFile, what it holds is taken over once. Both "" = nothing is signed.
+	SecretFile string
+	KeysFile   string
+	WebhookV1a bool // pushes are signed after Standard Webhooks v1a, too, not only v1
+
 	StrictStatus  bool     // 401, 403 and 404 of a function's endpoint end the call, as Dispatch has it; default: the endpoint is left alone for a while
 	KeepState     []string // hosts of endpoints whose functions are not begun again when their app cannot read their state any more; "*" = all
 	AllowEgress   []string // CIDRs and hosts that may be called although they are private
@@ -140,7 +147,7 @@ type Engine struct {
 	checkURL     func(*url.URL) error // refuses what may not be called
 	client       *http.Client         // sends where checkURL and the addresses allow
 	embedded     sync.Map             // name -> http.RoundTripper
-	keys         *httpsig.Keys
+	keys         *signing.Keys        // nil = nothing is signed
 	settler      *settle.Settler
 	acks         *acks.Acks
 	scheduler    *schedule.Scheduler
@@ -232,15 +239,13 @@ func (e *Engine) wirePush() error {
 	if err != nil {
 		return err
 	}
-	if e.cfg.KeysFile != "" {
-		if e.keys, err = httpsig.LoadKeys(e.cfg.KeysFile); err != nil {
-			return fmt.Errorf("signing keys: %w", err)
-		}
+	if err := e.wireKeys(); err != nil {
+		return fmt.Errorf("signing keys: %w", err)
 	}
 	e.checkURL = dialer.CheckURL
 	e.client = &http.Client{Transport: dialer.Transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	e.pusher = push.New(dialer, push.Config{
-		Keys: e.keys, UserAgent: strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
+		Keys: e.signer(), Webhooks: e.webhooksOf, UserAgent: strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
 		Queue: func(lane int32) string { return e.catalog.QueueName(lane) }, Slots: e.cfg.PushSlots, Meter: e.meters.Hosts(task.HTTP),
 		Paused: func(host string) time.Time { return timeOf(e.endpoints.PausedSince(host)) },
 	})
@@ -277,6 +282,7 @@ func (e *Engine) wireRooms() {
 	e.queues = operate.NewQueues(operate.QueuesConfig{
 		Store: e.store, Catalog: e.catalog, Wake: e.wake, Retention: cfg.Retention.kept(), CheckURL: e.checkURL,
 		Changed: func() { e.member.Tell(store.Hint{Changed: store.ChangedCatalog}) },
+		Seal:    e.sealer(),
 		Least:   func() int32 { return e.catalog.Least(node.Version) },
 	})
 	e.endpoints = operate.NewEndpoints(operate.EndpointsConfig{
@@ -392,6 +398,9 @@ func (e *Engine) hint(h store.Hint) {
 	}
 	if h.Changed.Has(store.ChangedKeys) {
 		e.ring.Look()
+	}
+	if h.Changed.Has(store.ChangedSigning) && e.keys != nil {
+		e.keys.Look()
 	}
 	if h.Changed.Has(store.ChangedOrders) {
 		e.member.Look()

@@ -95,7 +95,7 @@ func (e *Engine) routesWith(cfg HandlerConfig, pages *console.Config) *route.Mux
 	runs, _ := cfg.GraphRuns.(api.GraphRuns)
 	api.Mount(mux, api.Config{
 		Submit: e.acceptor, Stored: e.tasks, Tasks: e.tasks, Waits: e.waits, Steer: e.tasks, Others: e.tasks, Changes: e.tasks, Acks: e.acks, Queues: e.queues, Settings: e.queues, Limits: e.gates, Functions: e.functions, Definitions: e.definitions, Schedules: e.schedules,
-		Endpoints: e.endpoints, Events: e.events, Workers: e.endpoints, Audit: operate.NewAudit(e.store), Actions: e.actions, Keys: e.apiKeys, Failures: e.failures, Series: e.series, Suggest: operate.NewSuggest(e.store, e.tasks, e.catalog.Queues), Health: e.health, Views: operate.NewSavedViews(e.store), Control: e.cfg.Control, GraphRuns: runs, Nodes: e.store.Nodes, Drain: e.drainNode, Version: e.cfg.Version, Unknown: e.unknown,
+		Endpoints: e.endpoints, Events: e.events, Workers: e.endpoints, Audit: operate.NewAudit(e.store), Actions: e.actions, Keys: e.apiKeys, SigningKeys: e.signingKeys(), Failures: e.failures, Series: e.series, Suggest: operate.NewSuggest(e.store, e.tasks, e.catalog.Queues), Health: e.health, Views: operate.NewSavedViews(e.store), Control: e.cfg.Control, GraphRuns: runs, Nodes: e.store.Nodes, Drain: e.drainNode, Version: e.cfg.Version, Unknown: e.unknown,
 	})
 	dispatchr.Mount(mux, e.acceptor, e.unknown)
 	dispatchapi.Mount(mux, e.dispatchDoor())
@@ -112,7 +112,7 @@ func (e *Engine) routesWith(cfg HandlerConfig, pages *console.Config) *route.Mux
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(e.keys.PublicJWKS())
+		_, _ = w.Write(e.keys.Current().PublicJWKS())
 	})
 	if pages != nil {
 		console.Mount(mux, *pages)
@@ -175,7 +175,7 @@ func (e *Engine) dispatchDoor() dispatchapi.Config {
 		Embedded: e.embeds, Unknown: e.unknown,
 	}
 	if e.keys != nil {
-		cfg.PublicKeyPEM = e.keys.PublicKeyPEM
+		cfg.PublicKeyPEM = func() string { return e.keys.Current().PublicKeyPEM() }
 	}
 	return cfg
 }

@@ -75,6 +75,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	background.Go(func() error { return e.endpoints.Run(rest) })
 	background.Go(func() error { return e.refusals.Run(rest) })
 	background.Go(func() error { return e.ring.Run(rest) })
+	if e.keys != nil {
+		background.Go(func() error { return e.keys.Run(rest) })
+	}
 	background.Go(func() error { return e.failures.Run(rest) })
 	background.Go(func() error { return e.series.Run(rest) })
 	background.Go(func() error { return e.watchNodes(rest) })

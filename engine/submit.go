@@ -92,5 +92,5 @@ func (e *Engine) PublicKeys() []byte {
 	if e.keys == nil {
 		return nil
 	}
-	return e.keys.PublicJWKS()
+	return e.keys.Current().PublicJWKS()
 }

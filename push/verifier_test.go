@@ -60,7 +60,11 @@ func pushAt(t *testing.T, keys *httpsig.Keys, now func() time.Time, target, payl
 	t.Helper()
 	d, err := egress.New(egress.Config{AllowLoopback: true})
 	require.NoError(t, err)
-	p := executor.New(d, executor.Config{Keys: keys, Now: now})
+	cfg := executor.Config{Now: now}
+	if keys != nil {
+		cfg.Keys = keys
+	}
+	p := executor.New(d, cfg)
 	defer p.Close()
 	return p.Execute(t.Context(), &store.Claimed{MaxAttempts: 25, Payload: []byte(payload)}, &task.Spec{URL: target, ContentType: "application/json"})
 }

@@ -24,6 +24,8 @@ type QueueSettings struct {
 
 	Discipline Discipline // how tasks of the same priority take turns; default Fifo
 	Weights    Weights    // of groups, while the discipline is Fair; default 1 each
+
+	Webhooks Secrets // that sign pushes after Standard Webhooks; default those of the server
 }
 
 // Retention is how long ended tasks stay visible, by how they ended. Zero: not set.
@@ -67,6 +69,7 @@ func (q *QueueSettings) Check(bad *Invalid) {
 	q.Retry.Check(bad, MaxAttempts)
 	q.checkTarget(bad)
 	q.checkTurns(bad)
+	q.checkSecrets(bad)
 	q.Retention.Check(bad)
 }
 
@@ -101,13 +104,16 @@ func (q QueueSettings) Or(d QueueSettings) QueueSettings {
 	if q.Weights == (Weights{}) {
 		q.Weights = d.Weights
 	}
+	if q.Webhooks == (Secrets{}) {
+		q.Webhooks = d.Webhooks
+	}
 	if q.Rate != (Rate{}) {
 		d.Rate, d.Burst = q.Rate, cmp.Or(q.Burst, 1)
 	}
 	return QueueSettings{
 		Concurrency: cmp.Or(q.Concurrency, d.Concurrency), Rate: d.Rate, Burst: d.Burst,
 		Timeout: cmp.Or(q.Timeout, d.Timeout), Retry: q.Retry.Or(d.Retry), Target: cmp.Or(q.Target, d.Target),
-		Retention: q.Retention.Or(d.Retention), Discipline: cmp.Or(q.Discipline, d.Discipline), Weights: q.Weights,
+		Retention: q.Retention.Or(d.Retention), Discipline: cmp.Or(q.Discipline, d.Discipline), Weights: q.Weights, Webhooks: q.Webhooks,
 	}
 }
 
@@ -128,6 +134,7 @@ type storedQueue struct {
 	Retention   storedRetention `json:"retention,omitzero"`
 	Discipline  Discipline      `json:"discipline,omitempty"`
 	Weights     Weights         `json:"weights,omitzero"`
+	Webhooks    Secrets         `json:"webhooks,omitzero"`
 }
 
 type storedRetry struct {
@@ -159,7 +166,7 @@ func (q *QueueSettings) Encode() []byte {
 			MaxBackoff: r.MaxBackoff.Microseconds(), Factor: r.Factor, Jitter: r.Jitter,
 		},
 		Retention:  storedRetention{keep.Succeeded.Microseconds(), keep.Failed.Microseconds(), keep.Canceled.Microseconds()},
-		Discipline: q.Discipline, Weights: q.Weights,
+		Discipline: q.Discipline, Weights: q.Weights, Webhooks: q.Webhooks,
 	})
 	return b
 }
@@ -183,6 +190,6 @@ func DecodeQueueSettings(b []byte) (QueueSettings, error) {
 			Factor: r.Factor, Jitter: r.Jitter,
 		},
 		Retention:  Retention{of(keep.Succeeded), of(keep.Failed), of(keep.Canceled)},
-		Discipline: s.Discipline, Weights: s.Weights,
+		Discipline: s.Discipline, Weights: s.Weights, Webhooks: s.Webhooks,
 	}, nil
 }

@@ -79,7 +79,7 @@ var ops = map[string]op{
 }
 
 // remote are the types all of whose methods ask the server.
-var remote = []string{"Client", "Tasks", "Queues", "Limits", "Schedules", "Graphs", "Endpoints", "Nodes", "Workers", "GraphRuns", "APIKeys", "Audit", "Namespaces", "Actions", "Failures", "Views"}
+var remote = []string{"Client", "Tasks", "Queues", "Limits", "Schedules", "Graphs", "Endpoints", "Nodes", "Workers", "GraphRuns", "APIKeys", "SigningKeys", "Audit", "Namespaces", "Actions", "Failures", "Views"}
 
 // isRemote tells whether a method of the SDK asks the server at once.
 func isRemote(recv, name string) bool {

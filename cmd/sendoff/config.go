@@ -70,6 +70,8 @@ func (c *configCmd) value(ctx *kong.Context, flag *kong.Flag) string {
 		return fmt.Sprintf("(%d, not shown)", len(c.Listen.APIKeys))
 	case "db", "listen-dsn", "egress-proxy":
 		return host.Redacted(fmt.Sprint(ctx.FlagValue(flag)))
+	case "secret-file":
+		return c.SecretPath()
 	case "keys-file":
 		return c.KeysPath()
 	}

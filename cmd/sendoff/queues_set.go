@@ -32,6 +32,8 @@ type queuesSetCmd struct {
 	Discipline string         `placeholder:"fifo|fair" help:"How tasks of the same priority take turns: first in, first out, or the groups that tasks name (fair)."`
 	Weight     map[string]int `placeholder:"GROUP=N" help:"Of a group of a fair queue: how many of its tasks start for one of a group of 1. Repeatable."`
 
+	WebhookSecret []string `env:"SENDOFF_WEBHOOK_SECRETS" placeholder:"whsec_...|whsk_..." help:"Secret that signs its pushes after Standard Webhooks, in place of that of the server; two while you change it. Prefer the variable: others can read arguments. What is shown of one keeps it."`
+
 	RetentionSucceeded *time.Duration `placeholder:"24h" help:"How long succeeded tasks stay visible; 0: they go at once, with the next sweep."`
 	RetentionFailed    *time.Duration `placeholder:"336h" help:"Failed ones."`
 	RetentionCanceled  *time.Duration `placeholder:"24h" help:"Canceled ones."`
@@ -66,7 +68,7 @@ func (c *queuesSetCmd) Run(ctx context.Context, t *term.Terminal) error {
 
 func (c *queuesSetCmd) settings() sendoff.QueueSettings {
 	s := sendoff.QueueSettings{Concurrency: c.Concurrency, Rate: c.Rate, Burst: c.Burst, Timeout: c.Timeout, Target: c.Target}
-	s.Discipline, s.Weights = sendoff.Discipline(c.Discipline), c.Weight
+	s.Discipline, s.Weights, s.WebhookSecrets = sendoff.Discipline(c.Discipline), c.Weight, c.WebhookSecret
 	if r := (sendoff.RetryPolicy{MaxAttempts: c.MaxAttempts, MaxAge: c.MaxAge, MinBackoff: c.MinBackoff, MaxBackoff: c.MaxBackoff}); r != (sendoff.RetryPolicy{}) {
 		s.Retry = &r
 	}
@@ -109,6 +111,7 @@ func settingRows(s *sendoff.QueueSettings) [][]string {
 		{"burst", count(s.Burst)},
 		{"discipline", string(s.Discipline)},
 		{"weights", weights(s.Weights)},
+		{"webhook_secrets", strings.Join(s.WebhookSecrets, " ")},
 		{"timeout", span(s.Timeout)},
 		{"retry.max_attempts", count(r.MaxAttempts)},
 		{"retry.max_age", span(r.MaxAge)},

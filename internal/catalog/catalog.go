@@ -297,6 +297,14 @@ func (c *Catalog) Settings(namespace int32, name string) task.QueueSettings {
 	return c.queues[queueName{namespace, name}].settings
 }
 
+// Webhooks returns the webhook secrets of the queue of a lane.
+func (c *Catalog) Webhooks(lane int32) task.Secrets {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	l := c.byID[lane]
+	return c.queues[queueName{l.Namespace, l.Queue}].settings.Webhooks
+}
+
 // Limited returns the queues that have limits.
 func (c *Catalog) Limited() []store.Queue {
 	c.mu.RLock()

@@ -9,7 +9,8 @@
 //     cannot be replayed to another path or query. [Keys.Sign] is the fast way
 //     to make one, [Verifier] the way to check one.
 //   - Standard Webhooks "v1" (HMAC-SHA256 over id, timestamp and body), for which
-//     libraries exist in most languages. It binds neither URL nor method.
+//     libraries exist in most languages, and "v1a" (Ed25519 over the same). They bind
+//     neither URL nor method.
 //
 // Beneath both lies a small general signer and parser for RFC 9421
 // ([Sign], [Parse], [Message.Base]). Of the standard it covers requests, plain
@@ -17,7 +18,7 @@
 // @request-target, @path and @query. Component parameters (sf, key, bs, tr, req),
 // @query-param and @status are refused, never ignored.
 //
-// [Keys] is the file with the server's private key and webhook secret. The
-// package reads no request body by itself: callers bound and read it, after
+// [Keys] are the server's private keys and webhook secret, [Material] what they are
+// made from, in a file or sealed in a database. The package reads no request body by itself: callers bound and read it, after
 // [Verifier.Head] has accepted the signature over the headers.
 package httpsig

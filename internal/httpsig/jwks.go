@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // KeysPath is where a server publishes its keys.
@@ -21,15 +22,21 @@ type jwk struct {
 	X     string `json:"x"`
 	Use   string `json:"use,omitempty"`
 	Alg   string `json:"alg,omitempty"`
+
+	Webhook string `json:"webhook_key,omitempty"` // "whpk_...", a member of ours
 }
 
 // PublicJWKS returns the published keys as a JWK set (RFC 7517, RFC 8037), the
-// signing one first. It holds nothing secret.
-func (k *Keys) PublicJWKS() []byte {
+// signing one first. It holds nothing secret. The member webhook_key of each is the
+// public key for Standard Webhooks v1a that goes with it.
+func (k *Keys) PublicJWKS() []byte { return JWKS(k.At(time.Now())) }
+
+// JWKS are keys as a JWK set.
+func JWKS(keys []Key) []byte {
 	set := jwks{}
-	for _, p := range k.public {
+	for _, p := range keys {
 		set.Keys = append(set.Keys, jwk{
-			Type: "OKP", Curve: "Ed25519", ID: p.id, X: base64.RawURLEncoding.EncodeToString(p.key), Use: "sig", Alg: "EdDSA",
+			Type: "OKP", Curve: "Ed25519", ID: p.ID, X: base64.RawURLEncoding.EncodeToString(p.Public), Use: "sig", Alg: "EdDSA", Webhook: p.Webhook,
 		})
 	}
 	b, err := json.Marshal(set)

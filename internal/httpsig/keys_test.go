@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -136,6 +137,98 @@ func TestAfterARotationBothKeysAreAcceptedAndTheNewOneSigns(t *testing.T) {
 	require.NotContains(t, rotated.Public(), old.ID(), "three rotations later it is gone")
 	_, err = httpsig.RotateKeys(filepath.Join(t.TempDir(), "absent"))
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestARotationOverlaps(t *testing.T) {
+	m := httpsig.NewMaterial(signedAt)
+	load := func() *httpsig.Keys {
+		keys, err := m.Load("test")
+		require.NoError(t, err)
+		return keys
+	}
+	states := func(at time.Time) (out []string) {
+		for _, k := range load().At(at) {
+			out = append(out, k.ID[:4]+" "+string(k.State))
+		}
+		return out
+	}
+	old := m.Keys[0].ID[:4]
+	require.NoError(t, m.Rotate(signedAt, httpsig.Rotation{Grace: time.Minute, Keep: time.Hour}))
+	next := m.Keys[0].ID[:4]
+	require.Equal(t, []string{old + " signs", next + " next"}, states(signedAt))
+	require.Equal(t, []string{old + " signs", next + " next"}, states(signedAt.Add(59*time.Second)))
+	require.Equal(t, []string{next + " signs", old + " verifies"}, states(signedAt.Add(time.Minute)))
+	require.Equal(t, []string{next + " signs"}, states(signedAt.Add(time.Hour+time.Minute)))
+
+	t.Run("what each signs, the published keys verify", func(t *testing.T) {
+		keys := load()
+		for _, at := range []time.Duration{0, 2 * time.Minute, 2 * time.Hour} {
+			public := map[string]ed25519.PublicKey{}
+			for _, k := range keys.At(signedAt.Add(at)) {
+				public[k.ID] = k.Public
+			}
+			v := &httpsig.Verifier{Key: httpsig.FixedKeys(public), Now: func() time.Time { return signedAt.Add(at) }}
+			require.NoError(t, v.Verify(t.Context(), pushSignedAt(t, keys, nil, signedAt.Add(at)), nil))
+		}
+	})
+	t.Run("a leaked key is gone at once", func(t *testing.T) {
+		require.NoError(t, m.Rotate(signedAt.Add(2*time.Minute), httpsig.Rotation{}))
+		require.Len(t, load().All(), 1)
+	})
+	t.Run("not without end", func(t *testing.T) {
+		var err error
+		for range httpsig.MaxKeys {
+			err = m.Rotate(signedAt.Add(3*time.Minute), httpsig.Rotation{Keep: time.Hour})
+		}
+		require.ErrorIs(t, err, httpsig.ErrTooManyKeys)
+		require.Len(t, m.Keys, httpsig.MaxKeys)
+		require.NoError(t, m.Rotate(signedAt.Add(2*time.Hour), httpsig.Rotation{Keep: time.Hour}), "when some have ended")
+	})
+}
+
+func TestANewWebhookSecretSignsBesideTheOneBefore(t *testing.T) {
+	m := httpsig.NewMaterial(signedAt)
+	older := m.Webhook
+	require.NoError(t, m.Rotate(signedAt, httpsig.Rotation{Grace: time.Minute, Keep: time.Hour, Webhook: true}))
+	require.NotEqual(t, older, m.Webhook)
+	keys, err := m.Load("test")
+	require.NoError(t, err)
+	verify := func(secret string, at time.Time) error {
+		w, err := httpsig.NewWebhook(secret)
+		require.NoError(t, err)
+		return w.Verify(pushSignedAt(t, keys, []byte("{}"), at).Header, []byte("{}"), at, 0)
+	}
+	require.NoError(t, verify(older, signedAt))
+	require.NoError(t, verify(m.Webhook, signedAt))
+	require.ErrorIs(t, verify(older, signedAt.Add(time.Hour)), httpsig.ErrMismatch)
+	require.NoError(t, verify(m.Webhook, signedAt.Add(time.Hour)))
+}
+
+func TestWebhooksAreSignedAsymmetricallyWhereThatIsAskedFor(t *testing.T) {
+	m := httpsig.NewMaterial(signedAt)
+	require.NoError(t, m.Rotate(signedAt, httpsig.Rotation{Grace: time.Minute, Keep: time.Hour}))
+	keys, err := m.Load("test")
+	require.NoError(t, err)
+	versions := func(keys *httpsig.Keys, at time.Time) (out []string) {
+		for s := range strings.FieldsSeq(pushSignedAt(t, keys, nil, at).Header.Get("Webhook-Signature")) {
+			version, _, _ := strings.Cut(s, ",")
+			out = append(out, version)
+		}
+		return out
+	}
+	require.Equal(t, []string{"v1"}, versions(keys, signedAt))
+	keys = keys.WithAsymmetric()
+	require.Equal(t, []string{"v1", "v1a"}, versions(keys, signedAt))
+	require.Equal(t, []string{"v1", "v1a", "v1a"}, versions(keys, signedAt.Add(time.Minute)), "both keys, while both are published")
+	require.Equal(t, []string{"v1", "v1a"}, versions(keys, signedAt.Add(2*time.Hour)))
+	for _, k := range keys.At(signedAt.Add(time.Minute)) {
+		w, err := httpsig.NewWebhook(k.Webhook)
+		require.NoError(t, err)
+		at := signedAt.Add(time.Minute)
+		require.NoError(t, w.Verify(pushSignedAt(t, keys, nil, at).Header, nil, at, 0))
+		require.NotEqual(t, k.Webhook, "whpk_"+b64(k.Public), "another key than that of RFC 9421")
+	}
+	require.Contains(t, string(httpsig.JWKS(keys.At(signedAt))), `"webhook_key":"whpk_`)
 }
 
 func TestKeyIDIsTheThumbprintOfRFC8037(t *testing.T) {

@@ -25,6 +25,10 @@ type Push struct {
 	Attempt     string // of the Sendoff-Attempt field
 	WebhookID   string // of the webhook-id field; must not contain a full stop
 	Body        []byte
+
+	// Webhooks sign it after Standard Webhooks, each with a signature; nil = those of
+	// the keys do.
+	Webhooks []*Webhook
 }
 
 // Signed holds the fields that a signature adds to a push.
@@ -36,25 +40,29 @@ type Signed struct {
 	WebhookSignature string
 }
 
-// Sign makes both signatures of a push with the first key, with a fresh nonce.
+// Sign makes all signatures of a push, with a fresh nonce.
 // It is safe for concurrent use.
 func (k *Keys) Sign(p *Push, now time.Time) Signed {
 	var buf [1024]byte
-	created := now.Unix()
+	created, signs := now.Unix(), k.signing(now)
 	b := appendDigest(buf[:0], p.Body)
 	s := Signed{ContentDigest: string(b)}
 
-	b = appendPushParams(append(b[:0], Label+"="...), p.ContentType != "", created, k.id)
+	b = appendPushParams(append(b[:0], Label+"="...), p.ContentType != "", created, signs.ID)
 	s.SignatureInput = string(b)
 
 	b = appendPushBase(b[:0], p, s.ContentDigest, s.SignatureInput[len(Label)+1:])
-	signature := ed25519.Sign(k.private, b)
+	signature := ed25519.Sign(signs.private, b)
 	b = append(b[:0], Label+"=:"...)
 	b = base64.StdEncoding.AppendEncode(b, signature)
 	s.Signature = string(append(b, ':'))
 
 	s.WebhookTimestamp = strconv.FormatInt(created, 10)
-	s.WebhookSignature = k.webhook.sign(p.WebhookID, s.WebhookTimestamp, p.Body)
+	webhooks := p.Webhooks
+	if webhooks == nil {
+		webhooks = k.webhooks(now, signs)
+	}
+	s.WebhookSignature = signAll(webhooks, p.WebhookID, s.WebhookTimestamp, p.Body)
 	return s
 }
 

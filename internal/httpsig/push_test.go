@@ -21,13 +21,18 @@ const pushURL = "https://app.example/hook?a=1&b=2"
 // signedPush is a push as its receiver sees it.
 func signedPush(t testing.TB, keys *httpsig.Keys, body []byte) *httpsig.Message {
 	t.Helper()
+	return pushSignedAt(t, keys, body, signedAt)
+}
+
+func pushSignedAt(t testing.TB, keys *httpsig.Keys, body []byte, at time.Time) *httpsig.Message {
+	t.Helper()
 	u, err := url.Parse(pushURL)
 	require.NoError(t, err)
 	p := &httpsig.Push{
 		Method: "POST", TargetURI: httpsig.TargetURI(u), ContentType: "application/json",
 		TaskID: "019aab6e-6f3a-7c1e-8d24-5f2b7a1c9e00", Attempt: "3", WebhookID: "019aab6e", Body: body,
 	}
-	s := keys.Sign(p, signedAt)
+	s := keys.Sign(p, at)
 	h := http.Header{}
 	h.Set("Content-Type", p.ContentType)
 	h.Set("Sendoff-Task-Id", p.TaskID)

@@ -77,8 +77,60 @@ func TestAPushCarriesAWebhookSignatureToo(t *testing.T) {
 	require.NoError(t, w.Verify(m.Header, []byte("{}"), signedAt, 0))
 }
 
+// The vector of the test test_asymmetric_key_signing of Svix's server, over the same example.
+const (
+	asymmetricPrivate   = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
+	asymmetricPublic    = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
+	asymmetricSignature = "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg=="
+)
+
+func TestTheAsymmetricVectorIsMadeAndVerified(t *testing.T) {
+	seed := asymmetricPrivate[:5] + b64(must(base64.StdEncoding.DecodeString(asymmetricPrivate[5:]))[:32])
+	for _, secret := range []string{asymmetricPrivate, seed} {
+		w, err := httpsig.NewWebhook(secret)
+		require.NoError(t, err)
+		require.Equal(t, asymmetricSignature, w.Sign(exampleID, exampleTime, []byte(exampleBody)))
+		require.Equal(t, asymmetricPublic, w.Name())
+		require.Equal(t, asymmetricPrivate, w.Secret())
+	}
+	public, err := httpsig.NewWebhook(asymmetricPublic)
+	require.NoError(t, err)
+	require.False(t, public.Signs())
+	verify := func(signature, body string) error {
+		h := http.Header{"Webhook-Id": {exampleID}, "Webhook-Timestamp": {"1614265330"}, "Webhook-Signature": {signature}}
+		return public.Verify(h, []byte(body), exampleTime, 0)
+	}
+	require.NoError(t, verify(asymmetricSignature, exampleBody))
+	require.NoError(t, verify(exampleSignature+" v1a,AAAA "+asymmetricSignature, exampleBody), "one of several")
+	require.ErrorIs(t, verify(asymmetricSignature, exampleBody+" "), httpsig.ErrMismatch)
+	require.ErrorIs(t, verify(exampleSignature, exampleBody), httpsig.ErrMismatch, "another scheme is skipped")
+	require.ErrorIs(t, verify("v1,"+asymmetricSignature[4:], exampleBody), httpsig.ErrMismatch)
+	require.ErrorIs(t, verify(strings.Repeat("v1a,"+b64(make([]byte, 64))+" ", 100)+asymmetricSignature, exampleBody), httpsig.ErrMismatch,
+		"nobody makes it check signatures for long")
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func TestWhatIsShownOfASecretIsNoSecret(t *testing.T) {
+	for _, secret := range []string{exampleSecret, asymmetricPrivate} {
+		w, err := httpsig.NewWebhook(secret)
+		require.NoError(t, err)
+		require.NotContains(t, w.Name(), secret[6:20])
+		require.True(t, httpsig.IsWebhookName(w.Name()))
+		require.False(t, httpsig.IsWebhookName(secret))
+	}
+	_, err := httpsig.NewWebhook(must(httpsig.NewWebhook(exampleSecret)).Name())
+	require.Error(t, err, "and cannot be taken for one")
+}
+
 func TestAShortOrBrokenWebhookSecretIsRefused(t *testing.T) {
-	for _, secret := range []string{"", "whsec_", "whsec_" + b64(make([]byte, 23)), "whsec_" + b64(make([]byte, 65)), "whsec_%%%"} {
+	for _, secret := range []string{"", "whsec_", "whsec_" + b64(make([]byte, 23)), "whsec_" + b64(make([]byte, 65)), "whsec_%%%",
+		"whsk_", "whsk_" + b64(make([]byte, 33)), "whsk_" + b64(make([]byte, 64)), "whsk_!", "whpk_", "whpk_" + b64(make([]byte, 31))} {
 		_, err := httpsig.NewWebhook(secret)
 		require.Error(t, err, secret)
 	}

@@ -25,7 +25,7 @@ import (
 
 // Version is what this code writes into its node row. It rises with what older
 // nodes cannot settle, which waits until the last of them is gone.
-const Version = 6 // 2: shares of the limits of queues; gates and dependencies. 3: callbacks. 4: paused namespaces. 5: attempts whose app tells how they end. 6: lines of groups
+const Version = 7 // 2: shares of the limits of queues; gates and dependencies. 3: callbacks. 4: paused namespaces. 5: attempts whose app tells how they end. 6: lines of groups. 7: webhook secrets of queues
 
 // Meter notes how the lease fares.
 type Meter interface {

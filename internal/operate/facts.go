@@ -126,6 +126,7 @@ func factsOfQueue(s *task.QueueSettings) facts {
 	setKept(f, "retention.failed", s.Retention.Failed)
 	setKept(f, "retention.canceled", s.Retention.Canceled)
 	set(f, "discipline", string(s.Discipline))
+	set(f, "webhook_secrets", strings.Join(s.Webhooks.Names(), " "))
 	for group, weight := range s.Weights.Map() {
 		f["weights."+group] = weight
 	}

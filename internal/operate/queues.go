@@ -34,12 +34,16 @@ type Catalog interface {
 	Refresh(ctx context.Context) error
 }
 
-// QueuesConfig is the Config of Queues. All fields are required.
+// QueuesConfig is the Config of Queues. All fields are required, but for Seal and Least.
 type QueuesConfig struct {
 	Store   QueueStore
 	Catalog Catalog
 	Wake    func([]store.Woken)
 	Changed func() // queues changed: tell the other nodes
+
+	// Seal seals webhook secrets that were given, where had are those that the queue has.
+	// task.Invalid. nil = there is nothing to seal them under.
+	Seal func(had, given task.Secrets) (task.Secrets, error)
 
 	Least     func() int32         // version of the nodes that are alive; nil = all are as new as this one
 	Retention task.Retention       // where a queue has none of its own

@@ -17,6 +17,9 @@ const sinceLimits = 2
 // sinceGroups is the version of the first nodes that have groups take turns.
 const sinceGroups = 6
 
+// sinceSecrets is the version of the first nodes that sign with the secrets of queues.
+const sinceSecrets = 7
+
 // Set replaces the settings of a queue, which is made when it is new. They hold on
 // all nodes within a second. task.Invalid, store.ErrTooManyQueues, store.ErrOldNode.
 func (qs *Queues) Set(ctx context.Context, name string, settings task.QueueSettings) (Queue, error) {
@@ -43,6 +46,9 @@ func (qs *Queues) Update(ctx context.Context, name string, change func(*task.Que
 		if err := cmp.Or(change(&settings), qs.check(name, &settings)); err != nil {
 			return Queue{}, err
 		}
+		if settings.Webhooks, err = qs.seal(had.Webhooks, settings.Webhooks); err != nil {
+			return Queue{}, err
+		}
 		was := q.Settings
 		q.Settings = settings.Encode()
 		tellChange(ctx, factsOfQueue(&had), factsOfQueue(&settings))
@@ -56,6 +62,18 @@ func (qs *Queues) Update(ctx context.Context, name string, change func(*task.Que
 		qs.cfg.Changed()
 		return qs.shown(q), qs.cfg.Catalog.Refresh(ctx)
 	}
+}
+
+func (qs *Queues) seal(had, given task.Secrets) (task.Secrets, error) {
+	switch {
+	case !given.Given():
+		return given, nil
+	case qs.cfg.Seal == nil:
+		var bad task.Invalid
+		bad.Add("webhook_secrets", "cannot be kept: this server signs no pushes")
+		return task.Secrets{}, bad.Err()
+	}
+	return qs.cfg.Seal(had, given)
 }
 
 func (qs *Queues) check(name string, settings *task.QueueSettings) error {
@@ -73,6 +91,8 @@ func (qs *Queues) check(name string, settings *task.QueueSettings) error {
 	switch least := qs.cfg.Least(); {
 	case settings.Limited() && least < sinceLimits:
 		return fmt.Errorf("limits of queues need nodes of version %d, and there is one of version %d: %w", sinceLimits, least, store.ErrOldNode)
+	case settings.Webhooks != (task.Secrets{}) && least < sinceSecrets:
+		return fmt.Errorf("webhook secrets of queues need nodes of version %d, and there is one of version %d: %w", sinceSecrets, least, store.ErrOldNode)
 	case settings.Discipline == task.Fair && least < sinceGroups:
 		return fmt.Errorf("the discipline %q needs nodes of version %d, and there is one of version %d: %w", task.Fair, sinceGroups, least, store.ErrOldNode)
 	}

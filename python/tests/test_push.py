@@ -229,6 +229,10 @@ def test_strangers_and_missing_keys(push: Push) -> None:
         Verifier(webhook_secrets=["whsec_" + "QUFB" * 8]).verify(*push)
     with pytest.raises(ValueError, match="nothing to verify"):
         Verifier()
+    with pytest.raises(ValueError, match="whpk_"):
+        Verifier(webhook_secrets=["whpk_!"])
+    with pytest.raises(ValueError, match="32 bytes"):
+        Verifier(webhook_secrets=["whpk_QUFB"])
 
 
 def test_keys_hold_while_the_server_is_away(sendoff_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

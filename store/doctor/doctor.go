@@ -28,6 +28,10 @@ type Options struct {
 	Repair bool          // change what can be changed safely beside a server: the modes of files
 	Each   time.Duration // a check that takes longer is left out; 0 = each takes as long as it likes
 
+	// SecretFile is the one under which the signing keys are sealed; default the SQLite file
+	// with .secret added.
+	SecretFile string
+
 	MinFree int64 // bytes that the server wants free on the disk of a SQLite file; 0 = 64 MiB
 }
 
@@ -64,6 +68,7 @@ type patient struct {
 	path     string
 	repair   bool
 	minFree  int64
+	secret   string // file of the secret; "" = not known
 	before   string // said first in each transaction; "" = nothing
 	held     string // a relation of the tasks that are claimed: node, id
 }
@@ -81,6 +86,10 @@ func Examine(ctx context.Context, dsn string, o Options) (store.Health, error) {
 	}
 	defer p.db.Close()
 	p.repair, p.minFree = o.Repair, o.MinFree
+	p.secret = o.SecretFile
+	if p.secret == "" && p.path != "" {
+		p.secret = p.path + ".secret"
+	}
 	if err := p.meet(ctx); err != nil {
 		return store.Health{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}

@@ -15,6 +15,9 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sendoff-dev/sendoff/internal/httpsig"
+	"github.com/sendoff-dev/sendoff/internal/seal"
+	"github.com/sendoff-dev/sendoff/internal/signing"
 	"github.com/sendoff-dev/sendoff/internal/testkit"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/doctor"
@@ -53,6 +56,7 @@ var faults = []struct{ check, sql string }{
 	{"api-keys", `insert into api_key (id, ns, name, prefix, hash, scopes, created_at, expires_at, last_used_at, revoked_at, rev)
  values ('k', 1, 'old', 'p', $blob, 1, 1, $now + 60000000, 0, 0, 1)`},
 	{"audit", `update audit set reason = 'another one' where seq = (select min(seq) from audit)`},
+	{"signing-keys", `insert into sealed (name, doc) values ('signing-keys', $blob)`},
 	{"times", `update task set created_at = $now + 900000000`},
 }
 
@@ -268,6 +272,45 @@ func TestEachFileCheckFindsWhatItIsFor(t *testing.T) {
 		require.Contains(t, healthy, before, fault.check)
 		require.Contains(t, []store.CheckStatus{doctor.Warn, doctor.Fail}, after.Status, fault.check)
 	}
+}
+
+// TestSigningKeysThatCannotBeOpenedAreFound looks with the secret, without it, and with another one.
+func TestSigningKeysThatCannotBeOpenedAreFound(t *testing.T) {
+	dir := t.TempDir()
+	file, secret := filepath.Join(dir, "a.db"), filepath.Join(dir, "a.db.secret")
+	s, err := sqlite.Open(t.Context(), file, sqlite.Options{})
+	require.NoError(t, err)
+	defer s.Close()
+	check := func() store.Check { return examined(t, file)["signing-keys"] }
+	require.Equal(t, "none are in the database", check().Detail)
+	keys, err := signing.Open(t.Context(), signing.Config{Store: s, SecretFile: secret})
+	require.NoError(t, err)
+	require.Equal(t, doctor.OK, check().Status)
+	require.Contains(t, check().Detail, keys.List()[0].ID)
+
+	lane, err := s.EnsureLane(t.Context(), 1, "billing", task.AnyPool, 10)
+	require.NoError(t, err)
+	sealed, err := keys.SealWebhooks(task.Secrets{}, task.GivenSecrets([]string{httpsig.NewWebhookSecret()}))
+	require.NoError(t, err)
+	settings := task.QueueSettings{Webhooks: sealed}
+	require.NoError(t, s.SetSettings(t.Context(), lane.QueueID, nil, settings.Encode()))
+	require.Equal(t, doctor.OK, check().Status)
+	strange := task.QueueSettings{Webhooks: task.NewSecrets([]task.Secret{{Name: "whsec_sha256:x", Sealed: []byte("x")}})}
+	require.NoError(t, s.SetSettings(t.Context(), lane.QueueID, settings.Encode(), strange.Encode()))
+	require.Equal(t, doctor.Fail, check().Status)
+	require.Contains(t, check().Detail, "billing")
+
+	require.NoError(t, os.Rename(secret, secret+".away"))
+	require.Equal(t, doctor.Fail, check().Status)
+	require.Contains(t, check().Detail, "is not there")
+	r, err := doctor.Examine(t.Context(), file, doctor.Options{SecretFile: secret + ".away"})
+	require.NoError(t, err)
+	for _, c := range r.Checks {
+		require.NotContains(t, c.Detail, "is not there", c.Name)
+	}
+	require.NoError(t, seal.MakeFile(secret))
+	require.Equal(t, doctor.Fail, check().Status)
+	require.Contains(t, check().Detail, "another secret")
 }
 
 // TestACheckThatTakesLongIsLeftOut: the rest of the report is there, and nothing of it is a fault.

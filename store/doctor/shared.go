@@ -117,6 +117,7 @@ var shared = []test{
 	none("times", Warn, fmt.Sprintf(`select id from (select id, created_at from task order by id desc limit 1) newest where created_at > $now + %d`, (5*time.Minute).Microseconds()),
 		"task was accepted in the future", "look at the clocks: this one is behind, or one was ahead"),
 	{"audit", followAudit},
+	{"signing-keys", signingKeys},
 }
 
 // timed are tasks that wait for a time, gated the reasons of those in line.

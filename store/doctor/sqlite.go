@@ -45,7 +45,7 @@ var ofFile = []test{
 	}},
 	{"library", library},
 	{"file-mode", modes("", "-wal", "-shm")},
-	{"keys-mode", modes(".keys")},
+	{"keys-mode", modes(".keys", ".secret")},
 	{"file-names", fileNames},
 	{"filesystem", filesystem},
 	{"disk", disk},

@@ -11,6 +11,7 @@ import (
 	"github.com/sendoff-dev/sendoff/internal/egress"
 	"github.com/sendoff-dev/sendoff/internal/exec"
 	"github.com/sendoff-dev/sendoff/internal/exec/pace"
+	"github.com/sendoff-dev/sendoff/internal/httpsig"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
@@ -42,10 +43,11 @@ type pushed struct {
 	task     task.ID
 	what     string
 	began    time.Time
-	err      error         // why no whole answer came
-	retry    bool          // the app has said itself what becomes of the task
-	rejected bool          // by us: it was not sent
-	within   time.Duration // that the app wants to tell how it ends; 0 = it has done so
+	err      error              // why no whole answer came
+	retry    bool               // the app has said itself what becomes of the task
+	rejected bool               // by us: it was not sent
+	webhooks []*httpsig.Webhook // that sign it; nil = those of the server
+	within   time.Duration      // that the app wants to tell how it ends; 0 = it has done so
 }
 
 // enter tells whether the push may go now; its outcome otherwise.

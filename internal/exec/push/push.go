@@ -30,7 +30,11 @@ import (
 // Config says how pushes are made. The zero value sends them unsigned.
 type Config struct {
 	// Keys sign the pushes; nil = pushes are not signed.
-	Keys *httpsig.Keys
+	Keys Signer
+
+	// Webhooks are the secrets that sign the pushes of a lane after Standard Webhooks; nil,
+	// also of a lane = those of Keys do. It must be safe for concurrent use.
+	Webhooks func(lane int32) ([]*httpsig.Webhook, error)
 
 	// OmitSignature leaves pushes unsigned although there are keys.
 	OmitSignature bool
@@ -61,6 +65,11 @@ type Config struct {
 	Now func() time.Time
 }
 
+// Signer signs pushes, as *httpsig.Keys do.
+type Signer interface {
+	Sign(p *httpsig.Push, now time.Time) httpsig.Signed
+}
+
 // Pusher sends tasks to URLs. It is safe for concurrent use.
 type Pusher struct {
 	dialer    *egress.Dialer
@@ -83,6 +92,9 @@ func New(d *egress.Dialer, c Config) *Pusher {
 	}
 	if c.Queue == nil {
 		c.Queue = func(int32) string { return "" }
+	}
+	if c.Webhooks == nil {
+		c.Webhooks = func(int32) ([]*httpsig.Webhook, error) { return nil, nil }
 	}
 	if c.Paused == nil {
 		c.Paused = func(string) time.Time { return time.Time{} }
@@ -128,10 +140,15 @@ func (p *Pusher) Execute(ctx context.Context, t *store.Claimed, spec *task.Spec)
 	if err := p.dialer.CheckURL(u); err != nil {
 		return task.Outcome{Class: unsendable(err), Error: what + ": " + err.Error()}
 	}
+	webhooks, err := p.config.Webhooks(t.Lane)
+	if err != nil && p.config.Keys != nil {
+		return task.Outcome{Class: task.Failure, Error: what + ": it cannot be signed: " + err.Error()}
+	}
 	x, ticket, o := p.enter(ctx, t, what, u)
 	if o != nil {
 		return *o
 	}
+	x.webhooks = webhooks
 	out := p.send(ctx, t, spec, u, x)
 	p.ended(x, ticket, &out)
 	if out.Class == task.Success && x.within > 0 {
@@ -145,7 +162,7 @@ func (p *Pusher) send(ctx context.Context, t *store.Claimed, spec *task.Spec, u 
 	timeout, w := spec.TimeoutOrDefault(), x.watch()
 	attempt, cancel := context.WithTimeout(w.traced(ctx), timeout)
 	defer cancel()
-	request, err := p.request(attempt, t, spec, u)
+	request, err := p.request(attempt, t, spec, u, x.webhooks)
 	if err != nil {
 		x.rejected = true
 		return task.Outcome{Class: task.Reject, Error: x.what + ": " + err.Error()}

@@ -41,7 +41,7 @@ func (h *headers) putDefault(name, value string) {
 	}
 }
 
-func (p *Pusher) request(ctx context.Context, t *store.Claimed, spec *task.Spec, u *url.URL) (*http.Request, error) {
+func (p *Pusher) request(ctx context.Context, t *store.Claimed, spec *task.Spec, u *url.URL, webhooks []*httpsig.Webhook) (*http.Request, error) {
 	method := spec.MethodOrDefault()
 	if !isToken(method) {
 		return nil, fmt.Errorf("method %q cannot be sent", method)
@@ -63,7 +63,7 @@ func (p *Pusher) request(ctx context.Context, t *store.Claimed, spec *task.Spec,
 	if p.config.Keys != nil {
 		push := httpsig.Push{
 			Method: method, TargetURI: httpsig.TargetURI(u), ContentType: contentType, TaskID: id, Attempt: attempt,
-			WebhookID: strings.ReplaceAll(id, ".", "%2E"), Body: t.Payload,
+			WebhookID: strings.ReplaceAll(id, ".", "%2E"), Body: t.Payload, Webhooks: webhooks,
 		}
 		h.sign(&push, p.config.Keys.Sign(&push, p.config.Now()))
 	}

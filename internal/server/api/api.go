@@ -93,6 +93,7 @@ type Config struct {
 	Audit       Audit
 	Actions     Actions
 	Keys        Keys
+	SigningKeys SigningKeys // nil = nothing is signed
 	Failures    Failures
 	Series      Series
 	Suggest     Suggest
@@ -148,6 +149,7 @@ func Mount(mux *route.Mux, cfg Config) *huma.OpenAPI {
 	mountViews(mux, api, cfg.Views, c.refuse)
 	mountFailures(mux, api, cfg.Failures, c.refuse)
 	mountKeys(mux, api, &cfg, c.refuse)
+	mountSigningKeys(mux, api, cfg.SigningKeys, c.refuse)
 	mountEvents(mux, api.OpenAPI(), cfg.Events, c.refuse)
 	mountGraphRuns(mux, api, cfg.GraphRuns, c.refuse)
 	describeProblems(api.OpenAPI())

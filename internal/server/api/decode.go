@@ -68,6 +68,8 @@ func wanted(goType string) string {
 		return "an object with text values"
 	case strings.Contains(goType, "batchTasks"), strings.Contains(goType, "limitList"), strings.Contains(goType, "idList"), strings.Contains(goType, "timeList"):
 		return "a list"
+	case strings.HasPrefix(goType, "[]string"):
+		return "a list of texts"
 	case strings.Contains(goType, "int"):
 		return "a whole number"
 	case strings.Contains(goType, "float"):

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/acks"
+	"github.com/sendoff-dev/sendoff/internal/httpsig"
 	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/server/body"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
@@ -45,6 +46,8 @@ var table = []struct {
 	{operate.ErrWorkerState, 409, "state_conflict", 0},
 	{operate.ErrHostPaused, 409, "state_conflict", 0},
 	{operate.ErrDropped, 409, "state_conflict", 0},
+	{httpsig.ErrKeysInFile, 409, "state_conflict", 0},
+	{httpsig.ErrTooManyKeys, 409, "state_conflict", 0},
 	{store.ErrChanged, 409, "state_conflict", 0},
 	{operate.ErrKeepsName, 409, "state_conflict", 0},
 	{store.ErrTooManyQueues, 422, "too_many_queues", 0},

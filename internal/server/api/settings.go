@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -29,6 +30,8 @@ type QueueSettings struct {
 
 	Discipline task.Discipline  `json:"discipline,omitempty" enum:"fifo,fair" doc:"How tasks of the same priority take turns: first in, first out, or groups by their weights."`
 	Weights    map[string]int32 `json:"weights,omitempty" doc:"Of groups, by name, while the discipline is fair; 1 of those that are left out."`
+
+	WebhookSecrets []string `json:"webhook_secrets,omitempty" doc:"By what may be shown of them: the beginning of the hash of a whsec_, and the public key, whpk_, of a whsk_."`
 }
 
 // QueueRetry is a retry policy of a queue in an answer.
@@ -43,7 +46,7 @@ type QueueRetry struct {
 
 func settingsView(q *task.QueueSettings) QueueSettings {
 	v := QueueSettings{Concurrency: q.Concurrency, Rate: q.Rate.String(), Burst: q.Burst, Timeout: spanText(q.Timeout), Target: q.Target}
-	v.Discipline, v.Weights = q.Discipline, q.Weights.Map()
+	v.Discipline, v.Weights, v.WebhookSecrets = q.Discipline, q.Weights.Map(), q.Webhooks.Names()
 	if r := q.Retry; r != (task.RetryPolicy{}) {
 		v.Retry = &QueueRetry{
 			MaxAttempts: r.MaxAttempts, MaxAge: spanText(r.MaxAge), MinBackoff: spanText(r.MinBackoff), MaxBackoff: spanText(r.MaxBackoff), Factor: r.Factor,
@@ -82,6 +85,8 @@ type SettingsRequest struct {
 
 	Discipline *task.Discipline  `json:"discipline,omitempty" enum:"fifo,fair" default:"fifo" doc:"How tasks of the same priority take turns: first in, first out, or the groups that tasks name, by their weights. What waits already stays where it is."`
 	Weights    map[string]*int32 `json:"weights,omitempty" doc:"Of groups, by name, 1 to 1000: one of 4 starts four tasks for one of a group of 1, as all have by default. PATCH changes those that are named; null puts one back."`
+
+	WebhookSecrets *[]string `json:"webhook_secrets,omitempty" maxItems:"4" doc:"Secrets that sign the pushes of the queue after Standard Webhooks, each with a signature, in place of that of the server: whsec_ (v1) or the private key whsk_ (v1a). They are kept sealed and never shown again; what is shown of one stands for it here. default that of the server."`
 }
 
 // maxSettings limits the body of settings, in bytes.
@@ -188,6 +193,8 @@ func reset(s *task.QueueSettings, field string) {
 		s.Discipline = ""
 	case "weights":
 		s.Weights = task.Weights{}
+	case "webhook_secrets":
+		s.Webhooks = task.Secrets{}
 	case "retention":
 		s.Retention = task.Retention{}
 	case "retention.succeeded":
@@ -245,6 +252,16 @@ func (q *SettingsRequest) turns(bad *task.Invalid, s *task.QueueSettings) {
 func (q *SettingsRequest) apply(bad *task.Invalid, s *task.QueueSettings) {
 	q.limits(bad, s)
 	q.turns(bad, s)
+	if q.WebhookSecrets != nil {
+		if s.Webhooks = task.GivenSecrets(*q.WebhookSecrets); len(*q.WebhookSecrets) == 0 {
+			bad.Add("webhook_secrets", "is empty: want one or two, or null for that of the server")
+		}
+		for i, secret := range *q.WebhookSecrets {
+			if secret == "" {
+				bad.Add(fmt.Sprintf("webhook_secrets[%d]", i), "is empty: want whsec_... or whsk_...")
+			}
+		}
+	}
 	s.Timeout = cmp.Or(some(bad, "timeout", q.Timeout, task.TimeoutSpan), s.Timeout)
 	if q.Retry != nil {
 		p := q.Retry.policy(bad, false)

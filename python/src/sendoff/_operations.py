@@ -27,6 +27,7 @@ from sendoff.resources.graphs import GraphRuns, Graphs
 from sendoff.resources.nodes import Endpoints, Nodes, Workers
 from sendoff.resources.queues import Limits, Queues
 from sendoff.resources.schedules import Schedules
+from sendoff.resources.signing import SigningKeys
 from sendoff.resources.tasks import Tasks
 from sendoff.resources.views import Views
 
@@ -80,6 +81,7 @@ class Operations(Group[D]):
         self.api_keys: APIKeys[D] = APIKeys(driver)
         self.namespaces: Namespaces[D] = Namespaces(driver)
         self.audit: Audit[D] = Audit(driver)
+        self.signing_keys: SigningKeys[D] = SigningKeys(driver)
 
     @property
     def url(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -43,8 +42,8 @@ class Server:
     @property
     def webhook_secret(self) -> str:
         """What it makes webhook signatures with."""
-        keys = json.loads(Path(f"{self.database}.keys").read_text())
-        return str(keys["webhook_secret"])
+        ask = [self._command[0], "keys", "webhook", "--db", str(self.database)]
+        return subprocess.run(ask, check=True, capture_output=True, text=True).stdout.split()[0]
 
     def client(self) -> Client:
         """A new client of it."""

@@ -75,8 +75,8 @@ class PublishedKeys:
 
 class Verifier:
     """Verifies pushes: with the keys that a server publishes (keys_url), with public keys by their ids
-    (keys), or with the secrets of Standard Webhooks (webhook_secrets, "whsec_..."), which bind neither method nor
-    URL and are not protected against replay. The first that is given counts; without any, a ValueError.
+    (keys), or with the secrets of Standard Webhooks (webhook_secrets, "whsec_...", or public keys "whpk_..."), which
+    bind neither method nor URL and are not protected against replay. The first that is given counts; without any, a ValueError.
 
     public_url: scheme and host under which the server calls this app, where a proxy changes them.
     tolerance: seconds that a signature may be old. replay_cache: so many accepted pushes are
@@ -94,7 +94,7 @@ class Verifier:
         replay_cache: int = 65536,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._secrets = [_secret(s) for s in webhook_secrets]
+        self._secrets = [_public(s) if s.startswith("whpk_") else _secret(s) for s in webhook_secrets]
         published = PublishedKeys(keys_url, clock) if keys_url else None
         self._key = published.get if published else dict(keys).get if keys else None
         if self._key is None and not self._secrets:
@@ -189,10 +189,8 @@ class Verifier:
 
         def check(body: bytes) -> None:
             signed = f"{headers.get('webhook-id', '')}.{created}.".encode() + body
-            for secret in self._secrets:
-                want = "v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
-                if any(hmac.compare_digest(want.encode(), m.encode()) for m in made):
-                    return
+            if any(matches(made, signed) for matches in self._secrets):
+                return
             raise Refused("the webhook signature is not that of the body")
 
         return check
@@ -215,11 +213,45 @@ def _unpadded(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def _secret(text: str) -> bytes:
+_Matches = Callable[[Sequence[str], bytes], bool]  # one of the signatures is that of what was signed
+
+
+def _secret(text: str) -> _Matches:
     try:
         key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
     except binascii.Error as e:
         raise ValueError("webhook secret: want whsec_ and base64") from e
     if len(key) < 24:
         raise ValueError("webhook secret: want 24 bytes or more")
-    return key
+
+    def matches(made: Sequence[str], content: bytes) -> bool:
+        want = "v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+        return any(hmac.compare_digest(want.encode(), m.encode()) for m in made)
+
+    return matches
+
+
+_MOST = 8  # signatures of v1a that are looked at: each takes a while
+
+
+def _public(text: str) -> _Matches:
+    import cryptography  # noqa: F401  # told at start, not at the first push
+
+    try:
+        key = base64.b64decode(text.removeprefix("whpk_"), validate=True)
+    except binascii.Error as e:
+        raise ValueError("webhook key: want whpk_ and base64") from e
+    if len(key) != 32:
+        raise ValueError("webhook key: want 32 bytes")
+
+    def matches(made: Sequence[str], content: bytes) -> bool:
+        for one in [m.removeprefix("v1a,") for m in made if m.startswith("v1a,")][:_MOST]:
+            try:
+                signature = base64.b64decode(one, validate=True)
+            except binascii.Error:
+                continue
+            if signed(key, signature, content):
+                return True
+        return False
+
+    return matches

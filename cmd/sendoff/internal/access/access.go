@@ -5,7 +5,6 @@ package access
 import (
 	"cmp"
 	"context"
-	"os/user"
 	"strings"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/operate"
-	"github.com/sendoff-dev/sendoff/store"
 )
 
 // where says what is asked: a server, or a database.
@@ -59,7 +57,7 @@ func (s stored) Create(ctx context.Context, k sendoff.NewAPIKey) (*sendoff.APIKe
 	for i, scope := range k.Scopes {
 		scopes[i] = string(scope)
 	}
-	made, err := s.keys.Create(recorded(ctx, "create-api-key", ""), operate.NewKey{Name: k.Name, Scopes: scopes, Namespace: k.Namespace, ExpiresAt: k.ExpiresAt})
+	made, err := s.keys.Create(host.Recorded(ctx, "create-api-key", ""), operate.NewKey{Name: k.Name, Scopes: scopes, Namespace: k.Namespace, ExpiresAt: k.ExpiresAt})
 	if err != nil {
 		return nil, err
 	}
@@ -79,17 +77,7 @@ func (s stored) List(ctx context.Context) ([]sendoff.APIKey, error) {
 
 // Revoke ends a key.
 func (s stored) Revoke(ctx context.Context, id string) error {
-	return s.keys.Revoke(recorded(ctx, "revoke-api-key", id), id)
-}
-
-// recorded returns a context in which an action is recorded as done on the database.
-func recorded(ctx context.Context, action, target string) context.Context {
-	row := store.AuditRow{Name: "--db", Action: action, Target: target}
-	if u, err := user.Current(); err == nil {
-		row.Name = "--db by " + u.Username
-	}
-	ctx, _ = store.WithAudit(ctx, row)
-	return ctx
+	return s.keys.Revoke(host.Recorded(ctx, "revoke-api-key", id), id)
 }
 
 func view(k *operate.Key) sendoff.APIKey {

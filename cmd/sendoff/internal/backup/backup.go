@@ -26,7 +26,7 @@ type Backup struct {
 // Help is printed under the flags.
 func (Backup) Help() string {
 	return `The copy is the database at one moment. It is checked, on disk and of mode 0600 before it gets its name; what fails changes
-nothing. The keys that sign pushes are in a file of their own (see sendoff keys): keep that as well.`
+nothing. The keys that sign are in it, sealed: keep the secret file of the server (.secret) as well, in another place.`
 }
 
 // copied is what --json prints of a copy.

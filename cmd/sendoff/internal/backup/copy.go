@@ -70,6 +70,7 @@ func (c *Copy) Run(ctx context.Context, t *term.Terminal) error {
 	if done.Running > 0 {
 		t.Printf("%d were being carried out: they run again when a server starts on it\n", done.Running)
 	}
+	tellSealed(ctx, t, c.To)
 	return nil
 }
 

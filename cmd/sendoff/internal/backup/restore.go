@@ -58,6 +58,7 @@ func (c *Restore) Run(ctx context.Context, t *term.Terminal) error {
 			t.Printf("  and %d more: --json lists all\n", n-20)
 		}
 	}
+	tellSealed(ctx, t, c.DB)
 	t.Printf("\nNothing of it runs yet. Start a server on it, look (sendoff tasks list), cancel what must not run again, and then\n  sendoff resume --restored --db %s\n", c.DB)
 	return nil
 }

@@ -60,7 +60,7 @@ func (s *session) command(ctx context.Context, app string, signals <-chan os.Sig
 		return &lineWriter{emit: func(text string) { s.logs <- logLine{"app", stream, text} }}
 	}
 	stdout, stderr := line("stdout"), line("stderr")
-	env := withEnv(os.Environ(), commandEnv(s.server.URL(), s.c.APIKey, app, s.keys))
+	env := withEnv(os.Environ(), commandEnv(s.server.URL(), s.c.APIKey, app, s.server.Engine.VerificationKey()))
 	if s.child, err = startChild(s.c.Command, env, stdout, stderr); err != nil {
 		return runEnd{code: term.ExitError}, err
 	}

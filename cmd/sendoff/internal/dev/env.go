@@ -28,13 +28,13 @@ const (
 type variable struct{ name, value string }
 
 // commandEnv is what a command gets besides its own environment.
-func commandEnv(server, key, app string, keys *httpsig.Keys) []variable {
+func commandEnv(server, key, app string, verify ed25519.PublicKey) []variable {
 	return []variable{
 		{envURL, server},
 		{envKey, key},
 		{envAddr, app},
 		{envEndpoint, "http://" + app},
-		{envVerify, keys.PublicKeyPEM()},
+		{envVerify, httpsig.PublicPEM(verify)},
 		{"SENDOFF_URL", server},
 		{"SENDOFF_API_KEY", key},
 	}
@@ -61,8 +61,8 @@ func withEnv(environ []string, set []variable) []string {
 
 // appEnv is what an app needs that is started by somebody else. The key is the
 // one line of base64 that SDKs take in place of PEM.
-func appEnv(server, key, endpoint string, keys *httpsig.Keys) []variable {
-	return []variable{{envURL, server}, {envKey, key}, {envEndpoint, endpoint}, {envVerify, base64Key(keys.Public()[keys.ID()])}}
+func appEnv(server, key, endpoint string, verify ed25519.PublicKey) []variable {
+	return []variable{{envURL, server}, {envKey, key}, {envEndpoint, endpoint}, {envVerify, base64Key(verify)}}
 }
 
 // exports are variables for a shell.
@@ -112,7 +112,7 @@ func (c *Options) settings(dir string) (host.Settings, error) {
 	s.Node.Grace = c.Grace
 	s.Outbound.KeysFile, s.Outbound.AllowEgress = c.KeysFile, c.AllowEgress
 	s.Log.Format, s.Log.Level = "text", "warn"
-	if s.Outbound.KeysFile == "" && (s.DB.Postgres() || c.forURL()) {
+	if s.Outbound.KeysFile == "" && (s.DB.Postgres() || c.forURL() && c.DB == "") {
 		var err error
 		if s.Outbound.KeysFile, err = userKeys(); err != nil {
 			return s, err

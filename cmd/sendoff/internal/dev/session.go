@@ -13,7 +13,6 @@ import (
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/calltree"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/screen"
-	"github.com/sendoff-dev/sendoff/internal/httpsig"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -21,7 +20,6 @@ import (
 type session struct {
 	c        *Options
 	server   *host.Server
-	keys     *httpsig.Keys
 	endpoint string // URL of the app
 	kept     bool   // the database stays
 	feed     *calltree.Feed
@@ -79,10 +77,6 @@ func openSession(ctx context.Context, c *Options, set *host.Settings, version st
 		return nil, err
 	}
 	s.server.HoldBack(s.gate.open, s.gate.watch)
-	if s.keys, err = httpsig.ReadKeys(set.KeysPath()); err != nil {
-		s.server.Close()
-		return nil, err
-	}
 	client, err := sendoff.NewClient(sendoff.ClientConfig{URL: s.server.LocalURL(), APIKey: c.APIKey})
 	if err != nil {
 		s.server.Close()
@@ -228,5 +222,5 @@ func signalsOf() (<-chan os.Signal, func()) {
 }
 
 func (s *session) variables() []variable {
-	return appEnv(s.server.URL(), s.c.APIKey, s.endpoint, s.keys)
+	return appEnv(s.server.URL(), s.c.APIKey, s.endpoint, s.server.Engine.VerificationKey())
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
-	"github.com/sendoff-dev/sendoff/internal/httpsig"
 )
 
 // serveURL is the form with the URL of an app that is somebody else's to start.
@@ -27,11 +26,11 @@ func (c *Options) serveURL(ctx context.Context, t *term.Terminal, version string
 	}
 	endpoint := strings.TrimSuffix(c.Command[0], "/")
 	if c.PrintEnv {
-		keys, err := httpsig.LoadKeys(set.KeysPath())
+		verify, err := set.VerificationKey(ctx)
 		if err != nil {
 			return err
 		}
-		t.Printf("%s\n", strings.Join(exports(appEnv("http://"+c.Listen, c.APIKey, endpoint, keys)), "\n"))
+		t.Printf("%s\n", strings.Join(exports(appEnv("http://"+c.Listen, c.APIKey, endpoint, verify)), "\n"))
 		return nil
 	}
 	signals, stop := signalsOf()

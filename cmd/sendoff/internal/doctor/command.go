@@ -16,10 +16,11 @@ import (
 
 // Command is the grammar of sendoff doctor.
 type Command struct {
-	DB     string `name:"db" default:"./sendoff.db" env:"SENDOFF_DB" placeholder:"FILE|URL" help:"SQLite file, or postgres:// URL, whether servers use it or not."`
-	Repair bool   `help:"Repair what can be repaired beside a server: the modes of files."`
-	All    bool   `short:"a" help:"Print the checks that found nothing as well."`
-	JSON   bool   `name:"json" help:"Print JSON."`
+	DB         string `name:"db" default:"./sendoff.db" env:"SENDOFF_DB" placeholder:"FILE|URL" help:"SQLite file, or postgres:// URL, whether servers use it or not."`
+	SecretFile string `env:"SENDOFF_SECRET_FILE" placeholder:"FILE" help:"Secret under which the signing keys are sealed; default the SQLite file with .secret added."`
+	Repair     bool   `help:"Repair what can be repaired beside a server: the modes of files."`
+	All        bool   `short:"a" help:"Print the checks that found nothing as well."`
+	JSON       bool   `name:"json" help:"Print JSON."`
 
 	Version string `kong:"-"` // of the program
 }
@@ -37,7 +38,7 @@ func (c *Command) Run(ctx context.Context, t *term.Terminal) error {
 	if strings.Contains(c.DB, "://") && !db.Postgres() {
 		return term.Usage("--db %s: want a file path or a postgres:// URL", host.Redacted(c.DB))
 	}
-	found, err := doctor.Examine(ctx, c.DB, doctor.Options{Repair: c.Repair})
+	found, err := doctor.Examine(ctx, c.DB, doctor.Options{Repair: c.Repair, SecretFile: c.SecretFile})
 	if err != nil {
 		return fmt.Errorf("%s: %w\nname the server's database with --db", host.Redacted(c.DB), err)
 	}

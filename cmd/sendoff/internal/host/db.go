@@ -59,8 +59,8 @@ func (d *DB) open(ctx context.Context, m *engine.Metrics, log *slog.Logger) (sto
 const checkTakes = 250 * time.Millisecond
 
 // examine looks the database over beside the server that has it open.
-func (d *DB) examine(ctx context.Context) (store.Health, error) {
-	return doctor.Examine(ctx, d.DSN, doctor.Options{Each: checkTakes, MinFree: int64(d.MinFree)})
+func (s *Settings) examine(ctx context.Context) (store.Health, error) {
+	return doctor.Examine(ctx, s.DB.DSN, doctor.Options{Each: checkTakes, MinFree: int64(s.DB.MinFree), SecretFile: s.SecretPath()})
 }
 
 // Redacted hides the password of a URL.

@@ -127,9 +127,10 @@ func (s *Settings) engineConfig(local bool, version string, m *engine.Metrics, l
 	cfg.PushSlots = s.Push.Slots
 	cfg.FunctionSlots, cfg.FunctionFloor = s.Function.Slots, s.Function.Floor
 	cfg.Processes = s.Process.config()
-	cfg.CheckGraph, cfg.Examine = graphfile.Check, s.DB.examine
+	cfg.CheckGraph, cfg.Examine = graphfile.Check, s.examine
 	cfg.StrictStatus, cfg.KeepState = s.Apps.StrictStatus, s.Apps.KeepState
-	cfg.AllowEgress, cfg.AllowLoopback, cfg.KeysFile = s.Outbound.AllowEgress, local, s.KeysPath()
+	cfg.AllowEgress, cfg.AllowLoopback = s.Outbound.AllowEgress, local
+	cfg.SecretFile, cfg.KeysFile, cfg.WebhookV1a = s.SecretPath(), s.KeysPath(), s.Outbound.WebhookV1a
 	cfg.Retention = s.Retention.kept()
 	return cfg
 }

@@ -82,7 +82,9 @@ type Apps struct {
 // Outbound is what may be called, and how it is signed.
 type Outbound struct {
 	AllowEgress []string `env:"SENDOFF_ALLOW_EGRESS" placeholder:"CIDR|HOST" help:"Private networks and hosts that may be called. Loopback is, while we listen there only."`
-	KeysFile    string   `env:"SENDOFF_KEYS_FILE" placeholder:"FILE" help:"Keys that sign pushes, made when missing. Default: the SQLite file with .keys added, or ./sendoff.keys."`
+	SecretFile  string   `env:"SENDOFF_SECRET_FILE" placeholder:"FILE" help:"Secret under which the keys that sign are sealed in the database, for all nodes; made with the first keys. Default: the SQLite file with .secret added; with PostgreSQL none, the keys are in a file."`
+	KeysFile    string   `env:"SENDOFF_KEYS_FILE" placeholder:"FILE" help:"Keys that sign, in a file of this node, made when missing; with a secret file it is imported once. Default: the SQLite file with .keys added, or ./sendoff.keys."`
+	WebhookV1a  bool     `name:"webhook-v1a" env:"SENDOFF_WEBHOOK_V1A" help:"Sign pushes after Standard Webhooks v1a as well, which receivers verify with a public key."`
 	Unsigned    bool     `env:"SENDOFF_UNSIGNED" help:"Do not sign pushes."`
 
 	EgressProxy string   `env:"SENDOFF_EGRESS_PROXY" placeholder:"URL" help:"Proxy that apps are called through: http, https or socks5. It decides what names may be reached."`
@@ -263,6 +265,9 @@ func (o *Outbound) check() error {
 	if o.Unsigned && o.KeysFile != "" {
 		return term.Usage("--unsigned and --keys-file exclude each other")
 	}
+	if o.Unsigned && o.SecretFile != "" {
+		return term.Usage("--unsigned and --secret-file exclude each other")
+	}
 	if _, err := o.egress(nil); err != nil {
 		return err
 	}
@@ -290,7 +295,23 @@ func (r *Retention) kept() engine.Retention {
 	return k
 }
 
-// KeysPath is where the signing keys are; "" = nothing is signed.
+// SecretPath is the secret under which the signing keys are sealed in the database; "" =
+// they are not there.
+func (s *Settings) SecretPath() string {
+	switch o := &s.Outbound; {
+	case o.Unsigned:
+		return ""
+	case o.SecretFile != "":
+		return o.SecretFile
+	case o.KeysFile != "" || s.DB.Postgres():
+		return ""
+	default:
+		return s.DB.DSN + ".secret"
+	}
+}
+
+// KeysPath is the file with the signing keys, where they are not in the database, and the one
+// that is imported, where they are; "" = nothing is signed.
 func (s *Settings) KeysPath() string {
 	switch {
 	case s.Outbound.Unsigned:

@@ -80,7 +80,9 @@ func (c *Options) settings(dir string) host.Settings {
 	s.Listen.Addr = c.Listen
 	s.DB.DSN, s.DB.Migrate = cmp.Or(c.DB, filepath.Join(dir, "demo.db")), true
 	s.Node.Grace = 2 * time.Second
-	s.Outbound.KeysFile = filepath.Join(dir, "keys")
+	if s.DB.Postgres() {
+		s.Outbound.KeysFile = filepath.Join(dir, "keys")
+	}
 	return s
 }
 
