@@ -145,8 +145,16 @@ func rules() []rule {
 			why: "the tree shows any calls: it knows neither the server nor the command that it is shown for",
 		},
 		{
-			who: []string{commands + "host"}, never: []string{"cmd/..."}, but: []string{commands + "term"},
+			who: []string{commands + "host"}, never: []string{"cmd/..."}, but: []string{commands + "term", commands + "otlp"},
 			why: "a server does not know what it is started for",
+		},
+		{
+			who: []string{commands + "otlp"}, never: []string{"cmd/...", "store/...", "internal/..."},
+			why: "it knows spans, and nothing of what they are about",
+		},
+		{
+			who: []string{"..."}, except: []string{"cmd/..."}, never: []string{"go.opentelemetry.io/..."}, linked: true,
+			why: "whoever embeds a package chooses himself whether his program links OpenTelemetry, and which",
 		},
 		{
 			who: []string{commands + "ctl"}, never: []string{"cmd/...", "engine/...", "store/...", "."},
@@ -361,6 +369,7 @@ func TestArchitectureFindsViolations(t *testing.T) {
 		"tree and server":               {who: commands + "calltree", imports: module + "/" + commands + "host"},
 		"server and tree":               {who: commands + "host", imports: module + "/" + commands + "calltree"},
 		"server and floor":              {who: commands + "host", imports: module + "/store/sqlite", fine: true},
+		"engine and OpenTelemetry":      {who: "engine", imports: "go.opentelemetry.io/otel/trace"},
 		"run and demo":                  {who: commands + "dev", imports: module + "/" + commands + "tour"},
 		"run and tree":                  {who: commands + "dev", imports: module + "/" + commands + "calltree", fine: true},
 		"demo and floor":                {who: commands + "tour", imports: module + "/store/sqlite"},

@@ -155,7 +155,7 @@ func TestRequestsOnTheWire(t *testing.T) {
 	}
 	slices.Sort(names)
 	require.Equal(t, []string{
-		"Connect-Protocol-Version", "Content-Digest", "Content-Length", "Content-Type", "Host", "Signature", "Signature-Input", "User-Agent",
+		"Connect-Protocol-Version", "Content-Digest", "Content-Length", "Content-Type", "Host", "Signature", "Signature-Input", "Traceparent", "User-Agent",
 	}, names, "no chunks, nothing packed, and nothing that asks for packed answers")
 	require.Equal(t, []string{r.addr}, got.values("Host"))
 	require.Equal(t, []string{"application/proto"}, got.values("Content-Type"))

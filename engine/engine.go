@@ -126,6 +126,10 @@ type Config struct {
 	AllowLoopback bool     // targets on this machine may be called
 	Egress        Egress   // how they are called
 
+	// Trace is given what this node did, as spans of traces. It is called beside the work and
+	// must not block; nil = there are no spans, and traces are passed on all the same.
+	Trace func(Span)
+
 	Version string
 	Metrics *Metrics // instruments to fill; default new ones
 	Log     *slog.Logger

@@ -148,8 +148,9 @@ func (e *Engine) see(h events.Event, lane int32, attempt int32, at int64) {
 	e.events.Publish(h)
 }
 
-func (e *Engine) sawCreated(t *store.NewTask, at int64) {
+func (e *Engine) sawCreated(t *store.NewTask, at int64, began time.Time) {
 	e.series.Accepted(t.Lane)
+	e.traceAccept(t, began)
 	if !e.events.Wanted() {
 		return
 	}
@@ -180,6 +181,7 @@ func (e *Engine) settled(end *settle.End, to task.State, why task.Reason) {
 		e.cfg.Log.Debug("attempt ended", "task_id", end.Task.ID, "token", end.Task.Token, "outcome", o.Class.String(), "state", to.String(),
 			"reason", why.String(), "took", end.Took.String(), "code", o.Code, "err", o.Error)
 	}
+	e.traceAttempt(end, to, why)
 	e.sawSettled(end, to, why)
 }
 
@@ -198,6 +200,7 @@ func (e *Engine) sawSettled(end *settle.End, to task.State, why task.Reason) {
 }
 
 func (e *Engine) sawChanged(t *operate.Task) {
+	e.traceChange(t)
 	if e.events.Wanted() {
 		e.see(events.Of(t.State.String(), t.ID, t.Spec, t.State, t.Reason), t.Lane, t.Attempts(), 0)
 	}

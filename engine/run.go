@@ -37,7 +37,7 @@ func (e *Engine) execute(ctx context.Context, c *store.Claimed, begin func()) fu
 	if !ours {
 		return func() { e.settler.HandBack(e.ending.writes, c) }
 	}
-	end := settle.End{Task: c, Spec: spec, Outcome: o, Took: time.Since(started)}
+	end := settle.End{Task: c, Spec: spec, Outcome: o, Began: started, Took: time.Since(started)}
 	if o.Class == task.Detach {
 		return func() { e.acks.Detach(e.ending.writes, end) }
 	}

@@ -72,6 +72,10 @@ type Task struct {
 	// Unique key already and goes on, to that one in its place.
 	Signal *Signal
 
+	// Traceparent is what it is below in a distributed trace (W3C Trace Context), as
+	// propagators write it; "" = it begins a trace that has its id. See Config.Trace.
+	Traceparent string `json:"-"`
+
 	// IdempotencyKey names the submission: for 24 hours the same task submitted with
 	// the same key is the one that is there, and another task with it a Mismatch.
 	IdempotencyKey string
@@ -113,6 +117,7 @@ func (t *Task) submission(s *accept.Submission) error {
 			Handler: t.Handler, Process: t.Process, Workers: t.Workers, Once: t.Once, URL: t.URL, Function: t.Function, Endpoint: t.Endpoint, ClientID: t.ID, Name: t.Name, Method: t.Method,
 			ContentType: t.ContentType, Group: t.Group, Timeout: t.Timeout, Retry: t.Retry, Labels: t.Labels, Retention: t.Retention,
 			Limits: t.Limits, OrderKey: t.OrderKey, OnDuplicate: t.OnDuplicate, DuplicateKey: t.DuplicateKey, DependsOn: t.DependsOn, When: t.When,
+			Trace: task.ParseTrace(t.Traceparent),
 		},
 	}
 	typed := t.ContentType != ""

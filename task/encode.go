@@ -53,6 +53,7 @@ const (
 	tagKeepSucceeded
 	tagKeepFailed
 	tagKeepCanceled
+	tagTrace
 )
 
 var errBadSpec = errors.New("damaged task description")
@@ -131,6 +132,7 @@ func (s *Spec) Encode() []byte {
 	w.num(tagKeepSucceeded, int64(s.Retention.Succeeded))
 	w.num(tagKeepFailed, int64(s.Retention.Failed))
 	w.num(tagKeepCanceled, int64(s.Retention.Canceled))
+	w.str(tagTrace, s.Trace.text())
 	return w.b
 }
 
@@ -196,6 +198,9 @@ func (s *Spec) setField(tag byte, v []byte) error {
 		c, err := decodeCallback(v)
 		s.Callbacks = append(s.Callbacks, c)
 		return err
+	case tagTrace:
+		s.Trace = readTrace(v)
+		return nil
 	}
 	num, n := binary.Varint(v)
 	if n <= 0 {

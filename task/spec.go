@@ -53,6 +53,8 @@ type Spec struct {
 
 	Callbacks  []Callback // tasks that are made when it has ended, at most one for each On
 	CallbackOf string     // id of the task whose callback it is, as the client knows it; "" = it is none
+
+	Trace Trace // that it was submitted in
 }
 
 // Profile selects the headers of a push.

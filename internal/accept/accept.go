@@ -126,14 +126,14 @@ type Config struct {
 
 	Find     func(ctx context.Context, id string) (task.ID, error) // a task by any of its ids, or store.ErrNotFound; nil = by none but ours
 	Bell     Bell
-	Created  func(t *store.NewTask, at int64)   // a task was stored; nil = nobody is told
-	Meter    Meter                              // nil = nobody counts
-	Least    func() int32                       // version of the nodes that are alive; nil = all are as new as this one
-	Process  func(workers, target string) error // refuses what processes may not run; nil = nothing is
-	CheckURL func(*url.URL) error               // refuses targets that may not be called; nil = none is
-	Embedded func(name string) bool             // tells whether embedded://NAME is served in this process; nil = nothing is
-	Closed   bool                               // nothing is taken in: ErrNoAccept
-	MaxBytes int64                              // of submissions that wait for their commit; default 64 MiB
+	Created  func(t *store.NewTask, at int64, began time.Time) // a task was stored, that came in then; nil = nobody is told
+	Meter    Meter                                             // nil = nobody counts
+	Least    func() int32                                      // version of the nodes that are alive; nil = all are as new as this one
+	Process  func(workers, target string) error                // refuses what processes may not run; nil = nothing is
+	CheckURL func(*url.URL) error                              // refuses targets that may not be called; nil = none is
+	Embedded func(name string) bool                            // tells whether embedded://NAME is served in this process; nil = nothing is
+	Closed   bool                                              // nothing is taken in: ErrNoAccept
+	MaxBytes int64                                             // of submissions that wait for their commit; default 64 MiB
 }
 
 // Acceptor is safe for concurrent use.
@@ -175,6 +175,7 @@ func (a *Acceptor) AcceptOwn(ctx context.Context, subs []Submission) ([]Result, 
 }
 
 func (a *Acceptor) accept(ctx context.Context, subs []Submission, atomic bool) ([]Result, error) {
+	began := time.Now()
 	results, tasks, of, err := a.prepareAll(ctx, a.cfg.Lane, subs, atomic)
 	if err != nil || len(tasks) == 0 {
 		return results, err
@@ -193,7 +194,7 @@ func (a *Acceptor) accept(ctx context.Context, subs []Submission, atomic bool) (
 	if err != nil {
 		return nil, err
 	}
-	a.announce(tasks, inserted)
+	a.announce(tasks, inserted, began)
 	if len(woken) > 0 {
 		a.cfg.Bell.Wake(woken)
 	}
@@ -218,6 +219,7 @@ func (a *Acceptor) AcceptIn(ctx context.Context, tx store.Tx, lane Lanes, wake f
 	if err := a.open(len(subs)); err != nil {
 		return nil, err
 	}
+	began := time.Now()
 	results, tasks, of, err := a.prepareAll(ctx, lane, subs, atomic)
 	if err != nil || len(tasks) == 0 {
 		return results, err
@@ -233,7 +235,7 @@ func (a *Acceptor) AcceptIn(ctx context.Context, tx store.Tx, lane Lanes, wake f
 	if err != nil {
 		return nil, err
 	}
-	a.announce(tasks, inserted)
+	a.announce(tasks, inserted, began)
 	return fill(results, subs, inserted, of, deps, atomic)
 }
 
@@ -305,7 +307,7 @@ func (a *Acceptor) prepareAll(ctx context.Context, lane Lanes, subs []Submission
 	return results, tasks, of, faults.Err()
 }
 
-func (a *Acceptor) announce(tasks []store.NewTask, inserted []store.Inserted) {
+func (a *Acceptor) announce(tasks []store.NewTask, inserted []store.Inserted, began time.Time) {
 	created := 0
 	now := a.cfg.Store.Now()
 	for i, in := range inserted {
@@ -314,7 +316,7 @@ func (a *Acceptor) announce(tasks []store.NewTask, inserted []store.Inserted) {
 		}
 		created++
 		if a.cfg.Created != nil {
-			a.cfg.Created(&tasks[i], in.CreatedAt)
+			a.cfg.Created(&tasks[i], in.CreatedAt, began)
 		}
 		if due := tasks[i].Due(now); due > now {
 			a.cfg.Bell.Due(due)

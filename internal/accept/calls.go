@@ -21,6 +21,7 @@ func (a *Acceptor) PrepareCall(ctx context.Context, caller *store.Claimed, from 
 		ExpiresAt: time.UnixMicro(expiry(caller, call, now)),
 		Call:      &Caller{Parent: caller.ID, Root: caller.Root, Correlation: call.Correlation, Deliver: !call.Detached},
 	}
+	s.Spec.Trace = traceBelow(caller)
 	if s.Priority == nil {
 		s.Priority = &priority
 	}
@@ -33,4 +34,13 @@ func expiry(caller *store.Claimed, call *task.Call, now int64) int64 {
 		at = min(at, caller.ExpiresAt)
 	}
 	return max(at, now+call.Delay.Microseconds()+1000)
+}
+
+// traceBelow is the trace of what a run of a function calls.
+func traceBelow(caller *store.Claimed) task.Trace {
+	spec, err := task.DecodeSpec(caller.Spec)
+	if err != nil {
+		return task.Trace{}
+	}
+	return spec.TraceOf(caller.ID).Below(task.AttemptSpan(caller.ID, caller.Token))
 }

@@ -2,6 +2,7 @@ package accept
 
 import (
 	"context"
+	"time"
 
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
@@ -30,7 +31,7 @@ func (a *Acceptor) Plan(ctx context.Context, s *Submission) (store.NewTask, erro
 
 // Planned tells everybody of tasks that Plan has prepared and that are stored.
 func (a *Acceptor) Planned(tasks []store.NewTask, inserted []store.Inserted, woken []store.Woken) {
-	a.announce(tasks, inserted)
+	a.announce(tasks, inserted, time.Now())
 	if len(woken) > 0 {
 		a.cfg.Bell.Wake(woken)
 	}

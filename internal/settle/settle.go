@@ -76,6 +76,7 @@ type End struct {
 	Task    *store.Claimed
 	Spec    *task.Spec // nil = it could not be read
 	Outcome task.Outcome
+	Began   time.Time // zero = it was begun by another node
 	Took    time.Duration
 	Written *bool // set when the end was written; nil = nobody asks
 }

@@ -46,6 +46,7 @@ func TestARunOverABridge(t *testing.T) {
 	require.Equal(t, "POST /dispatch.sdk.v1.FunctionService/Run HTTP/1.1", r.Method+" "+r.RequestURI+" "+r.Proto)
 	require.Equal(t, http.Header{
 		"Content-Type": {"application/proto"}, "Connect-Protocol-Version": {"1"}, "User-Agent": {"sendoff"}, "Content-Length": {fmt.Sprint(len(body))},
+		"Traceparent": {spanOf(t, r.Header)},
 	}, r.Header)
 	request := &sdkv1.RunRequest{}
 	require.NoError(t, proto.Unmarshal(body, request))

@@ -31,6 +31,14 @@ import (
 
 var done = exit(sdkv1.Status_STATUS_OK, nil, nil)
 
+// spanOf is the span of a run, in the trace of its call.
+func spanOf(t *testing.T, h http.Header) string {
+	t.Helper()
+	span := h.Get("Traceparent")
+	require.Regexp(t, "^00-"+strings.ReplaceAll(taskID, "-", "")+"-[0-9a-f]{16}-01$", span)
+	return span
+}
+
 // The request is what dispatch-py and dispatch-go take: see 1.2 of the facts.
 func TestTheRequestOnTheWire(t *testing.T) {
 	a := serve(t, done)
@@ -40,7 +48,7 @@ func TestTheRequestOnTheWire(t *testing.T) {
 	want := http.Header{
 		":method": {"POST"}, ":path": {"/app/dispatch.sdk.v1.FunctionService/Run"}, ":authority": {strings.TrimPrefix(a.URL, "http://")},
 		"Content-Type": {"application/proto"}, "Connect-Protocol-Version": {"1"}, "User-Agent": {"sendoff/1"},
-		"Content-Length": {strconv.Itoa(len(a.bodies[0]))}, "Transfer-Encoding": nil,
+		"Content-Length": {strconv.Itoa(len(a.bodies[0]))}, "Transfer-Encoding": nil, "Traceparent": {spanOf(t, a.headers[0])},
 	}
 	require.Equal(t, want, a.headers[0])
 

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -104,7 +102,7 @@ func (p *Pusher) identify(h *headers, t *store.Claimed, spec *task.Spec, id, att
 		h.put("X-Task-Name", fieldText(spec.Name))
 	}
 	h.put(idempotencyKey, id)
-	h.put("Traceparent", traceparent(t.ID))
+	h.put("Traceparent", spec.TraceOf(t.ID).Traceparent(task.AttemptSpan(t.ID, t.Token)))
 	h.putDefault("User-Agent", p.config.UserAgent)
 }
 
@@ -149,22 +147,6 @@ func (h *headers) addOwn(own []task.Header) error {
 		h.Header[name] = append(h.Header[name], line.Value)
 	}
 	return nil
-}
-
-// traceparent starts a trace that is the task's, and a span that is the
-// attempt's (W3C Trace Context).
-func traceparent(id task.ID) string {
-	var b [55]byte
-	copy(b[:], "00-")
-	hex.Encode(b[3:35], id[:])
-	b[35] = '-'
-	var span [8]byte
-	for i, n := 0, rand.Uint64()|1; i < 8; i, n = i+1, n>>8 { // all zero is not a span
-		span[i] = byte(n)
-	}
-	hex.Encode(b[36:52], span[:])
-	copy(b[52:], "-01")
-	return string(b[:])
 }
 
 // maxDependsOn is how many bytes of ids a push carries. The API tells them all.

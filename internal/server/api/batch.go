@@ -74,6 +74,7 @@ func (c *creator) submitBatch(r *http.Request, req *BatchRequest, text []byte) (
 			reply.Items[i] = BatchItem{Status: "invalid", Error: invalidProblem(told.some(bad))}
 			continue
 		}
+		sub.Spec.Trace = task.ParseTrace(r.Header.Get(traceHeader))
 		if key := r.Header.Get(keyHeader); key != "" {
 			sub.IdempotencyKey, sub.Fingerprint, sub.Item = key, print, i+1
 		}

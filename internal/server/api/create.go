@@ -32,7 +32,10 @@ type creator struct {
 	refuse func(http.ResponseWriter, *problem.Problem)
 }
 
-const keyHeader = "Idempotency-Key"
+const (
+	keyHeader   = "Idempotency-Key"
+	traceHeader = "Traceparent" // of W3C Trace Context: where the task stands in a trace
+)
 
 // checkRequest refuses what would be dropped: a query but for the parameters, and keys
 // beyond one.
@@ -111,6 +114,7 @@ func (c *creator) create(w http.ResponseWriter, r *http.Request) {
 		c.refuse(w, problemOf(err))
 		return
 	}
+	sub.Spec.Trace = task.ParseTrace(r.Header.Get(traceHeader))
 	if sub.IdempotencyKey = r.Header.Get(keyHeader); sub.IdempotencyKey != "" {
 		sub.Fingerprint = store.HashOf([]byte(r.URL.Path), text)
 	}

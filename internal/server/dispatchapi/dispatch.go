@@ -96,6 +96,12 @@ func identify(subs []accept.Submission, key, procedure string, m proto.Message) 
 
 // submit stores submissions, all or none.
 func (d *door) submit(ctx context.Context, subs []accept.Submission) ([]accept.Result, error) {
+	if info, ok := connect.CallInfoForHandlerContext(ctx); ok {
+		trace := task.ParseTrace(info.RequestHeader().Get("Traceparent"))
+		for i := range subs {
+			subs[i].Spec.Trace = trace
+		}
+	}
 	results, err := d.cfg.Submit.Accept(ctx, subs, true)
 	if invalid, ok := errors.AsType[task.Invalid](err); ok {
 		return nil, failure(renamed(invalid))

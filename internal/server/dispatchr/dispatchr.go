@@ -73,7 +73,10 @@ func add(w http.ResponseWriter, r *http.Request, submit Submitter, unknown func(
 		req.TaskArgs = json.RawMessage("null")
 	}
 	results, err := submit.Accept(r.Context(), []accept.Submission{{
-		Spec:    task.Spec{URL: req.Target, Name: req.TaskName, ContentType: "application/json", Profile: task.DispatchrProfile},
+		Spec: task.Spec{
+			URL: req.Target, Name: req.TaskName, ContentType: "application/json", Profile: task.DispatchrProfile,
+			Trace: task.ParseTrace(r.Header.Get("Traceparent")),
+		},
 		Payload: req.TaskArgs, IdempotencyKey: strings.Join(keys, ""), Fingerprint: store.HashOf([]byte(r.URL.Path), text),
 	}}, true)
 	if over, ok := errors.AsType[store.OverQuota](err); ok {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/otlp"
 	"github.com/sendoff-dev/sendoff/engine"
 	"github.com/sendoff-dev/sendoff/internal/graphfile"
 	"github.com/sendoff-dev/sendoff/internal/graphs"
@@ -38,6 +39,7 @@ type Server struct {
 	scheme   string // that clients begin the address with
 	http     *http.Server
 	cut      context.CancelFunc // ends requests under way
+	traces   *otlp.Sender       // nil = nobody wants any
 	hold     <-chan struct{}    // tasks are accepted but not carried out until it is closed; nil = at once
 }
 
@@ -84,6 +86,12 @@ func (s *Server) open(ctx context.Context, set *Settings, addr *net.TCPAddr, loc
 	var err error
 	if cfg.Egress, err = set.Outbound.egress(s.log); err != nil {
 		return err
+	}
+	if s.traces, err = otlp.New(ctx, set.Traces.OTLP, s.version, s.log); err != nil {
+		return err
+	}
+	if s.traces != nil {
+		cfg.Trace = s.traces.Send
 	}
 	if s.Engine, err = engine.New(s.store, cfg); err != nil {
 		return err
@@ -338,6 +346,7 @@ func (s *Server) Close() {
 	if s.graphs != nil {
 		s.graphs.Close()
 	}
+	s.traces.Close()
 	if err := s.store.Close(); err != nil {
 		s.log.Error("close the database", slog.Any("err", err))
 	}

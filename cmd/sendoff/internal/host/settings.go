@@ -35,6 +35,7 @@ type Settings struct {
 	Retention Retention `embed:"" prefix:"retention-" group:"Retention"`
 	Log       Log       `embed:"" prefix:"log-" group:"Log"`
 	Debug     Debug     `embed:"" group:"Log"`
+	Traces    Traces    `embed:"" group:"Log"`
 }
 
 // Listen is where the server listens, and to whom.
@@ -157,7 +158,7 @@ func (s *Settings) Check() error {
 	if _, err := s.Listen.pair(nil); err != nil {
 		return err
 	}
-	for _, check := range []func() error{s.DB.check, s.Node.check, s.Push.check, s.Function.check, s.Process.check, s.Outbound.check, s.Retention.check, s.Debug.check} {
+	for _, check := range []func() error{s.DB.check, s.Node.check, s.Push.check, s.Function.check, s.Process.check, s.Outbound.check, s.Retention.check, s.Debug.check, s.Traces.check} {
 		if err := check(); err != nil {
 			return err
 		}
