@@ -4,13 +4,13 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PARTS := core store engine sdk cmd chaos console compat python package modules
 
-.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs proof-python bench lint console console-shots python proto dist image package clean
+.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs proof-python bench lint console console-shots pictures python proto dist image package clean
 
 build: ## bin/sendoff, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sendoff ./cmd/sendoff
 
-demo: build ## see a task accepted, delivered, retried and finished
-	bin/sendoff demo --once
+demo: build ## see tasks accepted, delivered, retried and finished; on a terminal its console stays until Ctrl-C
+	bin/sendoff demo
 
 test: test-deps check ## everything that must hold, about ten minutes from nothing; its parts: make test-store, ...
 	scripts/test
@@ -78,6 +78,9 @@ console: ## the pages of the console, from internal/server/console/pages/*.templ
 console-shots: ## pictures of all pages of the console in build/console, with a browser
 	mkdir -p build/console
 	SENDOFF_SHOTS=$(CURDIR)/build/console go test -count=1 -timeout 5m ./internal/server/console -run NarrowScreen
+
+pictures: ## those of the README, docs/pictures, with a browser
+	scripts/pictures
 
 python: ## the Python package: types, style, tests against the program; wheel and sdist in python/dist
 	scripts/python

@@ -49,7 +49,7 @@ func TestAttemptsTellHowTheyWent(t *testing.T) {
 
 	b := browse(t, d)
 	_, _, page := b.get(t, "/tasks/"+id)
-	require.Contains(t, page, "over a connection that was kept")
+	require.Contains(t, page, "Connected, and kept so, to")
 	require.Contains(t, page, `href="/tasks/`+id+`/compare"`)
 	code, _, page := b.get(t, "/tasks/"+id+"/compare")
 	require.Equal(t, 200, code)

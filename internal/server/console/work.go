@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/internal/auth"
@@ -25,6 +26,9 @@ func (d *door) overview(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		shown.Counts = append(shown.Counts, pages.StateCount{State: state, Count: page.Count})
+	}
+	if shown.Lately, err = d.failedLately(r); err != nil {
+		return err
 	}
 	if shown.Queues, err = d.queueStats(r); err != nil {
 		return err
@@ -59,6 +63,14 @@ func (d *door) overview(w http.ResponseWriter, r *http.Request) error {
 		shown.Nodes = nodes.Items
 	}
 	return d.write(w, r, http.StatusOK, pages.OverviewPage(d.frame(r, "Overview"), &shown))
+}
+
+// failedLately counts the tasks that have failed within the hour.
+func (d *door) failedLately(r *http.Request) (*pages.Count, error) {
+	var page pages.TaskItems
+	q := url.Values{"state": {"failed"}, "finished_after": {time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)}, "count": {"true"}, "limit": {"1"}}
+	err := d.get(r.Context(), "/v1/tasks", q, &page)
+	return page.Count, err
 }
 
 // queueStats are the queues, those with most to do first.

@@ -114,6 +114,7 @@ const OverviewRows = 8
 // Overview is the first page.
 type Overview struct {
 	Counts          []StateCount
+	Lately          *Count // tasks that have failed within the hour
 	History         History
 	Queues          []sendoff.QueueStats
 	Failed, Running []sendoff.Task

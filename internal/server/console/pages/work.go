@@ -45,13 +45,7 @@ func troubles(o *Overview) (list []trouble) {
 			list = append(list, trouble{fmt.Sprintf("A task of queue %s has been ready for %s.", q.Queue, span(q.OldestReady)), tab(url.Values{"queue": {q.Queue}}, "ready")})
 		}
 	}
-	recent := 0
-	for i := range o.Failed {
-		if time.Since(o.Failed[i].FinishedAt) < time.Hour {
-			recent++
-		}
-	}
-	if text := failedText(recent); text != "" {
+	if text := failedText(o.Lately); text != "" {
 		list = append(list, trouble{text, tab(nil, "failed")})
 	}
 	for i := range o.Nodes {
@@ -63,17 +57,15 @@ func troubles(o *Overview) (list []trouble) {
 	return list
 }
 
-// failedText says how many tasks have failed within the hour, as far as they were looked at.
-func failedText(n int) string {
-	switch n {
-	case 0:
+// failedText says how many tasks have failed within the hour.
+func failedText(n *Count) string {
+	switch {
+	case n == nil || n.Value == 0:
 		return ""
-	case 1:
+	case n.Value == 1:
 		return "A task failed within the last hour."
-	case OverviewRows:
-		return fmt.Sprintf("%d tasks or more failed within the last hour.", n)
 	}
-	return fmt.Sprintf("%d tasks failed within the last hour.", n)
+	return n.String() + " tasks failed within the last hour."
 }
 
 // alike selects the failed tasks that are of the same kind.
