@@ -59,6 +59,8 @@ type GraphRun struct {
 	Paused     bool              `json:"paused,omitempty"` // nothing more begins until it is resumed
 	Graph      string            `json:"graph,omitempty"`
 	NoAct      bool              `json:"no_act,omitempty"`   // only the first checks are called
+	Rev        int               `json:"rev,omitempty"`      // of the stored graph; 0 = the definition came with the request. Not in listings
+	Schedule   string            `json:"schedule,omitempty"` // that began it
 	RetryOf    string            `json:"retry_of,omitempty"` // the run whose failed jobs it tries again
 	CreatedAt  time.Time         `json:"created_at,omitzero"`
 	StartedAt  time.Time         `json:"started_at,omitzero"`

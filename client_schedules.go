@@ -18,8 +18,8 @@ type ScheduleSpec struct {
 	At            string          `json:"at,omitempty"`
 	Times         []string        `json:"times,omitempty"`
 	Timezone      string          `json:"timezone,omitempty"`        // of Cron; default UTC
-	Task          json.RawMessage `json:"task,omitempty"`            // what is made each time, as POST /v1/tasks takes it
-	Overlap       string          `json:"overlap,omitempty"`         // parallel (the default), serial, discard, queue_one, replace
+	Task          json.RawMessage `json:"task,omitempty"`            // what is made each time: a NewTask, or a NewGraphRun of a stored graph, as JSON
+	Overlap       string          `json:"overlap,omitempty"`         // parallel (the default), serial (that of graphs), discard, queue_one, replace
 	CatchUp       string          `json:"catch_up,omitempty"`        // none, one (the default), all
 	CatchUpWindow string          `json:"catch_up_window,omitempty"` // default 24h
 	Jitter        string          `json:"jitter,omitempty"`
@@ -54,7 +54,7 @@ type Fire struct {
 	Lateness string    `json:"lateness,omitempty"`
 	Outcome  string    `json:"outcome"` // fired, skipped, missed
 	Reason   string    `json:"reason,omitempty"`
-	TaskID   string    `json:"task_id,omitempty"`
+	TaskID   string    `json:"task_id,omitempty"` // of a graph: its run
 }
 
 // Schedules looks at schedules and steers them: [Client.Schedules]. A name may hold any

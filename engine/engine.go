@@ -102,6 +102,11 @@ type Config struct {
 	// is an object of JSON, with a task.Invalid or another error; nil = any is kept.
 	CheckGraph func(definition []byte) error
 
+	// PlanGraph makes the task of a schedule that runs a stored graph, as POST /v1/tasks takes
+	// it, of what the schedule says, as POST /v1/graph-runs takes it, and of a revision of the
+	// graph. task.Invalid; nil = such schedules are refused, and left to other nodes to fire.
+	PlanGraph func(run, definition []byte, rev int32) (task []byte, err error)
+
 	// Examine looks the database over for GET /v1/health, some times a minute at most, and is
 	// given 20 s; nil = the answer is only whether this node works. See store/doctor.
 	Examine func(ctx context.Context) (store.Health, error)

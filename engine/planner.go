@@ -1,12 +1,15 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/plan"
+	"github.com/sendoff-dev/sendoff/internal/schedule"
 	"github.com/sendoff-dev/sendoff/internal/server/api"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
@@ -15,31 +18,48 @@ import (
 // planner makes the tasks of schedules.
 type planner struct{ e *Engine }
 
-// submission is the task of a schedule. Those of one schedule are duplicates of each other.
-func (p planner) submission(of store.ScheduleName, d *plan.Definition, r *plan.Rules) (accept.Submission, error) {
-	sub, err := api.Planned(d.Task)
+// submission is the task of a schedule. Those of one schedule are duplicates of each other,
+// and so are all runs of a graph.
+func (p planner) submission(ctx context.Context, of store.ScheduleName, d *plan.Definition, r *plan.Rules) (accept.Submission, error) {
+	text, key := []byte(d.Task), accept.NamedKey("schedule:", of.Name)
+	if graph, is := d.Graph(); is {
+		var err error
+		if text, err = p.run(ctx, of.Namespace, graph, d.Task); err != nil {
+			return accept.Submission{}, err
+		}
+		key = api.GraphKey(graph)
+	}
+	sub, err := api.Planned(text)
 	if err != nil {
 		return sub, err
 	}
 	sub.Namespace, sub.Spec.Schedule = of.Namespace, of.Name
 	if sub.Spec.OnDuplicate = r.Overlap; r.Overlap != task.Parallel {
-		sub.Spec.DuplicateKey = duplicateKey(of.Name)
+		sub.Spec.DuplicateKey = key
 	}
 	return sub, nil
 }
 
-// duplicateKey is that of the tasks of a schedule, which may have a name as long as a key.
-func duplicateKey(schedule string) string {
-	const prefix = "schedule:"
-	if len(prefix)+len(schedule) <= task.MaxLimitKey {
-		return prefix + schedule
+// run is the task that is a run of a stored graph, as it is stored now.
+func (p planner) run(ctx context.Context, namespace int32, graph string, asked []byte) ([]byte, error) {
+	if p.e.cfg.PlanGraph == nil {
+		return nil, fmt.Errorf("%w: %w", schedule.ErrElsewhere, task.Invalid{{Field: "graph", Message: "needs a server that carries out graphs: sendoff serve does, this program does not"}})
 	}
-	hash := store.HashOf([]byte(schedule))
-	return prefix + task.ID(hash).String()
+	if graph == "" {
+		return nil, task.Invalid{{Field: "graph", Message: "is empty: want the name of a stored graph"}}
+	}
+	g, err := p.e.store.Graph(ctx, cmp.Or(namespace, store.DefaultNamespace), graph, 0)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, task.Invalid{{Field: "graph", Message: fmt.Sprintf("is %q: no graph of this name is stored", graph)}}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.e.cfg.PlanGraph(asked, g.Definition, g.Rev)
 }
 
 func (p planner) Check(ctx context.Context, of store.ScheduleName, d *plan.Definition, r *plan.Rules) error {
-	sub, err := p.submission(of, d, r)
+	sub, err := p.submission(ctx, of, d, r)
 	if err == nil {
 		err = p.e.acceptor.Check(ctx, &sub)
 	}
@@ -47,7 +67,7 @@ func (p planner) Check(ctx context.Context, of store.ScheduleName, d *plan.Defin
 }
 
 func (p planner) Plan(ctx context.Context, of store.ScheduleName, d *plan.Definition, r *plan.Rules) (store.NewTask, error) {
-	sub, err := p.submission(of, d, r)
+	sub, err := p.submission(ctx, of, d, r)
 	if err != nil {
 		return store.NewTask{}, inTask(err)
 	}
@@ -69,6 +89,9 @@ func inTask(err error) error {
 	for _, f := range bad {
 		f.Field = strings.TrimSuffix("task."+f.Field, ".")
 		all = append(all, f)
+	}
+	if errors.Is(err, schedule.ErrElsewhere) {
+		return fmt.Errorf("%w: %w", schedule.ErrElsewhere, all)
 	}
 	return all
 }

@@ -25,6 +25,9 @@ type Input struct {
 	// NoAct has each first Check called and nothing else, see [jobgraph.Config.NoAct].
 	NoAct bool `json:"no_act,omitempty"`
 
+	// Rev is the revision of the stored graph that Definition is, for people; 0 = of none.
+	Rev int32 `json:"rev,omitempty"`
+
 	// Done are jobs that a run before this one has done: they stay as they are.
 	Done []Job `json:"done,omitempty"`
 

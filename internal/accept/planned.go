@@ -29,6 +29,15 @@ func (a *Acceptor) Plan(ctx context.Context, s *Submission) (store.NewTask, erro
 	return tasks[0], nil
 }
 
+// NamedKey is a duplicate key made of a word and a name, which may be as long as a key.
+func NamedKey(word, name string) string {
+	if len(word)+len(name) <= task.MaxLimitKey {
+		return word + name
+	}
+	hash := store.HashOf([]byte(name))
+	return word + task.ID(hash).String()
+}
+
 // Planned tells everybody of tasks that Plan has prepared and that are stored.
 func (a *Acceptor) Planned(tasks []store.NewTask, inserted []store.Inserted, woken []store.Woken) {
 	a.announce(tasks, inserted, time.Now())

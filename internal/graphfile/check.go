@@ -22,11 +22,17 @@ func Check(definition []byte) error {
 	if err == nil {
 		return nil
 	}
+	return Faults(err)
+}
+
+// Faults are the mistakes of an error of this package by the fields of the definition that
+// they are about, without the lines, which are those of no file.
+func Faults(err error) task.Invalid {
 	var bad task.Invalid
 	for _, one := range Mistakes(err) {
 		text := one.Error()
 		if p, ok := errors.AsType[*Problem](one); ok {
-			text = p.Text // its lines are those of no file
+			text = p.Text
 		}
 		field := fieldOf(text)
 		bad.Add(field, "%s", strings.TrimPrefix(text, field+": "))
@@ -49,6 +55,9 @@ func Mistakes(err error) []error {
 
 // fieldOf is the field of a definition that a problem is about, by how it begins.
 func fieldOf(problem string) string {
+	if strings.HasPrefix(problem, "no input ") {
+		return "inputs"
+	}
 	first, _, _ := strings.Cut(problem, " ")
 	switch first = strings.TrimSuffix(first, ":"); first {
 	case "goal", "inputs", "env", "tries", "retry_delay", "name", "description":

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -26,20 +27,32 @@ const retryOf = "sendoff.retry_of"
 
 // Start begins a run.
 func (s *Service) Start(ctx context.Context, in *api.NewGraphRun) (*api.GraphRun, error) {
-	definition, err := s.definition(ctx, in)
+	definition, rev, err := s.definition(ctx, in)
 	if err != nil {
 		return nil, err
 	}
+	run, err := inputOf(in, definition, rev)
+	if _, invalid := errors.AsType[task.Invalid](err); err != nil && !invalid {
+		err = wrong(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.begin(ctx, run, in, nil)
+}
+
+// inputOf is what a run is begun with. The error is of graphfile, or a task.Invalid.
+func inputOf(in *api.NewGraphRun, definition []byte, rev int32) (graphrun.Input, error) {
 	f, err := graphfile.Parse("definition", "", definition)
 	if err != nil {
-		return nil, wrong(err)
+		return graphrun.Input{}, err
 	}
 	inputs, err := f.Values(in.Inputs)
 	if err != nil {
-		return nil, wrong(err)
+		return graphrun.Input{}, err
 	}
 	run := graphrun.Input{
-		Definition: definition, Inputs: inputs, Args: in.Args, Parallel: in.Parallel, Tries: in.Tries, RetryDelay: f.RetryDelay,
+		Definition: definition, Rev: rev, Inputs: inputs, Args: in.Args, Parallel: in.Parallel, Tries: in.Tries, RetryDelay: f.RetryDelay,
 		Only: in.Only, From: in.From, Except: in.Except, StopAtFailure: in.StopAtFailure,
 		NoAct: in.NoAct,
 	}
@@ -49,29 +62,30 @@ func (s *Service) Start(ctx context.Context, in *api.NewGraphRun) (*api.GraphRun
 	if in.RetryDelay != "" {
 		d, err := task.ParseDuration(in.RetryDelay)
 		if err != nil || d < 0 {
-			return nil, task.Invalid{{Field: "retry_delay", Message: fmt.Sprintf("is %q: want a duration such as 500ms, or seconds", in.RetryDelay)}}
+			return run, task.Invalid{{Field: "retry_delay", Message: fmt.Sprintf("is %q: want a duration such as 500ms, or seconds", in.RetryDelay)}}
 		}
 		run.RetryDelay = &d
 	}
-	return s.begin(ctx, run, in, nil)
+	return run, nil
 }
 
-// definition is the graph that is asked for.
-func (s *Service) definition(ctx context.Context, in *api.NewGraphRun) ([]byte, error) {
+// definition is the graph that is asked for, and its revision when it is a stored one.
+func (s *Service) definition(ctx context.Context, in *api.NewGraphRun) ([]byte, int32, error) {
 	switch {
 	case in.Definition != nil:
-		return json.Marshal(in.Definition)
+		text, err := json.Marshal(in.Definition)
+		return text, 0, err
 	case in.Graph == "":
-		return nil, task.Invalid{{Field: "definition", Message: "is missing: want the graph, or the name of a stored one as graph"}}
+		return nil, 0, task.Invalid{{Field: "definition", Message: "is missing: want the graph, or the name of a stored one as graph"}}
 	}
 	g, err := s.client().Graphs.Get(ctx, in.Graph, 0)
 	if sendoff.IsNotFound(err) {
-		return nil, task.Invalid{{Field: "graph", Message: fmt.Sprintf("is %q: no graph of this name is stored, and there is no definition", in.Graph)}}
+		return nil, 0, task.Invalid{{Field: "graph", Message: fmt.Sprintf("is %q: no graph of this name is stored, and there is no definition", in.Graph)}}
 	}
 	if err != nil {
-		return nil, passed(err)
+		return nil, 0, passed(err)
 	}
-	return g.Definition, nil
+	return g.Definition, int32(g.Rev), nil
 }
 
 // begin submits the task that is a run. Two runs of one graph wait for each other by
@@ -82,7 +96,7 @@ func (s *Service) begin(ctx context.Context, run graphrun.Input, in *api.NewGrap
 		maps.Copy(t.Labels, m)
 	}
 	if in.Graph != "" && !run.NoAct {
-		t.DuplicateKey, t.OnDuplicate = "graph:"+in.Graph, sendoff.DuplicateSerial
+		t.DuplicateKey, t.OnDuplicate = api.GraphKey(in.Graph), sendoff.DuplicateSerial
 		if in.OnRunning == "refuse" {
 			t.OnDuplicate = sendoff.DuplicateDiscard
 		}
@@ -127,7 +141,7 @@ func (s *Service) load(ctx context.Context, id string, wait time.Duration) (*api
 		return nil, nil, nil, fmt.Errorf("what run %s was begun with: %w", t.ID, err)
 	}
 	run, out := s.view(t)
-	run.NoAct = in.NoAct
+	run.NoAct, run.Rev = in.NoAct, in.Rev
 	if out != nil {
 		show(run, out.Jobs)
 		if run.NoAct {

@@ -46,6 +46,7 @@ type Config struct {
 type Service struct {
 	cfg      Config
 	engine   Engine
+	requests *http.Client // that makes those of jobs that jobs make; nil = there are none, as no run is carried out
 	runner   *graphrun.Runner
 	endpoint *sendoff.Endpoint
 	groups   graphfile.Groups
@@ -54,12 +55,20 @@ type Service struct {
 
 // New has an engine carry out runs of graphs until the service is closed.
 func New(e Engine, cfg Config) (*Service, error) {
-	s := &Service{cfg: cfg, engine: e}
-	var err error
-	if s.runner, err = graphrun.New("sendoff.graph", graphrun.Config{Graph: s.graph}); err != nil {
+	s, err := build(cfg)
+	if err != nil {
 		return nil, err
 	}
+	s.engine, s.requests = e, e.HTTPClient()
 	s.endpoint, err = s.runner.Serve(sendoff.EndpointConfig{Engine: e, URL: Endpoint})
+	return s, err
+}
+
+// build makes a service that checks runs and carries none out.
+func build(cfg Config) (*Service, error) {
+	s := &Service{cfg: cfg}
+	var err error
+	s.runner, err = graphrun.New("sendoff.graph", graphrun.Config{Graph: s.graph})
 	return s, err
 }
 
@@ -78,7 +87,7 @@ func (s *Service) graph(definition json.RawMessage, inputs map[string]any) (*job
 	if err != nil {
 		return nil, err
 	}
-	goal, err := f.Goal(inputs, graphfile.Host{Task: s.carryOut, Allow: s.allow, Client: s.engine.HTTPClient(), Groups: &s.groups, Env: s.cfg.Env})
+	goal, err := f.Goal(inputs, graphfile.Host{Task: s.carryOut, Allow: s.allow, Client: s.requests, Groups: &s.groups, Env: s.cfg.Env})
 	if err != nil {
 		return nil, err
 	}
@@ -142,11 +151,13 @@ func (s *Service) unwanted(ctx context.Context, id string) {
 func wrong(err error) error {
 	p := problem.New(http.StatusUnprocessableEntity, "invalid_graph", err.Error())
 	for _, one := range graphfile.Mistakes(err) {
-		field := "definition"
-		if at, ok := errors.AsType[*graphfile.Problem](one); ok && at.Line > 0 {
-			field += ":" + strconv.Itoa(at.Line)
+		field, text := "definition", one.Error()
+		if at, ok := errors.AsType[*graphfile.Problem](one); ok {
+			if text = at.Text; at.Line > 0 {
+				field += ":" + strconv.Itoa(at.Line)
+			}
 		}
-		p.Errors = append(p.Errors, problem.FieldError{Field: field, Message: one.Error()})
+		p.Errors = append(p.Errors, problem.FieldError{Field: field, Message: text})
 	}
 	return p
 }

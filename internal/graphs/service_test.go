@@ -208,6 +208,9 @@ func TestAWrongGraphIsRefused(t *testing.T) {
 		require.True(t, ok, "%s: %v", text, err)
 		require.Equal(t, http.StatusUnprocessableEntity, p.Status, text)
 		require.Contains(t, p.Error(), want, text)
+		for _, f := range p.Fields {
+			require.NotContains(t, f.Message, "definition", "the field says where it is")
+		}
 	}
 	for _, in := range []sendoff.NewGraphRun{{}, {Graph: "none"}, {Definition: definition(t, `{"goal":"a","jobs":{"a":{}}}`), Only: []string{"x"}}} {
 		_, err := c.GraphRuns.Start(t.Context(), in)

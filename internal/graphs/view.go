@@ -13,7 +13,7 @@ import (
 // view is a run as its task says it stands, and its output when it has one.
 func (s *Service) view(t *sendoff.Task) (*api.GraphRun, *graphrun.Output) {
 	run := &api.GraphRun{
-		ID: t.ID, State: stateOf(t), Graph: t.Name, RetryOf: t.Labels[retryOf], CreatedAt: t.CreatedAt,
+		ID: t.ID, State: stateOf(t), Graph: t.Name, Schedule: t.Schedule, RetryOf: t.Labels[retryOf], CreatedAt: t.CreatedAt,
 		FinishedAt: timeOrNil(t.FinishedAt), Labels: map[string]string{}, Cleanups: []api.GraphCleanup{},
 	}
 	for k, v := range t.Labels {

@@ -40,7 +40,7 @@ type Definition struct {
 	At            string          `json:"at,omitempty"`
 	Times         []string        `json:"times,omitempty"`
 	Timezone      string          `json:"timezone,omitempty"`
-	Task          json.RawMessage `json:"task"` // as POST /v1/tasks takes it
+	Task          json.RawMessage `json:"task"` // as POST /v1/tasks takes it; with a graph, as POST /v1/graph-runs does
 	Overlap       string          `json:"overlap,omitempty"`
 	CatchUp       string          `json:"catch_up,omitempty"`
 	CatchUpWindow string          `json:"catch_up_window,omitempty"`
@@ -58,6 +58,17 @@ func Decode(b []byte) (d Definition, err error) {
 		err = fmt.Errorf("read a stored schedule: %w", err)
 	}
 	return d, err
+}
+
+// Graph names the stored graph that is run each time, and tells whether one is.
+func (d *Definition) Graph() (name string, is bool) {
+	var t struct {
+		Graph *string `json:"graph"`
+	}
+	if json.Unmarshal(d.Task, &t) != nil || t.Graph == nil {
+		return "", false
+	}
+	return *t.Graph, true
 }
 
 // SameTimes tells whether two definitions are due at the same times.
@@ -92,18 +103,33 @@ func (d *Definition) Rules(name string) (*Rules, error) {
 	default:
 		bad.Add("catch_up", "is %q: want none, one or all", d.CatchUp)
 	}
-	if d.Overlap != "" {
-		var err error
-		if r.Overlap, err = task.ParseOnDuplicate(d.Overlap); err != nil {
-			bad.Add("overlap", "is %s", err)
-		}
-	}
+	r.Overlap = d.overlap(&bad)
 	if len(bad) == 0 {
 		var err error
 		r.when, err = cron.New(spec)
 		addFaults(&bad, err)
 	}
 	return r, bad.Err()
+}
+
+// overlap reads the rule for what has not ended. Runs of a graph wait for each other, whoever
+// begins them, unless it says otherwise.
+func (d *Definition) overlap(bad *task.Invalid) task.OnDuplicate {
+	_, graph := d.Graph()
+	switch {
+	case d.Overlap == "" && graph:
+		d.Overlap = task.Serial.String()
+	case d.Overlap == "":
+		return task.Parallel
+	}
+	rule, err := task.ParseOnDuplicate(d.Overlap)
+	switch {
+	case err != nil:
+		bad.Add("overlap", "is %s", err)
+	case graph && rule == task.Parallel:
+		bad.Add("overlap", `is "parallel": two runs of a graph do not go on at the same time: want serial, which is what graphs have without it, discard, queue_one or replace`)
+	}
+	return rule
 }
 
 // addFaults takes the faults of a schedule apart.

@@ -13,12 +13,15 @@ import (
 // Planner makes the tasks of schedules.
 type Planner interface {
 	// Plan prepares a task of a schedule. What is wrong with the task is a task.Invalid, or
-	// another error of accept; what else it returns is of the database.
+	// another error of accept, or ErrElsewhere; what else it returns is of the database.
 	Plan(ctx context.Context, of store.ScheduleName, d *plan.Definition, r *plan.Rules) (store.NewTask, error)
 
 	// Planned is told of tasks that are stored.
 	Planned(tasks []store.NewTask, inserted []store.Inserted, woken []store.Woken)
 }
+
+// ErrElsewhere is of a task that only other nodes can make: for plan.OnTime it is left to them.
+var ErrElsewhere = errors.New("this node cannot make it")
 
 // FireMeter counts what became of schedules.
 type FireMeter interface {
@@ -59,8 +62,8 @@ func (s *Scheduler) fire(ctx context.Context) error {
 	}
 }
 
-// fireDue fires what is due, and returns when to look again. What another node has locked
-// is left to that one, and does not keep the others from being found.
+// fireDue fires what is due, and returns when to look again. What another node has locked,
+// or alone can make, is left to that one, and does not keep the others from being found.
 func (s *Scheduler) fireDue(ctx context.Context) (int64, error) {
 	soon := s.cfg.Store.Now() + time.Hour.Microseconds()
 	passed := map[store.ScheduleName]bool{}
@@ -76,6 +79,10 @@ func (s *Scheduler) fireDue(ctx context.Context) (int64, error) {
 				continue
 			}
 			f, err := s.firing(ctx, &due[i])
+			if errors.Is(err, ErrElsewhere) {
+				passed[due[i].ScheduleName] = true
+				continue
+			}
 			if err != nil {
 				return soon, err
 			}
@@ -157,6 +164,8 @@ func (s *Scheduler) firing(ctx context.Context, due *store.Schedule) (store.Firi
 		switch _, invalid := errors.AsType[task.Invalid](err); {
 		case err == nil:
 			one.Task = &t
+		case errors.Is(err, ErrElsewhere) && now-due.NextAt < plan.OnTime.Microseconds():
+			return f, err
 		case invalid, errors.Is(err, store.ErrOldNode), errors.Is(err, store.ErrTooManyQueues):
 			one.Reason = err.Error()
 		default:

@@ -15,7 +15,19 @@ import pytest
 
 import sendoff
 from conftest import App
-from sendoff import Bulk, BulkTo, Client, Filter, NewSchedule, NewTask, QueueSettings, RetryPolicy, TaskChange, errors
+from sendoff import (
+    Bulk,
+    BulkTo,
+    Client,
+    Filter,
+    NewGraphRun,
+    NewSchedule,
+    NewTask,
+    QueueSettings,
+    RetryPolicy,
+    TaskChange,
+    errors,
+)
 from sendoff.models import Event, LimitSettings
 from sendoff.testing import Server
 
@@ -243,6 +255,14 @@ def test_the_rest_can_be_read(sendoff_client: Client) -> None:
     assert sendoff_client.graphs.save(definition).rev == 1
     assert sendoff_client.graphs.get(graph).definition == definition
     assert graph in [g.name for g in sendoff_client.graphs.list()]
+    with pytest.raises(errors.Invalid, match="--process-commands true"):
+        sendoff_client.schedules.set(graph, NewSchedule(task=NewGraphRun(graph=graph, parallel=2), cron="@daily"))
+    sendoff_client.graphs.save({"name": graph, "inputs": {"who": ""}, "jobs": {"Site": {}}})
+    begun = NewGraphRun(graph=graph, inputs={"who": "ada"})
+    assert sendoff_client.schedules.set(graph, NewSchedule(task=begun, cron="@daily")).overlap == "serial"
+    run = sendoff_client.graph_runs.wait(sendoff_client.schedules.run(graph).id)
+    assert (run.state, run.graph, run.rev, run.schedule) == ("succeeded", graph, 2, graph)
+    sendoff_client.schedules.delete(graph)
     sendoff_client.graphs.delete(graph)
     assert sendoff_client.views.set("Failing now/ä", "/tasks", "state=failed").query == "state=failed"
     assert [v.name for v in sendoff_client.views.list()] == ["Failing now/ä"]

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/sendoff-dev/sendoff/internal/accept"
 	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
 	"github.com/sendoff-dev/sendoff/internal/server/route"
@@ -57,6 +58,8 @@ type GraphRun struct {
 	Paused     bool              `json:"paused,omitempty" doc:"Nothing more begins until it is resumed."`
 	Graph      string            `json:"graph,omitempty"`
 	NoAct      bool              `json:"no_act,omitempty" doc:"Only the first checks are called: its jobs have a verdict."`
+	Rev        int32             `json:"rev,omitempty" doc:"Revision of the stored graph that it runs; nothing when the definition came with the request, and in listings."`
+	Schedule   string            `json:"schedule,omitempty" doc:"The schedule that began it."`
 	RetryOf    string            `json:"retry_of,omitempty" doc:"The run whose failed jobs it tries again."`
 	CreatedAt  time.Time         `json:"created_at"`
 	StartedAt  *time.Time        `json:"started_at,omitempty"`
@@ -259,10 +262,19 @@ func startGraphRun(w http.ResponseWriter, r *http.Request, runs GraphRuns) (*Gra
 	for key, value := range in.Definition {
 		in.Definition[key] = plainJSON(value)
 	}
-	var bad task.Invalid
+	bad := in.check()
 	if kind := kindOf(bytes.TrimSpace(text)); kind != "object" {
 		bad.Add("body", "is a JSON %s: want an object such as {\"graph\":\"site\"}", kind)
 	}
+	if len(bad) > 0 {
+		return nil, bad
+	}
+	in.IdempotencyKey = r.Header.Get("Idempotency-Key")
+	return runs.Start(r.Context(), &in)
+}
+
+// check notes what is out of range.
+func (in *NewGraphRun) check() (bad task.Invalid) {
 	if in.Parallel < 0 || in.Parallel > maxParallel {
 		bad.Add("parallel", "is %d: want 1 to %d", in.Parallel, maxParallel)
 	}
@@ -275,12 +287,11 @@ func startGraphRun(w http.ResponseWriter, r *http.Request, runs GraphRuns) (*Gra
 	if len(in.Graph) > 200 {
 		bad.Add("graph", "has %d bytes: want at most 200", len(in.Graph))
 	}
-	if len(bad) > 0 {
-		return nil, bad
-	}
-	in.IdempotencyKey = r.Header.Get("Idempotency-Key")
-	return runs.Start(r.Context(), &in)
+	return bad
 }
+
+// GraphKey is the duplicate key of the runs of a graph, by its name.
+func GraphKey(name string) string { return accept.NamedKey("graph:", name) }
 
 const (
 	maxParallel = 1000

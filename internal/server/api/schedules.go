@@ -42,8 +42,8 @@ type ScheduleRequest struct {
 	At            string          `json:"at,omitempty" doc:"Once: RFC 3339."`
 	Times         timeList        `json:"times,omitempty" maxItems:"1000" doc:"At each of these: RFC 3339."`
 	Timezone      string          `json:"timezone,omitempty" default:"UTC" doc:"In which cron is meant, by its IANA name." example:"Europe/Berlin"`
-	Task          CreateRequest   `json:"task" doc:"What is made each time, as POST /v1/tasks takes it; without id, run_at, expires_at, on_duplicate and duplicate_key."`
-	Overlap       string          `json:"overlap,omitempty" enum:"parallel,serial,discard,queue_one,replace" default:"parallel" doc:"While a task that it has made has not ended: the next one runs beside it, waits for it, is not made, is made when none waits yet, or takes its place."`
+	Task          PlannedTask     `json:"task" doc:"What is made each time, as POST /v1/tasks takes it; without id, run_at, expires_at, on_duplicate and duplicate_key. With graph, a run of a stored graph, as POST /v1/graph-runs takes it."`
+	Overlap       string          `json:"overlap,omitempty" enum:"parallel,serial,discard,queue_one,replace" default:"parallel" doc:"While a task that it has made has not ended, or with graph any run of that: the next one runs beside it, waits for it (what graphs have without it), is not made, is made when none waits yet, or takes its place."`
 	CatchUp       string          `json:"catch_up,omitempty" enum:"none,one,all" default:"one" doc:"Of times at which no server was there: none is fired, the last one when no other is due, or all. What is fired within 30 s of its time was not missed."`
 	CatchUpWindow json.RawMessage `json:"catch_up_window,omitempty" doc:"How old a time may be that is caught up with; default 24h."`
 	Jitter        json.RawMessage `json:"jitter,omitempty" doc:"All times are later by the same amount, below this one, that comes from the name; at most 24h, default none."`
@@ -103,7 +103,7 @@ type Fire struct {
 	Lateness string `json:"lateness"`
 	Outcome  string `json:"outcome" enum:"fired,skipped,missed" doc:"skipped: it was time, and no task could be made, or was to be. missed: no server was there."`
 	Reason   string `json:"reason,omitempty"`
-	TaskID   string `json:"task_id,omitempty" doc:"The task that was made; of one that was skipped, the one because of which."`
+	TaskID   string `json:"task_id,omitempty" doc:"The task that was made, or the run of a graph; of one that was skipped, the one because of which."`
 }
 
 type (

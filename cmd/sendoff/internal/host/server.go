@@ -83,7 +83,11 @@ func Open(ctx context.Context, s *Settings, version string, log *slog.Logger) (*
 // machine can reach the server.
 func (s *Server) open(ctx context.Context, set *Settings, addr *net.TCPAddr, local bool, metrics *engine.Metrics) error {
 	cfg := set.engineConfig(local, s.version, metrics, s.log)
+	jobs := graphs.Config{Commands: set.Process.Commands, Env: set.Process.environ()}
 	var err error
+	if cfg.PlanGraph, err = graphs.Plan(jobs); err != nil {
+		return err
+	}
 	if cfg.Egress, err = set.Outbound.egress(s.log); err != nil {
 		return err
 	}
@@ -102,7 +106,7 @@ func (s *Server) open(ctx context.Context, set *Settings, addr *net.TCPAddr, loc
 	if err := s.listen(set.Listen.Addr, addr); err != nil {
 		return err
 	}
-	if s.graphs, err = graphs.New(s.Engine, graphs.Config{Commands: set.Process.Commands, Env: set.Process.environ()}); err != nil {
+	if s.graphs, err = graphs.New(s.Engine, jobs); err != nil {
 		return err
 	}
 	if paused, err := s.store.PausedNamespaces(ctx); err == nil && len(paused) > 0 {

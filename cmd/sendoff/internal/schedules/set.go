@@ -22,10 +22,14 @@ type setCmd struct {
 	TargetURL string `name:"target" placeholder:"URL" help:"In place of --task: what is pushed to."`
 	Process   string `placeholder:"NAME" help:"In place of --task: what a worker process runs."`
 	Handler   string `placeholder:"NAME" help:"In place of --task: a Go handler."`
+	Graph     string `placeholder:"NAME" help:"In place of --task: a run of a graph that the server keeps, see sendoff graph save."`
 	Payload   string `placeholder:"JSON" help:"Of --target, --process and --handler."`
-	Queue     string `placeholder:"NAME" help:"Of --target, --process and --handler; default default."`
+	Queue     string `placeholder:"NAME" help:"Of --target, --process, --handler and --graph; default default."`
 
-	Overlap       string `placeholder:"RULE" help:"While a task that it made has not ended: parallel (the default), serial, discard, queue_one or replace."`
+	Input    map[string]string `placeholder:"NAME=VALUE" mapsep:"none" help:"Of --graph: what an input of it is; may be given several times."`
+	Parallel int               `placeholder:"N" help:"Of --graph: how many jobs run at a time; default 1."`
+
+	Overlap       string `placeholder:"RULE" help:"While a task that it made, or any run of the graph, has not ended: parallel (the default), serial (that of graphs), discard, queue_one or replace."`
 	CatchUp       string `placeholder:"RULE" help:"Of times at which no server was there: none, one (the default) or all."`
 	CatchUpWindow string `placeholder:"24h" help:"How old such a time may be."`
 	Jitter        string `placeholder:"30s" help:"All times are later by the same amount, below this one."`
@@ -75,7 +79,7 @@ func (c *setCmd) Run(ctx context.Context, t *term.Terminal) error {
 // task is what is made each time.
 func (c *setCmd) task() (json.RawMessage, error) {
 	short := map[string]any{}
-	for field, value := range map[string]string{"url": c.TargetURL, "process": c.Process, "handler": c.Handler, "queue": c.Queue} {
+	for field, value := range map[string]string{"url": c.TargetURL, "process": c.Process, "handler": c.Handler, "graph": c.Graph, "queue": c.Queue} {
 		if value != "" {
 			short[field] = value
 		}
@@ -83,12 +87,22 @@ func (c *setCmd) task() (json.RawMessage, error) {
 	if c.Payload != "" {
 		short["payload"] = json.RawMessage(c.Payload)
 	}
+	if len(c.Input) > 0 {
+		short["inputs"] = c.Input
+	}
+	if c.Parallel != 0 {
+		short["parallel"] = c.Parallel
+	}
 	text := []byte(c.Task)
 	switch {
 	case c.Task == "" && len(short) == 0:
-		return nil, term.Usage("nothing to do each time: give --target, --process, --handler or --task")
+		return nil, term.Usage("nothing to do each time: give --target, --process, --handler, --graph or --task")
 	case c.Task != "" && len(short) > 0:
-		return nil, term.Usage("--task has all of the task: leave --target, --process, --handler, --payload and --queue out")
+		return nil, term.Usage("--task has all of the task: leave --target, --process, --handler, --graph, --payload, --queue, --input and --parallel out")
+	case c.Graph == "" && (len(c.Input) > 0 || c.Parallel != 0):
+		return nil, term.Usage("--input and --parallel belong to --graph")
+	case c.Graph != "" && c.Payload != "":
+		return nil, term.Usage("--payload does not go with --graph, whose runs have --input")
 	case c.Task == "":
 		text, err := json.Marshal(short)
 		if err != nil {

@@ -380,6 +380,21 @@ func planOf(s *sendoff.Schedule) string {
 	return fmt.Sprintf("%d times", len(s.Times))
 }
 
+// graphOf is the graph that a schedule runs; "" = it makes another task, or that is not shown.
+func graphOf(s *sendoff.Schedule) string {
+	var t struct{ Graph string }
+	_ = json.Unmarshal(s.Task, &t) // left out for some keys
+	return t.Graph
+}
+
+// madeBy is the kind of page of what a schedule has made.
+func madeBy(s *sendoff.Schedule) string {
+	if graphOf(s) != "" {
+		return "graph-runs"
+	}
+	return "tasks"
+}
+
 // may tells what can be done to a task as it stands.
 func may(t *sendoff.Task, verb string) bool {
 	switch verb {

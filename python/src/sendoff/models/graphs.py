@@ -104,6 +104,9 @@ class GraphRun:
     paused: bool = False  # Nothing more begins until it is resumed
     redacted: bool = False  # What it carries was left out: the key has no scope payloads
     retry_of: str = ""  # The run whose failed jobs it tries again
+    # Revision of the stored graph that it runs; nothing when the definition came with the request, and in listings
+    rev: int = 0
+    schedule: str = ""  # The schedule that began it
     started_at: datetime | None = None
 
     @property

@@ -103,7 +103,7 @@ class TaskChange:
 class NewSchedule:
     """A schedule: one of cron, every, at and times, and what is made each time."""
 
-    task: NewTask
+    task: NewTask | NewGraphRun  # of a run: graph names one that is kept; without definition and on_running
     cron: str | None = None  # five fields, or @daily and the like
     every: timedelta | None = None  # counted from starts_at, by default from 1970
     at: datetime | None = None  # once
@@ -112,7 +112,7 @@ class NewSchedule:
     jitter: timedelta | None = None  # all times are later by the same amount below this one
     starts_at: datetime | None = None  # nothing is due before it
     ends_at: datetime | None = None  # nothing is due at it or later
-    overlap: str | None = None  # parallel (the default), serial, discard, queue_one, replace
+    overlap: str | None = None  # parallel (the default), serial (that of graphs), discard, queue_one, replace
     catch_up: str | None = None  # of missed times: none, one (the default), all
     catch_up_window: timedelta | None = None  # default 24 h
 

@@ -57,7 +57,8 @@ class Fire:
     # missed
     outcome: str
     reason: str = ""
-    task_id: str = ""  # The task that was made; of one that was skipped, the one because of which
+    # The task that was made, or the run of a graph; of one that was skipped, the one because of which
+    task_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
