@@ -174,6 +174,9 @@ type Quota struct {
 	Rate  string `json:"rate,omitempty"`  // of submissions, on each node: "100/s"
 	Burst int    `json:"burst,omitempty"` // so many may come at once; default those of a second
 	Tasks int64  `json:"tasks,omitempty"` // that have not ended, or have failed and are kept
+
+	Bytes     int64 `json:"bytes,omitempty"`     // payloads of all tasks that are stored
+	Schedules int64 `json:"schedules,omitempty"` // that are stored
 }
 
 // Namespace is a namespace, and what it may use.

@@ -267,11 +267,68 @@ func TestANamespaceIsHeldToItsQuota(t *testing.T) {
 	all, err := admin.Namespaces.List(ctx)
 	require.NoError(t, err)
 	require.Equal(t, []string{"acme", "default"}, []string{all[0].Name, all[1].Name})
-	for body, field := range map[string]string{`{"rate":"many"}`: "rate", `{"burst":5}`: "burst", `{"tasks":-1}`: "tasks", `{"bytes":1}`: "bytes"} {
+	for body, field := range map[string]string{`{"rate":"many"}`: "rate", `{"burst":5}`: "burst", `{"tasks":-1}`: "tasks", `{"bytes":-1}`: "bytes", `{"schedules":-1}`: "schedules"} {
 		code, _, got := d.call(t, "PUT", "/v1/namespaces/acme", body)
 		require.Equal(t, 422, code, body)
 		require.Equal(t, field, got["errors"].([]any)[0].(map[string]any)["field"])
 	}
 	_, err = mine.Namespaces.List(ctx)
 	require.Error(t, err)
+}
+
+// TestANamespaceIsHeldToItsBytesAndSchedules: small payloads and large ones, until they are
+// deleted; what is changed is no further schedule.
+func TestANamespaceIsHeldToItsBytesAndSchedules(t *testing.T) {
+	d := openDoor(t, engine.Config{Roles: []engine.Role{engine.Accept}}, engine.HandlerConfig{APIKeys: []string{"k"}})
+	ctx := t.Context()
+	admin := clientOf(t, d.url, "k")
+	key, err := admin.APIKeys.Create(ctx, sendoff.NewAPIKey{Name: "n", Scopes: []sendoff.Scope{"enqueue", "operate", "read"}, Namespace: "acme"})
+	require.NoError(t, err)
+	ask := func(key, method, path, body string) (int, http.Header, map[string]any) {
+		return d.call(t, method, path, body, "Authorization", "Bearer "+key)
+	}
+	submit := func(key string, size int) (id string) {
+		code, h, got := ask(key, "POST", "/v1/tasks", `{"url":"http://127.0.0.1:1","delay":"1h","payload":"`+strings.Repeat("x", size-2)+`"}`)
+		if code == 201 {
+			return got["id"].(string)
+		}
+		require.Equal(t, []any{429, "quota_exceeded"}, []any{code, got["code"]}, got)
+		require.Contains(t, got["detail"], "bytes, 5000 allowed")
+		require.NotEmpty(t, h.Get("Retry-After"))
+		return ""
+	}
+	first := submit(key.Key, 3000)
+	require.NotEmpty(t, first)
+	_, err = admin.Namespaces.Set(ctx, "acme", sendoff.Quota{Bytes: 5000, Schedules: 2})
+	require.NoError(t, err)
+	require.Empty(t, submit(key.Key, 2001), "what was there before counts")
+	require.NotEmpty(t, submit(key.Key, 1000))
+	require.NotEmpty(t, submit(key.Key, 1000))
+	require.Empty(t, submit(key.Key, 3))
+	require.NotEmpty(t, submit("k", 10_000), "of another namespace")
+	code, _, got := ask(key.Key, "POST", "/v1/tasks", `{"url":"http://127.0.0.1:1","delay":"1h"}`)
+	require.Equal(t, 201, code, got)
+	mine := clientOf(t, d.url, key.Key)
+	_, err = mine.Tasks.Cancel(ctx, first)
+	require.NoError(t, err)
+	require.Empty(t, submit(key.Key, 1000), "it is still stored")
+	require.NoError(t, mine.Tasks.Delete(ctx, first))
+	require.Eventually(t, func() bool { return submit(key.Key, 3000) != "" }, 30*time.Second, 100*time.Millisecond)
+
+	const schedule = `{"every":"1h","task":{"url":"http://127.0.0.1:1"}}`
+	for _, name := range []string{"a", "b", "a"} {
+		code, _, got := ask(key.Key, "PUT", "/v1/schedules/"+name, schedule)
+		require.Contains(t, []int{200, 201}, code, got)
+	}
+	for _, path := range []string{"/v1/schedules/c", "/v1/schedules/c?dry_run=true"} {
+		code, h, got := ask(key.Key, "PUT", path, schedule)
+		require.Equal(t, []any{429, "quota_exceeded"}, []any{code, got["code"]}, got)
+		require.Contains(t, got["detail"], "schedules, 2 allowed")
+		require.Empty(t, h.Get("Retry-After"), "time changes nothing")
+	}
+	code, _, got = ask("k", "PUT", "/v1/schedules/c", schedule)
+	require.Equal(t, 201, code, got)
+	require.NoError(t, mine.Schedules.Delete(ctx, "b"))
+	code, _, got = ask(key.Key, "PUT", "/v1/schedules/c", schedule)
+	require.Equal(t, 201, code, got)
 }

@@ -196,7 +196,12 @@ func New(s store.Store, cfg Config) (*Engine, error) {
 	e.meters = e.cfg.Metrics.meters
 	e.unknown = logUnknown(e.cfg.Log)
 	e.ring = access.NewRing(access.Config{Store: s, Log: e.cfg.Log})
-	e.allowed = access.NewQuotas(e.ring, func(ctx context.Context) (map[int32]int64, error) { return e.queues.Stored(ctx) })
+	e.allowed = access.NewQuotas(e.ring, access.Stored{
+		Tasks: func(ctx context.Context) (map[int32]int64, error) { return e.queues.Stored(ctx) },
+		Bytes: func(ctx context.Context, of func(int32) bool) (map[int32]int64, error) {
+			return e.queues.StoredBytes(ctx, of)
+		},
+	})
 	e.refusals = access.NewRefusals(s.PutAudit, e.cfg.Log)
 	_, e.shared = s.(store.Notifier)
 	if err := e.wirePush(); err != nil {
@@ -266,7 +271,7 @@ func (e *Engine) wirePush() error {
 		},
 		Settings: func(namespace int32, queue string) task.QueueSettings { return e.catalog.Settings(namespace, queue) },
 		Find:     func(ctx context.Context, id string) (task.ID, error) { return e.tasks.Resolve(ctx, id) },
-		Allow:    func(namespace int32, n int) error { return e.allowed.Allow(namespace, n) },
+		Allow:    func(namespace int32, n int, bytes int64) error { return e.allowed.Allow(namespace, n, bytes) },
 		Seen:     func(ctx context.Context, rows []store.Row) ([]store.Row, error) { return e.tasks.Seen(ctx, rows) },
 		Created:  e.sawCreated,
 		Bell:     bell{e}, Least: func() int32 { return e.catalog.Least(node.Version) },
@@ -309,7 +314,7 @@ func (e *Engine) wireRooms() {
 		}
 		e.member.Tell(store.Hint{Changed: store.ChangedKeys})
 	}})
-	e.schedules = operate.NewSchedules(operate.SchedulesConfig{Store: e.store, Planner: planner{e}, Changed: func() { e.scheduler.Planned() }, Saw: e.sawSchedule})
+	e.schedules = operate.NewSchedules(operate.SchedulesConfig{Store: e.store, Planner: planner{e}, Changed: func() { e.scheduler.Planned() }, Saw: e.sawSchedule, Most: e.allowed.Schedules})
 	e.failures = operate.NewFailures(operate.FailuresConfig{Store: e.store, Lane: e.catalog.ByID, Log: cfg.Log})
 	e.health = operate.NewHealth(operate.HealthConfig{Ready: e.Ready, Examine: cfg.Examine})
 	e.series = operate.NewSeries(e.seriesConfig())

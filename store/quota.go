@@ -11,9 +11,11 @@ import (
 // Quota is what a namespace may use; a zero field is any amount. It is kept as the settings
 // of the namespace.
 type Quota struct {
-	Rate  task.Rate `json:"rate,omitzero"`  // of submissions, on each node
-	Burst int32     `json:"burst,omitzero"` // that may come at once; 0 = those of a second, or 1
-	Tasks int64     `json:"tasks,omitzero"` // that have not ended, or have failed and are kept
+	Rate      task.Rate `json:"rate,omitzero"`      // of submissions, on each node
+	Burst     int32     `json:"burst,omitzero"`     // that may come at once; 0 = those of a second, or 1
+	Tasks     int64     `json:"tasks,omitzero"`     // that have not ended, or have failed and are kept
+	Bytes     int64     `json:"bytes,omitzero"`     // payloads of all tasks that are stored
+	Schedules int64     `json:"schedules,omitzero"` // that are stored
 }
 
 // Check adds what cannot be.
@@ -24,8 +26,13 @@ func (q *Quota) Check(bad *task.Invalid) {
 	case q.Burst > 0 && q.Rate == (task.Rate{}):
 		bad.Add("burst", "is of a rate, and there is none: want rate too, such as \"100/s\"")
 	}
-	if q.Tasks < 0 {
-		bad.Add("tasks", "is %d: want how many may be stored, or nothing for any number", q.Tasks)
+	for _, f := range []struct {
+		name string
+		most int64
+	}{{"tasks", q.Tasks}, {"bytes", q.Bytes}, {"schedules", q.Schedules}} {
+		if f.most < 0 {
+			bad.Add(f.name, "is %d: want how many may be stored, or nothing for any number", f.most)
+		}
 	}
 }
 
@@ -56,9 +63,9 @@ func (q *Quota) AtOnce() int32 {
 
 // OverQuota says that a namespace has used up what it may.
 type OverQuota struct {
-	What  string        // rate or tasks
+	What  string        // rate, tasks, bytes or schedules
 	Allow string        // how much that is
-	Retry time.Duration // after which it may go again
+	Retry time.Duration // after which it may go again; 0 = time alone changes nothing
 }
 
 // Error implements error.

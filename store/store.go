@@ -36,6 +36,7 @@ type Store interface {
 	Rollups
 	Access
 	Vault
+	Usage
 
 	// Ping writes nothing and tells whether the database answers.
 	Ping(ctx context.Context) error

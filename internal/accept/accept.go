@@ -118,8 +118,9 @@ type Config struct {
 	Lane     Lanes
 	Settings func(namespace int32, queue string) task.QueueSettings // of a queue; nil = none has any
 
-	// Allow takes n submissions of a namespace in; 0 = the default one. nil = any number.
-	Allow func(namespace int32, n int) error
+	// Allow takes n submissions of a namespace in, with so many bytes of payloads; 0 = the
+	// default one. nil = any number.
+	Allow func(namespace int32, n int, bytes int64) error
 
 	// Seen leaves out what whoever asks may not see; nil = everybody sees everything.
 	Seen func(ctx context.Context, rows []store.Row) ([]store.Row, error)
@@ -161,11 +162,18 @@ func (a *Acceptor) Accept(ctx context.Context, subs []Submission, atomic bool) (
 		return nil, err
 	}
 	if a.cfg.Allow != nil && auth.From(ctx) != nil { // the program itself has no quota
-		if err := a.cfg.Allow(auth.Namespace(ctx), len(subs)); err != nil {
+		if err := a.cfg.Allow(auth.Namespace(ctx), len(subs), payloadBytes(subs)); err != nil {
 			return nil, err
 		}
 	}
 	return a.accept(ctx, subs, atomic)
+}
+
+func payloadBytes(subs []Submission) (n int64) {
+	for i := range subs {
+		n += int64(len(subs[i].Payload))
+	}
+	return n
 }
 
 // AcceptOwn is Accept for tasks that the server itself has to make: a node that takes

@@ -12,47 +12,68 @@ import (
 
 // Quotas holds namespaces to what they may use. Safe for concurrent use.
 type Quotas struct {
-	ring  *Ring
-	count func(ctx context.Context) (map[int32]int64, error) // tasks that are stored, by namespace
+	ring *Ring
 
-	mu       sync.Mutex
-	due      map[int32]time.Time // when the next submission is due by the rate
-	stored   map[int32]int64     // as counted last
-	since    map[int32]int64     // let in since
-	counted  time.Time
-	counting bool
+	mu    sync.Mutex
+	due   map[int32]time.Time // when the next submission is due by the rate
+	tasks counter
+	bytes counter
 }
 
-// countEvery is how old a count of tasks may be; what this node lets in meanwhile is added.
-const countEvery = 2 * time.Second
+// Stored counts what is stored, by namespace: tasks that have not ended or have failed, and
+// the bytes of payloads in those namespaces for which that is asked.
+type Stored struct {
+	Tasks func(ctx context.Context) (map[int32]int64, error)
+	Bytes func(ctx context.Context, of func(namespace int32) bool) (map[int32]int64, error)
+}
 
 // NewQuotas returns the quotas of the namespaces of a ring.
-func NewQuotas(ring *Ring, count func(ctx context.Context) (map[int32]int64, error)) *Quotas {
-	return &Quotas{ring: ring, count: count, due: map[int32]time.Time{}, since: map[int32]int64{}}
+func NewQuotas(ring *Ring, stored Stored) *Quotas {
+	q := &Quotas{ring: ring, due: map[int32]time.Time{}}
+	q.tasks = counter{mu: &q.mu, since: map[int32]int64{}, count: stored.Tasks}
+	q.bytes = counter{mu: &q.mu, since: map[int32]int64{}, count: func(ctx context.Context) (map[int32]int64, error) {
+		return stored.Bytes(ctx, func(namespace int32) bool { return q.of(namespace).Bytes > 0 })
+	}}
+	return q
 }
 
-// Allow takes n submissions in, or says why not: store.OverQuota. 0 is the default
-// namespace. One that has no quota costs a look into a map.
-func (q *Quotas) Allow(namespace int32, n int) error {
-	namespace = max(namespace, store.DefaultNamespace)
+// of is what a namespace may use.
+func (q *Quotas) of(namespace int32) store.Quota {
 	ns, _ := q.ring.Namespace(namespace)
-	if ns.Settings == nil {
+	return store.DecodeQuota(ns.Settings)
+}
+
+// Schedules is how many schedules a namespace may have; 0 = any number.
+func (q *Quotas) Schedules(namespace int32) int64 {
+	return q.of(max(namespace, store.DefaultNamespace)).Schedules
+}
+
+// Allow takes n submissions in whose payloads have so many bytes, or says why not:
+// store.OverQuota. 0 is the default namespace. One that has no quota costs a look into a map.
+func (q *Quotas) Allow(namespace int32, n int, bytes int64) error {
+	namespace = max(namespace, store.DefaultNamespace)
+	quota := q.of(namespace)
+	if quota == (store.Quota{}) {
 		return nil
 	}
-	quota := store.DecodeQuota(ns.Settings)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := time.Now()
-	if quota.Tasks > 0 {
-		q.look(now)
-		if q.stored[namespace]+q.since[namespace]+int64(n) > quota.Tasks {
-			return store.OverQuota{What: "tasks", Allow: strconv.FormatInt(quota.Tasks, 10), Retry: countEvery}
-		}
+	if quota.Tasks > 0 && q.tasks.with(namespace, int64(n), now) > quota.Tasks {
+		return store.OverQuota{What: "tasks", Allow: strconv.FormatInt(quota.Tasks, 10), Retry: countEvery}
+	}
+	if quota.Bytes > 0 && bytes > 0 && q.bytes.with(namespace, bytes, now) > quota.Bytes {
+		return store.OverQuota{What: "bytes", Allow: strconv.FormatInt(quota.Bytes, 10), Retry: countEvery}
 	}
 	if err := q.inTime(namespace, &quota, now, n); err != nil {
 		return err
 	}
-	q.since[namespace] += int64(n)
+	if quota.Tasks > 0 {
+		q.tasks.since[namespace] += int64(n)
+	}
+	if quota.Bytes > 0 {
+		q.bytes.since[namespace] += bytes
+	}
 	return nil
 }
 
@@ -74,40 +95,60 @@ func (q *Quotas) inTime(namespace int32, quota *store.Quota, now time.Time, n in
 	return nil
 }
 
-// look has tasks counted anew when the count is old. The first time it waits for it.
-func (q *Quotas) look(now time.Time) {
-	if q.counting || now.Sub(q.counted) < countEvery {
-		return
+// counter knows about how much of something is stored, by namespace.
+type counter struct {
+	mu    *sync.Mutex // of the Quotas, which guards what follows
+	count func(ctx context.Context) (map[int32]int64, error)
+
+	stored   map[int32]int64 // as counted last; nil = not yet
+	since    map[int32]int64 // let in since
+	counted  time.Time
+	took     time.Duration
+	counting bool
+}
+
+const (
+	countEvery = 2 * time.Second // how old a count may be; what this node lets in meanwhile is added
+	countPause = 20              // so many times as long as a count takes is the next one put off
+	countFirst = 5 * time.Second // for so long the first one is waited for
+	countMost  = time.Minute     // that one may take
+)
+
+// with is how much there would be with more.
+func (c *counter) with(namespace int32, more int64, now time.Time) int64 {
+	if !c.counting && now.Sub(c.counted) >= max(countEvery, countPause*c.took) {
+		c.look()
 	}
-	q.counting = true
-	first, done := q.stored == nil, make(chan struct{})
+	return c.stored[namespace] + c.since[namespace] + more
+}
+
+// look has it counted anew. The first time it waits for it.
+func (c *counter) look() {
+	c.counting = true
+	first, let, done := c.stored == nil, maps.Clone(c.since), make(chan struct{})
 	go func() {
 		defer close(done)
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), countMost)
 		defer cancel()
-		let := q.letIn()
-		stored, err := q.count(ctx)
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.counting, q.counted = false, time.Now()
+		began := time.Now()
+		stored, err := c.count(ctx)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.counting, c.counted, c.took = false, time.Now(), time.Since(began)
 		if err != nil {
 			return // as it was
 		}
-		q.stored = stored
+		c.stored = stored
 		for id, n := range let {
-			q.since[id] -= n // those are counted
+			c.since[id] -= n // those are counted
 		}
 	}()
 	if first {
-		q.mu.Unlock()
-		<-done
-		q.mu.Lock()
+		c.mu.Unlock()
+		select {
+		case <-done:
+		case <-time.After(countFirst):
+		}
+		c.mu.Lock()
 	}
-}
-
-// letIn is what was let in until now.
-func (q *Quotas) letIn() map[int32]int64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return maps.Clone(q.since)
 }

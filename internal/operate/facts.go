@@ -148,6 +148,8 @@ func factsOfQuota(q *store.Quota) facts {
 	set(f, "rate", q.Rate.String())
 	set(f, "burst", q.Burst)
 	set(f, "tasks", q.Tasks)
+	set(f, "bytes", q.Bytes)
+	set(f, "schedules", q.Schedules)
 	return f
 }
 

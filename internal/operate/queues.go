@@ -18,6 +18,7 @@ type QueueStore interface {
 	Forget(ctx context.Context, queue int32) error
 	Purge(ctx context.Context, lanes []int32, limit int) (int, []store.Woken, error)
 	Stats(ctx context.Context) ([]store.LaneStats, error)
+	store.Usage
 	Now() int64
 }
 

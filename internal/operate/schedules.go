@@ -18,7 +18,7 @@ import (
 	"github.com/sendoff-dev/sendoff/task/cron"
 )
 
-// SchedulesConfig is the Config of Schedules. All fields but Saw are required.
+// SchedulesConfig is the Config of Schedules. All fields but Saw and Most are required.
 type SchedulesConfig struct {
 	Store interface {
 		store.Schedules
@@ -35,6 +35,9 @@ type SchedulesConfig struct {
 
 	// Saw is told what happened to a schedule, by the types of events; nil = nobody is.
 	Saw func(of store.ScheduleName, what string)
+
+	// Most is how many schedules clients may make in a namespace, 0 = any number; nil = in all.
+	Most func(namespace int32) int64
 }
 
 // Schedules looks at schedules and steers them. Safe for concurrent use.

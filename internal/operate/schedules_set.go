@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/plan"
@@ -28,7 +29,7 @@ func (s *Schedules) check(ctx context.Context, name string, d *plan.Definition) 
 }
 
 // Set makes a schedule, or changes the one of that name, and tells whether it is new. When
-// the times stay the same, so does when it is due next. task.Invalid.
+// the times stay the same, so does when it is due next. task.Invalid, store.OverQuota.
 func (s *Schedules) Set(ctx context.Context, name string, d plan.Definition) (one Schedule, made bool, err error) {
 	rules, spec, err := s.check(ctx, name, &d)
 	if err != nil {
@@ -36,6 +37,11 @@ func (s *Schedules) Set(ctx context.Context, name string, d plan.Definition) (on
 	}
 	one, err = s.change(ctx, name, func(had *Schedule) (*store.Schedule, []store.Fire, error) {
 		made = had == nil
+		if made {
+			if err := s.room(ctx); err != nil {
+				return nil, nil, err
+			}
+		}
 		if !made && same(had.Spec, &d) {
 			return nil, nil, nil
 		}
@@ -44,6 +50,29 @@ func (s *Schedules) Set(ctx context.Context, name string, d plan.Definition) (on
 		return next, fires, nil
 	})
 	return one, made, err
+}
+
+// room says that the namespace of whoever asks may have no further schedule:
+// store.OverQuota. The program itself may.
+func (s *Schedules) room(ctx context.Context) error {
+	if s.cfg.Most == nil || auth.From(ctx) == nil {
+		return nil
+	}
+	most := s.cfg.Most(auth.Namespace(ctx))
+	for n, after := int64(0), ""; most > 0; {
+		page, err := s.cfg.Store.ListSchedules(ctx, auth.Namespace(ctx), after, maxPage)
+		if err != nil {
+			return err
+		}
+		switch n += int64(len(page)); {
+		case n >= most:
+			return store.OverQuota{What: "schedules", Allow: strconv.FormatInt(most, 10)}
+		case len(page) < maxPage:
+			return nil
+		}
+		after = page[len(page)-1].Name
+	}
+	return nil
 }
 
 // replaced is a schedule with another definition; had is nil for a new one.
@@ -76,6 +105,10 @@ func (s *Schedules) DryRun(ctx context.Context, name string, d plan.Definition) 
 		had = &one
 	case !errors.Is(err, store.ErrNotFound):
 		return Schedule{}, nil, err
+	default:
+		if err := s.room(ctx); err != nil {
+			return Schedule{}, nil, err
+		}
 	}
 	next, _ := s.replaced(ctx, name, had, &d, rules, spec)
 	next.Edited = next.Declared != nil && !same(next.Declared, &d)

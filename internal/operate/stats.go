@@ -70,6 +70,23 @@ func (qs *Queues) Stored(ctx context.Context) (map[int32]int64, error) {
 	return out, nil
 }
 
+// StoredBytes sums up the payloads of all tasks that are stored in some namespaces.
+func (qs *Queues) StoredBytes(ctx context.Context, of func(namespace int32) bool) (map[int32]int64, error) {
+	lanes, spaces := []int32{}, map[int32]int32{}
+	for _, l := range qs.cfg.Catalog.Lanes(func(l store.Lane) bool { return of(l.Namespace) }) {
+		lanes, spaces[l.ID] = append(lanes, l.ID), l.Namespace
+	}
+	bytes, err := qs.cfg.Store.PayloadBytes(ctx, lanes)
+	if err != nil {
+		return nil, err
+	}
+	out := map[int32]int64{}
+	for lane, n := range bytes {
+		out[spaces[lane]] += n
+	}
+	return out, nil
+}
+
 // StatsWithin is AllStats for those who cannot wait long and take what is up to
 // maxAge old: after wait it returns what was counted last, however old that is,
 // and the count goes on.

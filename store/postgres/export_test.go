@@ -125,7 +125,7 @@ func (s *Store) pinned(lane int32) map[string]*stmt {
 	one := func(int) int32 { return lane }
 	shares := putShares([]store.Share{{Queue: 1, Node: id, Has: store.Amount{Slots: 1}}, {Queue: 1, Node: id}})
 	maps.Copy(all, map[string]*stmt{
-		"occupied": query(occupiedSQL).i4s(1, one), "shares of": query(sharesOfSQL).i4s(1, one),
+		"occupied": query(occupiedSQL).i4s(1, one), "shares of": query(sharesOfSQL).i4s(1, one), "payload bytes": query(payloadBytesSQL).i4s(1, one),
 		"settings hold": query(settingsHoldSQL).i4s(1, one).blobs(1, func(int) []byte { return nil }), "put shares": shares[0], "drop shares": shares[1],
 	})
 	maps.Copy(all, map[string]*stmt{

@@ -26,7 +26,7 @@ func TestPlansHoldOnStaleStatistics(t *testing.T) {
 			plans, err := f.s.Explain(t.Context(), f.lane, named)
 			require.NoError(t, err)
 			require.Equal(t, named, strings.Contains(plans["probe"], "lane = $1"), "a plan for any values: %s", plans["probe"])
-			require.Len(t, plans, 7+2+14+5+16+25+19+5+5+1+5+11, when)
+			require.Len(t, plans, 7+2+14+5+16+25+19+5+6+1+5+11, when)
 			for name, plan := range plans {
 				requirePlan(t, plan, "%s, %s:\n%s", name, when, plan)
 			}
@@ -99,6 +99,7 @@ func requireScans(t *testing.T, plans map[string]string) {
 		"ahead":           {"using ready_line", "Index Cond: ((lane = ", "<= ROW("},
 		"occupied":        {"using ready_line", "Index Cond: (lane ="},
 		"shares of":       {"using share_pkey"},
+		"payload bytes":   {"using task_lane", "using body_pkey"},
 		"promote":         {"using timer_due", "Index Scan using task_pkey"},
 		"take todos":      {"Index Scan using todo_due", "Tid Scan on todo"},
 		"edges":           {"using dep_pkey"},

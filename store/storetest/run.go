@@ -125,6 +125,7 @@ func (m *machine) compareAll() {
 		m.compareAccess()
 		m.compareSealed()
 		m.compareGauges()
+		m.compareUsage()
 	}
 	if err := Consistent(got); err != nil {
 		m.rt.Fatalf("inconsistent: %v", err)

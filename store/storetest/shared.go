@@ -473,6 +473,12 @@ func (s *Shared) Backlog(ctx context.Context) (store.Backlog, error) {
 	return s.o.Backlog(ctx)
 }
 
+// PayloadBytes implements store.Usage.
+func (s *Shared) PayloadBytes(ctx context.Context, lanes []int32) (map[int32]int64, error) {
+	defer s.lock()()
+	return s.o.PayloadBytes(ctx, lanes)
+}
+
 func (s *Shared) PutAudit(ctx context.Context, rows []store.AuditRow) error {
 	defer s.lock()()
 	return s.o.PutAudit(ctx, rows)

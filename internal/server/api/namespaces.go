@@ -19,6 +19,9 @@ type Quota struct {
 	Rate  string `json:"rate,omitempty" doc:"Of submissions, on each node." example:"100/s"`
 	Burst int32  `json:"burst,omitempty" doc:"So many may come at once; default those of a second."`
 	Tasks int64  `json:"tasks,omitempty" doc:"Tasks that have not ended, or have failed and are kept. What other nodes let in counts some seconds later."`
+
+	Bytes     int64 `json:"bytes,omitempty" doc:"Payloads of all tasks that are stored, those that have ended and are kept included. What other nodes let in counts some seconds later."`
+	Schedules int64 `json:"schedules,omitempty" doc:"Schedules that are stored."`
 }
 
 // Namespace is a namespace in an answer.
@@ -62,7 +65,7 @@ func setQuota(w http.ResponseWriter, r *http.Request, keys Keys) (Namespace, *pr
 		return Namespace{}, fault
 	}
 	var bad task.Invalid
-	quota := store.Quota{Burst: req.Burst, Tasks: req.Tasks}
+	quota := store.Quota{Burst: req.Burst, Tasks: req.Tasks, Bytes: req.Bytes, Schedules: req.Schedules}
 	if req.Rate != "" {
 		var err error
 		if quota.Rate, err = task.ParseRate(req.Rate); err != nil {
@@ -80,5 +83,6 @@ func setQuota(w http.ResponseWriter, r *http.Request, keys Keys) (Namespace, *pr
 }
 
 func namespaceView(n *operate.Namespace) Namespace {
-	return Namespace{n.Name, Quota{n.Quota.Rate.String(), n.Quota.Burst, n.Quota.Tasks}, timeText(n.CreatedAt)}
+	q := &n.Quota
+	return Namespace{n.Name, Quota{Rate: q.Rate.String(), Burst: q.Burst, Tasks: q.Tasks, Bytes: q.Bytes, Schedules: q.Schedules}, timeText(n.CreatedAt)}
 }

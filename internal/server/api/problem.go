@@ -75,7 +75,9 @@ func problemOf(err error) *problem.Problem {
 	}
 	if over, ok := errors.AsType[store.OverQuota](err); ok {
 		p := problem.New(http.StatusTooManyRequests, "quota_exceeded", over.Error())
-		p.RetryAfter = int(over.Retry/time.Second) + 1
+		if over.Retry > 0 {
+			p.RetryAfter = int(over.Retry/time.Second) + 1
+		}
 		return p
 	}
 	for _, row := range table {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/host"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 )
 
@@ -41,6 +42,9 @@ type namespacesSetCmd struct {
 	Rate  string `placeholder:"100/s" help:"Submissions in a second, minute (10/m) or hour (5/h), on each node; default any number."`
 	Burst int    `placeholder:"N" help:"Of a rate: so many may come at once; default those of a second."`
 	Tasks int64  `placeholder:"N" help:"Tasks that have not ended, or have failed and are kept; default any number."`
+
+	Bytes     host.Size `placeholder:"SIZE" help:"Payloads of all tasks that are stored, such as 500MB; default any size."`
+	Schedules int64     `placeholder:"N" help:"Schedules; default any number."`
 }
 
 // Run sets what a namespace may use.
@@ -50,7 +54,7 @@ func (c *namespacesSetCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	n, err := client.Namespaces.Set(ctx, c.Name, sendoff.Quota{Rate: c.Rate, Burst: c.Burst, Tasks: c.Tasks})
+	n, err := client.Namespaces.Set(ctx, c.Name, sendoff.Quota{Rate: c.Rate, Burst: c.Burst, Tasks: c.Tasks, Bytes: int64(c.Bytes), Schedules: c.Schedules})
 	if err != nil {
 		return err
 	}
@@ -70,7 +74,7 @@ func printNamespaces(t *term.Terminal, all []sendoff.Namespace) {
 	}
 	rows := make([][]string, len(all))
 	for i, n := range all {
-		rows[i] = []string{term.Clean(n.Name), cmp.Or(n.Quota.Rate, "-"), number(int64(n.Quota.Burst)), number(n.Quota.Tasks), timeText(n.CreatedAt)}
+		rows[i] = []string{term.Clean(n.Name), cmp.Or(n.Quota.Rate, "-"), number(int64(n.Quota.Burst)), number(n.Quota.Tasks), number(n.Quota.Bytes), number(n.Quota.Schedules), timeText(n.CreatedAt)}
 	}
-	t.Table([]string{"NAMESPACE", "RATE", "BURST", "TASKS", "CREATED"}, rows)
+	t.Table([]string{"NAMESPACE", "RATE", "BURST", "TASKS", "BYTES", "SCHEDULES", "CREATED"}, rows)
 }

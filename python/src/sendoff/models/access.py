@@ -27,7 +27,11 @@ class Quota:
     """What a namespace may use; a field that is None is unlimited."""
 
     burst: int | None = None  # So many may come at once; default those of a second
+    # Payloads of all tasks that are stored, those that have ended and are kept included. What other nodes let in counts
+    # some seconds later
+    bytes: int | None = None
     rate: str | None = None  # Of submissions, on each node
+    schedules: int | None = None  # Schedules that are stored
     # Tasks that have not ended, or have failed and are kept. What other nodes let in counts some seconds later
     tasks: int | None = None
 
