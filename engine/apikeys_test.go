@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -331,4 +332,22 @@ func TestANamespaceIsHeldToItsBytesAndSchedules(t *testing.T) {
 	require.NoError(t, mine.Schedules.Delete(ctx, "b"))
 	code, _, got = ask(key.Key, "PUT", "/v1/schedules/c", schedule)
 	require.Equal(t, 201, code, got)
+}
+
+// TestSchedulesStayWhenAServerIsClosed: those that were made without a key are there for the
+// keys that are made then.
+func TestSchedulesStayWhenAServerIsClosed(t *testing.T) {
+	d := openDoor(t, engine.Config{}, engine.HandlerConfig{})
+	ctx := t.Context()
+	require.NoError(t, d.Schedules().Declare(ctx, map[string]json.RawMessage{"declared": json.RawMessage(`{"every":"1h","task":{"url":"http://127.0.0.1:1"}}`)}))
+	code, _, got := d.call(t, "PUT", "/v1/schedules/made", `{"every":"1h","task":{"url":"http://127.0.0.1:1"}}`)
+	require.Equal(t, 201, code, got)
+	key, err := clientOf(t, d.url, "").APIKeys.Create(ctx, sendoff.NewAPIKey{Name: "first", Scopes: []sendoff.Scope{"admin"}})
+	require.NoError(t, err)
+	var names []string
+	for s, err := range clientOf(t, d.url, key.Key).Schedules.List(ctx) {
+		require.NoError(t, err)
+		names = append(names, s.Name)
+	}
+	require.Equal(t, []string{"declared", "made"}, names)
 }

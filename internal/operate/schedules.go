@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/url"
 
-	"github.com/sendoff-dev/sendoff/internal/auth"
 	"github.com/sendoff-dev/sendoff/internal/events"
 	"github.com/sendoff-dev/sendoff/internal/need"
 	"github.com/sendoff-dev/sendoff/internal/plan"
@@ -96,7 +95,7 @@ func unknownSchedule(name string, err error) error {
 
 // Get returns a schedule. store.ErrNotFound.
 func (s *Schedules) Get(ctx context.Context, name string) (Schedule, error) {
-	one, err := shownSchedule(s.cfg.Store.Schedule(ctx, auth.Namespace(ctx), name))
+	one, err := shownSchedule(s.cfg.Store.Schedule(ctx, space(ctx), name))
 	return one, unknownSchedule(name, err)
 }
 
@@ -110,7 +109,7 @@ func (s *Schedules) List(ctx context.Context, cursor string, limit int) (Schedul
 		limit = 50
 	}
 	limit = min(limit, maxPage)
-	all, err := s.cfg.Store.ListSchedules(ctx, auth.Namespace(ctx), string(after), limit+1)
+	all, err := s.cfg.Store.ListSchedules(ctx, space(ctx), string(after), limit+1)
 	if err != nil {
 		return SchedulePage{}, err
 	}
@@ -134,9 +133,9 @@ func (s *Schedules) Delete(ctx context.Context, name string) error {
 	if one, err := s.Get(ctx, name); err == nil {
 		tellChange(ctx, factsOfSchedule(&one.Schedule), nil)
 	}
-	err := s.cfg.Store.DeleteSchedule(ctx, auth.Namespace(ctx), name)
+	err := s.cfg.Store.DeleteSchedule(ctx, space(ctx), name)
 	if err == nil {
-		s.cfg.Saw(store.ScheduleName{Namespace: auth.Namespace(ctx), Name: name}, events.Deleted)
+		s.cfg.Saw(store.ScheduleName{Namespace: space(ctx), Name: name}, events.Deleted)
 	}
 	return unknownSchedule(name, err)
 }
@@ -172,7 +171,7 @@ func (s *Schedules) Fires(ctx context.Context, name, cursor string, limit int) (
 		limit = 50
 	}
 	limit = min(limit, maxPage)
-	all, err := s.cfg.Store.Fires(ctx, auth.Namespace(ctx), name, before, limit+1)
+	all, err := s.cfg.Store.Fires(ctx, space(ctx), name, before, limit+1)
 	if err != nil || len(all) <= limit {
 		return FirePage{Items: all}, err
 	}

@@ -21,7 +21,7 @@ func (s *Schedules) check(ctx context.Context, name string, d *plan.Definition) 
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.cfg.Planner.Check(ctx, store.ScheduleName{Namespace: auth.Namespace(ctx), Name: name}, d, rules); err != nil {
+	if err := s.cfg.Planner.Check(ctx, store.ScheduleName{Namespace: space(ctx), Name: name}, d, rules); err != nil {
 		return nil, nil, err
 	}
 	spec, err := d.Encode()
@@ -58,9 +58,9 @@ func (s *Schedules) room(ctx context.Context) error {
 	if s.cfg.Most == nil || auth.From(ctx) == nil {
 		return nil
 	}
-	most := s.cfg.Most(auth.Namespace(ctx))
+	most := s.cfg.Most(space(ctx))
 	for n, after := int64(0), ""; most > 0; {
-		page, err := s.cfg.Store.ListSchedules(ctx, auth.Namespace(ctx), after, maxPage)
+		page, err := s.cfg.Store.ListSchedules(ctx, space(ctx), after, maxPage)
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (s *Schedules) room(ctx context.Context) error {
 // replaced is a schedule with another definition; had is nil for a new one.
 func (s *Schedules) replaced(ctx context.Context, name string, had *Schedule, d *plan.Definition, rules *plan.Rules, spec []byte) (*store.Schedule, []store.Fire) {
 	now := s.cfg.Store.Now()
-	next := &store.Schedule{ScheduleName: store.ScheduleName{Namespace: auth.Namespace(ctx), Name: name}, Spec: spec}
+	next := &store.Schedule{ScheduleName: store.ScheduleName{Namespace: space(ctx), Name: name}, Spec: spec}
 	if had == nil {
 		next.NextAt = rules.Next(now)
 		return next, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sendoff-dev/sendoff/internal/testkit"
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/store/postgres"
 )
 
@@ -99,4 +100,31 @@ select string_agg(line, E'\n' order by line collate "C") from (
  union all select format('%s %s', relname, reloptions) from pg_class where relnamespace = 'sendoff'::regnamespace
  union all select format('version %s', version_id) from sendoff.migration) as x(line)`).Scan(&all))
 	return all
+}
+
+// TestSchedulesOfNoNamespaceAreOfTheDefaultOne: what was kept under 0 is found again, unless
+// its name is taken.
+func TestSchedulesOfNoNamespaceAreOfTheDefaultOne(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.EmptyPostgres(t)
+	migrateTo(t, dsn, 12)
+	exec(t, dsn, `
+insert into sendoff.schedule (ns, name, rev, paused, spec, edited, next_at, last_due, last_fired, last_outcome, created_at, updated_at)
+select s.ns, s.name, s.ns + 1, false, '{}', false, 0, 0, 0, 0, 1, 1 from (values (0, 'a'), (0, 'b'), (1, 'b'), (2, 'a')) as s(ns, name);
+insert into sendoff.fire (ns, schedule, due, task, fired_at, outcome, reason)
+select f.ns, f.name, f.due, '00000000-0000-0000-0000-000000000000', f.ns + 1, 1, '' from (values (0, 'a', 1), (0, 'b', 1), (1, 'b', 1), (2, 'a', 1)) as f(ns, name, due)`)
+	require.NoError(t, postgres.Migrate(t.Context(), dsn, nil))
+	f := newFixture(t, dsn, postgres.Options{})
+	for name, rev := range map[string]int64{"a": 1, "b": 2} {
+		s, err := f.s.Schedule(t.Context(), 1, name)
+		require.NoError(t, err)
+		require.Equal(t, rev, s.Rev)
+		fires, err := f.s.Fires(t.Context(), 1, name, store.Fire{}, 10)
+		require.NoError(t, err)
+		require.Len(t, fires, 1)
+		require.Equal(t, rev, fires[0].FiredAt)
+	}
+	none, err := f.s.ListSchedules(t.Context(), 0, "", 10)
+	require.NoError(t, err)
+	require.Empty(t, none)
 }
