@@ -1,4 +1,5 @@
 """What the workers of all systems run, and how Celery is set up for it."""
+
 import os
 import sys
 import time
@@ -21,7 +22,10 @@ def celery():
 
     app = Celery("benchjobs", broker="redis://%s/0" % os.environ["BENCH_REDIS"])
     app.conf.update(
-        task_acks_late=True, task_ignore_result=True, task_reject_on_worker_lost=True, worker_hijack_root_logger=False,
+        task_acks_late=True,
+        task_ignore_result=True,
+        task_reject_on_worker_lost=True,
+        worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
     )
     return app, app.task(name="tick")(tick), app.task(name="stamp")(stamp)

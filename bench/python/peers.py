@@ -1,10 +1,13 @@
-"""Functions and submissions of the package sendoff beside DBOS for Python and Celery, durable everywhere.
+"""Functions and submissions of the package sendoff beside DBOS for Python, dispatch-py and Celery, durable everywhere.
 
     PYTHONPATH=../../python/src SENDOFF_BIN=sendoff python peers.py functions STEPS N POSTGRES
+    PYTHONPATH=../../python/src SENDOFF_BIN=sendoff DISPATCH_PY=python python peers.py calls CALLS N
     PYTHONPATH=../../python/src SENDOFF_BIN=sendoff python peers.py submits N REDIS
 
 functions: N workflows of so many steps, from the first submission to the last end, over databases of the PostgreSQL
 server at that URL, which are made and left there. sendoff is a server and this process, DBOS this process alone.
+calls: N functions that await so many others one after the other, over SQLite; both have a server of ours, dispatch-py
+in the interpreter DISPATCH_PY, which has it and httpx.
 submits: N tasks one after the other from 16 threads, and from 64 tasks of asyncio; ours into SQLite with
 synchronous=FULL, Celery's, with acks_late, into the Redis server at HOST:PORT, which is to have appendfsync always.
 
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -113,6 +117,65 @@ def functions_of_dbos(steps: int, n: int, postgres: str) -> None:
     del dbos
 
 
+def calls_of_sendoff(calls: int, n: int) -> None:
+    from sendoff.functions import Functions
+    from sendoff.functions._listen import Listener
+    from sendoff.testing import Server
+
+    with tempfile.TemporaryDirectory() as directory, Server(Path(directory)) as server:
+        functions = Functions(server=server.url, api_key="none", development=True)
+        listener = Listener(functions.wsgi(), "127.0.0.1:0")
+        functions._url = f"http://{listener.address}"
+        threading.Thread(target=listener.serve, daemon=True).start()
+        called = functions.function(name="add")(add)
+
+        @functions.function
+        async def flow(number: int) -> int:
+            total = 0
+            for _ in range(calls):
+                total = await called(total, number)
+            return total
+
+        with server.client() as client, measured(n):
+            made = client.batch([flow.new(number) for number in range(n)], atomic=True)
+            ended(client, [item.task.id for item in made if item.task])
+        listener.stop()
+        functions.close()
+
+
+def calls_of_dispatch(calls: int, n: int) -> None:
+    from sendoff.testing import Server
+
+    with tempfile.TemporaryDirectory() as directory, Server(Path(directory)) as server, socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        free.close()
+        os.environ.update(
+            CALLS=str(calls),
+            DISPATCH_API_URL=server.url,
+            DISPATCH_API_KEY="none",
+            DISPATCH_ENDPOINT_URL=f"http://{address}",
+            DISPATCH_ENDPOINT_ADDR=address,
+        )
+        import dispatch
+        import dispatchapp
+
+        async def main() -> None:
+            with server.client() as client, measured(n):
+                batch = dispatch.batch()
+                for number in range(n):
+                    batch.add(dispatchapp.flow, number)
+                await asyncio.to_thread(ended, client, [str(id) for id in await batch.dispatch()])
+
+        dispatch.run(main())
+
+
+def ended(client: Any, ids: list[str]) -> None:
+    """Waits until all tasks have succeeded."""
+    states = {(t.state, t.last_error) for t in many(len(ids), lambda i: client.wait(ids[i], timeout=600))}
+    assert {state for state, _ in states} == {"succeeded"}, states
+
+
 def submits_of_sendoff(n: int, asynchronous: bool) -> None:
     from sendoff import NewTask
     from sendoff.testing import Server
@@ -153,6 +216,9 @@ def submits_of_celery(n: int, redis: str) -> None:
 
 def one(argv: list[str]) -> None:
     """The process of one round."""
+    if argv[0].startswith("calls-"):
+        {"calls-sendoff": calls_of_sendoff, "calls-dispatch": calls_of_dispatch}[argv[0]](*map(int, argv[1:]))
+        return
     who, numbers, server = argv[0], [int(a) for a in argv[1:-1]], argv[-1]
     if who == "submits-sendoff":
         submits_of_sendoff(numbers[0], False)
@@ -170,11 +236,16 @@ def main() -> None:
     if sys.argv[1] == "--one":
         one(sys.argv[2:])
         return
-    peers = {"functions": ("sendoff", "dbos"), "submits": ("sendoff", "sendoff-async", "celery")}[sys.argv[1]]
+    peers = {
+        "functions": ("sendoff", "dbos"),
+        "calls": ("sendoff", "dispatch"),
+        "submits": ("sendoff", "sendoff-async", "celery"),
+    }[sys.argv[1]]
     found: dict[str, list[list[float]]] = {who: [] for who in peers}
     for _ in range(ROUNDS):
         for who in peers:
-            argv = [sys.executable, __file__, "--one", f"{sys.argv[1]}-{who}", *sys.argv[2:]]
+            python = os.environ["DISPATCH_PY"] if who == "dispatch" else sys.executable
+            argv = [python, __file__, "--one", f"{sys.argv[1]}-{who}", *sys.argv[2:]]
             out = subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
             found[who].append([float(word) for word in out.split()[-2:]])
     for who, rounds in found.items():
