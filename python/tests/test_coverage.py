@@ -61,6 +61,8 @@ WITHOUT = {
     "Problem",
     "PurgeReplyBody",
     "ResetRequest",
+    "RotateRequest",
+    "SigningKeyList",
     "ViewRequest",
 }
 # What a method says and not a class.

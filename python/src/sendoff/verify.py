@@ -76,7 +76,8 @@ class PublishedKeys:
 class Verifier:
     """Verifies pushes: with the keys that a server publishes (keys_url), with public keys by their ids
     (keys), or with the secrets of Standard Webhooks (webhook_secrets, "whsec_...", or public keys "whpk_..."), which
-    bind neither method nor URL and are not protected against replay. The first that is given counts; without any, a ValueError.
+    bind neither method nor URL and are not protected against replay. The first that is given counts; without any, a
+    ValueError.
 
     public_url: scheme and host under which the server calls this app, where a proxy changes them.
     tolerance: seconds that a signature may be old. replay_cache: so many accepted pushes are

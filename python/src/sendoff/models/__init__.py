@@ -24,6 +24,7 @@ from sendoff.models.requests import (
     Unique,
 )
 from sendoff.models.schedules import Fire, FireTime, LastFire, Schedule
+from sendoff.models.signing import SigningKey
 from sendoff.models.stats import Quantiles, Stats, StatsItem, StatsPoint
 from sendoff.models.tasks import (
     Callback,
@@ -102,6 +103,7 @@ __all__ = [
     "Retention",
     "RetryPolicy",
     "Schedule",
+    "SigningKey",
     "StartSignal",
     "Stats",
     "StatsItem",

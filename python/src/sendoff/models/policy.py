@@ -52,6 +52,6 @@ class QueueSettings:
     retention: Retention | None = None
     discipline: str | None = None  # "fifo", or "fair": the groups of tasks take turns
     weights: dict[str, int] | None = None  # of groups, while the discipline is fair; default 1 each
-    # Secrets that sign its pushes after Standard Webhooks, in place of the server's: "whsec_...", or a private key "whsk_...".
-    # The server shows names, of which each stands for the secret when it is set again
+    # Secrets that sign its pushes after Standard Webhooks, in place of the server's: "whsec_...", or a private key
+    # "whsk_...". The server shows names, of which each stands for the secret when it is set again
     webhook_secrets: list[str] | None = None

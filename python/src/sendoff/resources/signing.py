@@ -23,8 +23,8 @@ class SigningKeys(Group[D]):
         self, *, grace: timedelta | None = None, keep: timedelta | None = None, webhook: bool = False
     ) -> Request[SigningKey]:
         """Makes a new key, which is published at once and signs after grace (10 minutes) on all nodes; the keys
-        before are published for keep (24 hours) from then on. webhook: a new secret for Standard Webhooks as well, which
-        signs at once, and the one before beside it for keep. Not repeated when its answer is lost."""
+        before are published for keep (24 hours) from then on. webhook: a new secret for Standard Webhooks as well,
+        which signs at once, and the one before beside it for keep. Not repeated when its answer is lost."""
         body = {"grace": grace, "keep": keep, "webhook": webhook or None}
         said = {k: v for k, v in body.items() if v is not None}
         return write("POST", path("signing-keys", "rotate"), one(SigningKey), encode(said), False)
