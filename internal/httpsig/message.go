@@ -80,7 +80,7 @@ func normalAuthority(scheme, host string) string {
 // in Signature-Input. Errors wrap [ErrIncomplete] when a covered field is not
 // there, and [ErrMalformed] when a component is not supported or named twice.
 func (m *Message) Base(covered []string, params string) ([]byte, error) {
-	b := make([]byte, 0, 512)
+	list := make([]component, 0, len(covered))
 	for i, name := range covered {
 		if slices.Contains(covered[:i], name) {
 			return nil, fmt.Errorf("%w: component %q is named twice", ErrMalformed, name)
@@ -89,14 +89,21 @@ func (m *Message) Base(covered []string, params string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		b = append(b, '"')
-		b = append(b, name...)
-		b = append(b, `": `...)
-		b = append(b, value...)
-		b = append(b, '\n')
+		list = append(list, component{name, value})
 	}
-	b = append(b, `"@signature-params": `...)
-	return append(b, params...), nil
+	return appendBase(make([]byte, 0, 512), list, params), nil
+}
+
+// component is a covered component of a message, with its value.
+type component struct{ name, value string }
+
+// appendBase writes the signature base of components, in their order.
+func appendBase(b []byte, list []component, params string) []byte {
+	for _, c := range list {
+		b = append(append(append(b, '"'), c.name...), `": `...)
+		b = append(append(b, c.value...), '\n')
+	}
+	return append(append(b, `"@signature-params": `...), params...)
 }
 
 func (m *Message) component(name string) (string, error) {

@@ -48,10 +48,14 @@ func (k *Keys) Sign(p *Push, now time.Time) Signed {
 	b := appendDigest(buf[:0], p.Body)
 	s := Signed{ContentDigest: string(b)}
 
-	b = appendPushParams(append(b[:0], Label+"="...), p.ContentType != "", created, signs.ID)
+	var room [6]component
+	covered := p.components(room[:0], s.ContentDigest)
+	b = appendParams(append(b[:0], Label+"="...), covered, Params{
+		Created: created, Expires: created + Lifetime, Nonce: newNonce(), KeyID: signs.ID, Alg: algorithm, Tag: Tag,
+	})
 	s.SignatureInput = string(b)
 
-	b = appendPushBase(b[:0], p, s.ContentDigest, s.SignatureInput[len(Label)+1:])
+	b = appendBase(b[:0], covered, s.SignatureInput[len(Label)+1:])
 	signature := ed25519.Sign(signs.private, b)
 	b = append(b[:0], Label+"=:"...)
 	b = base64.StdEncoding.AppendEncode(b, signature)
@@ -66,30 +70,18 @@ func (k *Keys) Sign(p *Push, now time.Time) Signed {
 	return s
 }
 
-// appendPushBase is [Message.Base] for the fixed list of a push.
-func appendPushBase(b []byte, p *Push, digest, params string) []byte {
-	b = append(append(b, `"@method": `...), p.Method...)
-	b = append(append(b, "\n\"@target-uri\": "...), p.TargetURI...)
-	b = append(append(b, "\n\"content-digest\": "...), digest...)
+// components are those of a push that are signed, as [Message.Base] finds them at the
+// receiver.
+func (p *Push) components(list []component, digest string) []component {
+	list = append(list, component{"@method", p.Method}, component{"@target-uri", p.TargetURI}, component{"content-digest", digest})
 	if p.ContentType != "" {
-		b = append(append(b, "\n\"content-type\": "...), p.ContentType...)
+		list = append(list, component{"content-type", p.ContentType})
 	}
-	b = append(append(b, "\n\"sendoff-task-id\": "...), p.TaskID...)
-	b = append(append(b, "\n\"sendoff-attempt\": "...), p.Attempt...)
-	return append(append(b, "\n\"@signature-params\": "...), params...)
+	return append(list, component{"sendoff-task-id", p.TaskID}, component{"sendoff-attempt", p.Attempt})
 }
 
-func appendPushParams(b []byte, withType bool, created int64, keyID string) []byte {
-	b = append(b, `("@method" "@target-uri" "content-digest" `...)
-	if withType {
-		b = append(b, `"content-type" `...)
-	}
-	b = append(b, `"sendoff-task-id" "sendoff-attempt");created=`...)
-	b = strconv.AppendInt(b, created, 10)
-	b = strconv.AppendInt(append(b, ";expires="...), created+Lifetime, 10)
+func newNonce() string {
 	var nonce [16]byte
-	rand.Read(nonce[:]) // never fails
-	b = base64.RawURLEncoding.AppendEncode(append(b, `;nonce="`...), nonce[:])
-	b = append(append(b, `";keyid="`...), keyID...)
-	return append(b, `";alg="`+algorithm+`";tag="`+Tag+`"`...)
+	_, _ = rand.Read(nonce[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(nonce[:])
 }

@@ -34,7 +34,11 @@ type Signature struct {
 // ed25519.Sign or an HMAC with its key. Parameters are written in the order
 // created, expires, nonce, keyid, alg, tag.
 func Sign(m *Message, label string, covered []string, p Params, sign func(base []byte) []byte) error {
-	input := string(appendParams(nil, covered, p))
+	list := make([]component, len(covered))
+	for i, name := range covered {
+		list[i].name = name
+	}
+	input := string(appendParams(nil, list, p))
 	base, err := m.Base(covered, input)
 	if err != nil {
 		return err
@@ -48,13 +52,14 @@ func Sign(m *Message, label string, covered []string, p Params, sign func(base [
 	return nil
 }
 
-func appendParams(b []byte, covered []string, p Params) []byte {
+// appendParams writes the covered components and the parameters (RFC 9421, section 2.3).
+func appendParams(b []byte, covered []component, p Params) []byte {
 	b = append(b, '(')
-	for i, name := range covered {
+	for i, c := range covered {
 		if i > 0 {
 			b = append(b, ' ')
 		}
-		b = appendString(b, name)
+		b = appendString(b, c.name)
 	}
 	b = append(b, ')')
 	if p.Created != 0 {
