@@ -131,6 +131,8 @@ type Config struct {
 	AllowLoopback bool     // targets on this machine may be called
 	Egress        Egress   // how they are called
 
+	Alerts Alerts // who is told when something is wrong; default nobody
+
 	// Trace is given what this node did, as spans of traces. It is called beside the work and
 	// must not block; nil = there are no spans, and traces are passed on all the same.
 	Trace func(Span)
@@ -257,6 +259,9 @@ func (e *Engine) wirePush() error {
 		return fmt.Errorf("signing keys: %w", err)
 	}
 	e.checkURL = dialer.CheckURL
+	if err := e.cfg.Alerts.check(e.checkURL); err != nil {
+		return err
+	}
 	e.client = &http.Client{Transport: dialer.Transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	e.pusher = push.New(dialer, push.Config{
 		Keys: e.signer(), Webhooks: e.webhooksOf, UserAgent: strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),

@@ -81,6 +81,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	background.Go(func() error { return e.failures.Run(rest) })
 	background.Go(func() error { return e.series.Run(rest) })
 	background.Go(func() error { return e.watchNodes(rest) })
+	background.Go(func() error { return e.watchAlerts(rest) })
 	if e.has(Schedule) {
 		background.Go(func() error { return e.scheduler.Run(rest) })
 		background.Go(func() error { return e.actions.Run(rest) })

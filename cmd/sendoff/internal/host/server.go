@@ -143,7 +143,7 @@ func (s *Settings) engineConfig(local bool, version string, m *engine.Metrics, l
 	cfg.StrictStatus, cfg.KeepState = s.Apps.StrictStatus, s.Apps.KeepState
 	cfg.AllowEgress, cfg.AllowLoopback = s.Outbound.AllowEgress, local
 	cfg.SecretFile, cfg.KeysFile, cfg.WebhookV1a = s.SecretPath(), s.KeysPath(), s.Outbound.WebhookV1a
-	cfg.Retention = s.Retention.kept()
+	cfg.Retention, cfg.Alerts = s.Retention.kept(), engine.Alerts{URL: s.Alerts.URL, Waited: s.Alerts.Waited, Late: s.Alerts.Late, Quiet: s.Alerts.Quiet}
 	return cfg
 }
 

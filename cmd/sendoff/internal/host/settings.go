@@ -36,6 +36,7 @@ type Settings struct {
 	Log       Log       `embed:"" prefix:"log-" group:"Log"`
 	Debug     Debug     `embed:"" group:"Log"`
 	Traces    Traces    `embed:"" group:"Log"`
+	Alerts    Alerts    `embed:"" prefix:"alert-" group:"Alert"`
 }
 
 // Listen is where the server listens, and to whom.
@@ -158,7 +159,7 @@ func (s *Settings) Check() error {
 	if _, err := s.Listen.pair(nil); err != nil {
 		return err
 	}
-	for _, check := range []func() error{s.DB.check, s.Node.check, s.Push.check, s.Function.check, s.Process.check, s.Outbound.check, s.Retention.check, s.Debug.check, s.Traces.check} {
+	for _, check := range []func() error{s.DB.check, s.Node.check, s.Push.check, s.Function.check, s.Process.check, s.Outbound.check, s.Retention.check, s.Debug.check, s.Traces.check, s.Alerts.check} {
 		if err := check(); err != nil {
 			return err
 		}
