@@ -207,7 +207,7 @@ func (p *pod) command(t *testing.T, c *containerSpec, instead ...string) *exec.C
 		case strings.HasPrefix(a, "/data/"):
 			args[i] = filepath.Join(p.dir, a)
 		case strings.HasPrefix(a, "/etc/sendoff/"):
-			args[i] = p.keys(t)
+			args[i] = p.secret(t)
 		}
 	}
 	require.NoError(t, os.MkdirAll(filepath.Join(p.dir, "data"), 0o700))
@@ -229,13 +229,15 @@ func (p *pod) command(t *testing.T, c *containerSpec, instead ...string) *exec.C
 	return cmd
 }
 
-// keys is the file in a secret: made as the manifest says, root's, and for its group to read.
-func (p *pod) keys(t *testing.T) string {
+// secret is the file in a secret: made as the manifest says, and for its group to read.
+func (p *pod) secret(t *testing.T) string {
 	t.Helper()
-	file := filepath.Join(p.dir, "keys")
+	file := filepath.Join(p.dir, "secret")
 	if _, err := os.Stat(file); err != nil {
-		out, err := exec.CommandContext(t.Context(), p.program, "keys", "create", "--keys-file", file).CombinedOutput() //nolint:gosec // built here
-		require.NoError(t, err, string(out))
+		out, err := exec.CommandContext(t.Context(), "openssl", "rand", "-base64", "32").Output()
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(file, out, 0o600))
+		require.NoError(t, os.Chmod(file, 0o440))
 	}
 	return file
 }

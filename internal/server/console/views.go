@@ -62,5 +62,9 @@ func (d *door) health(w http.ResponseWriter, r *http.Request) error {
 	if err := d.call(r.Context(), ask{method: http.MethodGet, path: "/v1/health", also: http.StatusServiceUnavailable}, &found); err != nil {
 		return err
 	}
-	return d.write(w, r, http.StatusOK, pages.HealthPage(d.frame(r, "Health"), &found))
+	var keys pages.SigningKeys
+	if err := d.get(r.Context(), "/v1/signing-keys", nil, &keys); err != nil {
+		return err
+	}
+	return d.write(w, r, http.StatusOK, pages.HealthPage(d.frame(r, "Health"), &found, &keys))
 }

@@ -42,7 +42,7 @@ var ship = sendoff.Func("ship", func(ctx context.Context, order int) (string, er
 func serve(t *testing.T) (*engine.Engine, *graphs.Service) {
 	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "sendoff.db"), sqlite.Options{})
 	require.NoError(t, err)
-	e, err := engine.New(db, engine.Config{AllowLoopback: true, Version: "test"})
+	e, err := engine.New(db, engine.Config{AllowLoopback: true, Version: "test", SecretFile: filepath.Join(t.TempDir(), "secret")})
 	require.NoError(t, err)
 	endpoint, err := sendoff.NewEndpoint(sendoff.EndpointConfig{Engine: e}, pack, ship)
 	require.NoError(t, err)

@@ -23,6 +23,20 @@ func ordered(checks []sendoff.HealthCheck) []sendoff.HealthCheck {
 	return out
 }
 
+// SigningKeys are the keys that sign, the one that does first.
+type SigningKeys struct {
+	Items  []sendoff.SigningKey `json:"items"`
+	KeptIn string               `json:"kept_in"`
+}
+
+// where says where they are kept.
+func (k *SigningKeys) where() string {
+	if k.KeptIn == "database" {
+		return "of all nodes, sealed in the database"
+	}
+	return "of this node, in a file"
+}
+
 func healthWords(h *sendoff.Health) string {
 	var parts []string
 	for _, of := range []struct {
