@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PARTS := core store engine sdk cmd chaos console compat python package modules
 
-.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs proof-python bench lint console console-shots pictures python proto dist image package clean
+.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs proof-overload proof-python bench lint console console-shots pictures python proto dist image package clean
 
 build: ## bin/sendoff, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sendoff ./cmd/sendoff
@@ -53,6 +53,9 @@ proof-graphs: test-deps ## graphs of jobs, long forms: 10,000 random ones beside
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./compat -run DoJobber
 	go test -count=1 -timeout 1h ./jobgraph ./graphrun -rapid.checks=2000
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./chaos -run GraphRun
+
+proof-overload: test-deps ## three times as many submissions as a server on one core can take, and a thousand slow clients; on a quiet machine
+	SENDOFF_HEAVY=1 go test -count=1 -timeout 30m -v ./chaos -run 'Overload|SlowClients'
 
 proof-python: test-deps ## flows in Python whose apps and servers are killed in turn, and 1,000 fan-outs of 100 calls, on both floors
 	SENDOFF_HEAVY=1 scripts/python -s tests/test_proof.py

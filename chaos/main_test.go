@@ -37,6 +37,8 @@ func TestMain(m *testing.M) {
 		err = beFunctions(os.Args[1])
 	case "standin":
 		err = beStandin(os.Args[1:])
+	case "crowd":
+		err = beCrowd(os.Args[1])
 	case "worker":
 		err = beWorker()
 	case "integrity":
