@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sendoff-dev/sendoff/internal/signing"
 	"github.com/sendoff-dev/sendoff/internal/testkit"
 	"github.com/sendoff-dev/sendoff/store/sqlite"
 )
@@ -18,6 +19,8 @@ func TestCopyCarriesAFileToAServerAndBack(t *testing.T) {
 	code, _, errs := sendoffCmd(t, "copy", "--from", file, "--to", dsn)
 	require.Equal(t, 1, code)
 	require.Contains(t, errs, "stop the servers on both")
+	_, err = signing.Open(t.Context(), signing.Config{Store: s, SecretFile: file + ".secret"})
+	require.NoError(t, err)
 	require.NoError(t, s.Close())
 	code, _, errs = sendoffCmd(t, "copy", "--from", file, "--to", dsn)
 	require.Equal(t, 1, code)
@@ -38,6 +41,16 @@ func TestCopyCarriesAFileToAServerAndBack(t *testing.T) {
 	code, out, errs = sendoffCmd(t, "copy", "--from", dsn, "--to", file+".2")
 	require.Equal(t, 0, code, errs)
 	require.Contains(t, out, "0 tasks of postgres://")
+	require.Contains(t, out, "Its signing keys are sealed: copy the secret file")
+	_, keys, _ := sendoffCmd(t, "keys", "--db", file, "--json")
+	require.Contains(t, keys, `"kid"`)
+	for _, copied := range []string{dsn, file + ".2"} {
+		_, out, _ := sendoffCmd(t, "keys", "--db", copied, "--json")
+		require.Equal(t, keys, out, "they are carried over as they are")
+		code, out, errs = sendoffCmd(t, "keys", "webhook", "--db", copied, "--secret-file", file+".secret")
+		require.Equal(t, 0, code, errs)
+		require.Contains(t, out, "whsec_")
+	}
 	code, _, errs = sendoffCmd(t, "copy", "--from", dsn, "--to", file)
 	require.Equal(t, 1, code)
 	require.Contains(t, errs, "a file that is not there")

@@ -24,6 +24,7 @@ type keysCmd struct {
 	Rotate  keysRotateCmd  `cmd:"" help:"Make a new key, which signs after a grace; those before go on verifying for a while."`
 	Webhook keysWebhookCmd `cmd:"" help:"Print the secret with which receivers verify Standard Webhooks. Whoever has it can sign."`
 	Export  keysExportCmd  `cmd:"" help:"Write the keys of a database to a file of keys, for a server on another database."`
+	Reseal  keysResealCmd  `cmd:"" help:"Seal the keys and the secrets of queues under another secret: the one before has leaked, or is old."`
 	Reset   keysResetCmd   `cmd:"" help:"Take the keys out of a database whose secret file is lost: the next start makes new ones."`
 }
 

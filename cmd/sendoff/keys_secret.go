@@ -80,6 +80,36 @@ func (c *keysExportCmd) Run(ctx context.Context, t *term.Terminal) error {
 	return nil
 }
 
+type keysResealCmd struct {
+	keyPlace
+	Dest string `arg:"" name:"file" help:"File with the new secret; made when it is missing."`
+}
+
+// Help is printed under the flags.
+func (keysResealCmd) Help() string {
+	return `Stop the servers first, and start them with the new secret: one that goes on with the old one cannot open the webhook secrets of
+queues any more. Keys and secrets stay what they are, and receivers need nothing. A copy of the database from before is still sealed under the old
+secret: when that has leaked, rotate the keys as well (sendoff keys rotate).`
+}
+
+// Run seals everything under another secret.
+func (c *keysResealCmd) Run(ctx context.Context, t *term.Terminal) error {
+	s := c.settings()
+	if s.SecretPath() == "" {
+		return term.Usage("under which secret are they sealed now? Name its file with --secret-file")
+	}
+	err := s.ResealSigningKeys(ctx, c.Dest)
+	if errors.Is(err, host.ErrNoKeys) {
+		return c.problem(err)
+	}
+	if err != nil {
+		return err
+	}
+	t.Printf("Everything in %s is sealed under the secret of %s now: start its servers with --secret-file %[2]s, or put that file in the place of %s.\n",
+		host.Redacted(c.DB), c.Dest, s.SecretPath())
+	return nil
+}
+
 type keysResetCmd struct {
 	DB  string `name:"db" default:"./sendoff.db" env:"SENDOFF_DB" placeholder:"FILE|URL" help:"Database of the server, which is stopped."`
 	Yes bool   `help:"Do it: receivers must learn the new keys."`

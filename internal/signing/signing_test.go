@@ -274,3 +274,40 @@ func TestSecretsOfAQueueAreSealedAndKeptByTheirNames(t *testing.T) {
 	_, err = file.Webhooks(both)
 	require.ErrorContains(t, err, "no --secret-file")
 }
+
+// After a reseal the secret of before opens nothing, and nobody has to learn anything.
+func TestEverythingIsSealedUnderAnotherSecret(t *testing.T) {
+	p := newPlace(t)
+	k := p.open(t)
+	lane, err := p.db.EnsureLane(t.Context(), 1, "billing", task.AnyPool, 10)
+	require.NoError(t, err)
+	secret := httpsig.NewWebhookSecret()
+	webhooks, err := k.SealWebhooks(task.Secrets{}, task.GivenSecrets([]string{secret, httpsig.NewWebhookSecret()}))
+	require.NoError(t, err)
+	settings := task.QueueSettings{Webhooks: webhooks, Timeout: time.Minute}
+	require.NoError(t, p.db.SetSettings(t.Context(), lane.QueueID, nil, settings.Encode()))
+
+	from, err := seal.ReadFile(p.file("secret"))
+	require.NoError(t, err)
+	to, err := seal.New(bytes.Repeat([]byte("t"), 32))
+	require.NoError(t, err)
+	require.ErrorIs(t, signing.Reseal(t.Context(), p.db, to, from), signing.ErrOtherSecret)
+	broken := &late{Store: p.db, keys: func() { _, _ = k.Rotate(context.Background(), httpsig.Rotation{}) }}
+	require.ErrorIs(t, signing.Reseal(t.Context(), broken, from, to), store.ErrChanged, "half of it is done")
+	require.NoError(t, signing.Reseal(t.Context(), p.db, from, to), "and is not done twice")
+
+	_, err = signing.Open(t.Context(), p.config())
+	require.ErrorIs(t, err, signing.ErrOtherSecret)
+	require.NoError(t, os.WriteFile(p.file("secret"), bytes.Repeat([]byte("t"), 32), 0o600))
+	again := p.open(t)
+	require.Equal(t, k.List(), again.List())
+	queues, err := p.db.Queues(t.Context())
+	require.NoError(t, err)
+	got, err := task.DecodeQueueSettings(queues[0].Settings)
+	require.NoError(t, err)
+	require.Equal(t, time.Minute, got.Timeout)
+	require.Equal(t, webhooks.Names(), got.Webhooks.Names())
+	opened, err := again.Webhooks(got.Webhooks)
+	require.NoError(t, err)
+	require.Equal(t, secret, opened[0].Secret())
+}

@@ -20,6 +20,8 @@ type Administration interface {
 	store.Access
 	store.Audits
 	store.Vault
+	Queues(ctx context.Context) ([]store.Queue, error)
+	SetSettings(ctx context.Context, queue int32, was, settings []byte) error
 	Now() int64
 	Close() error
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os/user"
 
 	"github.com/sendoff-dev/sendoff/internal/httpsig"
+	"github.com/sendoff-dev/sendoff/internal/seal"
 	"github.com/sendoff-dev/sendoff/internal/signing"
 	"github.com/sendoff-dev/sendoff/store"
 )
@@ -69,6 +71,34 @@ func (s *Settings) ForgetSigningKeys(ctx context.Context) error {
 		return errors.Join(err, ErrNoKeys)
 	}
 	return db.SetSealed(Recorded(ctx, "reset-signing-keys", ""), store.SigningKeys, doc, nil)
+}
+
+// ResealSigningKeys seals everything under another secret, which is made where the file is
+// not there. ErrNoKeys.
+func (s *Settings) ResealSigningKeys(ctx context.Context, file string) error {
+	if s.DB.missing() {
+		return ErrNoKeys
+	}
+	db, err := Administer(ctx, s.DB.DSN)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if doc, err := db.Sealed(ctx, store.SigningKeys); err != nil || doc == nil {
+		return errors.Join(err, ErrNoKeys)
+	}
+	from, err := seal.ReadFile(s.SecretPath())
+	if err != nil {
+		return err
+	}
+	if err := seal.MakeFile(file); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	to, err := seal.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return signing.Reseal(Recorded(ctx, "reseal-signing-keys", ""), db, from, to)
 }
 
 // VerificationKey is the public key that verifies what the server of these settings signs. Keys
