@@ -7,14 +7,16 @@ import (
 	"time"
 )
 
-// SeriesQuery selects what was counted of queues. What is zero has a default.
+// SeriesQuery selects what was counted of queues, or targets. What is zero has a default.
 type SeriesQuery struct {
 	Queues   []string      // default all
-	From, To time.Time     // default the last three hours
-	Step     time.Duration // a minute, ten minutes or an hour; default the shortest that is kept so long
+	Targets  bool          // by target in place of by queue: by the host of its URL, or the name of a function, process or handler
+	Target   []string      // of Targets: these; default all
+	From, To time.Time     // default the last three hours, of targets the last 24
+	Step     time.Duration // ten seconds, a minute, ten minutes or an hour, of targets an hour; default the shortest that is kept so long
 }
 
-// Series is what was counted of queues in a time.
+// Series is what was counted of queues, or targets, in a time.
 type Series struct {
 	From    time.Time     `json:"from"`
 	To      time.Time     `json:"to"`
@@ -24,7 +26,7 @@ type Series struct {
 	Items   []QueueSeries `json:"items"`
 }
 
-// QueueSeries is what was counted of a queue, oldest first. Steps in which nothing happened
+// QueueSeries is what was counted of a queue, or a target, oldest first. Steps in which nothing happened
 // are left out.
 type QueueSeries struct {
 	Key    string        `json:"key"`
@@ -51,11 +53,16 @@ type Quantiles struct {
 	P99 string `json:"p99"`
 }
 
-// Series returns what happened in queues over a time.
+// Series returns what happened in queues, or with targets, over a time.
 func (qs Queues) Series(ctx context.Context, q SeriesQuery) (*Series, error) {
 	params := url.Values{"by": {"queue"}}
-	if len(q.Queues) > 0 {
-		params["key"] = q.Queues
+	keys := q.Queues
+	if q.Targets {
+		keys = q.Target
+		params.Set("by", "target")
+	}
+	if len(keys) > 0 {
+		params["key"] = keys
 	}
 	for name, at := range map[string]time.Time{"from": q.From, "to": q.To} {
 		if !at.IsZero() {

@@ -149,7 +149,7 @@ func (e *Engine) see(h events.Event, lane int32, attempt int32, at int64) {
 }
 
 func (e *Engine) sawCreated(t *store.NewTask, at int64, began time.Time) {
-	e.series.Accepted(t.Lane)
+	e.series.Accepted(t.Lane, operate.TargetIn(t.Spec))
 	e.traceAccept(t, began)
 	if !e.events.Wanted() {
 		return
@@ -173,7 +173,7 @@ func (e *Engine) sawStarted(c *store.Claimed, spec *task.Spec) {
 
 // settled tells of the end of an attempt.
 func (e *Engine) settled(end *settle.End, to task.State, why task.Reason) {
-	e.series.Settled(end.Task.Lane, end.Outcome.Class, to, end.Took)
+	e.series.Settled(end.Task.Lane, operate.TargetOf(end.Spec), end.Outcome.Class, to, end.Took)
 	if to == task.Failed {
 		e.failures.Add(end.Task, end.Spec, &end.Outcome)
 	}

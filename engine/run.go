@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sendoff-dev/sendoff/internal/exec"
+	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/settle"
 	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
@@ -21,9 +22,9 @@ import (
 func (e *Engine) execute(ctx context.Context, c *store.Claimed, begin func()) func() {
 	waited := time.Duration(max(c.StartedAt-c.ReadyAt, 0)) * time.Microsecond
 	e.meters.Waited(waited)
-	e.series.Started(c.Lane, waited)
 	started := time.Now()
 	spec, err := task.DecodeSpec(c.Spec)
+	e.series.Started(c.Lane, operate.TargetOf(spec), waited)
 	if err != nil {
 		o := task.Outcome{Class: task.Reject, Error: err.Error()}
 		return func() { e.settler.Settle(e.ending.writes, settle.End{Task: c, Outcome: o}) }

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -50,11 +51,24 @@ func TestStatsAreWhatHappened(t *testing.T) {
 	require.Equal(t, want, sums(t, d, ""))
 	engine.FlushSeries(d.Engine)
 	want["depth.failed"], want["depth.scheduled"] = 1, 1
-	for _, step := range []string{"", "&step=1m", "&step=10m", "&step=1h"} {
+	for _, step := range []string{"", "&step=10s", "&step=1m", "&step=10m", "&step=1h"} {
 		require.Equal(t, want, sums(t, d, step), step)
 	}
+	code, _, page := d.call(t, "GET", "/v1/stats?by=target", "")
+	require.Equal(t, 200, code, page)
+	require.Equal(t, "1h0m0s", page["step"])
+	host := strings.TrimPrefix(good, "http://")
+	counted := map[string]float64{}
+	for _, item := range page["items"].([]any) {
+		item := item.(map[string]any)
+		for _, p := range item["points"].([]any) {
+			counted[item["key"].(string)] += p.(map[string]any)["accepted"].(float64)
+		}
+	}
+	require.EqualValues(t, 5, counted[host], "of both queues: %v", counted)
+	require.Len(t, counted, 2)
 	require.Empty(t, sums(t, d, "&to=2020-01-01T00:00:00Z"))
-	for _, wrong := range []string{"by=target", "step=2m", "step=0", "from=2100-01-01T00:00:00Z", "from=2020-01-01T00:00:00Z&step=1m"} {
+	for _, wrong := range []string{"by=target&step=1m", "by=host", "step=2m", "step=0", "from=2100-01-01T00:00:00Z", "from=2020-01-01T00:00:00Z&step=1m"} {
 		code, _, _ := d.call(t, "GET", "/v1/stats?"+wrong, "")
 		require.Equal(t, 422, code, wrong)
 	}

@@ -139,3 +139,26 @@ func DecodeTally(b []byte) (t Tally, ok bool) {
 	}
 	return t, true
 }
+
+// targetVersion is the first byte of the stored form of a target's Tally.
+const targetVersion = 2
+
+// EncodeTarget returns the stored form of what happened with a target.
+func (t *Tally) EncodeTarget(name string) []byte {
+	b := binary.AppendUvarint([]byte{targetVersion}, uint64(len(name)))
+	return append(append(b, name...), t.Encode()...)
+}
+
+// DecodeTarget reads what EncodeTarget wrote; false when it is something else.
+func DecodeTarget(b []byte) (name string, t Tally, ok bool) {
+	if len(b) == 0 || b[0] != targetVersion {
+		return "", t, false
+	}
+	n, size := binary.Uvarint(b[1:])
+	if size <= 0 || n > uint64(len(b)-1-size) {
+		return "", t, false
+	}
+	b = b[1+size:]
+	t, ok = DecodeTally(b[n:])
+	return string(b[:n]), t, ok
+}

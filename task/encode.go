@@ -166,6 +166,22 @@ func DecodeSpec(b []byte) (*Spec, error) {
 	return s, nil
 }
 
+// EncodedTarget is what DecodeSpec would find as the target of a task, without the rest of it:
+// a function, process, handler or URL; "" = nothing.
+func EncodedTarget(b []byte) (target string, url bool) {
+	if len(b) == 0 || b[0] != specVersion {
+		return "", false
+	}
+	_ = eachField(b[1:], func(tag byte, v []byte) error { // what was read before a fault stays
+		switch tag {
+		case tagFunction, tagProcess, tagHandler, tagURL:
+			target, url = string(v), tag == tagURL
+		}
+		return nil
+	})
+	return target, url
+}
+
 // eachField calls set for what a specWriter wrote.
 func eachField(b []byte, set func(tag byte, value []byte) error) error {
 	for len(b) > 0 {

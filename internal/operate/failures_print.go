@@ -14,7 +14,7 @@ import (
 // failureOf is the group of a failure: of one queue, target and code, and of errors whose
 // first lines differ in nothing but what blanked takes out.
 func failureOf(queue string, spec *task.Spec, code, text string) store.FailureGroup {
-	g := store.FailureGroup{Queue: queue, Target: store.CleanText(targetOf(spec), maxTarget), Code: code, Text: blanked(store.CleanText(text, store.MaxError), code)}
+	g := store.FailureGroup{Queue: queue, Target: TargetOf(spec), Code: code, Text: blanked(store.CleanText(text, store.MaxError), code)}
 	h := sha256.New()
 	for _, part := range []string{g.Queue, g.Target, g.Code, g.Text} {
 		_ = binary.Write(h, binary.BigEndian, int64(len(part))) // a hash takes all
@@ -36,6 +36,9 @@ func failureOfTask(t *Task) string {
 // maxTarget bounds the name of a target, in bytes.
 const maxTarget = 300
 
+// TargetOf is what a task calls, as counts and groups of failures name it: "" when that is not known.
+func TargetOf(spec *task.Spec) string { return store.CleanText(targetOf(spec), maxTarget) }
+
 // targetOf is what a task calls: the host of its URL, or the name of a function, process or
 // handler.
 func targetOf(spec *task.Spec) string {
@@ -50,7 +53,32 @@ func targetOf(spec *task.Spec) string {
 	case task.Local:
 		return spec.Handler
 	}
-	return strings.ToLower(hostOf(spec.URL))
+	return targetHost(spec.URL)
+}
+
+// TargetIn is TargetOf of an encoded spec.
+func TargetIn(spec []byte) string {
+	target, isURL := task.EncodedTarget(spec)
+	if isURL {
+		target = targetHost(target)
+	}
+	return store.CleanText(target, maxTarget)
+}
+
+// targetHost is the host of a URL that was accepted, which mostly has nothing special.
+func targetHost(raw string) string {
+	_, host, _ := strings.Cut(raw, "://")
+	if end := strings.IndexAny(host, "/?#"); end >= 0 {
+		host = host[:end]
+	}
+	if host == "" || strings.ContainsFunc(host, special) {
+		host = hostOf(raw)
+	}
+	return strings.ToLower(host)
+}
+
+func special(r rune) bool {
+	return r != '.' && r != '-' && r != ':' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
 
 // codeText says in a word how an attempt went: the status of its answer, or why there was

@@ -57,3 +57,20 @@ func FuzzBlanked(f *testing.F) {
 		require.NotContains(t, g.Text, "\x00")
 	})
 }
+
+// TestATargetIsReadFromItsEncodedForm: the same as from the task.
+func TestATargetIsReadFromItsEncodedForm(t *testing.T) {
+	for want, spec := range map[string]task.Spec{
+		"example.com":      {Kind: task.HTTP, URL: "https://Example.com/a:b@c"},
+		"example.com:8080": {Kind: task.HTTP, URL: "http://user:secret@example.com:8080?x#y"},
+		"[::1]:80":         {Kind: task.HTTP, URL: "http://[::1]:80/"},
+		"order":            {Kind: task.Function, Function: "order", Endpoint: "http://app.example"},
+		"app.mail.send":    {Kind: task.Process, Process: "app.mail.send"},
+		"welcome":          {Kind: task.Local, Handler: "welcome"},
+	} {
+		require.Equal(t, want, TargetOf(&spec))
+		require.Equal(t, want, TargetIn(spec.Encode()))
+	}
+	require.Empty(t, TargetIn(nil))
+	require.Empty(t, TargetOf(nil))
+}

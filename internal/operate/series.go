@@ -1,8 +1,10 @@
 package operate
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,16 +26,19 @@ type SeriesConfig struct {
 	Log    *slog.Logger                                     // nil = none
 }
 
-// Series counts what happens in each line by the minute, and shows it. Safe for concurrent
-// use.
+// Series counts what happens in each line, and with each target, and shows it. Safe for
+// concurrent use.
 type Series struct {
 	cfg SeriesConfig
 
 	mu      sync.Mutex
-	tallies map[lineMinute]*store.Tally // not yet written
+	lines   map[lineTime]*store.Tally // by ten seconds, of minutes that are not yet written
+	brief   int64                     // ten seconds that begin before this one are written
+	targets targets
 }
 
-type lineMinute struct {
+// lineTime is a line in the time that begins then.
+type lineTime struct {
 	at   int64
 	lane int32
 }
@@ -44,23 +49,25 @@ func NewSeries(cfg SeriesConfig) *Series {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Series{cfg: cfg, tallies: map[lineMinute]*store.Tally{}}
+	return &Series{cfg: cfg, lines: map[lineTime]*store.Tally{}, targets: newTargets()}
 }
 
-// Accepted counts a task that was stored.
-func (s *Series) Accepted(lane int32) { s.count(lane, func(t *store.Tally) { t.Accepted++ }) }
+// Accepted counts a task that was stored. target is as TargetOf says, here and below.
+func (s *Series) Accepted(lane int32, target string) {
+	s.count(lane, target, func(t *store.Tally) { t.Accepted++ })
+}
 
 // Started counts an attempt, and how long its task had been ready.
-func (s *Series) Started(lane int32, waited time.Duration) {
-	s.count(lane, func(t *store.Tally) {
+func (s *Series) Started(lane int32, target string, waited time.Duration) {
+	s.count(lane, target, func(t *store.Tally) {
 		t.Started++
 		t.Wait.Note(waited)
 	})
 }
 
 // Settled counts the end of an attempt and where it led.
-func (s *Series) Settled(lane int32, outcome task.Class, to task.State, took time.Duration) {
-	s.count(lane, func(t *store.Tally) {
+func (s *Series) Settled(lane int32, target string, outcome task.Class, to task.State, took time.Duration) {
+	s.count(lane, target, func(t *store.Tally) {
 		if i := int(outcome); i >= 0 && i < store.Classes {
 			t.Outcomes[i]++
 		}
@@ -69,29 +76,35 @@ func (s *Series) Settled(lane int32, outcome task.Class, to task.State, took tim
 	})
 }
 
-func (s *Series) count(lane int32, note func(*store.Tally)) {
-	key := lineMinute{minuteOf(s.cfg.Store.Now()), lane}
+func (s *Series) count(lane int32, target string, note func(*store.Tally)) {
+	now := s.cfg.Store.Now()
+	key := lineTime{begin(now, store.TenSeconds), lane}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.tallies[key] == nil {
-		s.tallies[key] = &store.Tally{}
+	if s.lines[key] == nil {
+		s.lines[key] = &store.Tally{}
 	}
-	note(s.tallies[key])
+	note(s.lines[key])
+	s.targets.count(now, lane, target, note)
 }
 
-func minuteOf(at int64) int64 { return at - at%store.Minute }
+// begin is when the step began that a time is in.
+func begin(at, step int64) int64 { return at - at%step }
 
-// Run writes each minute when it is over, until ctx ends, and then what there is.
+// Run writes what was counted now and then until ctx ends, and then what there is.
 func (s *Series) Run(ctx context.Context) error {
-	for last := minuteOf(s.cfg.Store.Now()); ctx.Err() == nil; {
+	for last := s.cfg.Store.Now(); ctx.Err() == nil; {
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
-			if now := minuteOf(s.cfg.Store.Now()); now > last {
+			now := s.cfg.Store.Now()
+			if begin(now, store.Minute) > begin(last, store.Minute) {
 				s.Sample(ctx)
-				s.Flush(ctx, now)
-				last = now
 			}
+			if begin(now, store.TenSeconds) > begin(last, store.TenSeconds) {
+				s.Flush(ctx, now)
+			}
+			last = now
 		}
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -116,15 +129,22 @@ func (s *Series) Sample(ctx context.Context) {
 			seen.OldestReady = max(now-l.OldestReady, 0)
 		}
 		if seen != (store.Tally{}) {
-			s.count(l.Lane, func(t *store.Tally) { t.Add(&seen) })
+			s.count(l.Lane, "", func(t *store.Tally) { t.Add(&seen) })
 		}
 	}
 }
 
-// Flush writes the minutes that begin before a time. What cannot be written is tried again
-// for an hour.
-func (s *Series) Flush(ctx context.Context, before int64) {
-	rows := s.pending(func(key lineMinute) bool { return key.at < before })
+// Flush writes the ten seconds and the minutes that are over at a time, and with these what
+// happened with targets. What cannot be written is tried again for an hour.
+func (s *Series) Flush(ctx context.Context, now int64) {
+	brief, minute := begin(now, store.TenSeconds), begin(now, store.Minute)
+	s.mu.Lock()
+	rows := mostBusy(s.rows(store.TenSeconds, func(key lineTime) bool { return key.at >= s.brief && key.at < brief }))
+	minutes := s.rows(store.Minute, func(key lineTime) bool { return key.at < minute })
+	if len(minutes) > 0 {
+		rows = append(append(rows, minutes...), s.targets.rows(s.cfg.Node)...)
+	}
+	s.mu.Unlock()
 	if len(rows) == 0 {
 		return
 	}
@@ -134,21 +154,45 @@ func (s *Series) Flush(ctx context.Context, before int64) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range rows {
-		if err == nil || rows[i].At < before-store.Hour {
-			delete(s.tallies, lineMinute{rows[i].At, rows[i].Lane})
+	if err == nil {
+		s.brief = brief
+	}
+	s.targets.wrote(err == nil, begin(now, store.Hour))
+	for key := range s.lines {
+		if err == nil && key.at < minute || key.at < now-store.Hour {
+			delete(s.lines, key)
 		}
 	}
 }
 
-// pending are rows of what is not yet written, or was just now.
-func (s *Series) pending(match func(lineMinute) bool) (rows []store.Rollup) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for key, t := range s.tallies {
-		if match(key) {
-			rows = append(rows, store.Rollup{Step: store.Minute, At: key.at, Lane: key.lane, Node: s.cfg.Node, Data: t.Encode()})
+// mostLines is of how many lines a node writes ten seconds at most.
+const mostLines = 1000
+
+// mostBusy leaves out those with least to do: the more was counted, the longer is a row.
+func mostBusy(rows []store.Rollup) []store.Rollup {
+	if len(rows) <= mostLines {
+		return rows
+	}
+	slices.SortFunc(rows, func(a, b store.Rollup) int { return cmp.Compare(len(b.Data), len(a.Data)) })
+	return rows[:mostLines]
+}
+
+// rows are those of a step of what is in memory, and was not yet written or was just now.
+func (s *Series) rows(step int64, match func(lineTime) bool) []store.Rollup {
+	sums := map[lineTime]*store.Tally{}
+	for key, t := range s.lines {
+		if !match(key) {
+			continue
 		}
+		key.at = begin(key.at, step)
+		if sums[key] == nil {
+			sums[key] = &store.Tally{}
+		}
+		sums[key].Add(t)
+	}
+	rows := make([]store.Rollup, 0, len(sums))
+	for key, t := range sums {
+		rows = append(rows, store.Rollup{Step: step, At: key.at, Lane: key.lane, Node: s.cfg.Node, Data: t.Encode()})
 	}
 	return rows
 }

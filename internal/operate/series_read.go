@@ -12,9 +12,10 @@ import (
 
 // SeriesQuery selects what was counted. What is zero has a default.
 type SeriesQuery struct {
-	Queues   []string      // these; none = all
-	From, To time.Time     // default the last three hours
-	Step     time.Duration // a minute, ten minutes or an hour; default the shortest that is kept so long
+	Targets  bool          // by target, in place of by queue
+	Keys     []string      // these queues or targets; none = all
+	From, To time.Time     // default the last three hours, of targets the last 24
+	Step     time.Duration // ten seconds, a minute, ten minutes or an hour, of targets an hour; default the shortest that is kept so long
 }
 
 // SeriesPage is what was counted in a time. From is at the beginning of a step.
@@ -26,7 +27,7 @@ type SeriesPage struct {
 	Items    []SeriesItem
 }
 
-// SeriesItem is what was counted of a queue. Points in which nothing happened are left out.
+// SeriesItem is what was counted of a queue, or a target. Points in which nothing happened are left out.
 type SeriesItem struct {
 	Key    string
 	Points []SeriesPoint
@@ -39,11 +40,11 @@ type SeriesPoint struct {
 }
 
 // seriesSteps are the steps, each with how long it is kept.
-var seriesSteps = []struct{ step, keep int64 }{{store.Minute, store.KeepMinutes}, {store.TenMinutes, store.KeepTenMinutes}, {store.Hour, store.KeepHours}}
+var seriesSteps = []struct{ step, keep int64 }{{store.TenSeconds, store.KeepTenSeconds}, {store.Minute, store.KeepMinutes}, {store.TenMinutes, store.KeepTenMinutes}, {store.Hour, store.KeepHours}}
 
 const (
 	mostPoints    = 2200           // of an item
-	writtenWithin = 10 * 1_000_000 // of the end of a minute
+	writtenWithin = 10 * 1_000_000 // of the end of a minute, or of ten seconds
 )
 
 // Read returns what was counted in the namespace of whoever asks. task.Invalid.
@@ -53,42 +54,64 @@ func (s *Series) Read(ctx context.Context, q SeriesQuery) (SeriesPage, error) {
 	if err != nil {
 		return SeriesPage{}, err
 	}
-	asOf := minuteOf(now - writtenWithin)
+	asOf := begin(now-writtenWithin, min(step, store.Minute))
 	page := SeriesPage{From: time.UnixMicro(from).UTC(), To: time.UnixMicro(to).UTC(), Step: time.Duration(step) * time.Microsecond, AsOf: time.UnixMicro(asOf).UTC()}
 	page.Partial = s.cfg.Shared && to > asOf || from < now-keepOf(step)
 	mine := space(ctx)
-	queues := map[int32]string{}
-	ids := []int32{}
+	queues, ask := map[int32]string{}, store.RollupQuery{Step: step, From: from, Till: to, Lanes: []int32{}, Targets: q.Targets}
 	for _, l := range s.cfg.Lanes.Lanes(func(l store.Lane) bool {
-		return l.Namespace == mine && (len(q.Queues) == 0 || slices.Contains(q.Queues, l.Queue))
+		return l.Namespace == mine && (q.Targets || len(q.Keys) == 0 || slices.Contains(q.Keys, l.Queue))
 	}) {
 		queues[l.ID] = l.Queue
-		ids = append(ids, l.ID)
+		ask.Lanes = append(ask.Lanes, l.ID)
 	}
-	here := s.pending(func(key lineMinute) bool { return key.at >= from && key.at < to && queues[key.lane] != "" })
-	rows, err := s.cfg.Store.Rollups(ctx, step, from, to, ids)
+	here := s.known(&ask)
+	rows, err := s.cfg.Store.Rollups(ctx, ask)
 	if err != nil {
 		return SeriesPage{}, err
 	}
-	page.Items = itemsOf(unwritten(here, rows, s.cfg.Node), step, queues)
+	rows = unwritten(here, rows, s.cfg.Node)
+	if q.Targets {
+		page.Items = targetItems(rows, q.Keys)
+	} else {
+		page.Items = itemsOf(rows, step, queues)
+	}
 	return page, nil
+}
+
+// known are the rows of this node that are in memory.
+func (s *Series) known(q *store.RollupQuery) []store.Rollup {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q.Targets {
+		return s.targets.known(q, s.cfg.Node)
+	}
+	return s.rows(min(q.Step, store.Minute), func(key lineTime) bool {
+		at := begin(key.at, min(q.Step, store.Minute))
+		return at >= q.From && at < q.Till && slices.Contains(q.Lanes, key.lane)
+	})
 }
 
 // unwritten are the rows, those of this node as it knows them.
 func unwritten(here, rows []store.Rollup, node task.ID) []store.Rollup {
-	known := map[lineMinute]bool{}
-	for _, r := range here {
-		known[lineMinute{r.At, r.Lane}] = true
+	type place struct {
+		lineTime
+		target int32
 	}
-	rows = slices.DeleteFunc(rows, func(r store.Rollup) bool { return r.Node == node && known[lineMinute{r.At, r.Lane}] })
+	of := func(r *store.Rollup) place { return place{lineTime{r.At, r.Lane}, r.Target} }
+	known := map[place]bool{}
+	for i := range here {
+		known[of(&here[i])] = true
+	}
+	rows = slices.DeleteFunc(rows, func(r store.Rollup) bool { return r.Node == node && known[of(&r)] })
 	return append(rows, here...)
 }
 
 // itemsOf sums rows up by queue and step.
 func itemsOf(rows []store.Rollup, step int64, queues map[int32]string) []SeriesItem {
-	lines := map[lineMinute]*store.Tally{}
+	lines := map[lineTime]*store.Tally{}
 	for i := range rows {
-		key := lineMinute{rows[i].At - rows[i].At%step, rows[i].Lane}
+		key := lineTime{begin(rows[i].At, step), rows[i].Lane}
 		if t, ok := store.DecodeTally(rows[i].Data); ok {
 			if lines[key] == nil {
 				lines[key] = &store.Tally{}
@@ -107,6 +130,11 @@ func itemsOf(rows []store.Rollup, step int64, queues map[int32]string) []SeriesI
 		}
 		points[name][key.at].Join(t)
 	}
+	return itemsBy(points)
+}
+
+// itemsBy are the points of each key, in order.
+func itemsBy(points map[string]map[int64]*store.Tally) []SeriesItem {
 	items := make([]SeriesItem, 0, len(points))
 	for name, at := range points {
 		item := SeriesItem{Key: name}
@@ -137,11 +165,20 @@ func (q *SeriesQuery) span(now int64) (from, to, step int64, err error) {
 		to = q.To.UnixMicro()
 	}
 	from = to - 3*store.Hour
+	if q.Targets {
+		from = to - 24*store.Hour
+	}
 	if !q.From.IsZero() {
 		from = q.From.UnixMicro()
 	}
 	step = q.Step.Microseconds()
-	if q.Step == 0 {
+	switch {
+	case q.Targets && step != 0 && step != store.Hour:
+		bad.Add("step", "is %s: what happens with targets is counted by the hour, want 1h", q.Step)
+		return 0, 0, 0, bad.Err()
+	case q.Targets:
+		step = store.Hour
+	case q.Step == 0:
 		for _, s := range slices.Backward(seriesSteps) {
 			if step == 0 || from >= now-s.keep && to-from <= s.keep {
 				step = s.step
@@ -150,7 +187,7 @@ func (q *SeriesQuery) span(now int64) (from, to, step int64, err error) {
 	}
 	switch {
 	case keepOf(step) == 0:
-		bad.Add("step", "is %s: want 1m, 10m or 1h", q.Step)
+		bad.Add("step", "is %s: want 10s, 1m, 10m or 1h", q.Step)
 		return 0, 0, 0, bad.Err()
 	case from >= to:
 		bad.Add("from", "is not before to")

@@ -8,9 +8,10 @@ import (
 	"github.com/sendoff-dev/sendoff/store"
 )
 
-// folds are what becomes of rollups with time: minutes become ten minutes, these hours, and
-// these go.
+// folds are what becomes of rollups with time: ten seconds go, minutes become ten minutes,
+// these hours, and these go.
 var folds = []struct{ from, to, keep int64 }{
+	{store.TenSeconds, 0, store.KeepTenSeconds},
 	{store.Minute, store.TenMinutes, store.KeepMinutes},
 	{store.TenMinutes, store.Hour, store.KeepTenMinutes},
 	{store.Hour, 0, store.KeepHours},

@@ -16,7 +16,7 @@ const (
 insert into sendoff.rollup (step, at, lane, target, node, data) select * from unnest($1, $2, $3, $4, $5, $6)
 on conflict (step, at, lane, target, node) do update set data = excluded.data`
 
-	rollupsSQL = `select` + rollupColumns + `where r.step = any($1) and r.step <= $2 and r.at >= $3 and r.at < $4 and r.lane = any($5)`
+	rollupsSQL = `select` + rollupColumns + `where r.step = any($1) and r.at >= $2 and r.at < $3 and r.lane = any($4) and (r.target <> 0) = $5`
 
 	oldRollupsSQL = `select` + rollupColumns + `where r.step = $1 and r.at < $2 order by r.at, r.lane, r.target, r.node limit $3`
 
@@ -46,10 +46,10 @@ func (s *Store) PutRollups(ctx context.Context, rows []store.Rollup) error {
 }
 
 // Rollups lists rows; see store.Rollups.
-func (s *Store) Rollups(ctx context.Context, step, from, till int64, lanes []int32) (rows []store.Rollup, err error) {
-	steps := []int64{store.Minute, store.TenMinutes, store.Hour}
-	err = s.read(ctx, query(pins), query(rollupsSQL).i8s(len(steps), func(i int) int64 { return steps[i] }).i8(step).i8(from).i8(till).
-		i4s(len(lanes), func(i int) int32 { return lanes[i] }).rows(func(r *wireRow) { rows = append(rows, readRollup(r)) }))
+func (s *Store) Rollups(ctx context.Context, q store.RollupQuery) (rows []store.Rollup, err error) {
+	steps := q.Steps()
+	err = s.read(ctx, query(pins), query(rollupsSQL).i8s(len(steps), func(i int) int64 { return steps[i] }).i8(q.From).i8(q.Till).
+		i4s(len(q.Lanes), func(i int) int32 { return q.Lanes[i] }).bool(q.Targets).rows(func(r *wireRow) { rows = append(rows, readRollup(r)) }))
 	if err != nil {
 		return nil, fmt.Errorf("read rollups: %w", translate(err))
 	}

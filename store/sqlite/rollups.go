@@ -33,13 +33,17 @@ func (w *writer) putRollups(rows []store.Rollup) error {
 }
 
 // Rollups implements store.Rollups.
-func (s *Store) Rollups(ctx context.Context, step, from, till int64, lanes []int32) ([]store.Rollup, error) {
-	list, err := json.Marshal(lanes)
+func (s *Store) Rollups(ctx context.Context, q store.RollupQuery) ([]store.Rollup, error) {
+	lanes, err := json.Marshal(q.Lanes)
 	if err != nil {
 		return nil, err
 	}
-	return readAll(ctx, s, scanRollup, `select`+rollupColumns+`where step in (?1, ?2, ?3) and step <= ?4 and at >= ?5 and at < ?6 and lane in (select value from json_each(?7))`,
-		store.Minute, store.TenMinutes, store.Hour, step, from, till, string(list))
+	steps, err := json.Marshal(q.Steps())
+	if err != nil {
+		return nil, err
+	}
+	return readAll(ctx, s, scanRollup, `select`+rollupColumns+`where step in (select value from json_each(?1)) and at >= ?2 and at < ?3
+		and lane in (select value from json_each(?4)) and (target <> 0) = ?5`, string(steps), q.From, q.Till, string(lanes), q.Targets)
 }
 
 // FoldRollups implements store.Rollups.

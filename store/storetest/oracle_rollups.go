@@ -20,9 +20,9 @@ func (o *Oracle) PutRollups(_ context.Context, rows []store.Rollup) error {
 }
 
 // Rollups implements store.Rollups.
-func (o *Oracle) Rollups(_ context.Context, step, from, till int64, lanes []int32) (out []store.Rollup, _ error) {
+func (o *Oracle) Rollups(_ context.Context, q store.RollupQuery) (out []store.Rollup, _ error) {
 	for _, r := range o.rolled {
-		if r.Step <= step && r.At >= from && r.At < till && slices.Contains(lanes, r.Lane) {
+		if q.Selects(&r) {
 			out = append(out, r)
 		}
 	}

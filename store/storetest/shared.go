@@ -659,9 +659,9 @@ func (s *Shared) PutRollups(ctx context.Context, rows []store.Rollup) error {
 	return s.o.PutRollups(ctx, rows)
 }
 
-func (s *Shared) Rollups(ctx context.Context, step, from, till int64, lanes []int32) ([]store.Rollup, error) {
+func (s *Shared) Rollups(ctx context.Context, q store.RollupQuery) ([]store.Rollup, error) {
 	defer s.lock()()
-	return s.o.Rollups(ctx, step, from, till, lanes)
+	return s.o.Rollups(ctx, q)
 }
 
 func (s *Shared) FoldRollups(ctx context.Context, from, to, before int64, limit int) (int, error) {

@@ -26,9 +26,9 @@ type Stats struct {
 	Items   []StatsItem `json:"items"`
 }
 
-// StatsItem is what was counted of a queue.
+// StatsItem is what was counted of a queue, or a target.
 type StatsItem struct {
-	Key    string       `json:"key" doc:"Name of the queue."`
+	Key    string       `json:"key" doc:"Name of the queue; of a target the host of its URL, or the name of a function, process or handler."`
 	Points []StatsPoint `json:"points" doc:"Oldest first; steps in which nothing happened are left out."`
 }
 
@@ -53,27 +53,24 @@ type Quantiles struct {
 }
 
 type seriesInput struct {
-	By   string   `query:"by" enum:"queue,target" default:"queue" doc:"queue. It is not counted by target."`
-	Key  []string `query:"key,explode" doc:"Name of a queue; repeat it for several. Default all."`
-	From string   `query:"from" doc:"RFC 3339; default three hours before to."`
+	By   string   `query:"by" enum:"queue,target" default:"queue" doc:"By queue, or by what is called: of each hour the 200 targets with most to do on each node, without depths."`
+	Key  []string `query:"key,explode" doc:"Name of a queue, or of a target; repeat it for several. Default all."`
+	From string   `query:"from" doc:"RFC 3339; default three hours before to, of targets 24."`
 	To   string   `query:"to" doc:"RFC 3339; default now."`
-	Step string   `query:"step" doc:"1m, 10m or 1h; default the shortest that is kept so long."`
+	Step string   `query:"step" doc:"10s, 1m, 10m or 1h, of targets 1h; default the shortest that is kept so long."`
 }
 
 type seriesReply struct{ Body Stats }
 
 func mountStats(api huma.API, series Series) {
-	get(api, "/v1/stats", "get-stats", "Get what happened over a time, by the minute, ten minutes or the hour; they are kept for 24 hours, 7 days and 90 days", func(ctx context.Context, in *seriesInput) (*seriesReply, error) {
+	get(api, "/v1/stats", "get-stats", "Get what happened over a time, by ten seconds, the minute, ten minutes or the hour; they are kept for 20 minutes, 24 hours, 7 days and 90 days", func(ctx context.Context, in *seriesInput) (*seriesReply, error) {
 		var bad task.Invalid
-		q := operate.SeriesQuery{Queues: in.Key, From: timeOf(&bad, "from", in.From), To: timeOf(&bad, "to", in.To)}
+		q := operate.SeriesQuery{Targets: in.By == "target", Keys: in.Key, From: timeOf(&bad, "from", in.From), To: timeOf(&bad, "to", in.To)}
 		if in.Step != "" {
 			var err error
 			if q.Step, err = task.ParseDuration(in.Step); err != nil || q.Step == 0 {
-				bad.Add("step", "is %q: want 1m, 10m or 1h", in.Step)
+				bad.Add("step", "is %q: want 10s, 1m, 10m or 1h", in.Step)
 			}
-		}
-		if in.By == "target" {
-			bad.Add("by", "is target, which is not counted: want queue")
 		}
 		if err := bad.Err(); err != nil {
 			return nil, problemOf(err)

@@ -32,15 +32,15 @@ class StatsPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class StatsItem:
-    """What was counted of a queue, oldest first; steps in which nothing happened are left out."""
+    """What was counted of a queue, or a target, oldest first; steps in which nothing happened are left out."""
 
-    key: str  # Name of the queue
+    key: str  # Name of the queue; of a target the host of its URL, or the name of a function, process or handler
     points: list[StatsPoint]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stats:
-    """What was counted of queues in a time."""
+    """What was counted of queues, or targets, in a time."""
 
     from_: datetime = field(metadata={"name": "from"})
     to: datetime

@@ -48,9 +48,15 @@ class Queues(Group[D]):
         end: datetime | None = None,
         step: timedelta | None = None,
     ) -> Request[Stats]:
-        """What happened in queues, default all, over a time, default the last three hours; step: a minute, ten
-        minutes or an hour, default the shortest that is kept so long."""
+        """What happened in queues, default all, over a time, default the last three hours; step: ten seconds, a
+        minute, ten minutes or an hour, default the shortest that is kept so long."""
         return read(path("stats"), one(Stats), by="queue", key=queues, **{"from": start, "to": end}, step=step)
+
+    @operation
+    def targets(self, *targets: str, start: datetime | None = None, end: datetime | None = None) -> Request[Stats]:
+        """What happened with targets of all queues by the hour, default the last 24: with the host of a URL, or with
+        the function, process or handler of a name."""
+        return read(path("stats"), one(Stats), by="target", key=targets, **{"from": start, "to": end})
 
     @operation
     def pause(self, name: str) -> Request[Queue]:
