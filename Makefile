@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PARTS := core store engine sdk cmd chaos console compat python package modules
 
-.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs proof-overload proof-python bench lint console console-shots pictures python proto dist image package clean
+.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs proof-overload proof-python proof-alerts bench lint console console-shots pictures python proto dist image package clean
 
 build: ## bin/sendoff, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sendoff ./cmd/sendoff
@@ -59,6 +59,9 @@ proof-overload: test-deps ## three times as many submissions as a server on one 
 
 proof-python: test-deps ## flows in Python whose apps and servers are killed in turn, and 1,000 fan-outs of 100 calls, on both floors
 	SENDOFF_HEAVY=1 scripts/python -s tests/test_proof.py
+
+proof-alerts: test-deps ## the rules for Prometheus, each fired by a fault at a real server: two minutes
+	SENDOFF_HEAVY=1 go test -count=1 -timeout 10m -v ./packaging -run FireWhenFaults
 
 dist: ## a release into dist/: archives for all platforms, Debian packages, container images, SHA256SUMS
 	scripts/dist

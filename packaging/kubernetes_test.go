@@ -260,8 +260,8 @@ func settingOf(t *testing.T, config []byte, name string) time.Duration {
 	return 0
 }
 
-// running is a server, and its log.
-type running struct {
+// started is a server, and its log.
+type started struct {
 	cmd  *exec.Cmd
 	over chan error
 	url  string
@@ -270,13 +270,13 @@ type running struct {
 	text bytes.Buffer
 }
 
-func (r *running) Write(p []byte) (int, error) {
+func (r *started) Write(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.text.Write(p)
 }
 
-func (r *running) String() string {
+func (r *started) String() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.text.String()
@@ -284,9 +284,9 @@ func (r *running) String() string {
 
 var serving = regexp.MustCompile(`"msg":"serving","address":"([^"]+)"`)
 
-func (p *pod) start(t *testing.T, c *containerSpec) *running {
+func (p *pod) start(t *testing.T, c *containerSpec) *started {
 	t.Helper()
-	r := &running{cmd: p.command(t, c), over: make(chan error, 1)}
+	r := &started{cmd: p.command(t, c), over: make(chan error, 1)}
 	r.cmd.Stderr = r
 	require.NoError(t, r.cmd.Start())
 	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
@@ -306,8 +306,8 @@ func (p *pod) start(t *testing.T, c *containerSpec) *running {
 }
 
 // status asks as Kubernetes and Prometheus do, by an address that is not this machine's name.
-func (r *running) status(path, key string) int {
-	req, err := http.NewRequest(http.MethodGet, r.url+path, http.NoBody) //nolint:noctx // bounded below
+func (r *started) status(path, key string) int {
+	req, err := http.NewRequest(http.MethodGet, r.url+path, http.NoBody)
 	if err != nil {
 		return 0
 	}

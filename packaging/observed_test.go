@@ -214,14 +214,20 @@ func tool(t *testing.T, name string) string {
 
 // prometheus scrapes a server, and answers with how many series an expression has.
 func prometheus(t *testing.T, server string) (ask func(expr string) int) {
-	program, dir := tool(t, "prometheus"), t.TempDir()
 	rules, err := filepath.Abs("prometheus/alerts.yml")
 	require.NoError(t, err)
-	config := filepath.Join(dir, "prometheus.yml")
-	require.NoError(t, os.WriteFile(config, []byte(`global: {scrape_interval: 300ms, scrape_timeout: 300ms}
+	return prometheusOf(t, `global: {scrape_interval: 300ms, scrape_timeout: 300ms}
 rule_files: ['`+rules+`']
 scrape_configs: [{job_name: sendoff, static_configs: [{targets: ['`+strings.TrimPrefix(server, "http://")+`']}]}]
-`), 0o600))
+`)
+}
+
+// prometheusOf runs one with that file of settings.
+func prometheusOf(t *testing.T, settings string) (ask func(expr string) int) {
+	t.Helper()
+	program, dir := tool(t, "prometheus"), t.TempDir()
+	config := filepath.Join(dir, "prometheus.yml")
+	require.NoError(t, os.WriteFile(config, []byte(settings), 0o600))
 	log, err := os.Create(filepath.Join(dir, "log"))
 	require.NoError(t, err)
 	free := httptest.NewServer(http.NotFoundHandler())
