@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +33,7 @@ type queuesSetCmd struct {
 	Discipline string         `placeholder:"fifo|fair" help:"How tasks of the same priority take turns: first in, first out, or the groups that tasks name (fair)."`
 	Weight     map[string]int `placeholder:"GROUP=N" help:"Of a group of a fair queue: how many of its tasks start for one of a group of 1. Repeatable."`
 
-	WebhookSecret []string `env:"SENDOFF_WEBHOOK_SECRETS" placeholder:"whsec_...|whsk_..." help:"Secret that signs its pushes after Standard Webhooks, in place of that of the server; two while you change it. Prefer the variable: others can read arguments. What is shown of one keeps it."`
+	WebhookSecret []string `placeholder:"SECRET|@FILE" help:"Secret that signs its pushes after Standard Webhooks, whsec_... or whsk_..., in place of that of the server; two while you change it. What is shown of one keeps it. Prefer @FILE: others can read arguments."`
 
 	RetentionSucceeded *time.Duration `placeholder:"24h" help:"How long succeeded tasks stay visible; 0: they go at once, with the next sweep."`
 	RetentionFailed    *time.Duration `placeholder:"336h" help:"Failed ones."`
@@ -44,7 +45,10 @@ type queuesSetCmd struct {
 // Run changes settings, and shows what holds now.
 func (c *queuesSetCmd) Run(ctx context.Context, t *term.Terminal) error {
 	ctx = c.Because(ctx)
-	settings := c.settings()
+	settings, err := c.settings()
+	if err != nil {
+		return err
+	}
 	if settings.IsZero() && len(c.Default) == 0 {
 		return term.Usage("nothing to set: give --concurrency, --timeout or another setting, or --default")
 	}
@@ -66,16 +70,36 @@ func (c *queuesSetCmd) Run(ctx context.Context, t *term.Terminal) error {
 	return nil
 }
 
-func (c *queuesSetCmd) settings() sendoff.QueueSettings {
-	s := sendoff.QueueSettings{Concurrency: c.Concurrency, Rate: c.Rate, Burst: c.Burst, Timeout: c.Timeout, Target: c.Target}
-	s.Discipline, s.Weights, s.WebhookSecrets = sendoff.Discipline(c.Discipline), c.Weight, c.WebhookSecret
+func (c *queuesSetCmd) settings() (s sendoff.QueueSettings, err error) {
+	s = sendoff.QueueSettings{Concurrency: c.Concurrency, Rate: c.Rate, Burst: c.Burst, Timeout: c.Timeout, Target: c.Target}
+	s.Discipline, s.Weights = sendoff.Discipline(c.Discipline), c.Weight
+	if s.WebhookSecrets, err = fromFiles(c.WebhookSecret); err != nil {
+		return s, err
+	}
 	if r := (sendoff.RetryPolicy{MaxAttempts: c.MaxAttempts, MaxAge: c.MaxAge, MinBackoff: c.MinBackoff, MaxBackoff: c.MaxBackoff}); r != (sendoff.RetryPolicy{}) {
 		s.Retry = &r
 	}
 	if r := (sendoff.Retention{Succeeded: keptFor(c.RetentionSucceeded), Failed: keptFor(c.RetentionFailed), Canceled: keptFor(c.RetentionCanceled)}); r != (sendoff.Retention{}) {
 		s.Retention = &r
 	}
-	return s
+	return s, nil
+}
+
+// fromFiles puts what files hold in the place of their names, which begin with @.
+func fromFiles(given []string) (out []string, err error) {
+	for _, text := range given {
+		name, is := strings.CutPrefix(text, "@")
+		if !is {
+			out = append(out, text)
+			continue
+		}
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, strings.Fields(string(b))...)
+	}
+	return out, nil
 }
 
 // printSettings shows what holds for a queue, and marks what was set.

@@ -95,7 +95,7 @@ func lost(doc []byte, path string) error {
 	if d, err := ReadDocument(doc); err == nil {
 		under = d.Under
 	}
-	return fmt.Errorf("%s is not there, and the keys in the database are sealed under it (id %s): bring the file back from where it is kept, "+
+	return fmt.Errorf("%s is not there, and the keys in the database are sealed under it (id %s): bring the file back from where it is kept, or from another node, "+
 		"name it with --secret-file, or have new keys made with sendoff keys reset, which all receivers must learn then", path, under)
 }
 

@@ -46,7 +46,7 @@ func (k *Keys) sealWebhook(had task.Secrets, given string) (task.Secret, error) 
 				return s, nil
 			}
 		}
-		return task.Secret{}, errors.New("is what is shown of a secret, and the queue has none that is shown like this: want the secret itself, whsec_... or whsk_...")
+		return task.Secret{}, errors.New("is what is shown of a secret, and the queue has none that is shown like this: want the secret itself, which begins with whsec_ or whsk_")
 	}
 	w, err := httpsig.NewWebhook(given)
 	switch {
