@@ -28,10 +28,17 @@ func (n Nodes) List(ctx context.Context) ([]Node, error) {
 	return out.Items, err
 }
 
-// Drain has a server claim nothing more until it is started anew. It finishes what it runs,
-// and still accepts and schedules. An error for which [IsNotFound] is true when no server
+// Drain has a server claim nothing more, until [Nodes.Undrain] or until it is started anew. It
+// finishes what it runs, and still accepts and schedules. An error for which [IsNotFound] is true when no server
 // with this id is alive.
 func (n Nodes) Drain(ctx context.Context, id string) (out Node, err error) {
 	_, _, err = n.c.do(ctx, request{method: http.MethodPost, path: "/v1/nodes/" + url.PathEscape(id) + "/drain", again: true}, &out)
+	return out, err
+}
+
+// Undrain has a server claim again that was told to drain, unless it is stopping. Errors are
+// those of [Nodes.Drain].
+func (n Nodes) Undrain(ctx context.Context, id string) (out Node, err error) {
+	_, _, err = n.c.do(ctx, request{method: http.MethodPost, path: "/v1/nodes/" + url.PathEscape(id) + "/undrain", again: true}, &out)
 	return out, err
 }

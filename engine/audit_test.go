@@ -39,6 +39,7 @@ var acted = map[string]struct{ method, path, body, result string }{
 	"pause-endpoint":      {"POST", "/v1/endpoints/127.0.0.1:1/pause", "", "ok"},
 	"resume-endpoint":     {"POST", "/v1/endpoints/127.0.0.1:1/resume", "", "ok"},
 	"probe-endpoint":      {"POST", "/v1/endpoints/nobody.example/probe", "", "404"},
+	"undrain-node":        {"POST", "/v1/nodes/00000000-0000-7000-8000-000000000000/undrain", "", "404"},
 	"drain-node":          {"POST", "/v1/nodes/00000000-0000-7000-8000-000000000000/drain", "", "404"},
 	"replace-worker":      {"POST", "/v1/workers/nobody/replace", "", "404"},
 	"create-api-key":      {"POST", "/v1/api-keys", `{"name":"n","scopes":["read"]}`, "ok"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/engine"
+	"github.com/sendoff-dev/sendoff/store"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
@@ -80,4 +81,12 @@ func TestANodeDrainsItself(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, task.WaitNoNode, w.Cause)
 	require.Equal(t, "no node that is alive has the handler \"h\", but for such as are draining", w.Text)
+
+	n, err = b.Undrain(t.Context(), list[0].ID)
+	require.NoError(t, err)
+	require.False(t, n.Draining)
+	b.wait(t, id)
+	require.False(t, engine.Draining(b.Engine))
+	_, err = b.Undrain(t.Context(), "019ac0de-1d2e-7000-8000-0123456789ab")
+	require.ErrorIs(t, err, store.ErrNotFound)
 }

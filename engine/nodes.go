@@ -43,10 +43,21 @@ func (e *Engine) Nodes(ctx context.Context) ([]Node, error) {
 	return out, err
 }
 
-// Drain has a node claim nothing more, for as long as its process lives: it finishes what it
-// runs, and still accepts and schedules. store.ErrNotFound when no such node is alive.
+// Drain has a node claim nothing more, until Undrain or for as long as its process lives: it
+// finishes what it runs, and still accepts and schedules. store.ErrNotFound when no such node
+// is alive.
 func (e *Engine) Drain(ctx context.Context, node string) (Node, error) {
-	if err := e.drainNode(ctx, node); err != nil {
+	return e.drained(ctx, node, true)
+}
+
+// Undrain has a node that was told to drain claim again, unless it is stopping.
+// store.ErrNotFound when no such node is alive.
+func (e *Engine) Undrain(ctx context.Context, node string) (Node, error) {
+	return e.drained(ctx, node, false)
+}
+
+func (e *Engine) drained(ctx context.Context, node string, on bool) (Node, error) {
+	if err := e.drainNode(ctx, node, on); err != nil {
 		return Node{}, err
 	}
 	all, err := e.Nodes(ctx)
@@ -57,12 +68,12 @@ func (e *Engine) Drain(ctx context.Context, node string) (Node, error) {
 }
 
 // drainNode hands the order to the node, whichever that is.
-func (e *Engine) drainNode(ctx context.Context, node string) error {
+func (e *Engine) drainNode(ctx context.Context, node string, on bool) error {
 	id, err := task.ParseID(node)
 	if err != nil {
 		return noNode(node)
 	}
-	if err := e.store.Drain(ctx, id); err != nil {
+	if err := e.store.Drain(ctx, id, on); err != nil {
 		if errors.Is(err, store.ErrNotFound) {
 			return noNode(node)
 		}

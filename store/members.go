@@ -15,9 +15,9 @@ type Members interface {
 	// the node was told to drain. ErrNodeLost when it has run out: it cannot be revived.
 	Heartbeat(ctx context.Context, id task.ID, ttl int64, draining bool) (told bool, err error)
 
-	// Drain tells a node to claim nothing more, for as long as it lives: it hears of that
-	// with its next heartbeat. ErrNotFound when it is not alive.
-	Drain(ctx context.Context, id task.ID) error
+	// Drain tells a node to claim nothing more, for as long as it lives, or takes that back:
+	// it hears of it with its next heartbeat. ErrNotFound when it is not alive.
+	Drain(ctx context.Context, id task.ID, on bool) error
 
 	// Leave removes a node; its claims are rescued at once.
 	Leave(ctx context.Context, id task.ID) error

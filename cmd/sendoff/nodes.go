@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -14,8 +15,9 @@ import (
 )
 
 type nodesCmd struct {
-	List  nodesListCmd  `cmd:"" default:"withargs" help:"List the servers that share the database."`
-	Drain nodesDrainCmd `cmd:"" help:"Have servers claim nothing more until they are started anew: they finish what they run."`
+	List    nodesListCmd    `cmd:"" default:"withargs" help:"List the servers that share the database."`
+	Drain   nodesDrainCmd   `cmd:"" help:"Have servers claim nothing more until that is taken back or they are started anew: they finish what they run."`
+	Undrain nodesUndrainCmd `cmd:"" help:"Have servers claim again that were told to drain."`
 }
 
 type nodesListCmd struct{ remote }
@@ -73,6 +75,29 @@ func (c *nodesDrainCmd) Run(ctx context.Context, t *term.Terminal) error {
 		return t.JSON(term.ListOf(done))
 	}
 	return nil
+}
+
+type nodesUndrainCmd struct {
+	remote
+	term.Why
+	IDs []string `arg:"" name:"id" help:"Ids of nodes, as listed."`
+}
+
+// Run has nodes claim again.
+func (c *nodesUndrainCmd) Run(ctx context.Context, t *term.Terminal) error {
+	ctx = c.Because(ctx)
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	done, err := term.EachOf(c.IDs, func(id string) (sendoff.Node, error) { return client.Nodes.Undrain(ctx, id) })
+	if c.JSON {
+		return cmp.Or(t.JSON(term.ListOf(done)), err)
+	}
+	for _, n := range done {
+		t.Printf("%s (%s) claims again\n", n.ID, term.OneLine(n.Name, 40))
+	}
+	return err
 }
 
 type workersCmd struct {

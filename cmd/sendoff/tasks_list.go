@@ -1,8 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/actions"
@@ -12,6 +16,7 @@ import (
 type tasksListCmd struct {
 	remote
 	actions.Filter
+	View  string `placeholder:"NAME" help:"What a saved view of tasks selects, see sendoff views; flags beside it take the place of its parts."`
 	Sort  string `placeholder:"ORDER" enum:",-created_at,-finished_at,next_at,position,started_at" default:"" help:"-finished_at for failed, next_at for scheduled, position for ready and started_at for running tasks; default the newest first."`
 	Limit int    `short:"n" default:"50" placeholder:"N" help:"At most so many; 0 = all."`
 }
@@ -25,7 +30,13 @@ func (c *tasksListCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err != nil {
 		return err
 	}
-	found, err := term.Collect(client.Tasks.List(ctx, sendoff.Filter{Where: c.Where(), Sort: c.Sort, Limit: c.Limit}), 0)
+	filter := sendoff.Filter{Where: c.Where(), Sort: c.Sort, Limit: c.Limit}
+	if c.View != "" {
+		if err := c.saved(ctx, client, &filter); err != nil {
+			return err
+		}
+	}
+	found, err := term.Collect(client.Tasks.List(ctx, filter), 0)
 	if err != nil {
 		return err
 	}
@@ -35,6 +46,39 @@ func (c *tasksListCmd) Run(ctx context.Context, t *term.Terminal) error {
 	printTasks(t, found)
 	if c.Limit > 0 && len(found) == c.Limit && t.Live {
 		t.Printf("(the first %d; more with --limit)\n", c.Limit)
+	}
+	return nil
+}
+
+// saved adds what a saved view selects to a filter, where that says nothing itself.
+func (c *tasksListCmd) saved(ctx context.Context, client *sendoff.Client, f *sendoff.Filter) error {
+	all, err := client.Views.List(ctx)
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(all, func(v sendoff.View) bool { return v.Name == c.View })
+	if at < 0 {
+		names := make([]string, len(all))
+		for i := range all {
+			names[i] = strconv.Quote(all[i].Name)
+		}
+		return term.Usage("--view %q: there is no view of this name: want one of sendoff views, %s", c.View, cmp.Or(strings.Join(names, ", "), "which has none yet"))
+	}
+	if all[at].Path != "/tasks" {
+		return term.Usage("--view %q: it is of the page %s, not of /tasks", c.View, all[at].Path)
+	}
+	query, err := url.ParseQuery(all[at].Query)
+	if err != nil {
+		return err
+	}
+	for name, values := range query {
+		switch field := strings.TrimSuffix(name, "!"); {
+		case name == "sort":
+			f.Sort = cmp.Or(f.Sort, values[0])
+		case name == "cursor" || name == "limit" || name == "count": // of a page
+		case f.Where[field] == nil && f.Where[field+"!"] == nil:
+			f.Where[name] = values
+		}
 	}
 	return nil
 }

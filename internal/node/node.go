@@ -60,8 +60,9 @@ type Member struct {
 	cfg   Config
 	id    atomic.Pointer[task.ID]
 	until atomic.Pointer[time.Time] // trusted until; monotonic
-	drain atomic.Bool
-	lease sync.Mutex // held to change id or until
+	drain atomic.Bool               // it is stopping
+	told  atomic.Bool               // it was told to drain
+	lease sync.Mutex                // held to change id or until
 
 	mu   sync.Mutex
 	hint store.Hint
@@ -118,6 +119,11 @@ func (m *Member) join(ctx context.Context) error {
 	if err := m.cfg.Store.Register(ctx, n, m.cfg.Lease.Microseconds()); err != nil {
 		return err
 	}
+	if m.told.Load() { // it stood in a row that is gone
+		if err := m.cfg.Store.Drain(ctx, id, true); err != nil {
+			return err
+		}
+	}
 	m.id.Store(&id)
 	m.trust(started)
 	return nil
@@ -136,7 +142,7 @@ func (m *Member) trust(started time.Time) {
 func (m *Member) Drain() { m.drain.Store(true) }
 
 // Draining tells whether the node takes no more work: it is stopping, or was told to drain.
-func (m *Member) Draining() bool { return m.drain.Load() }
+func (m *Member) Draining() bool { return m.drain.Load() || m.told.Load() }
 
 // Look has the node see at once whether it was told something.
 func (m *Member) Look() {
@@ -214,9 +220,8 @@ func (m *Member) renew(ctx context.Context) bool {
 	told, err := m.cfg.Store.Heartbeat(ctx, id, m.cfg.Lease.Microseconds(), m.drain.Load())
 	switch {
 	case err == nil:
-		if m.renewed(id, started, left); told && !m.drain.Swap(true) {
-			m.cfg.Log.Info("this node was told to drain: it claims nothing more until it is started anew", "node", id.String())
-		}
+		m.renewed(id, started, left)
+		m.hears(told, id)
 		return true
 	case errors.Is(err, store.ErrNodeLost):
 		return m.rejoin(ctx, id)
@@ -224,6 +229,16 @@ func (m *Member) renew(ctx context.Context) bool {
 		m.cfg.Log.Warn("heartbeat failed", "err", err)
 	}
 	return false
+}
+
+// hears notes what the node is told: to drain, or not to any more.
+func (m *Member) hears(drain bool, id task.ID) {
+	switch had := m.told.Swap(drain); {
+	case drain && !had:
+		m.cfg.Log.Info("this node was told to drain: it claims nothing more until that is taken back, or it is started anew", "node", id.String())
+	case had && !drain:
+		m.cfg.Log.Info("this node was told to drain no longer: it claims again", "node", id.String())
+	}
 }
 
 func (m *Member) renewed(id task.ID, started time.Time, left time.Duration) {

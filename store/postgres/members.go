@@ -49,12 +49,12 @@ where n.id = $1 and n.lease_until > t.now returning t.now, n.told_at > 0`).
 	return told, nil
 }
 
-// Drain tells a node to claim nothing more; see store.Members.
-func (s *Store) Drain(ctx context.Context, id task.ID) error {
+// Drain tells a node to claim nothing more, or takes that back; see store.Members.
+func (s *Store) Drain(ctx context.Context, id task.ID, on bool) error {
 	found := false
 	err := s.act(ctx, &found, query(`
-update sendoff.node n set told_at = t.now from (select coalesce($2, `+databaseClock+`) as now) t
-where n.id = $1 and n.lease_until > t.now returning true`).id(id).null8(s.clock.lease()).
+update sendoff.node n set told_at = case when $3 then t.now else 0 end from (select coalesce($2, `+databaseClock+`) as now) t
+where n.id = $1 and n.lease_until > t.now returning true`).id(id).null8(s.clock.lease()).bool(on).
 		rows(func(r *wireRow) { found = r.bool() }))
 	switch {
 	case errors.Is(err, errRace):

@@ -38,9 +38,9 @@ func (s *Store) Heartbeat(ctx context.Context, id task.ID, ttl int64, draining b
 }
 
 // Drain implements store.Members.
-func (s *Store) Drain(ctx context.Context, id task.ID) error {
+func (s *Store) Drain(ctx context.Context, id task.ID, on bool) error {
 	return s.do(ctx, rankOther, 1, func(w *writer) error {
-		n, err := w.changed(`update node set told_at = ?1 where id = ?2 and lease_until > ?1`, w.now, id[:])
+		n, err := w.changed(`update node set told_at = case when ?3 then ?1 else 0 end where id = ?2 and lease_until > ?1`, w.now, id[:], on)
 		return orNotFound(err, n)
 	})
 }

@@ -432,7 +432,7 @@ func (m *machine) members(t *rapid.T) {
 	case 1:
 		m.leave(node)
 	case 2:
-		m.drain(node)
+		m.drain(node, rapid.IntRange(0, 2).Draw(t, "on") > 0)
 	default:
 		m.heartbeat(node)
 	}
@@ -457,10 +457,17 @@ func (m *machine) heartbeat(node task.ID) {
 	m.saw("heartbeat:" + map[bool]string{true: "ok", false: "lost"}[err == nil])
 }
 
-func (m *machine) drain(node task.ID) {
-	err := m.real.Drain(ctx, node)
-	m.same("drain", errName(err), errName(m.oracle.Drain(ctx, node)))
-	m.saw("drain:" + map[bool]string{true: "ok", false: "not-found"}[err == nil])
+func (m *machine) drain(node task.ID, on bool) {
+	err := m.real.Drain(ctx, node, on)
+	m.same("drain", errName(err), errName(m.oracle.Drain(ctx, node, on)))
+	switch {
+	case err != nil:
+		m.saw("drain:not-found")
+	case on:
+		m.saw("drain:ok")
+	default:
+		m.saw("drain:taken-back")
+	}
 }
 
 func (m *machine) anyID(t *rapid.T) task.ID {

@@ -123,14 +123,21 @@ var aimsOfTasks = map[string]func(*machine){
 	},
 	"drain:ok": func(m *machine) {
 		node := m.alive()
-		m.drain(node)
+		m.drain(node, true)
 		m.heartbeat(node)
 		m.heartbeat(node) // whatever the node writes, the order stands
+	},
+	"drain:taken-back": func(m *machine) {
+		node := m.alive()
+		m.drain(node, true)
+		m.heartbeat(node)
+		m.drain(node, false)
+		m.heartbeat(node)
 	},
 	"drain:not-found": func(m *machine) {
 		node := m.alive()
 		m.now += 11 * second
-		m.drain(node)
+		m.drain(node, true)
 	},
 	"leave:ok":         func(m *machine) { m.leave(m.alive()) },
 	"cancel:ok":        func(m *machine) { m.steer("cancel", m.put(m.plain(task.HTTP))) },

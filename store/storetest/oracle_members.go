@@ -26,11 +26,11 @@ func (o *Oracle) Heartbeat(_ context.Context, id task.ID, ttl int64, draining bo
 	return o.ordered[id], nil
 }
 
-func (o *Oracle) Drain(_ context.Context, id task.ID) error {
+func (o *Oracle) Drain(_ context.Context, id task.ID, on bool) error {
 	if !o.alive(id) {
 		return store.ErrNotFound
 	}
-	o.ordered[id] = true
+	o.ordered[id] = on
 	return nil
 }
 

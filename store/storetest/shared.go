@@ -151,9 +151,9 @@ func (s *Shared) Heartbeat(ctx context.Context, id task.ID, ttl int64, draining 
 	return s.o.Heartbeat(ctx, id, ttl, draining)
 }
 
-func (s *Shared) Drain(ctx context.Context, id task.ID) error {
+func (s *Shared) Drain(ctx context.Context, id task.ID, on bool) error {
 	defer s.lock()()
-	return s.o.Drain(ctx, id)
+	return s.o.Drain(ctx, id, on)
 }
 
 func (s *Shared) Leave(ctx context.Context, id task.ID) error {

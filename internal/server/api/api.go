@@ -102,7 +102,7 @@ type Config struct {
 	Control     Control   // nil = this server is no service of dispatcherd
 	GraphRuns   GraphRuns // nil = this server carries out no graphs
 	Nodes       func(ctx context.Context) ([]store.Node, error)
-	Drain       func(ctx context.Context, node string) error // has a node claim nothing more
+	Drain       func(ctx context.Context, node string, on bool) error // has a node claim nothing more, or claim again
 	Version     string
 	Unknown     func(error) // gets what went wrong with the database when a client is answered 503; nil = nobody
 }

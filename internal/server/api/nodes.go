@@ -38,10 +38,15 @@ func mountNodes(api huma.API, cfg Config) {
 		}
 		return out, nil
 	})
-	drain := operation(auth.Operate|auth.Whole, http.MethodPost, "/v1/nodes/{id}/drain", "drain-node",
-		"Have a node claim nothing more until it is started anew: it finishes what it runs, and still accepts and schedules", http.StatusOK)
-	huma.Register(api, drain, func(ctx context.Context, in *nodeInput) (*nodeReply, error) {
-		if err := cfg.Drain(ctx, in.ID); err != nil {
+	mountDrain(api, &cfg, true, operation(auth.Operate|auth.Whole, http.MethodPost, "/v1/nodes/{id}/drain", "drain-node",
+		"Have a node claim nothing more until that is taken back or it is started anew: it finishes what it runs, and still accepts and schedules", http.StatusOK))
+	mountDrain(api, &cfg, false, operation(auth.Operate|auth.Whole, http.MethodPost, "/v1/nodes/{id}/undrain", "undrain-node",
+		"Have a node claim again that was told to drain", http.StatusOK))
+}
+
+func mountDrain(api huma.API, cfg *Config, on bool, op huma.Operation) {
+	huma.Register(api, op, func(ctx context.Context, in *nodeInput) (*nodeReply, error) {
+		if err := cfg.Drain(ctx, in.ID, on); err != nil {
 			return nil, problemOf(err)
 		}
 		all, err := cfg.Nodes(ctx)

@@ -220,7 +220,7 @@ func (d *door) endpoints(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *door) actOnNode(w http.ResponseWriter, r *http.Request) error {
-	return d.steerFrom(w, r, "/nodes", "nodes", r.PathValue("id"), map[string]string{"drain": "drained"})
+	return d.steerFrom(w, r, "/nodes", "nodes", r.PathValue("id"), map[string]string{"drain": "drained", "undrain": "undrained"})
 }
 
 func (d *door) actOnWorker(w http.ResponseWriter, r *http.Request) error {

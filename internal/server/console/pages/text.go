@@ -174,7 +174,7 @@ var did = map[string]string{
 	"muted": "Muted.", "unmuted": "It is not muted any more.",
 	"paused": "Paused.", "resumed": "Resumed.", "started": "Started.", "aborted": "Aborted.", "undone": "It is being undone.",
 	"saved": "Saved.", "forgotten": "Forgotten.", "revoked": "Revoked.", "kept": "Kept.",
-	"probed": "It is asked whether it is well.", "drained": "It claims nothing more.",
+	"probed": "It is asked whether it is well.", "drained": "It claims nothing more.", "undrained": "It claims again.",
 	"replaced": "It ends with its task, and another one is started.",
 }
 

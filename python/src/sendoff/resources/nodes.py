@@ -27,8 +27,13 @@ class Nodes(Group[D]):
 
     @operation
     def drain(self, id: str) -> Request[Node]:
-        """Has a node claim nothing more until it is started anew: it finishes what it runs."""
+        """Has a node claim nothing more until undrain, or until it is started anew: it finishes what it runs."""
         return act(path("nodes", id, "drain"), one(Node), True)
+
+    @operation
+    def undrain(self, id: str) -> Request[Node]:
+        """Has a node claim again that was told to drain."""
+        return act(path("nodes", id, "undrain"), one(Node), True)
 
 
 class Workers(Group[D]):
