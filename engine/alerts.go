@@ -272,7 +272,7 @@ func (a alerter) say(ctx context.Context, i alerts.Incident, over bool, last ale
 		return bad
 	}
 	if results[0].Status == store.Created {
-		a.e.cfg.Log.Warn("alert "+p.State, "alert", i.Alert, "namespace", i.Namespace, "subject", i.Name, "task_id", id)
+		a.e.cfg.Log.Warn("alert", "state", p.State, "alert", i.Alert, "namespace", i.Namespace, "subject", i.Name, "task_id", id)
 	}
 	return nil
 }
