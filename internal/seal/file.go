@@ -48,7 +48,7 @@ func ReadFile(path string) (*Key, error) {
 }
 
 // MakeFile makes a file with a new secret, for its owner alone. It is whole when it has its
-// name. The error wraps fs.ErrExist when it is there: nothing is replaced.
+// name, and on disk with it when this returns: what is sealed under it is lost without. The error wraps fs.ErrExist when it is there: nothing is replaced.
 func MakeFile(path string) error {
 	temp, err := writeTemp(path)
 	if err != nil {
@@ -57,11 +57,27 @@ func MakeFile(path string) error {
 	defer func() { _ = os.Remove(temp) }()
 	switch err := os.Link(temp, path); {
 	case err == nil:
-		return nil
+		return syncDir(path)
 	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("make the secret file: %w", err)
 	}
 	if err := os.Rename(temp, path); err != nil { // where there are no links
+		return fmt.Errorf("make the secret file: %w", err)
+	}
+	return syncDir(path)
+}
+
+// syncDir has a name outlive a loss of power.
+func syncDir(path string) error {
+	if runtime.GOOS == "windows" { // which does not know how
+		return nil
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("make the secret file: %w", err)
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil {
 		return fmt.Errorf("make the secret file: %w", err)
 	}
 	return nil
