@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PARTS := core store engine sdk cmd chaos console compat python package modules
 
-.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-schedules proof-pool proof-graphs proof-overload proof-python proof-alerts bench lint console console-shots pictures python proto dist image package clean
+.PHONY: build demo test test-short test-deps $(PARTS:%=test-%) check chaos proof-limits proof-bulk proof-schedules proof-pool proof-graphs proof-overload proof-python proof-alerts bench lint console console-shots pictures python proto dist image package clean
 
 build: ## bin/sendoff, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sendoff ./cmd/sendoff
@@ -40,6 +40,10 @@ proof-limits: test-deps ## limits, order and dependencies, long forms: half an h
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./chaos -run 'Keys|Limits'
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./store/postgres -run 'Storm|Forgotten|ManyDependencies'
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./store/sqlite -run ManyDependencies
+
+proof-bulk: test-deps ## a million failed tasks retried beside others that run, how fast both are, on both floors; on a quiet machine
+	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./engine -run BulkRetryOfAMillion
+	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./chaos -run BulkRetry
 
 proof-schedules: test-deps ## 200 one-second schedules on three nodes that are killed and stopped for 10 minutes
 	SENDOFF_HEAVY=1 go test -count=1 -timeout 1h -v ./chaos -run Schedules
