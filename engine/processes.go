@@ -161,7 +161,7 @@ func (e *Engine) loopProcesses() {
 	if e.processes == nil {
 		return
 	}
-	e.executors[task.Process] = process.Executor{Pool: e.processes, Serves: e.workerNames()}
+	e.executors[task.Process] = process.Executor{Pool: e.processes, Serves: e.workerNames(), Report: e.store.Report}
 	l := e.loop("process", e.processes.Room, e.servesProcess)
 	e.processes.OnChange(l.Ring)
 	e.loops = append(e.loops, l)

@@ -43,6 +43,12 @@ def add(a, b=1):
     print("adds", a, b)
     return a + b
 
+def told(path):
+    import sendoff_worker
+    sendoff_worker.progress(2, 5, "page 2")
+    while not os.path.exists(path):
+        time.sleep(0.01)
+
 def crash():
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -65,6 +71,25 @@ func TestAProcessCarriesATaskOut(t *testing.T) {
 	b.Handler(engine.HandlerConfig{}).ServeHTTP(scrape, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	require.Contains(t, scrape.Body.String(), `sendoff_workers{state="idle"} 1`)
 	require.Contains(t, scrape.Body.String(), "sendoff_workers_started_total 1")
+}
+
+// TestAProcessTellsHowFarItIs, and a settled task says it no more.
+func TestAProcessTellsHowFarItIs(t *testing.T) {
+	b := open(t, engine.Config{Processes: processes(t, appPy)})
+	b.run(t)
+	defer b.stop()
+	file := filepath.Join(t.TempDir(), "go")
+	id := b.process(t, "app.told", func(s *engine.Task) { s.Payload = map[string]any{"args": []string{file}} })
+	require.Eventually(t, func() bool {
+		got, err := b.Tasks().Get(t.Context(), id)
+		require.NoError(t, err)
+		return got.Progress != nil && got.Progress.Done == 2 && got.Progress.Total == 5 && got.Progress.Text == "page 2"
+	}, 30*time.Second, 5*time.Millisecond)
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	require.Equal(t, "succeeded , 1 attempts", b.wait(t, id))
+	got, err := b.Tasks().Get(t.Context(), id)
+	require.NoError(t, err)
+	require.Nil(t, got.Progress)
 }
 
 func (b *bundle) attempt(t *testing.T, id string) engine.Attempt {

@@ -55,7 +55,17 @@ type AttemptPage struct {
 
 // Get returns a task. store.ErrNotFound.
 func (t *Tasks) Get(ctx context.Context, id string) (TaskInfo, error) {
-	return shown(t.tasks.Get(ctx, id))
+	got, err := t.tasks.Get(ctx, id)
+	if err != nil {
+		return TaskInfo{}, err
+	}
+	v := infoOf(&got)
+	if p, err := t.tasks.Progress(ctx, &got); err != nil {
+		return v, err
+	} else if p != nil {
+		v.Progress = &Progress{p.Done, p.Total, p.Text, timeOf(p.At)}
+	}
+	return v, nil
 }
 
 // Wait returns a task when it has ended, or as it is after atMost. When ctx ends first

@@ -67,6 +67,17 @@ type TaskInfo struct {
 	Parent     task.ID // of a call: the function that made it; zero otherwise
 	Root       task.ID // of a call: the first function of its tree; zero otherwise
 	EarlierRun bool    // of a call in a tree: its caller made it before it was begun again
+
+	// Progress is how far the attempt is that is under way, as it told last: of Get alone,
+	// nil when it has told nothing.
+	Progress *Progress
+}
+
+// Progress is how far an attempt is.
+type Progress struct {
+	Done, Total int64  // Total 0 = it is not known
+	Text        string // for people
+	At          time.Time
 }
 
 // Final tells whether the task has ended.

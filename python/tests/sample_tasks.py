@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sendoff import Client, RetryPolicy, Tasks
 from sendoff.push import Permanent
+from sendoff.tasks import current
 
 tasks = Tasks()
 if "URL_IN" in os.environ:
@@ -34,6 +35,13 @@ async def add(a: int, b: int) -> int:
 @tasks.task
 def refuse() -> None:
     raise Permanent("never")
+
+
+@tasks.task
+def known() -> list[str | int | bool]:
+    here = current()
+    tasks.progress(1, 2, "half of it")
+    return [here.id, here.attempt, here.final, here.token > 0, here.name]
 
 
 @tasks.task

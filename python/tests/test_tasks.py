@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import sendoff
-from sample_tasks import Parcel, add, broken, double, forward, refuse, tasks, total
+from sample_tasks import Parcel, add, broken, double, forward, known, refuse, tasks, total
 from sendoff import Client, NewTask, Tasks, chain, group
 from sendoff.errors import InvalidValue, TaskFailed
 from sendoff.testing import Server
@@ -26,6 +26,11 @@ def check_calls() -> None:
     assert (failed.value.task.reason, failed.value.task.attempts) == ("rejected", 1)
 
 
+def check_current() -> None:
+    made = known.submit()
+    assert made.result(20) == [made.task.id if made.task else "", 1, False, True, known.name]
+
+
 def check_canvas() -> None:
     assert chain(add.s(1, 2), double.s(), group(add.s(10), double.si(1)), total.s(more=1)).submit().result(20) == 19
     with pytest.raises(TaskFailed, match=r"sample_tasks\.broken|broken"):
@@ -34,6 +39,7 @@ def check_canvas() -> None:
 
 def test_an_app_carries_them_out(carried: None) -> None:
     check_calls()
+    check_current()
     check_canvas()
 
 
@@ -46,6 +52,7 @@ def test_worker_processes_carry_them_out(tmp_path: Path, through: None, monkeypa
         where.write_text(server.url)
         tasks.client = client
         check_calls()
+        check_current()
         check_canvas()
 
 

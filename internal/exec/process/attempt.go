@@ -38,10 +38,13 @@ func (w *worker) until(ctx context.Context, c *Call, r *Result, stop *ladder) (a
 	for {
 		select {
 		case f := <-w.frames:
-			if f.Type == "control" {
+			switch {
+			case f.Type == "control":
 				go w.control(ctx, f)
-			}
-			if f.Type == "done" && f.ID == c.ID {
+			case f.ID != c.ID:
+			case f.Type == "progress" && c.Progress != nil:
+				c.Progress(Progress{f.Done, f.Total, f.Text})
+			case f.Type == "done":
 				r.read(&f, stop.stage != "")
 				return !f.Stopping
 			}

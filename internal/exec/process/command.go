@@ -86,7 +86,7 @@ func (p *Pool) startCommand(c *Call, cmd *Command, out *output) (*commandRun, er
 		run.close()
 		return nil, err
 	}
-	proc, err := p.launch(&program{Argv: cmd.fill(c), Env: p.cfg.Env, Dir: p.cfg.Dir, files: theirs}, p.spawner.start)
+	proc, err := p.launch(&program{Argv: cmd.fill(c), Env: p.cfg.Env, More: c.environ(), Dir: p.cfg.Dir, files: theirs}, p.spawner.start)
 	if err != nil {
 		feed.Close()
 		run.close()
@@ -101,6 +101,15 @@ func (p *Pool) startCommand(c *Call, cmd *Command, out *output) (*commandRun, er
 		_, _ = feed.Write(c.Payload) // it need not read it
 	}()
 	return run, nil
+}
+
+// environ are the variables that tell a program which attempt it is.
+func (c *Call) environ() []string {
+	plain := func(s string) string { return strings.ReplaceAll(s, "\x00", "") }
+	return []string{
+		"SENDOFF_TASK_ID=" + plain(c.ID), "SENDOFF_TASK_NAME=" + plain(c.Name), "SENDOFF_ATTEMPT=" + strconv.Itoa(c.Attempt),
+		"SENDOFF_MAX_ATTEMPTS=" + strconv.Itoa(c.MaxAttempts), "SENDOFF_TOKEN=" + strconv.FormatInt(c.Token, 10),
+	}
 }
 
 // fill puts what the task is into the arguments.

@@ -18,6 +18,9 @@ import (
 type Executor struct {
 	Pool   *Pool
 	Serves []string // names of workers that the pool's are; "" = those without one. None: whatever comes
+
+	// Report keeps how far an attempt is; nil = nobody wants to know.
+	Report func(ctx context.Context, h store.Held, p store.Progress) error
 }
 
 var _ exec.Executor = Executor{}
@@ -34,6 +37,10 @@ func (x Executor) Execute(ctx context.Context, t *store.Claimed, spec *task.Spec
 	c := &Call{
 		ID: spec.PublicID(t.ID), Name: spec.Name, Target: spec.Process, Attempt: int(t.Failures) + 1, MaxAttempts: int(t.MaxAttempts), Token: t.Token,
 		Timeout: spec.TimeoutOrDefault(), ContentType: spec.ContentType, Payload: t.Payload, Priority: t.Priority, ReadyAt: t.ReadyAt, Workers: spec.Workers,
+	}
+	if x.Report != nil {
+		told := &reporter{report: x.Report, attempt: store.Held{ID: t.ID, Token: t.Token}}
+		c.Progress = func(p Progress) { told.tell(ctx, p) }
 	}
 	if cmd, ok := cfg.Commands[spec.Process]; ok {
 		c.Timeout = cmp.Or(cmd.Timeout, c.Timeout)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"syscall"
 )
 
@@ -41,6 +42,9 @@ func fork(p *program) (pid int, err error) {
 	env := p.Env
 	if env == nil {
 		env = os.Environ()
+	}
+	if len(p.More) > 0 {
+		env = append(slices.Clip(env), p.More...)
 	}
 	return syscall.ForkExec(path, p.Argv, &syscall.ProcAttr{Dir: p.Dir, Env: env, Files: fds, Sys: attr})
 }

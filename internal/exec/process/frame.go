@@ -17,7 +17,7 @@ const maxFrame = 16 << 20
 // frame is a line from a worker. Unknown members and types are skipped, so that a newer
 // worker may say more.
 type frame struct {
-	Type string `json:"type"` // ready, done, control, bye
+	Type string `json:"type"` // ready, done, progress, control, bye
 
 	// ready
 	V    int      `json:"v"`
@@ -25,12 +25,17 @@ type frame struct {
 	Lang string   `json:"lang"`
 	Caps []string `json:"caps"` // usr1: it looks at its channel upon SIGUSR1
 
-	// done: of the task with this ID, or control: to be answered under it
+	// done and progress: of the task with this ID; control: to be answered under it
 	ID       string          `json:"id"`
 	Outcome  string          `json:"outcome"` // ok, error, canceled
 	Result   json.RawMessage `json:"result"`
 	Error    *frameError     `json:"error"`
 	Stopping bool            `json:"stopping"` // it ends, and takes no further task
+
+	// progress
+	Done  int64  `json:"done"`
+	Total int64  `json:"total"`
+	Text  string `json:"text"`
 
 	// control
 	Command string          `json:"command"`
@@ -59,12 +64,19 @@ type Call struct {
 	ContentType string                  // of the payload
 	Payload     []byte                  // JSON, unless the content type says otherwise
 	Message     []byte                  // JSON: the message of dispatcherd that it came in, in place of a payload
+	Progress    func(Progress)          // told how far it is, and does not block; nil = nobody wants to know
 	Started     func(worker int)        // called when a worker has it; nil = nobody wants to know
 	Stop        context.CancelCauseFunc // of a message: stops this attempt
 	Priority    int16
 	Workers     string // by name
 	ReadyAt     int64  // since when it has been ready, microseconds
 	Back        bool   // when no worker comes free for a while it is given back, not begun: another node may have one
+}
+
+// Progress is how far an attempt is, as its process says.
+type Progress struct {
+	Done, Total int64  // Total 0 = it is not known
+	Text        string // for people
 }
 
 // appendTask appends the frame that has a worker carry a task out. Payload and message

@@ -62,7 +62,7 @@ func (s *guarded) start(p *program) (int, <-chan exit, error) {
 	for i, f := range p.files {
 		fds[i] = int(f.Fd())
 	}
-	return s.g.ask(&asked{program: program{Argv: p.Argv, Dir: p.Dir, Cell: p.Cell}}, unix.UnixRights(fds...))
+	return s.g.ask(&asked{program: program{Argv: p.Argv, More: p.More, Dir: p.Dir, Cell: p.Cell}}, unix.UnixRights(fds...))
 }
 
 // adopt looks after a process whose parent is the guardian by now.

@@ -12,6 +12,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -53,6 +54,22 @@ def hello(name="world"):
 
 def echo(*args, **kwargs):
     return {"args": list(args), "kwargs": kwargs}
+
+def known():
+    return [os.environ["SENDOFF_" + name] for name in ("TASK_ID", "TASK_NAME", "ATTEMPT", "MAX_ATTEMPTS", "TOKEN")]
+
+def told():
+    import sendoff_worker, threading
+    sendoff_worker.progress(1, 3, "page 1")
+    other = threading.Thread(target=sendoff_worker.progress, args=(2, 3, "x" * 600))
+    other.start()
+    other.join()
+    sendoff_worker.progress(text="last")
+
+def tells():
+    import sendoff_worker
+    while True:
+        sendoff_worker.progress(1, 2, "y" * 400)
 
 def fail():
     raise ValueError("it does not work")
@@ -188,6 +205,50 @@ func TestAWorkerCarriesTasksOut(t *testing.T) {
 	require.Nil(t, r.result)
 	text, _ := r.output.text()
 	require.Contains(t, string(text), "is no JSON and is not kept")
+}
+
+// TestATaskKnowsWhichAttemptItIs, in a worker and as a command.
+func TestATaskKnowsWhichAttemptItIs(t *testing.T) {
+	p := pool(t, nil)
+	c := call("jobs.known", "")
+	c.Name, c.Attempt, c.Token = "known\x00 as", 2, 7
+	r := p.Do(t.Context(), c)
+	require.JSONEq(t, `["id-of-jobs.known", "known as", "2", "3", "7"]`, string(r.result))
+	r = p.Do(t.Context(), call("jobs.known", ""))
+	require.JSONEq(t, `["id-of-jobs.known", "jobs.known", "1", "3", "0"]`, string(r.result))
+	r = p.Command(t.Context(), c, &Command{Argv: []string{"sh", "-c", "echo $SENDOFF_TASK_ID $SENDOFF_TASK_NAME $SENDOFF_ATTEMPT/$SENDOFF_MAX_ATTEMPTS $SENDOFF_TOKEN"}})
+	text, _ := r.output.text()
+	require.Equal(t, "id-of-jobs.known known as 2/3 7\n", string(text))
+}
+
+// TestATaskTellsHowFarItIs, from any thread.
+func TestATaskTellsHowFarItIs(t *testing.T) {
+	p := pool(t, nil)
+	c := call("jobs.told", "")
+	var told []Progress
+	c.Progress = func(one Progress) { told = append(told, one) }
+	require.Equal(t, ok, p.Do(t.Context(), c).how)
+	require.Equal(t, []Progress{{1, 3, "page 1"}, {2, 3, strings.Repeat("x", 500)}, {0, 0, "last"}}, told)
+	require.Equal(t, ok, p.Do(t.Context(), call("jobs.told", "")).how, "nobody wants to know")
+}
+
+// TestATaskThatTellsIsToldToStop: the cancel never comes in the middle of a frame, which
+// would be the end of the worker.
+func TestATaskThatTellsIsToldToStop(t *testing.T) {
+	p := pool(t, func(c *Config) { c.Max = 1 })
+	for range 10 {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		c, n := call("jobs.tells", ""), 0
+		c.Progress = func(Progress) {
+			if n++; n == 50 {
+				cancel(exec.ErrCanceled)
+			}
+		}
+		r := p.Do(ctx, c)
+		require.Equal(t, []any{stopped, stageAsked}, []any{r.how, r.stage})
+	}
+	require.Len(t, p.Workers(), 1)
+	require.Equal(t, 10, p.Workers()[0].Done)
 }
 
 func TestAFailureSaysWhatAndWhere(t *testing.T) {

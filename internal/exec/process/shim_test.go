@@ -35,7 +35,7 @@ def late(data):
 channel.take = late
 pool.sendall(b'{"type":"task","id":"a"}\n')
 frame = channel.next(channel.tasks)
-running.begin(frame["id"])
+running.begin(frame)
 try:
     running.run(lambda: time.sleep(1))
 except worker.Canceled:

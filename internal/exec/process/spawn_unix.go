@@ -13,7 +13,8 @@ import (
 // program is a process to be started: the leader of a group of its own.
 type program struct {
 	Argv  []string `json:"argv"`
-	Env   []string `json:"env"` // nil = that of the guardian
+	Env   []string `json:"env"`            // nil = that of the guardian
+	More  []string `json:"more,omitempty"` // variables beside those
 	Dir   string   `json:"dir,omitempty"`
 	Cell  int      `json:"cell,omitempty"` // the file that is the cgroup to start it in, and none of its descriptors; 0 = none
 	files []*os.File

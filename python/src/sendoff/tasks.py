@@ -15,6 +15,7 @@ import inspect
 import json
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -121,6 +122,22 @@ class Tasks:
     def all(self) -> list[TaskFunction[..., Any]]:
         """Its tasks, by their names."""
         return [task for _, task in sorted(self._known.items())]
+
+    def progress(self, done: int | None = None, total: int | None = None, text: str = "") -> None:
+        """Tells how far the task is that is carried out here: done of total, and what it is at, for people.
+
+        In an app that is pushed to, a request of the client, with its errors; in a worker process a word to the
+        server, of which the last of several in quick succession counts; nothing within eager(). A LookupError where
+        there is no task.
+        """
+        if self.is_eager:
+            return
+        here = current()
+        worker = sys.modules.get("sendoff_worker")
+        if worker is not None and _current.get(None) is None:
+            worker.progress(done or 0, total or 0, text)
+        else:
+            self.connected().tasks.progress(here.id, here.token, done=done, total=total, text=text)
 
     def connected(self) -> Client:
         """The client that tasks are submitted with."""
@@ -336,8 +353,26 @@ def _payload(body: bytes) -> tuple[list[Any], dict[str, Any]]:
 
 
 def current() -> PushedTask:
-    """The task that is carried out here, by push to the app; a LookupError elsewhere."""
-    return _current.get()
+    """The task that is carried out here, by push to the app or by a worker process; a LookupError elsewhere.
+
+    A worker process is not told the queue: it is "" there.
+    """
+    pushed = _current.get(None)
+    if pushed is not None:
+        return pushed
+    told = os.environ
+    if "sendoff_worker" not in sys.modules or not told.get("SENDOFF_TASK_ID"):
+        raise LookupError("no task is carried out here")
+    attempt, most = int(told["SENDOFF_ATTEMPT"]), int(told["SENDOFF_MAX_ATTEMPTS"])
+    return PushedTask(
+        id=told["SENDOFF_TASK_ID"],
+        queue="",
+        name=told["SENDOFF_TASK_NAME"],
+        attempt=attempt,
+        max_attempts=most,
+        final=attempt >= most,
+        token=int(told["SENDOFF_TOKEN"]),
+    )
 
 
 @contextlib.contextmanager
@@ -369,3 +404,4 @@ class Defining(Protocol):
 
 default: Tasks = Tasks()
 task: Defining = default.task
+progress = default.progress

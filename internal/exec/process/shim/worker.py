@@ -26,6 +26,7 @@ import sys
 import threading
 import time
 import traceback
+import types
 from collections import deque
 
 VERSION = 1
@@ -61,9 +62,14 @@ class Channel:
         self.missed = False  # a signal came while something was read
         self.closed = False
         self.check = lambda: None  # called when something has come
+        self.sending = threading.Lock()  # tasks have threads
 
     def send(self, frame):
-        self.sock.sendall(json.dumps(frame, separators=(",", ":"), default=str).encode() + b"\n")
+        self.write(json.dumps(frame, separators=(",", ":"), default=str))
+
+    def write(self, text):
+        with self.sending:
+            self.sock.sendall(text.encode() + b"\n")
 
     def take(self, data):
         """Sort what has come by what it is for."""
@@ -143,6 +149,13 @@ class Channel:
         return of.popleft()
 
 
+# The variables that tell a task which attempt it is.
+KNOWN = (
+    ("SENDOFF_TASK_ID", "id"), ("SENDOFF_TASK_NAME", "name"), ("SENDOFF_ATTEMPT", "attempt"),
+    ("SENDOFF_MAX_ATTEMPTS", "max_attempts"), ("SENDOFF_TOKEN", "token"),
+)
+
+
 class Running:
     """The task that runs, and what came of it."""
 
@@ -154,9 +167,14 @@ class Running:
         self.cancel = Canceled
         channel.check = self.check
 
-    def begin(self, task_id):
-        self.id, self.message, self.inside = task_id, None, False
-        self.channel.canceled &= {task_id}
+    def begin(self, frame):
+        self.id, self.message, self.inside = frame["id"], None, False
+        self.channel.canceled &= {self.id}
+        for name, member in KNOWN:
+            try:
+                os.environ[name] = str(frame.get(member, "")).replace("\0", "")
+            except ValueError:  # a text that no system can hold
+                os.environ[name] = ""
         self.outcome, self.result, self.error = "ok", None, None
 
     def signaled(self, *_):
@@ -184,6 +202,24 @@ class Running:
             self.inside = False
             self.outcome = "canceled"
             raise
+
+    def progress(self, done=0, total=0, text=""):
+        """Tell how far the task is: done of total, 0 = that is not known, and what it is at, for people.
+
+        Of what is told in quick succession the last counts. Any thread of the task may tell it.
+        """
+        frame = {"type": "progress", "id": self.id, "done": int(done), "total": int(total), "text": str(text)[:500]}
+        inside, main = self.inside, threading.current_thread() is threading.main_thread()
+        if main:
+            self.inside = False  # half a frame would be the end of the worker
+        try:
+            if self.id is not None:
+                self.channel.send(frame)
+        finally:
+            if main:
+                self.inside = inside
+        if main:
+            self.check()
 
     def failed(self, error):
         self.outcome = "error"
@@ -247,14 +283,14 @@ def done(channel, running, stopping=False):
         flush()
         frame.pop("result", None)
         text = json.dumps(frame, separators=(",", ":"))
-    channel.sock.sendall(text.encode() + b"\n")
+    channel.write(text)
 
 
 def refused(channel, running, frame):
     """Whether a task cannot be read, which is told."""
     if "unreadable" not in frame:
         return False
-    running.begin(frame["id"])
+    running.begin(frame)
     running.failed(frame["unreadable"])
     done(channel, running)
     return True
@@ -303,7 +339,7 @@ def plain(channel, running, hello):
             break
         if frame.get("type") != "task" or refused(channel, running, frame):
             continue
-        running.begin(frame["id"])
+        running.begin(frame)
 
         def code():
             args, kwargs = arguments(frame)
@@ -345,7 +381,7 @@ class Messages:
                 return self.message(frame)
 
     def message(self, frame):
-        self.running.begin(frame["id"])
+        self.running.begin(frame)
         self.running.message = self.read(frame)
         return self.running.message
 
@@ -493,6 +529,9 @@ def main():
     running = Running(channel)
     os.register_at_fork(after_in_child=channel.sock.detach)  # the channel is not for children
     sys.argv = ["sendoff-worker"]
+    offered = types.ModuleType("sendoff_worker", "What a task can tell the server: progress.")
+    offered.progress = running.progress
+    sys.modules["sendoff_worker"] = offered
     hello = channel.next(channel.tasks)
     if forked and LIBC is not None:
         LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it ends with the guardian
