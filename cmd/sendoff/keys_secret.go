@@ -125,7 +125,7 @@ func (c *keysResetCmd) Run(ctx context.Context, t *term.Terminal) error {
 	if err := p.settings().ForgetSigningKeys(ctx); err != nil {
 		return p.problem(err)
 	}
-	t.Printf("The keys are gone from %s. Start the servers again: they make new ones, under the secret file that is there or a new one.\n"+
+	t.Printf("The keys are gone from %s. Start the servers again: they make new ones, or take those of a file of keys that is still there, under the secret file that is there or a new one.\n"+
 		"Webhook secrets of queues are sealed under the secret that is lost: set them anew (sendoff queues set QUEUE --webhook-secret ...), until then pushes of these queues fail and are tried again.\n", host.Redacted(c.DB))
 	return nil
 }

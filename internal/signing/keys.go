@@ -70,7 +70,7 @@ func Open(ctx context.Context, cfg Config) (*Keys, error) {
 	case err != nil:
 		return nil, err
 	case cfg.SecretFile == "" && doc != nil:
-		return nil, errors.New("they are in the database, sealed under a secret that the server must have: name its file with --secret-file")
+		return nil, errors.New("they are in the database, sealed under a secret that the server must have: name its file with --secret-file; a --keys-file alone is for keys that are not in the database")
 	case cfg.SecretFile == "":
 		keys, err := httpsig.LoadKeys(cfg.KeysFile)
 		if err == nil {
