@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sendoff-dev/sendoff/internal/accept"
+	"github.com/sendoff-dev/sendoff/internal/operate"
 	"github.com/sendoff-dev/sendoff/internal/plan"
 	"github.com/sendoff-dev/sendoff/internal/schedule"
 	"github.com/sendoff-dev/sendoff/internal/server/api"
@@ -48,14 +49,21 @@ func (p planner) run(ctx context.Context, namespace int32, graph string, asked [
 	if graph == "" {
 		return nil, task.Invalid{{Field: "graph", Message: "is empty: want the name of a stored graph"}}
 	}
+	if _, err := api.PlannedRun(asked); err != nil {
+		return nil, err
+	}
 	g, err := p.e.store.Graph(ctx, cmp.Or(namespace, store.DefaultNamespace), graph, 0)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, task.Invalid{{Field: "graph", Message: fmt.Sprintf("is %q: no graph of this name is stored", graph)}}
+		return nil, operate.GraphFault{Invalid: task.Invalid{{Field: "graph", Message: fmt.Sprintf("is %q: no graph of this name is stored", graph)}}}
 	}
 	if err != nil {
 		return nil, err
 	}
-	return p.e.cfg.PlanGraph(asked, g.Definition, g.Rev)
+	text, err := p.e.cfg.PlanGraph(asked, g.Definition, g.Rev)
+	if bad, invalid := errors.AsType[task.Invalid](err); invalid {
+		return nil, operate.GraphFault{Invalid: bad}
+	}
+	return text, err
 }
 
 func (p planner) Check(ctx context.Context, of store.ScheduleName, d *plan.Definition, r *plan.Rules) error {
@@ -89,6 +97,9 @@ func inTask(err error) error {
 	for _, f := range bad {
 		f.Field = strings.TrimSuffix("task."+f.Field, ".")
 		all = append(all, f)
+	}
+	if _, ofGraph := errors.AsType[operate.GraphFault](err); ofGraph {
+		return operate.GraphFault{Invalid: all}
 	}
 	if errors.Is(err, schedule.ErrElsewhere) {
 		return fmt.Errorf("%w: %w", schedule.ErrElsewhere, all)

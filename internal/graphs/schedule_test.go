@@ -269,3 +269,34 @@ func TestAGraphIsLeftToANodeThatCanRunIt(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "succeeded", run.State)
 }
+
+// TestADeclaredGraphMayBeStoredLater: a server starts without it, and with one that does not
+// fit any more; times are skipped meanwhile.
+func TestADeclaredGraphMayBeStoredLater(t *testing.T) {
+	db, err := inFile(t)(t.Context())
+	require.NoError(t, err)
+	defer db.Close()
+	planGraph, err := graphs.Plan(graphs.Config{})
+	require.NoError(t, err)
+	e, err := engine.New(db, engine.Config{PlanGraph: planGraph})
+	require.NoError(t, err)
+	s, err := graphs.New(e, graphs.Config{})
+	require.NoError(t, err)
+	defer s.Close()
+	declare := func(text string) error {
+		return e.Schedules().Declare(t.Context(), map[string]json.RawMessage{"site": json.RawMessage(text)})
+	}
+	const declared = `{"every":"1h","task":{"graph":"site","inputs":{"who":"ada"}}}`
+	require.NoError(t, declare(declared))
+	_, err = e.Schedules().Run(t.Context(), "site")
+	require.ErrorContains(t, err, `task.graph: is "site": no graph of this name is stored`)
+	c, err := sendoff.NewClient(sendoff.ClientConfig{URL: "http://embedded", HTTPClient: &http.Client{Transport: e.Transport()}})
+	require.NoError(t, err)
+	saved(t, c, `{"name":"site","jobs":{"a":{}}}`)
+	require.NoError(t, declare(declared), "it does not take the input")
+	saved(t, c, `{"name":"site","inputs":{"who":""},"jobs":{"a":{}}}`)
+	_, err = e.Schedules().Run(t.Context(), "site")
+	require.NoError(t, err)
+	require.ErrorContains(t, declare(`{"every":"1h","task":{"graph":"site","parallel":2000}}`), "task.parallel: is 2000")
+	require.ErrorContains(t, declare(`{"every":"1h","task":{"graph":"none","colour":"red"}}`), "task.colour: is not a known field")
+}

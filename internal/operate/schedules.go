@@ -25,7 +25,7 @@ type SchedulesConfig struct {
 		Now() int64
 	}
 	Planner interface {
-		// Check says what is wrong with the task of a definition. task.Invalid.
+		// Check says what is wrong with the task of a definition. task.Invalid, GraphFault.
 		Check(ctx context.Context, of store.ScheduleName, d *plan.Definition, r *plan.Rules) error
 		Plan(ctx context.Context, of store.ScheduleName, d *plan.Definition, r *plan.Rules) (store.NewTask, error)
 		Planned(tasks []store.NewTask, inserted []store.Inserted, woken []store.Woken)
@@ -74,6 +74,13 @@ type FirePage struct {
 
 // ErrNotDeclared says that no file declares a schedule.
 var ErrNotDeclared = errors.New("no configuration file declares it: there is nothing to go back to")
+
+// GraphFault is what is wrong with a schedule only as long as the stored graph that it runs is
+// as it is, or is not there.
+type GraphFault struct{ task.Invalid }
+
+// Unwrap is the faults.
+func (f GraphFault) Unwrap() error { return f.Invalid }
 
 // ErrDropped says that a task was not made by hand.
 var ErrDropped = errors.New("no task was made")

@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,17 +16,24 @@ import (
 // previewed is how many times a dry run shows.
 const previewed = 5
 
-// check checks a definition with its task, and brings it into its stored form.
+// check checks a definition with its task, and brings it into its stored form, beside a
+// GraphFault as well.
 func (s *Schedules) check(ctx context.Context, name string, d *plan.Definition) (*plan.Rules, []byte, error) {
 	rules, err := d.Rules(name)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.cfg.Planner.Check(ctx, store.ScheduleName{Namespace: space(ctx), Name: name}, d, rules); err != nil {
-		return nil, nil, err
+	fault := s.cfg.Planner.Check(ctx, store.ScheduleName{Namespace: space(ctx), Name: name}, d, rules)
+	if fault != nil && !ofGraph(fault) {
+		return nil, nil, fault
 	}
 	spec, err := d.Encode()
-	return rules, spec, err
+	return rules, spec, cmp.Or(err, fault)
+}
+
+func ofGraph(err error) bool {
+	_, is := errors.AsType[GraphFault](err)
+	return is
 }
 
 // Set makes a schedule, or changes the one of that name, and tells whether it is new. When
@@ -171,7 +179,7 @@ func (s *Schedules) Declare(ctx context.Context, declared map[string]plan.Defini
 
 func (s *Schedules) declare(ctx context.Context, name string, d plan.Definition) error {
 	rules, spec, err := s.check(ctx, name, &d)
-	if err != nil {
+	if err != nil && !ofGraph(err) { // a graph may be kept later, or changed: a server starts without it
 		return err
 	}
 	_, err = s.change(ctx, name, func(had *Schedule) (*store.Schedule, []store.Fire, error) {
