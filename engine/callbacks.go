@@ -28,7 +28,7 @@ func (e *Engine) callBack(ctx context.Context, t store.Todo) error {
 	payload := slices.Concat([]byte(`{"task":`), shown, []byte("}"))
 	subs := accept.CallbacksAfter(e.catalog.ByID(ended.Lane).Namespace, ended.Spec, t.End, ended.PublicID(), payload)
 	for i := range subs {
-		subs[i].Spec.Trace = ended.Spec.TraceOf(ended.ID).Below(task.TaskSpan(ended.ID))
+		subs[i].Spec.Trace = ended.Spec.TraceOf(ended.ID).Below(task.SpanOf(ended.ID))
 		subs[i].Own = store.HashOf([]byte("callback"), t.Task[:], strconv.AppendInt(nil, t.Token, 10), []byte{byte(i)})
 	}
 	results, err := e.acceptor.AcceptOwn(ctx, subs)

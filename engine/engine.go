@@ -137,6 +137,10 @@ type Config struct {
 	// must not block; nil = there are no spans, and traces are passed on all the same.
 	Trace func(Span)
 
+	// Records tells whether the spans of a trace that begins here are kept; others are told by
+	// Traceparent. It is asked often, and says the same on every node. nil = those of all are.
+	Records func(trace [16]byte) bool
+
 	Version string
 	Metrics *Metrics // instruments to fill; default new ones
 	Log     *slog.Logger
@@ -264,7 +268,7 @@ func (e *Engine) wirePush() error {
 	}
 	e.client = &http.Client{Transport: dialer.Transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	e.pusher = push.New(dialer, push.Config{
-		Keys: e.signer(), Webhooks: e.webhooksOf, UserAgent: strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
+		Traceparent: e.traceparent, Keys: e.signer(), Webhooks: e.webhooksOf, UserAgent: strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),
 		Queue: func(lane int32) string { return e.catalog.QueueName(lane) }, Slots: e.cfg.PushSlots, Meter: e.meters.Hosts(task.HTTP),
 		Paused: func(host string) time.Time { return timeOf(e.endpoints.PausedSince(host)) },
 	})

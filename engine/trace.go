@@ -17,7 +17,7 @@ type Span struct {
 	Name       string // accept, attempt, task
 	Trace      [16]byte
 	ID, Parent task.SpanID // no parent: it begins the trace
-	Followed   bool        // whoever submitted the task has begun the trace, and records it
+	Followed   bool        // whoever submitted the task has begun the trace, and records it; else Config.Records was asked
 	Start, End time.Time
 
 	Task    task.ID
@@ -42,14 +42,28 @@ func (e *Engine) span(name string, id task.ID, lane int32, spec *task.Spec) *Spa
 	if e.cfg.Trace == nil || spec == nil {
 		return nil
 	}
-	t := spec.TraceOf(id)
+	t := e.traceOf(spec, id)
 	if t.Hidden {
 		return nil
 	}
 	return &Span{
-		Name: name, Trace: t.ID, Parent: task.TaskSpan(id), Followed: !t.Own, Task: id, TaskID: spec.PublicID(id),
+		Name: name, Trace: t.ID, Parent: task.SpanOf(id), Followed: !t.Own, Task: id, TaskID: spec.PublicID(id),
 		Queue: e.catalog.QueueName(lane), Kind: spec.Kind.String(), Label: spec.Name, Target: targetOf(spec),
 	}
+}
+
+// traceOf is the trace of a task, hidden when nobody keeps its spans.
+func (e *Engine) traceOf(spec *task.Spec, id task.ID) task.Trace {
+	t := spec.TraceOf(id)
+	if t.Own && e.cfg.Records != nil {
+		t.Hidden = !e.cfg.Records(t.ID)
+	}
+	return t
+}
+
+// traceparent is the header that tells an app of an attempt.
+func (e *Engine) traceparent(spec *task.Spec, id task.ID, token int64) string {
+	return e.traceOf(spec, id).Traceparent(task.AttemptSpan(id, token))
 }
 
 func targetOf(spec *task.Spec) string {
@@ -104,7 +118,7 @@ func (e *Engine) traceAttempt(end *settle.End, to task.State, why task.Reason) {
 
 // traceTask turns a span of a task that has ended into that of the task.
 func (e *Engine) traceTask(s Span, spec *task.Spec, createdAt int64) {
-	s.Name, s.ID, s.Parent, s.Start = "task", task.TaskSpan(s.Task), spec.TraceOf(s.Task).Parent, timeOf(createdAt)
+	s.Name, s.ID, s.Parent, s.Start = "task", task.SpanOf(s.Task), spec.TraceOf(s.Task).Parent, timeOf(createdAt)
 	s.Answered, s.Outcome, s.Token, s.Code = time.Time{}, "", 0, 0
 	e.cfg.Trace(s)
 }

@@ -14,7 +14,7 @@ import (
 
 func (e *Engine) wireFunctions(dialer *egress.Dialer) {
 	cfg := function.Config{
-		Dialer: dialer, Resume: e.store.Resume, Journal: e.store.Journal, Strict: e.cfg.StrictStatus, Embedded: e.embeddedEndpoint,
+		Dialer: dialer, Resume: e.store.Resume, Journal: e.store.Journal, Strict: e.cfg.StrictStatus, Embedded: e.embeddedEndpoint, Traceparent: e.traceparent,
 		MaxWaiting: e.cfg.FunctionSlots, MaxPerEndpoint: max(e.cfg.FunctionSlots*3/4, 1), // a host that hangs leaves room for others
 		MinPerEndpoint: e.cfg.FunctionFloor, Meter: e.meters.Hosts(task.Function),
 		KeepState: e.cfg.KeepState, Last: e.lastEnd, UserAgent: strings.TrimSuffix("sendoff/"+e.cfg.Version, "/"),

@@ -52,8 +52,8 @@ func (s *Spec) TraceOf(id ID) Trace {
 	return Trace{ID: id, Own: true}
 }
 
-// TaskSpan is the span of a task, from its acceptance to its end. Every node knows it.
-func TaskSpan(id ID) (s SpanID) {
+// SpanOf is the span of a task, from its acceptance to its end. Every node knows it.
+func SpanOf(id ID) (s SpanID) {
 	copy(s[:], id[8:]) // the random half of it, never zero
 	return s
 }
@@ -64,6 +64,11 @@ func AttemptSpan(id ID, token int64) (s SpanID) {
 	copy(s[:], sum[:])
 	s[0] |= 1 // never zero
 	return s
+}
+
+// TraceparentOf is the header that tells others of an attempt of a task.
+func TraceparentOf(s *Spec, id ID, token int64) string {
+	return s.TraceOf(id).Traceparent(AttemptSpan(id, token))
 }
 
 // Below is the trace of what is begun by one of its spans.

@@ -47,7 +47,7 @@ func TestATaskKeepsItsTrace(t *testing.T) {
 
 func TestSpansOfATaskDiffer(t *testing.T) {
 	id := task.ID{1, 2, 3, 8: 0x80}
-	seen := map[task.SpanID]bool{task.TaskSpan(id): true}
+	seen := map[task.SpanID]bool{task.SpanOf(id): true}
 	for token := range int64(100) {
 		seen[task.AttemptSpan(id, token)] = true
 	}

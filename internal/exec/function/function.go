@@ -71,12 +71,17 @@ type Config struct {
 
 	Meter exec.Meter // counts what is held back; nil = nobody looks
 
-	UserAgent string           // default "sendoff"
-	Now       func() time.Time // default time.Now
+	UserAgent string // default "sendoff"
+
+	Traceparent func(s *task.Spec, id task.ID, token int64) string // the header that tells of a run; default task.TraceparentOf
+	Now         func() time.Time                                   // default time.Now
 }
 
 func (c Config) withDefaults() Config {
 	c.UserAgent = cmp.Or(c.UserAgent, "sendoff")
+	if c.Traceparent == nil {
+		c.Traceparent = task.TraceparentOf
+	}
 	c.MaxPerEndpoint = cmp.Or(c.MaxPerEndpoint, 256)
 	c.MaxWaiting = cmp.Or(c.MaxWaiting, 64)
 	c.MaxAnswer = cmp.Or(c.MaxAnswer, task.MaxState+1_000_000)

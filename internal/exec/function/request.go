@@ -117,7 +117,7 @@ func (r *run) post(ctx context.Context, body []byte) (*http.Request, error) {
 	to := r.target
 	h := http.Header{
 		"Content-Type": {contentType}, "Connect-Protocol-Version": {"1"}, "User-Agent": {r.cfg.UserAgent},
-		"Traceparent": {r.spec.TraceOf(r.task.ID).Traceparent(task.AttemptSpan(r.task.ID, r.task.Token))},
+		"Traceparent": {r.cfg.Traceparent(r.spec, r.task.ID, r.task.Token)},
 	}
 	if to.basic != "" {
 		h.Set("Authorization", to.basic)

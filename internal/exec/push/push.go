@@ -42,6 +42,9 @@ type Config struct {
 	// UserAgent is sent with each push; default "sendoff".
 	UserAgent string
 
+	// Traceparent is the header that tells of an attempt; default task.TraceparentOf.
+	Traceparent func(s *task.Spec, id task.ID, token int64) string
+
 	// MaxAnswer is how many bytes of an answer's body are kept; default
 	// task.MaxAnswer.
 	MaxAnswer int
@@ -84,6 +87,9 @@ var _ exec.Executor = (*Pusher)(nil)
 func New(d *egress.Dialer, c Config) *Pusher {
 	c.UserAgent = cmp.Or(c.UserAgent, "sendoff")
 	c.MaxAnswer = cmp.Or(c.MaxAnswer, task.MaxAnswer)
+	if c.Traceparent == nil {
+		c.Traceparent = task.TraceparentOf
+	}
 	if c.OmitSignature {
 		c.Keys = nil
 	}

@@ -102,7 +102,7 @@ func (p *Pusher) identify(h *headers, t *store.Claimed, spec *task.Spec, id, att
 		h.put("X-Task-Name", fieldText(spec.Name))
 	}
 	h.put(idempotencyKey, id)
-	h.put("Traceparent", spec.TraceOf(t.ID).Traceparent(task.AttemptSpan(t.ID, t.Token)))
+	h.put("Traceparent", p.config.Traceparent(spec, t.ID, t.Token))
 	h.putDefault("User-Agent", p.config.UserAgent)
 }
 

@@ -95,7 +95,7 @@ func (s *Server) open(ctx context.Context, set *Settings, addr *net.TCPAddr, loc
 		return err
 	}
 	if s.traces != nil {
-		cfg.Trace = s.traces.Send
+		cfg.Trace, cfg.Records = s.traces.Send, s.traces.Records
 	}
 	if s.Engine, err = engine.New(s.store, cfg); err != nil {
 		return err

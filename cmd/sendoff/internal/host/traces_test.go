@@ -13,7 +13,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -246,7 +248,12 @@ func TestTheSamplerDecidesForAWholeTrace(t *testing.T) {
 	t.Setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
 	r := receive(t)
 	c, stop := traced(t, r.url)
-	app := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	var kept atomic.Int32
+	app := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.Header.Get("Traceparent"), "-01") {
+			kept.Add(1)
+		}
+	}))
 	defer app.Close()
 	var all []sendoff.NewTask
 	for range 60 {
@@ -265,6 +272,7 @@ func TestTheSamplerDecidesForAWholeTrace(t *testing.T) {
 	}
 	require.NotEmpty(t, counts)
 	require.Less(t, len(counts), 60)
+	require.Len(t, counts, int(kept.Load()), "apps are told which traces are kept")
 	for trace, n := range counts {
 		require.Equal(t, 3, n, trace)
 	}

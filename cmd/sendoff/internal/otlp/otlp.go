@@ -26,6 +26,7 @@ import (
 type Sender struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
+	sampler  sdktrace.Sampler
 }
 
 // New returns a Sender to the receiver at base, whose traces are below at v1/traces; "" = the
@@ -55,9 +56,10 @@ func New(ctx context.Context, base, version string, log *slog.Logger) (*Sender, 
 		log.Warn("OTEL_RESOURCE_ATTRIBUTES is not read whole", "err", err)
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(seldom(log)))
-	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about), sdktrace.WithIDGenerator(given{}), sdktrace.WithSampler(sampler(log)))
+	decides := sampler(log)
+	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about), sdktrace.WithIDGenerator(given{}), sdktrace.WithSampler(decides))
 	log.Info("sending traces", "to", cmp.Or(base, os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")))
-	return &Sender{provider, provider.Tracer("github.com/sendoff-dev/sendoff", trace.WithInstrumentationVersion(version))}, nil
+	return &Sender{provider, provider.Tracer("github.com/sendoff-dev/sendoff", trace.WithInstrumentationVersion(version)), decides}, nil
 }
 
 // Endpoint is where a receiver takes traces: below its base, unless that is the place already.
@@ -89,7 +91,7 @@ func wanted(base string, log *slog.Logger) bool {
 	case exporter != "" && exporter != "otlp":
 		return false
 	case protocol != "" && protocol != "http/protobuf":
-		log.Warn("no traces are sent: this program speaks http/protobuf only; set --otlp to a receiver that does", "OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+		log.Warn("no traces are sent: this program speaks http/protobuf only; set --otlp to a receiver that does", "protocol", protocol)
 		return false
 	}
 	return true

@@ -24,7 +24,7 @@ func sampler(log *slog.Logger) sdktrace.Sampler {
 	case "traceidratio":
 		of = even{sdktrace.TraceIDRatioBased(ratio(log))}
 	default:
-		log.Warn("all traces are sent: OTEL_TRACES_SAMPLER is none of always_on, always_off, traceidratio, and these with parentbased_", "OTEL_TRACES_SAMPLER", name)
+		log.Warn("all traces are sent: OTEL_TRACES_SAMPLER is none of always_on, always_off, traceidratio, and these with parentbased_", "sampler", name)
 	}
 	if below || name == "" {
 		return sdktrace.ParentBased(of)
@@ -39,7 +39,7 @@ func ratio(log *slog.Logger) float64 {
 	}
 	r, err := strconv.ParseFloat(text, 64)
 	if err != nil || r < 0 || r > 1 {
-		log.Warn("all traces are sent: OTEL_TRACES_SAMPLER_ARG wants to be 0 to 1", "OTEL_TRACES_SAMPLER_ARG", text)
+		log.Warn("all traces are sent: OTEL_TRACES_SAMPLER_ARG wants to be 0 to 1", "arg", text)
 		return 1
 	}
 	return r

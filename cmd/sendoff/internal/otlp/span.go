@@ -6,6 +6,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/sendoff-dev/sendoff/engine"
@@ -16,7 +17,7 @@ func (s *Sender) Send(sp engine.Span) {
 	ctx := context.WithValue(context.Background(), ids{}, sp)
 	if trace.SpanID(sp.Parent).IsValid() {
 		ctx = trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{
-			TraceID: sp.Trace, SpanID: trace.SpanID(sp.Parent), TraceFlags: s.flags(&sp), Remote: true,
+			TraceID: sp.Trace, SpanID: trace.SpanID(sp.Parent), TraceFlags: trace.FlagsSampled, Remote: true,
 		}))
 	}
 	_, span := s.tracer.Start(ctx, sp.Name+" "+sp.Kind, trace.WithTimestamp(sp.Start), trace.WithSpanKind(kind(&sp)), trace.WithAttributes(attributes(&sp)...))
@@ -29,14 +30,10 @@ func (s *Sender) Send(sp engine.Span) {
 	span.End(trace.WithTimestamp(sp.End))
 }
 
-// flags are those of the parent: all spans of a trace are kept, or none, and which ones
-// whoever began the trace has decided, or the sampler does by the trace's id.
-func (s *Sender) flags(sp *engine.Span) trace.TraceFlags {
-	if sp.Followed {
-		return trace.FlagsSampled
-	}
-	_, root := s.tracer.Start(context.WithValue(context.Background(), ids{}, *sp), sp.Name) // is never ended, and so never sent
-	return root.SpanContext().TraceFlags()
+// Records tells whether a trace that begins here is kept: the sampler decides by its id, on
+// every node alike.
+func (s *Sender) Records(id [16]byte) bool {
+	return s.sampler.ShouldSample(sdktrace.SamplingParameters{ParentContext: context.Background(), TraceID: id}).Decision == sdktrace.RecordAndSample
 }
 
 func kind(sp *engine.Span) trace.SpanKind {
@@ -52,8 +49,13 @@ func kind(sp *engine.Span) trace.SpanKind {
 // attributes are those that are set.
 func attributes(sp *engine.Span) (all []attribute.KeyValue) {
 	for _, a := range []struct{ name, value string }{
-		{"sendoff.task.id", sp.TaskID}, {"sendoff.task.name", sp.Label}, {"sendoff.task.kind", sp.Kind}, {"sendoff.queue", sp.Queue},
-		{"sendoff.outcome", sp.Outcome}, {"sendoff.state", sp.State}, {"sendoff.reason", sp.Reason},
+		{"sendoff.task.id", sp.TaskID},
+		{"sendoff.task.name", sp.Label},
+		{"sendoff.task.kind", sp.Kind},
+		{"sendoff.queue", sp.Queue},
+		{"sendoff.outcome", sp.Outcome},
+		{"sendoff.state", sp.State},
+		{"sendoff.reason", sp.Reason},
 	} {
 		if a.value != "" {
 			all = append(all, attribute.String(a.name, a.value))
