@@ -178,13 +178,6 @@ func jobText(j *sendoff.GraphJob) string {
 	return text
 }
 
-func jobPaint(j *sendoff.GraphJob) string {
-	if j.State == string(jobgraph.Skipped) {
-		return "blocked"
-	}
-	return j.State
-}
-
 // printRunEnd says how a run ended, in a line.
 func printRunEnd(t *term.Terminal, run *sendoff.GraphRun) {
 	for _, c := range run.Cleanups {
