@@ -45,7 +45,7 @@ func TestStatsAreWhatHappened(t *testing.T) {
 		d.call(t, "GET", "/v1/tasks/"+submit(t, d, fmt.Sprintf(`{"url":%q,"queue":"mail"}`, good))+"?wait=5s", "")
 	}
 	submit(t, d, fmt.Sprintf(`{"url":%q,"queue":"mail","delay":"1h"}`, good))
-	submit(t, d, fmt.Sprintf(`{"url":%q,"queue":"other"}`, good))
+	d.call(t, "GET", "/v1/tasks/"+submit(t, d, fmt.Sprintf(`{"url":%q,"queue":"other"}`, good))+"?wait=5s", "")
 
 	want := map[string]float64{"accepted": 5, "started": 4, "outcomes.success": 3, "outcomes.reject": 1, "ended.succeeded": 3, "ended.failed": 1}
 	require.Equal(t, want, sums(t, d, ""))
