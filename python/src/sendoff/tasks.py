@@ -404,4 +404,8 @@ class Defining(Protocol):
 
 default: Tasks = Tasks()
 task: Defining = default.task
-progress = default.progress
+
+
+def progress(done: int | None = None, total: int | None = None, text: str = "") -> None:
+    """As Tasks.progress, of the default tasks."""
+    default.progress(done, total, text)
