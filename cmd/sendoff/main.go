@@ -24,6 +24,7 @@ import (
 )
 
 func main() {
+	useProcessors()
 	vetTool(os.Args[1:])
 	guard(os.Args[1:])
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
