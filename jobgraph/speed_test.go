@@ -46,3 +46,13 @@ func BenchmarkNew(b *testing.B) {
 		require.NoError(b, err)
 	}
 }
+
+func BenchmarkPlan(b *testing.B) {
+	g, err := jobgraph.New(layered(100, 1000))
+	require.NoError(b, err)
+	for b.Loop() {
+		plan, err := g.Plan(b.Context(), jobgraph.Config{})
+		require.NoError(b, err)
+		require.Len(b, plan.Jobs, 100_001)
+	}
+}
