@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/graphrun"
 	"github.com/sendoff-dev/sendoff/internal/server/api"
 	"github.com/sendoff-dev/sendoff/internal/server/problem"
@@ -14,14 +15,18 @@ import (
 
 // Calls returns the calls of a job in a run that have ended, with what they printed.
 func (s *Service) Calls(ctx context.Context, id, job string) ([]api.GraphCall, error) {
-	run, err := s.Get(ctx, id, 0)
+	t, err := s.task(ctx, id, 0)
 	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(run.Jobs, func(j api.GraphJob) bool { return j.Name == job }) {
-		return nil, problem.New(http.StatusNotFound, "not_found", fmt.Sprintf("run %s has no job %q: GET /v1/graph-runs/%s names them", run.ID, job, run.ID))
+	jobs, err := s.jobs(t)
+	if err != nil {
+		return nil, err
 	}
-	calls, err := s.runner.Calls(ctx, run.ID, job)
+	if !slices.ContainsFunc(jobs, func(j graphrun.Job) bool { return j.Name == job }) {
+		return nil, problem.New(http.StatusNotFound, "not_found", fmt.Sprintf("run %s has no job %q: GET /v1/graph-runs/%s names them", t.ID, job, t.ID))
+	}
+	calls, err := s.runner.Calls(ctx, t.ID, job)
 	if err != nil {
 		return nil, passed(err)
 	}
@@ -30,6 +35,18 @@ func (s *Service) Calls(ctx context.Context, id, job string) ([]api.GraphCall, e
 		out[i] = callView(job, &calls[i])
 	}
 	return out, nil
+}
+
+// jobs are those of a run. How they stand is not asked for: that reads each attempt.
+func (s *Service) jobs(t *sendoff.Task) ([]graphrun.Job, error) {
+	if _, out := s.view(t); out != nil {
+		return out.Jobs, nil
+	}
+	in, err := begunWith(t)
+	if err != nil {
+		return nil, err
+	}
+	return s.runner.Standing(t.ID, in, nil)
 }
 
 func callView(job string, c *graphrun.Call) api.GraphCall {

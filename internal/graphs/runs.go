@@ -136,9 +136,9 @@ func (s *Service) load(ctx context.Context, id string, wait time.Duration) (*api
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	var in graphrun.Input
-	if err := json.Unmarshal(t.Payload, &in); err != nil {
-		return nil, nil, nil, fmt.Errorf("what run %s was begun with: %w", t.ID, err)
+	in, err := begunWith(t)
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	run, out := s.view(t)
 	run.NoAct, run.Rev = in.NoAct, in.Rev
@@ -163,6 +163,14 @@ func (s *Service) load(ctx context.Context, id string, wait time.Duration) (*api
 		run.Goal = jobs[n-1].Name
 	}
 	return run, &in, nil, nil
+}
+
+// begunWith is what a run was begun with.
+func begunWith(t *sendoff.Task) (in graphrun.Input, err error) {
+	if err = json.Unmarshal(t.Payload, &in); err != nil {
+		err = fmt.Errorf("what run %s was begun with: %w", t.ID, err)
+	}
+	return in, err
 }
 
 // standing says how the jobs of a run stand that has no output.
