@@ -140,7 +140,7 @@ func (f *follower) called(c *sendoff.GraphCall) {
 		}
 		_, _ = io.WriteString(f.shown.output(c.Job), text) // nobody listens any more
 	}
-	took := time.Duration(c.Duration * float64(time.Second))
+	took := seconds(c.Duration)
 	f.shown.observe(jobgraph.Event{
 		Kind: jobgraph.CallEnded, Job: c.Job, Attempt: c.Attempt, At: c.BeganAt.Add(took), Call: jobgraph.Call(c.Call), Err: callFailure(c), Took: took,
 	})
@@ -148,7 +148,7 @@ func (f *follower) called(c *sendoff.GraphCall) {
 
 // retried tells that an attempt failed which is made again, by its last call.
 func (f *follower) retried(c *sendoff.GraphCall) {
-	at := c.BeganAt.Add(time.Duration(c.Duration * float64(time.Second)))
+	at := c.BeganAt.Add(seconds(c.Duration))
 	err := callFailure(c)
 	if err == nil {
 		err = &toldFailure{text: "it was cut off"}
@@ -198,11 +198,11 @@ func callFailure(c *sendoff.GraphCall) error {
 	return &toldFailure{text: c.Message}
 }
 
-// rowsOf are the jobs of a run as people see them.
-func rowsOf(run *sendoff.GraphRun) []*row {
-	rows := make([]*row, len(run.Jobs))
-	for i := range run.Jobs {
-		j := &run.Jobs[i]
+// rowsOf are the jobs of a run, of a server or on record here, as people see them.
+func rowsOf(jobs []sendoff.GraphJob) []*row {
+	rows := make([]*row, len(jobs))
+	for i := range jobs {
+		j := &jobs[i]
 		rows[i] = &row{Name: j.Name, Deps: j.Deps, State: jobgraph.State(j.State), How: jobgraph.How(j.How), Attempts: j.Attempts, Took: seconds(j.Duration), Said: j.Reason}
 		if j.Error != nil {
 			rows[i].Said = j.Error.Message

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
@@ -35,7 +34,7 @@ func (c *runsCmd) Run(ctx context.Context, t *term.Terminal) error {
 	for i, r := range runs {
 		rows[i] = []string{r.ID, term.Clean(r.Graph), r.State, term.Ago(r.CreatedAt), ""}
 		if !r.StartedAt.IsZero() { // known of those that ended by themselves
-			rows[i][4] = term.Short(time.Duration(r.Duration * float64(time.Second)))
+			rows[i][4] = term.Short(seconds(r.Duration))
 		}
 	}
 	t.Table([]string{"RUN", "GRAPH", "STATE", "CREATED", "TOOK"}, rows)
@@ -108,14 +107,14 @@ func printRun(t *term.Terminal, run *sendoff.GraphRun) {
 	}
 	for i := range run.Jobs {
 		j := &run.Jobs[i]
-		rows[i] = []string{term.Clean(j.Name), jobText(j), term.Short(time.Duration(j.Duration * float64(time.Second))), j.TaskID}[:len(head)]
+		rows[i] = []string{term.Clean(j.Name), jobText(j), term.Short(seconds(j.Duration)), j.TaskID}[:len(head)]
 	}
 	t.Table(head, rows)
 	if run.Final() {
 		printRunEnd(t, run)
 		return
 	}
-	t.Printf("%s: %s for %s\n", term.Clean(run.Goal), t.Paint(run.State, stateText(run)), term.Short(time.Duration(run.Duration*float64(time.Second))))
+	t.Printf("%s: %s for %s\n", term.Clean(run.Goal), t.Paint(run.State, stateText(run)), term.Short(seconds(run.Duration)))
 }
 
 func stateText(run *sendoff.GraphRun) string {

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
@@ -118,7 +117,7 @@ func (c *runCmd) follow(ctx context.Context, t *term.Terminal, client *sendoff.C
 	defer stop()
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
-	shown := c.view(t, func() *tally { return tallyOf(run.Goal, rowsOf(run)) })
+	shown := c.view(t, func() *tally { return tallyOf(run.Goal, rowsOf(run.Jobs)) })
 	if v, live := shown.(*liveView); live {
 		v.keys = " q leave it running  up/down scroll"
 	}
@@ -133,7 +132,7 @@ func (c *runCmd) follow(ctx context.Context, t *term.Terminal, client *sendoff.C
 	case c.JSON:
 		return exitOf(run), printLine(t.Stdout, resultLine{"result", run})
 	case t.Live && !c.Verbose:
-		tallyOf(run.Goal, rowsOf(run)).print(t)
+		tallyOf(run.Goal, rowsOf(run.Jobs)).print(t)
 	}
 	printRunEnd(t, run)
 	return exitOf(run), nil
@@ -193,7 +192,7 @@ func printRunEnd(t *term.Terminal, run *sendoff.GraphRun) {
 		text = "not reached"
 	}
 	t.Printf("%s: %s in %s\n", term.Clean(run.Goal), t.Paint(map[bool]string{true: "succeeded", false: "failed"}[run.Reached], text),
-		term.Short(time.Duration(run.Duration*float64(time.Second))))
+		term.Short(seconds(run.Duration)))
 	if run.Error != nil && run.Error.Phase != "cleanup" && run.State != sendoff.GraphCanceled {
 		t.Printf("%s\n", term.Clean(run.Error.Message))
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sendoff-dev/sendoff"
 	"github.com/sendoff-dev/sendoff/cmd/sendoff/internal/term"
 	"github.com/sendoff-dev/sendoff/jobgraph"
 )
@@ -32,25 +33,12 @@ type keptRun struct {
 
 // keptResult is the part of a result that is shown.
 type keptResult struct {
-	Goal     string    `json:"goal"`
-	Reached  bool      `json:"reached"`
-	Exit     int       `json:"exit"`
-	Duration float64   `json:"duration"`
-	Jobs     []keptJob `json:"jobs"`
+	Goal     string             `json:"goal"`
+	Reached  bool               `json:"reached"`
+	Exit     int                `json:"exit"`
+	Duration float64            `json:"duration"`
+	Jobs     []sendoff.GraphJob `json:"jobs"`
 	raw      json.RawMessage
-}
-
-type keptJob struct {
-	Name     string         `json:"name"`
-	Deps     []string       `json:"deps"`
-	State    jobgraph.State `json:"state"`
-	How      jobgraph.How   `json:"how"`
-	Attempts int            `json:"attempts"`
-	Duration float64        `json:"duration"`
-	Reason   string         `json:"reason"`
-	Error    *struct {
-		Message string `json:"message"`
-	} `json:"error"`
 }
 
 // errNoRuns says that nothing has been run yet.
@@ -149,14 +137,7 @@ func (r *keptRun) tally() *tally {
 	if r.result == nil {
 		return r.unended()
 	}
-	rows := make([]*row, len(r.result.Jobs))
-	for i, j := range r.result.Jobs {
-		rows[i] = &row{Name: j.Name, Deps: j.Deps, State: j.State, How: j.How, Attempts: j.Attempts, Took: seconds(j.Duration), Said: j.Reason}
-		if j.Error != nil {
-			rows[i].Said = j.Error.Message
-		}
-	}
-	return tallyOf(r.result.Goal, rows)
+	return tallyOf(r.result.Goal, rowsOf(r.result.Jobs))
 }
 
 // unended is made of the events.
