@@ -17,6 +17,9 @@ type Reports interface {
 	Progress(ctx context.Context, id task.ID) (Progress, bool, error)
 }
 
+// MaxProgressText is how long the text of a progress may be, in bytes.
+const MaxProgressText = 500
+
 // Progress is how far an attempt is.
 type Progress struct {
 	Token int64  `json:"k"` // of the attempt

@@ -20,21 +20,13 @@ type reporter struct {
 	busy   bool
 }
 
-const (
-	// reportEvery is how often at most something is kept of an attempt.
-	reportEvery = 250 * time.Millisecond
-
-	// mostText is how many bytes of a text are kept.
-	mostText = 500
-)
+// reportEvery is how often at most something is kept of an attempt.
+const reportEvery = 250 * time.Millisecond
 
 // tell takes what a process said, and does not block. What makes no sense is put right as
 // far as it can be.
 func (r *reporter) tell(ctx context.Context, said Progress) {
-	text := strings.ToValidUTF8(strings.ReplaceAll(said.Text, "\x00", ""), "\uFFFD")
-	if len(text) > mostText {
-		text = strings.ToValidUTF8(text[:mostText], "")
-	}
+	text := store.CleanText(strings.ReplaceAll(said.Text, "\x00", ""), store.MaxProgressText)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := &store.Progress{Done: max(said.Done, 0), Total: max(said.Total, 0), Text: text}

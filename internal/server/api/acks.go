@@ -51,9 +51,6 @@ type ProgressRequest struct {
 	Text  string `json:"text,omitempty" doc:"What it is at, for people: at most 500 bytes."`
 }
 
-// maxProgress is the length of the longest text of a progress, in bytes.
-const maxProgress = 500
-
 const maxFail = 64 << 10
 
 func mountAcks(mux *route.Mux, doc *huma.OpenAPI, cfg *Config, refuse func(http.ResponseWriter, *problem.Problem)) {
@@ -155,7 +152,7 @@ func (cfg *Config) progress(w http.ResponseWriter, r *http.Request, token int64)
 	}
 	var bad task.Invalid
 	p := store.Progress{Text: req.Text}
-	if bad.CheckText("text", req.Text, maxProgress); req.Done == nil && req.Total == nil && req.Text == "" {
+	if bad.CheckText("text", req.Text, store.MaxProgressText); req.Done == nil && req.Total == nil && req.Text == "" {
 		bad.Add("body", "tells nothing: want done, total or text")
 	}
 	if req.Done != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/diff"
 
@@ -162,11 +161,7 @@ func cameBack(a *sendoff.Attempt) []byte {
 	if len(whole) <= mostDiff {
 		return whole
 	}
-	whole = whole[:mostDiff]
-	for len(whole) > 0 && !utf8.Valid(whole[len(whole)-1:]) { // not within a character
-		whole = whole[:len(whole)-1]
-	}
-	return append(whole, "\n(the rest is not compared)\n"...)
+	return append(bytes.ToValidUTF8(whole[:mostDiff], nil), "\n(the rest is not compared)\n"...)
 }
 
 // lineClass is how a line is colored.
