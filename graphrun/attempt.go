@@ -1,15 +1,18 @@
 package graphrun
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/sendoff-dev/sendoff"
+	"github.com/sendoff-dev/sendoff/internal/tail"
 	"github.com/sendoff-dev/sendoff/jobgraph"
 )
 
@@ -19,7 +22,7 @@ type attempting struct {
 	runner *Runner
 	in     jobInput
 	o      jobOutput
-	said   tail // by the call that goes on
+	said   tail.Tail // by the call that goes on
 }
 
 // begins makes ready an attempt, or one that is to be cleaned up.
@@ -136,7 +139,7 @@ func (x *attempting) step(ctx context.Context, c jobgraph.Call, done func(contex
 		ctx, stop := x.runner.whileWanted(ctx, id)
 		defer stop()
 		end := callEnd{Began: time.Now()}
-		x.said.reset()
+		x.said.Reset()
 		before := x.Shared.All()
 		if done != nil && done(ctx) {
 			end.Again = true
@@ -148,7 +151,7 @@ func (x *attempting) step(ctx context.Context, c jobgraph.Call, done func(contex
 		}
 		err := x.record(&end, before)
 		end.Took = time.Since(end.Began)
-		end.Output, end.Cut = x.said.text()
+		end.Output, end.Cut = printed(&x.said)
 		return end, err
 	}, sendoff.NoRetry())
 	if err != nil {
@@ -167,6 +170,16 @@ func (x *attempting) step(ctx context.Context, c jobgraph.Call, done func(contex
 	}
 	x.SetResult(rawOrNil(end.Result))
 	return end, x.load(end.Local, shared)
+}
+
+// printed is the end of what a call printed, from the beginning of a line on where something
+// is left out, and how many bytes are.
+func printed(said *tail.Tail) (text string, cut int64) {
+	kept, cut := said.Last()
+	if at := bytes.IndexByte(kept, '\n'); cut > 0 && at >= 0 {
+		kept, cut = kept[at+1:], cut+int64(at)+1
+	}
+	return strings.ToValidUTF8(string(kept), "\uFFFD"), cut
 }
 
 // record notes what a call left behind.

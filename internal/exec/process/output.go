@@ -11,43 +11,26 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sendoff-dev/sendoff/internal/tail"
 	"github.com/sendoff-dev/sendoff/task"
 )
 
 const (
-	maxOutput = 16 << 10 // bytes of an attempt's output that are kept: the last ones
-	maxLine   = 8 << 10  // bytes of a line that are passed on
-	maxDrain  = 1 << 20  // bytes that are read at the end of a task at most, should others write on
+	maxLine  = 8 << 10 // bytes of a line that are passed on
+	maxDrain = 1 << 20 // bytes that are read at the end of a task at most, should others write on
 )
 
 // output is what one attempt prints, on both pipes.
 type output struct {
-	mu    sync.Mutex
-	task  string
-	name  string
-	kept  []byte
-	total int64
-}
-
-func (o *output) add(b []byte) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.total += int64(len(b))
-	if len(b) >= maxOutput {
-		o.kept = append(o.kept[:0], b[len(b)-maxOutput:]...)
-		return
-	}
-	if over := len(o.kept) + len(b) - maxOutput; over > 0 {
-		o.kept = append(o.kept[:0], o.kept[over:]...)
-	}
-	o.kept = append(o.kept, b...)
+	tail.Tail
+	task string
+	name string
 }
 
 // text returns what is kept, and whether there was more.
 func (o *output) text() (kept []byte, cut bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.kept, o.total > int64(len(o.kept))
+	kept, before := o.Last()
+	return kept, before > 0
 }
 
 // headers are what is kept of it with the attempt.
@@ -150,7 +133,7 @@ func (p *pipe) keep(b []byte) {
 
 func (p *pipe) keepRest() {
 	if p.to != nil && len(p.rest) > 0 {
-		p.to.add(p.rest)
+		_, _ = p.to.Write(p.rest) // never fails
 	}
 	p.rest = p.rest[:0]
 }

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sendoff-dev/sendoff/internal/exec"
+	"github.com/sendoff-dev/sendoff/internal/tail"
 )
 
 const guardEnv = "SENDOFF_TEST_GUARD"
@@ -376,7 +377,7 @@ func TestMuchOutputIsCutAndBlocksNobody(t *testing.T) {
 	require.Equal(t, ok, r.how)
 	text, cut := r.output.text()
 	require.True(t, cut)
-	require.Len(t, text, maxOutput)
+	require.Len(t, text, tail.Most)
 	require.True(t, bytes.HasSuffix(text, []byte("x\nend\n")))
 }
 
