@@ -38,26 +38,17 @@ func (s *Settings) SigningDocument(ctx context.Context) (*signing.Document, erro
 // WithSigningKeys calls fn with the keys of a database, opened by the secret, and with what
 // records an action. ErrNoKeys.
 func (s *Settings) WithSigningKeys(ctx context.Context, fn func(*signing.Keys) error) error {
-	if s.DB.missing() {
-		return ErrNoKeys
-	}
-	db, err := Administer(ctx, s.DB.DSN)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if doc, err := db.Sealed(ctx, store.SigningKeys); err != nil || doc == nil {
-		return errors.Join(err, ErrNoKeys)
-	}
-	keys, err := signing.Open(ctx, signing.Config{Store: db, SecretFile: s.SecretPath(), KeysFile: s.KeysPath(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	return fn(keys)
+	return s.withSealed(ctx, func(db Administration, _ []byte) error {
+		keys, err := signing.Open(ctx, signing.Config{Store: db, SecretFile: s.SecretPath(), KeysFile: s.KeysPath(), Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			return err
+		}
+		return fn(keys)
+	})
 }
 
-// ForgetSigningKeys takes the keys out of a database. ErrNoKeys.
-func (s *Settings) ForgetSigningKeys(ctx context.Context) error {
+// withSealed calls fn with a database and its document of signing keys. ErrNoKeys.
+func (s *Settings) withSealed(ctx context.Context, fn func(db Administration, doc []byte) error) error {
 	if s.DB.missing() {
 		return ErrNoKeys
 	}
@@ -70,35 +61,33 @@ func (s *Settings) ForgetSigningKeys(ctx context.Context) error {
 	if err != nil || doc == nil {
 		return errors.Join(err, ErrNoKeys)
 	}
-	return db.SetSealed(Recorded(ctx, "reset-signing-keys", ""), store.SigningKeys, doc, nil)
+	return fn(db, doc)
+}
+
+// ForgetSigningKeys takes the keys out of a database. ErrNoKeys.
+func (s *Settings) ForgetSigningKeys(ctx context.Context) error {
+	return s.withSealed(ctx, func(db Administration, doc []byte) error {
+		return db.SetSealed(Recorded(ctx, "reset-signing-keys", ""), store.SigningKeys, doc, nil)
+	})
 }
 
 // ResealSigningKeys seals everything under another secret, which is made where the file is
 // not there. ErrNoKeys.
 func (s *Settings) ResealSigningKeys(ctx context.Context, file string) error {
-	if s.DB.missing() {
-		return ErrNoKeys
-	}
-	db, err := Administer(ctx, s.DB.DSN)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if doc, err := db.Sealed(ctx, store.SigningKeys); err != nil || doc == nil {
-		return errors.Join(err, ErrNoKeys)
-	}
-	from, err := seal.ReadFile(s.SecretPath())
-	if err != nil {
-		return err
-	}
-	if err := seal.MakeFile(file); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	to, err := seal.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	return signing.Reseal(Recorded(ctx, "reseal-signing-keys", ""), db, from, to)
+	return s.withSealed(ctx, func(db Administration, _ []byte) error {
+		from, err := seal.ReadFile(s.SecretPath())
+		if err != nil {
+			return err
+		}
+		if err := seal.MakeFile(file); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		to, err := seal.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		return signing.Reseal(Recorded(ctx, "reseal-signing-keys", ""), db, from, to)
+	})
 }
 
 // VerificationKey is the public key that verifies what the server of these settings signs. Keys
